@@ -1,0 +1,63 @@
+# Every target sets up what it needs by itself: Python 3.11, make and the package registries are enough.
+# `make help` lists the targets.
+PYTHON ?= python3.11
+TOOLS  := .tools
+UV     := $(TOOLS)/bin/uv
+VENV   := .venv
+BIN    := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS = never
+export UV_LINK_MODE = copy
+WORKERS ?= 2
+.DEFAULT_GOAL := help
+
+$(UV):
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/dev.txt
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.ready ## set up .venv with everything for development
+
+.PHONY: demo
+demo: install ## run the gateway against the built-in simulator and print commands to try
+	$(BIN)/gemgate demo
+
+.PHONY: check
+check: install ## formatting, lint, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: fmt
+fmt: install ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: test
+test: install ## the whole test suite
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not soak"
+
+.PHONY: soak
+soak: install ## long evidence: the full numbers of every promise, by hand
+	$(BIN)/pytest -m soak -s --timeout 7200
+
+.PHONY: bench
+bench: install ## ratios against baselines measured in the same run
+	$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: $(UV) ## resolve the requirement locks again (versions and hashes, no hosts)
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
+		pyproject.toml -o requirements/run.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
+		--group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
