@@ -1,0 +1,149 @@
+"""The words of accounts: cookies (never printed), the state an account is in, and how a call ended for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gemgate.errors import BadRequest
+
+PSID, PSIDTS, PSIDCC = "__Secure-1PSID", "__Secure-1PSIDTS", "__Secure-1PSIDCC"
+
+_ALIASES = {
+    alias: name
+    for name in (PSID, PSIDTS, PSIDCC)
+    for alias in (name.lower(), name.lower().removeprefix("__"), name[9:].lower(), "secure_" + name[9:].lower())
+}
+"""Spellings people use for the three cookies, in lower case: __Secure-1PSID, Secure-1PSID, 1PSID, SECURE_1PSID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """The three cookies that make a session. `repr` and `str` show no value.
+
+    psid identifies the session, psidts is the part that Google rotates, psidcc is optional.
+    """
+
+    psid: str = field(repr=False)
+    psidts: str = field(default="", repr=False)
+    psidcc: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        for value in (self.psid, self.psidts, self.psidcc):
+            if any(char in value for char in ';,\r\n\t "') or not value.isascii():
+                raise BadRequest(
+                    "A cookie value contains a character that no cookie has; copy the value again, without quotes",
+                    "Cookie 的值含有非法字符，请重新复制，不要带引号",
+                    param="cookies",
+                )
+        if not self.psid:
+            raise BadRequest(
+                f"{PSID} is missing; copy it from the cookies of gemini.google.com",
+                f"缺少 {PSID}，请从 gemini.google.com 的 Cookie 中复制",
+                param="cookies",
+            )
+
+    def __str__(self) -> str:
+        return f"Cookies({self.identity})"
+
+    @property
+    def identity(self) -> str:
+        """Twelve hex digits that tell sessions apart without telling the cookie."""
+        return hashlib.sha256(self.psid.encode()).hexdigest()[:12]
+
+    def as_dict(self) -> dict[str, str]:
+        """Name -> value of the ones that are set: for the wire and the encrypted row only."""
+        pairs = {PSID: self.psid, PSIDTS: self.psidts, PSIDCC: self.psidcc}
+        return {name: value for name, value in pairs.items() if value}
+
+    @classmethod
+    def of(cls, pairs: Mapping[str, object]) -> Cookies:
+        """From a mapping in any of the spellings people use; BadRequest without a 1PSID."""
+        found: dict[str, str] = {}
+        for key, value in pairs.items():
+            name = _ALIASES.get(str(key).strip().lower())
+            if name and isinstance(value, str) and value.strip():
+                found[name] = value.strip().strip('"')
+        return cls(found.get(PSID, ""), found.get(PSIDTS, ""), found.get(PSIDCC, ""))
+
+    @classmethod
+    def parse(cls, text: str) -> Cookies:
+        """Read what people paste: JSON (object, or a browser extension's list), Netscape lines, or a header.
+
+        Only the three cookies of google.com are kept; everything else in the text is dropped.
+        """
+        text = text.strip()
+        if text[:1] in ("{", "["):
+            try:
+                return cls.of(_from_json(json.loads(text)))
+            except (ValueError, RecursionError):
+                raise BadRequest(
+                    "The cookies look like JSON but cannot be read as such",
+                    "Cookie 看起来是 JSON，但无法解析",
+                    param="cookies",
+                ) from None
+        lines = text.splitlines()
+        netscape = [line.removeprefix("#HttpOnly_").split("\t") for line in lines if line.count("\t") >= 6]
+        if netscape:
+            return cls.of({f[5]: f[6] for f in netscape if f[0].lstrip(".").lower() == "google.com"})
+        pairs: dict[str, str] = {}
+        for piece in text.removeprefix("Cookie:").replace("\n", ";").split(";"):
+            name, sep, value = piece.partition("=")
+            if sep:
+                pairs[name.strip()] = value
+        return cls.of(pairs)
+
+
+def _from_json(value: Any) -> dict[str, object]:
+    if isinstance(value, dict):
+        inner = value.get("cookies")
+        return _from_json(inner) if isinstance(inner, dict | list) else value
+    if isinstance(value, list):
+        rows = [row for row in value if isinstance(row, dict)]
+        google = [row for row in rows if str(row.get("domain", ".google.com")).lstrip(".").lower() == "google.com"]
+        return {str(row.get("name", "")): row.get("value") for row in google}
+    raise ValueError
+
+
+State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
+"""The one word from which routing, /health, /ready, the page and every 503 text are derived."""
+
+Capability = Literal["text", "pro", "image", "upload"]
+CAPABILITIES: tuple[Capability, ...] = ("text", "pro", "image", "upload")
+
+Kind = Literal["web", "official"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that an account really has, as the web app reports it.
+
+    id: hex id; name: `gemini-flash`; aliases: other spellings, lower case; number and capacity: what the wire needs.
+    """
+
+    id: str
+    name: str
+    display: str
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What signing in found out."""
+
+    offers: tuple[Offer, ...]
+    status: str = "AVAILABLE"
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageWindow:
+    """One of Google's usage windows: `used` in 0..1, `resets_at` in epoch seconds or None."""
+
+    name: str
+    used: float
+    resets_at: float | None

@@ -1,0 +1,137 @@
+"""The public model ids and what each means on the web app. A table; code only walks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gemgate.accounts import Capability, Offer
+from gemgate.errors import ModelNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model as callers name it.
+
+    web:       the web app's model behind it: a name, display name, alias or hex id of an account's offers.
+    long_side: pixels that the id promises on the long side, or None for what Google gives.
+    """
+
+    id: str
+    kind: Literal["text", "image"]
+    web: str
+    name: str
+    description: str
+    long_side: int | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def capability(self) -> Capability:
+        """Which of an account's breakers guards calls of this model."""
+        if self.kind == "image":
+            return "image"
+        return "pro" if self.web.endswith("pro") or self.id.endswith("pro") else "text"
+
+    def offer(self, offers: Iterable[Offer]) -> Offer | None:
+        """The account's own model behind this card, or None when the account lacks it. Never another one."""
+        wanted = self.web.strip().lower()
+        short = wanted.removeprefix("gemini-")
+        offers = tuple(offers)
+        for offer in offers:
+            if wanted in (offer.id.lower(), offer.name.lower(), offer.display.lower()):
+                return offer
+        return next((o for o in offers if wanted in o.aliases or short in o.aliases), None)
+
+
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        "gemini-3-flash-preview",
+        "text",
+        "gemini-flash",
+        "Gemini 3 Flash",
+        "The account's Flash model: fast, the default",
+        aliases=("gemini-3-flash", "gemini-3.0-flash", "gemini-flash-latest"),
+    ),
+    ModelCard("gemini-2.5-flash", "text", "gemini-flash", "Gemini Flash", "The account's Flash model under its older id"),
+    ModelCard(
+        "gemini-3.0-pro",
+        "text",
+        "gemini-pro",
+        "Gemini 3 Pro",
+        "The account's Pro model: deeper reasoning",
+        aliases=("gemini-3-pro", "gemini-3-pro-preview", "gemini-pro-latest"),
+    ),
+    ModelCard("gemini-2.5-pro", "text", "gemini-pro", "Gemini Pro", "The account's Pro model under its older id"),
+    ModelCard(
+        "gemini-2.5-flash-image",
+        "image",
+        "gemini-flash",
+        "Gemini Flash Image",
+        "Quick picture, up to 1024-2048 px, as Google gives it",
+        aliases=("gemini-2.5-flash-image-preview",),
+    ),
+    ModelCard(
+        "gemini-3-pro-image-preview",
+        "image",
+        "gemini-pro",
+        "Gemini 3 Pro Image",
+        "High quality picture, 2048 px",
+        2048,
+        aliases=("gemini-3-pro-image",),
+    ),
+    ModelCard(
+        "gemini-3-pro-image-preview-2k",
+        "image",
+        "gemini-pro",
+        "Gemini 3 Pro Image 2K",
+        "High quality picture, 2048 px on the long side",
+        2048,
+    ),
+    ModelCard(
+        "gemini-3-pro-image-preview-4k",
+        "image",
+        "gemini-pro",
+        "Gemini 3 Pro Image 4K",
+        "High quality picture, 4096 px on the long side",
+        4096,
+    ),
+)
+
+DEFAULT_MODEL = "gemini-3-flash-preview"
+DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
+
+_BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.aliases)}
+
+
+def card_of_offer(offer: Offer) -> ModelCard:
+    """An account's own model as a card, for the ids that the web app itself reports."""
+    return ModelCard(offer.name, "text", offer.id, offer.display, offer.description, aliases=offer.aliases)
+
+
+def resolve(model: str, offers: Iterable[Offer]) -> ModelCard:
+    """The card for `model`: a public id, or anything by which one of `offers` is known.
+
+    ModelNotFound lists what there is. `models/` in front (Google's dialect) is accepted.
+    """
+    wanted = model.strip().removeprefix("models/").lower()
+    if card := _BY_ID.get(wanted):
+        return card
+    offers = tuple(offers)
+    if wanted and (offer := ModelCard(wanted, "text", wanted, "", "").offer(offers)):
+        return card_of_offer(offer)
+    names = ", ".join(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
+    raise ModelNotFound(
+        f"The model {model!r} does not exist here. Available: {names}",
+        f"模型 {model!r} 不存在。可用的模型：{names}",
+        param="model",
+        code="model_not_found",
+    )
+
+
+def listing(offers: Iterable[Offer]) -> list[ModelCard]:
+    """All cards callers may name: the catalogue, then what the accounts offer beside it."""
+    cards = {card.id: card for card in CARDS}
+    for offer in offers:
+        cards.setdefault(offer.name, card_of_offer(offer))
+    return list(cards.values())

@@ -1,0 +1,320 @@
+"""The words of a conversation: what a caller sends, and the events that answer it.
+
+Frozen values only. Every dialect is written into and out of these, and nothing else crosses the gateway.
+An answer is a sequence of events: exactly one `Began` first, exactly one `Ended` last, no empty deltas;
+`fold` is the only way a whole answer exists, so streaming and not streaming cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+from gemgate.files import Inline, Link, Source, Stored
+from gemgate.images import GeneratedImage, ImageOptions
+
+__all__ = [
+    "Began",
+    "ChatRequest",
+    "Ended",
+    "Event",
+    "File",
+    "Fold",
+    "Image",
+    "ImageGenerated",
+    "Inline",
+    "Link",
+    "Message",
+    "Part",
+    "Reason",
+    "Reply",
+    "ResponseFormat",
+    "Reuse",
+    "Role",
+    "Source",
+    "Stored",
+    "Text",
+    "TextDelta",
+    "Thought",
+    "ThoughtDelta",
+    "Tool",
+    "ToolCall",
+    "ToolCalled",
+    "ToolChoice",
+    "ToolResult",
+    "Usage",
+    "afold",
+    "fold",
+    "with_model",
+]
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+# --- what stands in a message -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """The model's own reasoning, echoed by a client; never sent on and never part of a fingerprint."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """`arguments` is JSON text of an object."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    call_id: str
+    name: str
+    parts: tuple[Text | Image | File, ...]
+    is_error: bool = False
+
+
+Part: TypeAlias = Text | Image | File | Thought | ToolCall | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    parts: tuple[Part, ...]
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """All plain text of the message, joined by newlines."""
+        return "\n".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+# --- what a caller asks -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the caller offers; `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """`allowed` narrows the tools that may be called; empty means all of them."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    allowed: tuple[str, ...] = ()
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    kind: Literal["text", "json_object", "json_schema"] = "text"
+    schema: Mapping[str, Any] | None = None
+    name: str = ""
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat call, whatever dialect it came in.
+
+    model:    a public id, a name of the web app, or None for the default.
+    stream:   whether the caller reads along; a caller who does not gets Google's final text exactly.
+    thinking: None leaves it to the model, True asks for extended thinking, False for none.
+    n:        how many answers; each is a generation of its own.
+    ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    stream: bool = False
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    response_format: ResponseFormat = ResponseFormat()
+    thinking: bool | None = None
+    include_thoughts: bool = True
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    conversation_id: str | None = None
+    images: ImageOptions | None = None
+    temporary: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+# --- what answers -------------------------------------------------------------------------------------
+
+Reason = Literal["stop", "stop_sequence", "tool_calls", "length", "content_filter"]
+Reuse = Literal["hit", "miss", "fork", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts. Google's web app names none, so all of them are estimates and marked as such."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = True
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens + self.reasoning_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Google has said something. From here on an error ends the answer in-band.
+
+    served_model: the web app's name of the model that serves; attempts: prompts sent upstream so far.
+    """
+
+    served_model: str
+    account: str = ""
+    reuse: Reuse = "miss"
+    attempts: int = 1
+    conversation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ImageGenerated:
+    image: GeneratedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    reason: Reason
+    usage: Usage
+    stop_sequence: str | None = None
+
+
+Event: TypeAlias = Began | TextDelta | ThoughtDelta | ToolCalled | ImageGenerated | Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer: what `fold` makes of its events. `parts` keeps the order in which things came."""
+
+    began: Began
+    parts: tuple[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, ...]
+    ended: Ended
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, TextDelta))
+
+    @property
+    def thoughts(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, ThoughtDelta))
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        return tuple(part.call for part in self.parts if isinstance(part, ToolCalled))
+
+    @property
+    def images(self) -> tuple[GeneratedImage, ...]:
+        return tuple(part.image for part in self.parts if isinstance(part, ImageGenerated))
+
+
+class Fold:
+    """Collects events into a `Reply`; neighbouring deltas of one kind become one part."""
+
+    def __init__(self) -> None:
+        self._began: Began | None = None
+        self._ended: Ended | None = None
+        self._parts: list[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated] = []
+        self._pieces: list[str] = []
+        self._kind: type[TextDelta] | type[ThoughtDelta] | None = None
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, TextDelta | ThoughtDelta):
+            if self._kind is not type(event):
+                self._flush()
+                self._kind = type(event)
+            self._pieces.append(event.text)
+        elif isinstance(event, Began):
+            self._began = event
+        elif isinstance(event, Ended):
+            self._ended = event
+        else:
+            self._flush()
+            self._parts.append(event)
+
+    def reply(self) -> Reply:
+        """The whole answer; ValueError unless it began and ended."""
+        self._flush()
+        if self._began is None or self._ended is None:
+            raise ValueError
+        return Reply(self._began, tuple(self._parts), self._ended)
+
+    def _flush(self) -> None:
+        if self._kind is not None:
+            self._parts.append(self._kind("".join(self._pieces)))
+            self._pieces, self._kind = [], None
+
+
+def fold(events: Iterable[Event]) -> Reply:
+    """Make one reply of all events."""
+    folding = Fold()
+    for event in events:
+        folding.add(event)
+    return folding.reply()
+
+
+async def afold(events: AsyncIterator[Event]) -> Reply:
+    """Make one reply of all events, as they come."""
+    folding = Fold()
+    async for event in events:
+        folding.add(event)
+    return folding.reply()
+
+
+def with_model(request: ChatRequest, model: str) -> ChatRequest:
+    """The same request for another model."""
+    return replace(request, model=model)

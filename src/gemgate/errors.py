@@ -1,0 +1,217 @@
+"""What can go wrong, and who is to blame: the type says it, never an HTTP status or a substring.
+
+    GatewayError
+    ├── ClientError            the caller can mend it
+    │   ├── BadRequest         a parameter, a body, a picture
+    │   ├── Unauthorized       no key, or a wrong one          Forbidden   a key that may not do this
+    │   ├── NotFound           route, file, batch, picture     ModelNotFound   with the list of what there is
+    │   ├── MethodNotAllowed   TooLarge   UnsupportedMedia   Conflict
+    │   └── Unprocessable      understood, but it cannot be had (size_policy=require)
+    ├── LimitError             our own rules
+    │   ├── RateLimited        too often; carries the seconds
+    │   └── Busy               every lane taken and the queue full, or waited too long
+    ├── AccountError           one Google account
+    │   ├── SignedOut          cookies dead, refused, or answered as an anonymous guest
+    │   ├── Spent              usage limit or HTTP 429; carries the reset when Google named it
+    │   └── Rejected           Google wants a person: terms, age, country
+    ├── Blocked                our address, whatever the account
+    ├── GoogleError            the service
+    │   ├── Refused            safety refusal                  NoImage     text instead of a picture
+    │   ├── Stalled            silent or too slow; names the deadline that ran out
+    │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
+    │   └── ModelGone          the model or the conversation is not what Google expects
+    ├── Drift                  Google's answer no longer has the shape the client library knows
+    ├── NoAccount              none is usable: which, why, and until when
+    ├── OutputInvalid          the model did not keep to the schema or the tools, even after one repair
+    └── StorageDown            the picture store is away
+
+`generated` answers the one question that decides about a second try: is it certain ("no") that Google made
+nothing for this prompt? Everything that is not certain is "maybe" (decisions.md 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+Generated = Literal["no", "maybe"]
+"""Whether a prompt can have been processed by Google: "no" is certain, "maybe" is everything else."""
+
+
+class GatewayError(Exception):
+    """Base of all; `str(error)` is the English text, `zh` the Chinese one.
+
+    retry_after: seconds until another try makes sense, or None.
+    generated:   see the module; "no" unless the raiser knows otherwise.
+    """
+
+    kind: ClassVar[str] = "internal"
+
+    def __init__(
+        self,
+        en: str,
+        zh: str | None = None,
+        *,
+        retry_after: float | None = None,
+        generated: Generated = "no",
+        param: str | None = None,
+        code: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(en)
+        self.en = en
+        self.zh = zh or en
+        self.retry_after = retry_after
+        self.generated: Generated = generated
+        self.param = param
+        self.code = code
+        self.details = details or {}
+
+    def text(self, language: str = "en") -> str:
+        """The message in `language` ("zh…" or anything else for English)."""
+        return self.zh if language.lower().startswith("zh") else self.en
+
+
+class ClientError(GatewayError):
+    kind = "bad_request"
+
+
+class BadRequest(ClientError):
+    kind = "bad_request"
+
+
+class Unauthorized(ClientError):
+    kind = "unauthorized"
+
+
+class Forbidden(ClientError):
+    kind = "forbidden"
+
+
+class NotFound(ClientError):
+    kind = "not_found"
+
+
+class ModelNotFound(NotFound):
+    kind = "model_not_found"
+
+
+class MethodNotAllowed(ClientError):
+    kind = "method_not_allowed"
+
+
+class Conflict(ClientError):
+    kind = "conflict"
+
+
+class TooLarge(ClientError):
+    kind = "too_large"
+
+
+class UnsupportedMedia(ClientError):
+    kind = "unsupported_media"
+
+
+class Unprocessable(ClientError):
+    kind = "unprocessable"
+
+
+class LimitError(GatewayError):
+    kind = "rate_limited"
+
+
+class RateLimited(LimitError):
+    """Carries `details`: limit, remaining, reset (seconds) of the rule that refused."""
+
+    kind = "rate_limited"
+
+
+class Busy(LimitError):
+    kind = "busy"
+
+
+class AccountError(GatewayError):
+    kind = "account"
+
+
+class SignedOut(AccountError):
+    kind = "signed_out"
+
+
+class Spent(AccountError):
+    """`resets_at` is Google's own reset time in epoch seconds when it named one."""
+
+    kind = "spent"
+
+    def __init__(self, en: str, zh: str | None = None, *, resets_at: float | None = None, **more: Any) -> None:
+        super().__init__(en, zh, **more)
+        self.resets_at = resets_at
+
+
+class Rejected(AccountError):
+    kind = "rejected"
+
+
+class Blocked(GatewayError):
+    kind = "blocked"
+
+
+class GoogleError(GatewayError):
+    kind = "upstream"
+
+
+class Refused(GoogleError):
+    """A safety refusal; `answer` is what the model said."""
+
+    kind = "refused"
+
+    def __init__(self, en: str, zh: str | None = None, *, answer: str = "", **more: Any) -> None:
+        super().__init__(en, zh, **more)
+        self.answer = answer
+
+
+class NoImage(Refused):
+    kind = "no_image"
+
+
+class Stalled(GoogleError):
+    """`stage` names the deadline: "first byte", "between chunks", "total" or "sign-in"."""
+
+    kind = "timeout"
+
+    def __init__(self, en: str, zh: str | None = None, *, stage: str = "total", **more: Any) -> None:
+        super().__init__(en, zh, **more)
+        self.stage = stage
+
+
+class Broken(GoogleError):
+    kind = "upstream"
+
+
+class Unreachable(GoogleError):
+    kind = "unreachable"
+
+
+class ModelGone(GoogleError):
+    kind = "model_gone"
+
+
+class Drift(GatewayError):
+    kind = "drift"
+
+
+class NoAccount(GatewayError):
+    """None usable. `quota` is true when waiting alone helps (429), false when a person must act (503)."""
+
+    kind = "no_account"
+
+    def __init__(self, en: str, zh: str | None = None, *, quota: bool = False, **more: Any) -> None:
+        super().__init__(en, zh, **more)
+        self.quota = quota
+
+
+class OutputInvalid(GatewayError):
+    kind = "output_invalid"
+
+
+class StorageDown(GatewayError):
+    kind = "storage"

@@ -1,0 +1,51 @@
+"""The words of files: where the bytes of a picture or document come from, and what is known of a stored one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Bytes that came with the request itself."""
+
+    data: bytes = field(repr=False)
+    mime: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A public http(s) address, still to be fetched through the guarded fetcher."""
+
+    url: str
+    mime: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file uploaded before; `id` is what the upload answered."""
+
+    id: str
+    mime: str = ""
+    name: str = ""
+
+
+Source: TypeAlias = Inline | Link | Stored
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An uploaded file as it stands in the store; times in epoch seconds, `expires_at` 0 = never."""
+
+    id: str
+    owner: str
+    name: str
+    mime: str
+    bytes: int
+    sha256: str
+    purpose: str
+    created_at: float
+    expires_at: float = 0.0

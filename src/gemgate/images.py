@@ -1,0 +1,91 @@
+"""The words of pictures: what is asked, and the measured facts of what was delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemgate.files import Source
+
+SizePolicy = Literal["best_effort", "require"]
+Logo = Literal["removed", "absent", "kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def long_side(self) -> int:
+        return max(self.width, self.height)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """How pictures are wanted.
+
+    aspect:      "16:9" and the like, a hint in the prompt; None leaves it to the model.
+    long_side:   wanted pixels on the long side; None takes what the model id says.
+    size_policy: "require" makes a smaller original an error instead of a note.
+    resample:    bring the picture to the wanted size by resampling, labelled as such.
+    remove_logo: None takes the service's setting.
+    """
+
+    aspect: str | None = None
+    long_side: int | None = None
+    quality: str | None = None
+    size_policy: SizePolicy = "best_effort"
+    resample: bool = False
+    remove_logo: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """One call for pictures; with `references` it is an edit. Each of `n` is a generation of its own."""
+
+    prompt: str
+    model: str | None = None
+    n: int = 1
+    references: tuple[Source, ...] = ()
+    options: ImageOptions = ImageOptions()
+    key: str | None = None
+    """Batch only: the task's id, from which the stored name is derived, so a second run finds the first's picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """One delivered picture and its measured facts (spec 2.2).
+
+    name:      path below /images, `{yyyymm}/{yyyymmdd}/{name}`; empty when it could not be stored.
+    url:       where it can be fetched: public, presigned or our own link; empty when not stored.
+    source:    by which way the original came: "full_size", "s4096", "s2048", "s1024", "preview".
+    requested: the wanted long side in pixels, or None.
+    data:      the delivered bytes while they are still at hand; None for a picture read back from its facts.
+    note:      what was done or not done, in plain words (smaller than asked, resampled, manifest dropped, spooled).
+    """
+
+    width: int
+    height: int
+    bytes: int
+    mime: str
+    sha256: str
+    source: str
+    logo: Logo
+    model: str
+    name: str = ""
+    url: str = ""
+    requested: int | None = None
+    resampled: bool = False
+    note: str = ""
+    prompt: str = ""
+    data: bytes | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
