@@ -1,0 +1,133 @@
+"""The visible logo on pixels: where it would stand, whether it is there, drawing it, lifting it off.
+
+The service blends white over the picture, `w = 255 a + (1 - a) p` per 8-bit channel (logo.md 1); this file knows that
+formula and its inverse. Nothing is ever lifted without evidence, and nothing outside the logo's box changes.
+SynthID, the invisible mark, is something else and is not touched.
+
+Pixels are uint8, height x width x channels (1 or 3), and may be just the bottom right corner of a picture: the logo's
+place is counted from there. `size` then says how large the whole picture is, as (width, height).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemgate.imaging.evidence import Evidence, weigh
+from gemgate.imaging.figures import PROFILES, Profile
+from gemgate.imaging.shape import Map, alpha_of
+
+Pixels = NDArray[np.uint8]
+
+MOST_LEFT, MOST_OVER = 0.2, -0.35
+"""A lift that leaves more of the logo than this, or takes more than this too much, was wrong. The lower bound is wider
+because on compressed pictures the strength itself is read with an error of about 0.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Pixels of a picture, `right` and `bottom` excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def moved(self, dx: int, dy: int) -> Box:
+        return Box(self.left + dx, self.top + dy, self.right + dx, self.bottom + dy)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A logo that is there: its profile, its box in the whole picture, and what speaks for it."""
+
+    profile: Profile
+    box: Box
+    evidence: Evidence
+
+
+def box_of(profile: Profile, size: tuple[int, int]) -> Box | None:
+    """Where `profile` stands in a picture of `size`; None when it does not apply there or does not fit."""
+    width, height = size
+    long_side = max(width, height)
+    if not profile.long_side[0] <= long_side <= profile.long_side[1]:
+        return None
+    scale = long_side / profile.scaled_from if profile.scaled_from else 1
+    right, bottom = width - round(profile.right * scale), height - round(profile.bottom * scale)
+    box = Box(right - profile.size, bottom - profile.size, right, bottom)
+    return box if min(box.left, box.top) >= 0 and right <= width and bottom <= height else None
+
+
+def reach(profiles: Iterable[Profile], size: tuple[int, int]) -> int:
+    """How many of the bottom rows `find` wants to see for `profiles`."""
+    tops = [box.top for profile in profiles if (box := box_of(profile, size))]
+    return min(size[1], size[1] - min(tops) + 16) if tops else 0
+
+
+def find(
+    pixels: Pixels, profiles: Iterable[Profile] = PROFILES, *, lossy: bool = False, size: tuple[int, int] | None = None
+) -> Sighting | None:
+    """The profile that the picture bears by evidence, or None. `lossy`: the pixels came out of a JPEG or lossy WebP."""
+    whole = size or (pixels.shape[1], pixels.shape[0])
+    best: Sighting | None = None
+    for profile in profiles:
+        box = box_of(profile, whole)
+        here = box and _here(box, pixels, whole)
+        if not box or not here:
+            continue
+        evidence = weigh(pixels, here.left, here.top, profile, lossy=lossy)
+        if evidence.speaks and (best is None or evidence.share > best.evidence.share):
+            best = Sighting(profile, box, evidence)
+    return best
+
+
+def draw(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = None) -> Pixels:
+    """A copy that bears the logo exactly as the service blends it; ValueError when it does not fit."""
+    out, box, alpha = _copy_and_place(pixels, profile, size)
+    region = out[box.top : box.bottom, box.left : box.right]
+    region[:] = _rounded(alpha * 255 + (1 - alpha) * region)
+    return out
+
+
+def lift(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = None) -> Pixels:
+    """A copy with the logo taken off; ValueError when it does not fit. Exact to one level for alpha up to 0.5."""
+    out, box, alpha = _copy_and_place(pixels, profile, size)
+    region = out[box.top : box.bottom, box.left : box.right]
+    region[:] = _rounded((region - alpha * 255) / (1 - alpha))
+    return out
+
+
+def left_over(sighting: Sighting, pixels: Pixels, *, lossy: bool, size: tuple[int, int] | None = None) -> Evidence:
+    """The evidence again, on the `pixels` of a lift."""
+    whole = size or (pixels.shape[1], pixels.shape[0])
+    here = sighting.box.moved(pixels.shape[1] - whole[0], pixels.shape[0] - whole[1])
+    return weigh(pixels, here.left, here.top, sighting.profile, lossy=lossy)
+
+
+def well_lifted(before: Evidence, after: Evidence) -> bool:
+    """Whether a lift took the logo and not more: little strength left either way, and no evidence any more."""
+    return MOST_OVER <= after.amplitude <= MOST_LEFT and after.share < before.share
+
+
+def _copy_and_place(pixels: Pixels, profile: Profile, size: tuple[int, int] | None) -> tuple[Pixels, Box, Map]:
+    whole = size or (pixels.shape[1], pixels.shape[0])
+    box = box_of(profile, whole)
+    here = box and _here(box, pixels, whole)
+    if not here:
+        message = f"the logo {profile.name} does not fit into {whole[0]}x{whole[1]} pixels"
+        raise ValueError(message)
+    return pixels.copy(), here, alpha_of(profile)[..., None]
+
+
+def _here(box: Box, pixels: Pixels, whole: tuple[int, int]) -> Box | None:
+    """The box in the coordinates of `pixels`, the bottom right corner of the whole; None when it sticks out."""
+    here = box.moved(pixels.shape[1] - whole[0], pixels.shape[0] - whole[1])
+    return here if min(here.left, here.top) >= 0 else None
+
+
+def _rounded(values: NDArray[np.float32]) -> Pixels:
+    """To 8 bits, halves up, as the service rounds."""
+    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
