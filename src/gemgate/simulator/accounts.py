@@ -1,0 +1,269 @@
+"""Google accounts as the service knows them: sessions and their cookies, tiers and models, and who a request is from.
+
+A session is what one sign-in makes. It lives by its rotating `__Secure-1PSIDTS`: when that is older than the account's
+`lifetime`, or `expire()` was called, the session is dead and everybody who shows its cookies is a stranger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemgate.accounts import PSID, PSIDCC, PSIDTS
+
+Tier = Literal["free", "plus", "pro", "ultra"]
+
+_KEPT = 20
+"""Old values of a rotating cookie that are still recognised as this session's."""
+_MOST_OWNERS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A row of the account's model list (protocol.md 4); `name` is what gemini_webapi makes of the category."""
+
+    id: str
+    category: str
+    display: str
+    description: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        return "gemini-" + self.category.lower().replace(" ", "-")
+
+    def row(self) -> list[object]:
+        row: list[object] = [None] * 18
+        row[0], row[1], row[2], row[10] = self.id, self.category, self.description, self.category
+        row[11], row[12], row[17] = self.display, self.description, self.number
+        return row
+
+
+def _models(flash: str, pro: str, lite: str) -> tuple[Model, ...]:
+    return (
+        Model(flash, "Flash", "3 Flash", "All-round help", 1),
+        Model(pro, "Pro", "3.1 Pro", "Advanced reasoning, mathematics and code", 3),
+        Model(lite, "Flash Lite", "3.1 Flash Lite", "Fastest answers", 6),
+    )
+
+
+FREE_MODELS = _models("fbb127bbb056c959", "9d8ca3786ebdfbea", "cf41b0e0dd7d53e5")
+PAID_MODELS = _models("56fdd199312815e2", "e6fa609c3fa255c0", "8c46e95b1a07cecc")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a tier means on the wire. capacity: (value, field) as the model header carries it."""
+
+    number: int
+    models: tuple[Model, ...]
+    tier_flags: tuple[int, ...]
+    capability_flags: tuple[int, ...]
+    capacity: tuple[int, int]
+
+
+PLANS: dict[Tier, Plan] = {
+    "free": Plan(1, FREE_MODELS, (), (1, 4), (1, 12)),
+    "pro": Plan(2, PAID_MODELS, (8,), (1, 4, 19), (2, 12)),
+    "ultra": Plan(3, PAID_MODELS, (22,), (1, 4, 19), (2, 13)),
+    "plus": Plan(4, PAID_MODELS, (), (1, 4, 115), (4, 12)),
+}
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One sign-in. stamps: every value the rotating cookie had, with when it was issued, oldest first."""
+
+    account: Account
+    psid: str
+    psidcc: str
+    stamps: list[tuple[str, float]]
+    dead: bool = False
+    knocks: int = 0
+    """Requests since it died."""
+
+    def cookies(self) -> dict[str, str]:
+        return {PSID: self.psid, PSIDTS: self.stamps[-1][0], PSIDCC: self.psidcc}
+
+    def rotate(self, now: float) -> str:
+        """A new `__Secure-1PSIDTS`; the one before is accepted for the account's grace period."""
+        self.stamps.append((_stamp(), now))
+        del self.stamps[:-_KEPT]
+        self.psidcc = _code()
+        return self.stamps[-1][0]
+
+    def alive(self, stamp: str, now: float) -> bool:
+        """Whether the session lives and `stamp` is a value it still accepts."""
+        account = self.account
+        value, issued = self.stamps[-1]
+        if self.dead or account.expired or (account.lifetime is not None and now - issued > account.lifetime):
+            return False
+        if stamp == value or (not stamp and not account.needs_stamp):
+            return True
+        return len(self.stamps) > 1 and stamp == self.stamps[-2][0] and now - issued <= account.grace
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """A Google identity.
+
+    status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds the one
+    before still counts after a rotation. needs_stamp: whether `__Secure-1PSID` alone is refused.
+    used: how much of the 5-hour and of the weekly window is spent, 0..1.
+    """
+
+    name: str
+    tier: Tier = "pro"
+    status: int = 1000
+    language: str = "en"
+    lifetime: float | None = None
+    grace: float = 300.0
+    needs_stamp: bool = True
+    used: tuple[float, float] = (0.12, 0.05)
+    expired: bool = False
+    sessions: list[Session] = field(default_factory=list)
+    gems: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    models: tuple[Model, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.models = self.models or PLANS[self.tier].models
+
+    @property
+    def email(self) -> str:
+        return f"{self.name}@gmail.example"
+
+    @property
+    def number(self) -> str:
+        """The identity as Google counts it: 21 digits that never change."""
+        return str(int(hashlib.sha256(self.name.encode()).hexdigest(), 16))[:21]
+
+    @property
+    def push_id(self) -> str:
+        return "feeds/" + hashlib.sha256(b"push" + self.name.encode()).hexdigest()[:14]
+
+    @property
+    def plan(self) -> Plan:
+        return PLANS[self.tier]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request is from. name: "" for a guest; session: the one whose cookies came, dead or alive.
+
+    alive: whether those cookies still count. trouble: a broken rule in the cookies themselves.
+    """
+
+    session: Session | None = None
+    alive: bool = False
+    trouble: str = ""
+
+    @property
+    def account(self) -> Account | None:
+        return self.session.account if self.session else None
+
+    @property
+    def name(self) -> str:
+        return self.session.account.name if self.session else ""
+
+    @property
+    def signed_in(self) -> Account | None:
+        """The account, if its cookies still count."""
+        return self.session.account if self.session and self.alive else None
+
+
+STRANGER = Caller()
+
+
+class Accounts:
+    """All accounts and the way from a cookie to its session; `clock` gives epoch seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._accounts: dict[str, Account] = {}
+        self._sessions: dict[str, Session] = {}
+        self._owners: dict[str, Session] = {}
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._accounts.values())
+
+    def __getitem__(self, name: str) -> Account:
+        try:
+            return self._accounts[name]
+        except KeyError:
+            raise KeyError(f"there is no account {name!r}; there are {', '.join(self._accounts)}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._accounts
+
+    def add(self, account: Account) -> None:
+        """A new account, signed in once."""
+        if account.name in self._accounts:
+            raise ValueError(f"there is an account {account.name!r} already")
+        self._accounts[account.name] = account
+        self.sign_in(account.name)
+
+    def sign_in(self, name: str) -> Session:
+        """A new session of the account, as a browser's sign-in makes it; older ones go on living."""
+        account = self[name]
+        session = Session(account, f"g.a000{secrets.token_urlsafe(48)}0076", _code(), [(_stamp(), self._clock())])
+        account.sessions.append(session)
+        account.expired = False
+        self._sessions[session.psid] = session
+        self._learn(session)
+        return session
+
+    def newest(self, name: str) -> Session:
+        """The session whose cookies `cookies(name)` hands out: the last sign-in."""
+        return self[name].sessions[-1]
+
+    def rotate(self, session: Session) -> str:
+        """Give the session a new `__Secure-1PSIDTS` and return it."""
+        stamp = session.rotate(self._clock())
+        self._learn(session)
+        return stamp
+
+    def expire(self, name: str) -> None:
+        """Every session of the account is dead from now on."""
+        self[name].expired = True
+
+    def revive(self, name: str) -> None:
+        """The same cookies count again, as if they were fresh."""
+        account = self[name]
+        account.expired = False
+        for session in account.sessions:
+            session.dead = False
+            session.knocks = 0
+            session.stamps[-1] = (session.stamps[-1][0], self._clock())
+
+    def caller(self, cookies: list[tuple[str, str]]) -> Caller:
+        """Who shows these cookies."""
+        values: dict[str, str] = {}
+        trouble = ""
+        for name, value in cookies:
+            if name in (PSID, PSIDTS, PSIDCC) and values.setdefault(name, value) != value:
+                trouble = f"two different {name} cookies in one request"
+        session = self._sessions.get(values.get(PSID, ""))
+        if session is None:
+            return Caller(trouble=trouble)
+        for name in (PSIDTS, PSIDCC):
+            owner = self._owners.get(values.get(name, ""))
+            if owner is not None and owner.account is not session.account:
+                trouble = f"cookies of two accounts mixed: {session.account.name} and {owner.account.name}"
+        return Caller(session, not trouble and session.alive(values.get(PSIDTS, ""), self._clock()), trouble)
+
+    def _learn(self, session: Session) -> None:
+        self._owners[session.stamps[-1][0]] = session
+        self._owners[session.psidcc] = session
+        while len(self._owners) > _MOST_OWNERS:
+            del self._owners[next(iter(self._owners))]
+
+
+def _stamp() -> str:
+    return f"sidts-{secrets.token_urlsafe(52)}"
+
+
+def _code() -> str:
+    return f"AKEyXz{secrets.token_urlsafe(50)}"

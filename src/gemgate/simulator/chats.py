@@ -1,0 +1,170 @@
+"""Conversations: who owns them, their turns, and what `[cid, rid, rcid, ..., context]` must say to go on with one.
+
+Ids are drawn from the dice of the simulator. The history keeps the wire spelling of every answer.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gemgate.simulator.frames import Style, candidate
+from gemgate.simulator.script import Said, Upload
+
+_MOST_CHATS = 20_000
+_PROGRESS = 6
+"""The rich field that says "still working" (protocol.md 6)."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One prompt and what was answered. texts: wire text per candidate, as far as it got.
+
+    state: "running" while it is being written, "whole" when all of it stands, "stopped" when it was cut short.
+    """
+
+    rid: str
+    rcids: tuple[str, ...]
+    context: str
+    prompt: str
+    model: str
+    time: float
+    files: tuple[Upload, ...] = ()
+    texts: tuple[str, ...] = ()
+    thoughts: str = ""
+    rich: Mapping[int, Any] = field(default_factory=dict)
+    state: Literal["running", "whole", "stopped"] = "running"
+
+    def row(self, cid: str, previous: Turn | None, style: Style) -> list[Any]:
+        """The turn as `hNvQHb` lists it."""
+        before = None if previous is None else [cid, previous.rid, previous.rcids[0]]
+        rows = [
+            candidate(
+                rcid,
+                text,
+                thoughts=self.thoughts,
+                done=self.state == "whole",
+                rich={**self.rich, _PROGRESS: [1]} if self.state == "running" else self.rich,
+                style=style,
+            )
+            for rcid, text in zip(self.rcids, self.texts, strict=False)
+        ]
+        if self.state == "running" and not rows:
+            rows = [candidate(self.rcids[0], "", done=False, rich={_PROGRESS: [1]}, style=style)]
+        seconds = int(self.time)
+        return [
+            [cid, self.rid],
+            before,
+            [[self.prompt], 1, None, 0],
+            [rows, None, None, self.rcids[0]] if rows else None,
+            [seconds, int((self.time - seconds) * 1e9)],
+        ]
+
+
+@dataclass(slots=True, eq=False)
+class Chat:
+    """A conversation. owner: account name, "" for a guest; model: fixed by its first turn."""
+
+    cid: str
+    owner: str
+    model: str
+    title: str
+    temporary: bool = False
+    pinned: bool = False
+    time: float = 0.0
+    turns: list[Turn] = field(default_factory=list)
+
+    def said(self) -> tuple[Said, ...]:
+        """The turns as plain text, oldest first; only what was answered whole."""
+        return tuple(Said(turn.prompt, html.unescape(turn.texts[0])) for turn in self.turns if turn.texts)
+
+    def row(self) -> list[Any]:
+        """The conversation as `MaZiqc` lists it."""
+        seconds = int(self.time)
+        return [self.cid, self.title, self.pinned or None, None, None, [seconds, int((self.time - seconds) * 1e9)]]
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a conversation cannot be gone on with. wrong: the client broke a rule; else it is simply gone."""
+
+    why: str
+    wrong: bool = True
+
+
+class Chats:
+    """Every conversation; the oldest are forgotten beyond 20,000."""
+
+    def __init__(self) -> None:
+        self._chats: OrderedDict[str, Chat] = OrderedDict()
+        self._deleted: OrderedDict[str, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._chats)
+
+    def add(self, chat: Chat) -> None:
+        self._chats[chat.cid] = chat
+        if len(self._chats) > _MOST_CHATS:
+            self._chats.popitem(last=False)
+
+    def forget(self, chat: Chat) -> None:
+        """As if it had never been."""
+        self._chats.pop(chat.cid, None)
+
+    def of(self, owner: str) -> list[Chat]:
+        """The owner's listed conversations, the newest first."""
+        mine = [chat for chat in self._chats.values() if chat.owner == owner and not chat.temporary]
+        return sorted(mine, key=lambda chat: chat.time, reverse=True)
+
+    def find(self, cid: str, owner: str) -> Chat | Misfit:
+        """The owner's conversation, or why not."""
+        chat = self._chats.get(cid)
+        if chat is None:
+            if self._deleted.get(cid) == owner:
+                return Misfit("the conversation was deleted", wrong=False)
+            return Misfit(f"unknown conversation {cid!r}")
+        if chat.owner != owner:
+            return Misfit(f"conversation {cid!r} belongs to another account")
+        return chat
+
+    def resume(self, metadata: list[Any], owner: str, *, temporary: bool) -> tuple[Chat, int] | Misfit | None:
+        """The conversation that slot 2 names and how many of its turns are kept; None when it names none.
+
+        Going on from an older turn forgets the later ones, as editing a prompt does. A change of the temporary mode
+        begins a new conversation.
+        """
+        cid, rid, rcid = (str(value or "") for value in metadata[:3])
+        context = metadata[9] or ""
+        if not cid:
+            return Misfit("rid, rcid or context without a cid") if rid or rcid or context else None
+        chat = self.find(cid, owner)
+        if isinstance(chat, Misfit) or chat.temporary is temporary:
+            return chat if isinstance(chat, Misfit) else _place(chat, rid, rcid, context)
+        return None
+
+    def delete(self, cid: str, owner: str) -> Misfit | None:
+        """Forget the owner's conversation, or say why not."""
+        chat = self.find(cid, owner)
+        if isinstance(chat, Misfit):
+            return chat
+        del self._chats[cid]
+        self._deleted[cid] = owner
+        if len(self._deleted) > _MOST_CHATS:
+            self._deleted.popitem(last=False)
+        return None
+
+
+def _place(chat: Chat, rid: str, rcid: str, context: str) -> tuple[Chat, int] | Misfit:
+    if not rid or not rcid:
+        return Misfit(f"conversation {chat.cid!r} continued without its {'rcid' if rid else 'rid'}")
+    for index, turn in enumerate(chat.turns):
+        if turn.rid == rid:
+            if rcid not in turn.rcids:
+                return Misfit(f"unknown rcid {rcid!r} in turn {rid!r}")
+            if context and all(context != turn.context for turn in chat.turns):
+                return Misfit(f"a context that conversation {chat.cid!r} never gave")
+            return chat, index + 1
+    return Misfit(f"unknown rid {rid!r} in conversation {chat.cid!r}")

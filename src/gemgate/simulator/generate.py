@@ -1,0 +1,223 @@
+"""StreamGenerate: judge the order, find the conversation and the answer, and stream it as cumulative snapshots.
+
+Whoever is refused here has generated nothing; `record` says for every call which it was.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from gemgate.simulator import checks
+from gemgate.simulator.accounts import FREE_MODELS, Account, Caller
+from gemgate.simulator.chats import Chat, Misfit, Turn
+from gemgate.simulator.exchange import Break, Request, Response, page
+from gemgate.simulator.frames import PREFIX, Style, error_info, frame, part, wire
+from gemgate.simulator.pages import captcha
+from gemgate.simulator.record import Call
+from gemgate.simulator.script import Answer, Fault, Prompt, Upload
+from gemgate.simulator.streaming import HEADERS, Telling, garbage
+from gemgate.simulator.world import Page, World
+
+GEMS = {
+    "coding-partner": ("Coding partner", "Helps with code", "You are an expert programmer."),
+    "learning-coach": ("Learning coach", "Explains step by step", "You are a patient teacher."),
+}
+"""The predefined gems: id -> name, description, prompt."""
+
+USAGE_LIMIT, MODEL_DIFFERS, MODEL_UNKNOWN, BLOCKED = 1037, 1050, 1052, 1060
+NO_SUCH = 1099
+"""The code for an unknown conversation, file or gem. Ours: what the service really says is not known."""
+
+
+class Refusal(Exception):
+    """The call ends here with an HTTP status or a stream code."""
+
+    def __init__(self, *, status: int = 200, code: int = 0, rule: str = "") -> None:
+        super().__init__(rule)
+        self.status = status
+        self.code = code
+        self.rule = rule
+
+
+@dataclass(slots=True)
+class _Posted:
+    """One StreamGenerate, read."""
+
+    world: World
+    opened: Page | None
+    choice: checks.Choice | None
+    order: checks.Order
+    call: Call
+    style: Style
+
+
+def respond(world: World, request: Request, caller: Caller) -> Response:
+    """Answer one StreamGenerate."""
+    form, values = request.form(), request.query
+    opened = world.page(values.get("f.sid", ""))
+    choice, wrong = checks.model_header(request, opened, caller.signed_in)
+    order = checks.order(checks.read_freq(form), request, opened, choice)
+    call = Call(world.clock(), caller.name, order.text, thinking=order.thinking, temporary=order.temporary)
+    world.record.arrived(call)
+    style = world.style(world.dice("generate", caller.name, order.text))
+    posted = _Posted(world, opened, choice, order, call, style)
+    wrong = [*checks.headers(request), *checks.query(values, opened), *wrong, *order.wrong]
+    try:
+        account = authenticate(opened, caller, form.get("at", b"").decode("latin-1"))
+        if wrong:
+            raise Refusal(status=400, rule="; ".join(wrong))
+        assert opened is not None
+        if trouble := opened.number(int(values["_reqid"]), request):
+            world.record.violation(f"StreamGenerate: {trouble}")
+        _admit(account)
+        told = _prepare(posted, account)
+    except Refusal as refusal:
+        return _refused(posted, refusal)
+    fault = world.script.strike(("generate",), caller.name, order.text, reused=request.nth > 0)
+    return _answer(world, told, fault)
+
+
+def authenticate(opened: Page | None, caller: Caller, token: str) -> Account | None:
+    """The account the call runs on, None for a guest; Refusal when neither."""
+    if caller.trouble:
+        raise Refusal(status=401, rule=caller.trouble)
+    if caller.alive:
+        if not token:
+            raise Refusal(status=400, rule="the `at` token is missing")
+        if opened is None or token != opened.token or opened.session is not caller.session:
+            raise Refusal(status=400, rule="the `at` token is not the one of this page and session")
+        return caller.account
+    if not token:
+        return None
+    if opened is None or token != opened.token:
+        raise Refusal(status=400, rule="an `at` token that was never given out")
+    raise Refusal(status=401)
+
+
+def _admit(account: Account | None) -> None:
+    """The account's own state may forbid it."""
+    if account is None or account.status == 1000:
+        if account and max(account.used) >= 1.0:
+            raise Refusal(code=USAGE_LIMIT)
+        return
+    raise Refusal(code=BLOCKED) if account.status == BLOCKED else Refusal(status=403)
+
+
+def _prepare(posted: _Posted, account: Account | None) -> Telling:
+    """Find model, conversation, files and gem; a Refusal for whatever does not exist."""
+    world, order, choice, call = posted.world, posted.order, posted.choice, posted.call
+    owner = account.name if account else ""
+    if choice and choice.known is None:
+        raise Refusal(code=MODEL_UNKNOWN, rule=f"unknown model {choice.id!r}")
+    wanted = choice.known.name if choice and choice.known else ""
+    found = world.chats.resume(order.metadata, owner, temporary=order.temporary)
+    if isinstance(found, Misfit):
+        raise Refusal(code=NO_SUCH, rule=found.why if found.wrong else "")
+    if found and wanted and found[0].model != wanted:
+        raise Refusal(code=MODEL_DIFFERS)
+    call.files = tuple(_file(world, upload_id, name, owner) for upload_id, name in order.files)
+    if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
+        raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
+    default = (account.models if account else FREE_MODELS)[0].name
+    chat, kept = found or (_new_chat(world, owner, wanted or default, order), 0)
+    turn = _new_turn(world, order, chat, call.files)
+    call.model, call.cid, call.rid = chat.model, chat.cid, turn.rid
+    prompt = Prompt(
+        text=order.text,
+        account=owner,
+        model=chat.model,
+        thinking=order.thinking,
+        files=call.files,
+        history=chat.said()[:kept],
+        gem=order.gem,
+        temporary=order.temporary,
+        language=account.language if account else "en",
+        cid=chat.cid,
+    )
+    return Telling(world, call, chat, turn, kept, prompt, posted.style)
+
+
+def _file(world: World, upload_id: str, name: str, owner: str) -> Upload:
+    upload = world.uploads.get(upload_id)
+    if upload is None:
+        raise Refusal(code=NO_SUCH, rule=f"unknown file {upload_id!r}")
+    if upload.owner not in ("", owner):
+        raise Refusal(code=NO_SUCH, rule=f"file {upload_id!r} belongs to another account")
+    return replace(upload, name=name)
+
+
+def _new_chat(world: World, owner: str, model: str, order: checks.Order) -> Chat:
+    title = " ".join(order.text.split())[:60] or "New chat"
+    return Chat(f"c_{secrets.token_hex(8)}", owner, model, title, order.temporary, time=world.clock())
+
+
+def _new_turn(world: World, order: checks.Order, chat: Chat, files: tuple[Upload, ...]) -> Turn:
+    return Turn(
+        rid=f"r_{secrets.token_hex(8)}",
+        rcids=(f"rc_{secrets.token_hex(8)}",),
+        context=f"AwAAAAAAAAAQ{secrets.token_urlsafe(48)}",
+        prompt=order.text,
+        model=chat.model,
+        time=world.clock(),
+        files=files,
+    )
+
+
+def _refused(posted: _Posted, refusal: Refusal) -> Response:
+    if refusal.rule:
+        posted.world.record.violation(f"StreamGenerate: {refusal.rule}")
+    posted.call.outcome = "refused"
+    if refusal.status != 200:
+        return page(refusal.status, f"<h1>Error {refusal.status}</h1>")
+    return Response(200, HEADERS, error_stream(refusal.code, posted.style))
+
+
+def error_stream(code: int, style: Style) -> bytes:
+    """A stream that says nothing but an error code."""
+    return PREFIX + frame([part(None, None, error=error_info(code))], style)
+
+
+def _answer(world: World, told: Telling, fault: Fault | None) -> Response:
+    """Let the answer go out, or let the fault happen."""
+    call = told.call
+    if fault is not None:
+        call.fault = fault.kind
+    if fault is None or fault.generates:
+        world.record.generating(call)
+        told.listen(_speak(world, told.prompt), fault)
+    if fault is None or fault.after_frames:
+        return told.response()
+    match fault.kind:
+        case "stall" | "trickle" | "close":
+            return told.response()
+        case "slow_headers":
+            response = told.response()
+            response.delay = 30.0 if fault.seconds is None else fault.seconds
+            return response
+        case "status":
+            assert fault.status is not None
+            return told.instead(page(fault.status, f"<h1>Error {fault.status}</h1>"))
+        case "code":
+            assert fault.code is not None
+            return told.instead(Response(200, HEADERS, error_stream(fault.code, told.style)))
+        case "captcha":
+            return told.instead(captcha())
+        case "empty":
+            return told.instead(Response(200, HEADERS, PREFIX))
+        case "garbage":
+            return told.instead(Response(200, HEADERS, garbage(told.style)))
+        case _:
+            return told.instead(Response(body=Break(fault.kind)))
+
+
+def _speak(world: World, prompt: Prompt) -> Answer:
+    """The scripted answer, in wire text; nothing at all for an empty prompt."""
+    if not prompt.text.strip() and not prompt.files:
+        return Answer()
+    answer = world.script.answer(prompt)
+    if answer.frames:
+        return replace(answer, frames=(), raw=tuple(map(wire, answer.frames)), thoughts=wire(answer.thoughts))
+    if answer.raw:
+        return replace(answer, thoughts=wire(answer.thoughts))
+    return replace(answer, text=wire(answer.text), thoughts=wire(answer.thoughts))

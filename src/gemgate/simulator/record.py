@@ -1,0 +1,163 @@
+"""What the simulator saw: requests, prompts, counters and broken rules. It never holds the value of a cookie.
+
+Lists are bounded (the newest stay); counters are exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gemgate.simulator.exchange import Outcome
+from gemgate.simulator.script import Upload
+
+_REQUESTS = 50_000
+_CALLS = 20_000
+_VIOLATIONS = 2_000
+
+
+@dataclass(slots=True)
+class Seen:
+    """One request of any kind. account: whose cookies came, "" for a guest; status: 0 until answered."""
+
+    time: float
+    method: str
+    host: str
+    path: str
+    where: str
+    rpcids: tuple[str, ...]
+    account: str
+    http: str
+    connection: int
+    status: int = 0
+
+
+@dataclass(slots=True)
+class Call:
+    """One StreamGenerate whose body arrived whole.
+
+    generated: it got past authentication, model checks and injected limits. outcome: "open" while it runs.
+    """
+
+    time: float
+    account: str
+    prompt: str
+    model: str = ""
+    thinking: bool = False
+    temporary: bool = False
+    files: tuple[Upload, ...] = ()
+    cid: str = ""
+    rid: str = ""
+    generated: bool = False
+    outcome: Outcome | str = "open"
+    fault: str = ""
+    frames: int = 0
+
+
+@dataclass(slots=True)
+class Record:
+    """Counters and lists; read them directly.
+
+    received: StreamGenerate POSTs that arrived whole; headers_only: those whose body never did.
+    generations: received ones for which the service may have generated. open_streams: answers under way now.
+    """
+
+    received: int = 0
+    headers: int = 0
+    generations: int = 0
+    open_streams: int = 0
+    cancelled: int = 0
+    violations: deque[str] = field(default_factory=lambda: deque(maxlen=_VIOLATIONS))
+    requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=_REQUESTS))
+    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=_CALLS))
+    peak: Counter[str] = field(default_factory=Counter)
+    by_account: Counter[str] = field(default_factory=Counter)
+    generated_by_account: Counter[str] = field(default_factory=Counter)
+    refused_hosts: Counter[str] = field(default_factory=Counter)
+    _open: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def headers_only(self) -> int:
+        return self.headers - self.received
+
+    def received_of(self, account: str | None = None, prompt: str | None = None) -> int:
+        """How many were received, by account name and by a substring of the prompt (the newest 20,000 calls)."""
+        return sum(_is(call, account, prompt) for call in self.calls)
+
+    def generations_of(self, account: str | None = None, prompt: str | None = None) -> int:
+        """The same for generations."""
+        return sum(call.generated and _is(call, account, prompt) for call in self.calls)
+
+    def requests_of(self, where: str, account: str | None = None) -> int:
+        """How many requests went to a place ("generate", "init", "rotate", ...) or to an rpcid."""
+        return sum(
+            (seen.where == where or where in seen.rpcids) and account in (None, seen.account) for seen in self.requests
+        )
+
+    def violation(self, text: str) -> None:
+        self.violations.append(text)
+
+    def arrived(self, call: Call) -> None:
+        """A StreamGenerate POST is here whole."""
+        self.received += 1
+        self.by_account[call.account] += 1
+        self.calls.append(call)
+
+    def generating(self, call: Call) -> None:
+        """It got past every check."""
+        call.generated = True
+        self.generations += 1
+        self.generated_by_account[call.account] += 1
+
+    def opened(self, call: Call) -> None:
+        """Its answer begins."""
+        self.open_streams += 1
+        self._open[call.account] += 1
+        self.peak[call.account] = max(self.peak[call.account], self._open[call.account])
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """Its answer is over."""
+        self.open_streams -= 1
+        self._open[call.account] -= 1
+        call.outcome = outcome
+        if outcome == "cancelled":
+            self.cancelled += 1
+
+    def clear(self) -> None:
+        """Start counting again; answers under way stay counted as open."""
+        self.received = self.headers = self.generations = self.cancelled = 0
+        for kept in (self.violations, self.requests, self.calls):
+            kept.clear()
+        for counter in (self.peak, self.by_account, self.generated_by_account, self.refused_hosts):
+            counter.clear()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON can carry it; uploads without their bytes."""
+        return {
+            "received": self.received,
+            "headers": self.headers,
+            "headers_only": self.headers_only,
+            "generations": self.generations,
+            "open_streams": self.open_streams,
+            "cancelled": self.cancelled,
+            "violations": list(self.violations),
+            "requests": [asdict(seen) for seen in self.requests],
+            "calls": [_call(call) for call in self.calls],
+            "peak": dict(self.peak),
+            "by_account": dict(self.by_account),
+            "generated_by_account": dict(self.generated_by_account),
+            "refused_hosts": dict(self.refused_hosts),
+        }
+
+
+def _is(call: Call, account: str | None, prompt: str | None) -> bool:
+    return account in (None, call.account) and (prompt is None or prompt in call.prompt)
+
+
+def _call(call: Call) -> dict[str, Any]:
+    row = {name: getattr(call, name) for name in Call.__dataclass_fields__}
+    row["files"] = [
+        {"id": file.id, "name": file.name, "mime": file.mime, "size": len(file.data)} for file in call.files
+    ]
+    return row

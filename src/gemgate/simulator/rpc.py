@@ -1,0 +1,323 @@
+"""batchexecute: every RPC of protocol.md 4 as one row of a table. A handler gets the payload and gives the body.
+
+A handler returns the body to be sent as a JSON string, or a Status, which is sent as `[5] = [status]` with no body.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from gemgate.simulator import checks
+from gemgate.simulator.accounts import FREE_MODELS, PLANS, Account, Caller
+from gemgate.simulator.chats import Misfit
+from gemgate.simulator.exchange import Request, Response, page
+from gemgate.simulator.frames import Style, batch_answer, part
+from gemgate.simulator.generate import GEMS, Refusal, authenticate
+from gemgate.simulator.mishap import spoil
+from gemgate.simulator.record import Seen
+from gemgate.simulator.script import Fault
+from gemgate.simulator.world import World
+
+DENIED, MISSING, MALFORMED = 7, 5, 3
+"""Status numbers as `[5]` of a part carries them: not signed in, no such thing, payload of the wrong shape."""
+
+_HOURS_5, _WEEK = 5 * 3600, 7 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A refusal. rule: what the client did wrong, "" when it is not its fault."""
+
+    number: int
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the RPCs of one request share. account: None for a guest; dead: a session that is over."""
+
+    world: World
+    account: Account | None
+    dead: bool
+    style: Style
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One RPC. account: None for a guest."""
+
+    world: World
+    account: Account | None
+    payload: Any
+    style: Style
+
+
+Handler: TypeAlias = Callable[[Ask], Any]
+
+
+def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Response:
+    """Answer one batchexecute with its RPCs in the order they were asked."""
+    form, values = request.form(), request.query
+    opened = world.page(values.get("f.sid", ""))
+    wrong = [*checks.headers(request), *checks.query(values, opened), *checks.batch_header(request, opened)]
+    calls = _calls(form)
+    if calls is None:
+        wrong.append("f.req is not [[[rpcid, payload, null, identifier], ...]]")
+    elif [call[0] for call in calls] != values.get("rpcids", "").split(","):
+        wrong.append(f"rpcids={values.get('rpcids', '')} differs from the RPCs of f.req")
+    if values.get("source-path") not in ("/app", "/usage"):
+        wrong.append(f"source-path is {values.get('source-path')!r}")
+    try:
+        account = authenticate(opened, caller, form.get("at", b"").decode("latin-1"))
+        if wrong:
+            raise Refusal(status=400, rule="; ".join(wrong))
+    except Refusal as refusal:
+        if refusal.rule:
+            world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {refusal.rule}")
+        if refusal.status != 401 or refusal.rule:
+            return page(refusal.status, f"<h1>Error {refusal.status}</h1>")
+        account = None
+    assert opened is not None
+    assert calls is not None
+    if trouble := opened.number(int(values["_reqid"]), request):
+        world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {trouble}")
+    batch = _Batch(
+        world,
+        account,
+        dead=opened.session is not None and account is None,
+        style=world.style(world.dice("batch", *seen.rpcids)),
+        fault=world.script.strike(seen.rpcids, caller.name, reused=request.nth > 0),
+    )
+    body = batch_answer([_part(batch, call) for call in calls], batch.style)
+    response = Response(200, (("content-type", "application/json; charset=utf-8"),), body)
+    return spoil(response, batch.fault) if batch.fault and batch.fault.kind not in _IN_PART else response
+
+
+_IN_PART = ("reject7", "code", "unparsable")
+
+
+def _calls(form: dict[str, bytes]) -> list[list[Any]] | None:
+    try:
+        outer = orjson.loads(form.get("f.req", b""))
+    except orjson.JSONDecodeError:
+        return None
+    match outer:
+        case [[_, *_] as calls] if all(_is_call(call) for call in calls):
+            return list(calls)
+        case _:
+            return None
+
+
+def _is_call(call: Any) -> bool:
+    match call:
+        case [str(), str(), None, str()]:
+            return True
+        case _:
+            return False
+
+
+def _part(batch: _Batch, call: list[Any]) -> list[Any]:
+    rpcid, text, _, identifier = call
+    fault = batch.fault
+    if fault and fault.where == rpcid and fault.kind in _IN_PART:
+        if fault.kind == "unparsable":
+            unparsable = part(rpcid, None, identifier=identifier)
+            unparsable[2] = '[[null,"cut off'
+            return unparsable
+        number = DENIED if fault.kind == "reject7" else fault.code
+        return part(rpcid, None, error=[number], identifier=identifier)
+    answer = Status(DENIED) if batch.dead else _handle(batch, rpcid, text)
+    if isinstance(answer, Status):
+        if answer.rule:
+            batch.world.record.violation(f"{rpcid}: {answer.rule}")
+        return part(rpcid, None, error=[answer.number], identifier=identifier)
+    return part(rpcid, answer, batch.style, identifier=identifier)
+
+
+def _handle(batch: _Batch, rpcid: str, text: str) -> Any:
+    handler = _TABLE.get(rpcid)
+    if handler is None:
+        return Status(MISSING, f"unknown RPC {rpcid}")
+    if batch.account is None and rpcid not in _FOR_GUESTS:
+        return Status(DENIED)
+    try:
+        # The gem list is asked for with single quotes, as the web app's own code writes it
+        payload = orjson.loads(text.replace("'", '"') if rpcid == "CNgdBe" else text)
+    except orjson.JSONDecodeError:
+        return Status(MALFORMED, "the payload is not JSON")
+    return handler(Ask(batch.world, batch.account, payload, batch.style))
+
+
+def _user_status(ask: Ask) -> Any:
+    account = ask.account
+    plan = account.plan if account else PLANS["free"]
+    body: list[Any] = [None] * 18
+    body[14] = account.status if account else 1016
+    body[15] = [model.row() for model in (account.models if account else FREE_MODELS)]
+    body[16], body[17] = list(plan.tier_flags), list(plan.capability_flags)
+    return _expect(ask, [], body)
+
+
+def _preferences(ask: Ask) -> Any:
+    match ask.payload:
+        case [[[str(), *_] as names]]:
+            return [[[name, None, [True]] for name in names]]
+        case _:
+            return Status(MALFORMED, "the payload is not [[[names]]]")
+
+
+def _list_chats(ask: Ask) -> Any:
+    match ask.payload:
+        case [int(count), None, [0 | 1 as pinned, None, 1]] if count > 0:
+            chats = ask.world.chats.of(ask.account.name if ask.account else "")
+            return [None, None, [chat.row() for chat in chats if chat.pinned == bool(pinned)][:count]]
+        case _:
+            return Status(MALFORMED, "the payload is not [count,null,[0|1,null,1]]")
+
+
+def _usage(ask: Ask) -> Any:
+    assert ask.account is not None
+    now = int(ask.world.clock())
+    short, week = ask.account.used
+    rows = [
+        [round(100 * (1 - short)), short, 1, [[now + _HOURS_5]]],
+        [round(1000 * (1 - week)), week, 2, [[now + _WEEK]]],
+        [50, 0.0, 3, [[now + _WEEK]]],
+    ]
+    return _expect(ask, [], [ask.account.plan.number, rows, False])
+
+
+def _quota(ask: Ask) -> Any:
+    assert ask.account is not None
+    reset = int(ask.world.clock()) + _HOURS_5
+    match ask.payload:
+        case [[[int(), int()], *_] as pairs]:
+            return [[[pair, None, ask.account.used[0] * 100, [reset], 100, 88] for pair in pairs]]
+        case _:
+            return Status(MALFORMED, "the payload is not [[[a,action],...]]")
+
+
+def _extra_quota(ask: Ask) -> Any:
+    assert ask.account is not None
+    return _expect(ask, [], [False, ask.account.used[0], [int(ask.world.clock()) + _HOURS_5]])
+
+
+def _abuse(ask: Ask) -> Any:
+    return _expect(ask, [], [None, []])
+
+
+def _read_chat(ask: Ask) -> Any:
+    match ask.payload:
+        case [str(cid), int(limit), None, 1, [1], [4], None, 1] if limit > 0:
+            chat = ask.world.chats.find(cid, ask.account.name if ask.account else "")
+        case _:
+            return Status(MALFORMED, "the payload is not [cid,limit,null,1,[1],[4],null,1]")
+    if isinstance(chat, Misfit):
+        return Status(MISSING, chat.why if chat.wrong else "")
+    if chat.temporary:
+        return Status(MISSING)
+    turns = chat.turns
+    rows = [turn.row(cid, turns[n - 1] if n else None, ask.style) for n, turn in enumerate(turns)]
+    return [rows[::-1][:limit], None, None, []]
+
+
+def _delete_chat(ask: Ask) -> Any:
+    match ask.payload:
+        case [str(cid)]:
+            misfit = ask.world.chats.delete(cid, ask.account.name if ask.account else "")
+            return Status(MISSING, misfit.why if misfit.wrong else "") if misfit else []
+        case _:
+            return Status(MALFORMED, "the payload is not [cid]")
+
+
+def _tasks(ask: Ask) -> Any:
+    match ask.payload:
+        case [str(), [1, None, 0, 1]]:
+            return []
+        case _:
+            return Status(MALFORMED, "the payload is not [cid,[1,null,0,1]]")
+
+
+def _list_gems(ask: Ask) -> Any:
+    assert ask.account is not None
+    match ask.payload:
+        case [2 | 3 | 4 as kind, [str()], 0]:
+            gems = ask.account.gems if kind == 2 else GEMS
+            return [None, None, [[gem, [name, about], [prompt]] for gem, (name, about, prompt) in gems.items()]]
+        case _:
+            return Status(MALFORMED, "the payload is not [2|3|4,['language'],0]")
+
+
+def _create_gem(ask: Ask) -> Any:
+    assert ask.account is not None
+    match ask.payload:
+        case [[str(name), str(about), str(prompt), *_]]:
+            gem = secrets.token_hex(6)
+            ask.account.gems[gem] = (name, about, prompt)
+            return [gem]
+        case _:
+            return Status(MALFORMED, "the payload is not [[name,description,prompt,...]]")
+
+
+def _update_gem(ask: Ask) -> Any:
+    assert ask.account is not None
+    match ask.payload:
+        case [str(gem), [str(name), str(about), str(prompt), *_]] if gem in ask.account.gems:
+            ask.account.gems[gem] = (name, about, prompt)
+            return []
+        case _:
+            return Status(MISSING, "no such gem, or the payload is not [id,[name,description,prompt,...]]")
+
+
+def _delete_gem(ask: Ask) -> Any:
+    assert ask.account is not None
+    match ask.payload:
+        case [str(gem)] if ask.account.gems.pop(gem, None):
+            return []
+        case _:
+            return Status(MISSING, "no such gem, or the payload is not [id]")
+
+
+def _full_size(ask: Ask) -> Any:
+    match ask.payload:
+        case [
+            [[None, None, None, [None, None, None, None, None, ""]], [str(image_id), 0], None, [19, ""], *blank],
+            [str(), str(), str(), None, ""],
+            1,
+            0,
+            1,
+        ] if blank == [None, None, None, None, None, ""]:
+            base = ask.world.gallery.base(image_id)
+            return [base] if base else Status(MISSING, f"unknown picture {image_id!r}")
+        case _:
+            return Status(MALFORMED, "the payload is not the one of protocol.md 4")
+
+
+def _expect(ask: Ask, payload: Any, body: Any) -> Any:
+    return body if ask.payload == payload else Status(MALFORMED, f"the payload is not {payload}")
+
+
+_FOR_GUESTS = ("otAQ7b", "ESY5D")
+_TABLE: dict[str, Handler] = {
+    "otAQ7b": _user_status,
+    "ESY5D": _preferences,
+    "MaZiqc": _list_chats,
+    "jSf9Qc": _usage,
+    "qpEbW": _quota,
+    "aPya6c": _extra_quota,
+    "GPRiHf": _abuse,
+    "hNvQHb": _read_chat,
+    "GzXR5e": _delete_chat,
+    "qWymEb": _tasks,
+    "CNgdBe": _list_gems,
+    "oMH3Zd": _create_gem,
+    "kHv0Vd": _update_gem,
+    "UXcSJb": _delete_gem,
+    "c8o8Fe": _full_size,
+}

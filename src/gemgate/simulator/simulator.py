@@ -1,0 +1,102 @@
+"""The simulator as a running thing: one loopback port, the service behind it, a folder for the throw-away CA."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gemgate.simulator.accounts import Tier
+from gemgate.simulator.certificates import Authority
+from gemgate.simulator.control import Control
+from gemgate.simulator.google import Google
+from gemgate.simulator.record import Record
+from gemgate.simulator.tunnel import Door
+
+
+class Simulator:
+    """`async with Simulator() as sim`: then `sim.proxy_url`, `sim.ca_file`, `sim.google`, `sim.record`.
+
+    accounts: names, each signed in with `tier`. http2: offer h2 beside http/1.1. seed: every freedom of the wire format
+    (None: the plain spelling only). clock: epoch seconds. port: 0 for any free one.
+    """
+
+    def __init__(
+        self,
+        accounts: Sequence[str] = ("alice",),
+        *,
+        http2: bool = True,
+        seed: int | None = 0,
+        clock: Callable[[], float] = time.time,
+        tier: Tier = "pro",
+        port: int = 0,
+    ) -> None:
+        self.google = Google(accounts, tier=tier, seed=seed, clock=clock)
+        self._protocols = ("h2", "http/1.1") if http2 else ("http/1.1",)
+        self._wanted_port = port
+        self._doors: set[Door] = set()
+        self._server: asyncio.Server | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.port = 0
+        self.ca_file = Path()
+
+    @property
+    def record(self) -> Record:
+        return self.google.record
+
+    @property
+    def proxy_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def control_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/control"
+
+    async def start(self) -> None:
+        """Make the CA and listen on loopback."""
+        self._folder = tempfile.TemporaryDirectory(prefix="gemgate-simulator-")
+        authority = Authority(Path(self._folder.name), self._protocols)
+        self.ca_file = authority.ca_file
+        control = Control(self.google)
+        numbers = itertools.count(1)
+
+        def door() -> Door:
+            return Door(
+                authority=authority,
+                google=self.google,
+                control=control,
+                numbers=numbers,
+                open_doors=self._doors,
+                refused=self.google.refused,
+            )
+
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(door, "127.0.0.1", self._wanted_port, backlog=1024)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close every connection and forget the CA."""
+        if self._server:
+            self._server.close()
+            for door in list(self._doors):
+                door.stop()
+            await asyncio.sleep(0)
+            await self._server.wait_closed()
+            self._server = None
+        if self._folder:
+            self._folder.cleanup()
+            self._folder = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

@@ -1,0 +1,127 @@
+"""Everything the pretended service remembers, in one place: accounts, pages, chats, files, script and record."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gemgate.simulator.accounts import Accounts, Session
+from gemgate.simulator.chats import Chats
+from gemgate.simulator.exchange import Request
+from gemgate.simulator.frames import PLAIN, Style
+from gemgate.simulator.gallery import Gallery
+from gemgate.simulator.record import Record
+from gemgate.simulator.script import Script
+from gemgate.simulator.uploads import Uploads
+
+BUILD = "boq_assistant-bard-web-server_20261118.04_p2"
+"""The build label every page carries as `cfb2h` and every request repeats as `bl`."""
+
+_MOST_PAGES = 20_000
+_MOST_NUMBERS = 10_000
+_MOST_CONNECTIONS = 500
+_SETTLED = 5.0
+"""Seconds after which a request number counts as past on every connection, not only on its own."""
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """One load of /app: what it told the client, and what the client must repeat.
+
+    sid: `FdrFJe`, the query's `f.sid`. token: `SNlM0e`, the form's `at`; "" for a guest.
+    """
+
+    sid: str
+    token: str
+    session: Session | None
+    language: str
+    client: str = ""
+    """The client's own session uuid, learnt from its first request."""
+    _base: int = -1
+    _numbers: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    _young: deque[tuple[float, int]] = field(default_factory=deque)
+    _settled: int = -1
+    _last: OrderedDict[int, int] = field(default_factory=OrderedDict)
+
+    def number(self, reqid: int, request: Request) -> str:
+        """Take note of a `_reqid`; a sentence when it breaks the rule.
+
+        Never twice, never below one that came before it on the same HTTP/1.1 connection or one that is long past;
+        parallel requests may overtake each other on several connections, or as streams of one.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._base < 0:
+            self._base = reqid
+        floor = self._last.get(request.connection, -1) if request.http == "1.1" else -1
+        trouble = ""
+        if reqid in self._numbers:
+            trouble = f"_reqid {reqid} was sent twice in one session"
+        elif reqid < max(floor, self._settle(now)):
+            trouble = f"_reqid {reqid} is lower than one that was sent before it"
+        elif (reqid - self._base) % 100_000:
+            trouble = f"_reqid {reqid} is not a multiple of 100000 away from its predecessors"
+        self._numbers[reqid] = None
+        self._young.append((now, reqid))
+        if len(self._numbers) > _MOST_NUMBERS:
+            self._numbers.popitem(last=False)
+        self._last[request.connection] = max(reqid, floor)
+        if len(self._last) > _MOST_CONNECTIONS:
+            self._last.popitem(last=False)
+        return trouble
+
+    def _settle(self, now: float) -> int:
+        while self._young and now - self._young[0][0] >= _SETTLED:
+            self._settled = max(self._settled, self._young.popleft()[1])
+        return self._settled
+
+
+class World:
+    """The state behind every endpoint; `clock` gives epoch seconds, `seed` decides every freedom of the format
+    (None: none is taken).
+    """
+
+    def __init__(self, clock: Callable[[], float], seed: int | None, script: Script) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.script = script
+        self.record = Record()
+        self.accounts = Accounts(clock)
+        self.chats = Chats()
+        self.uploads = Uploads()
+        self.gallery = Gallery()
+        self.patience = 20
+        """Requests a dead session may make before it counts as hammering."""
+        self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._served: dict[str, int] = {}
+
+    def dice(self, *about: str) -> random.Random:
+        """Dice that fall the same way for the same seed and subject, whatever else goes on."""
+        subject = "\0".join(about)
+        turn = self._served[subject] = self._served.get(subject, 0) + 1
+        if len(self._served) > _MOST_PAGES:
+            self._served.clear()
+        return random.Random(f"{self.seed}\0{turn}\0{subject}")
+
+    def style(self, dice: random.Random) -> Style:
+        """The spelling of one answer."""
+        return PLAIN if self.seed is None else Style.drawn(dice)
+
+    def open_page(self, session: Session | None) -> Page:
+        """A load of /app for a living session, or for a guest."""
+        page = Page(
+            sid=str(secrets.randbits(63) - (1 << 62)),
+            token=f"AK{secrets.token_urlsafe(24)}:{int(self.clock() * 1000)}" if session else "",
+            session=session,
+            language=session.account.language if session else "en",
+        )
+        self._pages[page.sid] = page
+        if len(self._pages) > _MOST_PAGES:
+            self._pages.popitem(last=False)
+        return page
+
+    def page(self, sid: str) -> Page | None:
+        return self._pages.get(sid)
