@@ -53,7 +53,9 @@ CARDS: tuple[ModelCard, ...] = (
         "The account's Flash model: fast, the default",
         aliases=("gemini-3-flash", "gemini-3.0-flash", "gemini-flash-latest"),
     ),
-    ModelCard("gemini-2.5-flash", "text", "gemini-flash", "Gemini Flash", "The account's Flash model under its older id"),
+    ModelCard(
+        "gemini-2.5-flash", "text", "gemini-flash", "Gemini Flash", "The account's Flash model under its older id"
+    ),
     ModelCard(
         "gemini-3.0-pro",
         "text",

@@ -8,7 +8,7 @@ An answer is a sequence of events: exactly one `Began` first, exactly one `Ended
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from gemgate.files import Inline, Link, Source, Stored
@@ -50,9 +50,6 @@ __all__ = [
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
-
-
-# --- what stands in a message -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +106,6 @@ class Message:
         return "\n".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-# --- what a caller asks -------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function the caller offers; `parameters` is a JSON Schema of an object."""
@@ -164,8 +158,6 @@ class ChatRequest:
     temporary: bool = False
     ignored: tuple[str, ...] = ()
 
-
-# --- what answers -------------------------------------------------------------------------------------
 
 Reason = Literal["stop", "stop_sequence", "tool_calls", "length", "content_filter"]
 Reuse = Literal["hit", "miss", "fork", "replay"]

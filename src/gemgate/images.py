@@ -72,7 +72,7 @@ class GeneratedImage:
 
     width: int
     height: int
-    bytes: int
+    nbytes: int
     mime: str
     sha256: str
     source: str

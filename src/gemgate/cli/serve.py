@@ -1,0 +1,131 @@
+"""`gemgate serve` and `gemgate demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.panel import Panel
+
+from gemgate import settings as settings_module
+from gemgate.cli.terminal import ConfigOption, fail, load_settings, out, run
+from gemgate.settings import Settings, explicit
+from gemgate.simulator import Simulator
+from gemgate.telemetry import set_up_logging
+from gemgate.upstreams.web.logs import bridge
+from gemgate.web.app import create_app
+
+DRAIN_SECONDS = 30
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks one.", show_default=False)] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve the API and the page."""
+    loaded = load_settings({"host": host, "port": port}, config)
+    run(_serve(loaded.settings))
+
+
+def demo(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks one.")] = 8100,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve a simulated Google: everything works, no account is needed, nothing leaves this machine."""
+    set_up_logging("warning", "console")
+    bridge()
+    run(_demo(host, port))
+
+
+async def _demo(host: str, port: int) -> None:
+    async with Simulator(accounts=("demo",)) as simulator:
+        cookies = simulator.google.cookies("demo")
+        with tempfile.TemporaryDirectory(prefix="gemgate-demo-") as folder:
+            settings = explicit(
+                host=host,
+                port=port,
+                auth="" if settings_module.is_loopback(host) else "none",
+                secure_1psid=cookies["__Secure-1PSID"],
+                secure_1psidts=cookies["__Secure-1PSIDTS"],
+                proxy_url=simulator.proxy_url,
+                proxy_ca_file=simulator.ca_file,
+                data_dir=Path(folder),
+                rate_limit_per_hour=0,
+                model_interval_seconds=0,
+                rpm_limit=0,
+                concurrency=16,
+            )
+            await _serve(settings, demo=True)
+
+
+async def _serve(settings: Settings, *, demo: bool = False) -> None:
+    sock = listen(settings.host, settings.port)
+    port = sock.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    announcing = asyncio.create_task(_announce(server, settings.host, port, demo=demo))
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        announcing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await announcing
+        sock.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; leaves with one clear line when the port is taken or the address is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        fail(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another with --port", 2)
+    sock.listen(2048)
+    sock.setblocking(False)
+    return sock
+
+
+async def _announce(server: uvicorn.Server, host: str, port: int, *, demo: bool) -> None:
+    while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
+        await asyncio.sleep(0.02)
+    shown = f"[{host}]" if ":" in host else host
+    base = f"http://{shown}:{port}"
+    if not demo:
+        out.print(f"gemgate listens on [bold]{base}[/bold]  (OpenAI base URL: {base}/v1)", highlight=False)
+        return
+    body = "\n".join(
+        [
+            f"[bold]gemgate demo[/bold] on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
+            "",
+            "Try in another terminal:",
+            f"  curl {base}/v1/chat/completions -H 'content-type: application/json' \\",
+            """    -d '{"messages": [{"role": "user", "content": "Count to 12"}]}'""",
+            f"  curl -N {base}/v1/chat/completions -H 'content-type: application/json' \\",
+            """    -d '{"stream": true, "messages": [{"role": "user", "content": "写一首关于大海的诗"}]}'""",
+            "or in Python, with the openai package:",
+            f'  OpenAI(base_url="{base}/v1", api_key="demo").chat.completions.create(',
+            '      model="gemini-3-flash-preview", messages=[{"role": "user", "content": "Say hello"}])',
+        ]
+    )
+    out.print(Panel(body, border_style="cyan"), highlight=False, markup=True, soft_wrap=True)

@@ -1,0 +1,55 @@
+"""What all commands share: loading settings with one clear line on failure, running async code, printing errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+from gemgate import settings, telemetry
+from gemgate.errors import GatewayError
+from gemgate.settings import Loaded
+from gemgate.upstreams.web.logs import bridge
+
+T = TypeVar("T")
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file instead of ./gemgate.toml.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print one line to stderr and leave."""
+    err.print(f"[red]error:[/red] {message}", highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def load_settings(options: Mapping[str, Any] | None = None, config: Path | None = None) -> Loaded:
+    """Settings in force; a wrong one ends the command with one clear line."""
+    try:
+        loaded = settings.load(options, config=config)
+    except settings.SettingsError as error:
+        fail(str(error), 2)
+    telemetry.set_up_logging(
+        "debug" if loaded.settings.debug else loaded.settings.log_level, loaded.settings.log_format
+    )
+    bridge()
+    return loaded
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130."""
+    try:
+        return asyncio.run(work)
+    except GatewayError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

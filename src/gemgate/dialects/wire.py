@@ -1,0 +1,187 @@
+"""What all dialects share: reading JSON safely, stamps, the status of each kind of error, SSE bytes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.files import Inline, Link, Source
+
+MAX_DEPTH = 200
+"""Nesting beyond which a JSON body is refused: far above any real schema, far below the interpreter's limit."""
+
+STATUS: dict[str, int] = {
+    "bad_request": 400,
+    "refused": 400,
+    "no_image": 400,
+    "model_gone": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "model_not_found": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "too_large": 413,
+    "unsupported_media": 415,
+    "unprocessable": 422,
+    "rate_limited": 429,
+    "spent": 429,
+    "internal": 500,
+    "upstream": 502,
+    "unreachable": 502,
+    "drift": 502,
+    "output_invalid": 502,
+    "storage": 502,
+    "account": 503,
+    "busy": 503,
+    "signed_out": 503,
+    "rejected": 503,
+    "blocked": 503,
+    "no_account": 503,
+    "timeout": 504,
+}
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of an error; NoAccount is 429 when waiting alone helps (decisions.md 3)."""
+    if error.kind == "no_account" and getattr(error, "quota", False):
+        return 429
+    return STATUS[error.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a writer must not make up: ids and time. `base_url` makes links absolute, without a slash at the end."""
+
+    id: str
+    created: int
+    base_url: str = ""
+
+
+class Body(BaseModel):
+    """Base of all wire models: unknown fields are tolerated, ours are checked."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=(), populate_by_name=True)
+
+
+class Echo(Body):
+    """A wire model that keeps what it does not know."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """A JSON object from a request body; BadRequest for anything else, however malformed."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", f"请求体不是有效的 JSON：{error}") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object", "请求体必须是 JSON 对象")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        raise BadRequest(
+            f"The body is nested deeper than {MAX_DEPTH} levels", f"请求体嵌套超过 {MAX_DEPTH} 层", code="too_deep"
+        )
+    return value
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def read(model: type[M], value: dict[str, Any]) -> M:
+    """`value` as a wire model; BadRequest names the first field that does not fit."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = field_path(first["loc"])
+        reason = first["msg"]
+        if first["type"] == "missing":
+            raise BadRequest(f"Missing required parameter: {where}", f"缺少必需参数：{where}", param=where) from None
+        raise BadRequest(f"Invalid value for {where}: {reason}", f"参数 {where} 无效：{reason}", param=where) from None
+
+
+def field_path(loc: tuple[int | str, ...]) -> str:
+    """`messages[2].content` from pydantic's location; names of union branches are left out."""
+    path = ""
+    for step in loc:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif re.fullmatch(r"[A-Za-z_$][\w$-]*", step) and not step[:1].isupper() and step not in _UNION_WORDS:
+            path += f".{step}" if path else step
+    return path or "body"
+
+
+_UNION_WORDS = frozenset({"str", "int", "float", "bool", "list", "dict", "none", "function-after", "constrained-str"})
+
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w=.+-]+)*?)(;base64)?,", re.IGNORECASE)
+
+
+def source_of_url(url: str, param: str, *, name: str = "") -> Source:
+    """A data: URL as bytes, an http(s) one as a link; BadRequest for everything else."""
+    if url[:5].lower() == "data:":
+        match = _DATA_URL.match(url, 0, 300)
+        if not match or not match.group(3):
+            raise BadRequest(
+                f"{param} is a data URL that is not base64", f"{param} 不是 base64 编码的 data URL", param=param
+            )
+        return Inline(decode_base64(url[match.end() :], param), (match.group(1) or "").lower(), name)
+    if url.startswith(("http://", "https://")):
+        return Link(url, name=name)
+    raise BadRequest(
+        f"{param} must be a data: URL or a public http(s) URL",
+        f"{param} 必须是 data: URL 或公开的 http(s) URL",
+        param=param,
+    )
+
+
+def decode_base64(text: str, param: str) -> bytes:
+    """Standard or URL-safe base64, padded or not, with line breaks or not; BadRequest otherwise."""
+    if "-" in text or "_" in text:
+        text = text.replace("-", "+").replace("_", "/")
+    if "\n" in text or "\r" in text or " " in text:
+        text = "".join(text.split())
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest(f"{param} is not valid base64", f"{param} 不是有效的 base64", param=param) from None
+    if not data:
+        raise BadRequest(f"{param} is empty", f"{param} 为空", param=param)
+    return data
+
+
+def dumps(value: Any) -> bytes:
+    return orjson.dumps(value)
+
+
+def sse(value: Any, event: str = "") -> bytes:
+    """One server-sent event of a JSON value."""
+    head = f"event: {event}\n".encode() if event else b""
+    return head + b"data: " + orjson.dumps(value) + b"\n\n"
+
+
+def pieces(text: str, size: int = 512) -> Iterator[str]:
+    """`text` in pieces, for arguments that were held back and are sent at once."""
+    return (text[at : at + size] for at in range(0, len(text), size))

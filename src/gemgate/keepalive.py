@@ -1,0 +1,96 @@
+"""Keeps one account signed in: opens it in the background, renews its cookies, notices new ones and a dead session.
+
+Exactly one refresher per account: with a live browser as source we only read, and never rotate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemgate.errors import AccountError, GatewayError, SignedOut
+from gemgate.member import Member
+from gemgate.ports import Clock, Dice, Fact, Observer
+
+FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
+WATCH_EVERY = 2.0
+"""Seconds between two looks at a source that can change by itself."""
+JITTER = 0.1
+
+
+@dataclass(slots=True)
+class Schedule:
+    """When the next deed is due, in monotonic seconds."""
+
+    retry_at: float = 0.0
+    retry_after: float = FIRST_RETRY
+    rotate_at: float = float("inf")
+
+
+class Keeper:
+    """`rotate_every` seconds, 0 = never. `tend` runs until it is cancelled."""
+
+    def __init__(self, member: Member, *, rotate_every: float, clock: Clock, dice: Dice, observer: Observer) -> None:
+        self._member = member
+        source = member.source
+        self._rotate_every = 0.0 if source is not None and source.live else rotate_every
+        self._clock = clock
+        self._dice = dice
+        self._observer = observer
+        self._plan = Schedule()
+
+    async def tend(self) -> None:
+        """Look after the account for ever, one step every `WATCH_EVERY` seconds."""
+        while True:
+            await self.step()
+            await self._clock.sleep(WATCH_EVERY)
+
+    async def step(self) -> None:
+        """Do what is due now."""
+        member = self._member
+        if member.paused:
+            return
+        now = self._clock.monotonic()
+        if await self._source_changed() or (not member.is_open and now >= self._plan.retry_at):
+            await self._sign_in(now)
+        elif member.is_open and now >= self._plan.rotate_at:
+            await self._rotate(now)
+
+    async def _source_changed(self) -> bool:
+        """Whether the source holds other cookies than the ones in use: a browser rotated, or a person signed in."""
+        member = self._member
+        if member.source is None or member.cookies is None or not member.source.live:
+            return False
+        fresh = await member.source.read()
+        return fresh is not None and fresh != member.cookies
+
+    async def _sign_in(self, now: float) -> None:
+        try:
+            await self._member.sign_in()
+        except AccountError:
+            # A person must act; looking again now and then costs nothing and notices that they did.
+            self._plan.retry_at = now + LONGEST_RETRY
+        except GatewayError:
+            self._plan.retry_at = now + self._plan.retry_after
+            self._plan.retry_after = min(LONGEST_RETRY, self._plan.retry_after * 2)
+        else:
+            self._plan = Schedule(rotate_at=self._next_rotation(now))
+
+    async def _rotate(self, now: float) -> None:
+        self._plan.rotate_at = self._next_rotation(now)
+        member = self._member
+        try:
+            await member.take_rotated(await member.upstream.rotate())
+        except SignedOut as error:
+            self._observer.note(Fact("cookies.refused", data={"account": member.name, "why": error.en}))
+            await member.signed_out(error)
+            self._plan.retry_at = now
+        except GatewayError as error:
+            self._observer.note(Fact("cookies.not_rotated", data={"account": member.name, "why": error.en}))
+            self._plan.rotate_at = now + min(60.0, self._rotate_every)
+        else:
+            self._observer.note(Fact("cookies.rotated", data={"account": member.name}))
+
+    def _next_rotation(self, now: float) -> float:
+        if not self._rotate_every:
+            return float("inf")
+        return now + self._rotate_every * (1 + JITTER * (2 * self._dice() - 1))

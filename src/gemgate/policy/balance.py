@@ -1,0 +1,24 @@
+"""Which of several accounts or nodes takes a call: least busy for its weight, then longest unused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`busy`: calls under way; `last_used`: seconds of any one clock."""
+
+    name: str
+    busy: int
+    weight: float = 1.0
+    last_used: float = 0.0
+
+
+def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candidate | None:
+    """The preferred one if it is among them, else the least loaded; None when there is none."""
+    rest = [candidate for candidate in candidates if candidate.weight > 0]
+    if preferred := next((candidate for candidate in rest if candidate.name == prefer), None):
+        return preferred
+    return min(rest, key=lambda c: ((c.busy + 1) / c.weight, c.last_used), default=None)

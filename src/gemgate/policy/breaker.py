@@ -1,0 +1,91 @@
+"""When an account (per capability) or an address may be used: a pure table with time and dice as arguments.
+
+| outcome of a call              | closed                    | half-open (the one probe)   |
+|--------------------------------|---------------------------|-----------------------------|
+| ok, or the caller's own fault  | failures = 0              | closed                      |
+| failed (5xx, stall, reset)     | 3rd in a row: open 15 min | open 15 min                 |
+| limited (429, 1037)            | open to the reset, or 1 h | open to the reset, or 1 h   |
+| blocked (1060, captcha)        | open 15 min               | open 15 min                 |
+| cancelled                      | nothing                   | nothing, the probe is free  |
+
+The jitter is fixed when a circuit opens, so a countdown never jumps. Seconds of 0 switch a rule off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Outcome = Literal["ok", "failed", "limited", "blocked", "cancelled"]
+Phase = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """failures in a row open a circuit for `failure_seconds`; a usage limit for `limit_seconds` unless Google names
+    the reset; both plus up to `jitter` of themselves.
+    """
+
+    failures: int = 3
+    failure_seconds: float = 900.0
+    limit_seconds: float = 3600.0
+    jitter: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """`until` in epoch seconds, 0 = closed. `probing`: the one call of a half-open circuit is under way."""
+
+    failures: int = 0
+    until: float = 0.0
+    opened_at: float = 0.0
+    reason: str = ""
+    probing: bool = False
+
+    def phase(self, now: float) -> Phase:
+        if not self.until:
+            return "closed"
+        return "open" if now < self.until else "half_open"
+
+    def admits(self, now: float) -> bool:
+        """Whether a call may start now: any when closed, exactly one when half-open."""
+        phase = self.phase(now)
+        return phase == "closed" or (phase == "half_open" and not self.probing)
+
+    def entered(self, now: float) -> Circuit:
+        """The circuit after a call was let in."""
+        return replace(self, probing=True) if self.phase(now) == "half_open" else self
+
+    def settled(
+        self,
+        outcome: Outcome,
+        *,
+        now: float,
+        dice: float,
+        rules: Rules,
+        reason: str = "",
+        resets_at: float | None = None,
+    ) -> Circuit:
+        """The circuit after a call ended. `dice` in [0, 1) fixes the jitter; `resets_at` is Google's own reset."""
+        if outcome == "cancelled":
+            return replace(self, probing=False)
+        if outcome == "ok":
+            # A call that began before the circuit opened says nothing about the limit that opened it.
+            return self if self.phase(now) == "open" else Circuit()
+        if outcome == "limited":
+            seconds = resets_at - now if resets_at and resets_at > now else rules.limit_seconds
+            return self._opened(now, seconds if rules.limit_seconds else 0, dice, rules, reason)
+        if outcome == "blocked":
+            return self._opened(now, rules.failure_seconds, dice, rules, reason)
+        failures = self.failures + 1
+        if failures < rules.failures and self.phase(now) == "closed":
+            return replace(self, failures=failures)
+        return replace(self._opened(now, rules.failure_seconds, dice, rules, reason), failures=failures)
+
+    def _opened(self, now: float, seconds: float, dice: float, rules: Rules, reason: str) -> Circuit:
+        if seconds <= 0:
+            return Circuit()
+        until = now + seconds * (1 + rules.jitter * dice)
+        if self.until > until and self.phase(now) == "open":
+            return replace(self, probing=False)
+        return Circuit(0, until, now, reason)

@@ -1,0 +1,242 @@
+"""The accounts of this process: who takes the next call, who waits, and what is said when nobody can."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gemgate.accounts import Capability, Offer
+from gemgate.catalog import ModelCard
+from gemgate.errors import Busy, ModelNotFound, NoAccount
+from gemgate.member import Member, Standing
+from gemgate.policy.balance import Candidate, choose
+from gemgate.ports import Clock, Dice, Upstream
+
+MAX_WAITING = 512
+"""Callers that may wait for a lane; one more is told to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one call on an account. `generation` tells which of its sessions it began on."""
+
+    member: Member
+    offer: Offer
+    generation: int
+
+    @property
+    def account(self) -> str:
+        return self.member.name
+
+    @property
+    def upstream(self) -> Upstream:
+        return self.member.upstream
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    card: ModelCard
+    capability: Capability
+    prefer: str | None
+    avoid: frozenset[str]
+    background: bool
+    granted: asyncio.Future[tuple[Member, Offer]] = field(repr=False)
+
+
+class AccountPool:
+    """`patience`: seconds a call waits for a lane at most."""
+
+    def __init__(self, *, clock: Clock, dice: Dice, patience: float = 120.0) -> None:
+        self._clock = clock
+        self._dice = dice
+        self._patience = patience
+        self._members: dict[str, Member] = {}
+        self._waiting: deque[_Waiter] = deque()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return tuple(self._members.values())
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def member(self, name: str) -> Member | None:
+        return self._members.get(name)
+
+    def add(self, member: Member) -> None:
+        self._members[member.name] = member
+        member.changed = self._wake
+        self._wake()
+
+    def remove(self, name: str) -> Member | None:
+        """Take an account out; calls under way keep their lease."""
+        member = self._members.pop(name, None)
+        self._wake()
+        return member
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Every model that at least one account has, each once."""
+        return tuple({offer.id: offer for member in self.members for offer in member.offers}.values())
+
+    @asynccontextmanager
+    async def lease(
+        self,
+        card: ModelCard,
+        *,
+        capability: Capability | None = None,
+        prefer: str | None = None,
+        avoid: Iterable[str] = (),
+        background: bool = False,
+    ) -> AsyncIterator[Lease]:
+        """An account for one call of `card`, given back with its outcome on exit.
+
+        prefer: the account that holds the conversation or upload. avoid: accounts that failed this call already.
+        background: leaves one lane to interactive calls. Raises NoAccount, Busy or ModelNotFound.
+        """
+        ability = capability or card.capability
+        member, offer = await self._take(
+            _Waiter(card, ability, prefer, frozenset(avoid), background, asyncio.get_running_loop().create_future())
+        )
+        failure: BaseException | None = None
+        try:
+            await self._paced(member)
+            yield Lease(member, offer, member.generation)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            await asyncio.shield(member.left(ability, failure))
+
+    async def _paced(self, member: Member) -> None:
+        """Wait for the account's next start; a caller who leaves meanwhile gives it back."""
+        now = self._clock.monotonic()
+        wait = member.pacer.reserve(now, self._dice())
+        if wait > 0:
+            try:
+                await self._clock.sleep(wait)
+            except BaseException:
+                member.pacer.cancel(now + wait)
+                raise
+
+    async def _take(self, waiter: _Waiter) -> tuple[Member, Offer]:
+        if granted := self._grant(waiter):
+            return granted
+        self._check_hope(waiter)
+        if len(self._waiting) >= MAX_WAITING:
+            raise _too_busy(5.0)
+        self._waiting.append(waiter)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await waiter.granted
+        except BaseException as error:
+            if waiter.granted.done() and not waiter.granted.cancelled() and not waiter.granted.exception():
+                # The lane was handed over in the same moment in which the caller went away.
+                await waiter.granted.result()[0].left(waiter.capability, asyncio.CancelledError())
+            if isinstance(error, TimeoutError):
+                raise _too_busy(10.0) from None
+            raise
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
+    def _grant(self, waiter: _Waiter) -> tuple[Member, Offer] | None:
+        """The best account that can start the call now, entered; None when there is none."""
+        fits: dict[str, tuple[Member, Offer]] = {}
+        for member in self.members:
+            if member.name in waiter.avoid or not member.is_open:
+                continue
+            standing = member.standing(waiter.capability)
+            free = member.lanes - member.busy - (1 if waiter.background and member.lanes > 1 else 0)
+            if standing.state != "ready" or free <= 0:
+                continue
+            if offer := waiter.card.offer(member.offers):
+                fits[member.name] = (member, offer)
+        chosen = choose((Candidate(m.name, m.busy, m.weight, m.last_used) for m, _ in fits.values()), waiter.prefer)
+        if chosen is None:
+            return None
+        member, offer = fits[chosen.name]
+        member.entered(waiter.capability)
+        return member, offer
+
+    def _check_hope(self, waiter: _Waiter) -> None:
+        """Raise when no account can take this call however long it waits."""
+        able = [m for m in self.members if m.name not in waiter.avoid]
+        usable = [m for m in able if m.standing(waiter.capability).usable]
+        if not usable:
+            raise self.nobody(waiter.capability, able)
+        if all(m.is_open and not waiter.card.offer(m.offers) for m in usable):
+            have = ", ".join(sorted({offer.name for m in usable for offer in m.offers}))
+            raise ModelNotFound(
+                f"No usable account has the model {waiter.card.id}. They have: {have}",
+                f"当前可用账号没有模型 {waiter.card.id}。可用：{have}",
+                param="model",
+                code="model_not_available",
+            )
+
+    def nobody(self, capability: Capability, members: Iterable[Member] | None = None) -> NoAccount:
+        """The error that says which accounts there are, why none is usable, and what to do."""
+        standings = [(m.name, m.standing(capability)) for m in (self.members if members is None else members)]
+        if not standings:
+            return NoAccount(
+                "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "
+                "POST /api/cookies, or `gemgate accounts add`",
+                "尚未配置 Google 账号。请通过环境变量 SECURE_1PSID 和 SECURE_1PSIDTS、POST /api/cookies "
+                "或 `gemgate accounts add` 提供 Cookie",
+                code="no_account",
+            )
+        now = self._clock.now()
+        en = "; ".join(f"{name}: {_words(s, now, zh=False)}" for name, s in standings)
+        zh = "；".join(f"{name}：{_words(s, now, zh=True)}" for name, s in standings)
+        thaws = [s.until for _, s in standings if s.until > now]
+        quota = any(s.quota for _, s in standings)
+        soonest = min((s.until for _, s in standings if s.quota), default=0) if quota else min(thaws, default=0)
+        return NoAccount(
+            f"No account can take this call. {en}",
+            f"没有可用的账号。{zh}",
+            quota=quota,
+            retry_after=max(1.0, soonest - now) if soonest else None,
+            code="rate_limit_exceeded" if quota else _code([s for _, s in standings]),
+        )
+
+    def _wake(self) -> None:
+        """Something changed: hand lanes to those who wait, in their order, and tell those who hope in vain."""
+        for waiter in tuple(self._waiting):
+            if waiter.granted.done():
+                continue
+            if granted := self._grant(waiter):
+                self._waiting.remove(waiter)
+                waiter.granted.set_result(granted)
+                continue
+            try:
+                self._check_hope(waiter)
+            except (NoAccount, ModelNotFound) as error:
+                self._waiting.remove(waiter)
+                waiter.granted.set_exception(error)
+
+
+def _too_busy(seconds: float) -> Busy:
+    return Busy(
+        f"Every lane is taken and too many calls wait; try again in {seconds:.0f} seconds",
+        f"所有通道均被占用且排队已满，请 {seconds:.0f} 秒后重试",
+        retry_after=seconds,
+        code="busy",
+    )
+
+
+def _words(standing: Standing, now: float, *, zh: bool) -> str:
+    why = standing.why_zh if zh else standing.why
+    left = math.ceil(standing.until - now) if standing.until > now else 0
+    wait = (f"，{left} 秒后恢复" if zh else f", {left} s left") if left else ""
+    return f"{standing.state} ({why}{wait})" if why or wait else standing.state
+
+
+def _code(standings: list[Standing]) -> str:
+    states = {standing.state for standing in standings}
+    if "needs_login" in states:
+        return "cookie_expired"
+    return "ip_blocked" if "blocked" in states else "no_account"

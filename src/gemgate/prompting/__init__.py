@@ -1,0 +1,1 @@
+"""From a conversation to the one text the web app takes, and back. Pure functions."""

@@ -1,0 +1,347 @@
+"""Every setting, its default and its meaning. Names are a contract (spec 8); later wins: file, environment, option.
+
+The description of each field is what `gemgate settings`, `.env.example` and the settings page of the docs show.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gemgate.accounts import Cookies
+from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
+from gemgate.errors import GatewayError
+
+CONFIG_FILE = "gemgate.toml"
+
+
+class SettingsError(ValueError):
+    """A setting that stops the start; the text is the one clear line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One entry of API_KEY: `[name:]secret[;rph=100]`."""
+
+    name: str
+    secret: str
+    per_hour: int | None = None
+
+
+def data_home() -> Path:
+    """The platform's folder for user data."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "gemgate"
+    base = os.environ.get("XDG_DATA_HOME") or os.environ.get("LOCALAPPDATA")
+    return Path(base) / "gemgate" if base else Path.home() / ".local" / "share" / "gemgate"
+
+
+def config_home() -> Path:
+    """The platform's folder for user configuration: the key file lives here, apart from the data."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Preferences" / "gemgate"
+    base = os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA")
+    return Path(base) / "gemgate" if base else Path.home() / ".config" / "gemgate"
+
+
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseSettings):
+    """All settings in force. Build with `load`, which says where each value came from."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
+    api_key: SecretStr | None = Field(
+        None, description="Client keys, comma separated, each `[name:]secret[;rph=100]`; needed off loopback"
+    )
+    admin_key: SecretStr | None = Field(None, description="Key of the page and the admin routes")
+    auth: Literal["", "none"] = Field("", description="`none` = open on purpose, even off loopback")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Networks whose X-Forwarded-For counts, comma separated"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins of web pages that may call the API, comma separated; `*` = any"
+    )
+
+    secure_1psid: SecretStr | None = Field(None, description="Cookie __Secure-1PSID of the single account")
+    secure_1psidts: SecretStr | None = Field(None, description="Cookie __Secure-1PSIDTS of the single account")
+    secure_1psidcc: SecretStr | None = Field(None, description="Cookie __Secure-1PSIDCC, if there is one")
+    accounts_file: Path | None = Field(None, description="Several accounts; default DATA_DIR/accounts.toml")
+    cookie_source: str = Field(
+        "env", description="`env`, `file:PATH`, `browser:firefox[:PROFILE]` or `browser:chrome[:PROFILE]`"
+    )
+    cookie_refresh_seconds: Seconds = Field(600, description="Rotation interval; 0 = never")
+    proxy_url: str | None = Field(None, description="Outgoing proxy to Google")
+    proxy_ca_file: Path | None = Field(None, description="CA file to trust for that proxy")
+    cookie_keys: SecretStr | None = Field(None, description="Keys that encrypt cookies at rest; the first encrypts")
+    cookie_key_file: Path | None = Field(None, description="File with those keys, made at first start (0600)")
+
+    data_dir: Path = Field(default_factory=data_home, description="Database, pictures, uploads")
+    database_url: SecretStr | None = Field(None, description="`postgresql+psycopg://…`; default SQLite in DATA_DIR")
+    redis_url: SecretStr | None = Field(None, description="Limits shared by several processes")
+    redis_down: Literal["local", "closed", "open"] = Field(
+        "local", description="Without Redis: count per process, refuse, or let all pass"
+    )
+
+    rate_limit_per_hour: Count = Field(60, description="Calls an hour per client; 0 = off")
+    model_interval_seconds: Seconds = Field(5, description="Seconds between two calls of one model; 0 = off")
+    rpm_limit: Count = Field(60, description="Prompts a minute per account, towards Google; 0 = off")
+    concurrency: int = Field(2, ge=1, description="Prompts at once per account")
+    cooldown_429_seconds: Seconds = Field(3600, description="Rest after a usage limit without a stated reset; 0 = off")
+    cooldown_auth_seconds: Seconds = Field(900, description="Rest after three failures in a row; 0 = off")
+
+    request_timeout_seconds: float = Field(300, gt=0, description="Whole time of one generation")
+    first_byte_timeout_seconds: float = Field(90, gt=0, description="Silence before the first byte")
+    idle_timeout_seconds: float = Field(60, gt=0, description="Silence between two pieces")
+    max_body_mb: float = Field(64, gt=0, description="Largest request body, in MB")
+    max_image_pixels: int = Field(50_000_000, gt=0, description="Largest picture, in pixels")
+
+    default_model: str = Field(DEFAULT_MODEL, description="Text model when a request names none")
+    default_image_model: str = Field(DEFAULT_IMAGE_MODEL, description="Picture model when a request names none")
+    history: str = Field("keep", description="Chats at Google: `keep`, `temporary` or `delete:SECONDS`")
+    watermark_removal: bool = Field(True, description="Remove the visible logo from pictures")
+    retention_days: Count = Field(0, description="Delete pictures, uploads and batches after so many days; 0 = never")
+
+    storage: Literal["", "folder", "r2", "s3"] = Field("", description="Where pictures go: a folder, `r2` or `s3`")
+    public_base_url: str | None = Field(None, description="The gateway's own address in links")
+    r2_account_id: str | None = Field(None, description="Cloudflare R2 account")
+    r2_access_key_id: str | None = Field(None, description="R2 key id")
+    r2_secret_access_key: SecretStr | None = Field(None, description="R2 secret")
+    r2_bucket: str | None = Field(None, description="R2 bucket")
+    r2_public_url: str | None = Field(None, description="Public address of the R2 bucket")
+    s3_endpoint: str | None = Field(None, description="S3 endpoint")
+    s3_bucket: str | None = Field(None, description="S3 bucket")
+    s3_region: str | None = Field(None, description="S3 region")
+    s3_access_key_id: str | None = Field(None, description="S3 key id")
+    s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret")
+
+    db_host: str | None = Field(None, description="PostgreSQL of the node registry (default 127.0.0.1)")
+    db_port: int = Field(5432, description="Its port")
+    db_user: str | None = Field(None, description="Its user")
+    db_password: SecretStr | None = Field(None, description="Its password")
+    db_name: str | None = Field(None, description="Its database")
+    external_ip: str | None = Field(None, description="Address under which other machines reach this node")
+    external_port: int | None = Field(None, description="Port under which they reach it; default PORT")
+    gemini_worker_id: str = Field("gemini-worker-01", description="Name of this node")
+    gemini_weight: float = Field(1.0, ge=0, description="Share of the calls that this node takes")
+    internal_token: SecretStr | None = Field(None, description="Secret between gateway and nodes")
+
+    alert_webhook_url: SecretStr | None = Field(None, description="Receives alerts as JSON")
+    alert_bark_url: SecretStr | None = Field(None, description="Receives alerts in Bark's form")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line")
+    log_format: Literal["console", "json"] = Field("console", description="`json` for machines")
+    debug: bool = Field(False, description="More in the log; never a secret")
+
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("auth", "log_level", "log_format", "storage", "redis_down", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("history")
+    @classmethod
+    def _history(cls, value: str) -> str:
+        kind, _, seconds = value.partition(":")
+        if value in ("keep", "temporary") or (kind == "delete" and seconds.isdigit()):
+            return value
+        raise ValueError("must be keep, temporary or delete:SECONDS")
+
+    @field_validator("cookie_source")
+    @classmethod
+    def _cookie_source(cls, value: str) -> str:
+        kind, _, rest = value.partition(":")
+        browser = rest.partition(":")[0]
+        if value == "env" or (kind == "file" and rest) or (kind == "browser" and browser in BROWSERS):
+            return value
+        raise ValueError("must be env, file:PATH, browser:firefox[:PROFILE] or browser:chrome[:PROFILE]")
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _proxy(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://", "socks5://", "socks5h://", "socks4://")):
+            raise ValueError("must begin with http://, https:// or socks5://")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_api_keys(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _closed_unless_said(self) -> Settings:
+        if not self.on_loopback and not self.api_key and self.auth != "none":
+            raise ValueError(
+                f"HOST={self.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave it open on purpose"
+            )
+        return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return is_loopback(self.host)
+
+    @property
+    def api_keys(self) -> tuple[ApiKey, ...]:
+        return parse_api_keys(self.api_key.get_secret_value()) if self.api_key else ()
+
+    @property
+    def accounts_path(self) -> Path:
+        return self.accounts_file or self.data_dir / "accounts.toml"
+
+    @property
+    def max_body_bytes(self) -> int:
+        return int(self.max_body_mb * 1_000_000)
+
+    @property
+    def environment_cookies(self) -> Cookies | None:
+        """The single account's cookies from SECURE_1PSID and its siblings; None when unset."""
+        if self.secure_1psid is None:
+            return None
+        ts = self.secure_1psidts.get_secret_value() if self.secure_1psidts else ""
+        cc = self.secure_1psidcc.get_secret_value() if self.secure_1psidcc else ""
+        return Cookies(self.secure_1psid.get_secret_value(), ts, cc)
+
+
+BROWSERS = ("firefox", "chrome", "chromium")
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
+    """Entries of API_KEY; ValueError for an empty secret, two keys of one name, or an unknown option."""
+    keys: list[ApiKey] = []
+    for number, entry in enumerate((part.strip() for part in text.split(",")), 1):
+        if not entry:
+            continue
+        body, *options = entry.split(";")
+        name, sep, secret = body.partition(":")
+        if not sep:
+            name, secret = f"key{number}", body
+        per_hour: int | None = None
+        for option in options:
+            word, _, value = option.partition("=")
+            if word.strip() != "rph" or not value.strip().isdigit():
+                raise ValueError(f"entry {number}: the only option is rph=NUMBER")
+            per_hour = int(value)
+        if not secret.strip() or not name.strip():
+            raise ValueError(f"entry {number} has no secret")
+        keys.append(ApiKey(name.strip(), secret.strip(), per_hour))
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError("two entries have one name")
+    return tuple(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and for each field where its value came from: default, file, .env, environment or option."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
+    """Read gemgate.toml (or `config`), .env, the environment and `options`. SettingsError with one clear line."""
+    file = config or Path(CONFIG_FILE)
+    if config is not None and not config.is_file():
+        raise SettingsError(f"{config} does not exist")
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    try:
+        layers: list[tuple[str, dict[str, Any]]] = [
+            (str(file), TomlConfigSettingsSource(Settings, file)() if file.is_file() else {}),
+            (".env", DotEnvSettingsSource(Settings, env_file=Path(".env"), env_ignore_empty=True)()),
+            ("environment", EnvSettingsSource(Settings, env_ignore_empty=True)()),
+            ("option", {key: value for key, value in (options or {}).items() if value is not None}),
+        ]
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"settings cannot be read: {error}") from None
+    for origin, layer in layers:
+        known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
+        unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
+        if unknown:
+            raise SettingsError(f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all")
+        values.update(known)
+        origins.update(dict.fromkeys(known, origin))
+    try:
+        return Loaded(_Explicit(**values), origins)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else ""
+        reason = first["msg"].removeprefix("Value error, ")
+        origin = f" (from {origins[name.lower()]})" if name else ""
+        raise SettingsError(f"{name}{origin}: {reason}" if name else reason) from None
+    except GatewayError as error:
+        raise SettingsError(str(error)) from None
+
+
+class _Explicit(Settings):
+    """Settings from the values given and nothing else; `load` has read the sources already."""
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls, settings_cls: Any, init_settings: Any, **_: Any
+    ) -> tuple[Any, ...]:
+        return (init_settings,)
+
+
+def explicit(**values: Any) -> Settings:
+    """Settings for embedding and tests: only what is given, and defaults."""
+    return _Explicit(**values)
+
+
+SECRET_MARK = "set"  # noqa: S105 - a word to show in place of one
+
+
+def shown(settings: Settings, name: str) -> str:
+    """A setting as it may be shown: secrets only as set or not, URLs without their password."""
+    value = getattr(settings, name)
+    if isinstance(value, SecretStr):
+        return SECRET_MARK
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    text = str(value)
+    scheme, sep, rest = text.partition("://")
+    if sep and "@" in rest:
+        return f"{scheme}://***@{rest.rpartition('@')[2]}"
+    return text

@@ -1,0 +1,1 @@
+"""Where state lives, one file per technology, each behind a port."""

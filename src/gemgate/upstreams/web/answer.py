@@ -1,0 +1,164 @@
+"""One generation's frames, read into pieces (protocol.md 6 and 7). No I/O here: frames in, pieces out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from gemini_webapi.constants import CARD_CONTENT_RE, DEFAULT_METADATA, Field
+from gemini_webapi.utils import get_nested_value as at
+from gemini_webapi.utils import get_rich_content_field
+
+from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.ports import Answered, Answering, ImageFound, ImageRef, Piece, Thread
+from gemgate.upstreams.web import errors
+from gemgate.upstreams.web.wording import Wording
+
+_COMPLETE = 2
+_CONTEXT_SLOT = 9
+
+
+class Answer:
+    """Collects what the frames say about one answer.
+
+    `complete` is true once Google called the turn finished; `cid` is known as early as the first frame;
+    `spoke` tells whether any content came (from then on nothing is certain any more).
+    """
+
+    def __init__(self, model: str, thread: Thread | None, *, exact: bool) -> None:
+        self._model = model
+        self._metadata: list[Any] = list(DEFAULT_METADATA)
+        if thread:
+            self._merge(thread.metadata)
+        self._text = Wording(exact=exact)
+        self._thoughts = Wording(exact=exact)
+        self._images: dict[str, ImageRef] = {}
+        self._finished_turn = False
+        self._pending = False
+        self.cid_confirmed = False
+        self.spoke = False
+        self.frames = 0
+
+    @property
+    def complete(self) -> bool:
+        return self._finished_turn and not self._pending
+
+    @property
+    def cid(self) -> str:
+        """The conversation's id once Google has confirmed it for this answer, else empty."""
+        return str(self._metadata[0] or "") if self.cid_confirmed else ""
+
+    @property
+    def rcid(self) -> str:
+        return str(self._metadata[2] or "")
+
+    def feed(self, frames: Iterable[str]) -> list[Piece]:
+        """Pieces of these frames. GatewayError when one carries an error code."""
+        pieces: list[Piece] = []
+        for frame in frames:
+            self.frames += 1
+            try:
+                parts = orjson.loads(frame)
+            except orjson.JSONDecodeError:
+                continue  # the library skips such frames as well
+            for part in parts if isinstance(parts, list) else ():
+                if isinstance(part, list):
+                    self._part(part, pieces)
+        return pieces
+
+    def finish(self) -> list[Piece]:
+        """What is held back, then the end."""
+        pieces: list[Piece] = []
+        self._say(pieces, ThoughtDelta, self._thoughts.finish())
+        self._say(pieces, TextDelta, self._text.finish())
+        if not self.spoke:
+            pieces.append(Answering(self.cid))
+            self.spoke = True
+        revised = self._text.revised or self._thoughts.revised
+        pieces.append(Answered(Thread(tuple(self._metadata)), self._text.text, revised))
+        return pieces
+
+    def candidate(self, data: list[Any], *, final: bool) -> list[Piece]:
+        """Pieces of a candidate that was read from history instead of the stream."""
+        pieces: list[Piece] = []
+        self._candidate(data, pieces, final=final)
+        return pieces
+
+    def _part(self, part: list[Any], pieces: list[Piece]) -> None:
+        status = part[5] if len(part) > 5 else None
+        if status:
+            if code := at(part, [5, 2, 0, 1, 0]):
+                error = errors.of_code(int(code), self._model)
+                if self.spoke:
+                    error.generated = "maybe"
+                raise error
+            self._pending = isinstance(status, list)
+        inner = part[2] if len(part) > 2 else None
+        if not isinstance(inner, str):
+            return
+        try:
+            body = orjson.loads(inner)
+        except orjson.JSONDecodeError:
+            return
+        if isinstance(ids := at(body, [1]), list):
+            self._merge(ids)
+            self.cid_confirmed = self.cid_confirmed or bool(at(ids, [0]))
+        if at(body, [6, 1, 0]) == "data_analysis_tool":
+            self._pending = True
+        if isinstance(context := at(body, [25]), str):
+            self._metadata[_CONTEXT_SLOT] = context
+            self._pending = False
+        candidates = at(body, [4])
+        if isinstance(candidates, list):
+            first = next((c for c in candidates if at(c, [0])), None)
+            if first is not None:
+                self._pending = False
+                self._candidate(first, pieces, final=False)
+
+    def _candidate(self, candidate: list[Any], pieces: list[Piece], *, final: bool) -> None:
+        self._metadata[2] = candidate[0]
+        if at(candidate, [8, 0]) == _COMPLETE:
+            self._finished_turn = True
+        thoughts = at(candidate, [37, 0, 0])
+        if isinstance(thoughts, str):
+            self._say(pieces, ThoughtDelta, self._thoughts.feed(thoughts, final=final))
+        text = at(candidate, [1, 0])
+        if isinstance(text, str):
+            if CARD_CONTENT_RE.match(text):
+                text = at(candidate, [22, 0]) or text
+            if text:
+                self._say(pieces, ThoughtDelta, self._thoughts.finish())
+            self._say(pieces, TextDelta, self._text.feed(text, final=final))
+        if at(candidate, [12]):
+            self._find_images(candidate, pieces)
+
+    def _find_images(self, candidate: list[Any], pieces: list[Piece]) -> None:
+        rows = at(get_rich_content_field(candidate, Field.GENERATED_IMAGES), [0], [])
+        for index, row in enumerate(rows if isinstance(rows, list) else ()):
+            url = at(row, [0, 3, 3])
+            if not isinstance(url, str) or not url:
+                continue
+            image_id = at(row, [1, 0]) or f"http://googleusercontent.com/image_generation_content/{index}"
+            if image_id in self._images:
+                continue
+            alt = at(row, [0, 3, 2], "")
+            ref = ImageRef(url, str(image_id), self.cid, str(self._metadata[1] or ""), self.rcid, str(alt))
+            self._images[image_id] = ref
+            self._open(pieces)
+            pieces.append(ImageFound(ref))
+
+    def _say(self, pieces: list[Piece], kind: type[TextDelta] | type[ThoughtDelta], text: str) -> None:
+        if text:
+            self._open(pieces)
+            pieces.append(kind(text))
+
+    def _open(self, pieces: list[Piece]) -> None:
+        if not self.spoke:
+            self.spoke = True
+            pieces.append(Answering(self.cid))
+
+    def _merge(self, ids: Sequence[Any]) -> None:
+        for slot, value in enumerate(ids[: len(DEFAULT_METADATA)]):
+            if value is not None:
+                self._metadata[slot] = value

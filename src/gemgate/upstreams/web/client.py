@@ -1,0 +1,161 @@
+"""The library's client with its hazards disarmed, one override per hazard (protocol.md 11; docs/adr/0002).
+
+Only this file subclasses the library. `HardenedClient` signs in, runs RPCs and uploads; StreamGenerate itself is
+`generation.py`, because the library's own carries the retries, the difflib deltas and the closing in one function.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from curl_cffi.const import CurlOpt
+from curl_cffi.requests import AsyncSession, Response
+from gemini_webapi import GeminiClient
+from gemini_webapi.constants import GRPC, Endpoint, Headers
+from gemini_webapi.types import RPCData
+from gemini_webapi.utils import extract_json_from_response, get_nested_value
+
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies
+from gemgate.upstreams.web import errors
+
+RPC_SECONDS = 20.0
+SESSION_SECONDS = 60.0
+"""The session's own limit for what has no limit of its own (uploads and downloads of pictures)."""
+_REJECTED = 7
+IDLE_CONNECTION_SECONDS = 60
+"""A kept-alive connection older than this is not used again: the fewer idle ones, the fewer that die under a prompt."""
+
+
+def own_cookie_folder() -> Path:
+    """Point the library's cookie cache at a private, empty folder of this process (it is read at every use).
+
+    We never let it write; this keeps another program's cached cookies from being found and tried first.
+    """
+    folder = os.environ.get("GEMINI_COOKIE_PATH", "")
+    if not Path(folder).name.startswith("gemgate-no-cache-"):
+        folder = tempfile.mkdtemp(prefix="gemgate-no-cache-")
+        os.environ["GEMINI_COOKIE_PATH"] = folder
+    return Path(folder)
+
+
+class HardenedClient(GeminiClient):
+    """A signed-in session that nothing but `shut` closes."""
+
+    def __init__(self, cookies: Cookies, *, proxy: str | None, ca_file: str | None, lanes: int) -> None:
+        own_cookie_folder()
+        more = {"verify": ca_file} if ca_file else {}
+        super().__init__(cookies.psid, cookies.psidts or None, proxy=proxy, **more)
+        if cookies.psidcc:
+            self._cookies.set(PSIDCC, cookies.psidcc, domain=".google.com", secure=True)
+        self._lanes = lanes
+        self.auto_refresh = False
+
+    async def sign_in(self) -> None:
+        """One sign-in attempt; GatewayError unless it ends as the account's own, available session."""
+        try:
+            await self.init(timeout=SESSION_SECONDS, auto_refresh=False)
+        except errors.FAILURES as error:
+            raise errors.of_exception(error, sent=False) from None
+        # Hazard: a page without a token is accepted and the session goes on as an anonymous guest.
+        if not self.access_token:
+            raise errors.signed_out("Google answered as to a guest")
+        # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
+        if not self._cookie_source.startswith("Base Cookies"):
+            raise errors.signed_out("only foreign cookies were accepted")
+        if problem := errors.of_account(self.account_status):
+            raise problem
+        if not self.list_models():
+            raise errors.drift("no models in the account's status", "no")
+        # Hazard: ten requests at once and no more; the pool is made anew for as many as we ever send.
+        session = self.session
+        session.max_clients = max(self._lanes + 8, 16)
+        session.init_pool()  # type: ignore[no-untyped-call]
+        session.curl_options = cast("Any", {CurlOpt.MAXAGE_CONN: IDLE_CONNECTION_SECONDS})
+
+    @property
+    def session(self) -> AsyncSession[Response]:
+        if self.client is None:
+            raise errors.broken("session is closed", "no")
+        return cast("AsyncSession[Response]", self.client)
+
+    async def _init_rpc(self) -> None:
+        """Hazard: ten RPCs one after the other at sign-in; one says all that is needed.
+
+        It also leaves `_recent_chats` None, which would otherwise grow by one with every generation.
+        """
+        await self._fetch_user_status()
+
+    async def _batch_execute(
+        self, payloads: list[RPCData], source_path: str = "/app", close_on_error: bool = False, **kwargs: Any
+    ) -> Response:
+        """Hazard: a failed RPC closes the client and its retry waits for a lock that init itself holds, for ever."""
+        kwargs.setdefault("timeout", RPC_SECONDS)
+        return cast(
+            "Response",
+            await super()._batch_execute(payloads, source_path, close_on_error=False, current_retry=0, **kwargs),
+        )
+
+    async def rpc(self, rpcid: GRPC, payload: object) -> Any:
+        """One RPC; the decoded body of its part, or None when the answer holds none.
+
+        SignedOut when Google rejects it with code 7 (the library notices that for some RPCs only).
+        """
+        response = await self._batch_execute([RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())])
+        for part in extract_json_from_response(response.text):
+            if get_nested_value(part, [1]) != rpcid:
+                continue
+            if get_nested_value(part, [5, 0]) == _REJECTED:
+                raise errors.signed_out(f"{rpcid} rejected with code {_REJECTED}")
+            body = get_nested_value(part, [2])
+            return orjson.loads(body) if isinstance(body, str) else None
+        return None
+
+    async def check_status(self) -> None:
+        """Ask Google how the account stands; GatewayError unless it is available."""
+        await self._fetch_user_status()
+        if problem := errors.of_account(self.account_status):
+            raise problem
+
+    async def close(self, delay: float = 0) -> None:
+        """Hazard: any failing call closes the session under its neighbours. Only `shut` does."""
+
+    async def shut(self) -> None:
+        """Really close; nothing is written to a cookie cache."""
+        self._running = False
+        session, self.client = self.client, None
+        if session is not None:
+            await session.close()
+
+    async def rotate(self) -> Cookies:
+        """Renew the 1PSIDTS. The library's own rotation writes a cache file with the secret in its name."""
+        try:
+            response = await self.session.post(
+                Endpoint.ROTATE_COOKIES,
+                headers=Headers.ROTATE_COOKIES.value,
+                data='[000,"-0000000000000000000"]',
+                timeout=RPC_SECONDS,
+            )
+        except errors.FAILURES as error:
+            raise errors.of_exception(error, sent=False) from None
+        if response.status_code != 200:
+            raise errors.of_status(response.status_code, generated_if_unsure="no")
+        return self.current_cookies()
+
+    def current_cookies(self) -> Cookies:
+        """The three cookies as the jar holds them now."""
+        jar = {c.name: c.value for c in self.session.cookies.jar if c.domain.lstrip(".") == "google.com"}
+        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "")
+
+    def request_id(self) -> int:
+        """The next `_reqid`, shared with the library's own RPCs."""
+        number: int = self._reqid
+        self._reqid += 100000
+        return number
+
+    @property
+    def session_uuid(self) -> str:
+        return str(self._sessionid)

@@ -1,0 +1,199 @@
+"""What the library's and libcurl's failures mean: the only place where their texts are read.
+
+`generated` follows decisions.md 1: "no" only after connect or TLS failures, HTTP 401/403/429, and the codes
+1037, 1050, 1052, 1060.
+"""
+
+from __future__ import annotations
+
+import re
+
+from curl_cffi.const import CurlECode
+from curl_cffi.curl import CurlError
+from curl_cffi.requests.exceptions import HTTPError, RequestException
+from gemini_webapi import exceptions as library
+from gemini_webapi.constants import AccountStatus, ErrorCode
+
+from gemgate.errors import (
+    Blocked,
+    Broken,
+    Drift,
+    GatewayError,
+    Generated,
+    ModelGone,
+    Rejected,
+    SignedOut,
+    Spent,
+    Stalled,
+    Unreachable,
+)
+
+FAILURES = (
+    RequestException,
+    CurlError,
+    library.GeminiError,
+    library.APIError,
+    library.AuthError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+"""Everything the library is known to raise; the last four when an answer has a shape it does not expect."""
+
+_STATUS = re.compile(r"[Ss]tatus(?: code)?:? (\d{3})")
+_NOT_THERE = frozenset(
+    {
+        CurlECode.COULDNT_RESOLVE_PROXY,
+        CurlECode.COULDNT_RESOLVE_HOST,
+        CurlECode.COULDNT_CONNECT,
+        CurlECode.SSL_CONNECT_ERROR,
+        CurlECode.PEER_FAILED_VERIFICATION,
+        CurlECode.PROXY,
+        CurlECode.SSL_CACERT_BADFILE,
+        CurlECode.SSL_CERTPROBLEM,
+        CurlECode.SSL_CIPHER,
+    }
+)
+_CAPTCHA = re.compile(r"captcha|unusual traffic|/sorry/", re.IGNORECASE)
+
+
+def signed_out(why: str, generated: Generated = "no") -> SignedOut:
+    return SignedOut(
+        f"The Google session is not signed in ({why}). Sign in to gemini.google.com again and hand over fresh cookies",
+        f"Google 会话未登录（{why}）。请重新登录 gemini.google.com 并提供新的 Cookie",
+        generated=generated,
+        code="cookie_expired",
+    )
+
+
+def spent(why: str) -> Spent:
+    return Spent(
+        f"Google's usage limit of this account is reached ({why})",
+        f"该账号已达到 Google 的使用上限（{why}）",
+        code="usage_limit",
+    )
+
+
+def blocked(why: str, generated: Generated = "no") -> Blocked:
+    return Blocked(
+        f"Google blocks this address for a while ({why}); wait, or use another network or proxy",
+        f"Google 暂时封锁了本机地址（{why}），请稍后再试或更换网络、代理",
+        generated=generated,
+        code="ip_blocked",
+    )
+
+
+def broken(why: str, generated: Generated = "maybe") -> Broken:
+    return Broken(
+        f"Google's answer broke off or failed ({why})",
+        f"Google 的回答中断或失败（{why}）",
+        generated=generated,
+        code="upstream_error",
+    )
+
+
+def stalled(stage: str, seconds: float, generated: Generated = "maybe") -> Stalled:
+    zh = {"first byte": "首字节", "between chunks": "分块之间", "total": "总时长", "sign-in": "登录"}.get(stage, stage)
+    return Stalled(
+        f"Google was silent for too long ({stage}: {seconds:g} s)",
+        f"Google 响应超时（{zh}：{seconds:g} 秒）",
+        stage=stage,
+        generated=generated,
+        code="timeout",
+    )
+
+
+def drift(why: str, generated: Generated = "maybe") -> Drift:
+    return Drift(
+        f"Google's answer has a shape this version does not know ({why}); look for an update of gemgate",
+        f"Google 的回答格式无法识别（{why}），请检查 gemgate 是否有更新",
+        generated=generated,
+        code="protocol_drift",
+    )
+
+
+def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> GatewayError:
+    """The meaning of an HTTP status other than 200 on any of Google's endpoints."""
+    if status in (401, 403):
+        return signed_out(f"HTTP {status}")
+    if status == 429:
+        return spent("HTTP 429")
+    return broken(f"HTTP {status}", generated_if_unsure)
+
+
+def of_code(code: int, model: str) -> GatewayError:
+    """The meaning of an error code inside a stream (protocol.md 8)."""
+    match code:
+        case ErrorCode.USAGE_LIMIT_EXCEEDED:
+            return spent(f"code {code}, model {model}")
+        case ErrorCode.MODEL_INCONSISTENT | ErrorCode.MODEL_HEADER_INVALID:
+            return ModelGone(
+                f"Google does not take the model {model} here (code {code})",
+                f"Google 在此处不接受模型 {model}（代码 {code}）",
+                code="model_not_available",
+            )
+        case ErrorCode.IP_TEMPORARILY_BLOCKED:
+            return blocked(f"code {code}")
+        case _:
+            return broken(f"code {code}")
+
+
+def of_account(status: AccountStatus) -> GatewayError | None:
+    """What an account status other than AVAILABLE asks for; None when all is well."""
+    if status == AccountStatus.AVAILABLE:
+        return None
+    if status == AccountStatus.UNAUTHENTICATED:
+        return signed_out("account status 1016")
+    if status == AccountStatus.ACCESS_TEMPORARILY_UNAVAILABLE:
+        return broken(f"account status {int(status)}: {status.description}", "no")
+    return Rejected(
+        f"Google wants a person to act on this account (status {int(status)}): {status.description}",
+        f"该账号需要人工处理（状态 {int(status)}）：{status.description}",
+        code="account_rejected",
+    )
+
+
+def of_page(page: str) -> GatewayError:
+    """An answer of status 200 that is not framed: a captcha, or something unknown."""
+    if _CAPTCHA.search(page):
+        return blocked("a captcha page instead of an answer", "maybe")
+    return drift("a page instead of frames")
+
+
+def of_exception(error: Exception, *, sent: bool) -> GatewayError:
+    """The meaning of whatever the library or libcurl raised; `sent` = a prompt may have left this machine."""
+    unsure: Generated = "maybe" if sent else "no"
+    match error:
+        case GatewayError():
+            return error
+        case library.TemporarilyBlockedError():
+            return blocked("HTTP 429 at sign-in")
+        case library.AuthError():
+            return signed_out("cookies refused")
+        case library.UsageLimitExceededError():
+            return spent("code 1037")
+        case HTTPError() if error.response is not None:
+            return of_status(error.response.status_code, generated_if_unsure=unsure)
+        case RequestException() if error.code in _NOT_THERE and not sent:
+            return Unreachable(
+                f"Google cannot be reached (curl {int(error.code)}); check the network, the proxy and its CA file",
+                f"无法连接 Google（curl {int(error.code)}），请检查网络、代理及其 CA 证书",
+                code="unreachable",
+            )
+        case RequestException() if error.code == CurlECode.OPERATION_TIMEDOUT:
+            return Stalled(
+                "Google did not answer in time",
+                "Google 未在时限内响应",
+                stage="total",
+                generated=unsure,
+                code="timeout",
+            )
+        case RequestException():
+            return broken(f"connection lost, curl {int(error.code)}", unsure)
+        case library.APIError() if status := _STATUS.search(str(error)):
+            return of_status(int(status.group(1)), generated_if_unsure=unsure)
+        case library.TimeoutError():
+            return stalled("total", 0, unsure)
+        case _:
+            return drift(type(error).__name__, unsure)

@@ -1,0 +1,75 @@
+"""The StreamGenerate request, built as the library builds it (protocol.md 5), and nothing else.
+
+A test holds it against what the library sends for the same prompt.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from gemini_webapi.constants import (
+    DEFAULT_METADATA,
+    MODEL_HEADER_KEY,
+    STREAMING_FLAG_INDEX,
+    TEMPORARY_CHAT_FLAG_INDEX,
+    Headers,
+)
+
+from gemgate.ports import Prompt
+from gemgate.upstreams.web.client import HardenedClient
+
+_SLOTS = 81
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    params: dict[str, Any]
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+def build(client: HardenedClient, prompt: Prompt) -> Request:
+    """The request for one prompt; the model must be one of the client's own."""
+    thinking = 2 if prompt.extended_thinking else 1
+    model_headers = dict(client.resolve_model(prompt.offer.id).model_header)
+    selector: list[Any] = orjson.loads(model_headers[MODEL_HEADER_KEY])
+    number = selector[-1]
+    model_headers[MODEL_HEADER_KEY] = _json([*selector, thinking, client.session_uuid])
+    turn = str(uuid.uuid4()).upper()
+
+    inner: list[Any] = [None] * _SLOTS
+    files = [[[handle], name] for handle, name in prompt.files] or None
+    inner[0] = [prompt.text, 0, None, files, None, None, 0]
+    inner[1] = [client.language]
+    inner[2] = list(prompt.thread.metadata) if prompt.thread else DEFAULT_METADATA
+    inner[6] = [1]
+    inner[STREAMING_FLAG_INDEX] = 1
+    inner[10], inner[11] = 1, 0
+    inner[17], inner[18] = [[0]], 0
+    inner[27], inner[30], inner[41] = 1, [4], [1]
+    if prompt.temporary:
+        inner[TEMPORARY_CHAT_FLAG_INDEX] = 1
+    inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
+    inner[79], inner[80] = number, thinking
+
+    params: dict[str, Any] = {"hl": client.language, "_reqid": client.request_id(), "rt": "c"}
+    if client.build_label:
+        params["bl"] = client.build_label
+    if client.session_id:
+        params["f.sid"] = client.session_id
+    headers = {
+        **Headers.GEMINI.value,
+        **model_headers,
+        "x-goog-ext-525005358-jspb": f'["{turn}",1]',
+        **Headers.SAME_DOMAIN.value,
+    }
+    form = {"at": client.access_token or "", "f.req": _json([None, _json(inner)])}
+    return Request(params, headers, urlencode(form).encode())
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,272 @@
+"""A cookie account of the Gemini web app behind `ports.Upstream`.
+
+Sessions are replaced, never repaired: signing in again opens a new one beside the old, which closes when its last
+call is over. So a neighbour's failure, a refresh or a re-login never cuts a running stream, and a picture can always
+be fetched on the session that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from curl_cffi.requests.exceptions import RequestException
+from gemini_webapi.constants import GRPC, Endpoint
+from gemini_webapi.utils import get_nested_value as at
+from gemini_webapi.utils import upload_file
+
+from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
+from gemgate.errors import GatewayError
+from gemgate.ports import Deadlines, Fetched, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.upstreams.web import errors, generation
+from gemgate.upstreams.web.answer import Answer
+from gemgate.upstreams.web.client import HardenedClient
+from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
+from gemgate.upstreams.web.frames import FrameReader
+
+T = TypeVar("T")
+
+SIGN_IN_SECONDS: Final = 45.0
+READ_BACK_AFTER: Final = (0.2, 0.8, 2.0, 4.0)
+"""Seconds between looks at the history when an answer broke off: short, because the caller is waiting."""
+
+
+class _Session:
+    """A signed-in client and the number of calls that use it."""
+
+    def __init__(self, client: HardenedClient) -> None:
+        self.client = client
+        self.users = 0
+        self.retired = False
+
+    async def settle(self) -> None:
+        if self.retired and self.users == 0:
+            await self.client.shut()
+
+
+class WebUpstream:
+    """One account. `lanes` bounds nothing here; it only sizes the connection pool (the pool of accounts counts)."""
+
+    kind: Kind = "web"
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        lanes: int = 2,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        self._proxy = proxy
+        self._ca_file = ca_file
+        self._lanes = lanes
+        self._deadlines = deadlines or Deadlines()
+        self._session: _Session | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def open(self, cookies: Cookies | None) -> Opened:
+        if cookies is None:
+            raise errors.signed_out("no cookies are set")
+        client = HardenedClient(cookies, proxy=self._proxy, ca_file=self._ca_file, lanes=self._lanes)
+        try:
+            await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
+        except BaseException:
+            await client.shut()
+            raise
+        old, self._session = self._session, _Session(client)
+        if old is not None:
+            old.retired = True
+            await old.settle()
+        return _opened(client)
+
+    async def ping(self) -> Opened:
+        async with self._using() as client:
+            await self._call(client.check_status())
+            return _opened(client)
+
+    async def rotate(self) -> Cookies:
+        async with self._using() as client:
+            return await client.rotate()
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.client.shut()
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        async with self._using() as client:
+            answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact)
+            try:
+                async for pieces in self._generate(client, prompt, answer):
+                    for piece in pieces:
+                        yield piece
+            except GatewayError as error:
+                if error.generated == "no" or prompt.temporary or not answer.cid:
+                    raise
+                rest = await self._read_back(client, answer)
+                if rest is None:
+                    raise
+                for piece in rest:
+                    yield piece
+
+    async def _generate(self, client: HardenedClient, prompt: Prompt, answer: Answer) -> AsyncIterator[list[Piece]]:
+        """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
+        request = generation.build(client, prompt)
+        frames = FrameReader()
+        limits = self._deadlines
+        over = time.monotonic() + limits.total
+        exchange = Exchange(
+            client.session,
+            Endpoint.GENERATE,
+            params=request.params,
+            headers=request.headers,
+            body=request.body,
+            timeout=limits.total + 10,
+        )
+        heard = False
+        try:
+            async with exchange:
+                while True:
+                    patience = limits.idle if heard else limits.first_byte
+                    left = over - time.monotonic()
+                    data = await exchange.read(min(patience, max(left, 0.0)))
+                    if data is None:
+                        break
+                    if complete := frames.feed(data):
+                        heard = True
+                        if pieces := answer.feed(complete):
+                            yield pieces
+                    elif heard is False and exchange.sent and frames.garbage:
+                        heard = True
+                    if time.monotonic() > over:
+                        raise errors.stalled("total", limits.total)
+        except SilentUpstreamError:
+            if time.monotonic() >= over:
+                raise errors.stalled("total", limits.total) from None
+            stage, seconds = ("between chunks", limits.idle) if heard else ("first byte", limits.first_byte)
+            raise errors.stalled(stage, seconds, "maybe" if exchange.sent else "no") from None
+        except RequestException as error:
+            raise errors.of_exception(error, sent=exchange.sent) from None
+        if exchange.status != 200:
+            raise errors.of_status(exchange.status)
+        if frames.garbage:
+            raise errors.of_page(frames.garbage)
+        if not answer.complete:
+            raise errors.broken("the stream ended before the answer did")
+        yield answer.finish()
+
+    async def _read_back(self, client: HardenedClient, answer: Answer) -> list[Piece] | None:
+        """The rest of an answer that broke off, from the account's history; None when it is not there.
+
+        Nothing is ever sent again: this only reads (protocol.md 4, hNvQHb).
+        """
+        for pause in READ_BACK_AFTER:
+            await asyncio.sleep(pause)
+            try:
+                turn = await self._last_turn(client, answer.cid)
+            except GatewayError:
+                continue
+            if turn is None:
+                return None
+            candidate = at(turn, [3, 0, 0])
+            if at(candidate, [8, 0]) != 2:
+                continue
+            if answer.rcid and at(candidate, [0]) != answer.rcid:
+                return None
+            return answer.candidate(candidate, final=True) + answer.finish()
+        return None
+
+    async def read_chat(self, cid: str) -> list[Piece] | None:
+        async with self._using() as client:
+            turn = await self._last_turn(client, cid)
+        candidate = at(turn, [3, 0, 0])
+        if at(candidate, [8, 0]) != 2:
+            return None
+        answer = Answer("", Thread((cid, at(turn, [0, 1], ""))), exact=True)
+        answer.cid_confirmed = True
+        return answer.candidate(candidate, final=True) + answer.finish()
+
+    async def _last_turn(self, client: HardenedClient, cid: str) -> Any:
+        """The newest turn of a conversation as Google has it, or None when there is none."""
+        payload = [cid, 1, None, 1, [1], [4], None, 1]
+        return at(await self._call(client.rpc(GRPC.LIST_CONVERSATION_TURNS, payload)), [0, 0])
+
+    async def delete_chat(self, cid: str) -> None:
+        async with self._using() as client:
+            await self._call(client.delete_chat(cid))
+
+    async def upload(self, upload: Upload) -> str:
+        async with self._using() as client:
+            return str(
+                await self._call(
+                    upload_file(
+                        upload.data,
+                        client=client.session,
+                        push_id=client.push_id,
+                        filename=upload_name(upload.name, upload.mime),
+                    )
+                )
+            )
+
+    async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
+        raise errors.drift(f"pictures are not fetched yet: {ref.image_id} {long_side}", "maybe")
+
+    async def usage(self) -> tuple[UsageWindow, ...]:
+        return ()
+
+    @asynccontextmanager
+    async def _using(self) -> AsyncIterator[HardenedClient]:
+        session = self._session
+        if session is None:
+            raise errors.signed_out("the session is not open")
+        session.users += 1
+        try:
+            yield session.client
+        finally:
+            session.users -= 1
+            if session.retired and session.users == 0:
+                closing = asyncio.create_task(session.settle())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        """An RPC, upload or download: its failure as a GatewayError that generated nothing."""
+        try:
+            return await call
+        except errors.FAILURES as error:
+            raise errors.of_exception(error, sent=False) from None
+
+
+def upload_name(name: str, mime: str) -> str:
+    """A file name whose ending tells the type, because Google's type is guessed from it (protocol.md 5)."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip() or "file"
+    if mime and mimetypes.guess_type(base)[0] != mime:
+        base += mimetypes.guess_extension(mime) or ""
+    return base
+
+
+def _opened(client: HardenedClient) -> Opened:
+    models = client.list_models() or []
+    offers = tuple(Offer(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models)
+    return Opened(offers, client.account_status.name)
+
+
+async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:
+    """Run a library call with a deadline that holds.
+
+    A plain timeout cancels once, and the library may go on waiting (protocol.md 9); here cancelling is repeated.
+    """
+    task = asyncio.ensure_future(call)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if done:
+            return task.result()
+        raise errors.stalled(stage, seconds, "no")
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)

@@ -1,0 +1,115 @@
+"""The outermost layer: request ids, facts, CORS (pure ASGI, once round everything), and the error door."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gemgate.assembly import Service
+from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gemgate.web import errors
+from gemgate.web.access import Access
+from gemgate.web.call import Call, call_of
+from gemgate.web.reading import CallerLeft
+from gemgate.web.streaming import internal_error
+
+CLIENT_CLOSED = 499
+"""What the log and the counters say of a request whose client went away (nginx's number)."""
+
+
+class Door:
+    """Serves `app`; `service` is asked for at every request because it exists only while the app runs."""
+
+    def __init__(self, app: ASGIApp, service: Callable[[], tuple[Service, Access]]) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        service, access = self._service()
+        call = Call(service, access, "req_" + uuid.uuid4().hex[:24], service.clock.monotonic())
+        scope["gemgate.call"] = call
+        origin = Headers(scope=scope).get("origin")
+        cors = access.cors_headers(origin) if origin else {}
+        status = CLIENT_CLOSED
+
+        async def send_stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                headers["x-request-id"] = headers["request-id"] = call.request_id
+                for name, value in (*call.headers.items(), *cors.items()):
+                    headers[name] = value
+                message["headers"] = headers.raw
+            await send(message)
+
+        call.note("request.begun")
+        try:
+            if scope["method"] == "OPTIONS" and cors:
+                await _preflight(scope, send_stamped)
+            else:
+                await self._app(scope, receive, send_stamped)
+        except Exception as error:
+            # The framework hands an unforeseen error on after `refused` has answered and logged it.
+            if status == CLIENT_CLOSED:
+                raise
+            call.note("request.crashed", why=type(error).__name__)
+        finally:
+            call.note(
+                "request.done", operation=call.operation, status=status, seconds=call.seconds(), path=scope["path"]
+            )
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """The answer to anything that was raised while a request was served: the framework's handler for all of it."""
+    call = call_of(request)
+    match error:
+        case CallerLeft() | ClientDisconnect():
+            return Response(status_code=CLIENT_CLOSED)
+        case GatewayError():
+            problem = error
+        case HTTPException():
+            problem = of_http(error, request.scope)
+        case _:
+            structlog.stdlib.get_logger("gemgate").exception(
+                "request.failed", request_id=call.request_id, exc_info=error
+            )
+            problem = internal_error(error)
+    call.note("request.failed", kind=problem.kind, why=problem.en, generated=problem.generated)
+    return errors.answer(problem, request, call.request_id)
+
+
+def of_http(error: HTTPException, scope: Scope) -> GatewayError:
+    """The framework's own refusals (unknown route, wrong method, broken form) as ours."""
+    if error.status_code == 404:
+        return NotFound(
+            f"There is nothing at {scope['path']}; see /docs for the routes", f"路径 {scope['path']} 不存在"
+        )
+    if error.status_code == 405:
+        return MethodNotAllowed(
+            f"{scope['method']} is not allowed at {scope['path']}", f"{scope['path']} 不支持 {scope['method']}"
+        )
+    return BadRequest(str(error.detail), str(error.detail))
+
+
+async def _preflight(scope: Scope, send: Send) -> None:
+    """A browser asks what it may send: anything, from the origins that are named in CORS_ORIGINS."""
+    wanted = Headers(scope=scope).get("access-control-request-headers", "*")
+    headers = {
+        "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
+        "access-control-allow-headers": wanted,
+        "access-control-max-age": "600",
+    }
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})

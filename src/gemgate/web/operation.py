@@ -1,0 +1,84 @@
+"""Registers an operation: its route, who may call it, its name in the metrics, its place in the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from gemgate.ports import Caller
+from gemgate.web.access import Level
+from gemgate.web.call import call_of
+
+BODIES: set[type[BaseModel]] = set()
+"""Wire models that the OpenAPI document has to define; filled while the route modules are imported."""
+
+Endpoint = Callable[[Request, Caller], Awaitable[Response]]
+
+ERRORS = {
+    400: "a parameter or the body is wrong",
+    401: "the key is missing or wrong",
+    403: "not from here, or not with this key",
+    404: "there is no such thing",
+    413: "the body is too large",
+    415: "the body's encoding is not accepted",
+    422: "understood, but it cannot be had",
+    429: "a limit is reached; Retry-After says how long",
+    500: "a bug of ours",
+    502: "Google's answer failed",
+    503: "no usable account, and why",
+    504: "Google was too slow",
+}
+
+
+def operation(
+    router: APIRouter,
+    method: str,
+    path: str,
+    name: str,
+    *,
+    level: Level = "client",
+    body: type[BaseModel] | None = None,
+    produces: str = "application/json",
+    summary: str = "",
+    documented: bool = True,
+) -> Callable[[Endpoint], Endpoint]:
+    """Decorator. `name` is the operation in facts and metrics; `body` documents the request."""
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        async def serve(request: Request) -> Response:
+            call = call_of(request)
+            call.operation = name
+            caller = call.access.caller(request, level, call.request_id)
+            return await endpoint(request, caller)
+
+        extra: dict[str, Any] = {}
+        if body is not None:
+            reference = {"$ref": f"#/components/schemas/{body.__name__}"}
+            extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+            BODIES.add(body)
+        router.add_api_route(
+            path,
+            serve,
+            methods=[method],
+            name=f"{method} {path}",
+            operation_id=_operation_id(method, path),
+            summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0],
+            openapi_extra=extra,
+            response_model=None,
+            responses={
+                200: {"description": "the answer", "content": {produces: {}}},
+                **{status: {"description": text} for status, text in ERRORS.items()},
+            },
+            include_in_schema=documented,
+        )
+        return endpoint
+
+    return register
+
+
+def _operation_id(method: str, path: str) -> str:
+    words = [word.strip("{}") for word in path.replace(":", "/").split("/") if word]
+    return "_".join([method.lower(), *words]).replace("-", "_").replace(".", "_")

@@ -1,0 +1,113 @@
+"""Routes that say how the service is: health, readiness, facts, models, metrics. Cheap, and true at every moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gemgate import catalog
+from gemgate.assembly import Service
+from gemgate.dialects import openai_chat, simple
+from gemgate.ports import Caller
+from gemgate.version import __version__
+from gemgate.web.answers import json_response
+from gemgate.web.call import call_of
+from gemgate.web.operation import operation
+
+router = APIRouter()
+
+
+@operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
+async def health(request: Request, caller: Caller) -> Response:
+    return json_response(health_of(call_of(request).service))
+
+
+def health_of(service: Service) -> dict[str, Any]:
+    """The figures of spec 1.4, each read where it is decided."""
+    members = service.pool.members
+    now = service.clock.monotonic()
+    usable = [m for m in members if m.is_open and m.standing().usable]
+    lanes = sum(m.lanes for m in members)
+    busy = sum(m.busy for m in members)
+    return {
+        "status": "ok",
+        "version": __version__,
+        "client_ready": bool(usable),
+        "watermark_removal": service.settings.watermark_removal,
+        "rate_limiter": {
+            "current_delay": max((m.pacer.current_delay for m in members), default=0.0),
+            "requests_last_minute": sum(m.pacer.in_last_minute(now) for m in members),
+            "consecutive_429s": max((m.pacer.consecutive_429s for m in members), default=0),
+            "rpm_limit": service.settings.rpm_limit,
+        },
+        "task_stats": {"pending": 0, "processing": 0, "completed": 0, "failed": 0, "total": 0},
+        "concurrency": {"max": lanes, "available": max(0, lanes - busy)},
+        "storage": {"total_images": 0},
+        "conversations": {"total": 0, "active_in_memory": 0},
+        "degraded": [text for text in (service.limiter.degraded,) if text],
+        "accounts": {state: sum(m.standing().state == state for m in members) for state in _states(members)},
+    }
+
+
+def _states(members: tuple[Any, ...]) -> list[str]:
+    return sorted({member.standing().state for member in members})
+
+
+@operation(
+    router, "GET", "/ready", "ready", level="open", summary="200 when a call can be served, 503 and why otherwise"
+)
+async def ready(request: Request, caller: Caller) -> Response:
+    service = call_of(request).service
+    if any(m.is_open and m.standing("text").usable for m in service.pool.members):
+        return json_response({"ready": True})
+    problem = service.pool.nobody("text")
+    if all(m.standing("text").state == "starting" for m in service.pool.members) and service.pool.members:
+        reasons = ["the account is still signing in"]
+    else:
+        reasons = [problem.text(caller.language)]
+    return json_response({"ready": False, "reasons": reasons}, 503)
+
+
+@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+async def metrics(request: Request, caller: Caller) -> Response:
+    registry = call_of(request).service.metrics.registry
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
+async def info(request: Request, caller: Caller) -> Response:
+    settings = call_of(request).service.settings
+    return json_response(
+        {
+            "service": "gemgate",
+            "version": __version__,
+            "features": {"chat": True, "streaming": True, "watermark_removal": settings.watermark_removal},
+            "endpoints": {
+                "openai": "/v1/chat/completions",
+                "models": "/v1/models",
+                "generate": "/v1/generate",
+                "health": "/health",
+                "openapi": "/openapi.json",
+            },
+        }
+    )
+
+
+@operation(router, "GET", "/api/models", "api.models", summary="The catalogue by kind, and the default")
+async def api_models(request: Request, caller: Caller) -> Response:
+    service = call_of(request).service
+    return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))
+
+
+@operation(router, "GET", "/v1/models", "models", summary="Models that can be named")
+async def models(request: Request, caller: Caller) -> Response:
+    cards = call_of(request).service.gateway.models()
+    return json_response({"object": "list", "data": [openai_chat.model_object(card.id) for card in cards]})
+
+
+@operation(router, "GET", "/v1/models/{model:path}", "models.one", summary="One model")
+async def model(request: Request, caller: Caller) -> Response:
+    card = catalog.resolve(request.path_params["model"], call_of(request).service.pool.offers())
+    return json_response(openai_chat.model_object(card.id))
