@@ -8,7 +8,21 @@ From the outside in: `tunnel` (CONNECT, TLS) -> `http1`, `http2` (requests) -> `
 `generate`, `rpc`, `pages`, `uploads`, `gallery` -> `world` (accounts, chats, script, record).
 """
 
+from gemgate.simulator.record import Call, Record, Seen
+from gemgate.simulator.remote import BlockingSimulator, RemoteSimulator
 from gemgate.simulator.script import Answer, Fault, Prompt, Said, Upload
 from gemgate.simulator.simulator import Simulator
 
-__all__ = ["Answer", "Fault", "Prompt", "Said", "Simulator", "Upload"]
+__all__ = [
+    "Answer",
+    "BlockingSimulator",
+    "Call",
+    "Fault",
+    "Prompt",
+    "Record",
+    "RemoteSimulator",
+    "Said",
+    "Seen",
+    "Simulator",
+    "Upload",
+]

@@ -1,9 +1,154 @@
-"""The demo model: no intelligence, but enough sense to try every feature without an account, in English and Chinese."""
+"""The demo model: no intelligence, but enough sense to try every feature without an account, in English and Chinese.
+
+Pure: a prompt goes in, an answer comes out, the same every time.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 from gemgate.simulator.script import Answer, Prompt
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_MOST_NUMBERS = 500
+
+_POEM = """The gate is small, the road is long,
+a packet hums its little song;
+it knocks, it waits, it finds the key,
+and carries back a word for me."""
+_POEM_ZH = """小门临古道，
+一信寄遥星。
+叩罢三更月，
+风来有回声。"""
+
+_CODE = """Here is a small example:
+
+```python
+def smaller(a: int, b: int) -> int:
+    return a if a < b else b
+```
+
+`smaller(3, 5)` gives 3, because `3 < 5`."""
 
 
 def demo(prompt: Prompt) -> Answer:
-    return Answer(f"You said: {prompt.text}")
+    """The answer to `prompt`, with thoughts when extended thinking was asked for."""
+    chinese = bool(_CHINESE.search(prompt.text))
+    text = _attached(prompt, chinese=chinese)
+    for trick in _TRICKS:
+        found = list(trick.pattern.finditer(prompt.text))
+        if found:
+            text += trick.play(found[-1], prompt, chinese)  # the last one: replayed history stands before it
+            break
+    else:
+        text += f"你说的是：{prompt.text}" if chinese else f"You said: {prompt.text}"
+    return Answer(text, thoughts=_thoughts(prompt, chinese=chinese) if prompt.thinking else "")
+
+
+def paced(seconds: float) -> Callable[[Prompt], Answer]:
+    """The demo model with so many seconds between frames, as a person would see a real one stream."""
+    return lambda prompt: replace(demo(prompt), pace=seconds, chars=16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trick:
+    pattern: re.Pattern[str]
+    play: Callable[[re.Match[str], Prompt, bool], str]
+
+
+def _count(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del prompt, chinese
+    return ", ".join(str(n) for n in range(1, min(int(found[1]), _MOST_NUMBERS) + 1))
+
+
+def _poem(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del found, prompt
+    return _POEM_ZH if chinese else _POEM
+
+
+def _code(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del found, prompt, chinese
+    return _CODE
+
+
+def _first(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del found
+    if not prompt.history:
+        return "这就是你的第一句话。" if chinese else "This is the first thing you have said."
+    said = prompt.history[0].prompt
+    return f"你最先说的是：{said}" if chinese else f"The first thing you said was: {said}"
+
+
+def _before(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del found
+    if not prompt.history:
+        return "你之前什么也没有说。" if chinese else "You have said nothing before this."
+    said = prompt.history[-1].prompt
+    return f"你刚才说的是：{said}" if chinese else f"Before this you said: {said}"
+
+
+def _name(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del found
+    for said in (*prompt.history[::-1],):
+        if told := _MY_NAME.search(said.prompt):
+            name = told[1] or told[2]
+            return f"你叫{name}。" if chinese else f"Your name is {name}."
+    return "你还没有告诉我你的名字。" if chinese else "You have not told me your name yet."
+
+
+def _who(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del found
+    if chinese:
+        return f"我是 gemgate 的演示模型（{prompt.model}），只会几样小把戏。"
+    return f"I am gemgate's demo model, posing as {prompt.model}. I know only a few tricks."
+
+
+def _sum(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del prompt, chinese
+    left, sign, right = int(found[1]), found[2], int(found[3])
+    match sign:
+        case "+":
+            return f"{left} + {right} = {left + right}"
+        case "-":
+            return f"{left} - {right} = {left - right}"
+        case _:
+            return f"{left} × {right} = {left * right}"
+
+
+def _say(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
+    del prompt, chinese
+    return found[1].strip().strip("\"'“”「」")
+
+
+_MY_NAME = re.compile(r"my name is (\w+)|我叫(\w{1,8})", re.IGNORECASE)
+
+_TRICKS = (
+    _Trick(re.compile(r"(?:count (?:up )?to|从?一?数到)\s*(\d{1,6})", re.IGNORECASE), _count),
+    _Trick(re.compile(r"what (?:did I say|was my) first|我(?:第一句|最先|一开始)说", re.IGNORECASE), _first),
+    _Trick(re.compile(r"what did I (?:just )?say|我(?:刚才|之前)说", re.IGNORECASE), _before),
+    _Trick(re.compile(r"what(?:'s| is) my name|我叫什么", re.IGNORECASE), _name),
+    _Trick(re.compile(r"who are you|what are you\b|你是谁", re.IGNORECASE), _who),
+    _Trick(re.compile(r"\bpoem\b|诗", re.IGNORECASE), _poem),
+    _Trick(re.compile(r"\b(?:code|python|function)\b|代码", re.IGNORECASE), _code),
+    _Trick(re.compile(r"(\d{1,9})\s*([-+*×x])\s*(\d{1,9})"), _sum),
+    _Trick(re.compile(r"^(?:please )?(?:say|repeat)[: ]+(.+)", re.IGNORECASE | re.MULTILINE), _say),
+    _Trick(re.compile(r"^(?:请)?(?:说|重复)[：: ]*(.+)", re.MULTILINE), _say),
+)
+
+
+def _attached(prompt: Prompt, *, chinese: bool) -> str:
+    if not prompt.files:
+        return ""
+    rows = [f"- {file.name} ({file.mime}, {len(file.data)} bytes)" for file in prompt.files]
+    return "\n".join(["我收到了这些文件：" if chinese else "I received these files:", *rows]) + "\n\n"
+
+
+def _thoughts(prompt: Prompt, *, chinese: bool) -> str:
+    if chinese:
+        return f"**理解问题**\n\n用户写了 {len(prompt.text)} 个字符。先看这是哪一种请求，再给出简短的回答。"
+    return (
+        f"**Understanding the request**\n\nThe user wrote {len(prompt.text)} characters. "
+        "First decide which kind of request this is, then answer it briefly."
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from gemgate.simulator import generate, pages, rpc
 from gemgate.simulator.accounts import STRANGER, Account, Caller, Tier
-from gemgate.simulator.demo import demo
+from gemgate.simulator.demo import demo, paced
 from gemgate.simulator.endpoints import HANDLERS, place, rpcids
 from gemgate.simulator.exchange import Break, Request, Response, page
 from gemgate.simulator.gallery import Gallery
@@ -23,7 +23,8 @@ class Google:
     """The service. Everything it remembers is in `world`; scripts and tests use the verbs below.
 
     accounts: names to sign in at once, all with `tier`. clock: epoch seconds, for cookie lifetimes and time stamps.
-    seed: decides every freedom of the wire format (frames.Style).
+    seed: decides every freedom of the wire format (frames.Style), None takes none of them. pace: seconds between the
+    frames of unscripted answers.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class Google:
         tier: Tier = "pro",
         seed: int | None = 0,
         clock: Callable[[], float] = time.time,
+        pace: float = 0.0,
     ) -> None:
-        self.world = World(clock, seed, Script(demo))
+        self.world = World(clock, seed, Script(paced(pace) if pace else demo))
         for name in accounts:
             self.add_account(name, tier=tier)
 
@@ -49,6 +51,15 @@ class Google:
     @property
     def gallery(self) -> Gallery:
         return self.world.gallery
+
+    @property
+    def names(self) -> list[str]:
+        """The accounts' names."""
+        return [account.name for account in self.world.accounts]
+
+    def advance(self, seconds: float) -> None:
+        """Let the service's clock jump ahead: cookies age."""
+        self.world.ahead += seconds
 
     def add_account(self, name: str, *, tier: Tier = "pro", **facts: Any) -> Account:
         """A new account, signed in. facts: fields of Account (status, lifetime, grace, used, ...)."""

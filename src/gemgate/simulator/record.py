@@ -79,7 +79,7 @@ class Record:
 
     @property
     def headers_only(self) -> int:
-        return self.headers - self.received
+        return max(0, self.headers - self.received)
 
     def received_of(self, account: str | None = None, prompt: str | None = None) -> int:
         """How many were received, by account name and by a substring of the prompt (the newest 20,000 calls)."""
@@ -132,6 +132,20 @@ class Record:
         for counter in (self.peak, self.by_account, self.generated_by_account, self.refused_hosts):
             counter.clear()
 
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> Record:
+        """What `as_dict` wrote; uploads come back without their bytes."""
+        counters = ("received", "headers", "generations", "open_streams", "cancelled")
+        record = cls(**{name: row[name] for name in counters})
+        record.violations.extend(row["violations"])
+        record.requests.extend(Seen(**{**seen, "rpcids": tuple(seen["rpcids"])}) for seen in row["requests"])
+        for call in row["calls"]:
+            files = tuple(Upload(file["id"], file["name"], file["mime"], b"") for file in call["files"])
+            record.calls.append(Call(**{**call, "files": files}))
+        for name in ("peak", "by_account", "generated_by_account", "refused_hosts"):
+            getattr(record, name).update(row[name])
+        return record
+
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON can carry it; uploads without their bytes."""
         return {
@@ -157,7 +171,5 @@ def _is(call: Call, account: str | None, prompt: str | None) -> bool:
 
 def _call(call: Call) -> dict[str, Any]:
     row = {name: getattr(call, name) for name in Call.__dataclass_fields__}
-    row["files"] = [
-        {"id": file.id, "name": file.name, "mime": file.mime, "size": len(file.data)} for file in call.files
-    ]
+    row["files"] = [{"id": file.id, "name": file.name, "mime": file.mime} for file in call.files]
     return row

@@ -23,7 +23,8 @@ class Simulator:
     """`async with Simulator() as sim`: then `sim.proxy_url`, `sim.ca_file`, `sim.google`, `sim.record`.
 
     accounts: names, each signed in with `tier`. http2: offer h2 beside http/1.1. seed: every freedom of the wire format
-    (None: the plain spelling only). clock: epoch seconds. port: 0 for any free one.
+    (None: the plain spelling only). clock: epoch seconds. port: 0 for any free one. pace: seconds between the
+    frames of unscripted answers.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Simulator:
         clock: Callable[[], float] = time.time,
         tier: Tier = "pro",
         port: int = 0,
+        pace: float = 0.0,
     ) -> None:
-        self.google = Google(accounts, tier=tier, seed=seed, clock=clock)
+        self.google = Google(accounts, tier=tier, seed=seed, clock=clock, pace=pace)
         self._protocols = ("h2", "http/1.1") if http2 else ("http/1.1",)
         self._wanted_port = port
         self._doors: set[Door] = set()

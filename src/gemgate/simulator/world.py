@@ -85,11 +85,13 @@ class World:
     """
 
     def __init__(self, clock: Callable[[], float], seed: int | None, script: Script) -> None:
-        self.clock = clock
+        self._clock = clock
+        self.ahead = 0.0
+        """Seconds the service's clock has been moved ahead of `clock`."""
         self.seed = seed
         self.script = script
         self.record = Record()
-        self.accounts = Accounts(clock)
+        self.accounts = Accounts(self.clock)
         self.chats = Chats()
         self.uploads = Uploads()
         self.gallery = Gallery()
@@ -97,6 +99,10 @@ class World:
         """Requests a dead session may make before it counts as hammering."""
         self._pages: OrderedDict[str, Page] = OrderedDict()
         self._served: dict[str, int] = {}
+
+    def clock(self) -> float:
+        """Epoch seconds as the service counts them."""
+        return self._clock() + self.ahead
 
     def dice(self, *about: str) -> random.Random:
         """Dice that fall the same way for the same seed and subject, whatever else goes on."""
