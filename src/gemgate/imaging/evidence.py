@@ -27,6 +27,7 @@ AMPLITUDES = (0.65, 1.4)
 
 PADDING = 8
 SECTORS = 16
+CALM_PAIRS = 3000
 EDGE = 0.01
 ROUNDING = 0.6
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -116,14 +117,16 @@ def _template(profile: Profile, pad: int, scale: int) -> _Template:
     across = first % side + second % side - side + 1
     angle = np.arctan2(down, across)
     sector = np.floor((angle + np.pi) / (2 * np.pi) * SECTORS).astype(np.intp) % SECTORS
-    return _Template(first[edge], second[edge], step[edge], sector[edge], first[~edge], second[~edge])
+    calm = np.flatnonzero(~edge)
+    calm = calm[:: max(1, calm.size // CALM_PAIRS)]
+    return _Template(first[edge], second[edge], step[edge], sector[edge], first[calm], second[calm])
 
 
 def _means(region: Array, scale: int) -> Array:
     """Means of scale x scale pixels; a last odd row and column are left out."""
     side = region.shape[0] // scale * scale
-    blocks = region[:side, :side].reshape(side // scale, scale, side // scale, scale, -1)
-    return np.asarray(blocks.mean(axis=(1, 3)))
+    rows = np.sum([region[at:side:scale] for at in range(scale)], axis=0)
+    return np.asarray(np.sum([rows[:, at:side:scale] for at in range(scale)], axis=0) / scale**2, np.float32)
 
 
 def _weighted_median(values: Array, weights: Array) -> float:

@@ -7,9 +7,8 @@ Sources: logo.md 1 (places and strengths), logo.md 2 (run tables and outline).
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 Shape: TypeAlias = Literal["runs48", "runs96", "soft96", "outline"]
 Known: TypeAlias = Literal["measured", "reported", "calibrated"]

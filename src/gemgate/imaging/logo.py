@@ -130,4 +130,5 @@ def _here(box: Box, pixels: Pixels, whole: tuple[int, int]) -> Box | None:
 
 def _rounded(values: NDArray[np.float32]) -> Pixels:
     """To 8 bits, halves up, as the service rounds."""
-    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
+    levels: Pixels = np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
+    return levels

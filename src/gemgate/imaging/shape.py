@@ -54,19 +54,19 @@ def from_outline(size: int, outline: Outline) -> Map:
     low, high = np.minimum(x, y), np.maximum(x, y)
     angle, radius = _polar_outline(outline)
     inside = np.hypot(low, high) <= np.interp(np.arctan2(low, high), angle, radius)
-    return inside.reshape(size, 4, size, 4).mean(axis=(1, 3)).astype(np.float32)
+    return np.asarray(inside.reshape(size, 4, size, 4).mean(axis=(1, 3)), np.float32)
 
 
 def softened(coverage: Map, softening: Softening) -> Map:
     """Blur, then sharpen with a wider blur: the upscaled logo of the 2026 large pictures (logo.md 2)."""
     soft = _blurred(coverage, softening.blur)
     sharp = soft + softening.gain * (soft - _blurred(coverage, softening.wide))
-    return np.maximum(sharp, 0).astype(np.float32)
+    return np.asarray(np.maximum(sharp, 0), np.float32)
 
 
-def _turned(quarter: NDArray[np.float32]) -> Map:
+def _turned(quarter: NDArray[np.floating]) -> Map:
     top = np.hstack([quarter, np.rot90(quarter, -1)])
-    return np.vstack([top, np.rot90(top, 2)]).astype(np.float32)
+    return np.asarray(np.vstack([top, np.rot90(top, 2)]), np.float32)
 
 
 def _polar_outline(outline: Outline) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

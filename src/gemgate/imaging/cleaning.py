@@ -1,0 +1,88 @@
+"""The story of taking the visible logo off a picture file: measure, open, look, lift, look again, write.
+
+The rule: without evidence, with any doubt and after any failure the caller gets back the very bytes object it gave.
+Only the visible logo is meant. SynthID, the invisible mark, is not touched, and machine-readable provenance is the
+business of `provenance.stamp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from gemgate.errors import ClientError
+from gemgate.images import Logo
+from gemgate.imaging.figures import PROFILES, Profile
+from gemgate.imaging.header import MAX_PIXELS, measure
+from gemgate.imaging.logo import Pixels, Sighting, find, left_over, lift, reach, well_lifted
+from gemgate.imaging.pictures import Picture, open_picture
+from gemgate.imaging.unfit import Unfit
+
+CORNER: Final = 420
+"""The bottom right square, in pixels, in which a moved logo is looked for (logo.md 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What became of a picture's logo.
+
+    data:      the new file, or the very object that was given when nothing changed.
+    logo:      "removed"; "absent" = looked for and not there; "kept" = there, or not looked for, and why is in `note`.
+    profile:   name of the profile that was found, else empty.
+    evidence:  share of the evidence a true logo gives, 1 = all of it; 0 when nothing was found.
+    amplitude: strength of the logo found, 1 = the profile's.
+    left:      strength left after the lift, 0 = none.
+    note:      plain words for the person who asks.
+    corner:    of pictures without the logo, the corner in which a moved one may be searched (`Watch`).
+    """
+
+    data: bytes = field(repr=False)
+    logo: Logo
+    profile: str = ""
+    evidence: float = 0.0
+    amplitude: float = 0.0
+    left: float = 0.0
+    note: str = ""
+    corner: Pixels | None = field(default=None, repr=False, compare=False)
+
+
+def clean(
+    data: bytes, *, profiles: Sequence[Profile] = PROFILES, remove: bool = True, max_pixels: int = MAX_PIXELS
+) -> Cleaned:
+    """Take the visible logo off a PNG, JPEG or WebP file when there is evidence that it bears one.
+
+    Nothing is raised. PNG: only pixels in the logo's box change and every chunk stays as it is. JPEG and lossy WebP are
+    encoded again like themselves, so that other pixels move by the rounding of their own quantisation. `remove=False`
+    only looks. CPU-bound: call it from a worker thread.
+    """
+    try:
+        header = measure(data, max_pixels=max_pixels)
+        size = (header.width, header.height)
+        picture = open_picture(data, header, max(CORNER, reach(profiles, size)))
+        sighting = find(picture.corner, profiles, lossy=picture.lossy, size=size)
+        if sighting is None:
+            return Cleaned(data, "absent", corner=picture.corner[-CORNER:, -CORNER:].copy())
+        return _taken_off(data, picture, sighting, size) if remove else _kept(data, sighting, "removal is off")
+    except (Unfit, ClientError) as why:
+        return Cleaned(data, "kept", note=str(why))
+    except MemoryError:
+        return Cleaned(data, "kept", note="not enough memory to decode the picture")
+
+
+def _taken_off(data: bytes, picture: Picture, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
+    plain = lift(picture.corner, sighting.profile, size=size)
+    after = left_over(sighting, plain, lossy=picture.lossy, size=size)
+    if not well_lifted(sighting.evidence, after):
+        return _kept(data, sighting, "the logo did not come off cleanly, so the original is kept")
+    try:
+        written = picture.rewrite(plain, sighting.box)
+    except Unfit as why:
+        return _kept(data, sighting, str(why))
+    found = sighting.evidence
+    return Cleaned(written, "removed", sighting.profile.name, found.share, found.amplitude, after.amplitude)
+
+
+def _kept(data: bytes, sighting: Sighting, why: str) -> Cleaned:
+    found = sighting.evidence
+    return Cleaned(data, "kept", sighting.profile.name, found.share, found.amplitude, found.amplitude, why)

@@ -1,0 +1,202 @@
+"""One face for all file types: look at a picture's bottom right corner, and write the file again with another one.
+
+Opening may decode as much as the type demands; only `rewrite` encodes. Both raise `Unfit` and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from gemgate.imaging import jpeg, png, webp
+from gemgate.imaging.header import Header
+from gemgate.imaging.logo import Box, Pixels
+from gemgate.imaging.unfit import Unfit
+
+
+class Picture(Protocol):
+    """An opened picture file.
+
+    corner: the colours of at least the bottom right `reach` pixels each way, height x width x (1 or 3).
+    lossy:  whether the pixels went through a JPEG or a lossy WebP in this very file.
+    """
+
+    corner: Pixels
+    lossy: bool
+
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        """The file with `corner` in place of its own; the two differ only inside `box` of the whole picture."""
+        ...
+
+
+def open_picture(data: bytes, header: Header, reach: int) -> Picture:
+    """Open a measured PNG, JPEG or WebP; Unfit for the rest and for damaged files."""
+    with decoding():
+        if header.mime == "image/png":
+            return _open_png(data, reach)
+        if header.mime == "image/jpeg":
+            return JpegPicture(data, reach)
+        if header.mime == "image/webp":
+            return WebpPicture(data, reach)
+    message = f"the logo is not looked for in {header.mime} files"
+    raise Unfit(message)
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Everything that Pillow raises on damaged input, as Unfit."""
+    try:
+        yield
+    except Unfit:
+        raise
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        struct.error,
+    ) as broken:
+        message = "the picture cannot be decoded; it may be damaged"
+        raise Unfit(message) from broken
+    except Image.DecompressionBombError as bomb:
+        message = "the picture has too many pixels"
+        raise Unfit(message) from bomb
+
+
+def _open_png(data: bytes, reach: int) -> Picture:
+    found, layout = png.chunks(data), png.Layout.of(data)
+    kinds = {each.kind for each in found}
+    if b"acTL" in kinds:
+        return LookOnly(data, reach, "an animated PNG is left alone")
+    if layout.depth != 8 or layout.colour not in png.MODES:
+        return LookOnly(data, reach, "a PNG with a palette or not 8 bits per channel is left alone")
+    if b"tRNS" in kinds:
+        return LookOnly(data, reach, "a PNG with a transparent colour is left alone")
+    if layout.interlaced:
+        return InterlacedPng(data, found, reach)
+    return PngPicture(data, found, layout, reach)
+
+
+class PngPicture:
+    """The common PNG: changed by surgery, no chunk and no other pixel touched."""
+
+    lossy = False
+
+    def __init__(self, data: bytes, found: tuple[png.Chunk, ...], layout: png.Layout, reach: int) -> None:
+        self._surgery = png.Surgery(data, found, layout, reach)
+        self._colours = 3 if layout.channels >= 3 else 1
+        self.corner = self._surgery.rows[..., : self._colours]
+
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        rows = self._surgery.rows
+        if rows.shape[2] > self._colours:
+            _refuse_transparent(
+                rows[box.top - self._surgery.top : box.bottom - self._surgery.top, box.left : box.right]
+            )
+            corner = np.concatenate([corner, rows[..., self._colours :]], axis=2)
+        return self._surgery.rewrite(corner, box)
+
+
+class _Decoded:
+    """A file that Pillow decodes whole; the corner is cut out of it and pasted back."""
+
+    lossy = False
+
+    def __init__(self, data: bytes, reach: int, modes: tuple[str, ...] = ("L", "LA", "RGB", "RGBA")) -> None:
+        self._data = data
+        self._image = Image.open(io.BytesIO(data))
+        self._image.load()
+        if self._image.mode not in modes:
+            message = f"pictures in {self._image.mode} are left alone"
+            raise Unfit(message)
+        self.corner = self._cut(reach)
+
+    def _cut(self, reach: int) -> Pixels:
+        width, height = self._image.size
+        cut = self._image.crop((max(0, width - reach), max(0, height - reach), width, height))
+        pixels = np.asarray(cut.convert("L" if cut.mode in {"L", "LA"} else "RGB"))
+        return pixels if pixels.ndim == 3 else pixels[..., None]
+
+    def _paste(self, corner: Pixels, box: Box) -> None:
+        """Put the box's new colours into the decoded picture; its alpha must be solid there and stays."""
+        place = (box.left, box.top, box.right, box.bottom)
+        if self._image.mode in {"LA", "RGBA"}:
+            _refuse_transparent(np.asarray(self._image.crop(place)))
+        dx, dy = corner.shape[1] - self._image.width, corner.shape[0] - self._image.height
+        piece = corner[box.top + dy : box.bottom + dy, box.left + dx : box.right + dx]
+        lifted = Image.fromarray(piece if piece.shape[2] == 3 else piece[..., 0])
+        self._image.paste(lifted.convert(self._image.mode), place[:2])
+
+
+class InterlacedPng(_Decoded):
+    """An interlaced PNG: the pixels are deflated anew, without interlacing; every other chunk stays."""
+
+    def __init__(self, data: bytes, found: tuple[png.Chunk, ...], reach: int) -> None:
+        super().__init__(data, reach)
+        self._chunks = found
+
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        with decoding():
+            self._paste(corner, box)
+            out = io.BytesIO()
+            bare = Image.frombytes(self._image.mode, self._image.size, self._image.tobytes())
+            bare.save(out, "PNG", compress_level=4)
+            return png.with_pixels_of(self._data, self._chunks, out.getvalue())
+
+
+class JpegPicture(_Decoded):
+    lossy = True
+
+    def __init__(self, data: bytes, reach: int) -> None:
+        jpeg.refuse_unsafe(data, jpeg.segments(data))
+        super().__init__(data, reach, ("L", "RGB"))
+
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        with decoding():
+            self._paste(corner, box)
+            return jpeg.with_picture_of(self._data, jpeg.encode_like(self._image))
+
+
+class WebpPicture(_Decoded):
+    def __init__(self, data: bytes, reach: int) -> None:
+        self._chunks = webp.chunks(data)
+        self.lossy = not webp.is_lossless(self._chunks)
+        super().__init__(data, reach)
+
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        with decoding():
+            self._paste(corner, box)
+            return webp.with_picture_of(self._chunks, webp.encode_like(self._image, self._chunks))
+
+
+class LookOnly(_Decoded):
+    """A file whose logo can be seen but not taken off without losing something else; `why` says what it is."""
+
+    def __init__(self, data: bytes, reach: int, why: str) -> None:
+        super().__init__(data, reach, ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16"))
+        self._why = why
+
+    def _cut(self, reach: int) -> Pixels:
+        if self._image.mode.startswith("I"):
+            deep = np.asarray(self._image)[-reach:, -reach:]
+            shallow: Pixels = (deep >> 8).astype(np.uint8)[..., None]
+            return shallow
+        return super()._cut(reach)
+
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        raise Unfit(self._why)
+
+
+def _refuse_transparent(pixels: Pixels) -> None:
+    if int(pixels[..., -1].min()) < 255:
+        message = "the logo's place is transparent; it is left alone"
+        raise Unfit(message)

@@ -1,0 +1,209 @@
+"""PNG files: chunks read with suspicion, pixels un-filtered only where they are looked at, and written back so that
+nothing but the logo's pixels changes.
+
+`Surgery` keeps every chunk and the compressed start of the picture byte for byte (logo.md 5). 8-bit grey and colour
+without interlacing can have it; interlaced ones are deflated anew, everything else can only be looked at.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gemgate.imaging.deflate import Inflated, inflate, splice
+from gemgate.imaging.logo import Box, Pixels
+from gemgate.imaging.unfit import Unfit
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+MODES: Final = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
+"""Pillow's mode of each PNG colour type that has its samples in the pixels."""
+MAX_CHUNKS: Final = 100_000
+BAND: Final = 256
+SUB, UP, AVERAGE, PAETH = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk's place in the file: its length field begins at `start`, the next chunk at `end`."""
+
+    kind: bytes
+    start: int
+    end: int
+
+    @property
+    def body(self) -> tuple[int, int]:
+        return self.start + 8, self.end - 4
+
+
+def chunks(data: bytes) -> tuple[Chunk, ...]:
+    """All chunks up to IEND, checksums verified; Unfit where the file is damaged."""
+    found: list[Chunk] = []
+    at, view = len(SIGNATURE), memoryview(data)
+    while not found or found[-1].kind != b"IEND":
+        length = int.from_bytes(data[at : at + 4], "big")
+        end = at + 12 + length
+        if end > len(data) or len(found) >= MAX_CHUNKS:
+            raise Unfit("the PNG ends before its last chunk")
+        if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise Unfit("a PNG chunk has a wrong checksum")
+        found.append(Chunk(data[at + 4 : at + 8], at, end))
+        at = end
+    return tuple(found)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk ready to be written."""
+    checksum = zlib.crc32(body, zlib.crc32(kind))
+    return b"".join([len(body).to_bytes(4, "big"), kind, body, checksum.to_bytes(4, "big")])
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What IHDR says, and the bytes of one filtered row."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+
+    @classmethod
+    def of(cls, data: bytes) -> Layout:
+        number = int.from_bytes
+        if data[26] or data[27] or data[28] > 1:
+            raise Unfit("the PNG uses a compression or filter that the standard does not know")
+        return cls(number(data[16:20], "big"), number(data[20:24], "big"), data[24], data[25], data[28] == 1)
+
+    @property
+    def channels(self) -> int:
+        return {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[self.colour]
+
+    @property
+    def row(self) -> int:
+        return 1 + self.width * self.channels
+
+
+class Surgery:
+    """An 8-bit, non-interlaced PNG, open for a change near its bottom.
+
+    `rows` are the last `reach` rows or more: height x width x channels, alpha included.
+    """
+
+    def __init__(self, data: bytes, found: tuple[Chunk, ...], layout: Layout, reach: int) -> None:
+        self._data, self._chunks, self._layout = data, found, layout
+        parts = [each.body for each in _one_run(found)]
+        self._stream: Inflated = inflate(data, parts, layout.row * layout.height)
+        self._filtered = self._stream.raw.reshape(layout.height, layout.row)
+        if int(self._filtered[:, 0].max()) > PAETH:
+            raise Unfit("the PNG uses a row filter that the standard does not know")
+        self.top, self.rows = _unfilter(self._filtered, layout, layout.height - reach)
+
+    def rewrite(self, rows: Pixels, box: Box) -> bytes:
+        """The file again with `rows` in place of its own; they differ inside `box` (of the whole picture) only."""
+        first = _refilter(self._filtered, rows, self.top, box)
+        changed = splice(self._stream, first)
+        idat = [each for each in self._chunks if each.kind == b"IDAT"]
+        view, kept = memoryview(self._data), 0
+        out: list[bytes | memoryview] = [view[: idat[0].start]]
+        for each in idat:
+            start, end = each.body
+            if kept + end - start > changed.keep:
+                out.append(chunk(b"IDAT", bytes(view[start : start + changed.keep - kept]) + changed.tail))
+                break
+            out.append(view[each.start : each.end])
+            kept += end - start
+        out.append(view[idat[-1].end :])
+        return b"".join(out)
+
+
+def with_pixels_of(data: bytes, found: tuple[Chunk, ...], plain: bytes) -> bytes:
+    """`data` with the pixels of `plain`, a PNG of the same size, depth and colour that is not interlaced."""
+    head = data[16:28] + b"\0"
+    body = b"".join(plain[start:end] for each in chunks(plain) if each.kind == b"IDAT" for start, end in [each.body])
+    out = [SIGNATURE, chunk(b"IHDR", head)]
+    idat = _one_run(found)
+    out += [data[each.start : each.end] for each in found[1:] if each.end <= idat[0].start]
+    return b"".join([*out, chunk(b"IDAT", body), data[idat[-1].end :]])
+
+
+def _one_run(found: Iterable[Chunk]) -> list[Chunk]:
+    """The IDAT chunks, which must follow each other."""
+    idat = [each for each in found if each.kind == b"IDAT"]
+    if not idat or any(a.end != b.start for a, b in pairwise(idat)):
+        raise Unfit("the PNG's pixels are missing or scattered")
+    return idat
+
+
+def _unfilter(filtered: NDArray[np.uint8], layout: Layout, wanted: int) -> tuple[int, Pixels]:
+    """The rows from `wanted` or a little before to the end, and which row is the first.
+
+    A row that does not lean on the one above begins a run of its own, so nothing before the last such row is needed.
+    """
+    leaning = filtered[: max(wanted, 0) + 1, 0] > SUB
+    free = np.flatnonzero(~leaning)
+    start = int(free[-1]) if free.size else 0
+    above: bytes | None = None
+    kept: list[Pixels] = []
+    for top in range(start, layout.height, BAND):
+        band = _band(filtered[top : top + BAND], layout, above)
+        above = band[-1].tobytes()
+        if top + BAND > wanted:
+            kept.append(band)
+    rows = np.concatenate(kept)
+    return layout.height - len(rows), rows
+
+
+def _band(filtered: NDArray[np.uint8], layout: Layout, above: bytes | None) -> Pixels:
+    """Un-filter one band in C: Pillow reads it as a stored zlib stream, led by the row above it, taken as it is."""
+    lead = b"" if above is None else b"\0" + above
+    size = (layout.width, len(filtered) + bool(lead))
+    mode = MODES[layout.colour]
+    image = Image.frombytes(mode, size, zlib.compress(lead + filtered.tobytes(), 0), "zip", mode)
+    pixels = np.asarray(image).reshape(size[1], layout.width, layout.channels)
+    return pixels[bool(lead) :]
+
+
+def _refilter(filtered: NDArray[np.uint8], rows: Pixels, top: int, box: Box) -> int:
+    """Write the box's pixels, and those whose filters look at them, back with the filter each row has.
+
+    Returns the offset of the first byte that may have changed.
+    """
+    assert box.top > top or top == 0, "the row above the box is needed"
+    channels: int = rows.shape[2]
+    right = min(box.right + 1, rows.shape[1])
+    for y in range(box.top, min(box.bottom + 1, top + len(rows))):
+        here = rows[y - top, box.left : right]
+        above = rows[y - top - 1] if y > top else np.zeros_like(rows[0])
+        left = _shifted(rows[y - top], box.left, right)
+        guess = _guess(int(filtered[y, 0]), left, above[box.left : right], _shifted(above, box.left, right))
+        filtered[y, 1 + box.left * channels : 1 + right * channels] = (here - guess).ravel()
+    stride: int = filtered.shape[1]
+    return box.top * stride + 1 + box.left * channels
+
+
+def _shifted(row: Pixels, left: int, right: int) -> Pixels:
+    """Pixels left-1 .. right-1; black before the first."""
+    return row[left - 1 : right - 1] if left else np.concatenate([np.zeros_like(row[:1]), row[: right - 1]])
+
+
+def _guess(kind: int, left: Pixels, above: Pixels, corner: Pixels) -> Pixels:
+    """What a PNG filter predicts (PNG specification, section 9)."""
+    if kind == SUB:
+        return left
+    if kind == UP:
+        return above
+    if kind == AVERAGE:
+        mean: Pixels = ((left.astype(np.uint16) + above) // 2).astype(np.uint8)
+        return mean
+    if kind == PAETH:
+        a, b, c = left.astype(np.int16), above.astype(np.int16), corner.astype(np.int16)
+        pa, pb, pc = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
+        return np.where((pa <= pb) & (pa <= pc), left, np.where(pb <= pc, above, corner))
+    return np.zeros_like(left)
