@@ -33,12 +33,15 @@ IDLE_CONNECTION_SECONDS = 60
 def own_cookie_folder() -> Path:
     """Point the library's cookie cache at a private, empty folder of this process (it is read at every use).
 
-    We never let it write; this keeps another program's cached cookies from being found and tried first.
+    We never let it write; this keeps cached cookies of other programs, or of the library used beside us in one process,
+    from being found and tried first.
     """
     folder = os.environ.get("GEMINI_COOKIE_PATH", "")
     if not Path(folder).name.startswith("gemgate-no-cache-"):
         folder = tempfile.mkdtemp(prefix="gemgate-no-cache-")
         os.environ["GEMINI_COOKIE_PATH"] = folder
+    for cached in Path(folder).glob(".cached_cookies_*"):
+        cached.unlink(missing_ok=True)
     return Path(folder)
 
 

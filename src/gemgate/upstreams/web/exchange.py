@@ -72,9 +72,10 @@ class Exchange:
         """Whether libcurl took any of the body; False means that nothing can have been processed."""
         return self._body.taken
 
-    def _received(self, chunk: bytes) -> None:
+    def _received(self, chunk: bytes) -> int:
         self._chunks.append(chunk)
         self._news.set()
+        return len(chunk)
 
     async def __aenter__(self) -> Exchange:
         self._transfer = asyncio.ensure_future(self._request)

@@ -14,17 +14,27 @@ import re
 ARTIFACT = re.compile(r"https?://googleusercontent\.com/(?:\w+/)+\d+\n*")
 """Placeholder of a picture or card in reply text; the same pattern as the library's."""
 
+ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+"""A whole entity. The service always writes the semicolon; without it `&copy` in a URL is no entity."""
+
 _HOST = "https://googleusercontent.com/"
 _PARTIAL_PATH = re.compile(r"https?://googleusercontent\.com/[\w/]*\n*")
 _PARTIAL_ENTITY = re.compile(r"&#?\w{0,32}")
+
+LONGEST_LINK = 200
 
 HOLD = 48
 """Characters kept back from the end while more is to come: room for Google's changes of mind. Never more than half."""
 
 
+def decode(text: str) -> str:
+    """Entities as the characters they stand for, each once."""
+    return ENTITY.sub(lambda match: html.unescape(match.group()), text) if "&" in text else text
+
+
 def clean(text: str) -> str:
     """A whole wire text as a reader shall see it."""
-    return html.unescape(ARTIFACT.sub("", text))
+    return decode(ARTIFACT.sub("", text))
 
 
 class Wording:
@@ -71,13 +81,20 @@ class Wording:
             match = _PARTIAL_ENTITY.match(raw, amp)
             if match and match.end() >= end:
                 end = amp
-        if (link := raw.rfind("http", max(start, end - 200))) >= 0 and self._may_be_artifact(raw, link):
-            end = min(end, link)
+        link = raw.find("http", max(start, end - LONGEST_LINK), end + 3)
+        while link >= 0:
+            match = ARTIFACT.match(raw, link)
+            if (match and match.end() > end) or self._may_become_artifact(raw, link):
+                return link
+            link = raw.find("http", link + 4, end + 3)
+        for length in (3, 2, 1):
+            if end > len(raw) - length and raw.endswith("http"[:length]):
+                return max(start, len(raw) - length)
         return end
 
-    def _may_be_artifact(self, raw: str, at: int) -> bool:
-        """Whether a placeholder link that is not over yet starts at `at`."""
-        tail = raw[at:]
+    def _may_become_artifact(self, raw: str, at: int) -> bool:
+        """Whether what starts at `at` and goes to the end may grow into a placeholder link."""
+        tail = raw[at : at + LONGEST_LINK]
         if len(tail) < len(_HOST) and (_HOST.startswith(tail) or _HOST.replace("https", "http").startswith(tail)):
             return True
         match = _PARTIAL_PATH.match(tail)
@@ -94,7 +111,7 @@ class Wording:
             piece = ARTIFACT.sub("", piece)
         else:
             self._swallow_newlines = False
-        return html.unescape(piece)
+        return decode(piece)
 
     def _realign(self, raw: str) -> None:
         """Sent text was changed: go on after the place in `raw` that corresponds to its end."""

@@ -1,0 +1,73 @@
+"""A simulated Google per test, over HTTP/2 and HTTP/1.1, and upstreams signed in to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from gemgate.accounts import Cookies, Offer
+from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.ports import Answered, Deadlines, Piece, Prompt, Thread
+from gemgate.simulator import Simulator
+from gemgate.upstreams.web import WebUpstream
+
+FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)
+
+
+@pytest.fixture(params=[True, False], ids=["h2", "h1"])
+async def sim(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice", "bob"), http2=request.param) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def sim2() -> AsyncIterator[Simulator]:
+    """HTTP/2 only, where the version makes no difference."""
+    async with Simulator(accounts=("alice", "bob")) as simulator:
+        yield simulator
+
+
+SignIn = Callable[..., Awaitable[WebUpstream]]
+
+
+@pytest.fixture
+async def signed_in() -> AsyncIterator[SignIn]:
+    opened: list[WebUpstream] = []
+
+    async def sign_in(sim: Simulator, name: str = "alice", **more: object) -> WebUpstream:
+        options = {"lanes": 64, "deadlines": FAST, **more}
+        upstream = WebUpstream(proxy=sim.proxy_url, ca_file=str(sim.ca_file), **options)
+        opened.append(upstream)
+        upstream.offers = (await upstream.open(Cookies.of(sim.google.cookies(name)))).offers
+        return upstream
+
+    yield sign_in
+    for upstream in opened:
+        await upstream.close()
+
+
+def offer(upstream: WebUpstream, name: str = "gemini-flash") -> Offer:
+    return next(o for o in upstream.offers if o.name == name)
+
+
+def prompt(upstream: WebUpstream, text: str, *, thread: Thread | None = None, **more: object) -> Prompt:
+    return Prompt(text, offer(upstream), thread=thread, **more)
+
+
+async def pieces(upstream: WebUpstream, text: str, **more: object) -> list[Piece]:
+    return [piece async for piece in upstream.stream(prompt(upstream, text, **more))]
+
+
+def joined(found: list[Piece]) -> str:
+    return "".join(p.text for p in found if isinstance(p, TextDelta))
+
+
+def thoughts(found: list[Piece]) -> str:
+    return "".join(p.text for p in found if isinstance(p, ThoughtDelta))
+
+
+def answered(found: list[Piece]) -> Answered:
+    last = found[-1]
+    assert isinstance(last, Answered)
+    return last
