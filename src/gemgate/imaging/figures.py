@@ -7,8 +7,10 @@ Sources: logo.md 1 (places and strengths), logo.md 2 (run tables and outline).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 Shape: TypeAlias = Literal["runs48", "runs96", "soft96", "outline"]
 Known: TypeAlias = Literal["measured", "reported", "calibrated"]
@@ -97,3 +99,47 @@ V1_ODD: Final = Profile("v1-46", 46, 32, 32, 0.5, "outline", long_side=(1408, 14
 
 PROFILES: Final = (V1_SMALL, V1_LARGE, V2_LARGE, V2_SMALL, V2_SMALL_CORNER, V2_PREVIEW, V2_ODD, V1_ODD)
 """What is looked for by default. The first two are measured; the V2 ones are what others report (logo.md, top)."""
+
+
+def profiles_to_json(profiles: Iterable[Profile]) -> str:
+    """The file that `profiles_from_json` reads."""
+    return json.dumps({"profiles": [asdict(profile) for profile in profiles]}, indent=1)
+
+
+def profiles_from_json(text: str) -> tuple[Profile, ...]:
+    """Read profiles that a user added or calibrated; ValueError names what is wrong."""
+    try:
+        rows = json.loads(text)["profiles"]
+        profiles = tuple(_profile(row) for row in rows)
+    except (TypeError, KeyError, ValueError) as wrong:
+        message = f"not a file of logo profiles: {wrong}"
+        raise ValueError(message) from wrong
+    for profile in profiles:
+        _check(profile)
+    return profiles
+
+
+def _profile(row: dict[str, Any]) -> Profile:
+    given = dict(row)
+    if "long_side" in given:
+        low, high = given["long_side"]
+        given["long_side"] = (int(low), int(high))
+    if "quarter" in given:
+        given["quarter"] = tuple(tuple(int(count) for count in line) for line in given["quarter"])
+    return Profile(**given)
+
+
+def _check(profile: Profile) -> None:
+    """ValueError unless the profile can be drawn: what a hand-written file gets wrong."""
+    drawn = {"runs48": 48, "runs96": 96, "soft96": 96}.get(profile.shape, profile.size)
+    half = profile.size // 2
+    square = len(profile.quarter) == half and all(len(line) == half for line in profile.quarter)
+    sound = (
+        8 <= profile.size <= 512 and min(profile.right, profile.bottom) >= 0 and 0 < profile.peak <= 0.95,
+        profile.shape in get_args(Shape) and profile.known in get_args(Known) and profile.steps > 0,
+        (square and profile.size % 2 == 0) if profile.quarter else drawn == profile.size,
+        all(0 <= count * profile.peak <= profile.steps * 0.95 for line in profile.quarter for count in line),
+    )
+    if not all(sound):
+        message = f"the logo profile {profile.name!r} cannot be drawn: check its size, peak, shape and map"
+        raise ValueError(message)
