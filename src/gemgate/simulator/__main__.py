@@ -18,7 +18,7 @@ from gemgate.simulator.simulator import Simulator
 try:
     from uvloop import run
 except ImportError:  # it has no wheels for Windows
-    from asyncio import run
+    from asyncio import run  # type: ignore[assignment]
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:

@@ -66,14 +66,14 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     try:
         account = authenticate(opened, caller, form.get("at", b"").decode("latin-1"))
         if wrong:
-            raise Refusal(status=400, rule="; ".join(wrong))
+            raise Refusal(status=400)
         assert opened is not None
         if trouble := opened.number(int(values["_reqid"]), request):
             world.record.violation(f"StreamGenerate: {trouble}")
         _admit(account)
         told = _prepare(posted, account)
     except Refusal as refusal:
-        return _refused(posted, refusal)
+        return _refused(posted, refusal, wrong)
     fault = world.script.strike(("generate",), caller.name, order.text, reused=request.nth > 0)
     return _answer(world, told, fault)
 
@@ -164,9 +164,9 @@ def _new_turn(world: World, order: checks.Order, chat: Chat, files: tuple[Upload
     )
 
 
-def _refused(posted: _Posted, refusal: Refusal) -> Response:
-    if refusal.rule:
-        posted.world.record.violation(f"StreamGenerate: {refusal.rule}")
+def _refused(posted: _Posted, refusal: Refusal, wrong: list[str]) -> Response:
+    if rules := [*filter(None, [refusal.rule]), *wrong]:
+        posted.world.record.violation(f"StreamGenerate: {'; '.join(rules)}")
     posted.call.outcome = "refused"
     if refusal.status != 200:
         return page(refusal.status, f"<h1>Error {refusal.status}</h1>")

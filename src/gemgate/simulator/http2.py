@@ -18,7 +18,7 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from gemgate.simulator.exchange import Break, Outcome, Request, Response, Service, deliver
 from gemgate.simulator.http1 import MOST_BODY, Link
@@ -26,6 +26,7 @@ from gemgate.simulator.http1 import MOST_BODY, Link
 MAX_CONCURRENT_STREAMS = 100
 _WINDOW = 4 << 20
 """Bytes a client may send us unasked, per stream and per connection."""
+_MOST_HEADERS = 64 << 10
 _INLINE = 64 << 10
 
 
@@ -58,12 +59,13 @@ class Http2:
             normalize_outbound_headers=False,
         )
         self._h2 = H2Connection(config)
-        self._h2.local_settings.update(
-            {
+        self._h2.local_settings = Settings(
+            client=False,
+            initial_values={
                 SettingCodes.MAX_CONCURRENT_STREAMS: MAX_CONCURRENT_STREAMS,
                 SettingCodes.INITIAL_WINDOW_SIZE: _WINDOW,
-                SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,
-            }
+                SettingCodes.MAX_HEADER_LIST_SIZE: _MOST_HEADERS,
+            },
         )
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW)

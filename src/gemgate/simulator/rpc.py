@@ -76,11 +76,12 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
     try:
         account = authenticate(opened, caller, form.get("at", b"").decode("latin-1"))
         if wrong:
-            raise Refusal(status=400, rule="; ".join(wrong))
+            raise Refusal(status=400)
     except Refusal as refusal:
-        if refusal.rule:
-            world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {refusal.rule}")
-        if refusal.status != 401 or refusal.rule:
+        rules = [*filter(None, [refusal.rule]), *wrong]
+        if rules:
+            world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {'; '.join(rules)}")
+        if refusal.status != 401 or rules:
             return page(refusal.status, f"<h1>Error {refusal.status}</h1>")
         account = None
     assert opened is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import secrets
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Page:
         Never twice, never below one that came before it on the same HTTP/1.1 connection or one that is long past;
         parallel requests may overtake each other on several connections, or as streams of one.
         """
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if self._base < 0:
             self._base = reqid
         floor = self._last.get(request.connection, -1) if request.http == "1.1" else -1
