@@ -5,7 +5,6 @@ Sampling fields are checked and accepted but cannot be honoured; the answer name
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Literal
 
 from pydantic import Field, StrictBool
@@ -29,14 +28,43 @@ from gemgate.chat import (
     Tool,
     ToolCall,
     ToolCalled,
-    ToolChoice,
     ToolResult,
     Usage,
 )
-from gemgate.dialects.wire import Body, Stamp, decode_base64, dumps, pieces, source_of_url, sse, status_of
+from gemgate.dialects.openai import (
+    FunctionBody,
+    envelope,
+    read_format,
+    read_tool_choice,
+    thinking_of,
+    tool_of,
+    unsupported,
+)
+from gemgate.dialects.wire import (
+    Body,
+    MarkdownFlow,
+    Stamp,
+    decode_base64,
+    dumps,
+    image_link,
+    pieces,
+    source_of_url,
+    sse,
+)
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source, Stored
-from gemgate.images import GeneratedImage
+from gemgate.images import GeneratedImage, ImageOptions
+
+__all__ = [
+    "ChatCompletionRequest",
+    "ChunkWriter",
+    "envelope",
+    "include_usage",
+    "model_object",
+    "read_request",
+    "usage",
+    "write",
+]
 
 
 class ImageUrl(Body):
@@ -50,12 +78,18 @@ class FilePart(Body):
     file_data: str | None = None
 
 
+class AudioPart(Body):
+    data: str
+    format: str = Field(default="wav", pattern=r"^[a-z0-9]{2,5}$")
+
+
 class ContentPart(Body):
     type: str
     text: str | None = None
     refusal: str | None = None
     image_url: ImageUrl | str | None = None
     file: FilePart | None = None
+    input_audio: AudioPart | None = None
 
 
 class FunctionCall(Body):
@@ -76,13 +110,6 @@ class MessageBody(Body):
     tool_calls: list[ToolCallBody] | None = None
     tool_call_id: str | None = None
     function_call: FunctionCall | None = None
-
-
-class FunctionBody(Body):
-    name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
 
 
 class ToolBody(Body):
@@ -119,7 +146,7 @@ class ChatCompletionRequest(Body):
     stop: str | list[str] | None = None
     n: int | None = Field(default=None, ge=1, le=8)
     reasoning_effort: str | None = None
-    logprobs: bool | None = None
+    logprobs: StrictBool | None = None
     modalities: list[str] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -128,6 +155,12 @@ class ChatCompletionRequest(Body):
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     seed: int | None = None
+    top_k: float | None = None
+    top_logprobs: int | None = None
+    logit_bias: dict[str, float] | None = None
+    prediction: dict[str, Any] | None = None
+    verbosity: str | None = None
+    web_search_options: dict[str, Any] | None = None
     functions: list[FunctionBody] | None = None
     function_call: str | dict[str, Any] | None = None
     conversation_id: str | None = Field(default=None, max_length=200)
@@ -142,6 +175,12 @@ _NOT_HONOURED = (
     "presence_penalty",
     "frequency_penalty",
     "seed",
+    "top_k",
+    "top_logprobs",
+    "logit_bias",
+    "prediction",
+    "verbosity",
+    "web_search_options",
 )
 _ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
 
@@ -149,9 +188,9 @@ _ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
 def read_request(body: ChatCompletionRequest) -> ChatRequest:
     """The words of a chat completion request; BadRequest for what cannot be passed on."""
     if body.logprobs:
-        raise _unsupported("logprobs")
+        raise _no_such_output("logprobs")
     if body.modalities and "audio" in body.modalities:
-        raise _unsupported("modalities")
+        raise _no_such_output("modalities")
     names: dict[str, str] = {}
     messages = tuple(_message(message, f"messages[{at}]", names) for at, message in enumerate(body.messages))
     if not any(message.role != "system" for message in messages):
@@ -160,17 +199,21 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         )
     if body.files:
         messages = _attach(messages, [Stored(handle) for handle in body.files])
+    tools = _tools(body)
+    choice = body.tool_choice if body.tool_choice is not None else body.function_call
+    parallel = body.parallel_tool_calls is not False
     return ChatRequest(
         messages=messages,
         model=body.model,
         stream=bool(body.stream),
-        tools=_tools(body),
-        tool_choice=_tool_choice(body),
+        tools=tools,
+        tool_choice=read_tool_choice(choice, [tool.name for tool in tools], parallel=parallel),
         response_format=_response_format(body.response_format),
-        thinking=_thinking(body.reasoning_effort),
+        thinking=thinking_of(body.reasoning_effort),
         stop=_stop(body.stop),
         n=body.n or 1,
         conversation_id=body.conversation_id,
+        images=ImageOptions() if body.modalities and "image" in body.modalities else None,
         ignored=tuple(name for name in _NOT_HONOURED if getattr(body, name) is not None),
     )
 
@@ -179,12 +222,9 @@ def include_usage(body: ChatCompletionRequest) -> bool:
     return bool(body.stream_options and body.stream_options.include_usage)
 
 
-def _unsupported(param: str) -> BadRequest:
-    return BadRequest(
-        f"{param} is not supported: the web app has no such output",
-        f"不支持 {param}：网页版没有这种输出",
-        param=param,
-        code="unsupported_parameter",
+def _no_such_output(param: str) -> BadRequest:
+    return unsupported(
+        param, f"{param} is not supported: the web app has no such output", f"不支持 {param}：网页版没有这种输出"
     )
 
 
@@ -224,14 +264,18 @@ def _part(part: ContentPart, where: str) -> Part:
             return Image(source_of_url(url, f"{where}.image_url.url"))
         case "file" if part.file is not None:
             return File(_file(part.file, f"{where}.file"))
-        case "text" | "refusal" | "image_url" | "file":
+        case "input_audio" if part.input_audio is not None:
+            audio = part.input_audio
+            data = decode_base64(audio.data, f"{where}.input_audio.data")
+            return File(Inline(data, f"audio/{audio.format}", f"audio.{audio.format}"))
+        case "text" | "refusal" | "image_url" | "file" | "input_audio":
             raise BadRequest(
                 f"{where} lacks its {part.type}", f"{where} 缺少 {part.type} 字段", param=f"{where}.{part.type}"
             )
         case _:
             raise BadRequest(
-                f"{where} has type {part.type!r}, which cannot be passed on; use text, image_url or file",
-                f"{where} 的类型 {part.type!r} 不受支持，请使用 text、image_url 或 file",
+                f"{where} has type {part.type!r}, which cannot be passed on; use text, image_url, file or input_audio",
+                f"{where} 的类型 {part.type!r} 不受支持，请使用 text、image_url、file 或 input_audio",
                 param=f"{where}.type",
                 code="unsupported_content",
             )
@@ -267,66 +311,14 @@ def _tools(body: ChatCompletionRequest) -> tuple[Tool, ...]:
                 param=f"tools[{at}].type",
             )
         functions.append(tool.function)
-    empty = {"type": "object", "properties": {}}
-    return tuple(Tool(f.name, f.description or "", f.parameters or empty) for f in functions)
-
-
-def _tool_choice(body: ChatCompletionRequest) -> ToolChoice:
-    choice = body.tool_choice if body.tool_choice is not None else body.function_call
-    parallel = body.parallel_tool_calls is not False
-    declared = {tool.name for tool in _tools(body)}
-    match choice:
-        case None | "auto":
-            return ToolChoice("auto", parallel=parallel)
-        case "none":
-            return ToolChoice("none", parallel=parallel)
-        case "required":
-            chosen = ToolChoice("required", parallel=parallel)
-        case {"type": "function", "function": {"name": str(name)}} | {"name": str(name)}:
-            chosen = ToolChoice("required", (name,), parallel)
-        case {"type": "allowed_tools", "allowed_tools": {"tools": list(tools), **rest}}:
-            names = tuple(_named(tool) for tool in tools)
-            mode: Literal["auto", "required"] = "required" if rest.get("mode") == "required" else "auto"
-            chosen = ToolChoice(mode, names, parallel)
-        case _:
-            raise BadRequest("tool_choice is not understood", "无法识别 tool_choice", param="tool_choice")
-    missing = [name for name in chosen.allowed if name not in declared]
-    if missing or not declared:
-        raise BadRequest(
-            f"tool_choice asks for a tool that is not declared: {', '.join(missing) or 'there are none'}",
-            f"tool_choice 指定了未声明的工具：{', '.join(missing) or '没有任何工具'}",
-            param="tool_choice",
-        )
-    return chosen
-
-
-def _named(tool: object) -> str:
-    match tool:
-        case {"function": {"name": str(name)}} | {"name": str(name)}:
-            return name
-        case _:
-            return ""
+    return tuple(tool_of(function) for function in functions)
 
 
 def _response_format(body: ResponseFormatBody | None) -> ResponseFormat:
-    if body is None or body.type == "text":
+    if body is None:
         return ResponseFormat()
-    if body.type == "json_object":
-        return ResponseFormat("json_object")
-    if body.json_schema is None or body.json_schema.schema_ is None:
-        raise BadRequest(
-            "response_format.json_schema.schema is missing",
-            "缺少 response_format.json_schema.schema",
-            param="response_format.json_schema.schema",
-        )
-    schema = body.json_schema
-    return ResponseFormat("json_schema", schema.schema_, schema.name, bool(schema.strict))
-
-
-def _thinking(effort: str | None) -> bool | None:
-    if effort is None:
-        return None
-    return effort in ("medium", "high", "xhigh", "max")
+    schema = body.json_schema or JsonSchemaBody()
+    return read_format(body.type, schema.schema_, schema.name, schema.strict, "response_format.json_schema.schema")
 
 
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
@@ -363,9 +355,12 @@ def write(replies: list[Reply], stamp: Stamp, model: str) -> dict[str, Any]:
 
 
 def _message_out(reply: Reply, stamp: Stamp) -> dict[str, Any]:
-    text = reply.text
-    links = "\n\n".join(image_markdown(image, stamp) for image in reply.images)
-    content = "\n\n".join(piece for piece in (text, links) if piece)
+    flow = MarkdownFlow()
+    content = "".join(
+        flow.image(part.image, stamp) if isinstance(part, ImageGenerated) else flow.text(part.text)
+        for part in reply.parts
+        if isinstance(part, TextDelta | ImageGenerated)
+    )
     message: dict[str, Any] = {
         "role": "assistant",
         "content": content if content or not reply.calls else None,
@@ -375,7 +370,7 @@ def _message_out(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     if reply.thoughts:
         message["reasoning_content"] = reply.thoughts
     if reply.images:
-        message["images"] = [image_part(image, stamp) for image in reply.images]
+        message["images"] = [image_part(image, stamp, index) for index, image in enumerate(reply.images)]
     if reply.calls:
         message["tool_calls"] = [
             {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
@@ -384,23 +379,9 @@ def _message_out(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     return message
 
 
-def image_link(image: GeneratedImage, stamp: Stamp) -> str:
-    """An address under which the picture can be had: its link, made absolute, else a data URL."""
-    if image.url:
-        return image.url if "://" in image.url else stamp.base_url + image.url
-    return f"data:{image.mime};base64," + _base64(image.data or b"")
-
-
-def image_markdown(image: GeneratedImage, stamp: Stamp) -> str:
-    return f"![{image.prompt[:80].replace(']', ' ').strip() or 'image'}]({image_link(image, stamp)})"
-
-
-def image_part(image: GeneratedImage, stamp: Stamp) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": image_link(image, stamp)}, "index": 0}
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def image_part(image: GeneratedImage, stamp: Stamp, index: int) -> dict[str, Any]:
+    """The picture as an entry of `message.images`, the field that several gateways share."""
+    return {"type": "image_url", "image_url": {"url": image_link(image, stamp)}, "index": index}
 
 
 def usage(usage: Usage) -> dict[str, Any]:
@@ -434,7 +415,8 @@ class ChunkWriter:
             self._base["usage"] = None
         self._usage: Usage | None = None
         self._calls: dict[int, int] = {}
-        self._text_before: set[int] = set()
+        self._images: dict[int, int] = {}
+        self._flows: dict[int, MarkdownFlow] = {}
 
     def event(self, index: int, event: Event) -> bytes:
         match event:
@@ -443,17 +425,13 @@ class ChunkWriter:
                     self._base["conversation_id"] = event.conversation_id
                 return self._chunk(index, {"role": "assistant", "content": ""})
             case TextDelta(text):
-                self._text_before.add(index)
-                return self._chunk(index, {"content": text})
+                return self._chunk(index, {"content": self._flow(index).text(text)})
             case ThoughtDelta(text):
                 return self._chunk(index, {"reasoning_content": text})
             case ToolCalled(call):
                 return self._call(index, call)
             case ImageGenerated(image):
-                gap = "\n\n" if index in self._text_before else ""
-                self._text_before.add(index)
-                content = gap + image_markdown(image, self._stamp)
-                return self._chunk(index, {"content": content, "images": [image_part(image, self._stamp)]})
+                return self._image(index, image)
             case Ended():
                 self._usage = event.usage if self._usage is None else self._usage + event.usage
                 return self._chunk(index, {}, _REASONS.get(event.reason, event.reason))
@@ -469,6 +447,15 @@ class ChunkWriter:
         """An error after the stream began: in-band, and no [DONE]."""
         return sse(envelope(error, language, request_id)[1])
 
+    def _flow(self, index: int) -> MarkdownFlow:
+        return self._flows.setdefault(index, MarkdownFlow())
+
+    def _image(self, index: int, image: GeneratedImage) -> bytes:
+        number = self._images.get(index, 0)
+        self._images[index] = number + 1
+        content = self._flow(index).image(image, self._stamp)
+        return self._chunk(index, {"content": content, "images": [image_part(image, self._stamp, number)]})
+
     def _call(self, index: int, call: ToolCall) -> bytes:
         number = self._calls.get(index, 0)
         self._calls[index] = number + 1
@@ -483,40 +470,6 @@ class ChunkWriter:
     def _chunk(self, index: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         return b"data: " + dumps({**self._base, "choices": [choice]}) + b"\n\n"
-
-
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {
-    "unauthorized": "invalid_api_key",
-    "model_not_found": "model_not_found",
-    "rate_limited": "rate_limit_exceeded",
-    "spent": "rate_limit_exceeded",
-    "too_large": "request_too_large",
-    "refused": "content_policy_violation",
-    "no_image": "no_image",
-    "timeout": "timeout",
-    "signed_out": "cookie_expired",
-    "upstream": "upstream_error",
-    "unreachable": "upstream_error",
-    "output_invalid": "structured_output_failed",
-}
-
-
-def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
-    """Status and body of an error in OpenAI's shape."""
-    status = status_of(error)
-    kind = _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
-    code = error.code or ("rate_limit_exceeded" if status == 429 else _CODES.get(error.kind))
-    body = {
-        "error": {
-            "message": error.text(language),
-            "type": kind,
-            "param": error.param,
-            "code": code,
-            "request_id": request_id,
-        }
-    }
-    return status, body
 
 
 def model_object(model_id: str, created: int = 1_700_000_000) -> dict[str, Any]:

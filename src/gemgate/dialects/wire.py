@@ -7,13 +7,15 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
+from gemgate.images import GeneratedImage
 
 MAX_DEPTH = 200
 """Nesting beyond which a JSON body is refused: far above any real schema, far below the interpreter's limit."""
@@ -174,6 +176,69 @@ def decode_base64(text: str, param: str) -> bytes:
 
 def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
+
+
+def base64_text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def image_link(image: GeneratedImage, stamp: Stamp) -> str:
+    """An address under which the picture can be had: its link, made absolute, else a data URL."""
+    if image.url:
+        return image.url if "://" in image.url else stamp.base_url + image.url
+    return f"data:{image.mime};base64," + base64_text(image.data or b"")
+
+
+def image_markdown(image: GeneratedImage, stamp: Stamp) -> str:
+    """The picture as dialects without picture parts show it."""
+    title = re.sub(r"[\[\]\s]+", " ", image.prompt[:80]).strip()
+    return f"![{title or 'image'}]({image_link(image, stamp)})"
+
+
+class MarkdownFlow:
+    """Text and pictures as one Markdown text, a blank line round each picture, whole or piece by piece."""
+
+    def __init__(self) -> None:
+        self._before: Literal["", "text", "image"] = ""
+
+    def text(self, text: str) -> str:
+        gap = "\n\n" if self._before == "image" else ""
+        self._before = "text"
+        return gap + text
+
+    def image(self, image: GeneratedImage, stamp: Stamp) -> str:
+        gap = "\n\n" if self._before else ""
+        self._before = "image"
+        return gap + image_markdown(image, stamp)
+
+
+def image_facts(image: GeneratedImage) -> dict[str, Any]:
+    """The measured facts of a delivered picture (spec 2.2), as they stand beside it in every dialect of ours."""
+    facts: dict[str, Any] = {
+        "width": image.width,
+        "height": image.height,
+        "bytes": image.nbytes,
+        "mime": image.mime,
+        "sha256": image.sha256,
+        "source": image.source,
+        "logo": image.logo,
+        "model": image.model,
+        "requested": image.requested,
+        "delivered": image.size.long_side,
+        "resampled": image.resampled,
+    }
+    if image.note:
+        facts["note"] = image.note
+    return facts
+
+
+def rfc3339(seconds: float) -> str:
+    """`2026-11-21T10:00:00Z` of epoch seconds."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_image(mime: str) -> bool:
+    return mime.lower().startswith("image/")
 
 
 def sse(value: Any, event: str = "") -> bytes:

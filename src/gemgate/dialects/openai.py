@@ -1,0 +1,195 @@
+"""What OpenAI's operations share: errors, functions and their choice, answer formats, picture sizes.
+
+The only file of a dialect that others may import; it knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import gcd
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gemgate.chat import ResponseFormat, Tool, ToolChoice
+from gemgate.dialects.wire import Body, Stamp, base64_text, image_facts, image_link, status_of
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
+
+_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "model_not_found": "model_not_found",
+    "rate_limited": "rate_limit_exceeded",
+    "spent": "rate_limit_exceeded",
+    "too_large": "request_too_large",
+    "refused": "content_policy_violation",
+    "no_image": "no_image",
+    "timeout": "timeout",
+    "signed_out": "cookie_expired",
+    "upstream": "upstream_error",
+    "unreachable": "upstream_error",
+    "output_invalid": "structured_output_failed",
+}
+
+
+def error_type(status: int) -> str:
+    return _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
+
+
+def error_code(error: GatewayError) -> str | None:
+    """The code an OpenAI client reads: the error's own, else the usual one of its kind."""
+    if error.code:
+        return error.code
+    return "rate_limit_exceeded" if status_of(error) == 429 else _CODES.get(error.kind)
+
+
+def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of an error in OpenAI's shape."""
+    status = status_of(error)
+    body = {
+        "error": {
+            "message": error.text(language),
+            "type": error_type(status),
+            "param": error.param,
+            "code": error_code(error),
+            "request_id": request_id,
+        }
+    }
+    return status, body
+
+
+def unsupported(param: str, en: str, zh: str) -> BadRequest:
+    """A parameter that is understood and cannot be served here; the texts say what to do instead."""
+    return BadRequest(en, zh, param=param, code="unsupported_parameter")
+
+
+class FunctionBody(Body):
+    """A function as chat nests it and responses flattens it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+def tool_of(function: FunctionBody) -> Tool:
+    empty = {"type": "object", "properties": {}}
+    return Tool(function.name, function.description or "", function.parameters or empty)
+
+
+def read_tool_choice(choice: object, declared: Collection[str], *, parallel: bool) -> ToolChoice:
+    """`tool_choice` in the spellings of chat and of responses; BadRequest for tools that were not declared."""
+    match choice:
+        case None | "auto":
+            return ToolChoice("auto", parallel=parallel)
+        case "none":
+            return ToolChoice("none", parallel=parallel)
+        case "required":
+            chosen = ToolChoice("required", parallel=parallel)
+        case {"type": "allowed_tools", "allowed_tools": {"tools": list(tools), **rest}}:
+            chosen = _allowed(tools, rest.get("mode"), parallel)
+        case {"type": "allowed_tools", "tools": list(tools), **rest}:
+            chosen = _allowed(tools, rest.get("mode"), parallel)
+        case {"function": {"name": str(name)}} | {"name": str(name)}:
+            chosen = ToolChoice("required", (name,), parallel)
+        case _:
+            raise BadRequest("tool_choice is not understood", "无法识别 tool_choice", param="tool_choice")
+    missing = [name for name in chosen.allowed if name not in declared]
+    if missing or not declared:
+        raise BadRequest(
+            f"tool_choice asks for a tool that is not declared: {', '.join(missing) or 'there are none'}",
+            f"tool_choice 指定了未声明的工具：{', '.join(missing) or '没有任何工具'}",
+            param="tool_choice",
+        )
+    return chosen
+
+
+def _allowed(tools: list[object], mode: object, parallel: bool) -> ToolChoice:
+    return ToolChoice("required" if mode == "required" else "auto", tuple(_named(tool) for tool in tools), parallel)
+
+
+def _named(tool: object) -> str:
+    match tool:
+        case {"function": {"name": str(name)}} | {"name": str(name)}:
+            return name
+        case _:
+            return ""
+
+
+def read_format(
+    kind: Literal["text", "json_object", "json_schema"],
+    schema: dict[str, Any] | None,
+    name: str | None,
+    strict: bool | None,
+    where: str,
+) -> ResponseFormat:
+    """The wanted form of an answer; `where` is the path of the schema in the body."""
+    if kind != "json_schema":
+        return ResponseFormat(kind)
+    if schema is None:
+        raise BadRequest(f"{where} is missing", f"缺少 {where}", param=where)
+    return ResponseFormat("json_schema", schema, name or "answer", bool(strict))
+
+
+def thinking_of(effort: str | None) -> bool | None:
+    """Extended thinking from `reasoning_effort`: the web app knows on and off only."""
+    return None if effort is None else effort in ("medium", "high", "xhigh", "max")
+
+
+ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+"""The shapes Google's picture models name."""
+
+
+def aspect_of(width: int, height: int) -> str:
+    """The shape nearest to these pixels (within 3 %), else their reduced ratio."""
+    ratio = width / height
+    for aspect in ASPECTS:
+        across, _, down = aspect.partition(":")
+        if abs(ratio / (int(across) / int(down)) - 1) <= 0.03:
+            return aspect
+    divisor = gcd(width, height)
+    return f"{width // divisor}:{height // divisor}"
+
+
+LARGE = 2048
+"""Pixels from which a size is more than a shape: smaller ones every model exceeds by itself."""
+
+
+def image_options(
+    size: str | None,
+    quality: str | None,
+    *,
+    size_policy: SizePolicy = "best_effort",
+    resample: bool = False,
+    remove_logo: bool | None = None,
+) -> ImageOptions:
+    """OpenAI's `size` and `quality` as hints; BadRequest when size is neither "auto" nor WIDTHxHEIGHT."""
+    aspect: str | None = None
+    long_side: int | None = None
+    if size and size != "auto":
+        width, x, height = size.lower().partition("x")
+        if not (
+            x and width.isdecimal() and height.isdecimal() and 0 < int(width) <= 16384 and 0 < int(height) <= 16384
+        ):
+            raise BadRequest(
+                'size must be "auto" or WIDTHxHEIGHT, for example 1024x1536',
+                'size 必须是 "auto" 或 宽x高，例如 1024x1536',
+                param="size",
+            )
+        aspect = aspect_of(int(width), int(height))
+        longest = max(int(width), int(height))
+        long_side = longest if longest >= LARGE else None
+    wanted = quality if quality and quality != "auto" else None
+    return ImageOptions(aspect, long_side, wanted, size_policy, resample, remove_logo)
+
+
+def image_entry(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> dict[str, Any]:
+    """One entry of an images answer: the picture as base64 or link, then its measured facts."""
+    if as_url or image.data is None:
+        entry: dict[str, Any] = {"url": image_link(image, stamp)}
+    else:
+        entry = {"b64_json": base64_text(image.data)}
+    if image.prompt:
+        entry["revised_prompt"] = image.prompt
+    return entry | image_facts(image)
