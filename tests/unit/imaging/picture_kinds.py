@@ -99,7 +99,9 @@ def checker(dice: Dice, h: int, w: int) -> Pixels:
 def page(dice: Dice, h: int, w: int) -> Pixels:
     """A page of text-like lines; sometimes light on dark."""
     dark = dice.random() < 0.3
-    ink, paper = (colour(dice, 150, 255), colour(dice, 0, 60)) if dark else (colour(dice, 0, 90), colour(dice, 215, 255))
+    ink, paper = (
+        (colour(dice, 150, 255), colour(dice, 0, 60)) if dark else (colour(dice, 0, 90), colour(dice, 215, 255))
+    )
     image = Image.new("RGB", (w, h), tuple(int(v) for v in paper))
     pen = ImageDraw.Draw(image)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789.,;"))
@@ -120,7 +122,9 @@ def vector(dice: Dice, h: int, w: int) -> Pixels:
     image = Image.new("RGB", (w * 2, h * 2), tuple(int(v) for v in colour(dice)))
     pen = ImageDraw.Draw(image)
     for _ in range(int(dice.integers(5, 90))):
-        corners = [(int(dice.integers(0, w * 2)), int(dice.integers(0, h * 2))) for _ in range(int(dice.integers(3, 6)))]
+        corners = [
+            (int(dice.integers(0, w * 2)), int(dice.integers(0, h * 2))) for _ in range(int(dice.integers(3, 6)))
+        ]
         ink = tuple(int(v) for v in colour(dice))
         if dice.random() < 0.5:
             pen.polygon(corners, fill=ink)
@@ -132,7 +136,9 @@ def vector(dice: Dice, h: int, w: int) -> Pixels:
 
 def near_white(dice: Dice, h: int, w: int) -> Pixels:
     """Paper, snow, a product on a light table: bright, but not at the end of the scale."""
-    return to_pixels(dice.uniform(222, 246) + clouds(dice, h, w, 1.5)[..., None] * dice.uniform(0.5, 3) + dice.uniform(-3, 3, 3))
+    return to_pixels(
+        dice.uniform(222, 246) + clouds(dice, h, w, 1.5)[..., None] * dice.uniform(0.5, 3) + dice.uniform(-3, 3, 3)
+    )
 
 
 def near_black(dice: Dice, h: int, w: int) -> Pixels:
@@ -168,7 +174,9 @@ def leaves(dice: Dice, h: int, w: int) -> Pixels:
     pen = ImageDraw.Draw(image)
     for r in sorted(4 / dice.uniform(0.012, 1, 900), reverse=True):
         cx, cy, stretch = dice.uniform(0, w), dice.uniform(0, h), dice.uniform(0.4, 1)
-        pen.ellipse((cx - r, cy - r * stretch, cx + r, cy + r * stretch), fill=tuple(int(v) for v in colour(dice, 10, 245)))
+        pen.ellipse(
+            (cx - r, cy - r * stretch, cx + r, cy + r * stretch), fill=tuple(int(v) for v in colour(dice, 10, 245))
+        )
     scene = np.asarray(image.filter(ImageFilter.GaussianBlur(dice.uniform(0.4, 1.6))), np.float64)
     shade = 0.5 + ramp(dice, h, w)[..., None] * dice.uniform(0.2, 0.8)
     texture = clouds(dice, h, w, dice.uniform(0.8, 1.6))[..., None] * dice.uniform(2, 14)
