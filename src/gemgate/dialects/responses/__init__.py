@@ -1,0 +1,35 @@
+"""OpenAI responses: read a request, write the response or its events (api_contract.md 3)."""
+
+from gemgate.dialects.openai import envelope
+from gemgate.dialects.responses.answer import (
+    message_of_item,
+    owner_of,
+    write,
+    write_deleted,
+    write_token_count,
+)
+from gemgate.dialects.responses.request import (
+    ResponsesRequest,
+    TokenCountRequest,
+    continuation,
+    read_request,
+    read_token_count,
+    referenced,
+)
+from gemgate.dialects.responses.stream import EventWriter
+
+__all__ = [
+    "EventWriter",
+    "ResponsesRequest",
+    "TokenCountRequest",
+    "continuation",
+    "envelope",
+    "message_of_item",
+    "owner_of",
+    "read_request",
+    "read_token_count",
+    "referenced",
+    "write",
+    "write_deleted",
+    "write_token_count",
+]

@@ -1,0 +1,150 @@
+"""OpenAI responses as server-sent events: numbered, item by item, the whole object at both ends (api_contract.md 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
+from gemgate.dialects.responses import answer
+from gemgate.dialects.responses.request import ResponsesRequest
+from gemgate.dialects.wire import Stamp, image_markdown, pieces, sse
+from gemgate.errors import GatewayError
+from gemgate.images import GeneratedImage
+
+
+class EventWriter:
+    """Writes the events of one response.
+
+    `response` is the object as it stands: after `Ended` the finished one, which is what a store keeps.
+    """
+
+    heartbeat: bytes | None = b": ping\n\n"
+
+    def __init__(self, stamp: Stamp, body: ResponsesRequest, model: str) -> None:
+        self._stamp = stamp
+        self._number = 0
+        self._items: list[answer.Item] = []
+        self._open: type[TextDelta] | type[ThoughtDelta] | None = None
+        self._pieces: list[str] = []
+        self.response = answer.response_object(stamp, body, model)
+
+    def event(self, _: int, event: Event) -> bytes:
+        match event:
+            case Began():
+                state = {"response": self.response}
+                return self._say("response.created", **state) + self._say("response.in_progress", **state)
+            case TextDelta(text):
+                return self._text(text)
+            case ThoughtDelta(text):
+                return self._thought(text)
+            case ToolCalled(call):
+                return self._close_item() + self._call(call)
+            case ImageGenerated(image):
+                return self._close_item() + self._image(image)
+            case Ended():
+                closing = self._close_item()
+                self.response = answer.finished(self.response, self._items, event)
+                return closing + self._say(f"response.{self.response['status']}", response=self.response)
+
+    def close(self) -> bytes:
+        return b""
+
+    def fail(self, error: GatewayError, language: str, _: str) -> bytes:
+        """The response as far as it came, failed."""
+        items = list(self._items)
+        if self._open is TextDelta:
+            items.append(answer.message_item("".join(self._pieces), len(items), self._stamp, "incomplete"))
+        self.response = {
+            **self.response,
+            "status": "failed",
+            "error": answer.failure(error, language),
+            "output": items,
+        }
+        return self._say("response.failed", response=self.response)
+
+    def _say(self, kind: str, **fields: Any) -> bytes:
+        number = self._number
+        self._number += 1
+        return sse({"type": kind, "sequence_number": number, **fields}, kind)
+
+    @property
+    def _index(self) -> int:
+        return len(self._items)
+
+    def _text(self, text: str) -> bytes:
+        opening = b""
+        place = {"item_id": answer.item_id("msg", self._index, self._stamp), "output_index": self._index}
+        if self._open is not TextDelta:
+            opening = self._close_item()
+            place = {"item_id": answer.item_id("msg", self._index, self._stamp), "output_index": self._index}
+            self._open = TextDelta
+            empty = {**answer.message_item("", self._index, self._stamp, "in_progress"), "content": []}
+            opening += self._say("response.output_item.added", output_index=self._index, item=empty)
+            opening += self._say("response.content_part.added", **place, content_index=0, part=answer.text_part(""))
+        self._pieces.append(text)
+        delta = self._say("response.output_text.delta", **place, content_index=0, delta=text, logprobs=[])
+        return opening + delta
+
+    def _thought(self, text: str) -> bytes:
+        opening = b""
+        if self._open is not ThoughtDelta:
+            opening = self._close_item()
+            self._open = ThoughtDelta
+            empty = {**answer.reasoning_item("", self._index, self._stamp), "summary": []}
+            opening += self._say("response.output_item.added", output_index=self._index, item=empty)
+            opening += self._say(
+                "response.reasoning_summary_part.added", **self._summary(), part={"type": "summary_text", "text": ""}
+            )
+        self._pieces.append(text)
+        return opening + self._say("response.reasoning_summary_text.delta", **self._summary(), delta=text)
+
+    def _summary(self) -> dict[str, Any]:
+        item_id = answer.item_id("rs", self._index, self._stamp)
+        return {"item_id": item_id, "output_index": self._index, "summary_index": 0}
+
+    def _close_item(self) -> bytes:
+        """End the open text or thought, if there is one."""
+        kind, text = self._open, "".join(self._pieces)
+        self._open, self._pieces = None, []
+        if kind is None:
+            return b""
+        if kind is ThoughtDelta:
+            done = self._say("response.reasoning_summary_text.done", **self._summary(), text=text)
+            part = {"type": "summary_text", "text": text}
+            done += self._say("response.reasoning_summary_part.done", **self._summary(), part=part)
+            return done + self._done(answer.reasoning_item(text, self._index, self._stamp))
+        item = answer.message_item(text, self._index, self._stamp)
+        place = {"item_id": item["id"], "output_index": self._index, "content_index": 0}
+        done = self._say("response.output_text.done", **place, text=text, logprobs=[])
+        done += self._say("response.content_part.done", **place, part=answer.text_part(text))
+        return done + self._done(item)
+
+    def _done(self, item: answer.Item) -> bytes:
+        event = self._say("response.output_item.done", output_index=self._index, item=item)
+        self._items.append(item)
+        return event
+
+    def _call(self, call: ToolCall) -> bytes:
+        item = answer.call_item(call, self._index, self._stamp)
+        place = {"item_id": item["id"], "output_index": self._index}
+        opening = {**item, "status": "in_progress", "arguments": ""}
+        events = [self._say("response.output_item.added", output_index=self._index, item=opening)]
+        events += [
+            self._say("response.function_call_arguments.delta", **place, delta=piece)
+            for piece in pieces(call.arguments)
+        ]
+        events.append(
+            self._say("response.function_call_arguments.done", **place, name=call.name, arguments=call.arguments)
+        )
+        return b"".join(events) + self._done(item)
+
+    def _image(self, image: GeneratedImage) -> bytes:
+        if image.data is None:
+            return self._text(image_markdown(image, self._stamp)) + self._close_item()
+        item = answer.image_item(image, image.data, self._index, self._stamp)
+        place = {"item_id": item["id"], "output_index": self._index}
+        opening = {"id": item["id"], "type": "image_generation_call", "status": "in_progress", "result": None}
+        events = self._say("response.output_item.added", output_index=self._index, item=opening)
+        for step in ("in_progress", "generating", "completed"):
+            events += self._say(f"response.image_generation_call.{step}", **place)
+        return events + self._done(item)
