@@ -45,13 +45,13 @@ def _ready(sim: Simulator) -> dict[str, Any]:
 
 def _announce(sim: Simulator, ready_file: Path | None) -> None:
     line = json.dumps(_ready(sim))
-    print(line, flush=True)  # noqa: T201  (this line is the interface)
     if ready_file:
         # The line carries cookies: nobody else may read it, and nobody may read half of it
         half = ready_file.with_suffix(ready_file.suffix + ".part")
         half.touch(mode=0o600)
         half.write_text(line + "\n", encoding="utf-8")
         half.replace(ready_file)
+    print(line, flush=True)  # noqa: T201  (this line is the interface)
 
 
 def _watch_parent(gone: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from gemgate.accounts import PSID, PSIDCC, PSIDTS
@@ -103,15 +104,17 @@ class Session:
             return False
         if stamp == value or (not stamp and not account.needs_stamp):
             return True
-        return len(self.stamps) > 1 and stamp == self.stamps[-2][0] and now - issued <= account.grace
+        return any(
+            stamp == old and now - replaced <= account.grace for (old, _), (_, replaced) in pairwise(self.stamps)
+        )
 
 
 @dataclass(slots=True, eq=False)
 class Account:
     """A Google identity.
 
-    status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds the one
-    before still counts after a rotation. needs_stamp: whether `__Secure-1PSID` alone is refused.
+    status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds an
+    older one still counts after its replacement. needs_stamp: whether `__Secure-1PSID` alone is refused.
     used: how much of the 5-hour and of the weekly window is spent, 0..1.
     """
 

@@ -15,6 +15,7 @@ from gemgate.simulator.frames import Style, candidate
 from gemgate.simulator.script import Said, Upload
 
 _MOST_CHATS = 20_000
+_MOST_CHARACTERS = 128 << 20
 _PROGRESS = 6
 """The rich field that says "still working" (protocol.md 6)."""
 
@@ -75,6 +76,7 @@ class Chat:
     temporary: bool = False
     pinned: bool = False
     time: float = 0.0
+    characters: int = 0
     turns: list[Turn] = field(default_factory=list)
 
     def said(self) -> tuple[Said, ...]:
@@ -96,23 +98,31 @@ class Misfit:
 
 
 class Chats:
-    """Every conversation; the oldest are forgotten beyond 20,000."""
+    """Every conversation; the oldest are forgotten beyond 20,000, or 128 million characters of prompts and answers."""
 
     def __init__(self) -> None:
         self._chats: OrderedDict[str, Chat] = OrderedDict()
+        self._characters = 0
         self._deleted: OrderedDict[str, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._chats)
 
-    def add(self, chat: Chat) -> None:
+    def add(self, chat: Chat, turn: Turn, kept: int, characters: int) -> None:
+        """Enter a turn after the `kept` first ones of the chat; characters: what it will hold when it is whole."""
+        del chat.turns[kept:]
+        chat.turns.append(turn)
+        chat.time = turn.time
+        chat.characters += characters
+        self._characters += characters
         self._chats[chat.cid] = chat
-        if len(self._chats) > _MOST_CHATS:
-            self._chats.popitem(last=False)
+        while len(self._chats) > _MOST_CHATS or (self._characters > _MOST_CHARACTERS and len(self._chats) > 1):
+            self._characters -= self._chats.popitem(last=False)[1].characters
 
     def forget(self, chat: Chat) -> None:
         """As if it had never been."""
-        self._chats.pop(chat.cid, None)
+        if self._chats.pop(chat.cid, None):
+            self._characters -= chat.characters
 
     def of(self, owner: str) -> list[Chat]:
         """The owner's listed conversations, the newest first."""
@@ -150,7 +160,7 @@ class Chats:
         chat = self.find(cid, owner)
         if isinstance(chat, Misfit):
             return chat
-        del self._chats[cid]
+        self.forget(chat)
         self._deleted[cid] = owner
         if len(self._deleted) > _MOST_CHATS:
             self._deleted.popitem(last=False)

@@ -128,6 +128,7 @@ _VERBS: dict[str, Verb] = {
     "cookies": lambda google, arguments: google.cookies(arguments["account"]),
     "sign_in": lambda google, arguments: google.sign_in(arguments["account"]),
     "advance": lambda google, arguments: google.advance(arguments["seconds"]),
+    "tolerate": lambda google, arguments: google.tolerate(*arguments["hosts"]),
     "account": _account,
     "add_account": _add_account,
     "upload": _upload,

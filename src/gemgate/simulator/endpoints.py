@@ -28,12 +28,14 @@ _ROUTES: dict[tuple[str, str, str], str] = {
     ("POST", "content-push.googleapis.com", "/upload"): "upload",
 }
 
+_PICTURE_HOSTS = (".googleusercontent.com", ".usercontent.google.com", "lh3.google.com")
+
 
 def place(request: Request) -> str:
     """The word for what a request wants: a key of HANDLERS, "generate" or "rpc"."""
     if known := _ROUTES.get((request.method, request.host, request.path)):
         return known
-    return "image" if request.host.endswith(".googleusercontent.com") or request.host.startswith("lh3.") else "other"
+    return "image" if request.host.endswith(_PICTURE_HOSTS) else "other"
 
 
 def rpcids(request: Request) -> tuple[str, ...]:

@@ -140,6 +140,10 @@ async def deliver(response: Response, out: Outlet) -> None:
         if response.delay:
             await asyncio.sleep(response.delay)
         outcome = await _send(response, out)
+    except Exception:
+        out.break_off(Break.RESET)  # a scripted answer that raises must not look like a stall
+        outcome = "broken"
+        raise
     finally:
         if isinstance(response.body, AsyncGenerator):
             await response.body.aclose()

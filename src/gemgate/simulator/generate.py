@@ -192,6 +192,7 @@ def _answer(world: World, told: Telling, fault: Fault | None) -> Response:
         case "stall" | "trickle" | "close":
             return told.response()
         case "slow_headers":
+            told.fault = None
             response = told.response()
             response.delay = 30.0 if fault.seconds is None else fault.seconds
             return response

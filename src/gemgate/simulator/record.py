@@ -14,6 +14,8 @@ from gemgate.simulator.script import Upload
 
 _REQUESTS = 50_000
 _CALLS = 20_000
+_CALL_BYTES = 256 << 20
+"""Prompts and uploads of the kept calls together, in characters and bytes."""
 _VIOLATIONS = 2_000
 
 
@@ -70,12 +72,13 @@ class Record:
     cancelled: int = 0
     violations: deque[str] = field(default_factory=lambda: deque(maxlen=_VIOLATIONS))
     requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=_REQUESTS))
-    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=_CALLS))
+    calls: deque[Call] = field(default_factory=deque)
     peak: Counter[str] = field(default_factory=Counter)
     by_account: Counter[str] = field(default_factory=Counter)
     generated_by_account: Counter[str] = field(default_factory=Counter)
     refused_hosts: Counter[str] = field(default_factory=Counter)
     _open: Counter[str] = field(default_factory=Counter)
+    _weight: int = 0
 
     @property
     def headers_only(self) -> int:
@@ -102,11 +105,16 @@ class Record:
         """A StreamGenerate POST is here whole."""
         self.received += 1
         self.by_account[call.account] += 1
+        while self.calls and (len(self.calls) >= _CALLS or self._weight > _CALL_BYTES):
+            self._weight -= _weight(self.calls.popleft())
         self.calls.append(call)
+        self._weight += _weight(call)
 
     def generating(self, call: Call) -> None:
         """It got past every check."""
+        self._weight -= _weight(call)
         call.generated = True
+        self._weight += _weight(call)
         self.generations += 1
         self.generated_by_account[call.account] += 1
 
@@ -129,6 +137,7 @@ class Record:
         self.received = self.headers = self.generations = self.cancelled = 0
         for kept in (self.violations, self.requests, self.calls):
             kept.clear()
+        self._weight = 0
         for counter in (self.peak, self.by_account, self.generated_by_account, self.refused_hosts):
             counter.clear()
 
@@ -163,6 +172,10 @@ class Record:
             "generated_by_account": dict(self.generated_by_account),
             "refused_hosts": dict(self.refused_hosts),
         }
+
+
+def _weight(call: Call) -> int:
+    return len(call.prompt) + (sum(len(file.data) for file in call.files) if call.generated else 0)
 
 
 def _is(call: Call, account: str | None, prompt: str | None) -> bool:

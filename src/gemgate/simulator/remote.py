@@ -78,6 +78,10 @@ class RemoteGoogle(Generic[T]):
         """Let the simulator's clock jump ahead."""
         return self._send("advance", {"seconds": seconds}, _same)
 
+    def tolerate(self, *hosts: str) -> T:
+        """See Google.tolerate."""
+        return self._send("tolerate", {"hosts": hosts}, _same)
+
     def account(self, account: str, **facts: Any) -> T:
         """The account's facts, after setting some (status, language, lifetime, grace, needs_stamp, used)."""
         return self._send("account", {"account": account, **facts}, _same)

@@ -27,10 +27,20 @@ _BATCH = 64 << 10
 
 
 @dataclass(slots=True)
+class _Shot:
+    """One snapshot: the part that carries it, and how far text and thoughts have come with it."""
+
+    part: list[Any]
+    texts: tuple[str, ...]
+    thoughts: str
+
+
+@dataclass(slots=True)
 class _Frame:
+    """A frame to send. shot: the snapshot in it, if any; `after_frames` counts those."""
+
     data: bytes
-    counted: bool
-    """A snapshot, which `after_frames` counts; ids, waiting parts and the trailer are not."""
+    shot: _Shot | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -52,17 +62,15 @@ class Telling:
     def listen(self, answer: Answer, fault: Fault | None) -> None:
         """Take the answer, in wire text, and enter the turn into the chat."""
         self.answer, self.fault = answer, fault
-        chat, turn = self.chat, self.turn
+        turn = self.turn
         if isinstance(answer.candidates, int):
             self._others = tuple(f"{self._last} (draft {n})" for n in range(2, answer.candidates + 1))
         else:
             self._others = answer.candidates
         turn.rcids += tuple(f"rc_{secrets.token_hex(8)}" for _ in self._others)
         turn.rich = answer.rich
-        del chat.turns[self.kept :]
-        chat.turns.append(turn)
-        chat.time = turn.time
-        self.world.chats.add(chat)
+        size = len(turn.prompt) + len(answer.thoughts) + sum(map(len, (self._last, *self._others)))
+        self.world.chats.add(self.chat, turn, self.kept, size)
 
     def response(self) -> Response:
         """The answer as a stream, or in one piece when it is short and in no hurry to be difficult."""
@@ -95,54 +103,49 @@ class Telling:
 
     def _frames(self) -> Iterator[_Frame]:
         ids, style = (self.chat.cid, self.turn.rid), self.style
-        yield _Frame(frame([part(None, snapshot(ids), style)], style), counted=False)
+        yield _Frame(frame([part(None, snapshot(ids), style)], style))
         for _ in range(self.answer.queued):
-            yield _Frame(frame([part(None, None, error=[9])], style), counted=False)
+            yield _Frame(frame([part(None, None, error=[9])], style))
         for _ in range(self.answer.busy):
-            yield _Frame(frame([part(None, snapshot(ids, busy=True), style)], style), counted=False)
+            yield _Frame(frame([part(None, snapshot(ids, busy=True), style)], style))
+        # Two parts in one frame, where nobody counts or paces the frames
+        paired = style.paired and not self.fault and not self.answer.pace
         waiting: list[Any] = []
-        for one in self._parts(ids):
-            waiting.append(one)
-            # Two parts in one frame, where nobody counts or paces the frames
-            if not style.paired or self.fault or self.answer.pace or len(waiting) == 2:
-                yield _Frame(frame(waiting, style), counted=True)
+        for shot in self._shots(ids):
+            waiting.append(shot.part)
+            if not paired or len(waiting) == 2:
+                yield _Frame(frame(waiting, style), shot)
                 waiting = []
         if waiting:
-            yield _Frame(frame(waiting, style), counted=True)
+            yield _Frame(frame(waiting, style), shot)
         if style.extras:
-            yield _Frame(frame([["di", 1843], ["af.httprm", 1843, "6153279406432108375", 7]], style), counted=False)
-            yield _Frame(frame([["e", 21, None, None, 8812]], style), counted=False)
+            yield _Frame(frame([["di", 1843], ["af.httprm", 1843, "6153279406432108375", 7]], style))
+            yield _Frame(frame([["e", 21, None, None, 8812]], style))
 
-    def _parts(self, ids: tuple[str, str]) -> Iterator[list[Any]]:
+    def _shots(self, ids: tuple[str, str]) -> Iterator[_Shot]:
         """The snapshots: thoughts grow first, then the text; the last one carries the final marks."""
-        answer, turn, style = self.answer, self.turn, self.style
+        answer, turn = self.answer, self.turn
         if not (self._last or answer.thoughts or answer.rich):
             return
         if answer.thoughts:
             for thoughts in frames.growing(answer.thoughts, answer.chars):
-                turn.thoughts = thoughts
-                yield part(None, snapshot(ids, [candidate(turn.rcids[0], "", thoughts=thoughts, done=False)]), style)
+                yield self._shot(ids, ("",), thoughts)
         seconds = int(turn.time)
-        stamp = (seconds, int((turn.time - seconds) * 1e9))
+        final = {"context": turn.context, "stamp": (seconds, int((turn.time - seconds) * 1e9))}
         for text, last in _marked(self._texts()):
-            context, when = (turn.context, stamp) if last else (None, None)
-            yield part(None, snapshot(ids, self._candidates(text, done=last), context=context, stamp=when), style)
+            others = self._others if last else tuple(other[: len(text)] for other in self._others)
+            yield self._shot(ids, (text, *others), answer.thoughts, final if last else None)
 
-    def _candidates(self, text: str, *, done: bool = False) -> list[Any]:
-        turn = self.turn
-        others = self._others if done else tuple(other[: len(text)] for other in self._others)
-        turn.texts = (text, *others)
-        return [
-            candidate(
-                rcid,
-                words,
-                thoughts=self.answer.thoughts,
-                done=done,
-                rich=self.answer.rich if done else None,
-                style=self.style,
-            )
-            for rcid, words in zip(turn.rcids, turn.texts, strict=True)
+    def _shot(
+        self, ids: tuple[str, str], texts: tuple[str, ...], thoughts: str, final: dict[str, Any] | None = None
+    ) -> _Shot:
+        done, style = final is not None, self.style
+        rich = self.answer.rich if done else None
+        rows = [
+            candidate(rcid, text, thoughts=thoughts, done=done, rich=rich, style=style)
+            for rcid, text in zip(self.turn.rcids, texts, strict=False)
         ]
+        return _Shot(part(None, snapshot(ids, rows, **(final or {})), style), texts, thoughts)
 
     async def _steps(self) -> AsyncGenerator[Step, None]:
         """The frames in writes of a sensible size, paced, cut by the dice, and struck by the fault."""
@@ -160,8 +163,10 @@ class Telling:
                 fault, waiting, size = None, [], 0
             waiting.append(one.data)
             size += len(one.data)
-            counted += one.counted
-            self.call.frames = counted
+            if one.shot:
+                counted += 1
+                self.call.frames = counted
+                self.turn.texts, self.turn.thoughts = one.shot.texts, one.shot.thoughts
             if answer.pace or size >= _BATCH:
                 for piece in chop(b"".join(waiting), self.style, dice):
                     yield piece

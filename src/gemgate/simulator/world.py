@@ -98,7 +98,7 @@ class World:
         self.patience = 20
         """Requests a dead session may make before it counts as hammering."""
         self._pages: OrderedDict[str, Page] = OrderedDict()
-        self._served: dict[str, int] = {}
+        self._served: dict[int, int] = {}
 
     def clock(self) -> float:
         """Epoch seconds as the service counts them."""
@@ -107,7 +107,8 @@ class World:
     def dice(self, *about: str) -> random.Random:
         """Dice that fall the same way for the same seed and subject, whatever else goes on."""
         subject = "\0".join(about)
-        turn = self._served[subject] = self._served.get(subject, 0) + 1
+        key = hash(subject)  # prompts are long, and there are many
+        turn = self._served[key] = self._served.get(key, 0) + 1
         if len(self._served) > _MOST_PAGES:
             self._served.clear()
         return random.Random(f"{self.seed}\0{turn}\0{subject}")

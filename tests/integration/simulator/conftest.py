@@ -55,7 +55,7 @@ class Wire:
         address = f"https://{request.host}{request.target}"
         headers = {name: value for name, value in request.headers.items() if name != "content-length"}
         return await self.session.request(
-            request.method, address, headers=headers, data=request.body or None, **options
+            request.method, address, headers=headers, data=request.body or None, discard_cookies=True, **options
         )
 
     @asynccontextmanager

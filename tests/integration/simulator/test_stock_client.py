@@ -207,9 +207,13 @@ async def test_error_codes(sim: Simulator, stock: Stock, code: int, error: type[
     sim.google.reply("", "word " * 50, chars=10)
     sim.google.fault("generate", "code", code=code, after_frames=after)
     texts = []
-    with pytest.raises(error):
+
+    async def read() -> None:
         async for output in client.generate_content_stream("hello", current_retry=0):
-            texts.append(output.text)
+            texts.append(output.text)  # noqa: PERF401  (what came before the error counts)
+
+    with pytest.raises(error):
+        await read()
     assert len(texts) == after
     assert sim.record.received == 1
     assert sim.record.generations == (1 if after or code in (1013, 4711) else 0)

@@ -353,3 +353,25 @@ def test_counters_tell_received_from_generated(google: Google) -> None:
     ].fault == "status"
     record.clear()
     assert (record.received, record.generations, list(record.calls)) == (0, 0, [])
+
+
+def test_what_is_kept_is_bounded_and_what_is_counted_is_not(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gemgate.simulator.record._CALL_BYTES", 1000)
+    monkeypatch.setattr("gemgate.simulator.chats._MOST_CHARACTERS", 1000)
+    hand = Hand(google)
+    for n in range(50):
+        hand.say(f"say {n} " + "x" * 100)
+    assert google.record.received == google.record.generations == 50
+    assert len(google.record.calls) <= 11
+    assert len(google.world.chats) <= 10
+    assert google.record.calls[-1].prompt.startswith("say 49")
+
+
+def test_a_function_that_raises_is_not_swallowed(google: Google) -> None:
+    def broken(prompt: Prompt) -> str:
+        raise LookupError(prompt.text)
+
+    google.reply("", broken)
+    with pytest.raises(LookupError):
+        Hand(google).say("hello")
+    assert google.record.open_streams == 0
