@@ -138,20 +138,27 @@ class Gateway:
                     return
             except GatewayError as error:
                 if lease is None:
-                    # Nobody else can take it: what went wrong on the way here says more than "no account".
-                    raise failure if failure is not None and isinstance(error, NoAccount) else error from None
+                    # Nobody (else) can take it. The accounts' standings say it best, unless only the way was closed.
+                    closed = isinstance(error, NoAccount) and isinstance(failure, Unreachable)
+                    raise failure if closed and failure is not None else error from None
                 self._note_failure(admission, lease, attempt, error)
                 if spoke or error.generated != "no" or attempt == MAX_TRIES or not _another_may_help(error):
                     raise
                 failure = error
-                if isinstance(error, SignedOut) and again is None and await self._signed_in_again(lease):
+                if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=again is not None):
                     again = lease.account
                     continue
                 again = None
                 tried.append(lease.account)
 
-    async def _signed_in_again(self, lease: Lease) -> bool:
-        """One shared refresh for all calls whose session died; whether the account is worth one more try."""
+    async def _signed_in_again(self, lease: Lease, error: SignedOut, *, second: bool) -> bool:
+        """One shared refresh for all calls whose session died; whether the account is worth one more try.
+
+        A session that is refused right after signing in anew is dead, whatever its start page says.
+        """
+        if second:
+            await lease.member.signed_out(error)
+            return False
         try:
             await lease.member.sign_in(seen=lease.generation)
         except GatewayError:

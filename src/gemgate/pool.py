@@ -168,7 +168,7 @@ class AccountPool:
         able = [m for m in self.members if m.name not in waiter.avoid]
         usable = [m for m in able if m.standing(waiter.capability).usable]
         if not usable:
-            raise self.nobody(waiter.capability, able)
+            raise self.nobody(waiter.capability)
         if all(m.is_open and not waiter.card.offer(m.offers) for m in usable):
             have = ", ".join(sorted({offer.name for m in usable for offer in m.offers}))
             raise ModelNotFound(
@@ -178,9 +178,9 @@ class AccountPool:
                 code="model_not_available",
             )
 
-    def nobody(self, capability: Capability, members: Iterable[Member] | None = None) -> NoAccount:
+    def nobody(self, capability: Capability) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do."""
-        standings = [(m.name, m.standing(capability)) for m in (self.members if members is None else members)]
+        standings = [(m.name, m.standing(capability)) for m in self.members]
         if not standings:
             return NoAccount(
                 "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "

@@ -8,10 +8,29 @@ from hypothesis import strategies as st
 from gemgate.upstreams.web.wording import HOLD, Wording, clean
 
 LINK = "http://googleusercontent.com/image_generation_content/0"
-fragments = st.sampled_from(
-    ["&lt;", "&amp;", "&quot;", "&#39;", "&", ";", "h", "ht", "http", "https://", LINK, LINK + "\n\n", "\n", "\n```",
-     "https://googleusercontent.com/", "http://googleusercontent.com/a/b/12", "word ", "你好", "🚀", "\\*", "a", "1", "/"]
-)  # fmt: skip
+FRAGMENTS = [
+    *(
+        "&lt;",
+        "&amp;",
+        "&quot;",
+        "&#39;",
+        "&",
+        ";",
+        "&unknown;",
+        "\\*",
+        "\n",
+        "\n```",
+        "word ",
+        "你好",
+        "🚀",
+        "a",
+        "1",
+        "/",
+    ),
+    *("h", "ht", "http", "https://", "https://googleusercontent.com/", "http://googleusercontent.com/a/b/12"),
+    *(LINK, LINK + "\n\n"),
+]
+fragments = st.sampled_from(FRAGMENTS)
 texts = st.lists(fragments, max_size=30).map("".join)
 
 

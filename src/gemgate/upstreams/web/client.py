@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from curl_cffi.const import CurlOpt
+from curl_cffi import ffi, lib
+from curl_cffi.const import CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
 from gemini_webapi import GeminiClient
 from gemini_webapi.constants import GRPC, Endpoint, Headers
@@ -77,6 +78,10 @@ class HardenedClient(GeminiClient):
         session = self.session
         session.max_clients = max(self._lanes + 8, 16)
         session.init_pool()  # type: ignore[no-untyped-call]
+        # Streams that share an HTTP/2 connection die together when it does: each call gets a connection of its own,
+        # and idle ones are used again (docs/adr/0003).
+        _set_multi(session, CurlMOpt.PIPELINING, 0)
+        _set_multi(session, CurlMOpt.MAXCONNECTS, session.max_clients)
         session.curl_options = cast("Any", {CurlOpt.MAXAGE_CONN: IDLE_CONNECTION_SECONDS})
 
     @property
@@ -162,3 +167,9 @@ class HardenedClient(GeminiClient):
     @property
     def session_uuid(self) -> str:
         return str(self._sessionid)
+
+
+def _set_multi(session: AsyncSession[Response], option: CurlMOpt, value: int) -> None:
+    """Set a number on the session's multi handle; curl_cffi 0.16's own setter hands over a pointer to it instead."""
+    multi = session.acurl._curlm  # noqa: SLF001 - there is no public way to the handle
+    lib.curl_multi_setopt(multi, option, ffi.cast("void *", value))
