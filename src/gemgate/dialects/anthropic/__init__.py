@@ -1,0 +1,24 @@
+"""Anthropic messages: read a request, write the message or its events (api_contract.md 6)."""
+
+from gemgate.dialects.anthropic.answer import (
+    EventWriter,
+    envelope,
+    model_listing,
+    model_object,
+    write,
+    write_token_count,
+)
+from gemgate.dialects.anthropic.request import CountTokensRequest, MessagesRequest, read_request, read_token_count
+
+__all__ = [
+    "CountTokensRequest",
+    "EventWriter",
+    "MessagesRequest",
+    "envelope",
+    "model_listing",
+    "model_object",
+    "read_request",
+    "read_token_count",
+    "write",
+    "write_token_count",
+]

@@ -1,0 +1,233 @@
+"""Anthropic messages, the way out: messages, their events, errors, models (api_contract.md 6).
+
+Every event needs its `event:` line, or Anthropic's client drops it. Pictures are shown as Markdown: the dialect has no
+picture block for answers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gemgate.catalog import ModelCard
+from gemgate.chat import (
+    Began,
+    Ended,
+    Event,
+    ImageGenerated,
+    Reply,
+    TextDelta,
+    ThoughtDelta,
+    ToolCall,
+    ToolCalled,
+    Usage,
+)
+from gemgate.dialects.wire import MarkdownFlow, Stamp, pieces, rfc3339, sse, status_of
+from gemgate.errors import BadRequest, GatewayError
+
+SIGNATURE = "gemgate"
+"""Clients keep a signature beside every thinking block and send it back; ours proves nothing and is never checked."""
+
+_STOPS = {
+    "stop": "end_turn",
+    "stop_sequence": "stop_sequence",
+    "tool_calls": "tool_use",
+    "length": "max_tokens",
+    "content_filter": "refusal",
+}
+
+
+def write(reply: Reply, stamp: Stamp, model: str) -> dict[str, Any]:
+    """The whole message."""
+    message = _message(stamp, model, reply.ended.usage)
+    return message | {"content": _content(reply, stamp)} | _stop(reply.ended)
+
+
+def _message(stamp: Stamp, model: str, usage: Usage) -> dict[str, Any]:
+    return {
+        "id": stamp.id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": write_usage(usage),
+    }
+
+
+def _stop(ended: Ended) -> dict[str, Any]:
+    stop: dict[str, Any] = {"stop_reason": _STOPS[ended.reason], "stop_sequence": ended.stop_sequence}
+    if ended.reason == "content_filter":
+        stop["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
+    return stop
+
+
+def _content(reply: Reply, stamp: Stamp) -> list[dict[str, Any]]:
+    flow = MarkdownFlow()
+    blocks: list[dict[str, Any]] = []
+    for part in reply.parts:
+        match part:
+            case ThoughtDelta(text):
+                blocks.append({"type": "thinking", "thinking": text, "signature": SIGNATURE})
+            case ToolCalled(call):
+                blocks.append(_tool_use(call) | {"input": json.loads(call.arguments)})
+            case TextDelta() | ImageGenerated():
+                text = flow.image(part.image, stamp) if isinstance(part, ImageGenerated) else flow.text(part.text)
+                if blocks and blocks[-1]["type"] == "text":
+                    blocks[-1]["text"] += text
+                else:
+                    blocks.append({"type": "text", "text": text, "citations": None})
+    return blocks
+
+
+def _tool_use(call: ToolCall) -> dict[str, Any]:
+    return {"type": "tool_use", "id": their_id(call.id), "name": call.name, "input": {}}
+
+
+def their_id(call_id: str) -> str:
+    """`call_x` -> `toolu_x`; other ids stay."""
+    return "toolu_" + call_id.removeprefix("call_") if call_id.startswith("call_") else call_id
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    """The usage object; `estimated` says that Google names no counts."""
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "output_tokens": usage.completion_tokens + usage.reasoning_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens},
+        "estimated": usage.estimated,
+    }
+
+
+class EventWriter:
+    """Writes the events of one message. `prompt_tokens` goes into message_start; the final count comes at the end."""
+
+    heartbeat: bytes | None = sse({"type": "ping"}, "ping")
+
+    def __init__(self, stamp: Stamp, model: str, *, prompt_tokens: int = 0) -> None:
+        self._stamp = stamp
+        self._start = _message(stamp, model, Usage(prompt_tokens))
+        self._flow = MarkdownFlow()
+        self._index = 0
+        self._open = ""
+
+    def event(self, _: int, event: Event) -> bytes:
+        match event:
+            case Began():
+                return _say("message_start", message=self._start)
+            case TextDelta(text):
+                return self._text(self._flow.text(text))
+            case ImageGenerated(image):
+                return self._text(self._flow.image(image, self._stamp))
+            case ThoughtDelta(text):
+                empty = {"type": "thinking", "thinking": "", "signature": ""}
+                return self._opened("thinking", empty) + self._delta(type="thinking_delta", thinking=text)
+            case ToolCalled(call):
+                return self._call(call)
+            case Ended():
+                return self._end(event)
+
+    def close(self) -> bytes:
+        return b""
+
+    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
+        """An error after the stream began: an event of its own, and no message_stop."""
+        return sse(envelope(error, language, request_id)[1], "error")
+
+    def _text(self, text: str) -> bytes:
+        empty = {"type": "text", "text": "", "citations": None}
+        return self._opened("text", empty) + self._delta(type="text_delta", text=text)
+
+    def _call(self, call: ToolCall) -> bytes:
+        opening = self._opened("tool_use", _tool_use(call))
+        parts = [self._delta(type="input_json_delta", partial_json=piece) for piece in pieces(call.arguments)]
+        return b"".join([opening, *parts, self._closed()])
+
+    def _opened(self, kind: str, empty: dict[str, Any]) -> bytes:
+        """Make the open block one of `kind`: calls get one each, neighbouring deltas share theirs."""
+        if self._open == kind:
+            return b""
+        closing = self._closed()
+        self._open = kind
+        return closing + _say("content_block_start", index=self._index, content_block=empty)
+
+    def _closed(self) -> bytes:
+        kind, index = self._open, self._index
+        if not kind:
+            return b""
+        signed = self._delta(type="signature_delta", signature=SIGNATURE) if kind == "thinking" else b""
+        self._open, self._index = "", index + 1
+        return signed + _say("content_block_stop", index=index)
+
+    def _delta(self, **delta: str) -> bytes:
+        return _say("content_block_delta", index=self._index, delta=delta)
+
+    def _end(self, ended: Ended) -> bytes:
+        closing = self._closed()
+        return (
+            closing + _say("message_delta", delta=_stop(ended), usage=write_usage(ended.usage)) + _say("message_stop")
+        )
+
+
+def _say(kind: str, **fields: Any) -> bytes:
+    return sse({"type": kind, **fields}, kind)
+
+
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+
+
+def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of an error in Anthropic's shape."""
+    status = status_of(error)
+    kind = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+    detail: dict[str, Any] = {"type": kind, "message": error.text(language)}
+    if error.code:
+        detail["code"] = error.code
+    return status, {"type": "error", "error": detail, "request_id": request_id}
+
+
+def write_token_count(tokens: int) -> dict[str, Any]:
+    return {"input_tokens": tokens}
+
+
+def model_object(card: ModelCard, created: int = 1_700_000_000) -> dict[str, Any]:
+    """One model, as GET /v1/models/{id} answers it; `lifecycle` is required since SDK 2."""
+    return {
+        "type": "model",
+        "id": card.id,
+        "display_name": card.name,
+        "created_at": rfc3339(created),
+        "lifecycle": "active",
+    }
+
+
+def model_listing(
+    cards: list[ModelCard], *, limit: int = 20, after_id: str | None = None, before_id: str | None = None
+) -> dict[str, Any]:
+    """One page of GET /v1/models; BadRequest for an unknown cursor."""
+    ids = [card.id for card in cards]
+    for cursor, name in ((after_id, "after_id"), (before_id, "before_id")):
+        if cursor is not None and cursor not in ids:
+            raise BadRequest(f"{name} names no model", f"{name} 不是已知的模型", param=name)
+    start = ids.index(after_id) + 1 if after_id is not None else 0
+    end = ids.index(before_id) if before_id is not None else len(ids)
+    if before_id is not None and after_id is None:
+        start = max(0, end - limit)
+    page = cards[start:end][:limit]
+    more = start > 0 if before_id is not None and after_id is None else start + len(page) < end
+    return {
+        "data": [model_object(card) for card in page],
+        "has_more": more,
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+    }

@@ -1,0 +1,53 @@
+"""Gemini native: generateContent in all its forms, models, files (api_contract.md 5)."""
+
+from gemgate.dialects.gemini.answer import (
+    ArrayWriter,
+    ChunkWriter,
+    array_envelope,
+    envelope,
+    model_listing,
+    model_object,
+    write,
+    write_refusal,
+    write_token_count,
+)
+from gemgate.dialects.gemini.files import (
+    UploadRequest,
+    UploadStart,
+    read_upload,
+    write_file,
+    write_files,
+    write_uploaded,
+)
+from gemgate.dialects.gemini.request import (
+    CountTokensRequest,
+    GenerateContentRequest,
+    file_id,
+    read_request,
+    read_token_count,
+)
+from gemgate.dialects.gemini.schema import json_schema
+
+__all__ = [
+    "ArrayWriter",
+    "ChunkWriter",
+    "CountTokensRequest",
+    "GenerateContentRequest",
+    "UploadRequest",
+    "UploadStart",
+    "array_envelope",
+    "envelope",
+    "file_id",
+    "json_schema",
+    "model_listing",
+    "model_object",
+    "read_request",
+    "read_token_count",
+    "read_upload",
+    "write",
+    "write_file",
+    "write_files",
+    "write_refusal",
+    "write_token_count",
+    "write_uploaded",
+]

@@ -1,0 +1,255 @@
+"""Gemini's generateContent, the way out: responses, both stream forms, errors, models (api_contract.md 5).
+
+The stream carries `data: ` lines and nothing else: google-genai reads a comment or an `event:` line as JSON and fails.
+An error after the start must have `error` as its first and only key, or the SDK takes it for a chunk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from gemgate.catalog import ModelCard
+from gemgate.chat import (
+    Began,
+    Ended,
+    Event,
+    ImageGenerated,
+    Reply,
+    TextDelta,
+    ThoughtDelta,
+    ToolCalled,
+    Usage,
+)
+from gemgate.dialects.wire import MarkdownFlow, Stamp, base64_text, dumps, status_of
+from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
+
+_REASONS = {
+    "stop": "STOP",
+    "stop_sequence": "STOP",
+    "tool_calls": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+}
+
+Part = dict[str, Any]
+T = TypeVar("T")
+
+
+class PartWriter:
+    """Writes the parts of one answer. `inline` pictures become inlineData, others Markdown links in the text."""
+
+    def __init__(self, stamp: Stamp, *, inline: bool) -> None:
+        self._stamp = stamp
+        self._inline = inline
+        self._flow = MarkdownFlow()
+
+    def part(self, event: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated) -> Part:
+        match event:
+            case TextDelta(text):
+                return {"text": text if self._inline else self._flow.text(text)}
+            case ThoughtDelta(text):
+                return {"text": text, "thought": True}
+            case ToolCalled(call):
+                return {"functionCall": {"name": call.name, "args": json.loads(call.arguments), "id": call.id}}
+            case ImageGenerated(image) if self._inline and image.data is not None:
+                return {"inlineData": {"mimeType": image.mime, "data": base64_text(image.data)}}
+            case ImageGenerated(image):
+                return {"text": self._flow.image(image, self._stamp)}
+
+
+def write(replies: list[Reply], stamp: Stamp, model: str, *, inline_images: bool = False) -> dict[str, Any]:
+    """The GenerateContentResponse of one or several answers."""
+    candidates = []
+    for index, reply in enumerate(replies):
+        writer = PartWriter(stamp, inline=inline_images)
+        parts = [writer.part(part) for part in reply.parts]
+        candidates.append(_candidate(parts, index, _REASONS[reply.ended.reason]))
+    total = sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)
+    return {"candidates": candidates, "usageMetadata": write_usage(total), **_identity(stamp, model)}
+
+
+def _candidate(parts: list[Part], index: int, reason: str | None = None) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": parts or [{"text": ""}], "role": "model"}, "index": index}
+    if reason is not None:
+        candidate["finishReason"] = reason
+    return candidate
+
+
+def _identity(stamp: Stamp, model: str) -> dict[str, Any]:
+    return {"modelVersion": model.removeprefix("models/"), "responseId": stamp.id}
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    """The usageMetadata object; `estimated` says that the web app names no counts."""
+    counts: dict[str, Any] = {
+        "promptTokenCount": usage.prompt_tokens,
+        "candidatesTokenCount": usage.completion_tokens,
+        "totalTokenCount": usage.total_tokens,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": usage.prompt_tokens}],
+        "estimated": usage.estimated,
+    }
+    if usage.reasoning_tokens:
+        counts["thoughtsTokenCount"] = usage.reasoning_tokens
+    return counts
+
+
+def write_refusal(error: Refused, stamp: Stamp, model: str, language: str, *, images: bool) -> dict[str, Any]:
+    """A refusal as Google tells it: with 200. Without pictures the prompt counts as blocked and has no candidates."""
+    counts = {"usageMetadata": write_usage(Usage()), **_identity(stamp, model)}
+    if not images and not isinstance(error, NoImage):
+        return {"promptFeedback": {"blockReason": "SAFETY"}, **counts}
+    candidate = _candidate([{"text": error.answer}] if error.answer else [], 0, _refusal_reason(error, images=images))
+    return {"candidates": [{**candidate, "finishMessage": error.text(language)}], **counts}
+
+
+def _refusal_reason(error: Refused, *, images: bool) -> str:
+    if isinstance(error, NoImage):
+        return "NO_IMAGE"
+    return "IMAGE_SAFETY" if images else "SAFETY"
+
+
+class ChunkWriter:
+    """Writes the chunks of one stream; `answers` share it and are told apart by their index.
+
+    `inline_images`: see `PartWriter`. Subclasses frame the chunks.
+    """
+
+    heartbeat: bytes | None = None
+
+    def __init__(self, stamp: Stamp, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
+        self._identity = _identity(stamp, model)
+        self._left = answers
+        self._inline = inline_images
+        self._writers = [PartWriter(stamp, inline=inline_images) for _ in range(answers)]
+        self._usage: Usage | None = None
+
+    def event(self, index: int, event: Event) -> bytes:
+        match event:
+            case Began():
+                return b""
+            case Ended():
+                return self._end(index, event)
+            case _:
+                candidate = _candidate([self._writers[index].part(event)], index)
+                return self._frame({"candidates": [candidate], **self._identity})
+
+    def close(self) -> bytes:
+        return b""
+
+    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
+        """An error after the stream began; a refusal is a finish reason, as Google tells it."""
+        if isinstance(error, Refused):
+            candidate = _candidate([], 0, _refusal_reason(error, images=self._inline))
+            message = {"candidates": [{**candidate, "finishMessage": error.text(language)}], **self._identity}
+            return self._frame({**message, "usageMetadata": write_usage(self._usage or Usage())})
+        return self._frame(envelope(error, language, request_id)[1])
+
+    def _end(self, index: int, ended: Ended) -> bytes:
+        """Usage stands in the last chunk only."""
+        self._usage = ended.usage if self._usage is None else self._usage + ended.usage
+        self._left -= 1
+        chunk: dict[str, Any] = {"candidates": [_candidate([], index, _REASONS[ended.reason])], **self._identity}
+        if self._left == 0:
+            chunk["usageMetadata"] = write_usage(self._usage)
+        return self._frame(chunk)
+
+    def _frame(self, chunk: dict[str, Any]) -> bytes:
+        """streamGenerateContent?alt=sse."""
+        return b"data: " + dumps(chunk) + b"\r\n\r\n"
+
+
+class ArrayWriter(ChunkWriter):
+    """streamGenerateContent without alt=sse: one JSON array, element by element, content type application/json."""
+
+    _begun = False
+
+    def close(self) -> bytes:
+        return b"]" if self._begun else b"[]"
+
+    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
+        return super().fail(error, language, request_id) + b"]"
+
+    def _frame(self, chunk: dict[str, Any]) -> bytes:
+        lead = b",\r\n" if self._begun else b"["
+        self._begun = True
+        return lead + dumps(chunk)
+
+
+_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    415: "INVALID_ARGUMENT",
+    422: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of an error as google.rpc.Status, with the wait where there is one."""
+    status = status_of(error)
+    details: list[dict[str, Any]] = []
+    if error.retry_after is not None:
+        details.append({"@type": f"{_RPC}.RetryInfo", "retryDelay": f"{math.ceil(error.retry_after)}s"})
+    if error.param:
+        violation = {"field": error.param, "description": error.text(language)}
+        details.append({"@type": f"{_RPC}.BadRequest", "fieldViolations": [violation]})
+    if request_id:
+        details.append({"@type": f"{_RPC}.RequestInfo", "requestId": request_id})
+    body = {"code": status, "message": error.text(language), "status": _STATUS.get(status, "INTERNAL")}
+    return status, {"error": {**body, "details": details}}
+
+
+_RPC = "type.googleapis.com/google.rpc"
+
+
+def array_envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, list[dict[str, Any]]]:
+    """The error of a stream without alt=sse that never began: an array of one."""
+    status, body = envelope(error, language, request_id)
+    return status, [body]
+
+
+def write_token_count(tokens: int) -> dict[str, Any]:
+    return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
+
+
+INPUT_LIMIT, OUTPUT_LIMIT = 1_048_576, 65_536
+"""What Google publishes for the models; the web app itself names no limits."""
+
+
+def model_object(card: ModelCard) -> dict[str, Any]:
+    """One model, as GET models/{id} answers it."""
+    return {
+        "name": f"models/{card.id}",
+        "version": "001",
+        "displayName": card.name,
+        "description": card.description,
+        "inputTokenLimit": INPUT_LIMIT,
+        "outputTokenLimit": OUTPUT_LIMIT,
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+    }
+
+
+def model_listing(cards: list[ModelCard], *, page_size: int = 50, page_token: str = "") -> dict[str, Any]:
+    """One page of GET models; the token is the place where the page begins."""
+    page, token = page_of(cards, page_size, page_token)
+    listing: dict[str, Any] = {"models": [model_object(card) for card in page]}
+    return {**listing, "nextPageToken": token} if token else listing
+
+
+def page_of(items: Sequence[T], page_size: int, page_token: str) -> tuple[Sequence[T], str]:
+    """A page and the token of the next one, "" at the end; BadRequest for a token that was never given."""
+    if page_token and not (page_token.isdecimal() and int(page_token) < len(items)):
+        raise BadRequest("pageToken is not one of ours", "pageToken 无效", param="pageToken")
+    start = int(page_token or 0)
+    end = start + max(1, min(page_size or 50, 1000))
+    return items[start:end], str(end) if end < len(items) else ""
