@@ -6,12 +6,13 @@ Each port has one contract test suite that runs over every adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.files import Inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +175,68 @@ class Upstream(Protocol):
 
 
 class CookieSource(Protocol):
-    """`live` means that a running browser rotates the cookies, so we must not."""
+    """`live`: a running browser rotates the cookies, so we must not. `watched`: they may change by themselves, so
+    whoever keeps the account signed in reads again every few seconds; a read costs little while nothing changed.
+    `missing`: why the last read found none, in plain words.
+    """
 
     name: str
     live: bool
+    watched: bool
+    missing: str
 
     async def read(self) -> Cookies | None:
-        """The cookies as they stand now; None when the source holds none (yet)."""
+        """The cookies as they stand now; None when the source holds none (yet). AccountError: it cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """What is known of a stored object; `modified` in epoch seconds."""
+
+    key: str
+    size: int
+    modified: float
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A stored object with its bytes."""
+
+    facts: BlobFacts
+    data: bytes = field(repr=False)
+
+
+class BlobStore(Protocol):
+    """Pictures and uploads as whole objects under keys with slashes. StorageDown when it cannot be reached."""
+
+    async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
+        """Store the bytes atomically: a reader sees all or nothing. False when `replace` is off and the key exists."""
+        ...
+
+    async def get(self, key: str) -> Blob:
+        """The whole object; NotFound."""
+        ...
+
+    async def stat(self, key: str) -> BlobFacts | None: ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Forget these objects; missing ones are no error."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[BlobFacts]: ...
+
+    def url(self, key: str, seconds: int) -> str | None:
+        """An address at which anybody can get the object for `seconds`; None when only we can serve it."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Gets what a user's link points at, and nothing that is not public."""
+
+    async def fetch(self, url: str, max_bytes: int) -> Inline:
+        """BadRequest when the address is not public, not found, too large, or too slow."""
         ...
 
 

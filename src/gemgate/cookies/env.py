@@ -9,6 +9,8 @@ class FixedSource:
     """Always the same cookies. `name` tells an operator where they came from."""
 
     live = False
+    watched = False
+    missing = "no cookies are set"
 
     def __init__(self, cookies: Cookies | None, name: str = "env") -> None:
         self.name = name

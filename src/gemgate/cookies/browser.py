@@ -1,0 +1,170 @@
+"""What Firefox and Chrome profiles have in common: databases that a running browser changes, looked at every 2 s.
+
+A look costs a few stats while nothing changed. Of several sessions the newest wins: the one whose identity cookie
+expires last, since a sign-in sets it and a rotation does not touch it, so the choice never flaps between two accounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies
+from gemgate.cookies.snapshot import CannotCopy, Stamp, opened_copy, stamp
+from gemgate.errors import AccountError, BadRequest
+
+NAMES = (PSID, PSIDTS, PSIDCC)
+HOST = ".google.com"
+TROUBLE_SECONDS = 30.0
+"""How long a profile that could not be understood is left alone while it does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One signed-in session of a profile. expires: epoch seconds of its identity cookie."""
+
+    cookies: Cookies
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cookie row. jar: what keeps sessions of one profile apart (a container), "" for none."""
+
+    jar: str
+    name: str
+    value: str
+    expires: float
+
+
+def sessions_of(rows: Iterable[Row], now: float) -> list[Session]:
+    """The sessions in cookie rows, one per jar at most; what has expired or makes no session is left out."""
+    jars: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        if row.expires > now and row.value:
+            jars.setdefault(row.jar, {})[row.name] = row
+    found = []
+    for jar in jars.values():
+        if PSID in jar:
+            with suppress(BadRequest):
+                found.append(Session(Cookies.of({n: r.value for n, r in jar.items()}), jar[PSID].expires))
+    return found
+
+
+class Unreadable(Exception):
+    """A profile's cookies cannot be understood; the texts say what to do."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look at one database found, and under which stamp; trouble is kept for a while, then looked at again."""
+
+    stamp: Stamp | None
+    at: float
+    session: Session | None = None
+    trouble: AccountError | None = None
+
+    def holds(self, seen: Stamp, now: float) -> bool:
+        if self.stamp != seen:
+            return False
+        if self.trouble is not None:
+            return now - self.at < TROUBLE_SECONDS
+        return self.session is None or self.session.expires > now
+
+
+class BrowserSource:
+    """The newest Google session in a browser's profiles.
+
+    databases: the cookie databases to look at, asked every time, for profiles come and go; raises Unreadable.
+    sessions:  the sessions in one of them, given a connection to a copy; raises Unreadable.
+    Both run in a worker thread.
+    """
+
+    live = True
+    watched = True
+
+    def __init__(
+        self,
+        name: str,
+        databases: Callable[[], Sequence[Path]],
+        sessions: Callable[[sqlite3.Connection, Path], list[Session]],
+    ) -> None:
+        self.name = name
+        self.missing = ""
+        self._databases = databases
+        self._sessions = sessions
+        self._looks: dict[Path, _Look] = {}
+        self._reading = asyncio.Lock()
+
+    async def read(self) -> Cookies | None:
+        """The newest session's cookies, None while there is none; AccountError says why a profile cannot be read."""
+        async with self._reading:
+            return await asyncio.to_thread(self._read)
+
+    def _read(self) -> Cookies | None:
+        try:
+            databases = self._databases()
+        except (Unreadable, OSError) as error:
+            raise self._trouble(error) from None
+        now = time.time()
+        self._looks = {database: self._look(database, now) for database in databases}
+        looks = self._looks.values()
+        newest = max((one.session for one in looks if one.session), key=lambda one: one.expires, default=None)
+        if newest is not None:
+            self.missing = ""
+            return newest.cookies
+        for one in looks:
+            if one.trouble is not None:
+                raise one.trouble
+        self.missing = _missing(databases)
+        return None
+
+    def _look(self, database: Path, now: float) -> _Look:
+        """Look at one database; its stamp is taken first, so that no later change is missed."""
+        before = self._looks.get(database)
+        try:
+            seen = stamp(database)
+            if seen is None:
+                return _Look(None, now)
+            if before is not None and before.holds(seen, now):
+                return before
+            with opened_copy(database) as connection:
+                found = self._sessions(connection, database)
+        except CannotCopy as error:
+            return before or _Look(None, now, trouble=self._trouble(error))
+        except (Unreadable, OSError, sqlite3.Error) as error:
+            return _Look(seen if isinstance(error, Unreadable) else None, now, trouble=self._trouble(error))
+        return _Look(seen, now, max(found, key=lambda one: one.expires, default=None))
+
+    def _trouble(self, error: Exception) -> AccountError:
+        match error:
+            case Unreadable():
+                en, zh = error.en, error.zh
+            case CannotCopy():
+                en, zh = "the browser writes without a pause; look again", "浏览器正在持续写入，请稍后再试"
+            case PermissionError():
+                en = f"no permission to read {error.filename}; run gemgate as the user who runs the browser"
+                zh = f"没有权限读取 {error.filename}，请以运行浏览器的用户身份运行 gemgate"
+            case _:
+                en = zh = f"{type(error).__name__}: {error}"
+        return AccountError(
+            f"The cookies of {self.name} cannot be read: {en}",
+            f"无法读取 {self.name} 的 Cookie：{zh}",
+            code="cookies_unreadable",
+        )
+
+
+def _missing(databases: Sequence[Path]) -> str:
+    if not databases:
+        return "there is no browser profile (yet)"
+    folders = ", ".join(str(database.parent) for database in databases)
+    return f"no Google session in {folders}; sign in at gemini.google.com in that browser"
