@@ -100,7 +100,7 @@ class Session:
         """Whether the session lives and `stamp` is a value it still accepts."""
         account = self.account
         value, issued = self.stamps[-1]
-        if self.dead or account.expired or (account.lifetime is not None and now - issued > account.lifetime):
+        if self.dead or (account.lifetime is not None and now - issued > account.lifetime):
             return False
         if stamp == value or (not stamp and not account.needs_stamp):
             return True
@@ -126,13 +126,17 @@ class Account:
     grace: float = 300.0
     needs_stamp: bool = True
     used: tuple[float, float] = (0.12, 0.05)
-    expired: bool = False
     sessions: list[Session] = field(default_factory=list)
     gems: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     models: tuple[Model, ...] = ()
 
     def __post_init__(self) -> None:
         self.models = self.models or PLANS[self.tier].models
+
+    @property
+    def expired(self) -> bool:
+        """Whether no sign-in of the account counts any more."""
+        return all(session.dead for session in self.sessions)
 
     @property
     def email(self) -> str:
@@ -213,7 +217,6 @@ class Accounts:
         account = self[name]
         session = Session(account, f"g.a000{secrets.token_urlsafe(48)}0076", _code(), [(_stamp(), self._clock())])
         account.sessions.append(session)
-        account.expired = False
         self._sessions[session.psid] = session
         self._learn(session)
         return session
@@ -229,14 +232,13 @@ class Accounts:
         return stamp
 
     def expire(self, name: str) -> None:
-        """Every session of the account is dead from now on."""
-        self[name].expired = True
+        """Every session of the account is dead from now on; only a new sign-in helps."""
+        for session in self[name].sessions:
+            session.dead = True
 
     def revive(self, name: str) -> None:
         """The same cookies count again, as if they were fresh."""
-        account = self[name]
-        account.expired = False
-        for session in account.sessions:
+        for session in self[name].sessions:
             session.dead = False
             session.knocks = 0
             session.stamps[-1] = (session.stamps[-1][0], self._clock())

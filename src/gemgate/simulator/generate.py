@@ -68,7 +68,7 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
         if wrong:
             raise Refusal(status=400)
         assert opened is not None
-        if trouble := opened.number(int(values["_reqid"]), request):
+        if trouble := opened.number(int(values["_reqid"])):
             world.record.violation(f"StreamGenerate: {trouble}")
         _admit(account)
         told = _prepare(posted, account)

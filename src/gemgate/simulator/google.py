@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
-from typing import Any
+from functools import partial
+from typing import Any, Unpack
 
 from gemgate.simulator import generate, pages, rpc
 from gemgate.simulator.accounts import STRANGER, Account, Caller, Tier
@@ -15,7 +16,7 @@ from gemgate.simulator.exchange import Break, Request, Response, page
 from gemgate.simulator.gallery import Gallery
 from gemgate.simulator.mishap import spoil
 from gemgate.simulator.record import Record, Seen
-from gemgate.simulator.script import Answer, Fault, Kind, Pattern, Script, Speaker
+from gemgate.simulator.script import Answer, Fault, Kind, Pacing, Pattern, Script, Speaker
 from gemgate.simulator.uploads import Uploads
 from gemgate.simulator.world import World
 
@@ -103,11 +104,12 @@ class Google:
         raw: Sequence[str] = (),
         times: int | None = None,
         model: str | None = None,
-        **pacing: Any,
+        **pacing: Unpack[Pacing],
     ) -> None:
         """Answer prompts that match `pattern` from now on, `times` times (None = always).
 
-        text: plain text, an Answer, or a function from Prompt to either. frames, raw and pacing: fields of Answer.
+        text: plain text, an Answer, or a function from Prompt to either. frames, raw and pacing: fields of Answer
+        (thoughts, chars, pace, delay, candidates, queued, busy, rich).
         """
         if isinstance(text, str):
             answer: Answer | Speaker = Answer(text, frames=tuple(frames), raw=tuple(raw), **pacing)
@@ -129,10 +131,31 @@ class Google:
         code: int | None = None,
         seconds: float | None = None,
         match: Pattern | None = None,
-        **more: Any,
+        reused: bool = False,
+        early: bool = False,
+        torn: bool = False,
+        finished: bool | None = None,
     ) -> None:
-        """Let something go wrong; see Fault for the fields (more: reused, early, torn, finished)."""
-        self.world.script.fault(Fault(where, kind, times, account, after_frames, status, code, seconds, match, **more))
+        """Let something go wrong; see Fault for what the fields mean. KeyError for an account that does not exist."""
+        if account:
+            self.account(account)
+        self.world.script.fault(
+            Fault(
+                where,
+                kind,
+                times=times,
+                account=account,
+                after_frames=after_frames,
+                status=status,
+                code=code,
+                seconds=seconds,
+                match=match,
+                reused=reused,
+                early=early,
+                torn=torn,
+                finished=finished,
+            )
+        )
 
     def tolerate(self, *hosts: str) -> None:
         """Refuse these hosts ("*.mozilla.com") without calling it a broken rule: browsers have friends of their own."""
@@ -153,7 +176,7 @@ class Google:
         if fault is None:
             return None
         self._note(request, where, caller)
-        return spoil(page(200, ""), fault)
+        return spoil(lambda: page(200, ""), fault)
 
     def handle(self, request: Request) -> Response:
         """A whole request is here."""
@@ -208,5 +231,5 @@ class Google:
             return pages.app(self.world.open_page(None))
         if caller.trouble and where in ("init", "rotate"):
             self.record.violation(f"{where}: {caller.trouble}")
-        response = HANDLERS[where](self.world, request, caller)
-        return spoil(response, fault) if fault else response
+        answer = partial(HANDLERS[where], self.world, request, caller)
+        return spoil(answer, fault) if fault else answer()

@@ -64,6 +64,7 @@ class Http1:
         except httptools.HttpParserError as error:
             self._service.misbehaved(f"HTTP/1.1 that cannot be parsed: {error}")
             self._refuse(400, "bad request")
+        self._next()  # outside the parser, which would take an exception of ours for an error of the client's
 
     def lost(self) -> None:
         """The connection is gone: whatever was being answered stops now."""
@@ -137,8 +138,6 @@ class Http1:
             return
         keep = self._parser.should_keep_alive() and self._early is None
         self._waiting.append((self._request, keep, self._early))
-        if self._current is None:
-            self._next()
 
     def _next(self) -> None:
         while self._waiting and self._current is None and not self._closed:

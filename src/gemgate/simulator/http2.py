@@ -10,6 +10,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
+    ConnectionTerminated,
     DataReceived,
     Event,
     RequestReceived,
@@ -83,6 +84,7 @@ class Http2:
             self._service.misbehaved(f"HTTP/2 protocol error: {type(error).__name__}: {error}")
             self._flush()
             self.shut()
+            self.lost()
             return
         self._flush()
 
@@ -113,6 +115,9 @@ class Http2:
             case StreamReset(stream_id=int(stream_id)):
                 if stream := self._streams.pop(stream_id, None):
                     self._cancel(stream)
+            case ConnectionTerminated():
+                self.lost()  # h2 lets nothing more be sent after a GOAWAY
+                self._link.close()
             case _:
                 pass  # settings, pings and priorities are answered by h2 itself
 

@@ -12,8 +12,8 @@ from gemgate.simulator.script import Fault
 from gemgate.simulator.streaming import garbage, silence
 
 
-def spoil(response: Response, fault: Fault) -> Response:
-    """`response` as the fault leaves it; kinds that need the answer's own meaning are not handled here."""
+def spoil(answer: Callable[[], Response], fault: Fault) -> Response:
+    """What comes of `answer` under the fault. A refused request is not carried out; one whose answer is lost was."""
     match fault.kind:
         case "status":
             assert fault.status is not None
@@ -21,7 +21,9 @@ def spoil(response: Response, fault: Fault) -> Response:
         case "captcha":
             return captcha()
         case "garbage":
-            return Response(200, response.headers, garbage(PLAIN))
+            return Response(200, (("content-type", "text/html; charset=utf-8"),), garbage(PLAIN))
+    response = answer()
+    match fault.kind:
         case "empty":
             return Response(200, response.headers, b"")
         case "slow_headers":
@@ -31,8 +33,8 @@ def spoil(response: Response, fault: Fault) -> Response:
             body = response.body
             assert isinstance(body, bytes)
             return Response(response.status, response.headers, _BROKEN[fault.kind](body, fault))
-        case _:
-            return Response(body=Break(fault.kind))
+        case kind:
+            return Response(body=Break(kind))
 
 
 async def _close(body: bytes, fault: Fault) -> AsyncGenerator[Step, None]:

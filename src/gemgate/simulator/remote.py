@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from gemgate.simulator.accounts import Tier
 from gemgate.simulator.record import Record
-from gemgate.simulator.script import Kind, Pattern, Upload
+from gemgate.simulator.script import Kind, Pacing, Pattern, Upload
 
 T = TypeVar("T")
 _START = 30.0
@@ -45,7 +45,7 @@ class RemoteGoogle(Generic[T]):
         raw: Sequence[str] = (),
         times: int | None = None,
         model: str | None = None,
-        **pacing: Any,
+        **pacing: Unpack[Pacing],
     ) -> T:
         """See Google.reply."""
         told = {"text": text, "frames": list(frames), "raw": list(raw), "times": times, "model": model, **pacing}

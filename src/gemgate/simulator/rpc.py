@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import orjson
@@ -86,7 +87,7 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         account = None
     assert opened is not None
     assert calls is not None
-    if trouble := opened.number(int(values["_reqid"]), request):
+    if trouble := opened.number(int(values["_reqid"])):
         world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {trouble}")
     batch = _Batch(
         world,
@@ -95,9 +96,13 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         style=world.style(world.dice("batch", *seen.rpcids)),
         fault=world.script.strike(seen.rpcids, caller.name, reused=request.nth > 0),
     )
+    answer = partial(_answer, batch, calls)
+    return spoil(answer, batch.fault) if batch.fault and batch.fault.kind not in _IN_PART else answer()
+
+
+def _answer(batch: _Batch, calls: list[list[Any]]) -> Response:
     body = batch_answer([_part(batch, call) for call in calls], batch.style)
-    response = Response(200, (("content-type", "application/json; charset=utf-8"),), body)
-    return spoil(response, batch.fault) if batch.fault and batch.fault.kind not in _IN_PART else response
+    return Response(200, (("content-type", "application/json; charset=utf-8"),), body)
 
 
 _IN_PART = ("reject7", "code", "unparsable")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 Pattern: TypeAlias = str | re.Pattern[str]
 """A substring of the prompt, or a compiled expression searched in it; "" matches everything."""
@@ -80,6 +80,19 @@ class Answer:
             raise ValueError("give one of text, frames and raw")
         if self.chars < 1:
             raise ValueError("chars is at least 1")
+
+
+class Pacing(TypedDict, total=False):
+    """The fields of Answer that go with any kind of text."""
+
+    thoughts: str
+    chars: int
+    pace: float
+    delay: float
+    candidates: int | tuple[str, ...]
+    queued: int
+    busy: int
+    rich: Mapping[int, Any]
 
 
 Speaker: TypeAlias = Callable[[Prompt], "Answer | str"]

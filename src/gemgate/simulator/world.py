@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from gemgate.simulator.accounts import Accounts, Session
 from gemgate.simulator.chats import Chats
-from gemgate.simulator.exchange import Request
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
 from gemgate.simulator.record import Record
@@ -23,9 +22,7 @@ BUILD = "boq_assistant-bard-web-server_20261118.04_p2"
 
 _MOST_PAGES = 20_000
 _MOST_NUMBERS = 10_000
-_MOST_CONNECTIONS = 500
 _SETTLED = 5.0
-"""Seconds after which a request number counts as past on every connection, not only on its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,22 +42,20 @@ class Page:
     _numbers: OrderedDict[int, None] = field(default_factory=OrderedDict)
     _young: deque[tuple[float, int]] = field(default_factory=deque)
     _settled: int = -1
-    _last: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
-    def number(self, reqid: int, request: Request) -> str:
+    def number(self, reqid: int) -> str:
         """Take note of a `_reqid`; a sentence when it breaks the rule.
 
-        Never twice, never below one that came before it on the same HTTP/1.1 connection or one that is long past;
-        parallel requests may overtake each other on several connections, or as streams of one.
+        Never twice, and never below one that is 5 seconds past. Requests that begin together may overtake each other,
+        and do so even where a client takes its numbers in order: a transport may start them in another one.
         """
         now = time.monotonic()
         if self._base < 0:
             self._base = reqid
-        floor = self._last.get(request.connection, -1) if request.http == "1.1" else -1
         trouble = ""
         if reqid in self._numbers:
             trouble = f"_reqid {reqid} was sent twice in one session"
-        elif reqid < max(floor, self._settle(now)):
+        elif reqid < self._settle(now):
             trouble = f"_reqid {reqid} is lower than one that was sent before it"
         elif (reqid - self._base) % 100_000:
             trouble = f"_reqid {reqid} is not a multiple of 100000 away from its predecessors"
@@ -68,9 +63,6 @@ class Page:
         self._young.append((now, reqid))
         if len(self._numbers) > _MOST_NUMBERS:
             self._numbers.popitem(last=False)
-        self._last[request.connection] = max(reqid, floor)
-        if len(self._last) > _MOST_CONNECTIONS:
-            self._last.popitem(last=False)
         return trouble
 
     def _settle(self, now: float) -> int:

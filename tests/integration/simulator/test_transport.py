@@ -8,7 +8,7 @@ import pytest
 from curl_cffi.requests import AsyncSession
 from curl_cffi.requests.exceptions import CertificateVerifyError, RequestException
 
-from gemgate.simulator import Simulator
+from gemgate.simulator import Prompt, Simulator
 from tests.integration.simulator.conftest import Wire
 from tests.integration.simulator.sockets import H2Client, as_http1, connect, until
 from tests.unit.simulator.handmade import Hand
@@ -155,6 +155,22 @@ async def test_a_reset_stream_stops_that_answer_and_no_other(sim2: Simulator) ->
     assert sim2.record.open_streams == 0
 
 
+async def test_a_goodbye_on_http2_stops_every_answer(sim2: Simulator) -> None:
+    sim2.google.reply("", "word " * 1000, chars=10, pace=0.02)
+    hand = Hand(sim2.google)
+    client = H2Client(*await connect(sim2, GEMINI, "h2"))
+    streams = [client.send(hand.generate("go")) for _ in range(3)]
+    await client.read_until(lambda: all(client.body[stream] for stream in streams))
+    assert sim2.record.open_streams == 3
+    client.h2.close_connection()
+    client.flush()
+    await until(lambda: sim2.record.cancelled == 3)
+    assert sim2.record.open_streams == 0
+    async with asyncio.timeout(5):
+        while await client.reader.read(1 << 16):
+            pass
+
+
 async def test_a_cancelled_answer_stands_in_the_history_as_far_as_it_came(sim2: Simulator) -> None:
     sim2.google.reply("", "word " * 100, chars=10, pace=0.01)
     hand = Hand(sim2.google)
@@ -267,3 +283,24 @@ async def test_stopping_ends_every_answer(sim2: Simulator) -> None:
     async with AsyncSession(proxy=sim.proxy_url, timeout=5) as session:
         with pytest.raises(RequestException):
             await session.get(APP)
+
+
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+async def test_a_scripted_function_that_raises_breaks_the_connection_loudly(
+    sim2: Simulator, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(prompt: Prompt) -> str:
+        raise LookupError(prompt.text)
+
+    sim2.google.reply("", broken)
+    reader, writer = await connect(sim2, GEMINI, protocol)
+    request = Hand(sim2.google).generate("the reason")
+    if protocol == "h2":
+        H2Client(reader, writer).send(request)
+    else:
+        writer.write(as_http1(request))
+    async with asyncio.timeout(5):
+        while await reader.read(1 << 16):
+            pass
+    assert "the reason" in caplog.text
+    assert list(sim2.record.violations) == []

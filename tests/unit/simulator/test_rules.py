@@ -241,22 +241,21 @@ def test_a_wrong_upload_is_recorded_and_refused(google: Google, headers: dict[st
     assert len(google.uploads) == 0
 
 
-def test_request_numbers_grow(google: Google) -> None:
+def test_request_numbers_grow(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
     hand = Hand(google)
     google.handle(hand.generate())
     first = hand.reqid
+    monkeypatch.setattr("gemgate.simulator.world._SETTLED", 0.0)
     for number, told in [(first, "sent twice"), (first - 100_000, "lower"), (first + 7, "multiple")]:
         google.handle(hand.generate(query={"_reqid": str(number)}))
         assert told in google.record.violations[-1]
     assert google.record.generations == 4  # recorded, but served: the service itself would hardly mind
 
 
-def test_parallel_requests_may_overtake_each_other(google: Google) -> None:
+def test_requests_that_begin_together_may_overtake_each_other(google: Google) -> None:
     hand = Hand(google)
-    numbers = [hand.reqid + 100_000 * n for n in (5, 1, 4, 2, 3)]
-    for n, number in enumerate(numbers):
-        google.handle(hand.generate(query={"_reqid": str(number)}, connection=n))
-        google.handle(hand.generate(query={"_reqid": str(number + 10_000_000)}, http="2", connection=99))
+    for n in (5, 1, 4, 2, 3):
+        google.handle(hand.generate(query={"_reqid": str(hand.reqid + 10_000_000 * n)}))
     assert list(google.record.violations) == []
 
 

@@ -94,6 +94,32 @@ def test_expired_and_revived(google: Google) -> None:
     assert texts(hand.say("say back"))[-1] == "back"
 
 
+def test_a_new_sign_in_does_not_wake_the_dead_session(google: Google) -> None:
+    old = google.cookies("alice")
+    google.expire("alice")
+    assert google.account("alice").expired
+    new = google.sign_in("alice")
+    assert "SNlM0e" not in Hand(google, cookies=old).page
+    assert "SNlM0e" in Hand(google, cookies=new).page
+    assert not google.account("alice").expired
+
+
+def test_a_refused_rotation_changes_nothing_and_a_lost_one_does(google: Google) -> None:
+    hand, before = Hand(google), google.cookies("alice")
+    google.fault("rotate", "status", status=429)
+    assert google.handle(hand.rotate()).status == 429
+    assert google.cookies("alice") == before
+    google.fault("rotate", "reset")
+    google.handle(hand.rotate())
+    assert google.cookies("alice")[PSIDTS] != before[PSIDTS]
+    assert google.handle(hand.rotate()).status == 200  # with the old value, in its grace period
+
+
+def test_a_fault_for_nobody_is_a_mistake(google: Google) -> None:
+    with pytest.raises(KeyError, match="there is no account 'alcie'"):
+        google.fault("generate", "reset", account="alcie")
+
+
 def test_after_expiry_a_guests_token_is_answered_as_a_guest(google: Google) -> None:
     google.expire("alice")
     hand = Hand(google)  # the page is a guest's now, the dead cookies still go along
