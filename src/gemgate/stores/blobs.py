@@ -1,0 +1,212 @@
+"""Pictures and uploads as objects: a local folder, R2, or any S3, all through obstore (engines.md d)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, S3Store
+
+from gemgate.errors import NotFound, StorageDown
+from gemgate.ports import Blob, BlobFacts
+
+TIMEOUT = timedelta(seconds=20)
+
+
+class ObjectBlobStore:
+    """`public_url` is the bucket's own public address; without one, links of a bucket are presigned."""
+
+    def __init__(self, store: LocalStore | S3Store, *, public_url: str | None = None) -> None:
+        self._store = store
+        self._public_url = public_url.rstrip("/") if public_url else None
+        self._local = isinstance(store, LocalStore)
+
+    async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
+        attributes: Any = None
+        if not self._local:  # the folder refuses attributes
+            attributes = {"Content-Type": mime, "Cache-Control": "public, max-age=31536000, immutable"}
+        try:
+            await obstore.put_async(
+                self._store, key, data, attributes=attributes, mode="overwrite" if replace else "create"
+            )
+        except AlreadyExistsError:
+            return False
+        except (BaseError, OSError) as error:
+            raise _down(error) from None
+        return True
+
+    async def get(self, key: str) -> Blob:
+        try:
+            result = await obstore.get_async(self._store, key)
+            data = await result.bytes_async()
+        except (FileNotFoundError, ValueError):
+            raise NotFound(f"There is no {key}", f"{key} 不存在") from None
+        except (BaseError, OSError) as error:
+            raise _down(error) from None
+        return Blob(_facts(result.meta), data.to_bytes())
+
+    async def stat(self, key: str) -> BlobFacts | None:
+        try:
+            return _facts(await obstore.head_async(self._store, key))
+        except (FileNotFoundError, ValueError):
+            return None
+        except (BaseError, OSError) as error:
+            raise _down(error) from None
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+            except (BaseError, OSError) as error:
+                raise _down(error) from None
+
+    async def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
+        try:
+            async for batch in obstore.list(self._store, prefix):
+                for meta in batch:
+                    yield _facts(meta)
+        except (BaseError, OSError) as error:
+            raise _down(error) from None
+
+    def url(self, key: str, seconds: int) -> str | None:
+        if self._public_url:
+            return f"{self._public_url}/{quote(key)}"
+        if isinstance(self._store, LocalStore):
+            return None
+        return obstore.sign(self._store, "GET", key, timedelta(seconds=seconds))
+
+
+class SpoolingBlobStore:
+    """Puts into `primary`; what it cannot take now waits in the `spool` folder and is served from there.
+
+    `drain` moves it over once the primary is back; a background loop calls it.
+    """
+
+    def __init__(self, primary: ObjectBlobStore, spool: ObjectBlobStore) -> None:
+        self._primary = primary
+        self._spool = spool
+        self._spooled: dict[str, str] = {}
+        self.waiting = 0
+
+    async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
+        try:
+            return await self._primary.put(key, data, mime, replace=replace)
+        except StorageDown:
+            stored = await self._spool.put(key, data, mime, replace=replace)
+            self._spooled[key] = mime
+            self.waiting = len(self._spooled)
+            return stored
+
+    async def get(self, key: str) -> Blob:
+        if key in self._spooled:
+            return await self._spool.get(key)
+        return await self._primary.get(key)
+
+    async def stat(self, key: str) -> BlobFacts | None:
+        if key in self._spooled:
+            return await self._spool.stat(key)
+        return await self._primary.stat(key)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._spooled.pop(key, None)
+        await self._spool.delete(keys)
+        await self._primary.delete(keys)
+
+    async def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
+        async for facts in self._primary.list(prefix):
+            yield facts
+
+    def url(self, key: str, seconds: int) -> str | None:
+        return None if key in self._spooled else self._primary.url(key, seconds)
+
+    def spooled(self, key: str) -> bool:
+        """Whether an object waits for the primary store."""
+        return key in self._spooled
+
+    async def drain(self) -> int:
+        """Move what waits to the primary store; how much was moved. Ends quietly while the primary is away."""
+        if not self._spooled:
+            await self._remember()
+        moved = 0
+        for key, mime in tuple(self._spooled.items()):
+            try:
+                blob = await self._spool.get(key)
+                await self._primary.put(key, blob.data, mime)
+            except StorageDown:
+                break
+            except NotFound:
+                pass
+            await self._spool.delete([key])
+            self._spooled.pop(key, None)
+            moved += 1
+        self.waiting = len(self._spooled)
+        return moved
+
+    async def _remember(self) -> None:
+        """What an earlier process left in the spool."""
+        async for facts in self._spool.list(""):
+            self._spooled[facts.key] = mime_of(facts.key)
+
+
+MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
+
+
+def mime_of(key: str) -> str:
+    """The type of a stored picture by its ending."""
+    return MIMES.get(key.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+def folder(path: Path) -> ObjectBlobStore:
+    """A store in a local folder, made if missing, readable by its owner only."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return ObjectBlobStore(LocalStore(os.fspath(path)))
+
+
+def bucket(
+    *,
+    endpoint: str | None,
+    name: str,
+    key_id: str,
+    secret: str,
+    region: str = "auto",
+    public_url: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> ObjectBlobStore:
+    """A store in an S3 bucket. R2 is `endpoint="https://ACCOUNT.r2.cloudflarestorage.com"` and region "auto"."""
+    client: Any = {"timeout": TIMEOUT, "connect_timeout": timedelta(seconds=5)}
+    if endpoint and endpoint.startswith("http://"):
+        client["allow_http"] = True
+    retry: Any = {"max_retries": 2, "retry_timeout": TIMEOUT}
+    store = S3Store(
+        name,
+        endpoint=endpoint,
+        region=region,
+        access_key_id=key_id,
+        secret_access_key=secret,
+        virtual_hosted_style_request=False,
+        client_options=cast("Any", {**client, **(options or {})}),
+        retry_config=retry,
+    )
+    return ObjectBlobStore(store, public_url=public_url)
+
+
+def _facts(meta: Any) -> BlobFacts:
+    etag = str(meta["e_tag"] or f"{meta['size']:x}-{meta['last_modified'].timestamp():.0f}").strip('"')
+    return BlobFacts(meta["path"], meta["size"], meta["last_modified"].timestamp(), etag)
+
+
+def _down(error: Exception) -> StorageDown:
+    return StorageDown(
+        f"The picture store cannot be reached ({type(error).__name__}); check STORAGE and its settings",
+        f"图片存储不可用（{type(error).__name__}），请检查 STORAGE 相关设置",
+        code="storage_unavailable",
+    )

@@ -1,0 +1,127 @@
+"""Links of users: public ones are fetched, everything else is refused at every step."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from gemgate.errors import BadRequest
+from gemgate.fetcher import GuardedFetcher, is_public
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("2001:4860:4860::8888", True), ("127.0.0.1", False), ("10.1.2.3", False),
+        ("172.16.0.1", False), ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False),
+        ("0.0.0.0", False), ("224.0.0.1", False), ("255.255.255.255", False), ("::1", False), ("::", False),
+        ("fe80::1", False), ("fe80::1%eth0", False), ("fc00::1", False), ("::ffff:127.0.0.1", False),
+        ("::ffff:8.8.8.8", True), ("2002:7f00:1::", False), ("64:ff9b::7f00:1", False), ("ff02::1", False),
+        ("192.0.2.1", False), ("198.18.0.1", False), ("240.0.0.1", False), ("x", False),
+    ],
+)  # fmt: skip
+def test_only_addresses_of_the_open_internet_are_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/x", "http://localhost/x", "http://[::1]/x", "http://169.254.169.254/latest/meta-data",
+        "http://2130706433/", "http://0x7f.0.0.1/", "http://0177.0.0.1/", "http://127.1/", "ftp://example.com/x",
+        "file:///etc/passwd", "http://user:pw@example.com/", "http://", "http://[::ffff:10.0.0.1]/", "http://a:99999/",
+        "gopher://x/", "http://0.0.0.0/", "//example.com/x", "http://10.0.0.1:22/",
+    ],
+)  # fmt: skip
+async def test_private_and_odd_links_are_refused(url: str) -> None:
+    with pytest.raises(BadRequest):
+        await GuardedFetcher(timeout=5).fetch(url, 1000)
+
+
+class Site:
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.hits: list[str] = []
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        found.hits.append(request.path)
+        match request.path:
+            case "/cat.png":
+                return web.Response(body=b"PNG" * 10, content_type="image/png")
+            case "/moved":
+                raise web.HTTPFound("/cat.png")
+            case "/inside":
+                raise web.HTTPFound("http://10.0.0.1/secret")
+            case "/loop":
+                raise web.HTTPFound("/loop")
+            case "/endless":
+                answer = web.StreamResponse()
+                await answer.prepare(request)
+                for _ in range(200):
+                    await answer.write(b"x" * 1000)
+                    await asyncio.sleep(0.001)
+                return answer
+            case "/slow":
+                await asyncio.sleep(5)
+        raise web.HTTPNotFound
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    await web.SockSite(runner, sock).start()
+    found = Site(sock.getsockname()[1])
+    yield found
+    await runner.cleanup()
+
+
+@pytest.fixture
+def fetcher() -> GuardedFetcher:
+    """Takes 127.0.0.1 for a public address, and nothing else."""
+    return GuardedFetcher(allowed=lambda address: address == "127.0.0.1" or is_public(address), timeout=1)
+
+
+async def test_a_link_is_fetched_with_its_type_and_name(site: Site, fetcher: GuardedFetcher) -> None:
+    got = await fetcher.fetch(f"http://127.0.0.1:{site.port}/moved", 1000)
+    assert (got.data, got.mime, got.name) == (b"PNG" * 10, "image/png", "cat.png")
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/inside", "public address"),
+        ("/loop", "redirects"),
+        ("/endless", "larger"),
+        ("/slow", "no answer"),
+        ("/gone", "HTTP 404"),
+    ],
+)
+async def test_what_goes_wrong_is_named(site: Site, fetcher: GuardedFetcher, path: str, reason: str) -> None:
+    with pytest.raises(BadRequest, match=reason):
+        await fetcher.fetch(f"http://127.0.0.1:{site.port}{path}", 5000)
+
+
+async def test_a_name_that_resolves_to_a_private_address_is_refused_before_connecting(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: the addresses that are checked are the ones that are connected to."""
+    answers = iter(["93.184.216.34", "127.0.0.1"])
+
+    async def resolve(host: str, port: int, **_: object) -> list:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve, raising=False)
+    fetcher = GuardedFetcher(timeout=2)
+    next(answers)
+    with pytest.raises(BadRequest, match="public address"):
+        await fetcher.fetch(f"http://rebind.example:{site.port}/cat.png", 1000)
+    assert site.hits == []
