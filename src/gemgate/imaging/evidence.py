@@ -38,17 +38,20 @@ class Evidence:
     """share:      nats found / nats a true logo would give here: about 1 with it, below 0 without.
     steadiness: mean over the sectors in standard errors.
     amplitude:  robust strength against the profile's: 1 with it, 0 without.
+    most:       the highest reading of the strength: compression thins a strong logo until it looks like a weaker one,
+                least so at the coarsest scale.
     """
 
     share: float
     steadiness: float
     amplitude: float
+    most: float = 0.0
 
     @property
     def speaks(self) -> bool:
         """Enough to act on."""
         low, high = AMPLITUDES
-        return self.share >= MIN_SHARE and self.steadiness >= MIN_STEADINESS and low <= self.amplitude <= high
+        return self.share >= MIN_SHARE and self.steadiness >= MIN_STEADINESS and low <= self.most <= high
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ def weigh(pixels: NDArray[np.uint8], left: int, top: int, profile: Profile, *, l
     """The evidence for `profile` with its box at (left, top) of `pixels` (height x width x 1 or 3).
 
     Two scales are looked at, because compression spoils the finer one and noise the coarser. Lossy pictures are judged
-    by luma, their chroma is too coarse (the blend is linear, so luma obeys it too), and their strength is read at the
-    coarser scale, where compression has not thinned it.
+    by luma, their chroma is too coarse (the blend is linear, so luma obeys it too), and their strength is read at
+    coarser scales, where compression has thinned it less.
     """
     pad = min(PADDING, left, top, pixels.shape[1] - left - profile.size, pixels.shape[0] - top - profile.size)
     region = pixels[top - pad : top + profile.size + pad, left - pad : left + profile.size + pad].astype(np.float32)
@@ -76,7 +79,10 @@ def weigh(pixels: NDArray[np.uint8], left: int, top: int, profile: Profile, *, l
         region = (region @ LUMA)[..., None]
     fine, coarse = _at_scale(region, profile, pad, 1), _at_scale(region, profile, pad, 2)
     best = max(fine, coarse, key=lambda each: (each.steadiness >= MIN_STEADINESS, each.share))
-    return replace(best, amplitude=coarse.amplitude if lossy else fine.amplitude)
+    if not lossy:
+        return replace(best, amplitude=fine.amplitude, most=fine.amplitude)
+    coarsest = _at_scale(region, profile, pad, 4)
+    return replace(best, amplitude=coarse.amplitude, most=max(coarse.amplitude, coarsest.amplitude))
 
 
 def _at_scale(region: Array, profile: Profile, pad: int, scale: int) -> Evidence:

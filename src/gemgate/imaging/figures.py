@@ -110,13 +110,10 @@ def profiles_from_json(text: str) -> tuple[Profile, ...]:
     """Read profiles that a user added or calibrated; ValueError names what is wrong."""
     try:
         rows = json.loads(text)["profiles"]
-        profiles = tuple(_profile(row) for row in rows)
+        return tuple(_checked(_profile(row)) for row in rows)
     except (TypeError, KeyError, ValueError) as wrong:
         message = f"not a file of logo profiles: {wrong}"
         raise ValueError(message) from wrong
-    for profile in profiles:
-        _check(profile)
-    return profiles
 
 
 def _profile(row: dict[str, Any]) -> Profile:
@@ -129,8 +126,8 @@ def _profile(row: dict[str, Any]) -> Profile:
     return Profile(**given)
 
 
-def _check(profile: Profile) -> None:
-    """ValueError unless the profile can be drawn: what a hand-written file gets wrong."""
+def _checked(profile: Profile) -> Profile:
+    """The profile; ValueError unless it can be drawn, for what a hand-written file gets wrong."""
     drawn = {"runs48": 48, "runs96": 96, "soft96": 96}.get(profile.shape, profile.size)
     half = profile.size // 2
     square = len(profile.quarter) == half and all(len(line) == half for line in profile.quarter)
@@ -141,5 +138,6 @@ def _check(profile: Profile) -> None:
         all(0 <= count * profile.peak <= profile.steps * 0.95 for line in profile.quarter for count in line),
     )
     if not all(sound):
-        message = f"the logo profile {profile.name!r} cannot be drawn: check its size, peak, shape and map"
+        message = f"{profile.name!r} cannot be drawn: check its size, peak, shape and map"
         raise ValueError(message)
+    return profile
