@@ -22,6 +22,8 @@ from gemgate.cookies.spec import SourceSpec
 
 DATABASE = "cookies.sqlite"
 _MILLISECONDS_SINCE = 16
+_BUILT_IN = {"personal": "1", "work": "2", "banking": "3", "shopping": "4"}
+"""The containers of a profile whose containers.json Firefox has not written yet."""
 
 
 def firefox_source(profile: str = "", container: str = "", *, home: Path | None = None) -> BrowserSource:
@@ -160,9 +162,9 @@ def _container_number(container: str, profile: Path) -> str:
         return "0"
     try:
         identities = json.loads((profile / "containers.json").read_text("utf-8"))["identities"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        identities = []
-    names = {_container_name(one): str(one.get("userContextId")) for one in identities if one.get("public", True)}
+        names = {_container_name(one): str(one["userContextId"]) for one in identities if one.get("public", True)}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        names = _BUILT_IN
     if number := names.get(container.lower()):
         return number
     have = ", ".join(filter(None, names)) or "none"

@@ -1,0 +1,165 @@
+"""Real browsers for tests: Debian's Firefox and Chromium, headless, each with a fresh profile, on the simulated Google.
+
+Missing ones are skipped by name; nothing a browser asks for leaves this machine, for the simulator is its proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemgate.simulator import Simulator
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def needed(name: str, *commands: str) -> str:
+    """The path of a system program; the test is skipped with its name when there is none."""
+    for command in commands:
+        if path := shutil.which(command):
+            return path
+    pytest.skip(f"{name} is not installed (apt-get install {commands[0]})")
+
+
+@pytest.fixture
+async def google() -> AsyncIterator[Simulator]:
+    async with Simulator(("alice", "bob")) as simulator:
+        yield simulator
+
+
+class Firefox:
+    """A running Firefox, driven through Marionette: frames of `length:[0, id, command, parameters]` on a socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._number = 0
+
+    async def receive(self) -> Any:
+        length = int((await self._reader.readuntil(b":"))[:-1])
+        return json.loads(await self._reader.readexactly(length))
+
+    async def command(self, name: str, **parameters: Any) -> Any:
+        self._number += 1
+        message = json.dumps([0, self._number, name, parameters]).encode()
+        self._writer.write(b"%d:%s" % (len(message), message))
+        _, _, error, result = await self.receive()
+        assert error is None, error
+        return result
+
+    async def trust(self, ca_file: Path) -> None:
+        """Add a certificate authority to this profile, as a person would in the settings."""
+        certificate = "".join(ca_file.read_text().split("-----")[2].split())
+        script = (
+            'Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB)'
+            '.addCertFromBase64(arguments[0], "C,,");'
+        )
+        await self.command("Marionette:SetContext", value="chrome")
+        await self.command("WebDriver:ExecuteScript", script=script, args=[certificate])
+        await self.command("Marionette:SetContext", value="content")
+
+    async def open(self, url: str) -> None:
+        await self.command("WebDriver:Navigate", url=url)
+
+    async def run(self, script: str) -> Any:
+        return (await self.command("WebDriver:ExecuteScript", script=script, args=[]))["value"]
+
+
+@asynccontextmanager
+async def firefox(home: Path, google: Simulator, profile: Path | None = None) -> AsyncIterator[Firefox]:
+    """Firefox in a home of its own. profile: None lets it make its default profile by itself."""
+    binary = needed("Firefox", "firefox-esr", "firefox")
+    port = await free_port()
+    preferences = {
+        "network.proxy.type": 1,
+        "network.proxy.ssl": "127.0.0.1",
+        "network.proxy.ssl_port": google.port,
+        "network.proxy.http": "127.0.0.1",
+        "network.proxy.http_port": google.port,
+        "marionette.port": port,
+        "app.normandy.enabled": False,
+        "datareporting.healthreport.uploadEnabled": False,
+    }
+    arguments = ["--headless", "--marionette", "--remote-allow-system-access"]
+    folder = profile
+    if folder is None:
+        folder = home / "made.default"
+        await finish(binary, "--headless", "-CreateProfile", f"default {folder}", HOME=str(home))
+        arguments += ["-P", "default"]
+    else:
+        arguments += ["--profile", str(folder)]
+        folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in preferences.items()]
+    (folder / "user.js").write_text("\n".join(lines))
+    process = await asyncio.create_subprocess_exec(
+        binary, *arguments, env=environment(home), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(60):
+            browser = Firefox(*await connected(port))
+            await browser.receive()
+            await browser.command("WebDriver:NewSession", capabilities={})
+            await browser.trust(google.ca_file)
+        yield browser
+    finally:
+        await ended(process)
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+
+
+async def free_port() -> int:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    return {**kept, "HOME": str(home), "MOZ_CRASHREPORTER_DISABLE": "1", **more}
+
+
+async def finish(*arguments: str, **env: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *arguments,
+        env={**environment(Path(env["HOME"])), **env},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(60):
+        await process.wait()
+
+
+async def ended(process: asyncio.subprocess.Process) -> None:
+    """Ask the process to go, and make it."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(20):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
