@@ -10,14 +10,20 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import BrowserContext, async_playwright
 
+from gemgate.accounts import Cookies
+from gemgate.ports import CookieSource
 from gemgate.simulator import Simulator
+
+SIGN_IN = "https://accounts.google.com/ServiceLogin?account="
+APP = "https://gemini.google.com/app"
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -163,3 +169,49 @@ async def ended(process: asyncio.subprocess.Process) -> None:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+async def eventually(source: CookieSource, wanted: Callable[[], dict[str, str]], seconds: float) -> Cookies:
+    """The cookies once they are the ones that Google knows; every read before must make sense, too."""
+    async with asyncio.timeout(seconds):
+        while True:
+            cookies = await source.read()
+            if cookies is not None and cookies.as_dict() == wanted():
+                return cookies
+            await asyncio.sleep(0.25)
+
+
+@asynccontextmanager
+async def chromium(
+    folder: Path, google: Simulator, *flags: str, keyring: bool = False
+) -> AsyncIterator[BrowserContext]:
+    binary = needed("Chromium", "chromium", "chromium-browser", "google-chrome")
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            folder,
+            executable_path=binary,
+            headless=True,
+            args=[*CHROMIUM_FLAGS, *flags],
+            proxy={"server": google.proxy_url},
+            ignore_https_errors=True,
+            ignore_default_args=["--password-store=basic"] if keyring else None,
+        )
+        try:
+            yield context
+        finally:
+            await context.close()
+
+
+async def chromium_signs_in(context: BrowserContext, name: str) -> Callable[[], Awaitable[None]]:
+    """Sign in; returns what lets the app's page rotate once."""
+    page = context.pages[0]
+    await page.goto(SIGN_IN + name)
+    await page.click(f"#sign-in-{name}")
+    await page.wait_for_selector("#account")
+
+    async def rotate() -> None:
+        await page.goto(APP + "?rotate=3600")
+        frame = next(frame for frame in page.frames if "RotateCookiesPage" in frame.url)
+        await frame.evaluate("rotate()")
+
+    return rotate

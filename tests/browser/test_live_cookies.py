@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, async_playwright
 
-from gemgate.accounts import Cookies
 from gemgate.cookies.sources import source_of
-from gemgate.ports import CookieSource
 from gemgate.simulator import Simulator
-from tests.browser.conftest import CHROMIUM_FLAGS, Firefox, firefox, needed
+from tests.browser.conftest import APP, SIGN_IN, Firefox, chromium, chromium_signs_in, eventually, firefox
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
-
-SIGN_IN = "https://accounts.google.com/ServiceLogin?account="
-APP = "https://gemini.google.com/app"
-
-
-async def eventually(source: CookieSource, wanted: Callable[[], dict[str, str]], seconds: float) -> Cookies:
-    """The cookies once they are the ones that Google knows; every read before must make sense, too."""
-    async with asyncio.timeout(seconds):
-        while True:
-            cookies = await source.read()
-            if cookies is not None and cookies.as_dict() == wanted():
-                return cookies
-            await asyncio.sleep(0.25)
 
 
 async def sign_in(browser: Firefox, name: str) -> None:
@@ -97,39 +79,6 @@ async def test_two_containers_of_firefox_hold_two_accounts(google: Simulator, tm
         for container, name in (("none", "alice"), ("Work", "bob"), ("2", "bob"), ("", "bob")):
             spec = f"browser:firefox:{profile}" + (f"#{container}" if container else "")
             await eventually(source_of(spec), lambda name=name: google.google.cookies(name), 30)  # type: ignore[misc]
-
-
-@asynccontextmanager
-async def chromium(folder: Path, google: Simulator, *flags: str) -> AsyncIterator[BrowserContext]:
-    binary = needed("Chromium", "chromium", "chromium-browser", "google-chrome")
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            folder,
-            executable_path=binary,
-            headless=True,
-            args=[*CHROMIUM_FLAGS, *flags],
-            proxy={"server": google.proxy_url},
-            ignore_https_errors=True,
-        )
-        try:
-            yield context
-        finally:
-            await context.close()
-
-
-async def chromium_signs_in(context: BrowserContext, name: str) -> Callable[[], Awaitable[None]]:
-    """Sign in; returns what lets the app's page rotate once."""
-    page = context.pages[0]
-    await page.goto(SIGN_IN + name)
-    await page.click(f"#sign-in-{name}")
-    await page.wait_for_selector("#account")
-
-    async def rotate() -> None:
-        await page.goto(APP + "?rotate=3600")
-        frame = next(frame for frame in page.frames if "RotateCookiesPage" in frame.url)
-        await frame.evaluate("rotate()")
-
-    return rotate
 
 
 async def test_chromium_is_read_while_it_runs_and_after_its_page_rotated(google: Simulator, tmp_path: Path) -> None:
