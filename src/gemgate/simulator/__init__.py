@@ -1,8 +1,13 @@
 """A strict, scriptable stand-in for the Gemini web service: `gemgate demo` runs on it, and it judges the gateway.
 
     async with Simulator(accounts=("alice",)) as sim:
-        sim.google.reply("hello", "Hello yourself")
+        sim.google.reply("hello", "Hello yourself", chars=4, pace=0.1)
+        sim.google.fault("generate", "reset", after_frames=2, match="bad luck")
         client = GeminiClient(psid, psidts, proxy=sim.proxy_url, verify=str(sim.ca_file))
+        ...
+        assert sim.record.generations == 1 and not sim.record.violations
+
+`RemoteSimulator.spawn()` and `python -m gemgate.simulator` run it as a process, with the same verbs over HTTP.
 
 From the outside in: `tunnel` (CONNECT, TLS) -> `http1`, `http2` (requests) -> `google` (hosts and paths, the verbs) ->
 `generate`, `rpc`, `pages`, `uploads`, `gallery` -> `world` (accounts, chats, script, record).

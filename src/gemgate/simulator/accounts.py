@@ -175,11 +175,6 @@ class Caller:
     def name(self) -> str:
         return self.session.account.name if self.session else ""
 
-    @property
-    def signed_in(self) -> Account | None:
-        """The account, if its cookies still count."""
-        return self.session.account if self.session and self.alive else None
-
 
 STRANGER = Caller()
 

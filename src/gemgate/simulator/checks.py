@@ -1,6 +1,7 @@
-"""The rules a request to the Gemini app must keep (protocol.md 4, 5): pure functions from a request to broken rules.
+"""The rules a request to the Gemini app must keep (protocol.md 4, 5): functions from a request to its broken rules.
 
 A broken rule is a readable sentence without secrets. An empty list means the request is as the web app would send it.
+The one thing a check remembers is the client's uuid, on the page that it belongs to.
 """
 
 from __future__ import annotations

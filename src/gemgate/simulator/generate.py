@@ -56,7 +56,9 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     """Answer one StreamGenerate."""
     form, values = request.form(), request.query
     opened = world.page(values.get("f.sid", ""))
-    choice, wrong = checks.model_header(request, opened, caller.signed_in)
+    token = form.get("at", b"").decode("latin-1")
+    # Whoever holds a token means an account, dead or alive; without one even dead cookies make a guest
+    choice, wrong = checks.model_header(request, opened, caller.account if token else None)
     order = checks.order(checks.read_freq(form), request, opened, choice)
     call = Call(world.clock(), caller.name, order.text, thinking=order.thinking, temporary=order.temporary)
     world.record.arrived(call)
@@ -64,7 +66,7 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     posted = _Posted(world, opened, choice, order, call, style)
     wrong = [*checks.headers(request), *checks.query(values, opened), *wrong, *order.wrong]
     try:
-        account = authenticate(opened, caller, form.get("at", b"").decode("latin-1"))
+        account = authenticate(opened, caller, token)
         if wrong:
             raise Refusal(status=400)
         assert opened is not None

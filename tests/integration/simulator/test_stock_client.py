@@ -173,8 +173,9 @@ async def test_a_session_that_expires_is_answered_by_a_guest_as_the_library_does
     client = await stock(sim)
     sim.google.expire("alice")
     with pytest.raises(APIError, match="Status: 401"):
-        await client.generate_content("hello", current_retry=0)
+        await client.generate_content("hello", model="gemini-pro", current_retry=0)
     assert sim.record.generations == 0
+    assert list(sim.record.violations) == []
     assert (await client.generate_content("say hi", current_retry=0)).text == "hi"
     assert not client.access_token
 
