@@ -7,6 +7,7 @@ Facts: `expiry` is in milliseconds from schema 16 on (Firefox 142), in seconds b
 from __future__ import annotations
 
 import configparser
+import functools
 import json
 import os
 import sqlite3
@@ -118,13 +119,18 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _read_ini(root: Path) -> configparser.RawConfigParser:
-    ini = configparser.RawConfigParser(strict=False)
     try:
-        ini.read_string((root / "profiles.ini").read_text("utf-8-sig"))
+        return _parsed((root / "profiles.ini").read_text("utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        return _parsed("")
     except (configparser.Error, UnicodeDecodeError):
         raise Unreadable(f"{root / 'profiles.ini'} is damaged", f"{root / 'profiles.ini'} 已损坏") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> configparser.RawConfigParser:
+    ini = configparser.RawConfigParser(strict=False)
+    ini.read_string(text)
     return ini
 
 
