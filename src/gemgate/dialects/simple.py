@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import Field
 
+from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
-from gemgate.dialects.wire import Body, status_of
-from gemgate.errors import GatewayError
+from gemgate.dialects.wire import (
+    Body,
+    Stamp,
+    base64_text,
+    decode_base64,
+    image_facts,
+    image_link,
+    rfc3339,
+    source_of_url,
+    status_of,
+)
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.files import Inline
+from gemgate.images import GeneratedImage, ImageOptions, ImageRequest, SizePolicy
+
+ResponseType = Literal["base64", "url"]
 
 
 class GenerateRequest(Body):
@@ -19,6 +37,45 @@ class GenerateRequest(Body):
     model: str | None = None
 
 
+class PicturesRequest(Body):
+    """What all simple calls for pictures share; the last three are ours (decisions.md 16)."""
+
+    prompt: str = Field(pattern=r"\S", max_length=32_000)
+    response_type: ResponseType = "base64"
+    model: str | None = None
+    size_policy: SizePolicy = "best_effort"
+    resample: bool = False
+    remove_logo: bool | None = None
+
+
+class GenerateImagesRequest(PicturesRequest):
+    """Body of POST /v1/generate-images; with `image` it is an edit."""
+
+    count: int = Field(default=1, ge=1, le=10)
+    image: str | None = None
+
+
+class EditImageRequest(PicturesRequest):
+    """Body of POST /v1/images/edit and, as JSON, of /v1/images/edits."""
+
+    image: str
+
+
+class CookiesRequest(Body):
+    """Body of POST /api/cookies: an object of cookies, a browser extension's list, or pasted text."""
+
+    cookies: dict[str, Any] | list[Any] | str
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesCall:
+    """A read request and how its answer is wanted."""
+
+    request: ImageRequest
+    as_url: bool
+
+
 def read_generate(body: GenerateRequest) -> ChatRequest:
     """A single user message that leaves no chat in the account's history."""
     return ChatRequest((Message("user", (Text(body.prompt),)),), body.model, temporary=True)
@@ -26,6 +83,99 @@ def read_generate(body: GenerateRequest) -> ChatRequest:
 
 def write_generate(reply: Reply, model: str) -> dict[str, Any]:
     return {"text": reply.text, "model": model}
+
+
+def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:
+    """The words of a call for pictures, or of an edit when it brings one."""
+    n = body.count if isinstance(body, GenerateImagesRequest) else 1
+    references = () if body.image is None else (_image(body.image),)
+    options = ImageOptions(size_policy=body.size_policy, resample=body.resample, remove_logo=body.remove_logo)
+    return PicturesCall(ImageRequest(body.prompt, body.model, n, references, options), body.response_type == "url")
+
+
+def _image(image: str) -> Inline:
+    """Base64 with or without a data: prefix; never an address or a path."""
+    if image[:5].lower() != "data:":
+        return Inline(decode_base64(image, "image"))
+    source = source_of_url(image, "image")
+    assert isinstance(source, Inline)
+    if source.mime and not source.mime.startswith("image/"):
+        raise BadRequest(f"image is {source.mime}, not a picture", f"image 是 {source.mime}，不是图片", param="image")
+    return source
+
+
+def write_images(
+    images: Sequence[GeneratedImage],
+    call: PicturesCall,
+    stamp: Stamp,
+    model: str,
+    *,
+    failures: Sequence[GatewayError] = (),
+    language: str = "en",
+) -> dict[str, Any]:
+    """`images` as data URLs or links, their measured facts under `details`, what failed under `errors`."""
+    answer: dict[str, Any] = {
+        "images": [picture(image, stamp, as_url=call.as_url) for image in images],
+        "model": model,
+        "details": [image_facts(image) for image in images],
+    }
+    if failures:
+        answer["errors"] = [{"error": error.text(language), "code": error.code or error.kind} for error in failures]
+    return answer
+
+
+def picture(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> str:
+    """A link, or a data URL; the other one when the wanted one cannot be had."""
+    if as_url or image.data is None:
+        return image_link(image, stamp)
+    return f"data:{image.mime};base64,{base64_text(image.data)}"
+
+
+def read_cookies(body: CookiesRequest) -> tuple[Cookies, str | None]:
+    """The cookies in any of the spellings people use, and the account they are for; BadRequest without a 1PSID."""
+    text = body.cookies if isinstance(body.cookies, str) else json.dumps(body.cookies)
+    return Cookies.parse(text), body.account
+
+
+def write_cookies(*, success: bool, message: str, account: str = "") -> dict[str, Any]:
+    """The answer to POST /api/cookies: never a value."""
+    answer: dict[str, Any] = {"success": success, "message": message}
+    return {**answer, "account": account} if account else answer
+
+
+def write_cookie_status(*, valid: bool, message: str) -> dict[str, Any]:
+    return {"valid": valid, "message": message}
+
+
+def write_upload(file_ids: Sequence[str]) -> dict[str, Any]:
+    """The answer to POST /upload: handles for the chat field `files`."""
+    return {"success": True, "files": list(file_ids)}
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationEntry:
+    """A stored conversation as lists show it; `modified` in epoch seconds, `nbytes` of what is stored."""
+
+    id: str
+    modified: float
+    nbytes: int = 0
+
+
+def write_conversations(entries: Sequence[ConversationEntry], total: int) -> dict[str, Any]:
+    """One page of GET /conversations; `total` counts all of the caller's."""
+    rows = [
+        {"conversation_id": e.id, "modified": rfc3339(e.modified), "size_kb": round(e.nbytes / 1024, 2)}
+        for e in entries
+    ]
+    return {"total": total, "conversations": rows}
+
+
+def write_conversation(conversation_id: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {"conversation_id": conversation_id, "metadata": dict(metadata)}
+
+
+def write_conversation_deleted() -> dict[str, Any]:
+    return {"message": "Conversation deleted"}
 
 
 def write_models(cards: list[ModelCard], default: str) -> dict[str, Any]:

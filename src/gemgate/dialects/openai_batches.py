@@ -1,0 +1,229 @@
+"""OpenAI batches: the objects of /v1/batches and the lines of their JSONL files (spec 1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gemgate.chat import Usage
+from gemgate.dialects.openai import envelope, error_code
+from gemgate.dialects.wire import Body, dumps, parse_json, read
+from gemgate.errors import BadRequest, GatewayError
+
+__all__ = [
+    "ENDPOINTS",
+    "BatchCreateRequest",
+    "BatchLine",
+    "BatchRecord",
+    "LineError",
+    "batch_listing",
+    "batch_object",
+    "envelope",
+    "read_create",
+    "read_lines",
+    "write_answer",
+    "write_failure",
+]
+
+Endpoint = Literal["/v1/chat/completions", "/v1/responses", "/v1/images/generations"]
+ENDPOINTS: tuple[Endpoint, ...] = ("/v1/chat/completions", "/v1/responses", "/v1/images/generations")
+MAX_LINES = 50_000
+
+Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
+
+
+class BatchCreateRequest(Body):
+    """Body of POST /v1/batches."""
+
+    input_file_id: str
+    endpoint: str
+    completion_window: str = "24h"
+    metadata: dict[str, str] | None = None
+
+
+class LineBody(Body):
+    custom_id: str = Field(min_length=1, max_length=512)
+    method: Literal["POST"] = "POST"
+    url: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One call of a batch; `line` counts from 1."""
+
+    line: int
+    custom_id: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """Why a line cannot be run; `line` None when the whole file cannot."""
+
+    code: str
+    message: str
+    line: int | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A batch as it stands; times in epoch seconds by the status that began then, absent = not yet."""
+
+    id: str
+    endpoint: str
+    input_file_id: str
+    status: Status
+    created_at: float
+    expires_at: float
+    completion_window: str = "24h"
+    metadata: Mapping[str, str] | None = None
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    times: Mapping[Status, float] = field(default_factory=dict)
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: tuple[LineError, ...] = ()
+    model: str | None = None
+    usage: Usage | None = None
+
+
+def read_create(body: BatchCreateRequest) -> Endpoint:
+    """The endpoint whose calls the batch makes; BadRequest for another one or another window."""
+    if body.completion_window != "24h":
+        raise BadRequest("completion_window must be 24h", "completion_window 必须是 24h", param="completion_window")
+    for endpoint in ENDPOINTS:
+        if body.endpoint == endpoint:
+            return endpoint
+    raise BadRequest(
+        f"endpoint must be one of {', '.join(ENDPOINTS)}",
+        f"endpoint 必须是 {'、'.join(ENDPOINTS)} 之一",
+        param="endpoint",
+        code="invalid_endpoint",
+    )
+
+
+def read_lines(data: bytes, endpoint: str) -> tuple[list[BatchLine], list[LineError]]:
+    """The calls of an input file, and what is wrong with it line by line. A file with errors is not run at all."""
+    lines: list[BatchLine] = []
+    errors: list[LineError] = []
+    seen: set[str] = set()
+    for number, raw in _numbered(data):
+        if len(lines) + len(errors) >= MAX_LINES:
+            errors.append(LineError("too_many_tasks", f"The file has more than {MAX_LINES} lines"))
+            break
+        try:
+            line = _line(raw, number, endpoint)
+        except BadRequest as error:
+            errors.append(LineError(error.code or "invalid_json_line", error.en, number, error.param))
+            continue
+        if line.custom_id in seen:
+            message = f"custom_id {line.custom_id!r} stands in an earlier line too"
+            errors.append(LineError("duplicate_custom_id", message, number, "custom_id"))
+            continue
+        seen.add(line.custom_id)
+        lines.append(line)
+    if not lines and not errors:
+        errors.append(LineError("empty_file", "The file holds no calls"))
+    return lines, errors
+
+
+def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if stripped := raw.strip():
+            yield number, stripped
+
+
+def _line(raw: bytes, number: int, endpoint: str) -> BatchLine:
+    body = read(LineBody, parse_json(raw))
+    if body.url != endpoint:
+        raise BadRequest(
+            f"url is {body.url}, the batch is for {endpoint}",
+            f"url 为 {body.url}，而该批次用于 {endpoint}",
+            param="url",
+            code="mismatched_endpoint",
+        )
+    if body.body.get("stream"):
+        raise BadRequest("stream cannot be used in a batch", "批次中不能使用 stream", param="body.stream")
+    return BatchLine(number, body.custom_id, body.body)
+
+
+def write_answer(line_id: str, custom_id: str, request_id: str, status: int, body: Mapping[str, Any]) -> bytes:
+    """A line of the output file: the call was answered, by a 200 or by an error of its own."""
+    response = {"status_code": status, "request_id": request_id, "body": body}
+    return dumps({"id": line_id, "custom_id": custom_id, "response": response, "error": None}) + b"\n"
+
+
+def write_failure(line_id: str, custom_id: str, error: GatewayError, language: str = "en") -> bytes:
+    """A line of the error file: the call was never answered (expired, cancelled, no account)."""
+    problem = {"code": error_code(error) or error.kind, "message": error.text(language)}
+    return dumps({"id": line_id, "custom_id": custom_id, "response": None, "error": problem}) + b"\n"
+
+
+_TIMED: tuple[Status, ...] = (
+    "in_progress",
+    "finalizing",
+    "completed",
+    "failed",
+    "expired",
+    "cancelling",
+    "cancelled",
+)
+
+
+def batch_object(batch: BatchRecord) -> dict[str, Any]:
+    """One batch."""
+    errors = [{"code": e.code, "message": e.message, "line": e.line, "param": e.param} for e in batch.errors]
+    return {
+        "id": batch.id,
+        "object": "batch",
+        "endpoint": batch.endpoint,
+        "model": batch.model,
+        "errors": {"object": "list", "data": errors} if errors else None,
+        "input_file_id": batch.input_file_id,
+        "completion_window": batch.completion_window,
+        "status": batch.status,
+        "output_file_id": batch.output_file_id,
+        "error_file_id": batch.error_file_id,
+        "created_at": int(batch.created_at),
+        "expires_at": int(batch.expires_at),
+        **{f"{status}_at": int(batch.times[status]) if status in batch.times else None for status in _TIMED},
+        "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
+        "usage": _usage(batch.usage) if batch.usage is not None else None,
+        "metadata": dict(batch.metadata) if batch.metadata is not None else None,
+    }
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": usage.completion_tokens + usage.reasoning_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def batch_listing(batches: Sequence[BatchRecord], *, after: str | None = None, limit: int = 20) -> dict[str, Any]:
+    """One page of all `batches`, newest first; BadRequest for an unknown cursor."""
+    if not 1 <= limit <= 100:
+        raise BadRequest("limit must be from 1 to 100", "limit 必须在 1 到 100 之间", param="limit")
+    rows = sorted(batches, key=lambda batch: (batch.created_at, batch.id), reverse=True)
+    if after is not None:
+        at = next((at for at, batch in enumerate(rows) if batch.id == after), None)
+        if at is None:
+            raise BadRequest("after names no batch", "after 不是已有的批次", param="after")
+        rows = rows[at + 1 :]
+    page = rows[:limit]
+    return {
+        "object": "list",
+        "data": [batch_object(batch) for batch in page],
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+        "has_more": len(rows) > len(page),
+    }

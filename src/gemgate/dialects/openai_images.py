@@ -1,0 +1,214 @@
+"""OpenAI images: generations and edits, and the pictures that answer them (api_contract.md 4).
+
+One path takes three bodies of an edit: the SDK's multipart form, OpenAI's JSON, and the simple JSON of `simple.py`;
+`is_simple_edit` tells the last two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gemgate.chat import Usage
+from gemgate.dialects.openai import envelope, image_entry, image_options, unsupported
+from gemgate.dialects.wire import Body, Stamp, base64_text, decode_base64, read, source_of_url, sse
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.files import Inline, Source, Stored
+from gemgate.images import GeneratedImage, ImageRequest, SizePolicy
+
+__all__ = [
+    "EditsRequest",
+    "GenerationsRequest",
+    "ImagesCall",
+    "envelope",
+    "is_simple_edit",
+    "read_edits",
+    "read_edits_form",
+    "read_generations",
+    "write",
+    "write_events",
+]
+
+MAX_REFERENCES = 16
+
+
+class GenerationsRequest(Body):
+    """Body of POST /v1/images/generations; style, background and the like are tolerated."""
+
+    prompt: str = Field(pattern=r"\S", max_length=32_000)
+    model: str | None = None
+    n: int | None = Field(default=None, ge=1, le=10)
+    response_format: Literal["b64_json", "url"] | None = None
+    size: str | None = None
+    quality: str | None = None
+    stream: bool | None = None
+    size_policy: SizePolicy | None = None
+    resample: bool | None = None
+    remove_logo: bool | None = None
+
+
+class ImageReference(Body):
+    image_url: str | None = None
+    file_id: str | None = None
+
+
+class EditsRequest(GenerationsRequest):
+    """OpenAI's JSON body of POST /v1/images/edits; `image` alone is base64."""
+
+    images: list[ImageReference] | None = Field(default=None, max_length=MAX_REFERENCES)
+    image: str | list[str] | None = None
+    mask: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesCall:
+    """A read request and how its answer is wanted."""
+
+    request: ImageRequest
+    as_url: bool = False
+    stream: bool = False
+
+
+def read_generations(body: GenerationsRequest) -> ImagesCall:
+    """The words of a request for pictures."""
+    return _call(body, ())
+
+
+def is_simple_edit(body: Mapping[str, Any]) -> bool:
+    """Whether a JSON body of /v1/images/edits is the simple dialect's: one `image`, and none of OpenAI's own words."""
+    return "images" not in body and ("response_type" in body or "response_format" not in body)
+
+
+def read_edits(body: EditsRequest) -> ImagesCall:
+    """The words of an edit in OpenAI's JSON."""
+    if body.mask is not None:
+        raise _no_mask()
+    references: list[Source] = [_reference(image, f"images[{at}]") for at, image in enumerate(body.images or ())]
+    listed = [body.image] if isinstance(body.image, str) else body.image or []
+    references += [_base64_image(image, "image") for image in listed]
+    return _call(body, _some(references))
+
+
+def read_edits_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> ImagesCall:
+    """The words of an edit in the SDK's multipart form: text parts, and the parts that carry a file.
+
+    One picture comes as `image`, several as `image[]`; everything else as text, numbers too.
+    """
+    values = {name: value for name, value in fields if name not in ("image", "image[]", "mask")}
+    references: list[Source] = []
+    for name, file in files:
+        if name == "mask":
+            raise _no_mask()
+        if name in ("image", "image[]"):
+            if not file.data:
+                raise BadRequest("image is empty", "image 为空", param="image")
+            references.append(file)
+    if len(references) > MAX_REFERENCES:
+        raise BadRequest(f"At most {MAX_REFERENCES} images", f"最多 {MAX_REFERENCES} 张图片", param="image")
+    return _call(read(GenerationsRequest, values), _some(references))
+
+
+def _some(references: list[Source]) -> tuple[Source, ...]:
+    if not references:
+        raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
+    return tuple(references)
+
+
+def _no_mask() -> BadRequest:
+    return unsupported(
+        "mask",
+        "mask is not supported: the web app edits by words; say in the prompt what shall change and where",
+        "不支持 mask：网页版通过文字编辑，请在 prompt 中说明要修改的位置和内容",
+    )
+
+
+def _reference(image: ImageReference, where: str) -> Source:
+    if image.file_id:
+        return Stored(image.file_id)
+    if image.image_url:
+        return source_of_url(image.image_url, f"{where}.image_url")
+    raise BadRequest(f"{where} needs image_url or file_id", f"{where} 需要 image_url 或 file_id", param=where)
+
+
+def _base64_image(image: str, where: str) -> Inline:
+    """Base64 with or without a data: prefix; never an address or a path."""
+    if image[:5].lower() == "data:":
+        source = source_of_url(image, where)
+        assert isinstance(source, Inline)
+        return source
+    return Inline(decode_base64(image, where))
+
+
+def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCall:
+    options = image_options(
+        body.size,
+        body.quality,
+        size_policy=body.size_policy or "best_effort",
+        resample=bool(body.resample),
+        remove_logo=body.remove_logo,
+    )
+    request = ImageRequest(body.prompt, body.model, body.n or 1, references, options)
+    return ImagesCall(request, body.response_format == "url", bool(body.stream))
+
+
+def write(
+    images: Sequence[GeneratedImage],
+    call: ImagesCall,
+    stamp: Stamp,
+    usage: Usage,
+    *,
+    image_tokens: int = 0,
+    failures: Sequence[GatewayError] = (),
+    language: str = "en",
+) -> dict[str, Any]:
+    """The ImagesResponse: what succeeded, and beside it what did not (decisions.md 10).
+
+    usage: estimates; `image_tokens` of its prompt tokens are the references'.
+    """
+    answer: dict[str, Any] = {
+        "created": stamp.created,
+        "data": [image_entry(image, stamp, as_url=call.as_url) for image in images],
+        "usage": write_usage(usage, image_tokens),
+    }
+    if failures:
+        answer["errors"] = [envelope(error, language, "")[1]["error"] for error in failures]
+    return answer
+
+
+def write_usage(usage: Usage, image_tokens: int) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {"text_tokens": usage.prompt_tokens - image_tokens, "image_tokens": image_tokens},
+        "output_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "estimated": usage.estimated,
+    }
+
+
+_FORMATS = {"image/jpeg": "jpeg", "image/webp": "webp"}
+
+
+def write_events(
+    images: Sequence[GeneratedImage], call: ImagesCall, stamp: Stamp, usage: Usage, *, image_tokens: int = 0
+) -> bytes:
+    """`stream: true`: the finished pictures as events, one each; there is nothing partial to show."""
+    kind = "image_edit.completed" if call.request.references else "image_generation.completed"
+    return b"".join(
+        sse(
+            {
+                "type": kind,
+                "b64_json": base64_text(image.data or b""),
+                "created_at": stamp.created,
+                "size": str(image.size),
+                "quality": call.request.options.quality or "auto",
+                "background": "auto",
+                "output_format": _FORMATS.get(image.mime, "png"),
+                "usage": write_usage(usage, image_tokens),
+            },
+            kind,
+        )
+        for image in images
+    )
