@@ -101,6 +101,7 @@ class Member:
         self.offers: tuple[Offer, ...] = ()
         self.cookies: Cookies | None = None
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
+        self.handles: dict[str, tuple[str, float]] = {}
         self.signed_in_at = 0.0
         self.last_error: GatewayError | None = None
         self.generation = 0
@@ -204,6 +205,8 @@ class Member:
                     await self._fell("needs_login" if isinstance(error, SignedOut) else "error", error)
                 raise
             self.generation += 1
+            if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
+                self.handles = {}  # another session may be another person: what was uploaded stays with the first
             self.cookies = tried
             self.offers = opened.offers
             self.signed_in_at = self._clock.now()

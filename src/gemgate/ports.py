@@ -6,13 +6,15 @@ Each port has one contract test suite that runs over every adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
+from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, State, UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.files import Inline
+from gemgate.errors import AccountError, GatewayError
+from gemgate.files import Inline, StoredFile
+from gemgate.images import GeneratedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,56 @@ class BlobStore(Protocol):
         ...
 
 
+class FileStore(Protocol):
+    """Uploaded files: bytes in the blob store, facts in the database; never seen by another owner."""
+
+    async def add(self, file: StoredFile, data: bytes) -> None: ...
+
+    async def get(self, file_id: str, owner: str) -> StoredFile | None: ...
+
+    async def read(self, file: StoredFile) -> bytes: ...
+
+    async def list(self, owner: str, purpose: str | None = None) -> Sequence[StoredFile]:
+        """Newest first."""
+        ...
+
+    async def delete(self, file: StoredFile) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A delivered picture as the gallery keeps it: facts without bytes, whose it is, and what it was made from.
+
+    references: sha256 of the pictures that went into an edit; batch: the batch it belongs to, or "".
+    """
+
+    image: GeneratedImage
+    tenant: str
+    created_at: float
+    references: tuple[str, ...] = ()
+    batch: str = ""
+
+
+class Gallery(Protocol):
+    """The facts of all delivered pictures."""
+
+    async def remember(self, picture: Picture) -> None: ...
+
+    async def find(self, name: str) -> Picture | None: ...
+
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[Picture]:
+        """Newest first; `tenant` None for all of them."""
+        ...
+
+    async def forget(self, names: Sequence[str]) -> None: ...
+
+    async def older_than(self, moment: float, limit: int) -> Sequence[str]:
+        """Names of pictures made before `moment`."""
+        ...
+
+    async def count(self) -> int: ...
+
+
 class Fetcher(Protocol):
     """Gets what a user's link points at, and nothing that is not public."""
 
@@ -292,12 +344,217 @@ class Observer(Protocol):
     def note(self, fact: Fact) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An encrypted text, and which key it is under (an id that tells nothing of the key)."""
+
+    key_id: str
+    text: str = field(repr=False)
+
+
+class Vault(Protocol):
+    """Encrypts secrets at rest, each bound to its subject."""
+
+    async def seal(self, subject: str, plain: Mapping[str, str]) -> Sealed: ...
+
+    async def open(self, subject: str, sealed: Sealed) -> dict[str, str]:
+        """AccountError when the key is lost, or the text is damaged or another subject's."""
+        ...
+
+    async def rewrap(self, subject: str, sealed: Sealed) -> Sealed | None:
+        """The same under the first key; None when it is that already."""
+        ...
+
+
+Origin = Literal["environment", "file", "admin"]
+"""Who set an account up: the settings, accounts.toml, or a person at run time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSetup:
+    """How an account is set up. source: as `COOKIE_SOURCE` is spelled, "" = cookies are handed over by hand.
+
+    lanes: calls at once, None = the general setting.
+    """
+
+    name: str
+    kind: Kind = "web"
+    source: str = ""
+    proxy: str | None = field(default=None, repr=False)
+    lanes: int | None = None
+    weight: float = 1.0
+    origin: Origin = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCircuit:
+    """A circuit that a restart must not close. Epoch seconds."""
+
+    failures: int = 0
+    until: float = 0.0
+    opened_at: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAccount:
+    """An account as it is stored.
+
+    generation: counts every change of the cookies; writers name the one they saw, and a stale one loses.
+    proven:     whether the cookies have signed in; while they have not, `previous` holds the last good ones.
+    taken:      digest of the source's cookies when they were last taken (`Cookies.digest`), "" = never.
+    identity:   what tells the Google account behind it from others, "" = unknown.
+    owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
+    trouble:    why the stored secrets cannot be opened; the account must not run on what is left.
+    """
+
+    setup: AccountSetup
+    paused: bool = False
+    cookies: Cookies | None = None
+    proven: bool = False
+    previous: Cookies | None = None
+    generation: int = 0
+    taken: str = ""
+    identity: str = ""
+    state: State = "starting"
+    error_en: str = ""
+    error_zh: str = ""
+    circuits: Mapping[Capability, KeptCircuit] = field(default_factory=dict)
+    owner: str = ""
+    lease_until: float = 0.0
+    trouble: AccountError | None = None
+
+    @property
+    def name(self) -> str:
+        return self.setup.name
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLife:
+    """One session of an account from its sign-in on. Epoch seconds; ended_at None = it lives.
+
+    died: it ended by itself (not replaced by another sign-in), so its length says how long sessions last.
+    """
+
+    account: str
+    began_at: float
+    renewed_at: float
+    ended_at: float | None = None
+    died: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what to an account, and when (epoch seconds)."""
+
+    at: float
+    actor: str
+    action: str
+    account: str = ""
+    detail: str = ""
+
+
+class AccountStore(Protocol):
+    """What a restart must not forget of the accounts. Names of unknown accounts are NotFound; StorageDown anywhere."""
+
+    async def all(self) -> tuple[KeptAccount, ...]:
+        """Every account, by name."""
+        ...
+
+    async def get(self, name: str) -> KeptAccount: ...
+
+    async def set_up(self, setup: AccountSetup) -> bool:
+        """Add an account or change how it is set up; its state and cookies stay. Whether it is new."""
+        ...
+
+    async def remove(self, name: str) -> None: ...
+
+    async def pause(self, name: str, paused: bool) -> None: ...
+
+    async def keep_cookies(
+        self,
+        name: str,
+        cookies: Cookies,
+        *,
+        generation: int,
+        proven: bool,
+        taken: str | None = None,
+        identity: str | None = None,
+        at: float,
+    ) -> int | None:
+        """Store cookies if `generation` is still the account's; the new generation, or None for a stale writer.
+
+        Unproven ones keep the last good ones beside them. Proven ones of the same session count as a renewal at `at`,
+        those of another begin a new life.
+        """
+        ...
+
+    async def prove(self, name: str, *, generation: int, at: float) -> int | None:
+        """The unproven cookies signed in: forget the ones before."""
+        ...
+
+    async def fall_back(self, name: str, *, generation: int) -> int | None:
+        """The unproven cookies are no good: the last good ones are in force again."""
+        ...
+
+    async def keep_state(
+        self,
+        name: str,
+        state: State,
+        error: GatewayError | None,
+        circuits: Mapping[Capability, KeptCircuit],
+        *,
+        owner: str,
+        at: float,
+    ) -> bool:
+        """Store state word, last error and all circuits that are not closed; False when another node owns it now.
+
+        "needs_login" ends the life of the session.
+        """
+        ...
+
+    async def claim(self, name: str, owner: str, seconds: float) -> bool:
+        """Become the account's node for so long, unless another one is; the database's clock decides."""
+        ...
+
+    async def renew(self, owner: str, seconds: float) -> frozenset[str]:
+        """Extend all leases of `owner`, an expired one too until somebody takes it; the accounts it still holds."""
+        ...
+
+    async def release(self, owner: str, name: str | None = None) -> None:
+        """Give one account back, or all."""
+        ...
+
+    async def keep_address(self, node: str, address: str, circuit: KeptCircuit) -> None:
+        """Store the circuit of a way out; a closed one is forgotten."""
+        ...
+
+    async def addresses(self, node: str) -> dict[str, KeptCircuit]: ...
+
+    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionLife, ...]:
+        """Session lives of one account or all, newest first."""
+        ...
+
+    async def audit(self, line: AuditLine) -> None: ...
+
+    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
+        """Newest first."""
+        ...
+
+    async def rewrap(self) -> int:
+        """Bring every secret under the first key; how many were not. What cannot be opened stays as it is."""
+        ...
+
+
 Dice = Callable[[], float]
 """A random number in [0, 1)."""
 
 __all__ = [
+    "AccountSetup",
+    "AccountStore",
     "Answered",
     "Answering",
+    "AuditLine",
     "Caller",
     "Clock",
     "CookieSource",
@@ -307,13 +564,19 @@ __all__ = [
     "Fetched",
     "ImageFound",
     "ImageRef",
+    "KeptAccount",
+    "KeptCircuit",
     "Limiter",
     "Observer",
+    "Origin",
     "Piece",
     "Prompt",
     "Quota",
+    "Sealed",
     "Sequence",
+    "SessionLife",
     "Thread",
     "Upload",
     "Upstream",
+    "Vault",
 ]

@@ -2,6 +2,7 @@
 
 measure    what a file says it is, before anything is decoded
 clean      take the visible logo off, on evidence only; SynthID is never touched
+resample   another size, when asked for
 stamp      keep or add machine-readable provenance
 file_name  the name a picture is stored under
 thumbnail  a small preview
@@ -13,6 +14,7 @@ from gemgate.imaging.figures import PROFILES, Profile, profiles_from_json, profi
 from gemgate.imaging.header import MAX_PIXELS, Header, measure
 from gemgate.imaging.names import file_name, keyword
 from gemgate.imaging.provenance import Stamped, stamp
+from gemgate.imaging.resample import resample
 from gemgate.imaging.thumbnail import thumbnail
 from gemgate.imaging.unfit import Unfit
 from gemgate.imaging.watch import Moved, Watch
@@ -33,6 +35,7 @@ __all__ = [
     "measure",
     "profiles_from_json",
     "profiles_to_json",
+    "resample",
     "stamp",
     "thumbnail",
 ]

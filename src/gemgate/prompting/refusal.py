@@ -54,8 +54,10 @@ _PHRASES: dict[Meaning, tuple[str, ...]] = {
     "refusal": (
         r"\bi('m| am) (not able|unable|just a language model|a (text|language)[- ]based)",
         r"\bi (can't|cannot|won't|am not able to|'m unable to)\b",
-        r"\b(against|violat\w+|breach\w*) (my |our |the |google's )?"
-        r"(safety |content |usage )?(guidelines|polic(y|ies)|principles)",
+        (
+            r"\b(against|violat\w+|breach\w*) (my |our |the |google's )?"
+            r"(safety |content |usage )?(guidelines|polic(y|ies)|principles)"
+        ),
         r"\bunable to (generate|create|help|assist|fulfil|fulfill|make|produce)",
         r"\b(not|isn't|is not) (appropriate|something i can|allowed|permitted)",
         r"(抱歉|对不起|很遗憾).{0,30}(无法|不能|不可以)|我(无法|不能|没办法)(生成|创建|协助|帮|满足|提供|处理)",

@@ -20,13 +20,14 @@ from gemini_webapi.constants import GRPC, Endpoint, Headers
 from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
-from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, UsageWindow
 from gemgate.upstreams.web import errors
 
 RPC_SECONDS = 20.0
 SESSION_SECONDS = 60.0
 """The session's own limit for what has no limit of its own (uploads and downloads of pictures)."""
 _REJECTED = 7
+_WINDOWS = {1: "5h", 2: "weekly"}
 IDLE_CONNECTION_SECONDS = 60
 """A kept-alive connection older than this is not used again: the fewer idle ones, the fewer that die under a prompt."""
 
@@ -107,12 +108,14 @@ class HardenedClient(GeminiClient):
             await super()._batch_execute(payloads, source_path, close_on_error=False, current_retry=0, **kwargs),
         )
 
-    async def rpc(self, rpcid: GRPC, payload: object) -> Any:
+    async def rpc(self, rpcid: GRPC, payload: object, source_path: str = "/app") -> Any:
         """One RPC; the decoded body of its part, or None when the answer holds none.
 
         SignedOut when Google rejects it with code 7 (the library notices that for some RPCs only).
         """
-        response = await self._batch_execute([RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())])
+        response = await self._batch_execute(
+            [RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())], source_path
+        )
         for part in extract_json_from_response(response.text):
             if get_nested_value(part, [1]) != rpcid:
                 continue
@@ -127,6 +130,16 @@ class HardenedClient(GeminiClient):
         await self._fetch_user_status()
         if problem := errors.of_account(self.account_status):
             raise problem
+
+    async def usage_windows(self) -> tuple[UsageWindow, ...]:
+        """Google's usage windows (jSf9Qc); asked for on a timer, never inside a call."""
+        found: list[UsageWindow] = []
+        for row in get_nested_value(await self.rpc(GRPC.GET_USAGE_INFO, [], "/usage"), [1], []):
+            name = _WINDOWS.get(get_nested_value(row, [2]))
+            used = get_nested_value(row, [1])
+            if name and isinstance(used, int | float):
+                found.append(UsageWindow(name, float(used), get_nested_value(row, [3, 0, 0])))
+        return tuple(found)
 
     async def close(self, delay: float = 0) -> None:
         """Hazard: any failing call closes the session under its neighbours. Only `shut` does."""

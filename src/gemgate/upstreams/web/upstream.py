@@ -21,8 +21,8 @@ from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
 from gemgate.errors import GatewayError
-from gemgate.ports import Deadlines, Fetched, ImageRef, Piece, Prompt, Thread, Upload
-from gemgate.upstreams.web import errors, generation
+from gemgate.ports import Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.upstreams.web import errors, generation, pictures
 from gemgate.upstreams.web.answer import Answer
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
@@ -66,6 +66,7 @@ class WebUpstream:
         self._lanes = lanes
         self._deadlines = deadlines or Deadlines()
         self._session: _Session | None = None
+        self._made_on: dict[str, _Session] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self, cookies: Cookies | None) -> Opened:
@@ -98,11 +99,16 @@ class WebUpstream:
             await session.client.shut()
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        async with self._using() as client:
+        session = self._session
+        async with self._using(session) as client:
             answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact)
+            made: list[str] = []
             try:
                 async for pieces in self._generate(client, prompt, answer):
                     for piece in pieces:
+                        if isinstance(piece, ImageFound) and session is not None:
+                            self._made_on[piece.ref.image_id] = session
+                            made.append(piece.ref.image_id)
                         yield piece
             except GatewayError as error:
                 if error.generated == "no" or prompt.temporary or not answer.cid:
@@ -112,6 +118,9 @@ class WebUpstream:
                     raise
                 for piece in rest:
                     yield piece
+            finally:
+                for image_id in made:
+                    self._made_on.pop(image_id, None)
 
     async def _generate(self, client: HardenedClient, prompt: Prompt, answer: Answer) -> AsyncIterator[list[Piece]]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
@@ -213,14 +222,17 @@ class WebUpstream:
             )
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
-        raise errors.drift(f"pictures are not fetched yet: {ref.image_id} {long_side}", "maybe")
+        async with self._using(self._made_on.get(ref.image_id)) as client:
+            return await pictures.fetch(client, ref, long_side)
 
     async def usage(self) -> tuple[UsageWindow, ...]:
-        return ()
+        async with self._using() as client:
+            return await self._call(client.usage_windows())
 
     @asynccontextmanager
-    async def _using(self) -> AsyncIterator[HardenedClient]:
-        session = self._session
+    async def _using(self, session: _Session | None = None) -> AsyncIterator[HardenedClient]:
+        """A session that stays open meanwhile: the given one, or the current."""
+        session = session or self._session
         if session is None:
             raise errors.signed_out("the session is not open")
         session.users += 1

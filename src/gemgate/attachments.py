@@ -1,0 +1,95 @@
+"""From what a caller points at to bytes that may go up: inline, by link, or uploaded before.
+
+Everything is checked before it is decoded or sent: size, type and pixels. Handles at Google are remembered per account,
+so the same file goes up once while its handle lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mimetypes
+from collections.abc import Iterable, Sequence
+
+from gemgate.errors import BadRequest, NotFound, UnsupportedMedia
+from gemgate.files import Inline, Link, Source, Stored
+from gemgate.imaging import Unfit, measure
+from gemgate.member import Member
+from gemgate.ports import Clock, Fetcher, FileStore, Upload
+
+HANDLE_SECONDS = 12 * 3600
+"""Google keeps an upload for a day (`ttl_1d` in its handle); half of that is safe."""
+
+
+class Attachments:
+    """`max_bytes` and `max_pixels` bound every single file."""
+
+    def __init__(
+        self, fetcher: Fetcher, files: FileStore | None, *, clock: Clock, max_bytes: int, max_pixels: int
+    ) -> None:
+        self._fetcher = fetcher
+        self._files = files
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+
+    async def load(self, sources: Iterable[Source], owner: str, *, pictures_only: bool = False) -> tuple[Upload, ...]:
+        """The files behind `sources`, in their order; a ClientError names the first that cannot be used."""
+        return tuple([await self._load(source, owner, pictures_only, at) for at, source in enumerate(sources, 1)])
+
+    async def _load(self, source: Source, owner: str, picture: bool, number: int) -> Upload:
+        found = await self._bytes(source, owner)
+        if len(found.data) > self._max_bytes:
+            raise BadRequest(
+                f"File {number} is larger than {self._max_bytes / 1e6:g} MB",
+                f"第 {number} 个文件超过 {self._max_bytes / 1e6:g} MB",
+                code="file_too_large",
+            )
+        mime = await asyncio.to_thread(self._type, found, picture)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(found.data).hexdigest())
+        name = found.name or f"file-{number}{mimetypes.guess_extension(mime) or ''}"
+        return Upload(name, mime, found.data, digest)
+
+    async def _bytes(self, source: Source, owner: str) -> Inline:
+        match source:
+            case Inline():
+                return source
+            case Link(url):
+                return await self._fetcher.fetch(url, self._max_bytes)
+            case Stored(file_id):
+                file = await self._files.get(file_id, owner) if self._files else None
+                if file is None or self._files is None:
+                    raise NotFound(f"There is no file {file_id}", f"文件 {file_id} 不存在", param="file_id")
+                return Inline(await self._files.read(file), file.mime, source.name or file.name)
+
+    def _type(self, found: Inline, picture: bool) -> str:
+        """The type that the bytes themselves show; what is declared counts only where bytes show nothing."""
+        try:
+            return measure(found.data, max_pixels=self._max_pixels).mime
+        except UnsupportedMedia:
+            declared = found.mime or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
+            if picture or declared.startswith("image/"):
+                raise BadRequest(
+                    "A reference picture is not a picture: send PNG, JPEG, WebP, GIF, AVIF or HEIC",
+                    "参考图片无法识别：请使用 PNG、JPEG、WebP、GIF、AVIF 或 HEIC",
+                    param="image",
+                    code="invalid_image",
+                ) from None
+            return declared
+        except Unfit as why:
+            raise BadRequest(str(why), param="image", code="invalid_image") from None
+
+    async def send_up(self, member: Member, uploads: Sequence[Upload]) -> tuple[tuple[str, str], ...]:
+        """(handle, name) of each file on this account, sent up where it is not there yet."""
+        return tuple(await asyncio.gather(*(self._send(member, upload) for upload in uploads)))
+
+    async def _send(self, member: Member, upload: Upload) -> tuple[str, str]:
+        now = self._clock.now()
+        key = f"{upload.sha256}/{upload.name}"
+        known = member.handles.get(key)
+        if known is not None and known[1] > now:
+            return known[0], upload.name
+        handle = await member.upstream.upload(upload)
+        member.handles = {k: v for k, v in member.handles.items() if v[1] > now}
+        member.handles[key] = (handle, now + HANDLE_SECONDS)
+        return handle, upload.name

@@ -1,0 +1,235 @@
+"""From a picture on Google's wire to a delivered one: fetch, measure, lift the logo, provenance, store.
+
+CPU work runs in worker threads with a deadline; after it, or after any doubt, the original is delivered. The facts say
+what was done: nothing is promised that was not measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from gemgate.errors import ClientError, StorageDown, Unprocessable
+from gemgate.images import GeneratedImage, ImageOptions, Logo
+from gemgate.imaging import PROFILES, Cleaned, Header, Profile, Watch, clean, file_name, measure, resample, stamp
+from gemgate.policy import links
+from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
+
+CPU_SECONDS = 30.0
+LINK_SECONDS = 7 * 24 * 3600
+KEEP_TYPES = ("png", "jpg", "webp", "gif")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one picture is made for: the wish, and whose it will be.
+
+    key and created_at fix the stored name of a batch picture, so that a second run finds what the first one stored.
+    """
+
+    prompt: str
+    model: str
+    options: ImageOptions
+    caller: Caller
+    references: tuple[str, ...] = ()
+    batch: str = ""
+    key: str = ""
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """What the worker thread made of the fetched bytes."""
+
+    data: bytes
+    header: Header
+    sha256: str
+    logo: Logo
+    resampled: bool
+    notes: tuple[str, ...]
+
+
+class ImagePipeline:
+    """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open."""
+
+    def __init__(
+        self,
+        store: BlobStore,
+        gallery: Gallery,
+        *,
+        clock: Clock,
+        observer: Observer,
+        remove_logo: bool = True,
+        link_key: bytes | None = None,
+        profiles: tuple[Profile, ...] = PROFILES,
+        workers: int = 2,
+    ) -> None:
+        self._store = store
+        self._gallery = gallery
+        self._clock = clock
+        self._observer = observer
+        self._remove_logo = remove_logo
+        self._link_key = link_key
+        self._profiles = profiles
+        self._watch = Watch(profiles)
+        self._watching = threading.Lock()
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
+
+    async def deliver(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
+        """The finished picture, stored and remembered. Unprocessable when `size_policy=require` is not met."""
+        began = self._clock.monotonic()
+        fetched = await upstream.fetch_image(ref, order.options.long_side)
+        fetched_at = self._clock.monotonic()
+        worked = await self._work(fetched, order)
+        worked_at = self._clock.monotonic()
+        wanted = order.options.long_side
+        delivered = max(worked.header.width, worked.header.height)
+        if wanted and delivered < wanted and order.options.size_policy == "require":
+            raise Unprocessable(
+                f"Google delivered {delivered} px on the long side, {wanted} px were required",
+                f"Google 返回的图片长边为 {delivered} 像素，未达到要求的 {wanted} 像素",
+                code="size_not_met",
+                generated="maybe",
+                details={"requested": wanted, "delivered": delivered},
+            )
+        image = await self._keep(worked, fetched, order)
+        stored_at = self._clock.monotonic()
+        self._observer.note(
+            Fact(
+                "image.delivered",
+                order.caller.request_id,
+                {
+                    "source": fetched.source,
+                    "size": str(image.size),
+                    "logo": image.logo,
+                    "bytes": image.nbytes,
+                    "fetch_seconds": round(fetched_at - began, 4),
+                    "work_seconds": round(worked_at - fetched_at, 4),
+                    "store_seconds": round(stored_at - worked_at, 4),
+                },
+            )
+        )
+        return image
+
+    async def _work(self, fetched: Fetched, order: Order) -> _Worked:
+        """The CPU part in a worker thread; past its deadline the original is delivered as it came."""
+        loop = asyncio.get_running_loop()
+        remove = self._remove_logo if order.options.remove_logo is None else order.options.remove_logo
+        try:
+            async with asyncio.timeout(CPU_SECONDS):
+                return await loop.run_in_executor(self._threads, self._worked, fetched, order.options, remove)
+        except TimeoutError:
+            header = measure(fetched.data, max_pixels=0)
+            digest = await asyncio.to_thread(lambda: hashlib.sha256(fetched.data).hexdigest())
+            return _Worked(fetched.data, header, digest, "kept", False, ("cleaning took too long",))
+
+    def _worked(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Worked:
+        notes: list[str] = []
+        cleaned = clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=0)
+        self._observe_corner(cleaned, fetched.data)
+        if cleaned.note:
+            notes.append(cleaned.note)
+        data = cleaned.data
+        header = measure(data, max_pixels=0)
+        wanted = options.long_side
+        resampled = False
+        if wanted and options.resample and max(header.width, header.height) != wanted:
+            try:
+                data = resample(data, wanted)
+            except ClientError as why:
+                notes.append(f"not resampled: {why}")
+            else:
+                notes.append(f"resampled from {header.width}x{header.height}")
+                header, resampled = measure(data, max_pixels=0), True
+        stamped = stamp(data, changed=data is not fetched.data)
+        if stamped.note:
+            notes.append(stamped.note)
+        data = stamped.data
+        if wanted and max(header.width, header.height) < wanted:
+            notes.append(f"smaller than the {wanted} px asked for: this is what Google delivered")
+        digest = hashlib.sha256(data).hexdigest()
+        return _Worked(data, header, digest, cleaned.logo, resampled, tuple(notes))
+
+    async def _keep(self, worked: _Worked, fetched: Fetched, order: Order) -> GeneratedImage:
+        at = order.created_at or self._clock.now()
+        moment = datetime.fromtimestamp(at, UTC)
+        token = order.key or secrets.token_hex(3)
+        file = file_name(order.prompt, moment, token, worked.header.extension)
+        name = f"{moment:%Y%m}/{moment:%Y%m%d}/{file}"
+        image = GeneratedImage(
+            width=worked.header.width,
+            height=worked.header.height,
+            nbytes=len(worked.data),
+            mime=worked.header.mime,
+            sha256=worked.sha256,
+            source=fetched.source,
+            logo=worked.logo,
+            model=order.model,
+            name=name,
+            requested=order.options.long_side,
+            resampled=worked.resampled,
+            note="; ".join(worked.notes),
+            prompt=order.prompt,
+            data=worked.data,
+        )
+        try:
+            await self._store.put("images/" + name, worked.data, worked.header.mime)
+        except StorageDown as error:
+            note = "; ".join(part for part in (image.note, f"not stored: {error.en}") if part)
+            return replace(image, name="", note=note)
+        facts = Picture(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
+        await self._gallery.remember(facts)
+        return replace(image, url=self.url_of(name))
+
+    async def stored_for(self, order: Order) -> GeneratedImage | None:
+        """The picture that an earlier run stored under a batch task's name, or None."""
+        moment = datetime.fromtimestamp(order.created_at, UTC)
+        for extension in KEEP_TYPES:
+            file = file_name(order.prompt, moment, order.key, extension)
+            name = f"{moment:%Y%m}/{moment:%Y%m%d}/{file}"
+            if picture := await self._gallery.find(name):
+                return replace(picture.image, url=self.url_of(name))
+            if await self._store.stat("images/" + name):
+                return await self._remembered(name, order)
+        return None
+
+    async def _remembered(self, name: str, order: Order) -> GeneratedImage:
+        """Facts of a picture whose bytes were stored but whose facts were not, measured anew."""
+        data = (await self._store.get("images/" + name)).data
+        header = measure(data, max_pixels=0)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        image = GeneratedImage(
+            header.width, header.height, len(data), header.mime, digest, "stored", "kept", order.model, name,
+            requested=order.options.long_side, prompt=order.prompt,
+        )  # fmt: skip
+        await self._gallery.remember(
+            Picture(image, order.caller.tenant, order.created_at, order.references, order.batch)
+        )
+        return replace(image, url=self.url_of(name))
+
+    def url_of(self, name: str) -> str:
+        """Where a stored picture can be fetched: the bucket's address, else our own route, signed if keys are used."""
+        if url := self._store.url("images/" + name, LINK_SECONDS):
+            return url
+        path = "/images/" + name
+        if self._link_key is None:
+            return path
+        return links.signed(path, int(self._clock.now()) + LINK_SECONDS, self._link_key)
+
+    def _observe_corner(self, cleaned: Cleaned, data: bytes) -> None:
+        """Notice that the logo has moved: warned about once, never removed by guess (logo.md 3). In a worker thread."""
+        if cleaned.corner is None:
+            return
+        header = measure(data, max_pixels=0)
+        with self._watching:
+            moved = self._watch.note((header.width, header.height), cleaned.corner)
+        if moved is not None:
+            self._observer.note(Fact("logo.moved", data={"what": moved.text}))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)

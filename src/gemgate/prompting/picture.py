@@ -1,0 +1,21 @@
+"""The prompt for a picture: what the web app has no fields for is said in words."""
+
+from __future__ import annotations
+
+from gemgate.images import ImageOptions
+
+
+def picture_prompt(prompt: str, options: ImageOptions, *, references: int) -> str:
+    """What is sent for one picture: the caller's own words last and unchanged, hints before them."""
+    hints: list[str] = []
+    if references == 1:
+        hints.append("Edit the attached picture as described and return the edited picture.")
+    elif references:
+        hints.append(f"Use the {references} attached pictures as described and return one picture.")
+    else:
+        hints.append("Generate an image.")
+    if options.aspect:
+        hints.append(f"Aspect ratio {options.aspect}.")
+    if options.quality in ("high", "hd"):
+        hints.append("High quality, fine detail.")
+    return " ".join(hints) + "\n\n" + prompt
