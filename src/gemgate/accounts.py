@@ -54,6 +54,11 @@ class Cookies:
         """Twelve hex digits that tell sessions apart without telling the cookie."""
         return hashlib.sha256(self.psid.encode()).hexdigest()[:12]
 
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change with any of the values."""
+        return hashlib.sha256("\n".join((self.psid, self.psidts, self.psidcc)).encode()).hexdigest()[:16]
+
     def as_dict(self) -> dict[str, str]:
         """Name -> value of the ones that are set: for the wire and the encrypted row only."""
         pairs = {PSID: self.psid, PSIDTS: self.psidts, PSIDCC: self.psidcc}
