@@ -6,7 +6,6 @@ the machine-readable provenance that the visible logo stood for.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -18,7 +17,6 @@ from typing import Annotated, NoReturn
 
 import numpy as np
 import typer
-from PIL import Image
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -39,7 +37,7 @@ from gemgate.imaging import (
 )
 from gemgate.imaging.calibrate import CORNER, Calibration, from_black, from_pictures
 from gemgate.imaging.logo import Pixels
-from gemgate.imaging.pictures import decoding
+from gemgate.imaging.pictures import decoding, opened
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 THREADS = 4
@@ -225,9 +223,9 @@ def _write(target: Path, data: bytes) -> None:
 
 def _corner(path: Path) -> Pixels:
     data = path.read_bytes()
-    measure(data)
+    header = measure(data)
     with decoding():
-        image = Image.open(io.BytesIO(data))
+        image = opened(data, header.mime)
         width, height = image.size
         corner = image.crop((max(0, width - CORNER), max(0, height - CORNER), width, height))
         return np.asarray(corner.convert("RGB"))

@@ -118,7 +118,7 @@ class JpegContainer:
 
     def write(self, xmp: bytes | None, *, drop_c2pa: bool) -> bytes:
         new = jpeg.segment(jpeg.APP1, JPEG_XMP + xmp) if xmp is not None else b""
-        at = self._xmp_at or next(each for each in self._segments if not self._leads(each))
+        at = self._xmp_at or self._behind_exif()
         out = [jpeg.START]
         for each in self._segments:
             if each is at and new:
@@ -127,9 +127,13 @@ class JpegContainer:
                 out.append(self._data[each.start : each.end])
         return b"".join([*out, self._data[self._segments[-1].end :]])
 
-    def _leads(self, each: jpeg.Segment) -> bool:
-        """JFIF and EXIF come first."""
-        return each.marker == jpeg.APP0 or self._is(each, jpeg.APP1, b"Exif\0")
+    def _behind_exif(self) -> jpeg.Segment:
+        """The segment behind JFIF and EXIF, which come first."""
+        first = 0
+        for index, each in enumerate(self._segments[:-1]):
+            if each.marker == jpeg.APP0 or self._is(each, jpeg.APP1, b"Exif\0"):
+                first = index + 1
+        return self._segments[first]
 
 
 class WebpContainer:

@@ -21,6 +21,8 @@ START: Final = b"\xff\xd8"
 APP0, APP1, APP2, APP11, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xEE, 0xFE
 TABLES, SCAN, END = 0xDB, 0xDA, 0xD9
 ADOBE_YCBCR: Final = 1
+MAX_SCANS: Final = 100
+"""Each scan of a progressive JPEG goes over all pixels again; encoders write about ten."""
 NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In compressed data a 0xff is followed by 0 or is a restart; anything else ends the scan."""
 
@@ -53,7 +55,10 @@ def segment(marker: int, body: bytes) -> bytes:
 
 
 def refuse_unsafe(data: bytes, found: tuple[Segment, ...]) -> None:
-    """Unfit for the kinds whose pixels cannot be written again as they were."""
+    """Unfit for the kinds whose pixels cannot be written again as they were, and for scans without end."""
+    if data.count(bytes([0xFF, SCAN])) > MAX_SCANS:
+        message = "the JPEG has more scans than a picture needs"
+        raise Unfit(message)
     for each in found:
         body = data[each.start + 4 : each.end]
         if each.marker == APP14 and body.startswith(b"Adobe") and body[11:12] != bytes([ADOBE_YCBCR]):

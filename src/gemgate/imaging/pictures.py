@@ -19,6 +19,21 @@ from gemgate.imaging.header import Header
 from gemgate.imaging.logo import Box, Pixels
 from gemgate.imaging.unfit import Unfit
 
+PILLOW_RAISES = (
+    *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError),
+    *(AssertionError, RuntimeError, struct.error),
+)
+"""What comes out of its decoders for one damaged file or another; found by fuzzing (tests/unit/imaging)."""
+
+
+FORMATS = {
+    "image/png": "PNG",
+    "image/jpeg": "JPEG",
+    "image/webp": "WEBP",
+    "image/gif": "GIF",
+    "image/avif": "AVIF",
+}
+
 
 class Picture(Protocol):
     """An opened picture file.
@@ -48,6 +63,14 @@ def open_picture(data: bytes, header: Header, reach: int) -> Picture:
     raise Unfit(message)
 
 
+def opened(data: bytes, mime: str) -> Image.Image:
+    """Pillow's image of a measured file, not yet decoded, by the decoder of its own type. Call in `decoding`."""
+    if mime not in FORMATS:
+        message = f"{mime} files cannot be decoded here"
+        raise Unfit(message)
+    return Image.open(io.BytesIO(data), formats=(FORMATS[mime],))
+
+
 @contextmanager
 def decoding() -> Iterator[None]:
     """Everything that Pillow raises on damaged input, as Unfit."""
@@ -55,16 +78,7 @@ def decoding() -> Iterator[None]:
         yield
     except Unfit:
         raise
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ArithmeticError,
-        struct.error,
-    ) as broken:
+    except PILLOW_RAISES as broken:
         message = "the picture cannot be decoded; it may be damaged"
         raise Unfit(message) from broken
     except Image.DecompressionBombError as bomb:
@@ -110,10 +124,11 @@ class _Decoded:
     """A file that Pillow decodes whole; the corner is cut out of it and pasted back."""
 
     lossy = False
+    mime = "image/png"
 
     def __init__(self, data: bytes, reach: int, modes: tuple[str, ...] = ("L", "LA", "RGB", "RGBA")) -> None:
         self._data = data
-        self._image = Image.open(io.BytesIO(data))
+        self._image = opened(data, self.mime)
         self._image.load()
         if self._image.mode not in modes:
             message = f"pictures in {self._image.mode} are left alone"
@@ -155,6 +170,7 @@ class InterlacedPng(_Decoded):
 
 class JpegPicture(_Decoded):
     lossy = True
+    mime = "image/jpeg"
 
     def __init__(self, data: bytes, reach: int) -> None:
         jpeg.refuse_unsafe(data, jpeg.segments(data))
@@ -167,6 +183,8 @@ class JpegPicture(_Decoded):
 
 
 class WebpPicture(_Decoded):
+    mime = "image/webp"
+
     def __init__(self, data: bytes, reach: int) -> None:
         self._chunks = webp.chunks(data)
         self.lossy = not webp.is_lossless(self._chunks)

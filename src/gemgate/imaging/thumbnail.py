@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image
-
 from gemgate.imaging.header import MAX_PIXELS, measure
-from gemgate.imaging.pictures import decoding
+from gemgate.imaging.pictures import decoding, opened
 
 
 def thumbnail(data: bytes, long_side: int = 320, *, max_pixels: int = MAX_PIXELS) -> bytes:
@@ -15,9 +13,9 @@ def thumbnail(data: bytes, long_side: int = 320, *, max_pixels: int = MAX_PIXELS
 
     Raises what `measure` raises, and `Unfit` (a ValueError) when the pixels cannot be decoded. CPU-bound.
     """
-    measure(data, max_pixels=max_pixels)
+    header = measure(data, max_pixels=max_pixels)
     with decoding():
-        image = Image.open(io.BytesIO(data))
+        image = opened(data, header.mime)
         image.draft("RGB", (long_side, long_side))
         image.thumbnail((long_side, long_side))
         mode = "RGBA" if image.has_transparency_data else "RGB"

@@ -7,7 +7,6 @@ Source of the property and its value: IPTC Photo Metadata Standard, "Digital Sou
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -21,7 +20,6 @@ TRAINED: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorith
 _ROOT: Final = f"{RDF} RDF"
 _DESCRIPTION: Final = f"{RDF} Description"
 _SOURCE_TYPE: Final = f"{IPTC} DigitalSourceType"
-_EMPTY_TAG: Final = re.compile(rb"""<([^\s/>]+)(?:[^"'>]|"[^"]*"|'[^']*')*?/>""")
 _EMPTY: Final = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
     f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"></rdf:RDF></x:xmpmeta>'
@@ -109,10 +107,8 @@ class _Reading:
 
     def _cut(self, packet: bytes) -> tuple[bytes, bytes]:
         """Before and behind the end tag; the slash of an element without one gives way to a real end tag."""
-        if self._end != self._start:
+        if packet.startswith(b"</", self._end):
             return packet[: self._end], packet[self._end :]
-        tag = _EMPTY_TAG.match(packet, self._start)
-        if not tag:
-            message = "the file's XMP packet cannot be read"
-            raise Unfit(message)
-        return packet[: tag.end() - 2] + b">", b"</" + tag[1] + b">" + packet[tag.end() :]
+        assert packet[self._end - 2 : self._end] == b"/>", "expat tells the end of an empty element"
+        name = packet[self._start + 1 : self._end - 2].split(maxsplit=1)[0]
+        return packet[: self._end - 2] + b">", b"</" + name + b">" + packet[self._end :]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,13 @@ Dice = np.random.Generator
 TEST_SEEDS = 1_000_000
 
 
+@lru_cache(maxsize=64)
 def paint(kind: str, seed: int, height: int = 512, width: int = 512) -> Pixels:
-    """One picture, height x width x 3."""
+    """One picture, height x width x 3, read-only."""
     dice = np.random.default_rng([sum(kind.encode()), seed])
-    return KINDS[kind](dice, height, width)
+    pixels = KINDS[kind](dice, height, width)
+    pixels.flags.writeable = False
+    return pixels
 
 
 def to_pixels(image: NDArray[np.floating]) -> Pixels:
@@ -266,9 +270,11 @@ def portrait(dice: Dice, h: int, w: int) -> Pixels:
 
 Kind = Callable[[Dice, int, int], Pixels]
 SEEN: dict[str, Kind] = {
-    k.__name__: k
-    for k in (gradient, radial, fractal, noise, grain, stripes, checker, page, flat, vector, near_white)
-    + (near_black, night, bokeh, leaves, landscape, foliage, sparkle)
+    kind.__name__: kind
+    for kind in (
+        *(gradient, radial, fractal, noise, grain, stripes, checker, page, flat, vector, near_white, near_black),
+        *(night, bokeh, leaves, landscape, foliage, sparkle),
+    )
 }
-HELD_OUT: dict[str, Kind] = {k.__name__: k for k in (tiles, resaved, snow, halftone, portrait)}
+HELD_OUT: dict[str, Kind] = {kind.__name__: kind for kind in (tiles, resaved, snow, halftone, portrait)}
 KINDS: dict[str, Kind] = SEEN | HELD_OUT
