@@ -1,0 +1,370 @@
+"""The accounts in the database, behind `ports.AccountStore`.
+
+Cookies change only by an UPDATE that names the generation its writer saw; whoever comes late changes nothing and is
+told so. State and circuits change only for the node that owns the account, or while nobody does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gemgate.accounts import Capability, Cookies, Kind, State
+from gemgate.errors import AccountError, GatewayError, NotFound
+from gemgate.ports import (
+    AccountSetup,
+    AuditLine,
+    KeptAccount,
+    KeptCircuit,
+    Origin,
+    Sealed,
+    SessionLife,
+    Vault,
+)
+from gemgate.stores.sql.database import Database, epoch_now
+from gemgate.stores.sql.schema import account, account_circuit, address_circuit, audit_line, session_life
+
+_PROXY = "proxy"
+
+
+class SqlAccountStore:
+    """See `ports.AccountStore` for what every method promises."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    # What is there
+
+    async def all(self) -> tuple[KeptAccount, ...]:
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(account).order_by(account.c.name))).mappings().all()
+            circuits = (await connection.execute(select(account_circuit))).all()
+        return tuple([await self._kept(row, (one for one in circuits if one.account == row["name"])) for row in rows])
+
+    async def get(self, name: str) -> KeptAccount:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(account).where(account.c.name == name))).mappings().first()
+            mine = select(account_circuit).where(account_circuit.c.account == name)
+            circuits = (await connection.execute(mine)).all()
+        if row is None:
+            raise _unknown(name)
+        return await self._kept(row, circuits)
+
+    async def _kept(self, row: Mapping[Any, Any], circuits: Iterable[Any]) -> KeptAccount:
+        name = row["name"]
+        opened: dict[str, dict[str, str]] = {}
+        trouble: AccountError | None = None
+        for column in (_PROXY, "cookies", "previous"):
+            if row[column] is not None:
+                try:
+                    opened[column] = await self._vault.open(name, Sealed(row[column + "_key"], row[column]))
+                except AccountError as error:
+                    trouble = trouble if column == "previous" else error
+        setup = AccountSetup(
+            name,
+            cast("Kind", row["kind"]),
+            row["source"],
+            opened.get(_PROXY, {}).get(_PROXY),
+            row["lanes"],
+            row["weight"],
+            cast("Origin", row["origin"]),
+        )
+        return KeptAccount(
+            setup,
+            paused=row["paused"],
+            cookies=Cookies.of(opened["cookies"]) if "cookies" in opened else None,
+            proven=row["proven"],
+            previous=Cookies.of(opened["previous"]) if "previous" in opened else None,
+            generation=row["generation"],
+            taken=row["taken"],
+            identity=row["identity"],
+            state=cast("State", row["state"]),
+            error_en=row["error_en"],
+            error_zh=row["error_zh"],
+            circuits={cast("Capability", one.capability): _circuit(one) for one in circuits},
+            owner=row["owner"],
+            lease_until=row["lease_until"],
+            trouble=trouble,
+        )
+
+    # How it is set up
+
+    async def set_up(self, setup: AccountSetup) -> bool:
+        proxy = await self._vault.seal(setup.name, {_PROXY: setup.proxy}) if setup.proxy else None
+        values = {
+            "kind": setup.kind,
+            "origin": setup.origin,
+            "source": setup.source,
+            "proxy": proxy.text if proxy else None,
+            "proxy_key": proxy.key_id if proxy else None,
+            "lanes": setup.lanes,
+            "weight": setup.weight,
+        }
+        async with self._database.writing() as connection:
+            adding = self._insert(account).values(name=setup.name, **values).on_conflict_do_nothing()
+            if await connection.scalar(adding.returning(account.c.name)) is not None:
+                return True
+            await connection.execute(update(account).where(account.c.name == setup.name).values(**values))
+            return False
+
+    async def remove(self, name: str) -> None:
+        async with self._database.writing() as connection:
+            gone = await connection.execute(delete(account).where(account.c.name == name))
+        if not gone.rowcount:
+            raise _unknown(name)
+
+    async def pause(self, name: str, paused: bool) -> None:
+        await self._change(account.c.name == name, name, paused=paused)
+
+    # Cookies
+
+    async def keep_cookies(
+        self,
+        name: str,
+        cookies: Cookies,
+        *,
+        generation: int,
+        proven: bool,
+        taken: str | None = None,
+        identity: str | None = None,
+        at: float,
+    ) -> int | None:
+        sealed = await self._vault.seal(name, cookies.as_dict())
+        values: dict[str, Any] = {
+            "cookies": sealed.text,
+            "cookies_key": sealed.key_id,
+            "proven": proven,
+            "previous": None if proven else case((account.c.proven, account.c.cookies), else_=account.c.previous),
+            "previous_key": None
+            if proven
+            else case((account.c.proven, account.c.cookies_key), else_=account.c.previous_key),
+            "changed_at": at,
+        }
+        if taken is not None:
+            values["taken"] = taken
+        if identity is not None:
+            values["identity"] = identity
+        async with self._database.writing() as connection:
+            new = await _advance(connection, name, generation, values)
+            if new is not None and proven:
+                await self._renewed(connection, name, cookies, at)
+            return new
+
+    async def prove(self, name: str, *, generation: int, at: float) -> int | None:
+        async with self._database.writing() as connection:
+            values = {"proven": True, "previous": None, "previous_key": None, "changed_at": at}
+            new = await _advance(connection, name, generation, values)
+            if new is None:
+                return None
+            row = (await connection.execute(select(account).where(account.c.name == name))).one()
+            if row.cookies is not None:
+                opened = await self._vault.open(name, Sealed(row.cookies_key, row.cookies))
+                await self._renewed(connection, name, Cookies.of(opened), at)
+            return new
+
+    async def fall_back(self, name: str, *, generation: int) -> int | None:
+        values = {
+            "cookies": account.c.previous,
+            "cookies_key": account.c.previous_key,
+            "proven": account.c.previous.is_not(None),
+            "previous": None,
+            "previous_key": None,
+        }
+        async with self._database.writing() as connection:
+            return await _advance(connection, name, generation, values)
+
+    async def _renewed(self, connection: AsyncConnection, name: str, cookies: Cookies, at: float) -> None:
+        """The session of these cookies lives at `at`; any other of the account has been replaced."""
+        await connection.execute(
+            update(session_life)
+            .where(session_life.c.account == name, session_life.c.session != cookies.identity)
+            .where(session_life.c.ended_at.is_(None))
+            .values(ended_at=at)
+        )
+        begun = {"account": name, "session": cookies.identity, "began_at": at, "renewed_at": at}
+        alive = {"renewed_at": at, "ended_at": None, "died": False}
+        await connection.execute(
+            self._insert(session_life)
+            .values(**begun)
+            .on_conflict_do_update(index_elements=["account", "session"], set_=alive)
+        )
+
+    # State
+
+    async def keep_state(
+        self,
+        name: str,
+        state: State,
+        error: GatewayError | None,
+        circuits: Mapping[Capability, KeptCircuit],
+        *,
+        owner: str,
+        at: float,
+    ) -> bool:
+        values = {
+            "state": state,
+            "error_en": error.en if error else "",
+            "error_zh": error.zh if error else "",
+            "changed_at": at,
+        }
+        async with self._database.writing() as connection:
+            changed = await connection.execute(
+                update(account).where(account.c.name == name, account.c.owner.in_(("", owner))).values(**values)
+            )
+            if not changed.rowcount:
+                await _must_exist(connection, name)
+                return False
+            await connection.execute(delete(account_circuit).where(account_circuit.c.account == name))
+            if rows := [{"account": name, "capability": c, **_columns(one)} for c, one in circuits.items()]:
+                await connection.execute(insert(account_circuit), rows)
+            if state == "needs_login":
+                await connection.execute(
+                    update(session_life)
+                    .where(session_life.c.account == name, session_life.c.ended_at.is_(None))
+                    .values(ended_at=at, died=True)
+                )
+        return True
+
+    async def keep_address(self, node: str, address: str, circuit: KeptCircuit) -> None:
+        mine = and_(address_circuit.c.node == node, address_circuit.c.address == address)
+        async with self._database.writing() as connection:
+            await connection.execute(delete(address_circuit).where(mine))
+            if circuit.until or circuit.failures:
+                await connection.execute(
+                    insert(address_circuit).values(node=node, address=address, **_columns(circuit))
+                )
+
+    async def addresses(self, node: str) -> dict[str, KeptCircuit]:
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(address_circuit).where(address_circuit.c.node == node))
+            return {row.address: _circuit(row) for row in rows}
+
+    # Who owns it
+
+    async def claim(self, name: str, owner: str, seconds: float) -> bool:
+        free = or_(account.c.owner.in_(("", owner)), account.c.lease_until <= epoch_now())
+        async with self._database.writing() as connection:
+            taken = await connection.execute(
+                update(account)
+                .where(account.c.name == name, free)
+                .values(owner=owner, lease_until=epoch_now() + seconds)
+            )
+            if not taken.rowcount:
+                await _must_exist(connection, name)
+            return bool(taken.rowcount)
+
+    async def renew(self, owner: str, seconds: float) -> frozenset[str]:
+        async with self._database.writing() as connection:
+            held = await connection.execute(
+                update(account)
+                .where(account.c.owner == owner)
+                .values(lease_until=epoch_now() + seconds)
+                .returning(account.c.name)
+            )
+            return frozenset(held.scalars())
+
+    async def release(self, owner: str, name: str | None = None) -> None:
+        leaving = update(account).where(account.c.owner == owner).values(owner="", lease_until=0.0)
+        async with self._database.writing() as connection:
+            await connection.execute(leaving if name is None else leaving.where(account.c.name == name))
+
+    # What was
+
+    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionLife, ...]:
+        wanted = select(session_life).order_by(session_life.c.began_at.desc(), session_life.c.id.desc()).limit(limit)
+        if name is not None:
+            wanted = wanted.where(session_life.c.account == name)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(wanted)
+            return tuple(SessionLife(r.account, r.began_at, r.renewed_at, r.ended_at, r.died) for r in rows)
+
+    async def audit(self, line: AuditLine) -> None:
+        values = {"at": line.at, "actor": line.actor, "action": line.action}
+        async with self._database.writing() as connection:
+            await connection.execute(insert(audit_line).values(account=line.account, detail=line.detail, **values))
+
+    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
+        wanted = select(audit_line).order_by(audit_line.c.at.desc(), audit_line.c.id.desc()).limit(limit)
+        if name is not None:
+            wanted = wanted.where(audit_line.c.account == name)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(wanted)
+            return tuple(AuditLine(r.at, r.actor, r.action, r.account, r.detail) for r in rows)
+
+    # Keys
+
+    async def rewrap(self) -> int:
+        changed = 0
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(account))).mappings().all()
+        for row in rows:
+            for column in (_PROXY, "cookies", "previous"):
+                if row[column] is not None:
+                    changed += await self._rewrap(row["name"], column, Sealed(row[column + "_key"], row[column]))
+        return changed
+
+    async def _rewrap(self, name: str, column: str, sealed: Sealed) -> int:
+        """Replace one secret unless it has changed meanwhile (then it is under the first key already)."""
+        try:
+            new = await self._vault.rewrap(name, sealed)
+        except AccountError:
+            return 0
+        if new is None:
+            return 0
+        same = and_(account.c.name == name, account.c[column] == sealed.text)
+        async with self._database.writing() as connection:
+            values = {column: new.text, column + "_key": new.key_id}
+            return (await connection.execute(update(account).where(same).values(**values))).rowcount
+
+    # Statements
+
+    async def _change(self, where: ColumnElement[bool], name: str, **values: Any) -> None:
+        async with self._database.writing() as connection:
+            if not (await connection.execute(update(account).where(where).values(**values))).rowcount:
+                raise _unknown(name)
+
+    def _insert(self, table: Any) -> Any:
+        """INSERT with ON CONFLICT, which both databases spell alike and SQLAlchemy keeps apart."""
+        return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)
+
+
+async def _advance(connection: AsyncConnection, name: str, generation: int, values: Mapping[str, Any]) -> int | None:
+    """Change an account's cookies if nobody has since `generation`."""
+    changed = await connection.execute(
+        update(account)
+        .where(account.c.name == name, account.c.generation == generation)
+        .values(generation=account.c.generation + 1, **values)
+        .returning(account.c.generation)
+    )
+    new: int | None = changed.scalar_one_or_none()
+    if new is None:
+        await _must_exist(connection, name)
+    return new
+
+
+async def _must_exist(connection: AsyncConnection, name: str) -> None:
+    found = await connection.scalar(select(func.count()).where(account.c.name == name))
+    if not found:
+        raise _unknown(name)
+
+
+def _columns(circuit: KeptCircuit) -> dict[str, Any]:
+    return {
+        "failures": circuit.failures,
+        "until": circuit.until,
+        "opened_at": circuit.opened_at,
+        "reason": circuit.reason,
+    }
+
+
+def _circuit(row: Any) -> KeptCircuit:
+    return KeptCircuit(row.failures, row.until, row.opened_at, row.reason)
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"There is no account {name}", f"没有名为 {name} 的账号", code="account_not_found")

@@ -1,0 +1,193 @@
+"""The database: how it is opened, and the only two ways to use it, `reading()` and `writing()`.
+
+SQLite opens no transaction for a SELECT, so a read-then-write loses updates silently (engines.md e): here every write
+transaction begins with BEGIN IMMEDIATE. PostgreSQL's READ COMMITTED loses them as well: there, and everywhere for
+preference, change a row by one `UPDATE ... WHERE` that names what was seen, or read it FOR UPDATE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Double, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.functions import FunctionElement
+
+from gemgate.errors import GatewayError, StorageDown
+from gemgate.stores.sql import migrate
+
+BUSY_TIMEOUT_MS = 30_000
+CONNECT_SECONDS = 5
+_WRITES = "gemgate_writes"
+
+
+class epoch_now(FunctionElement[float]):  # noqa: N801 - reads as SQL
+    """The database's own clock in epoch seconds: what leases are judged by, so that nodes' clocks do not matter."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(epoch_now, "sqlite")
+def _epoch_now_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(epoch_now, "postgresql")
+def _epoch_now_postgresql(*_: Any, **__: Any) -> str:
+    return "(extract(epoch from clock_timestamp())::double precision)"
+
+
+class Database:
+    """An open database. Transactions do not nest: a task that writes must not ask for `writing()` again."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        self._reader = engine
+        if not self.is_sqlite:
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        # SQLite lets one writer in: waiting here is fair and costs no thread, waiting there is a poll.
+        self._turn = asyncio.Lock() if self.is_sqlite else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view; nothing may be written."""
+        async with _gateway_errors(), self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed at the end, or rolled back by an exception."""
+        if self._turn is None:
+            async with _gateway_errors(), self._writer.begin() as connection:
+                yield connection
+        else:
+            async with self._turn, _gateway_errors(), self._writer.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+async def open_database(url: str | Path) -> Database:
+    """Open and bring to the newest schema, however many processes start at once.
+
+    url: `postgresql+psycopg://...`, `sqlite:///PATH`, or the path of a SQLite file, made (0600) when missing.
+    GatewayError: not a database URL, a driver missing, or a database of a newer gemgate. StorageDown: not reachable.
+    """
+    parsed = database_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        await asyncio.to_thread(_make_file, Path(parsed.database or ""))
+    async with _gateway_errors():
+        engine = _engine(parsed, foreign_keys=False, poolclass=NullPool).execution_options(**{_WRITES: True})
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(migrate.upgrade)
+        finally:
+            await engine.dispose()
+    return Database(_engine(parsed, foreign_keys=True))
+
+
+def database_url(url: str | Path) -> URL:
+    """The URL with the driver we use; GatewayError for what is no SQLite or PostgreSQL URL."""
+    try:
+        parsed = URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
+    except ArgumentError:
+        raise _bad_url() from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+psycopg")
+    raise _bad_url()
+
+
+def _bad_url() -> GatewayError:
+    return GatewayError(
+        "DATABASE_URL must be postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
+        "DATABASE_URL 必须是 postgresql+psycopg://用户:密码@主机:端口/库名 或 sqlite:///路径",
+        code="database_url",
+    )
+
+
+def _make_file(path: Path) -> None:
+    """SQLite gives its log files the database's mode, so it is enough to make that one private."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StorageDown(
+            f"The database {path} cannot be opened: {error.strerror}; set DATA_DIR to a folder we may write",
+            f"无法打开数据库 {path}：{error.strerror}；请将 DATA_DIR 设为可写的目录",
+            code="database_unavailable",
+        ) from None
+
+
+def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, **options)
+        _prepare_sqlite(engine, foreign_keys=foreign_keys)
+        return engine
+    if "poolclass" not in options:
+        options |= {"pool_size": 10, "max_overflow": 10, "pool_timeout": CONNECT_SECONDS, "pool_pre_ping": True}
+    wait = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
+    try:
+        return create_async_engine(url, connect_args=wait, **options)
+    except ModuleNotFoundError:
+        raise GatewayError(
+            "DATABASE_URL names PostgreSQL, whose driver is not installed: pip install 'gemgate[postgres]'",
+            "DATABASE_URL 指向 PostgreSQL，但未安装驱动：pip install 'gemgate[postgres]'",
+            code="database_url",
+        ) from None
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
+    def connected(connection: Any, record: object) -> None:
+        del record
+        connection.isolation_level = None  # sqlite3 begins nothing by itself; `begun` does
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", begun)
+
+
+@asynccontextmanager
+async def _gateway_errors() -> AsyncIterator[None]:
+    """What the world does to a database becomes StorageDown; our own mistakes stay what they are."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise StorageDown(
+            f"The database is away ({type(cause).__name__}); check DATABASE_URL, or wait until it is back",
+            f"数据库不可用（{type(cause).__name__}），请检查 DATABASE_URL，或等待其恢复",
+            code="database_unavailable",
+            retry_after=5.0,
+        ) from error

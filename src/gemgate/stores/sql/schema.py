@@ -1,0 +1,184 @@
+"""Every table. Alembic compares this with the migrations, and a test holds them together.
+
+Times are epoch seconds (UTC) as doubles, names are text keys, secrets are `Sealed` texts. A new table takes a new
+migration; others refer to an account by its name without a foreign key when they must outlive it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    false,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+serial = BigInteger().with_variant(Integer, "sqlite")
+"""An id that counts up by itself; SQLite only does that for INTEGER."""
+
+account = Table(
+    "account",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("proxy", Text, comment="Sealed: a proxy's URL may hold a password"),
+    Column("proxy_key", Text),
+    Column("lanes", Integer),
+    Column("weight", Double, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("cookies", Text, comment="Sealed"),
+    Column("cookies_key", Text),
+    Column("proven", Boolean, nullable=False, server_default=false()),
+    Column("previous", Text, comment="Sealed: the last good ones, while the newer are not proven"),
+    Column("previous_key", Text),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("taken", Text, nullable=False, server_default=""),
+    Column("identity", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False, server_default="starting"),
+    Column("error_en", Text, nullable=False, server_default=""),
+    Column("error_zh", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("lease_until", Double, nullable=False, server_default="0"),
+    Column("changed_at", Double, nullable=False, server_default="0"),
+)
+
+account_circuit = Table(
+    "account_circuit",
+    metadata,
+    Column("account", Text, ForeignKey("account.name", ondelete="CASCADE"), primary_key=True),
+    Column("capability", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+address_circuit = Table(
+    "address_circuit",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+session_life = Table(
+    "session_life",
+    metadata,
+    Column("id", serial, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("session", Text, nullable=False, comment="Cookies.identity: tells sessions apart, tells no cookie"),
+    Column("began_at", Double, nullable=False),
+    Column("renewed_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("died", Boolean, nullable=False, server_default=false()),
+    Index("ix_session_life_account_session", "account", "session", unique=True),
+)
+
+audit_line = Table(
+    "audit_line",
+    metadata,
+    Column("id", serial, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("account", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_audit_line_account_at", "account", "at"),
+)
+
+stored_file = Table(
+    "stored_file",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("mime", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, server_default="0"),
+    Index("ix_stored_file_owner_created_at", "owner", "created_at"),
+)
+
+picture = Table(
+    "picture",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("mime", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("logo", Text, nullable=False),
+    Column("requested", Integer),
+    Column("resampled", Boolean, nullable=False, server_default=false()),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("origins", Text, nullable=False, server_default=""),
+    Column("batch", Text, nullable=False, server_default=""),
+    Index("ix_picture_created_at", "created_at"),
+    Index("ix_picture_tenant_created_at", "tenant", "created_at"),
+    Index("ix_picture_sha256", "sha256"),
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("tip", Text, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("offer", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("sentinel", Text, nullable=False, server_default=""),
+    Column("named", Boolean, nullable=False, server_default=false()),
+    Column("transcript", Text, nullable=False, server_default=""),
+    Column("lease_owner", Text, nullable=False, server_default=""),
+    Column("lease_until", Double, nullable=False, server_default="0"),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("delete_at", Double, nullable=False, server_default="0"),
+    Index("ix_conversation_tip", "tip"),
+    Index("ix_conversation_tenant_updated_at", "tenant", "updated_at"),
+    Index("ix_conversation_delete_at", "delete_at"),
+)
+
+stored_response = Table(
+    "stored_response",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("transcript", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index("ix_stored_response_created_at", "created_at"),
+)
