@@ -1,0 +1,394 @@
+"""JSON Schemas of callers, compiled: what is wrong with a value and where, and the mending of plain slips.
+
+The schemas come from outside, so they cost what we allow: references are never fetched, patterns run in an engine of
+linear time (Rust's, through pydantic), and every validation has a budget of steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
+from jsonschema.exceptions import best_match
+from pydantic_core import SchemaError as PatternError
+from pydantic_core import SchemaValidator, core_schema
+from pydantic_core import ValidationError as PatternMismatch
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import EMPTY_REGISTRY
+
+from gemgate.errors import BadRequest
+
+STEPS, STEPS_PER_NODE, STEPS_AT_MOST = 20_000, 30, 300_000
+"""Keyword evaluations that one validation may take, by the size of the value: far above any honest schema."""
+
+Keyword = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What a schema has against a value: `$.items[2].price must be a number`."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}"
+
+
+class TooCostly(Exception):
+    """The schema wants more steps than a validation may take."""
+
+
+@dataclass(slots=True)
+class _Budget:
+    left: int = 0
+
+    def fill(self, value: Any) -> None:
+        self.left = min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A schema ready for use. Not for two threads at once: the budget is counted in it."""
+
+    validator: Any
+    budget: _Budget = field(default_factory=_Budget)
+
+    def flaw(self, value: Any) -> Flaw | None:
+        """What weighs most of what is wrong, or None. A schema that costs too much is not held against the value."""
+        self.budget.fill(value)
+        try:
+            return self._flaw(value)
+        except TooCostly:
+            return None
+
+    def settle(self, value: Any) -> tuple[Any, Flaw | None]:
+        """`value` with slips mended that have one reading, and the flaw that is left.
+
+        Mended in place: "5" where 5 is wanted, null for an optional property, JSON in a string, a wrong case.
+        """
+        self.budget.fill(value)
+        try:
+            for _ in range(8):
+                mended = [error for error in self._errors(value) if self._mend(value, error)]
+                if not mended:
+                    break
+            return value, self._flaw(value)
+        except TooCostly:
+            return value, None
+
+    def _flaw(self, value: Any) -> Flaw | None:
+        error = best_match(iter(self._errors(value)))
+        return None if error is None else Flaw(_path(error.absolute_path), _problem(error))
+
+    def _errors(self, value: Any) -> list[ValidationError]:
+        try:
+            return list(islice(self.validator.iter_errors(value), 32))
+        except (RecursionError, Unresolvable) as error:
+            raise TooCostly from error
+
+    def _mend(self, root: Any, error: ValidationError) -> bool:
+        """Mend what one error complains of, inside `root`; whether anything was done."""
+        path = list(error.absolute_path)
+        wanted: Any = error.validator_value
+        if not path:
+            return False
+        parent, last = _at(root, path[:-1]), path[-1]
+        if error.validator == "enum":
+            return _replace(parent, last, _same_but_case(error.instance, wanted))
+        kinds = _wanted_kinds(error)
+        if error.instance is None and kinds and "null" not in kinds and isinstance(parent, dict):
+            return self._drop(root, parent, path)
+        return _replace(parent, last, [made for kind in sorted(kinds) for made in _converted(error.instance, kind)])
+
+    def _drop(self, root: Any, parent: dict[str, Any], path: list[str | int]) -> bool:
+        """Leave out a null property, unless it is a required one."""
+        name = str(path[-1])
+        value = parent.pop(name)
+        for error in self._errors(root):
+            if _lacks(error, name) and list(error.absolute_path) == path[:-1]:
+                parent[name] = value
+                return False
+        return True
+
+
+def compiled(schema: Mapping[str, Any]) -> Compiled:
+    """`schema` compiled, from a small memory of the last ones; BadRequest when it is no schema."""
+    try:
+        return _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+    except SchemaError as error:
+        where = _path(error.absolute_path)
+        raise BadRequest(
+            f"The JSON Schema is not valid at {where}: {error.message[:200]}",
+            f"JSON Schema 在 {where} 处无效：{error.message[:200]}",
+            code="invalid_json_schema",
+        ) from None
+    except (RecursionError, orjson.JSONEncodeError):
+        raise BadRequest(
+            "The JSON Schema is nested too deep", "JSON Schema 嵌套过深", code="invalid_json_schema"
+        ) from None
+
+
+@lru_cache(maxsize=512)
+def _compiled(schema: bytes) -> Compiled:
+    document = orjson.loads(schema)
+    _check_references(document)
+    base = validators.validator_for(document, default=Draft202012Validator)
+    base.check_schema(document)
+    budget = _Budget()
+    keywords = {name: _counted(function, budget) for name, function in base.VALIDATORS.items()}
+    ours: dict[str, Keyword] = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique_items,
+    }
+    keywords |= {name: _counted(function, budget) for name, function in ours.items()}
+    if b'"patternProperties"' in schema:
+        # The stock keyword would run the patterns in the backtracking engine.
+        keywords["unevaluatedProperties"] = _counted(lambda *_: None, budget)
+    validator = validators.extend(base, keywords)  # type: ignore[no-untyped-call]
+    return Compiled(validator(document, registry=EMPTY_REGISTRY), budget)
+
+
+def _check_references(document: Any) -> None:
+    """BadRequest for a reference out of the document (nothing is ever fetched) or to a place that is not in it."""
+    level = [document]
+    while level:
+        inner = level.pop()
+        if isinstance(inner, list):
+            level.extend(inner)
+        elif isinstance(inner, dict):
+            level.extend(inner.values())
+            reference = inner.get("$ref")
+            if isinstance(reference, str) and not _resolves(document, reference):
+                raise BadRequest(
+                    f"The JSON Schema refers to {reference[:80]!r}, which is not in it; references are never fetched",
+                    f"JSON Schema 引用了不存在的 {reference[:80]!r}；引用不会从网络获取",
+                    code="invalid_json_schema",
+                )
+
+
+def _resolves(document: Any, reference: str) -> bool:
+    if not reference.startswith("#"):
+        return _names(document, reference)
+    if not reference.startswith("#/"):
+        return reference == "#" or _names(document, reference[1:])
+    place = document
+    for step in reference[2:].split("/"):
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(place, dict) and name in place:
+            place = place[name]
+        elif isinstance(place, list) and name.isdecimal() and int(name) < len(place):
+            place = place[int(name)]
+        else:
+            return False
+    return True
+
+
+def _names(document: Any, name: str) -> bool:
+    """Whether an `$id` or `$anchor` inside the document is called `name`."""
+    text = orjson.dumps(name)
+    whole = orjson.dumps(document)
+    return any(b'"%s":%s' % (keyword, text) in whole for keyword in (b"$id", b"$anchor"))
+
+
+def _counted(keyword: Keyword, budget: _Budget) -> Keyword:
+    def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[ValidationError]:
+        budget.left -= 1
+        if budget.left < 0:
+            raise TooCostly
+        return keyword(validator, wanted, instance, schema) or ()
+
+    return count
+
+
+@lru_cache(maxsize=512)
+def _matcher(pattern: str) -> SchemaValidator | None:
+    """The pattern in the linear engine; None for look-arounds and back-references, which it does not know."""
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except PatternError:
+        return None
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether `pattern` occurs in `text`; a pattern that cannot be checked at a bounded cost counts as met."""
+    matcher = _matcher(pattern)
+    if matcher is None:
+        return True
+    try:
+        matcher.validate_python(text)
+    except PatternMismatch:
+        return False
+    return True
+
+
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _matches(pattern, instance):
+        yield ValidationError(f"does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    for pattern, subschema in patterns.items():
+        for key, value in instance.items():
+            if _matches(pattern, key):
+                yield from validator.descend(value, subschema, path=key, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    known = schema.get("properties", {})
+    patterns = schema.get("patternProperties", {})
+    extras = [key for key in instance if key not in known and not any(_matches(p, key) for p in patterns)]
+    if isinstance(allowed, dict):
+        for extra in extras:
+            yield from validator.descend(instance[extra], allowed, path=extra)
+    elif not allowed and extras:
+        yield ValidationError(f"has unknown properties: {', '.join(extras[:5])}")
+
+
+def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[ValidationError]:
+    if wanted and isinstance(instance, list) and len({_frozen(item) for item in instance}) < len(instance):
+        yield ValidationError("has items that stand twice")
+
+
+def _frozen(value: Any) -> Any:
+    """A hashable twin under which JSON values are equal as JSON Schema says: 1 is 1.0, but not true."""
+    if isinstance(value, bool) or value is None:
+        return (type(value), value)
+    if isinstance(value, dict):
+        return (dict, frozenset((key, _frozen(inner)) for key, inner in value.items()))
+    if isinstance(value, list):
+        return (list, tuple(_frozen(inner) for inner in value))
+    return value
+
+
+def _path(steps: Iterable[str | int]) -> str:
+    path = "$"
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif re.fullmatch(r"[A-Za-z_]\w*", step):
+            path += f".{step}"
+        else:
+            path += f"[{orjson.dumps(step).decode()}]"
+    return path
+
+
+def _problem(error: ValidationError) -> str:
+    """What is wrong, in a few words and without the value, which may be long."""
+    wanted: Any = error.validator_value
+    found = _kind(error.instance)
+    instance: Any = error.instance
+    match error.validator:
+        case "type":
+            kinds = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
+            return f"must be of type {kinds}, not {found}"
+        case "required":
+            missing = [name for name in wanted if name not in instance]
+            return f"lacks {', '.join(repr(name) for name in missing[:5])}"
+        case "enum":
+            return f"must be one of {_short(wanted)}"
+        case "const":
+            return f"must be {_short(wanted)}"
+        case "anyOf" | "oneOf":
+            return f"fits none of the allowed forms, or more than one ({found})"
+        case "additionalProperties" | "pattern" | "uniqueItems":
+            return error.message[:200]
+        case keyword:
+            return f"breaks {keyword}: {_short(wanted)}"
+
+
+def _short(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "null")
+
+
+def _nodes(value: Any) -> int:
+    """How many values there are in `value`."""
+    count, level = 0, [value]
+    while level:
+        inner = level.pop()
+        count += 1
+        if isinstance(inner, dict):
+            level.extend(inner.values())
+        elif isinstance(inner, list):
+            level.extend(inner)
+    return count
+
+
+def _at(root: Any, path: list[str | int]) -> Any:
+    for step in path:
+        root = root[step]
+    return root
+
+
+def _replace(parent: Any, last: str | int, candidates: list[Any]) -> bool:
+    """Put the one candidate there is in its place."""
+    if len(candidates) != 1 or parent[last] == candidates[0]:
+        return False
+    parent[last] = candidates[0]
+    return True
+
+
+def _same_but_case(text: object, wanted: list[Any]) -> list[Any]:
+    if not isinstance(text, str):
+        return []
+    return [word for word in wanted if isinstance(word, str) and word.lower() == text.strip().lower()]
+
+
+def _lacks(error: ValidationError, name: str) -> bool:
+    wanted: Any = error.validator_value
+    return error.validator == "required" and name in wanted
+
+
+def _wanted_kinds(error: ValidationError) -> set[str]:
+    if error.validator == "type":
+        wanted: Any = error.validator_value
+        return {wanted} if isinstance(wanted, str) else set(wanted)
+    if error.validator in ("anyOf", "oneOf"):
+        inner = [e for e in error.context or () if not list(e.relative_path)]
+        return {kind for e in inner if e.validator == "type" for kind in _wanted_kinds(e)}
+    return set()
+
+
+def _converted(value: Any, kind: str) -> list[Any]:
+    """What `value` plainly means as `kind`: none or one."""
+    if isinstance(value, str):
+        return _from_text(value.strip(), kind)
+    if kind == "string" and isinstance(value, int) and not isinstance(value, bool):
+        return [str(value)]
+    return []
+
+
+def _from_text(text: str, kind: str) -> list[Any]:
+    match kind:
+        case "integer" if re.fullmatch(r"[+-]?(0|[1-9]\d{0,17})", text, re.ASCII):
+            return [int(text)]
+        case "number" if re.fullmatch(r"[+-]?(0|[1-9]\d{0,17})(\.\d{1,17})?", text, re.ASCII):
+            return [float(text) if "." in text else int(text)]
+        case "boolean" if text.lower() in ("true", "false"):
+            return [text.lower() == "true"]
+        case "array" | "object" if text[:1] == ("[" if kind == "array" else "{"):
+            try:
+                return [orjson.loads(text)]
+            except orjson.JSONDecodeError:
+                return []
+        case _:
+            return []

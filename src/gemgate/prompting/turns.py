@@ -1,0 +1,289 @@
+"""One answer on its way out: plain text, tool calls, JSON, and the one repair turn they may take (decisions.md 5).
+
+A turn is fed with the text of a generation and says what may go out. At its end it is `Settled`, or it asks for one
+more generation (`Again`) whose text is fed to the same turn; the second end settles or raises OutputInvalid. It knows
+nothing of accounts or time: the story sends the prompts and counts the generations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from gemgate.chat import (
+    ChatRequest,
+    ResponseFormat,
+    TextDelta,
+    ThoughtDelta,
+    Tool,
+    ToolCall,
+    ToolCalled,
+    ToolChoice,
+)
+from gemgate.errors import OutputInvalid
+from gemgate.prompting import structured_output, tool_calls
+from gemgate.prompting.schemas import compiled
+from gemgate.prompting.tool_parser import Broken, Called, Scrubber, ToolParser
+
+Out = TextDelta | ThoughtDelta | ToolCalled
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The answer is complete: what is left to tell, and how it ended."""
+
+    events: tuple[Out, ...]
+    reason: Literal["stop", "tool_calls"] = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """One more generation is needed, in the same chat where there is one.
+
+    events: what may go out of the first answer; prompt: what to say next; answer: what the model wrote, for a chat
+    that has to be told from the beginning.
+    """
+
+    events: tuple[Out, ...]
+    prompt: str
+    answer: str
+
+
+class Turn(Protocol):
+    """`instructions` go after the system text, `reminder` ends the prompt, `sentinel` dresses earlier calls."""
+
+    instructions: str
+    reminder: str
+    sentinel: str
+
+    def feed(self, text: str) -> list[Out]:
+        """What may go out now that `text` came."""
+        ...
+
+    def think(self, text: str) -> list[Out]:
+        """What may be shown of a thought."""
+        ...
+
+    def finish(self) -> Settled | Again:
+        """The generation ended. OutputInvalid when the repair did not help either."""
+        ...
+
+
+def begin(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) -> Turn:
+    """The turn that a request needs. `call_id` names the n-th call of the answer, from 0 on.
+
+    BadRequest for schemas that are none, so before anything is sent. Earlier calls in the history need the grammar even
+    when no tool is offered now: the model may imitate them.
+    """
+    for tool in request.tools:
+        compiled(tool.parameters)
+    answer = _Answer(request.response_format)
+    if request.tools or _has_calls(request):
+        choice = request.tool_choice if request.tools else ToolChoice("none")
+        return ToolTurn(request.tools, choice, sentinel, call_id, answer)
+    return AnswerTurn(answer)
+
+
+def _has_calls(request: ChatRequest) -> bool:
+    return any(isinstance(part, ToolCall) for message in request.messages for part in message.parts)
+
+
+class _Answer:
+    """The text side of an answer: passed on as it comes, or collected until it is the JSON that was asked for."""
+
+    def __init__(self, wanted: ResponseFormat) -> None:
+        self.wanted = wanted
+        self.instructions = structured_output.instructions(wanted)
+        self.held = wanted.kind != "text"
+        self._pieces: list[str] = []
+        if wanted.kind == "json_schema":
+            compiled(wanted.schema or {})
+
+    def feed(self, text: str) -> list[Out]:
+        if not text:
+            return []
+        if not self.held:
+            return [TextDelta(text)]
+        self._pieces.append(text)
+        return []
+
+    def settle(self, *, last: bool) -> tuple[Out, ...] | str:
+        """What goes out at the end, or the prompt that asks for better JSON. OutputInvalid when it was the last try."""
+        text = "".join(self._pieces)
+        self._pieces = []
+        if not self.held:
+            return ()
+        found = structured_output.find(text, self.wanted)
+        if found is not None and not found.flaw:
+            return (TextDelta(found.text),)
+        if not last:
+            return structured_output.repair_prompt(found, self.wanted)
+        if found is not None and self.wanted.kind == "json_schema" and not self.wanted.strict:
+            return (TextDelta(found.text),)
+        raise _not_json(found.flaw if found else "")
+
+
+def _not_json(flaw: str) -> OutputInvalid:
+    path = flaw.partition(" ")[0]
+    why = f"it does not fit the schema: {flaw}" if flaw else "it held no JSON"
+    why_zh = f"不符合 schema：{flaw}" if flaw else "其中没有 JSON"
+    return OutputInvalid(
+        f"The model did not keep to the wanted form, even when asked again: {why}",
+        f"模型未按要求的格式回答，重试后仍然如此：{why_zh}",
+        generated="maybe",
+        code="structured_output_failed",
+        details={"path": path} if path else {},
+    )
+
+
+class AnswerTurn:
+    """A turn without tools."""
+
+    reminder = ""
+    sentinel = ""
+
+    def __init__(self, answer: _Answer) -> None:
+        self._answer = answer
+        self._text: list[str] = []
+        self._repaired = False
+        self.instructions = answer.instructions
+
+    def feed(self, text: str) -> list[Out]:
+        if self._answer.held:
+            self._text.append(text)
+        return self._answer.feed(text)
+
+    def think(self, text: str) -> list[Out]:
+        return _thought(text)
+
+    def finish(self) -> Settled | Again:
+        settled = self._answer.settle(last=self._repaired)
+        if isinstance(settled, str):
+            self._repaired = True
+            return Again((), settled, "".join(self._text))
+        return Settled(settled)
+
+
+class ToolTurn:
+    """A turn in which tools may be called, or in which earlier calls may be imitated.
+
+    Calls go out as soon as they are valid and are never taken back; in the repair turn text is held back and dropped
+    when calls come.
+    """
+
+    def __init__(
+        self,
+        tools: tuple[Tool, ...],
+        choice: ToolChoice,
+        sentinel: str,
+        call_id: Callable[[int], str],
+        answer: _Answer,
+    ) -> None:
+        self.sentinel = sentinel
+        self.reminder = tool_calls.reminder(choice, sentinel)
+        told = (tool_calls.instructions(tools, choice, sentinel), answer.instructions)
+        self.instructions = "\n\n".join(text for text in told if text)
+        self._tools = tools
+        self._choice = choice
+        self._call_id = call_id
+        self._answer = answer
+        self._scrubber = Scrubber(sentinel)
+        self._parser = self._fresh_parser()
+        self._text: list[str] = []
+        self._calls: list[Called] = []
+        self._problems: list[str] = []
+        self._repairing = False
+        self._late_text: list[str] = []
+        self._spoke = False
+
+    def feed(self, text: str) -> list[Out]:
+        self._text.append(text)
+        return _thought(self._scrubber.finish()) + self._take(self._parser.feed(text))
+
+    def think(self, text: str) -> list[Out]:
+        return _thought(self._scrubber.feed(text))
+
+    def finish(self) -> Settled | Again:
+        events = _thought(self._scrubber.finish()) + self._take(self._parser.finish())
+        if self._calls and (self._repairing or not self._problems):
+            return Settled(tuple(events), "tool_calls")
+        problems = self._open_problems()
+        if problems and self._repairing:
+            raise _not_called(problems)
+        if problems:
+            choice, accepted = self._choice, len(self._calls)
+            return self._ask_again(events, tool_calls.repair_prompt(problems, choice, self.sentinel, accepted=accepted))
+        if self._late_text:
+            gap = "\n\n" if self._spoke else ""
+            events += self._answer.feed(gap + "".join(self._late_text).lstrip("\n"))
+        settled = self._answer.settle(last=self._repairing)
+        if isinstance(settled, str):
+            return self._ask_again(events, settled)
+        return Settled((*events, *settled))
+
+    def _open_problems(self) -> list[str]:
+        """What is wrong with the calls, or with there being none. Where none are wanted, text is enough."""
+        if self._choice.mode == "none":
+            silent = not (self._spoke or self._late_text)
+            return ["no function may be called now, and there is no other answer"] if silent and self._problems else []
+        if self._choice.mode == "required" and not self._problems:
+            names = ", ".join(tool.name for tool in tool_calls.offered(self._tools, self._choice))
+            return [f"it calls no function, and it must call one of: {names}"]
+        return self._problems
+
+    def _fresh_parser(self) -> ToolParser:
+        allowed = [tool.name for tool in tool_calls.offered(self._tools, self._choice)]
+        offered = self._tools if self._choice.mode != "none" else ()
+        return ToolParser(offered, self.sentinel, allowed=allowed)
+
+    def _take(self, items: list[str | Called | Broken]) -> list[Out]:
+        events: list[Out] = []
+        for item in items:
+            match item:
+                case str():
+                    events += self._say(item)
+                case Called():
+                    events += self._call(item)
+                case Broken() if self._choice.parallel or not self._calls:
+                    self._problems.append(f"{item.name}: {item.reason}" if item.name else item.reason)
+                case Broken():
+                    pass
+        return events
+
+    def _say(self, text: str) -> list[Out]:
+        if self._repairing:
+            self._late_text.append(text)
+            return []
+        self._spoke = self._spoke or not text.isspace()
+        return self._answer.feed(text)
+
+    def _call(self, call: Called) -> list[Out]:
+        if self._choice.mode == "none" or (self._calls and not self._choice.parallel):
+            return []
+        if self._repairing and call in self._calls:
+            return []
+        self._calls.append(call)
+        number = len(self._calls) - 1
+        return [ToolCalled(ToolCall(self._call_id(number), call.name, call.arguments))]
+
+    def _ask_again(self, events: list[Out], prompt: str) -> Again:
+        answer = "".join(self._text)
+        self._repairing = True
+        self._problems, self._text = [], []
+        self._parser = self._fresh_parser()
+        return Again(tuple(events), prompt, answer)
+
+
+def _thought(text: str) -> list[Out]:
+    return [ThoughtDelta(text)] if text else []
+
+
+def _not_called(problems: list[str]) -> OutputInvalid:
+    why = "; ".join(problems)[:500]
+    return OutputInvalid(
+        f"The model did not call the tools as declared, even when asked again: {why}",
+        f"模型未按声明调用工具，重试后仍然如此：{why}",
+        generated="maybe",
+        code="tool_call_failed",
+    )
