@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Double, event
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
@@ -183,11 +183,19 @@ async def _gateway_errors() -> AsyncIterator[None]:
     """What the world does to a database becomes StorageDown; our own mistakes stay what they are."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise StorageDown(
-            f"The database is away ({type(cause).__name__}); check DATABASE_URL, or wait until it is back",
-            f"数据库不可用（{type(cause).__name__}），请检查 DATABASE_URL，或等待其恢复",
-            code="database_unavailable",
-            retry_after=5.0,
-        ) from error
+    except DBAPIError as error:
+        if not isinstance(error, OperationalError | InterfaceError) and type(error) is not DatabaseError:
+            raise
+        cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
+        raise _away(cause) from error
+    except (PoolTimeout, OSError) as error:
+        raise _away(type(error).__name__) from error
+
+
+def _away(cause: str) -> StorageDown:
+    return StorageDown(
+        f"The database is away ({cause}); check DATABASE_URL and the disk, or wait until it is back",
+        f"数据库不可用（{cause}），请检查 DATABASE_URL 和磁盘，或等待其恢复",
+        code="database_unavailable",
+        retry_after=5.0,
+    )

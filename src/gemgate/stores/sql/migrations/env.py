@@ -12,6 +12,5 @@ context.configure(
     target_metadata=metadata,
     version_table=VERSION_TABLE,
     render_as_batch=True,
-    compare_server_default=True,
 )
 context.run_migrations()
