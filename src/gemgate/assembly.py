@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from gemgate import telemetry
+from gemgate.attachments import Attachments
 from gemgate.cookies.env import FixedSource
+from gemgate.fetcher import GuardedFetcher
 from gemgate.gateway import Gateway
+from gemgate.image_pipeline import ImagePipeline
 from gemgate.keepalive import Keeper
 from gemgate.member import Address, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import Clock, Deadlines, Dice, Observer
-from gemgate.settings import Settings
+from gemgate.ports import BlobStore, Clock, Deadlines, Dice, Observer
+from gemgate.settings import Settings, SettingsError
+from gemgate.stores import blobs
+from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.files import SqlFileStore
+from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.upstreams.web import WebUpstream
 
@@ -46,6 +59,11 @@ class Service:
     settings: Settings
     gateway: Gateway
     pool: AccountPool
+    database: Database
+    blobs: BlobStore
+    files: SqlFileStore
+    gallery: SqlGallery
+    link_key: bytes | None
     limiter: MovingWindowLimiter
     metrics: Metrics
     recent: RecentRequests
@@ -67,6 +85,8 @@ class Service:
         await asyncio.gather(*self.loops, return_exceptions=True)
         for member in self.pool.members:
             await member.upstream.close()
+        self.gateway.pictures.close()
+        await self.database.close()
 
 
 @asynccontextmanager
@@ -85,15 +105,54 @@ async def open_service(
         when_down=settings.redis_down,
     )
     pool = AccountPool(clock=clock, dice=dice)
+    database = await open_database(database_url(settings))
+    store = open_blobs(settings)
+    files = SqlFileStore(database, store, clock)
+    gallery = SqlGallery(database)
+    link_key = link_key_of(settings)
+    attachments = Attachments(
+        GuardedFetcher(),
+        files,
+        clock=clock,
+        max_bytes=settings.max_body_bytes,
+        max_pixels=settings.max_image_pixels,
+    )
+    pictures = ImagePipeline(
+        store,
+        gallery,
+        clock=clock,
+        observer=observer,
+        remove_logo=settings.watermark_removal,
+        link_key=link_key,
+    )
     gateway = Gateway(
         pool,
         limiter,
+        attachments,
+        pictures,
         clock=clock,
         observer=observer,
         default_model=settings.default_model,
+        default_image_model=settings.default_image_model,
         temporary_chats=settings.history == "temporary",
     )
-    service = Service(settings, gateway, pool, limiter, metrics, recent, observer, clock, dice, clock.now())
+    service = Service(
+        settings=settings,
+        gateway=gateway,
+        pool=pool,
+        database=database,
+        blobs=store,
+        files=files,
+        gallery=gallery,
+        link_key=link_key,
+        limiter=limiter,
+        metrics=metrics,
+        recent=recent,
+        observer=observer,
+        clock=clock,
+        dice=dice,
+        started_at=clock.now(),
+    )
     try:
         _add_accounts(service)
         yield service
@@ -141,3 +200,65 @@ def deadlines(settings: Settings) -> Deadlines:
         idle=settings.idle_timeout_seconds,
         total=settings.request_timeout_seconds,
     )
+
+
+def database_url(settings: Settings) -> str | Path:
+    """DATABASE_URL, else a SQLite file in DATA_DIR."""
+    return settings.database_url.get_secret_value() if settings.database_url else settings.data_dir / "gemgate.sqlite3"
+
+
+def open_blobs(settings: Settings) -> BlobStore:
+    """The picture store: a folder, or a bucket with a folder beside it for what the bucket cannot take now."""
+    local = blobs.folder(settings.data_dir / "blobs")
+    kind = settings.storage or ("r2" if settings.r2_bucket else "s3" if settings.s3_bucket else "folder")
+    if kind == "folder":
+        return local
+    spool = blobs.folder(settings.data_dir / "spool")
+    if kind == "r2":
+        return SpoolingBlobStore(
+            blobs.bucket(
+                endpoint=f"https://{needed(settings, 'r2_account_id')}.r2.cloudflarestorage.com",
+                name=needed(settings, "r2_bucket"),
+                key_id=needed(settings, "r2_access_key_id"),
+                secret=needed(settings, "r2_secret_access_key"),
+                public_url=settings.r2_public_url,
+            ),
+            spool,
+        )
+    return SpoolingBlobStore(
+        blobs.bucket(
+            endpoint=settings.s3_endpoint,
+            name=needed(settings, "s3_bucket"),
+            key_id=needed(settings, "s3_access_key_id"),
+            secret=needed(settings, "s3_secret_access_key"),
+            region=settings.s3_region or "us-east-1",
+        ),
+        spool,
+    )
+
+
+def needed(settings: Settings, name: str) -> str:
+    """A setting that the chosen storage cannot do without; one clear line when it is missing."""
+    value = getattr(settings, name)
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if not value:
+        raise SettingsError(f"STORAGE={settings.storage or 'auto'} needs {name.upper()}")
+    return str(value)
+
+
+def link_key_of(settings: Settings) -> bytes | None:
+    """The key that signs links to pictures; None where pictures are open: on loopback without keys."""
+    if not settings.api_keys and (settings.on_loopback or settings.auth == "none"):
+        return None
+    if settings.internal_token:
+        return hashlib.sha256(b"gemgate links " + settings.internal_token.get_secret_value().encode()).digest()
+    path = settings.data_dir / "links.key"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = secrets.token_bytes(32)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key)
+        return key

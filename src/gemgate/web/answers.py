@@ -1,12 +1,61 @@
-"""Plain answers: JSON bytes with the right type."""
+"""Plain answers: JSON with the right type; large ones are written in pieces, so that nothing waits for them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+
+LONG = 256_000
+"""A string beyond this many characters is written in slices."""
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(value), status, headers, media_type="application/json")
+
+
+def large_json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
+    """The same for answers that carry pictures as base64: never one big copy of all of them."""
+    return StreamingResponse(_paced(json_pieces(value)), headers=headers, media_type="application/json")
+
+
+async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+        if len(piece) >= LONG:
+            await asyncio.sleep(0)
+
+
+def json_pieces(value: Any) -> Iterator[bytes]:
+    """The JSON text of `value` in pieces; what holds no long string comes as one."""
+    if not _has_long_string(value):
+        yield orjson.dumps(value)
+    elif isinstance(value, str):
+        yield b'"'
+        for at in range(0, len(value), LONG):
+            yield orjson.dumps(value[at : at + LONG])[1:-1]
+        yield b'"'
+    elif isinstance(value, dict):
+        yield b"{"
+        for number, (name, inner) in enumerate(value.items()):
+            yield (b"," if number else b"") + orjson.dumps(name) + b":"
+            yield from json_pieces(inner)
+        yield b"}"
+    else:
+        yield b"["
+        for number, inner in enumerate(value):
+            if number:
+                yield b","
+            yield from json_pieces(inner)
+        yield b"]"
+
+
+def _has_long_string(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) > LONG
+    if isinstance(value, dict):
+        return any(_has_long_string(inner) for inner in value.values())
+    return isinstance(value, list | tuple) and any(_has_long_string(inner) for inner in value)

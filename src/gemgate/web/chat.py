@@ -14,7 +14,7 @@ from gemgate.ports import Caller
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
-from gemgate.web.reading import Departure, read_model
+from gemgate.web.reading import model_reader, read_with, unless_gone
 from gemgate.web.streaming import EventStream, StreamWriter, merged, written
 
 router = APIRouter()
@@ -23,8 +23,8 @@ router = APIRouter()
 @operation(router, "POST", "/v1/chat/completions", "chat.completions", body=openai_chat.ChatCompletionRequest)
 async def chat_completions(request: Request, caller: Caller) -> Response:
     call = call_of(request)
-    body = await read_model(request, openai_chat.ChatCompletionRequest, call.service.settings.max_body_bytes)
-    chat = openai_chat.read_request(body)
+    reader = model_reader(openai_chat.ChatCompletionRequest, openai_chat.read_request)
+    body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     admission = await admit(call, chat, caller)
     stamp = call.stamp("chatcmpl-", request)
     model = body.model or admission.card.id
@@ -38,8 +38,8 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
 @operation(router, "POST", "/v1/generate", "generate", body=simple.GenerateRequest)
 async def generate(request: Request, caller: Caller) -> Response:
     call = call_of(request)
-    body = await read_model(request, simple.GenerateRequest, call.service.settings.max_body_bytes)
-    chat = simple.read_generate(body)
+    reader = model_reader(simple.GenerateRequest, simple.read_generate)
+    body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     admission = await admit(call, chat, caller)
     replies = await whole(request, call, chat, admission)
     return json_response(simple.write_generate(replies[0], body.model or admission.card.id))
@@ -56,11 +56,7 @@ async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
 
 async def whole(request: Request, call: Call, chat: ChatRequest, admission: Admission) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    departure = Departure(request)
-    try:
-        replies = await departure.unless_gone(_folded(_answers(call, chat, admission)))
-    finally:
-        departure.close()
+    replies = await unless_gone(request, _folded(_answers(call, chat, admission)))
     began(call, admission.caller, replies[0].began)
     return replies
 
@@ -82,11 +78,7 @@ async def stream(
     """The answers as they come. The 200 waits for the first event; until then every error is a plain one."""
     events = _noted(merged(_answers(call, chat, admission)), call, admission.caller)
     chunks = written(events, writer, admission.caller.language, call.request_id)
-    departure = Departure(request)
-    try:
-        head = await departure.unless_gone(anext(chunks))
-    finally:
-        departure.close()
+    head = await unless_gone(request, anext(chunks))
     return EventStream(head, chunks, {}, writer.heartbeat)
 
 

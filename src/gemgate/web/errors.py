@@ -20,7 +20,7 @@ LONG_WAIT = 60.0
 """Official clients sleep through a Retry-After; beyond this many seconds they are told not to (api_contract.md 0.8)."""
 
 _SIMPLE = re.compile(
-    r"/v1/(generate|generate-images|images/edits?|batch)(/|$)|/(health|ready|metrics|upload|images|conversations|api)(/|$)"
+    r"/v1/(generate|generate-images|batch)(/|$)|/(health|ready|metrics|upload|images|conversations|api)(/|$)"
 )
 
 
@@ -33,12 +33,11 @@ def envelope_for(path: str) -> Envelope:
     return simple.envelope
 
 
-def answer(
-    error: GatewayError, connection: HTTPConnection, request_id: str, envelope: Envelope | None = None
-) -> Response:
-    """The HTTP answer for `error`."""
+def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
+    """The HTTP answer for `error`, in the dialect of the path unless the route has chosen one by the body."""
     language = connection.headers.get("accept-language", "en")
-    status, body = (envelope or envelope_for(connection.url.path))(error, language, request_id)
+    chosen: Envelope = connection.scope.get("gemgate.envelope") or envelope_for(connection.url.path)
+    status, body = chosen(error, language, request_id)
     return Response(orjson.dumps(body), status, headers_for(error), media_type="application/json")
 
 

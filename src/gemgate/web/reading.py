@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import BaseModel
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from gemgate.dialects import wire
-from gemgate.errors import TooLarge, UnsupportedMedia
+from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
+from gemgate.files import Inline
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+
+SMALL = 256_000
+"""Bodies up to this many bytes are read on the event loop; larger ones in a thread, so that it is never blocked."""
+
+MAX_PARTS = 64
 
 
 class CallerLeft(Exception):
     """The client closed its connection; nobody is there to be answered."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; TooLarge as soon as it is known to exceed `limit` bytes, UnsupportedMedia for compressed ones."""
+async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; TooLarge as soon as it is known to exceed `limit` bytes, UnsupportedMedia if compressed."""
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", ""):
         raise UnsupportedMedia(
@@ -31,17 +40,20 @@ async def read_body(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
             if size > limit:
                 raise too_large(limit)
-            chunks.append(chunk)
+            yield chunk
     except ClientDisconnect:
         raise CallerLeft from None
-    return b"".join(chunks)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes."""
+    return b"".join([chunk async for chunk in chunks_of(request, limit)])
 
 
 def too_large(limit: int) -> TooLarge:
@@ -52,9 +64,57 @@ def too_large(limit: int) -> TooLarge:
     )
 
 
-async def read_model(request: Request, model: type[M], limit: int) -> M:
-    """The JSON body as a wire model, whatever its content type says."""
-    return wire.read(model, wire.parse_json(await read_body(request, limit)))
+async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) -> T:
+    """What `reader` makes of the body; a large one is read in a thread."""
+    body = await read_body(request, limit)
+    if len(body) <= SMALL:
+        return reader(body)
+    return await asyncio.to_thread(reader, body)
+
+
+def model_reader(model: type[M], words: Callable[[M], T]) -> Callable[[bytes], tuple[M, T]]:
+    """A reader of JSON bodies: the wire model, and the words it means."""
+
+    def read(body: bytes) -> tuple[M, T]:
+        wired = wire.read(model, wire.parse_json(body))
+        return wired, words(wired)
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form: text fields and files, in their order."""
+
+    fields: list[tuple[str, str]]
+    files: list[tuple[str, Inline]]
+
+
+async def read_form(request: Request, limit: int) -> Form:
+    """A multipart body, at most `limit` bytes; BadRequest for a malformed one."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        raise BadRequest("The body must be multipart/form-data", "请求体必须是 multipart/form-data")
+    stream = chunks_of(request, limit)
+    parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError, UnicodeDecodeError) as error:
+        reason = error.message if isinstance(error, MultiPartException) else "the boundary is missing"
+        raise BadRequest(f"The multipart body is malformed: {reason}", f"multipart 请求体格式错误：{reason}") from None
+    finally:
+        await stream.aclose()
+    found = Form([], [])
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                mime = (value.content_type or "").partition(";")[0].strip().lower()
+                found.files.append((name, Inline(await value.read(), mime, value.filename or "")))
+            else:
+                found.fields.append((name, value))
+    finally:
+        await form.close()
+    return found
 
 
 class Departure:
@@ -68,7 +128,7 @@ class Departure:
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
-    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+    async def unless_gone(self, work: Awaitable[T]) -> T:
         """The result of `work`; CallerLeft, with the work cancelled and over, when the client goes first."""
         task = asyncio.ensure_future(work)
         try:
@@ -83,3 +143,12 @@ class Departure:
 
     def close(self) -> None:
         self._gone.cancel()
+
+
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`, or CallerLeft when the client goes first."""
+    departure = Departure(request)
+    try:
+        return await departure.unless_gone(work)
+    finally:
+        departure.close()

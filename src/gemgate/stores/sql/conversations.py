@@ -1,0 +1,173 @@
+"""Web conversations that can be continued, and answers of the Responses API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gemgate.ports import Conversation, StoredResponse, Thread
+from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.schema import conversation as table
+from gemgate.stores.sql.schema import stored_response as responses
+
+CHUNK = 500
+"""Tips in one query: SQLite takes 32,766 parameters, long histories have fewer messages than this."""
+
+
+class SqlConversationStore:
+    """A lease is a conditional update, so two callers never continue one conversation at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
+        query = (
+            select(table)
+            .where(table.c.tip.in_(tips[-CHUNK:]), table.c.tenant == tenant)
+            .order_by(table.c.length.desc(), table.c.lease_until, table.c.updated_at.desc())
+            .limit(1)
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return _conversation(row) if row else None
+
+    async def get(self, tenant: str | None, conversation_id: str) -> Conversation | None:
+        query = select(table).where(table.c.id == conversation_id)
+        if tenant is not None:
+            query = query.where(table.c.tenant == tenant)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return _conversation(row) if row else None
+
+    async def lease(self, conversation_id: str, owner: str, now: float, seconds: float) -> bool:
+        change = (
+            update(table)
+            .where(table.c.id == conversation_id, or_(table.c.lease_until <= now, table.c.lease_owner == owner))
+            .values(lease_owner=owner, lease_until=now + seconds)
+        )
+        async with self._database.writing() as connection:
+            return (await connection.execute(change)).rowcount == 1
+
+    async def release(self, conversation_id: str, owner: str) -> None:
+        change = (
+            update(table)
+            .where(table.c.id == conversation_id, table.c.lease_owner == owner)
+            .values(lease_owner="", lease_until=0.0)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(change)
+
+    async def save(self, conversation: Conversation) -> None:
+        values = {
+            "id": conversation.id,
+            "tenant": conversation.tenant,
+            "tip": conversation.tip,
+            "length": conversation.length,
+            "account": conversation.account,
+            "identity": conversation.identity,
+            "offer": conversation.offer,
+            "metadata": orjson.dumps(conversation.thread.metadata).decode(),
+            "sentinel": conversation.sentinel,
+            "named": conversation.named,
+            "transcript": conversation.transcript,
+            "lease_owner": "",
+            "lease_until": 0.0,
+            "created_at": conversation.created_at,
+            "updated_at": conversation.updated_at,
+            "delete_at": conversation.delete_at,
+        }
+        insert = sqlite_insert if self._database.is_sqlite else pg_insert
+        statement = insert(table).values(values)
+        changed = {name: statement.excluded[name] for name in values if name not in ("id", "tenant", "created_at")}
+        # An id belongs to the tenant who took it first; another one's row is left alone.
+        own = table.c.tenant == conversation.tenant
+        async with self._database.writing() as connection:
+            await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed, where=own))
+
+    async def forget(self, conversation_id: str) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(delete(table).where(table.c.id == conversation_id))
+
+    async def latest(self, tenant: str | None, limit: int, offset: int = 0) -> tuple[Sequence[Conversation], int]:
+        query = select(table).order_by(table.c.updated_at.desc(), table.c.id).limit(limit).offset(offset)
+        total = select(func.count()).select_from(table)
+        if tenant is not None:
+            query, total = query.where(table.c.tenant == tenant), total.where(table.c.tenant == tenant)
+        async with self._database.reading() as connection:
+            rows = [_conversation(row) for row in await connection.execute(query)]
+            return rows, int((await connection.execute(total)).scalar_one())
+
+    async def due(self, now: float, limit: int) -> Sequence[Conversation]:
+        query = (
+            select(table)
+            .where(table.c.delete_at > 0, table.c.delete_at <= now, table.c.lease_until <= now)
+            .order_by(table.c.delete_at)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return [_conversation(row) for row in await connection.execute(query)]
+
+    async def forget_before(self, moment: float) -> int:
+        async with self._database.writing() as connection:
+            gone = await connection.execute(delete(table).where(table.c.updated_at < moment, table.c.delete_at == 0))
+        return gone.rowcount
+
+    async def count(self) -> int:
+        async with self._database.reading() as connection:
+            return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+def _conversation(row: Row[Any]) -> Conversation:
+    return Conversation(
+        id=row.id,
+        tenant=row.tenant,
+        tip=row.tip,
+        length=row.length,
+        account=row.account,
+        identity=row.identity,
+        offer=row.offer,
+        thread=Thread(tuple(orjson.loads(row.metadata))),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        sentinel=row.sentinel,
+        named=row.named,
+        transcript=row.transcript,
+        delete_at=row.delete_at,
+    )
+
+
+class SqlResponseStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(self, response: StoredResponse) -> None:
+        values = {
+            "id": response.id,
+            "tenant": response.tenant,
+            "body": response.body,
+            "transcript": response.transcript,
+            "created_at": response.created_at,
+        }
+        async with self._database.writing() as connection:
+            await connection.execute(responses.insert().values(values))
+
+    async def get(self, response_id: str, tenant: str) -> StoredResponse | None:
+        query = select(responses).where(responses.c.id == response_id, responses.c.tenant == tenant)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return StoredResponse(row.id, row.tenant, row.body, row.transcript, row.created_at) if row else None
+
+    async def delete(self, response_id: str, tenant: str) -> bool:
+        change = delete(responses).where(responses.c.id == response_id, responses.c.tenant == tenant)
+        async with self._database.writing() as connection:
+            return (await connection.execute(change)).rowcount == 1
+
+    async def forget_before(self, moment: float) -> int:
+        async with self._database.writing() as connection:
+            gone = await connection.execute(delete(responses).where(responses.c.created_at < moment))
+        return gone.rowcount

@@ -1,0 +1,80 @@
+"""Uploaded files: facts in a row, bytes in the blob store. Nobody but their owner sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select
+
+from gemgate.errors import NotFound
+from gemgate.files import StoredFile
+from gemgate.ports import BlobStore, Clock
+from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.schema import stored_file as table
+
+
+class SqlFileStore:
+    """Expired files are gone for their owner at once, and for good when `sweep` comes by."""
+
+    def __init__(self, database: Database, blobs: BlobStore, clock: Clock) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+
+    async def add(self, file: StoredFile, data: bytes) -> None:
+        await self._blobs.put(_key(file.id), data, file.mime)
+        async with self._database.writing() as connection:
+            await connection.execute(insert(table).values(asdict(file)))
+
+    async def get(self, file_id: str, owner: str) -> StoredFile | None:
+        query = select(table).where(table.c.id == file_id, table.c.owner == owner, self._alive())
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return _file(row) if row else None
+
+    async def read(self, file: StoredFile) -> bytes:
+        """The bytes; NotFound when somebody took them away."""
+        return (await self._blobs.get(_key(file.id))).data
+
+    async def list(self, owner: str, purpose: str | None = None) -> Sequence[StoredFile]:
+        query = select(table).where(table.c.owner == owner, self._alive()).order_by(table.c.created_at.desc())
+        if purpose is not None:
+            query = query.where(table.c.purpose == purpose)
+        async with self._database.reading() as connection:
+            return [_file(row) for row in await connection.execute(query)]
+
+    async def delete(self, file: StoredFile) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(delete(table).where(table.c.id == file.id))
+        await self._drop(file.id)
+
+    async def sweep(self, made_before: float = 0.0) -> int:
+        """Delete what has expired, and what is older than `made_before` (epoch seconds); how many."""
+        now = self._clock.now()
+        over = or_(
+            (table.c.expires_at > 0) & (table.c.expires_at <= now),
+            table.c.created_at < made_before,
+        )
+        async with self._database.writing() as connection:
+            gone = (await connection.execute(delete(table).where(over).returning(table.c.id))).scalars().all()
+        for file_id in gone:
+            await self._drop(file_id)
+        return len(gone)
+
+    async def _drop(self, file_id: str) -> None:
+        try:
+            await self._blobs.delete([_key(file_id)])
+        except NotFound:
+            return
+
+    def _alive(self) -> ColumnElement[bool]:
+        return or_(table.c.expires_at == 0, table.c.expires_at > self._clock.now())
+
+
+def _key(file_id: str) -> str:
+    return f"uploads/{file_id}"
+
+
+def _file(row: Row) -> StoredFile:  # type: ignore[type-arg]
+    return StoredFile(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it

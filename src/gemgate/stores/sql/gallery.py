@@ -1,0 +1,101 @@
+"""Facts of delivered pictures: one row each, without bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from gemgate.images import GeneratedImage
+from gemgate.ports import Picture
+from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.schema import picture as table
+
+
+class SqlGallery:
+    """The same picture remembered twice is one row: a batch task that runs again finds its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remember(self, picture: Picture) -> None:
+        image = picture.image
+        values = {
+            "name": image.name,
+            "created_at": picture.created_at,
+            "tenant": picture.tenant,
+            "prompt": image.prompt,
+            "model": image.model,
+            "width": image.width,
+            "height": image.height,
+            "bytes": image.nbytes,
+            "mime": image.mime,
+            "sha256": image.sha256,
+            "source": image.source,
+            "logo": image.logo,
+            "requested": image.requested,
+            "resampled": image.resampled,
+            "note": image.note,
+            "origins": " ".join(picture.references),
+            "batch": picture.batch,
+        }
+        insert = sqlite_insert if self._database.is_sqlite else pg_insert
+        async with self._database.writing() as connection:
+            await connection.execute(insert(table).values(values).on_conflict_do_nothing(index_elements=["name"]))
+
+    async def find(self, name: str) -> Picture | None:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(table).where(table.c.name == name))).one_or_none()
+        return _picture(row) if row else None
+
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[Picture]:
+        query = select(table).order_by(table.c.created_at.desc(), table.c.name.desc()).limit(limit)
+        if tenant is not None:
+            query = query.where(table.c.tenant == tenant)
+        if before is not None:
+            query = query.where(table.c.created_at < before)
+        async with self._database.reading() as connection:
+            return [_picture(row) for row in await connection.execute(query)]
+
+    async def made_from(self, sha256: str, tenant: str | None) -> Sequence[Picture]:
+        """Pictures that were edited out of the one with these bytes, oldest first."""
+        query = select(table).where(table.c.origins.contains(sha256)).order_by(table.c.created_at)
+        if tenant is not None:
+            query = query.where(table.c.tenant == tenant)
+        async with self._database.reading() as connection:
+            return [_picture(row) for row in await connection.execute(query)]
+
+    async def forget(self, names: Sequence[str]) -> None:
+        async with self._database.writing() as connection:
+            await connection.execute(delete(table).where(table.c.name.in_(names)))
+
+    async def older_than(self, moment: float, limit: int) -> Sequence[str]:
+        query = select(table.c.name).where(table.c.created_at < moment).order_by(table.c.created_at).limit(limit)
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def count(self) -> int:
+        async with self._database.reading() as connection:
+            return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+def _picture(row: Row[Any]) -> Picture:
+    image = GeneratedImage(
+        width=row.width,
+        height=row.height,
+        nbytes=row.bytes,
+        mime=row.mime,
+        sha256=row.sha256,
+        source=row.source,
+        logo=row.logo,
+        model=row.model,
+        name=row.name,
+        requested=row.requested,
+        resampled=row.resampled,
+        note=row.note,
+        prompt=row.prompt,
+    )
+    return Picture(image, row.tenant, row.created_at, tuple(row.origins.split()), row.batch)
