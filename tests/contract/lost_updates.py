@@ -1,6 +1,7 @@
 """One of several processes that change the same rows: `python -m tests.contract.lost_updates URL ROUNDS`.
 
-Prints `wins counted`: rounds of keep_cookies that were not stale, and rounds of a read-then-write counter.
+Says "ready", waits for a line, then prints `wins counted`: rounds of keep_cookies that were not stale, and rounds of
+a read-then-write counter.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ async def contend(store: SqlAccountStore, rounds: int) -> int:
 async def main(url: str, rounds: int) -> None:
     database = await open_database(url)
     store = SqlAccountStore(database, Vault([KEY]))
+    await store.all()
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await asyncio.gather(*(count_up(database, rounds) for _ in range(2)))
     wins = await contend(store, rounds)
-    await asyncio.gather(*(count_up(database, rounds // 2) for _ in range(2)))
     await database.close()
-    print(wins, rounds // 2 * 2)
+    print(wins, rounds * 2)
 
 
 if __name__ == "__main__":

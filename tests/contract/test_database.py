@@ -102,14 +102,18 @@ async def test_a_database_of_a_newer_version_is_left_alone(database: Database, d
 
 
 async def run_together(count: int, *arguments: str) -> list[str]:
-    """Start so many processes of one command at once; what they print."""
+    """Start so many processes of one command and let them go at once when all said "ready"; what they print then."""
+    pipe = asyncio.subprocess.PIPE
     processes = [
         await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            sys.executable, *arguments, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.PIPE
         )
         for _ in range(count)
     ]
-    said = await asyncio.gather(*(one.communicate() for one in processes))
+    for one in processes:
+        assert one.stdout is not None
+        await one.stdout.readline()
+    said = await asyncio.gather(*(one.communicate(b"go\n") for one in processes))
     assert [one.returncode for one in processes] == [0] * count, [err.decode()[-2000:] for _, err in said]
     return [out.decode() for out, _ in said]
 
@@ -119,10 +123,12 @@ async def test_processes_that_start_together_migrate_once(database_url: str) -> 
         "import asyncio, sys\n"
         "from gemgate.stores.sql.database import open_database\n"
         "async def main():\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.readline()\n"
         "    await (await open_database(sys.argv[1])).close()\n"
         "asyncio.run(main())"
     )
-    await run_together(6, "-c", start, database_url)
+    await run_together(4, "-c", start, database_url)
     assert await in_migration(database_url, tables) == {*metadata.tables, migrate.VERSION_TABLE}
 
 
@@ -131,12 +137,12 @@ async def test_processes_that_write_the_same_rows_lose_no_update(database: Datab
     store = SqlAccountStore(database, Vault([KEY]))
     await store.set_up(AccountSetup(COUNTER, lanes=0))
     await store.set_up(AccountSetup(CONTESTED))
-    said = await run_together(4, "-m", "tests.contract.lost_updates", database_url, "40")
+    said = await run_together(4, "-m", "tests.contract.lost_updates", database_url, "60")
     wins = [int(line.split()[0]) for line in said]
     assert (await store.get(CONTESTED)).generation == sum(wins)
-    assert sum(wins) >= 40, "a process that sees the newest row must win now and then"
-    assert sum(wins) < 160, "nobody ever came late: the processes did not meet"
-    assert (await store.get(COUNTER)).setup.lanes == sum(int(line.split()[1]) for line in said) == 160
+    assert sum(wins) >= 60, "a process that sees the newest row must win now and then"
+    assert sum(wins) < 240, "nobody ever came late: the processes did not meet"
+    assert (await store.get(COUNTER)).setup.lanes == sum(int(line.split()[1]) for line in said) == 480
 
 
 async def test_tasks_of_one_process_lose_no_update(database: Database) -> None:
