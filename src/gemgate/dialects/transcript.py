@@ -6,6 +6,8 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from gemgate.chat import (
     File,
     Image,
@@ -42,18 +44,20 @@ def message_of(reply: Reply) -> Message:
     return Message("assistant", tuple(parts))
 
 
-def dump(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Messages as JSON values; bytes as base64."""
-    return [
+def dump(messages: Sequence[Message]) -> str:
+    """Messages as JSON text; bytes as base64."""
+    values = [
         {"role": message.role, "name": message.name, "parts": [_dump_part(part) for part in message.parts]}
         for message in messages
     ]
+    return orjson.dumps(values).decode()
 
 
-def load(values: Sequence[dict[str, Any]]) -> tuple[Message, ...]:
+def load(text: str) -> tuple[Message, ...]:
     """The messages that `dump` wrote; KeyError or ValueError for anything else."""
     return tuple(
-        Message(value["role"], tuple(_load_part(part) for part in value["parts"]), value["name"]) for value in values
+        Message(value["role"], tuple(_load_part(part) for part in value["parts"]), value["name"])
+        for value in orjson.loads(text)
     )
 
 
