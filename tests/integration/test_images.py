@@ -1,0 +1,443 @@
+"""Pictures end to end: made by the simulated Google, finished by us, judged by the OpenAI SDK, Pillow and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+import openai
+import pytest
+from PIL import Image
+
+from gemgate.simulator import Answer, Simulator
+from tests.serving import Served, served, settings_for, until
+
+NAME = re.compile(r"\d{8}_\d{6}_[a-z0-9-]+_[0-9a-f]{6}\.png")
+
+
+def png(width: int = 320, height: int = 200, seed: int = 1) -> bytes:
+    """A busy picture without any logo."""
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    return picture
+
+
+def pixels(data: bytes) -> bytes:
+    return opened(data).convert("RGB").tobytes()
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path)) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(gate.url) as session:
+        yield session
+
+
+def paints(sim: Simulator, data: bytes, pattern: str = "", text: str = "Here you are.") -> None:
+    """Let Google answer with this picture from now on, a new one each time."""
+
+    def answer(_: object) -> Answer:
+        picture = sim.google.gallery.hang(data)
+        return Answer(text, rich={7: [[picture.item()]]})
+
+    sim.google.reply(pattern, answer)
+
+
+async def test_the_sdk_generates_pictures_that_open(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    paints(sim, png())
+    reply = await client.images.generate(model="gemini-2.5-flash-image", prompt="a cat in the rain", n=2)
+    assert len(reply.data) == 2
+    for entry in reply.data:
+        data = base64.b64decode(entry.b64_json)
+        assert opened(data).size == (320, 200)
+        assert pixels(data) == pixels(png())
+        assert hashlib.sha256(data).hexdigest() == entry.sha256
+        assert (entry.width, entry.height, entry.mime, entry.logo) == (320, 200, "image/png", "absent")
+        assert entry.source == "full_size"
+    assert reply.usage.total_tokens > 0
+    assert sim.record.generations == 2
+    assert all("a cat in the rain" in call.prompt for call in sim.record.calls)
+    assert all(call.temporary for call in sim.record.calls)
+    assert not sim.record.violations
+
+
+async def test_a_link_leads_to_the_same_bytes_with_caching_ranges_and_a_telling_name(
+    client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    paints(sim, png())
+    reply = await client.images.generate(model="gemini-2.5-flash-image", prompt="一只戴帽子的猫", response_format="url")
+    url = reply.data[0].url
+    assert NAME.fullmatch(url.rpartition("/")[2])
+    assert "mao" in url
+    async with http.get(url) as answer:
+        data = await answer.read()
+        assert hashlib.sha256(data).hexdigest() == reply.data[0].sha256
+        assert answer.headers["content-type"] == "image/png"
+        assert "immutable" in answer.headers["cache-control"]
+        etag = answer.headers["etag"]
+    async with http.get(url, headers={"if-none-match": etag}) as answer:
+        assert answer.status == 304
+    for given, status, expected in [
+        ("bytes=0-9", 206, data[:10]),
+        ("bytes=-5", 206, data[-5:]),
+        (f"bytes={len(data) - 3}-", 206, data[-3:]),
+        (f"bytes={len(data)}-", 416, b""),
+        ("bytes=5-2", 416, b""),
+        ("nonsense", 200, data),
+    ]:
+        async with http.get(url, headers={"range": given}) as answer:
+            assert (answer.status, await answer.read()) == (status, expected)
+
+
+@pytest.mark.parametrize("path", ["../../gemgate.sqlite3", "202611/20261121/../x.png", "202611/20261121/none.png", "x"])
+async def test_no_path_leads_out_of_the_pictures(http: aiohttp.ClientSession, path: str) -> None:
+    async with http.get("/images/" + path) as answer:
+        assert answer.status == 404
+
+
+async def test_an_edit_by_the_sdk_sends_the_references_byte_for_byte(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    paints(sim, png(seed=9), "make it blue")
+    one, two = png(64, 64, 2), png(64, 32, 3)
+    edited = await client.images.edit(
+        model="gemini-2.5-flash-image", image=("ref.png", one, "image/png"), prompt="make it blue"
+    )
+    assert opened(base64.b64decode(edited.data[0].b64_json)).size == (320, 200)
+    call = sim.record.calls[-1]
+    assert [(f.data, f.mime, f.name) for f in call.files] == [(one, "image/png", "ref.png")]
+    await client.images.edit(
+        model="gemini-2.5-flash-image",
+        image=[("a.png", one, "image/png"), ("b.png", two, "image/png")],
+        prompt="make it blue",
+    )
+    assert [f.data for f in sim.record.calls[-1].files] == [one, two]
+    assert sim.record.generations == 2
+    assert not sim.record.violations
+
+
+async def test_the_same_reference_goes_up_once(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    paints(sim, png())
+    for _ in range(3):
+        await client.images.edit(model="gemini-2.5-flash-image", image=("r.png", png(8, 8), "image/png"), prompt="x")
+    assert sim.record.requests_of("upload") == 1
+
+
+async def test_the_simple_routes_answer_in_their_shapes(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    paints(sim, png())
+    async with http.post("/v1/generate-images", json={"prompt": "a dog", "count": 2}) as answer:
+        body = await answer.json()
+    assert answer.status == 200
+    assert set(body) >= {"images", "model", "details"}
+    assert body["model"] == "gemini-2.5-flash-image"
+    assert all(image.startswith("data:image/png;base64,") for image in body["images"])
+    assert pixels(base64.b64decode(body["images"][0].partition(",")[2])) == pixels(png())
+    assert set(body["details"][0]) >= {"width", "height", "bytes", "mime", "sha256", "source", "logo", "model"}
+    async with http.post("/v1/generate-images", json={"prompt": "a dog", "response_type": "url"}) as answer:
+        url = (await answer.json())["images"][0]
+    async with http.get(url) as answer:
+        assert answer.status == 200
+    reference = base64.b64encode(png(16, 16)).decode()
+    for path in ("/v1/images/edit", "/v1/images/edits"):
+        for image in (reference, "data:image/png;base64," + reference):
+            async with http.post(path, json={"prompt": "redder", "image": image}) as answer:
+                assert list(await answer.json())[:2] == ["images", "model"]
+    assert sim.record.calls[-1].files[0].data == png(16, 16)
+
+
+async def test_openai_s_json_edit_takes_file_ids_and_data_urls(
+    client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    paints(sim, png())
+    file = await client.files.create(file=("up.png", png(20, 20), "image/png"), purpose="vision")
+    data_url = "data:image/png;base64," + base64.b64encode(png(10, 10)).decode()
+    body = {"prompt": "x", "images": [{"file_id": file.id}, {"image_url": data_url}]}
+    async with http.post("/v1/images/edits", json=body) as answer:
+        assert (await answer.json())["data"][0]["b64_json"]
+    assert [f.data for f in sim.record.calls[-1].files] == [png(20, 20), png(10, 10)]
+    assert sim.record.calls[-1].files[0].name == "up.png"
+
+
+REFUSED = [
+    ("/v1/images/generations", {"prompt": ""}, 400, "error"),
+    ("/v1/images/generations", {"prompt": "x", "n": 11}, 400, "error"),
+    ("/v1/images/generations", {"prompt": "x", "n": 0}, 400, "error"),
+    ("/v1/images/generations", {"prompt": "x", "size": "big"}, 400, "error"),
+    ("/v1/images/generations", {"prompt": "x", "model": "dall-e-3"}, 404, "error"),
+    ("/v1/images/edits", {"prompt": "x", "images": []}, 400, "error"),
+    ("/v1/images/edits", {"prompt": "x", "images": [{"image_url": "http://127.0.0.1/x.png"}]}, 400, "error"),
+    ("/v1/images/edits", {"prompt": "x", "images": [{"file_id": "file-nope"}]}, 404, "error"),
+    ("/v1/images/edits", {"prompt": "x", "images": [{"image_url": "data:image/png;base64,aGVsbG8="}]}, 400, "error"),
+    ("/v1/images/edits", {"prompt": "x", "image": "!!!"}, 400, "detail"),
+    ("/v1/images/edit", {"prompt": "x"}, 400, "detail"),
+    ("/v1/images/edit", {"prompt": "x", "image": "http://example.com/x.png"}, 400, "detail"),
+    ("/v1/images/edit", {"prompt": "x", "image": "/etc/passwd"}, 400, "detail"),
+    ("/v1/images/edit", {"prompt": "x", "image": base64.b64encode(b"GIF nonsense").decode()}, 400, "detail"),
+    ("/v1/generate-images", {"prompt": "x", "count": 99}, 400, "detail"),
+    ("/v1/generate-images", {"count": 1}, 400, "detail"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "key"), REFUSED)
+async def test_bad_requests_are_refused_in_the_envelope_of_their_body(
+    http: aiohttp.ClientSession, sim: Simulator, path: str, body: dict, status: int, key: str
+) -> None:
+    async with http.post(path, json=body) as answer:
+        assert answer.status == status
+        assert key in await answer.json()
+    assert sim.record.received == 0
+
+
+def bomb() -> bytes:
+    """A PNG that claims far more pixels than it could hold."""
+    data = bytearray(png(8, 8))
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    return bytes(data)
+
+
+async def test_a_decompression_bomb_is_refused_by_its_header(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    body = {"prompt": "x", "image": base64.b64encode(bomb()).decode()}
+    async with http.post("/v1/images/edit", json=body) as answer:
+        assert answer.status == 413
+        assert "detail" in await answer.json()
+    assert sim.record.received == 0
+
+
+async def test_a_mask_is_explained(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="mask"):
+        await client.images.edit(
+            model="gemini-2.5-flash-image",
+            image=("a.png", png(8, 8), "image/png"),
+            mask=("m.png", png(8, 8), "image/png"),
+            prompt="x",
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "code", "state"),
+    [
+        ("I can't create images of real people, it violates our policy.", 400, "content_policy_violation", "ready"),
+        ("抱歉，我无法生成这张图片。", 400, "content_policy_violation", "ready"),
+        ("Here is a poem instead.", 400, "no_image", "ready"),
+        ("您今天的图片生成次数已达到上限。", 429, None, "ready"),
+        ("The selected model cannot create images. Switch to another model.", 400, "model_not_available", "ready"),
+    ],
+)
+async def test_text_instead_of_a_picture_has_its_own_error_and_consequence(
+    client: openai.AsyncOpenAI, sim: Simulator, gate: Served, text: str, status: int, code: str | None, state: str
+) -> None:
+    sim.google.reply("", text)
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.images.generate(model="gemini-2.5-flash-image", prompt="x")
+    assert caught.value.status_code == status
+    if code:
+        assert caught.value.code == code
+    member = gate.service.pool.members[0]
+    assert member.standing().state == state
+    cooling = set(member.cooldowns())
+    assert cooling == ({"image"} if status == 429 else set())
+    assert sim.record.generations == 1
+    # text goes on
+    reply = await client.chat.completions.create(
+        model="gemini-2.5-flash", messages=[{"role": "user", "content": "say hello"}]
+    )
+    assert reply.choices
+
+
+async def test_what_google_delivers_is_told_and_can_be_required(
+    client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    paints(sim, png(640, 480))
+    small = (await client.images.generate(model="gemini-3-pro-image-preview-4k", prompt="x")).data[0]
+    assert (small.requested, small.delivered, small.resampled) == (4096, 640, False)
+    assert "smaller" in small.note
+    body = {"prompt": "x", "model": "gemini-3-pro-image-preview-4k", "size_policy": "require"}
+    async with http.post("/v1/generate-images", json=body) as answer:
+        assert answer.status == 422
+        assert "640" in (await answer.json())["detail"]
+    body = {"prompt": "x", "model": "gemini-3-pro-image-preview", "resample": True}
+    async with http.post("/v1/generate-images", json=body) as answer:
+        made = await answer.json()
+    assert made["details"][0]["resampled"] is True
+    assert opened(base64.b64decode(made["images"][0].partition(",")[2])).size == (2048, 1536)
+
+
+async def test_without_the_full_size_route_the_suffix_is_taken_and_said(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    paints(sim, png())
+    sim.google.fault("c8o8Fe", "status", status=500, times=-1)
+    entry = (await client.images.generate(model="gemini-2.5-flash-image", prompt="x")).data[0]
+    assert entry.source == "s2048"
+    assert sim.record.generations == 1
+
+
+async def test_several_pictures_come_with_the_errors_beside_them(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    paints(sim, png())
+    sim.google.reply("", "I can't create that image.", times=1)
+    async with http.post("/v1/generate-images", json={"prompt": "x", "count": 3}) as answer:
+        body = await answer.json()
+    assert answer.status == 200
+    assert len(body["images"]) == 2
+    assert body["errors"][0]["code"] == "content_policy_violation"
+
+
+async def test_a_picture_in_a_chat_stands_in_the_text_and_beside_it(
+    client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    paints(sim, png(), "draw", "Look: http://googleusercontent.com/image_generation_content/0\n")
+    messages = [{"role": "user", "content": "draw a cat"}]
+    whole = await client.chat.completions.create(model="gemini-2.5-flash", messages=messages)
+    content = whole.choices[0].message.content
+    url = re.search(r"!\[[^\]]*\]\((\S+)\)", content).group(1)
+    assert "googleusercontent" not in content
+    async with http.get(url) as answer:
+        assert pixels(await answer.read()) == pixels(png())
+    assert whole.choices[0].message.images[0]["image_url"]["url"] == url
+    stream = await client.chat.completions.create(model="gemini-2.5-flash", messages=messages, stream=True)
+    text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+    assert re.search(r"!\[[^\]]*\]\(\S+/images/\S+\)", text)
+
+
+async def test_with_keys_links_are_signed_and_expire(sim: Simulator, tmp_path: Path) -> None:
+    paints(sim, png())
+    settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b")
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        body = {"prompt": "x", "response_type": "url"}
+        async with http.post("/v1/generate-images", json=body) as answer:
+            assert answer.status in (200, 401)
+        headers = {"authorization": "Bearer secret-a"}
+        async with http.post("/v1/generate-images", json=body, headers=headers) as answer:
+            url = (await answer.json())["images"][0]
+        assert "sig=" in url
+        outsider = {"x-forwarded-for": "203.0.113.9"}  # from elsewhere: not the machine's own admin
+        async with http.get(url, headers=outsider) as answer:
+            assert answer.status == 200
+        for broken in (
+            url.partition("?")[0],
+            url[:-1] + ("0" if url[-1] != "0" else "1"),
+            url.replace("exp=1", "exp=9"),
+        ):
+            async with http.get(broken, headers=outsider) as answer:
+                assert answer.status == 401
+
+
+async def test_files_are_kept_per_owner_and_deleted(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b", admin_key="root")
+    async with (
+        served(settings) as gate,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="secret-a") as ann,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="secret-b", max_retries=0) as ben,
+    ):
+        made = await ann.files.create(file=("../../evil 文件.txt", b"hello", "text/plain"), purpose="user_data")
+        assert (made.filename, made.bytes, made.status) == ("evil 文件.txt", 5, "processed")
+        assert (await ann.files.content(made.id)).content == b"hello"
+        assert [f.id async for f in ann.files.list()] == [made.id]
+        assert [f.id async for f in ben.files.list()] == []
+        with pytest.raises(openai.NotFoundError):
+            await ben.files.retrieve(made.id)
+        with pytest.raises(openai.NotFoundError):
+            await ben.files.delete(made.id)
+        assert (await ann.files.delete(made.id)).deleted
+        with pytest.raises(openai.NotFoundError):
+            await ann.files.retrieve(made.id)
+
+
+async def test_uploaded_handles_work_in_chats(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    form = aiohttp.FormData()
+    form.add_field("files", b"# notes", filename="notes.md", content_type="text/markdown")
+    form.add_field("files", png(8, 8), filename="a.png", content_type="image/png")
+    async with http.post("/upload", data=form) as answer:
+        body = await answer.json()
+    assert body["success"] is True
+    assert len(body["files"]) == 2
+    sim.google.reply("read", "done")
+    chat = {"messages": [{"role": "user", "content": "read them"}], "files": body["files"]}
+    async with http.post("/v1/chat/completions", json=chat) as answer:
+        assert answer.status == 200
+    assert [(f.name, f.mime) for f in sim.record.calls[-1].files] == [
+        ("notes.md", "text/markdown"),
+        ("a.png", "image/png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x\r\nbroken", b'--x\r\nContent-Disposition: form-data; name="files"\r\n\r\n']
+)
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x", "text/plain"])
+async def test_malformed_forms_are_400(http: aiohttp.ClientSession, body: bytes, kind: str) -> None:
+    async with http.post("/upload", data=body, headers={"content-type": kind}) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["detail"]
+
+
+async def test_nothing_blocks_the_loop_while_large_pictures_go_through(
+    client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    """Bodies near 16 MB in and out: another request is answered promptly all the while."""
+    big = png(2200, 2200, 5)
+    assert 10e6 < len(big) < 16e6
+    paints(sim, big)
+    worst = 0.0
+
+    async def watch() -> None:
+        nonlocal worst
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.005)
+            worst = max(worst, loop.time() - before - 0.005)
+
+    watching = asyncio.create_task(watch())
+    body = json.dumps({"prompt": "x", "image": base64.b64encode(big[: 11 * 10**6]).decode()}).encode()
+    async with http.post("/v1/images/edit", data=body) as answer:
+        await answer.read()
+    watching.cancel()
+    # This process is client, gateway and simulated Google in one; the figure of the gateway alone is in the soak.
+    assert worst < 2.0
+
+
+async def test_storage_that_is_away_loses_no_picture(sim: Simulator, tmp_path: Path) -> None:
+    paints(sim, png())
+    settings = settings_for(
+        sim, tmp_path, storage="s3", s3_endpoint="http://127.0.0.1:9", s3_bucket="b", s3_access_key_id="k",
+        s3_secret_access_key="s",
+    )  # fmt: skip
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/v1/generate-images", json={"prompt": "x", "response_type": "url"}) as answer:
+            url = (await answer.json())["images"][0]
+        async with http.get(url) as answer:
+            assert pixels(await answer.read()) == pixels(png())
+        await until(lambda: gate.service.blobs.waiting == 1)
