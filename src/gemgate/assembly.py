@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from gemgate import telemetry
 from gemgate.attachments import Attachments
+from gemgate.conversations import Conversations
 from gemgate.cookies.env import FixedSource
 from gemgate.fetcher import GuardedFetcher
 from gemgate.gateway import Gateway
@@ -30,6 +31,7 @@ from gemgate.settings import Settings, SettingsError
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
+from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
@@ -125,11 +127,19 @@ async def open_service(
         remove_logo=settings.watermark_removal,
         link_key=link_key,
     )
+    history, _, seconds = settings.history.partition(":")
+    conversations = Conversations(
+        SqlConversationStore(database),
+        clock=clock,
+        lease_seconds=settings.request_timeout_seconds,
+        delete_after=float(seconds) if history == "delete" else None,
+    )
     gateway = Gateway(
         pool,
         limiter,
         attachments,
         pictures,
+        conversations,
         clock=clock,
         observer=observer,
         default_model=settings.default_model,
@@ -155,6 +165,7 @@ async def open_service(
     )
     try:
         _add_accounts(service)
+        _run_upkeep(service)
         yield service
     finally:
         await service.close()
@@ -192,6 +203,36 @@ def _add_accounts(service: Service) -> None:
         observer=service.observer,
     )
     service.run(f"account {member.name}", keeper.tend)
+
+
+def _run_upkeep(service: Service) -> None:
+    """Background loops that are not an account's."""
+    clock, settings = service.clock, service.settings
+
+    async def delete_chats() -> None:
+        while True:
+            await service.gateway.conversations.delete_due(service.pool)
+            await clock.sleep(2.0)
+
+    async def drain() -> None:
+        while isinstance(service.blobs, SpoolingBlobStore):
+            await service.blobs.drain()
+            await clock.sleep(15.0)
+
+    async def retain() -> None:
+        while True:
+            kept_from = clock.now() - settings.retention_days * 86_400 if settings.retention_days else 0.0
+            await service.files.sweep(kept_from)
+            while kept_from and (old := await service.gallery.older_than(kept_from, 200)):
+                await service.blobs.delete(["images/" + name for name in old])
+                await service.gallery.forget(old)
+            await clock.sleep(3600.0)
+
+    if settings.history.startswith("delete"):
+        service.run("delete chats", delete_chats)
+    if isinstance(service.blobs, SpoolingBlobStore):
+        service.run("drain spool", drain)
+    service.run("retention", retain)
 
 
 def deadlines(settings: Settings) -> Deadlines:

@@ -1,53 +1,43 @@
 """The story of a call, from the words of a caller to the words of Google and back. The file to read first.
 
 admit:            resolve the model, count the call.
-chat:             for each try: lease an account, compose the prompt, send it once, tell what comes.
+chat:             plan the conversation, send what is new (`dispatch`), tell what comes through the turn (tools, JSON),
+                  finish pictures on the way, remember where it stands.
 generate_images:  the same road, `n` times; each picture is fetched and finished on the session that made it.
-
-Before the first event an account's trouble may move the call elsewhere, and only when it is certain that nothing was
-generated; after it an error ends the answer in-band.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from dataclasses import dataclass, replace
 
 from gemgate import catalog
-from gemgate.accounts import Capability
 from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
-    Began,
     ChatRequest,
     Ended,
     Event,
+    Fold,
     ImageGenerated,
     Message,
     Text,
     TextDelta,
     ThoughtDelta,
+    ToolCalled,
     Usage,
 )
-from gemgate.errors import (
-    AccountError,
-    Blocked,
-    Broken,
-    GatewayError,
-    ModelGone,
-    NoAccount,
-    NoImage,
-    Refused,
-    SignedOut,
-    Spent,
-    Unreachable,
-)
+from gemgate.conversations import Conversations, Plan
+from gemgate.dialects import transcript
+from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Material
+from gemgate.errors import Broken, GatewayError
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
-from gemgate.pool import AccountPool, Lease
+from gemgate.pool import AccountPool
 from gemgate.ports import (
     Answered,
     Answering,
@@ -57,21 +47,14 @@ from gemgate.ports import (
     ImageFound,
     Limiter,
     Observer,
-    Piece,
-    Prompt,
     Quota,
+    Thread,
     Upload,
 )
-from gemgate.prompting import tokens
-from gemgate.prompting.compose import compose
+from gemgate.prompting import structured_output, tokens, tool_calls, turns
+from gemgate.prompting.compose import Composed, compose
 from gemgate.prompting.picture import picture_prompt
-from gemgate.prompting.refusal import meaning_of
 from gemgate.prompting.stops import StopFilter
-
-MAX_TRIES = 3
-"""Prompts sent upstream for one answer at most; every try but the last was certainly not processed."""
-
-Data = dict[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +66,6 @@ class Admission:
     caller: Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One prompt on its way to whichever account takes it.
-
-    expects_picture: an answer without one is an error, judged while the account is still held.
-    background:      a batch's; leaves a lane to interactive calls.
-    """
-
-    admission: Admission
-    text: str
-    capability: Capability
-    uploads: tuple[Upload, ...] = ()
-    temporary: bool = False
-    thinking: bool = False
-    exact: bool = False
-    expects_picture: bool = False
-    background: bool = False
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One try of an errand: what the consumer may use while the account is held."""
-
-    lease: Lease
-    began: Began
-    said: list[str] = field(default_factory=list)
-    pictures: int = 0
-
-
 class Gateway:
     """What doors call. It knows ports and the pool, never an adapter."""
 
@@ -121,6 +75,7 @@ class Gateway:
         limiter: Limiter,
         attachments: Attachments,
         pictures: ImagePipeline,
+        conversations: Conversations,
         *,
         clock: Clock,
         observer: Observer,
@@ -130,8 +85,10 @@ class Gateway:
     ) -> None:
         self.pool = pool
         self.pictures = pictures
+        self.conversations = conversations
         self._limiter = limiter
         self._attachments = attachments
+        self._dispatcher = Dispatcher(pool, attachments, observer)
         self._clock = clock
         self._observer = observer
         self._default_model = default_model
@@ -155,50 +112,25 @@ class Gateway:
         return Admission(card, await self._limiter.take(caller, card.id), caller)
 
     async def chat(self, request: ChatRequest, admission: Admission) -> AsyncGenerator[Event, None]:
-        """One answer as events: Began, deltas and pictures, Ended. Every failure is a GatewayError."""
-        composed = compose(request.messages)
-        errand = Errand(
-            admission,
-            composed.text,
-            admission.card.capability,
-            uploads=await self._attachments.load(composed.attachments, admission.caller.tenant),
-            temporary=request.temporary or self._temporary_chats,
-            thinking=bool(request.thinking),
-            exact=not request.stream,
-        )
-        order = self._order(request.messages, request.images or ImageOptions(), admission)
-        stops = StopFilter(request.stop)
-        written, thought = tokens.Meter(), tokens.Meter()
-        async with aclosing(self._pieces(errand)) as pieces:
-            async for attempt, piece in pieces:
-                match piece:
-                    case Answering():
-                        yield attempt.began
-                    case TextDelta():
-                        if passed := stops.feed(piece.text):
-                            written.add(passed)
-                            yield TextDelta(passed)
-                        if stops.hit is not None:
-                            break
-                    case ThoughtDelta():
-                        thought.add(piece.text)
-                        if request.include_thoughts:
-                            yield piece
-                    case ImageFound():
-                        yield ImageGenerated(await self.pictures.deliver(attempt.lease.upstream, piece.ref, order))
-                    case Answered():
-                        if rest := stops.finish():
-                            written.add(rest)
-                            yield TextDelta(rest)
-        prompt_tokens = tokens.estimate(composed.text) + tokens.IMAGE_TOKENS * len(composed.attachments)
-        usage = Usage(prompt_tokens, written.tokens, thought.tokens)
-        self._note_tokens(admission, usage)
-        yield Ended("stop_sequence" if stops.hit is not None else "stop", usage, stops.hit)
+        """One answer as events: Began, deltas, calls and pictures, Ended. Every failure is a GatewayError."""
+        request = replace(request, temporary=request.temporary or self._temporary_chats)
+        plan = await self.conversations.plan(request, admission.card, admission.caller)
+        answer = _ChatAnswer(self, replace(request, messages=plan.messages), admission, plan)
+        untouched = False
+        try:
+            async with aclosing(answer.events()) as events:
+                async for event in events:
+                    yield event
+        except GatewayError as error:
+            untouched = error.generated == "no"
+            raise
+        finally:
+            await asyncio.shield(answer.close(untouched=untouched))
 
     async def generate_images(self, request: ImageRequest, admission: Admission) -> list[GeneratedImage | GatewayError]:
         """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
 
-        One failure alone is raised: then there is nothing to deliver.
+        When none succeeded the first error is raised: then there is nothing to deliver.
         """
         uploads = await self._attachments.load(request.references, admission.caller.tenant, pictures_only=True)
         made = await asyncio.gather(
@@ -231,11 +163,16 @@ class Gateway:
         order = order or Order(
             request.prompt, card.id, options, admission.caller, tuple(upload.sha256 for upload in uploads)
         )
+        material = Material(picture_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
+
+        async def everything(_: bool) -> Material:
+            return material
+
         errand = Errand(
-            admission,
-            picture_prompt(request.prompt, options, references=len(uploads)),
+            card,
+            admission.caller,
             "image",
-            uploads=tuple(uploads),
+            everything,
             temporary=True,
             exact=True,
             expects_picture=True,
@@ -243,7 +180,7 @@ class Gateway:
         )
         image: GeneratedImage | None = None
         try:
-            async with aclosing(self._pieces(errand)) as pieces:
+            async with aclosing(self._dispatcher.pieces(errand)) as pieces:
                 async for attempt, piece in pieces:
                     if isinstance(piece, ImageFound) and image is None:
                         image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
@@ -254,179 +191,193 @@ class Gateway:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
 
-    async def _pieces(self, errand: Errand) -> AsyncGenerator[tuple[_Attempt, Piece], None]:
-        """The pieces of one answer, over as many accounts as it safely takes. While a piece is being looked at, the
-        account that said it is still held.
-        """
-        tried: list[str] = []
-        again: str | None = None
-        failure: GatewayError | None = None
-        for number in range(1, MAX_TRIES + 1):
-            lease: Lease | None = None
-            spoke = False
-            try:
-                async with self.pool.lease(
-                    errand.admission.card,
-                    capability=errand.capability,
-                    prefer=again,
-                    avoid=tried,
-                    background=errand.background,
-                ) as lease:
-                    attempt = _Attempt(lease, Began(lease.offer.name, lease.account, attempts=number))
-                    prompt = await self._prompt(errand, lease)
-                    self._note_attempt(errand.admission, lease, number)
-                    async with aclosing(lease.upstream.stream(prompt)) as stream:
-                        async for piece in stream:
-                            spoke = True
-                            if errand.expects_picture:
-                                _judge(attempt, piece)
-                            yield attempt, piece
-                    return
-            except GatewayError as error:
-                if lease is None:
-                    # Nobody (else) can take it. The accounts' standings say it best, unless only the way was closed.
-                    closed = isinstance(error, NoAccount) and isinstance(failure, Unreachable)
-                    raise failure if closed and failure is not None else error from None
-                self._note_failure(errand.admission, lease, number, error)
-                if isinstance(error, SignedOut) and error.generated == "maybe":
-                    await self._look_after(lease)
-                if spoke or error.generated != "no" or number == MAX_TRIES or not _another_may_help(error):
-                    raise
-                failure = error
-                if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=again is not None):
-                    again = lease.account
-                    continue
-                again = None
-                tried.append(lease.account)
 
-    async def _signed_in_again(self, lease: Lease, error: SignedOut, *, second: bool) -> bool:
-        """One shared refresh for all calls whose session died; whether the account is worth one more try.
+class _ChatAnswer:
+    """One answer being given. A repair turn is a second errand of the same answer."""
 
-        A session that is refused right after signing in anew is dead, whatever its start page says.
-        """
-        if second:
-            await lease.member.signed_out(error)
-            return False
-        try:
-            await lease.member.sign_in(seen=lease.generation)
-        except GatewayError:
-            return False
-        return True
+    def __init__(self, gateway: Gateway, request: ChatRequest, admission: Admission, plan: Plan) -> None:
+        self._gateway = gateway
+        self._request = request
+        self._admission = admission
+        self._plan = plan
+        sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
+        self._turn = turns.begin(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), _call_id)
+        self._stops = StopFilter(request.stop)
+        self._written, self._thought = tokens.Meter(), tokens.Meter()
+        self._fold = Fold()
+        self._last: Attempt | None = None
+        self._thread: Thread | None = None
+        self._failed_cid = ""
 
-    async def _look_after(self, lease: Lease) -> None:
-        """An answer sounded as if the session were a guest's: ask Google, and believe what it says."""
-        try:
-            await lease.upstream.ping()
-        except SignedOut as error:
-            await lease.member.signed_out(error)
-        except GatewayError:
-            return
+    async def events(self) -> AsyncGenerator[Event, None]:
+        errand = self._errand()
+        began = False
+        while True:
+            outcome: turns.Settled | turns.Again | None = None
+            async with aclosing(self._gateway._dispatcher.pieces(errand)) as pieces:  # noqa: SLF001 - one class in two
+                async for attempt, piece in pieces:
+                    self._last, self._thread = attempt, None
+                    match piece:
+                        case Answering():
+                            self._failed_cid = piece.cid
+                            if not began:
+                                began = True
+                                self._fold.add(attempt.began)
+                                yield attempt.began
+                        case TextDelta(text):
+                            for event in self._told(self._turn.feed(self._stops.feed(text))):
+                                yield event
+                            if self._stops.hit is not None:
+                                break
+                        case ThoughtDelta(text):
+                            self._thought.add(text)
+                            if self._request.include_thoughts:
+                                for event in self._told(self._turn.think(text)):
+                                    yield event
+                        case ImageFound(ref):
+                            pictures = self._gateway.pictures
+                            image = ImageGenerated(await pictures.deliver(attempt.lease.upstream, ref, self._order()))
+                            self._fold.add(image)
+                            yield image
+                        case Answered():
+                            self._thread = piece.thread
+                            for event in self._told(self._turn.feed(self._stops.finish())):
+                                yield event
+            outcome = self._turn.finish()
+            for event in self._told(list(outcome.events)):
+                yield event
+            if isinstance(outcome, turns.Settled):
+                break
+            errand = self._repair(errand, outcome)
+        ended = Ended(
+            "stop_sequence" if self._stops.hit is not None else outcome.reason, self._usage(), self._stops.hit
+        )
+        self._fold.add(ended)
+        await self._remember()
+        yield ended
 
-    async def _prompt(self, errand: Errand, lease: Lease) -> Prompt:
-        return Prompt(
-            text=errand.text,
-            offer=lease.offer,
-            files=await self._attachments.send_up(lease.member, errand.uploads),
-            temporary=errand.temporary,
-            extended_thinking=errand.thinking,
-            exact=errand.exact,
+    def _told(self, events: list[turns.Out]) -> list[turns.Out]:
+        """What goes out, counted and collected."""
+        for event in events:
+            self._fold.add(event)
+            if isinstance(event, TextDelta):
+                self._written.add(event.text)
+            elif isinstance(event, ToolCalled):
+                self._written.add(event.call.name + event.call.arguments)
+        return events
+
+    def _errand(self) -> Errand:
+        request, plan = self._request, self._plan
+        known = plan.known
+        continues = Continues(known.account, known.identity, known.offer, known.thread) if known else None
+        return Errand(
+            self._admission.card,
+            self._admission.caller,
+            self._admission.card.capability,
+            self._material,
+            continues=continues,
+            reuse=plan.reuse,
+            temporary=request.temporary,
+            thinking=bool(request.thinking),
+            exact=not request.stream,
+            conversation_id=plan.conversation_id,
         )
 
-    def _order(self, messages: Sequence[Message], options: ImageOptions, admission: Admission) -> Order:
-        """What a picture inside a chat answer is made for: the last thing the user said."""
-        asked = next((message.text for message in reversed(messages) if message.role == "user"), "")
-        if options.long_side is None and admission.card.long_side is not None:
-            options = replace(options, long_side=admission.card.long_side)
-        return Order(asked, admission.card.id, options, admission.caller)
+    async def _material(self, continued: bool) -> Material:
+        """What is new to the conversation, or everything."""
+        turn = self._turn
+        if continued:
+            told = structured_output.instructions(self._request.response_format)
+            composed = compose(
+                self._plan.tail, instructions=told, reminder=turn.reminder, sentinel=turn.sentinel, continuing=True
+            )
+        else:
+            composed = compose(self._plan.messages, instructions=turn.instructions, sentinel=turn.sentinel)
+        return await self._loaded(composed)
 
-    def _note_tokens(self, admission: Admission, usage: Usage) -> None:
-        data: Data = {
-            "model": admission.card.id,
+    async def _loaded(self, composed: Composed) -> Material:
+        owner = self._admission.caller.tenant
+        uploads = await self._gateway._attachments.load(composed.attachments, owner)  # noqa: SLF001
+        return Material(composed.text, uploads)
+
+    def _repair(self, errand: Errand, again: turns.Again) -> Errand:
+        """The second errand: in the same chat where there is one, else told from the beginning."""
+        last, thread = self._last, self._thread
+        continues = None
+        if last is not None and thread is not None and thread.cid and not self._request.temporary:
+            continues = Continues(last.lease.account, last.identity, last.lease.offer.id, thread)
+        history = (
+            *self._plan.messages,
+            Message("assistant", (Text(again.answer),)),
+            Message("user", (Text(again.prompt),)),
+        )
+
+        async def material(continued: bool) -> Material:
+            if continued:
+                return Material(again.prompt)
+            turn = self._turn
+            return await self._loaded(compose(history, instructions=turn.instructions, sentinel=turn.sentinel))
+
+        return replace(errand, material=material, continues=continues)
+
+    def _order(self) -> Order:
+        """What a picture inside a chat answer is made for: the last thing the user said."""
+        asked = next((m.text for m in reversed(self._request.messages) if m.role == "user"), "")
+        options = self._request.images or ImageOptions()
+        if options.long_side is None and self._admission.card.long_side is not None:
+            options = replace(options, long_side=self._admission.card.long_side)
+        return Order(asked, self._admission.card.id, options, self._admission.caller)
+
+    def _usage(self) -> Usage:
+        prompt = tokens.Meter()
+        for message in self._request.messages:
+            prompt.add(message.text)
+        prompt.add(self._turn.instructions)
+        usage = Usage(prompt.tokens, self._written.tokens, self._thought.tokens)
+        data: dict[str, str | int | float | bool | None] = {
+            "model": self._admission.card.id,
             "prompt": usage.prompt_tokens,
             "completion": usage.completion_tokens + usage.reasoning_tokens,
         }
-        self._observer.note(Fact("chat.tokens", admission.caller.request_id, data))
+        self._gateway._observer.note(Fact("chat.tokens", self._admission.caller.request_id, data))  # noqa: SLF001
+        return usage
 
-    def _note_attempt(self, admission: Admission, lease: Lease, number: int) -> None:
-        data: Data = {
-            "account": lease.account,
-            "model": admission.card.id,
-            "served": lease.offer.name,
-            "attempt": number,
-        }
-        self._observer.note(Fact("attempt.sent", admission.caller.request_id, data))
+    async def _remember(self) -> None:
+        """The history with this answer now stands in a conversation at Google."""
+        last, thread = self._last, self._thread
+        if last is None or thread is None or not thread.cid or self._request.temporary:
+            return
+        await self._gateway.conversations.remember(
+            self._plan,
+            transcript.message_of(self._fold.reply()),
+            thread,
+            account=last.lease.account,
+            identity=last.identity,
+            offer=last.lease.offer.id,
+            tenant=self._admission.caller.tenant,
+            sentinel=self._turn.sentinel,
+        )
+        self._failed_cid = ""
 
-    def _note_failure(self, admission: Admission, lease: Lease, number: int, error: GatewayError) -> None:
-        data: Data = {
-            "account": lease.account,
-            "attempt": number,
-            "kind": error.kind,
-            "generated": error.generated,
-            "why": error.en,
-        }
-        self._observer.note(Fact("attempt.failed", admission.caller.request_id, data))
+    async def close(self, *, untouched: bool) -> None:
+        """Whatever happened: give the conversation back, and remember what has to be deleted.
 
-
-def _another_may_help(error: GatewayError) -> bool:
-    """Whether another account, or the same one signed in anew, can do better."""
-    return isinstance(error, AccountError | Blocked | Unreachable)
-
-
-def _judge(attempt: _Attempt, piece: Piece) -> None:
-    """At the end of an answer that should have brought a picture: raise what the words instead of it mean."""
-    match piece:
-        case ImageFound():
-            attempt.pictures += 1
-        case Answered(text=text) if not attempt.pictures:
-            _no_picture(text)
-        case _:
-            pass
-
-
-def _no_picture(text: str) -> NoReturn:
-    """Every meaning has its own error, and with it its own consequence for the account (spec 2.4).
-
-    A generation happened, so none of these is tried again here.
-    """
-    shown = text.strip()[:300] or "(no text)"
-    match meaning_of(text):
-        case "quota":
-            raise Spent(
-                f"Google says the account's pictures are used up: {shown}",
-                f"该账号的图片额度已用完：{shown}",
-                generated="maybe",
-                code="image_quota",
+        untouched: certainly nothing was said in it; otherwise nobody knows any more where it stands.
+        """
+        conversations = self._gateway.conversations
+        await conversations.release(self._plan, lost=not untouched)
+        if self._failed_cid and self._last is not None and not self._request.temporary:
+            await conversations.clutter(
+                self._failed_cid,
+                account=self._last.lease.account,
+                identity=self._last.identity,
+                tenant=self._admission.caller.tenant,
             )
-        case "signed_out":
-            raise SignedOut(
-                f"Google answered as if nobody were signed in: {shown}",
-                f"Google 的回答表明账号未登录：{shown}",
-                generated="maybe",
-                code="cookie_expired",
-            )
-        case "wrong_model":
-            raise ModelGone(
-                f"This model makes no pictures: {shown}",
-                f"该模型不能生成图片：{shown}",
-                generated="maybe",
-                code="model_not_available",
-            )
-        case "refusal":
-            raise Refused(
-                f"Google refused to make this picture: {shown}",
-                f"Google 拒绝生成这张图片：{shown}",
-                answer=text,
-                generated="maybe",
-                code="content_policy_violation",
-            )
-        case "other":
-            raise NoImage(
-                f"Google answered with text instead of a picture: {shown}",
-                f"Google 返回了文字而不是图片：{shown}",
-                answer=text,
-                generated="maybe",
-                code="no_image",
-            )
+
+
+def _call_id(number: int) -> str:
+    del number
+    return "call_" + uuid.uuid4().hex[:24]
 
 
 def simple_request(prompt: str, model: str | None = None) -> ChatRequest:

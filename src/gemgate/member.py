@@ -240,6 +240,11 @@ class Member:
         await self._fell("needs_login", error)
 
     @property
+    def identity(self) -> str:
+        """Tells Google sessions apart: what one identity began, another cannot continue."""
+        return self.cookies.identity if self.cookies else ""
+
+    @property
     def is_open(self) -> bool:
         return self._state not in ("starting", "needs_login", "error")
 

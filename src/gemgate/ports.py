@@ -159,6 +159,10 @@ class Upstream(Protocol):
         """The last answer of a conversation as pieces, or None when it holds no finished answer."""
         ...
 
+    async def knows(self, cid: str) -> bool:
+        """Whether a conversation still stands in the account's history."""
+        ...
+
     async def delete_chat(self, cid: str) -> None: ...
 
     async def ping(self) -> Opened:

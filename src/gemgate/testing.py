@@ -5,12 +5,27 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
 from gemgate.chat import TextDelta
-from gemgate.errors import GatewayError
-from gemgate.ports import Answered, Answering, Fact, Fetched, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.errors import GatewayError, NotFound
+from gemgate.ports import (
+    Answered,
+    Answering,
+    Blob,
+    BlobFacts,
+    Conversation,
+    Fact,
+    Fetched,
+    ImageRef,
+    Picture,
+    Piece,
+    Prompt,
+    Thread,
+    Upload,
+)
 
 FLASH = Offer("aa", "gemini-flash", "Flash", aliases=("flash",))
 PRO = Offer("bb", "gemini-pro", "Pro", aliases=("pro",))
@@ -116,6 +131,9 @@ class ScriptedUpstream:
     async def read_chat(self, cid: str) -> list[Piece] | None:
         return None
 
+    async def knows(self, cid: str) -> bool:
+        return True
+
     async def delete_chat(self, cid: str) -> None:
         return None
 
@@ -130,3 +148,120 @@ class ScriptedUpstream:
 
     async def close(self) -> None:
         self.closed = True
+
+
+class MemoryConversations:
+    """A conversation store that forgets with its process."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Conversation] = {}
+        self.leases: dict[str, tuple[str, float]] = {}
+
+    async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
+        own = [row for row in self.rows.values() if row.tenant == tenant and row.tip in tips]
+        return max(own, key=lambda row: row.length, default=None)
+
+    async def get(self, tenant: str | None, conversation_id: str) -> Conversation | None:
+        row = self.rows.get(conversation_id)
+        return row if row is not None and tenant in (None, row.tenant) else None
+
+    async def lease(self, conversation_id: str, owner: str, now: float, seconds: float) -> bool:
+        holder, until = self.leases.get(conversation_id, ("", 0.0))
+        if conversation_id not in self.rows or (until > now and holder != owner):
+            return False
+        self.leases[conversation_id] = (owner, now + seconds)
+        return True
+
+    async def release(self, conversation_id: str, owner: str) -> None:
+        if self.leases.get(conversation_id, ("", 0.0))[0] == owner:
+            del self.leases[conversation_id]
+
+    async def save(self, conversation: Conversation) -> None:
+        held = self.rows.get(conversation.id)
+        if held is None or held.tenant == conversation.tenant:
+            created = held.created_at if held else conversation.created_at
+            self.rows[conversation.id] = replace(conversation, created_at=created)
+            self.leases.pop(conversation.id, None)
+
+    async def forget(self, conversation_id: str) -> None:
+        self.rows.pop(conversation_id, None)
+        self.leases.pop(conversation_id, None)
+
+    async def latest(self, tenant: str | None, limit: int, offset: int = 0) -> tuple[Sequence[Conversation], int]:
+        own = [row for row in self.rows.values() if tenant in (None, row.tenant)]
+        own.sort(key=lambda row: (-row.updated_at, row.id))
+        return own[offset : offset + limit], len(own)
+
+    async def due(self, now: float, limit: int) -> Sequence[Conversation]:
+        free = [row for row in self.rows.values() if self.leases.get(row.id, ("", 0.0))[1] <= now]
+        return sorted((r for r in free if 0 < r.delete_at <= now), key=lambda r: r.delete_at)[:limit]
+
+    async def forget_before(self, moment: float) -> int:
+        old = [row.id for row in self.rows.values() if row.updated_at < moment and not row.delete_at]
+        for conversation_id in old:
+            await self.forget(conversation_id)
+        return len(old)
+
+    async def count(self) -> int:
+        return len(self.rows)
+
+
+class MemoryBlobs:
+    """A blob store that forgets with its process."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+
+    async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
+        if not replace and key in self.blobs:
+            return False
+        self.blobs[key] = data
+        return True
+
+    async def get(self, key: str) -> Blob:
+        if key not in self.blobs:
+            raise NotFound(key)
+        return Blob(BlobFacts(key, len(self.blobs[key]), 0.0, "etag"), self.blobs[key])
+
+    async def stat(self, key: str) -> BlobFacts | None:
+        return BlobFacts(key, len(self.blobs[key]), 0.0, "etag") if key in self.blobs else None
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.blobs.pop(key, None)
+
+    async def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
+        for key in sorted(self.blobs):
+            if key.startswith(prefix):
+                yield BlobFacts(key, len(self.blobs[key]), 0.0, "etag")
+
+    def url(self, key: str, seconds: int) -> str | None:
+        return None
+
+
+class MemoryGallery:
+    """A gallery that forgets with its process."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, Picture] = {}
+
+    async def remember(self, picture: Picture) -> None:
+        self.pictures.setdefault(picture.image.name, picture)
+
+    async def find(self, name: str) -> Picture | None:
+        return self.pictures.get(name)
+
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[Picture]:
+        own = [p for p in self.pictures.values() if tenant in (None, p.tenant)]
+        own = [p for p in own if before is None or p.created_at < before]
+        return sorted(own, key=lambda p: -p.created_at)[:limit]
+
+    async def forget(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.pictures.pop(name, None)
+
+    async def older_than(self, moment: float, limit: int) -> Sequence[str]:
+        return [name for name, p in self.pictures.items() if p.created_at < moment][:limit]
+
+    async def count(self) -> int:
+        return len(self.pictures)

@@ -8,7 +8,9 @@ from contextlib import aclosing
 import pytest
 
 from gemgate.accounts import Cookies
+from gemgate.attachments import Attachments
 from gemgate.chat import ChatRequest, Ended, Event, Message, Text, TextDelta, fold
+from gemgate.conversations import Conversations
 from gemgate.cookies.env import FixedSource
 from gemgate.errors import (
     Blocked,
@@ -21,7 +23,9 @@ from gemgate.errors import (
     Spent,
     Unreachable,
 )
+from gemgate.fetcher import GuardedFetcher
 from gemgate.gateway import Gateway
+from gemgate.image_pipeline import ImagePipeline
 from gemgate.member import Address, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
@@ -29,7 +33,16 @@ from gemgate.pool import AccountPool
 from gemgate.ports import Caller
 from gemgate.stores.limits import MovingWindowLimiter
 from gemgate.telemetry import SystemClock
-from gemgate.testing import FLASH, Facts, FakeClock, ScriptedUpstream, settle
+from gemgate.testing import (
+    FLASH,
+    Facts,
+    FakeClock,
+    MemoryBlobs,
+    MemoryConversations,
+    MemoryGallery,
+    ScriptedUpstream,
+    settle,
+)
 
 CALLER = Caller()
 
@@ -42,7 +55,13 @@ class House:
         self.facts = Facts()
         self.pool = AccountPool(clock=self.clock, dice=lambda: 0.0, patience=60)
         limiter = MovingWindowLimiter(per_hour=0, model_interval=0, clock=self.clock)
-        self.gateway = Gateway(self.pool, limiter, clock=self.clock, observer=self.facts)
+        attachments = Attachments(GuardedFetcher(), None, clock=self.clock, max_bytes=10**6, max_pixels=10**7)
+        pictures = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=self.clock, observer=self.facts)
+        self.conversations = MemoryConversations()
+        conversations = Conversations(self.conversations, clock=self.clock, lease_seconds=300)
+        self.gateway = Gateway(
+            self.pool, limiter, attachments, pictures, conversations, clock=self.clock, observer=self.facts
+        )
         shared = Address("direct")
         self.members = [
             Member(

@@ -26,24 +26,34 @@ class Composed:
     attachments: tuple[Source, ...] = ()
 
 
-def compose(messages: Sequence[Message], *, instructions: str = "", reminder: str = "", sentinel: str = "") -> Composed:
+def compose(
+    messages: Sequence[Message],
+    *,
+    instructions: str = "",
+    reminder: str = "",
+    sentinel: str = "",
+    continuing: bool = False,
+) -> Composed:
     """One prompt of all `messages`; `instructions` (tools, formats) stand after the system text, `reminder` at the end.
 
     System messages in the middle of a conversation keep their place. Thoughts are never sent. Attachments are named in
     the text by number so that the model can tell them apart. Without a `sentinel` earlier calls are told in words.
+    `continuing`: the messages are what is new in a conversation that stands already.
     """
     first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
     system = [message.text for message in messages[:first] if message.text]
     turns = messages[first:]
     head = "\n\n".join(part for part in (*system, instructions) if part)
     writing = _Writing(sentinel, _call_numbers(turns))
-    if len(turns) == 1 and turns[0].role == "user":
+    if len(turns) == 1 and (turns[0].role == "user" or continuing):
         body = writing.message(turns[0])
-        return Composed("\n\n".join(part for part in (head, body) if part), tuple(writing.attachments))
+        text = "\n\n".join(part for part in (head, body, reminder) if part)
+        return Composed(text, tuple(writing.attachments))
     writing.numbered = sum(isinstance(part, Image | File) for turn in turns for part in turn.parts) > 1
     blocks = [f"{_HEADINGS[turn.role]}\n{text}" for turn in turns if (text := writing.message(turn))]
     system_block = [f"[System]\n{head}"] if head else []
-    text = "\n\n".join([_CONTINUE, *system_block, *blocks, *([reminder] if reminder else [])])
+    opening = [] if continuing else [_CONTINUE]
+    text = "\n\n".join([*opening, *system_block, *blocks, *([reminder] if reminder else [])])
     return Composed(text, tuple(writing.attachments))
 
 

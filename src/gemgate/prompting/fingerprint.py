@@ -1,8 +1,8 @@
 """By what a conversation is known again: a rolling hash over its messages.
 
 `chain(messages)[k]` names the history up to message k; equal names mean equal histories. What a client may drop or add
-without changing the history is left out: thoughts, empty messages, the pictures that we put into an answer, white space at
-the end of one. Everything else counts, length-prefixed, so that no two different histories run together.
+without changing the history is left out: thoughts, empty messages, the pictures that we put into an answer, white
+space at the end of one. Everything else counts, length-prefixed, so that no two different histories run together.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def chain(scope: str, messages: Sequence[Message]) -> list[str]:
 
 
 def scope(tenant: str, model: str, tools: Iterable[Tool], extra: str = "") -> str:
-    """What must be equal beside the messages: whose it is, the web model, the tools on offer, and other instructions."""
+    """What must be equal beside the messages: whose it is, the web model, the tools on offer, other instructions."""
     offered = [[tool.name, tool.description, dict(tool.parameters)] for tool in tools]
     packed = orjson.dumps([tenant, model, offered, extra], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(packed, digest_size=20).hexdigest()

@@ -199,6 +199,10 @@ class WebUpstream:
         answer.cid_confirmed = True
         return answer.candidate(candidate, final=True) + answer.finish()
 
+    async def knows(self, cid: str) -> bool:
+        async with self._using() as client:
+            return await self._last_turn(client, cid) is not None
+
     async def _last_turn(self, client: HardenedClient, cid: str) -> Any:
         """The newest turn of a conversation as Google has it, or None when there is none."""
         payload = [cid, 1, None, 1, [1], [4], None, 1]

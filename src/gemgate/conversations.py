@@ -1,0 +1,189 @@
+"""Which web conversation a chat goes on in, and what of it still has to be said.
+
+A chat that continues a known history goes on where it stands and sends only what is new; everything else is told from
+the beginning in a new conversation. Histories never cross tenants. Two callers never continue one conversation at once:
+the second tells it anew (a fork).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+
+from gemgate.catalog import ModelCard
+from gemgate.chat import ChatRequest, Message, Reuse
+from gemgate.dialects import transcript
+from gemgate.errors import GatewayError
+from gemgate.pool import AccountPool
+from gemgate.ports import Caller, Clock, Conversation, ConversationStore, Thread
+from gemgate.prompting.fingerprint import chain, scope
+
+LEASE_SLACK = 60.0
+
+
+@dataclass(slots=True)
+class Plan:
+    """How one answer begins.
+
+    messages: the whole history, as it would be told in a new conversation.
+    known:    the conversation to go on in, leased to us; None starts a new one.
+    new:      how many messages at the end `known` has not heard.
+    reuse:    what to report unless the conversation turns out to be lost on the way.
+    names:    fingerprints of the history; scope: what they were made with.
+    """
+
+    messages: tuple[Message, ...]
+    scope: str
+    names: list[str]
+    reuse: Reuse
+    known: Conversation | None = None
+    new: int = 0
+    conversation_id: str = ""
+    owner: str = ""
+    cid: str = ""
+    created_at: float = field(default=0.0)
+
+    @property
+    def tail(self) -> tuple[Message, ...]:
+        return self.messages[len(self.messages) - self.new :]
+
+
+class Conversations:
+    """`delete_after` seconds of rest a conversation is deleted at Google; None keeps it (HISTORY)."""
+
+    def __init__(
+        self, store: ConversationStore, *, clock: Clock, lease_seconds: float, delete_after: float | None = None
+    ) -> None:
+        self.store = store
+        self._clock = clock
+        self._lease_seconds = lease_seconds + LEASE_SLACK
+        self._delete_after = delete_after
+
+    async def plan(self, request: ChatRequest, card: ModelCard, caller: Caller) -> Plan:
+        """Where this chat goes on. What is found is leased until `remember` or `release`."""
+        where = scope(caller.tenant, card.web, request.tools)
+        messages = request.messages
+        named: Conversation | None = None
+        if request.conversation_id:
+            named = await self.store.get(caller.tenant, request.conversation_id)
+            messages = self._with_stored(named, where, messages)
+        names = chain(where, messages)
+        plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
+        plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
+        plan.created_at = named.created_at if named else self._clock.now()
+        if request.temporary or len(messages) < 2:
+            return plan
+        found = await self.store.find(caller.tenant, names[:-1])
+        if found is None:
+            return plan
+        new = len(names) - 1 - names.index(found.tip)
+        if any(message.role == "assistant" for message in messages[len(messages) - new :]):
+            plan.reuse = "fork"  # the history was edited after the place we know
+        elif await self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds):
+            plan.known, plan.new, plan.reuse = found, new, "hit"
+        else:
+            plan.reuse = "fork"  # somebody else goes on in it right now
+        return plan
+
+    def _with_stored(
+        self, named: Conversation | None, where: str, messages: tuple[Message, ...]
+    ) -> tuple[Message, ...]:
+        """The whole history of a conversation known by its id: callers send all of it, its end, or what is new."""
+        if named is None or not named.transcript or named.tip in chain(where, messages):
+            return messages
+        stored = transcript.load(named.transcript)
+        told, given = ([chain(where, [message])[0] for message in part] for part in (stored, messages))
+        overlap = range(min(len(told), len(given) - 1), 0, -1)
+        known = next((length for length in overlap if told[-length:] == given[:length]), 0)
+        return stored + messages[known:]
+
+    async def remember(
+        self,
+        plan: Plan,
+        answer: Message,
+        thread: Thread,
+        *,
+        account: str,
+        identity: str,
+        offer: str,
+        tenant: str,
+        sentinel: str = "",
+    ) -> None:
+        """The answer is given: from now on the history with it is known to stand in `thread`."""
+        now = self._clock.now()
+        history = (*plan.messages, answer)
+        named = bool(plan.conversation_id)
+        previous = plan.known
+        conversation = Conversation(
+            id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
+            tenant=tenant,
+            tip=chain(plan.scope, history)[-1],
+            length=len(history),
+            account=account,
+            identity=identity,
+            offer=offer,
+            thread=thread,
+            created_at=previous.created_at if previous else plan.created_at,
+            updated_at=now,
+            sentinel=sentinel,
+            named=named,
+            transcript=transcript.dump(history) if named else "",
+            delete_at=now + self._delete_after if self._delete_after else 0.0,
+        )
+        await self.store.save(conversation)
+        if previous is not None and previous.id != conversation.id:
+            await self.store.forget(previous.id)
+        plan.known = None
+
+    async def release(self, plan: Plan, *, lost: bool = False) -> None:
+        """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
+        if plan.known is None:
+            return
+        known, plan.known = plan.known, None
+        if lost and not known.named:
+            if self._delete_after and known.thread.cid:
+                # It still stands in the account's history and is ours to delete.
+                await self.store.save(replace(known, tip="", delete_at=self._clock.now() + self._delete_after))
+            else:
+                await self.store.forget(known.id)
+        elif lost:
+            await self.store.save(replace(known, tip=""))
+        else:
+            await self.store.release(known.id, plan.owner)
+
+    async def delete_due(self, pool: AccountPool) -> int:
+        """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here."""
+        done = 0
+        for conversation in await self.store.due(self._clock.now(), 20):
+            member = pool.member(conversation.account)
+            if member is not None and member.identity == conversation.identity:
+                if not member.is_open:
+                    continue
+                try:
+                    await member.upstream.delete_chat(conversation.thread.cid)
+                except GatewayError:
+                    continue
+            await self.store.forget(conversation.id)
+            done += 1
+        return done
+
+    async def clutter(self, cid: str, *, account: str, identity: str, tenant: str) -> None:
+        """A conversation was opened at Google and its answer failed: remember it if it is to be deleted."""
+        if not self._delete_after or not cid:
+            return
+        now = self._clock.now()
+        await self.store.save(
+            Conversation(
+                uuid.uuid4().hex,
+                tenant,
+                "",
+                0,
+                account,
+                identity,
+                "",
+                Thread((cid,)),
+                now,
+                now,
+                delete_at=now + self._delete_after,
+            )
+        )

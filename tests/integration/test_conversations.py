@@ -1,0 +1,214 @@
+"""Chats go on in their web conversation: only what is new goes up, nobody else's is touched, and losses cost a replay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from gemgate.simulator import Simulator
+from tests.serving import Served, served, settings_for, until
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice", "bob")) as simulator:
+        simulator.google.reply("turn", lambda prompt: f"reply to {prompt.text.split()[-1]}")
+        yield simulator
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path)) as running:
+        yield running
+
+
+class Talk:
+    """A client that keeps its history, as all chat clients do."""
+
+    def __init__(self, url: str, key: str = "any", system: str = "Be kind.") -> None:
+        self.client = openai.AsyncOpenAI(base_url=url + "/v1", api_key=key, max_retries=0)
+        self.messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+        self.reuse = ""
+
+    async def say(self, text: str, *, stream: bool = False, **more: Any) -> str:
+        self.messages.append({"role": "user", "content": text})
+        options = {"model": "gemini-3-flash-preview", "messages": self.messages, **more}
+        if stream:
+            raw = await self.client.chat.completions.with_raw_response.create(stream=True, **options)
+            answer = "".join([c.choices[0].delta.content or "" async for c in raw.parse()])
+        else:
+            raw = await self.client.chat.completions.with_raw_response.create(**options)
+            answer = raw.parse().choices[0].message.content
+        self.reuse = raw.headers["x-gemgate-conversation"]
+        self.messages.append({"role": "assistant", "content": answer})
+        return answer
+
+
+async def test_forty_turns_send_only_what_is_new(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    for number in range(40):
+        assert await talk.say(f"turn number {number}", stream=bool(number % 2)) == f"reply to {number}"
+        assert talk.reuse == ("hit" if number else "miss")
+    assert sim.record.generations == 40
+    assert not sim.record.violations
+    sent = [call.prompt for call in sim.record.calls]
+    assert sent[1] == "turn number 1"
+    assert sent[39] == "turn number 39"
+    assert len({call.cid for call in sim.record.calls}) == 1
+    assert len(sim.record.calls[-1].prompt) <= len(sent[2]) + 1
+
+
+async def test_two_keys_with_the_same_history_never_share_a_conversation(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, api_key="ann:a,ben:b")
+    async with served(settings) as gate:
+        ann, ben = Talk(gate.url, "a"), Talk(gate.url, "b")
+        for talk in (ann, ben):
+            await talk.say("turn 1")
+        ben.messages = [dict(m) for m in ann.messages]
+        await ann.say("turn 2")
+        assert ann.reuse == "hit"
+        await ben.say("turn 2")
+        assert ben.reuse == "hit"  # in his own, which has the same history
+        ann_cid, ben_cid = (call.cid for call in list(sim.record.calls)[-2:])
+        assert ann_cid != ben_cid
+    assert not sim.record.violations
+
+
+async def test_an_edited_history_is_told_anew(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    await talk.say("turn 1")
+    await talk.say("turn 2")
+    talk.messages[2]["content"] = "something the model never said"
+    await talk.say("turn 3")
+    assert talk.reuse in ("miss", "fork")
+    assert "something the model never said" in sim.record.calls[-1].prompt
+    assert not sim.record.violations
+
+
+async def test_a_second_caller_on_the_same_history_tells_it_anew(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    await talk.say("turn 1")
+    sim.google.reply("branch", "slow answer of this branch", chars=5, pace=0.05)
+    one, two = Talk(gate.url), Talk(gate.url)
+    one.messages, two.messages = list(talk.messages), list(talk.messages)
+    await asyncio.gather(one.say("branch one"), two.say("branch two"))
+    assert sorted([one.reuse, two.reuse]) == ["fork", "hit"]
+    assert not sim.record.violations
+    assert sim.record.generations == 3
+    await one.say("turn after one")
+    await two.say("turn after two")
+    assert (one.reuse, two.reuse) == ("hit", "hit")
+
+
+async def test_a_conversation_deleted_by_its_owner_costs_a_replay(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    await talk.say("turn 1")
+    upstream = gate.service.pool.members[0].upstream
+    await upstream.delete_chat(sim.record.calls[-1].cid)
+    assert await talk.say("turn 2") == "reply to 2"
+    assert talk.reuse == "replay"
+    await talk.say("turn 3")
+    assert talk.reuse == "hit"
+    assert sim.record.generations == 3
+
+
+async def test_a_failure_in_mid_answer_makes_the_next_turn_a_replay(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    await talk.say("turn 1")
+    sim.google.fault("generate", "code", code=1013)
+    with pytest.raises(openai.InternalServerError):
+        await talk.say("turn 2")
+    assert await talk.say("turn 3") == "reply to 3"
+    assert talk.reuse != "hit"
+    assert not sim.record.violations
+
+
+async def test_what_was_certainly_not_processed_leaves_the_conversation_as_it_is(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    await talk.say("turn 1")
+    sim.google.fault("generate", "status", status=401)
+    await talk.say("turn 2")
+    assert talk.reuse == "hit"
+    assert len({call.cid for call in sim.record.calls if call.generated}) == 1
+
+
+async def test_another_model_starts_another_conversation(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url)
+    await talk.say("turn 1")
+    await talk.say("turn 2", model="gemini-2.5-pro")
+    assert talk.reuse == "miss"
+    assert not sim.record.violations
+
+
+async def test_temporary_history_keeps_nothing_at_google(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path, history="temporary")) as gate:
+        talk = Talk(gate.url)
+        await talk.say("turn 1")
+        await talk.say("turn 2")
+        assert talk.reuse == "miss"
+    assert all(call.temporary for call in sim.record.calls)
+    assert "turn 1" in sim.record.calls[-1].prompt
+
+
+async def test_a_conversation_survives_a_restart(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path)
+    async with served(settings) as gate:
+        talk = Talk(gate.url)
+        await talk.say("turn 1")
+    async with served(settings) as gate:
+        again = Talk(gate.url)
+        again.messages = talk.messages
+        await again.say("turn 2")
+        assert again.reuse == "hit"
+    assert not sim.record.violations
+
+
+async def test_a_named_conversation_takes_only_what_is_new_or_all_of_it(gate: Served, sim: Simulator) -> None:
+    talk = Talk(gate.url, system="")
+    extra = {"extra_body": {"conversation_id": "holiday"}}
+    await talk.say("turn 1", **extra)
+    alone = Talk(gate.url, system="")
+    await alone.say("turn 2", **extra)
+    assert alone.reuse == "hit"
+    assert sim.record.calls[-1].prompt == "turn 2"
+    sim.google.expire("alice")
+    sim.google.revive("alice")
+    await alone.say("turn 3", **extra)
+    assert len({call.cid for call in sim.record.calls}) == 1
+
+
+@pytest.mark.parametrize("mode", ["tools", "json"])
+async def test_tools_and_json_go_on_in_the_same_conversation(gate: Served, sim: Simulator, mode: str) -> None:
+    talk = Talk(gate.url)
+    if mode == "json":
+        sim.google.reply("turn", '{"a": 1}')
+        more: dict[str, Any] = {"response_format": {"type": "json_object"}}
+    else:
+        more = {
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        }
+    for number in range(3):
+        await talk.say(f"turn {number}", **more)
+    assert talk.reuse == "hit"
+    sent = [call.prompt for call in sim.record.calls]
+    assert len(sent[1]) < len(sent[0])
+    assert len(sent[2]) == len(sent[1])
+    assert sim.record.generations == 3
+
+
+async def test_history_delete_removes_our_chats_and_only_ours(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path, history="delete:1")) as gate:
+        talk = Talk(gate.url)
+        await talk.say("turn 1")
+        cid = sim.record.calls[-1].cid
+        upstream = gate.service.pool.members[0].upstream
+        assert await upstream.knows(cid)
+        await until(lambda: sim.record.requests_of("GzXR5e") == 1, 15)
+        assert not await upstream.knows(cid)
+        await talk.say("turn 2")
+        assert talk.reuse != "hit"
