@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import orjson
-from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
+from jsonschema import Draft202012Validator, FormatChecker, SchemaError, ValidationError, validators
 from jsonschema.exceptions import best_match
 from pydantic_core import SchemaError as PatternError
 from pydantic_core import SchemaValidator, core_schema
@@ -101,11 +101,11 @@ class Compiled:
         if not path:
             return False
         parent, last = _at(root, path[:-1]), path[-1]
+        kinds = _wanted_kinds(error)
+        if error.instance is None and isinstance(parent, dict) and "null" not in kinds:
+            return self._drop(root, parent, path)
         if error.validator == "enum":
             return _replace(parent, last, _same_but_case(error.instance, wanted))
-        kinds = _wanted_kinds(error)
-        if error.instance is None and kinds and "null" not in kinds and isinstance(parent, dict):
-            return self._drop(root, parent, path)
         return _replace(parent, last, [made for kind in sorted(kinds) for made in _converted(error.instance, kind)])
 
     def _drop(self, root: Any, parent: dict[str, Any], path: list[str | int]) -> bool:
@@ -140,8 +140,8 @@ def compiled(schema: Mapping[str, Any]) -> Compiled:
 def _compiled(schema: bytes) -> Compiled:
     document = orjson.loads(schema)
     _check_references(document)
-    base = validators.validator_for(document, default=Draft202012Validator)
-    base.check_schema(document)
+    base: Any = validators.validator_for(document, default=Draft202012Validator)
+    base.check_schema(document, format_checker=FormatChecker(()))
     budget = _Budget()
     keywords = {name: _counted(function, budget) for name, function in base.VALIDATORS.items()}
     ours: dict[str, Keyword] = {

@@ -87,7 +87,7 @@ def _candidates(answer: str, wanted: ResponseFormat) -> Iterator[tuple[Any, int,
         tried += 1
         at = match.end()
         try:
-            value, end = read_value(whole, match.start(), complete=True)
+            value, end = read_value(whole, match.start(), complete=False)
         except Unreadable:
             continue
         at = max(at, end)
@@ -99,7 +99,7 @@ def _read(text: str, wanted: ResponseFormat) -> tuple[Any, int, str | None] | No
     if not text or (text[0] not in "{[\uff5b\uff3b" and (wanted.kind == "json_object" or not _SCALAR.fullmatch(text))):
         return None
     try:
-        value, end = read_value(text, complete=True)
+        value, end = read_value(text, complete=False)
     except Unreadable:
         return None
     return None if text[end:].strip() else (value, len(text), _strict(text))

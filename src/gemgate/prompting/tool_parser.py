@@ -50,18 +50,21 @@ _LEAD = re.compile(rf"\s*(?:(?<=\n){_FENCE_LINE}(?:\n\s*|\Z))?(?:(?<=\n){_LINE_D
 _LEAD_IN_CODE = re.compile(rf"\s*(?:(?<=\n){_LINE_DRESS}(?<!```)|[ \t]*[`*_\\]{{0,2}}[ \t]*)\Z")
 
 _SEP = r"[ \t_\\-]*"
+_VERB_DRESS = r"\s:：=>*_`\\|\"'\[\]()【】.-"
+_DECIDED = re.compile(rf"[{_VERB_DRESS}]*[^{_VERB_DRESS}][^\n]*\n")
 _VERB = re.compile(
-    r"[\s:：=>*_`\\|\"'\[\]()【】.-]*"
+    rf"[{_VERB_DRESS}]*"
     rf"(?:(?P<end>tool{_SEP}(?:call{_SEP})?end|(?:/|end{_SEP})tool(?:{_SEP}call)?|end|done|结束)"
     rf"|(?P<result>tool{_SEP}(?:result|response|output)s?|results?|outputs?|工具结果)"
     rf"|(?P<call>tool{_SEP}calls?|function{_SEP}calls?|call|invoke|工具调用|调用))(?![A-Za-z0-9_])",
     re.IGNORECASE,
 )
+_CUT_WORD = re.compile(r"[ \t]*t(?:o(?:o(?:l(?:en?|c(?:al?)?|r\w*)?)?)?)?", re.IGNORECASE)
 _TAIL_DRESS = " \t*_`~])}>\"'.:：;|\\"
 _PREFIX = r"(?:(?:functions?|tools?|default_api|name|function_name|tool_name)\s*[.:：=/]\s*)?"
 _NAME_DRESS = r"[\s:：=>*`\\|\"'“”‘’「『【\[(<-]*"
 _FENCE_LINES = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
-_UNKNOWN = re.compile(rf"{_NAME_DRESS}{_PREFIX}{_NAME_DRESS}([A-Za-z_](?:[\w.:-]|\\_)*)", re.IGNORECASE)
+_UNKNOWN = re.compile(rf"{_NAME_DRESS}{_PREFIX}{_NAME_DRESS}([^\W\d](?:[\w.:-]|\\_)*)", re.IGNORECASE)
 _AFTER_NAME = re.compile(r"(?:[ \t*_\"'”’」』】\]>:：,\\]|\(\)|`{1,2}(?!`))*")
 
 
@@ -128,24 +131,28 @@ class ToolParser:
         """Find out what the sentinel marks, once enough of its line is there."""
         held = self._held
         following = self._sentinel.search(held)
-        if not (final or following or len(held) >= _HEAD or re.match(r"\s*\S[^\n]*\n", held)):
+        if not (final or following or len(held) >= _HEAD or _DECIDED.match(held)):
             return False
         head = held[: following.start()] if following else held
-        kind, at = self._marker(head[:_HEAD])
+        kind, at = self._marker(head[:_HEAD], final=final and not following)
+        stray = kind == "end" and not self._open and self._spoke and not self._called
         if self._open:
             self._close(complete=True, ended=kind in ("end", "noise"))
         self._held = held[at:]
         if kind in ("call", "result"):
             self._open = kind
             self._mode = "gone" if kind == "result" and self._called else "body"
-        elif kind == "end":
+        elif kind == "end" and not stray:
             self._mode = "tail"
         else:
+            self._held = self._held.lstrip(" \t") if self._line_start else self._held
             self._mode = "text"
         return True
 
-    def _marker(self, head: str) -> tuple[Marker, int]:
-        """What the sentinel marks, and where in `head` its word ends."""
+    def _marker(self, head: str, *, final: bool) -> tuple[Marker, int]:
+        """What the sentinel marks, and where in `head` its word ends. A cut word is the one that is due."""
+        if final and head.strip() and _CUT_WORD.fullmatch(head):
+            return "end" if self._open else "call", len(head)
         if match := _VERB.match(head):
             kind: Marker = "end" if match["end"] else "result" if match["result"] else "call"
             return kind, match.end()
