@@ -12,18 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gemgate.simulator.frames import Style, candidate
+from gemgate.simulator.gallery import Picture
 from gemgate.simulator.script import Said, Upload
 
 _MOST_CHATS = 20_000
 _MOST_CHARACTERS = 128 << 20
-_PROGRESS = 6
-"""The rich field that says "still working" (protocol.md 6)."""
+PROGRESS, PICTURES = 6, 7
+"""Rich fields: "still working", and generated pictures (protocol.md 6)."""
 
 
 @dataclass(slots=True, eq=False)
 class Turn:
     """One prompt and what was answered. texts: wire text per candidate, as far as it got.
 
+    pictures: shown once all of it stands, with links as good as new whenever somebody looks.
     state: "running" while it is being written, "whole" when all of it stands, "stopped" when it was cut short.
     """
 
@@ -37,10 +39,17 @@ class Turn:
     texts: tuple[str, ...] = ()
     thoughts: str = ""
     rich: Mapping[int, Any] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
     state: Literal["running", "whole", "stopped"] = "running"
+
+    def whole_rich(self) -> dict[int, Any]:
+        """The rich fields of the finished answer."""
+        shown = {PICTURES: [[picture.item() for picture in self.pictures]]} if self.pictures else {}
+        return {**self.rich, **shown}
 
     def row(self, cid: str, previous: Turn | None, style: Style) -> list[Any]:
         """The turn as `hNvQHb` lists it."""
+        rich = {"running": {**self.rich, PROGRESS: [1]}, "stopped": self.rich, "whole": self.whole_rich()}[self.state]
         before = None if previous is None else [cid, previous.rid, previous.rcids[0]]
         rows = [
             candidate(
@@ -48,13 +57,13 @@ class Turn:
                 text,
                 thoughts=self.thoughts,
                 done=self.state == "whole",
-                rich={**self.rich, _PROGRESS: [1]} if self.state == "running" else self.rich,
+                rich=rich,
                 style=style,
             )
             for rcid, text in zip(self.rcids, self.texts, strict=False)
         ]
         if self.state == "running" and not rows:
-            rows = [candidate(self.rcids[0], "", done=False, rich={_PROGRESS: [1]}, style=style)]
+            rows = [candidate(self.rcids[0], "", done=False, rich={PROGRESS: [1]}, style=style)]
         seconds = int(self.time)
         return [
             [cid, self.rid],
@@ -81,7 +90,11 @@ class Chat:
 
     def said(self) -> tuple[Said, ...]:
         """The turns as plain text, oldest first; only what was answered whole."""
-        return tuple(Said(turn.prompt, html.unescape(turn.texts[0])) for turn in self.turns if turn.texts)
+        return tuple(
+            Said(turn.prompt, html.unescape(turn.texts[0]), tuple(picture.id for picture in turn.pictures))
+            for turn in self.turns
+            if turn.texts
+        )
 
     def row(self) -> list[Any]:
         """The conversation as `MaZiqc` lists it."""

@@ -9,7 +9,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gemgate.simulator.commissions import commissioned
+from gemgate.simulator.paint import Painting
+from gemgate.simulator.refusals import wordings
 from gemgate.simulator.script import Answer, Prompt
+from gemgate.simulator.studio import pictures_among
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _MOST_NUMBERS = 500
@@ -36,6 +40,10 @@ def smaller(a: int, b: int) -> int:
 def demo(prompt: Prompt) -> Answer:
     """The answer to `prompt`, with thoughts when extended thinking was asked for."""
     chinese = bool(_CHINESE.search(prompt.text))
+    thoughts = _thoughts(prompt, chinese=chinese) if prompt.thinking else ""
+    paintings = commissioned(prompt, picture_sent=bool(pictures_among(prompt.files)))
+    if paintings:
+        return replace(_picture(prompt, paintings, chinese=chinese), thoughts=thoughts)
     text = _attached(prompt, chinese=chinese)
     for trick in _TRICKS:
         found = list(trick.pattern.finditer(prompt.text))
@@ -44,12 +52,29 @@ def demo(prompt: Prompt) -> Answer:
             break
     else:
         text += f"你说的是：{prompt.text}" if chinese else f"You said: {prompt.text}"
-    return Answer(text, thoughts=_thoughts(prompt, chinese=chinese) if prompt.thinking else "")
+    return Answer(text, thoughts=thoughts)
 
 
 def paced(seconds: float) -> Callable[[Prompt], Answer]:
     """The demo model with so many seconds between frames, as a person would see a real one stream."""
-    return lambda prompt: replace(demo(prompt), pace=seconds, chars=16)
+    return lambda prompt: replace(demo(prompt), pace=seconds, chars=16, progress=4)
+
+
+def _picture(prompt: Prompt, paintings: tuple[Painting, ...], *, chinese: bool) -> Answer:
+    """Pictures, or the words for those who get none."""
+    language = "zh" if chinese else "en"
+    if not prompt.account:
+        return Answer(wordings("signed_out", language)[0])
+    if not prompt.paints:
+        return Answer(wordings("quota", language)[0])
+    edit = bool(paintings[0].of or pictures_among(prompt.files))
+    if chinese:
+        text = "已按您的要求修改了图片。" if edit else f"这是为您画的{len(paintings)}张图片。"
+    else:
+        text = (
+            "Here is the edited picture." if edit else "Here you go:" if len(paintings) > 1 else "Here is your picture."
+        )
+    return Answer(text, images=paintings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The plain endpoints: which host and path is what, and one function for each. generate.py and rpc.py hold the rest."""
+"""The plain endpoints: which host and path is what, and one function for each.
+
+generate.py, rpc.py and downloads.py hold the rest.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ _PICTURE_HOSTS = (".googleusercontent.com", ".usercontent.google.com", "lh3.goog
 
 
 def place(request: Request) -> str:
-    """The word for what a request wants: a key of HANDLERS, "generate" or "rpc"."""
+    """The word for what a request wants: a key of HANDLERS, "generate", "rpc" or "image"."""
     if known := _ROUTES.get((request.method, request.host, request.path)):
         return known
     return "image" if request.host.endswith(_PICTURE_HOSTS) else "other"
@@ -126,12 +129,6 @@ def upload(world: World, request: Request, caller: Caller) -> Response:
     return page(200, world.uploads.add(name, mime, data, owner).id, "text/plain; charset=utf-8")
 
 
-def image(world: World, request: Request, caller: Caller) -> Response:
-    """A picture host."""
-    del caller
-    return world.gallery.serve(request)
-
-
 def other(world: World, request: Request, caller: Caller) -> Response:
     """Whatever a browser asks for besides; an unknown path of the app's own API is a broken rule."""
     del caller
@@ -149,6 +146,5 @@ HANDLERS: dict[str, Handler] = {
     "rotate_page": rotate_page,
     "login": login,
     "upload": upload,
-    "image": image,
     "other": other,
 }

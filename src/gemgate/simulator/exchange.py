@@ -27,6 +27,9 @@ class Break(enum.Enum):
 
 
 Step: TypeAlias = bytes | Break
+_PIECE = 256 << 10
+"""Bytes of a large answer that are encrypted and handed over at a time: others want their turn as well."""
+
 Outcome: TypeAlias = Literal["complete", "cancelled", "broken"]
 """complete: every byte was handed over; cancelled: the client went away; broken: we broke off on purpose."""
 
@@ -80,19 +83,32 @@ def _unquote(value: bytes) -> bytes:
     return binascii.a2b_qp(value.replace(b"%", b"="))
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that costs time to make: `make` runs in a worker thread once its turn has come."""
+
+    make: Callable[[], Response]
+
+
 @dataclass(slots=True)
 class Response:
     """What to answer.
 
-    body: bytes, or steps, or a Break that happens before any byte. delay: seconds of silence before the headers.
+    body: bytes, or steps, or a Break that happens before any byte, or Later, which then decides status and headers.
+    delay: seconds of silence before the headers. length: what steps claim to be long in all, None when they do not say.
     on_end: called exactly once with the outcome.
     """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes | Break | AsyncGenerator[Step, None] = b""
+    body: bytes | Break | Later | AsyncGenerator[Step, None] = b""
     delay: float = 0.0
+    length: int | None = None
     on_end: Callable[[Outcome], None] | None = field(default=None, repr=False)
+
+    def become(self, made: Response) -> None:
+        """Take over what Later made; delay and listener stay."""
+        self.status, self.headers, self.body, self.length = made.status, made.headers, made.body, made.length
 
     def ended(self, outcome: Outcome) -> None:
         """Tell whoever asked how it ended; a second call does nothing."""
@@ -139,6 +155,8 @@ async def deliver(response: Response, out: Outlet) -> None:
     try:
         if response.delay:
             await asyncio.sleep(response.delay)
+        if isinstance(response.body, Later):
+            response.become(await asyncio.to_thread(response.body.make))
         outcome = await _send(response, out)
     except Exception:
         out.break_off(Break.RESET)  # a scripted answer that raises must not look like a stall
@@ -152,15 +170,17 @@ async def deliver(response: Response, out: Outlet) -> None:
 
 async def _send(response: Response, out: Outlet) -> Outcome:
     body = response.body
+    assert not isinstance(body, Later), "what is made later is not made later still"
     if isinstance(body, Break):
         out.break_off(body)
         return "broken"
     if isinstance(body, bytes):
         out.begin(response, len(body))
-        await out.write(body)
+        for start in range(0, max(1, len(body)), _PIECE):
+            await out.write(body[start : start + _PIECE])
         out.finish()
         return "complete"
-    out.begin(response, None)
+    out.begin(response, response.length)
     async with aclosing(body) as steps:
         async for step in steps:
             if isinstance(step, Break):

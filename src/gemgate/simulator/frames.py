@@ -27,6 +27,7 @@ class Style:
     count_newline: the newline after a frame belongs to its count. cuts: at most so many random cuts per write.
     extras: parts other than wrb.fr around the answer. paired: sometimes two parts in one frame.
     sparse: rich fields in the trailing dict even where they would fit their position.
+    linked: a placeholder link in the text for every picture that was made.
     """
 
     escape_unicode: bool = False
@@ -36,6 +37,7 @@ class Style:
     extras: bool = True
     paired: bool = False
     sparse: bool = False
+    linked: bool = False
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Style:
@@ -49,6 +51,7 @@ class Style:
             extras=bool(bits & 64),
             paired=bool(bits & 128),
             sparse=dice.random() < 0.5,
+            linked=dice.random() < 0.5,
         )
 
 
@@ -166,6 +169,12 @@ def chop(data: bytes, style: Style, dice: random.Random) -> Iterator[bytes]:
 def wire(text: str) -> str:
     """Plain text as the service writes it: `<` as `&lt;`, and nothing else (protocol.md 5, "Text traps")."""
     return text.replace("<", "&lt;")
+
+
+def linked(text: str, pictures: int) -> str:
+    """The text behind as many placeholder links; clients take them out together with the newlines that follow."""
+    links = "\n".join(f"http://googleusercontent.com/image_generation_content/{n}" for n in range(pictures))
+    return f"{links}\n\n{text}" if links else text
 
 
 def growing(text: str, chars: int) -> Iterator[str]:

@@ -1,102 +1,113 @@
-"""Where pictures live: the hosts that serve them, size suffixes, and the text hops to the full size (protocol.md 7).
-
-A picture has a preview address for the answer and an id for `c8o8Fe`. Whoever makes pictures plugs in by `hang()`.
-"""
+"""Pictures on show: whose they are, which answer they belong to, and the addresses they are reached by."""
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.simulator.exchange import Request, Response, page
+from gemgate.simulator.encode import Options
+from gemgate.simulator.links import Links, Route
+from gemgate.simulator.record import Drawn
+from gemgate.simulator.sizes import Size
+from gemgate.simulator.studio import Given, Work
 
-PREVIEW_HOST = "lh3.googleusercontent.com"
-FULL_HOST = "lh3.google.com"
-"""Under google.com, so the session's cookies reach it."""
-
-_MOST = 2_000
-_SUFFIX = re.compile(r"^(?P<token>[\w-]+)(?:=(?P<suffix>[\w-]+))?$")
+_MOST = 20_000
+_MOST_BYTES = 512 << 20
+"""Of what the pictures hold on to: bytes of scripts, and uploads they are edits of."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Picture:
-    """A picture on show. render: bytes and content type for a size suffix ("s1024-rj", "" for the original)."""
+    """A picture on show.
 
-    token: str
-    render: Callable[[str], tuple[bytes, str]] = field(repr=False)
+    owner: the account it was made for, "" for a guest, None for one hung by hand, which everybody may fetch.
+    cid, rid, rcids: the turn that shows it. delay: seconds of silence before its file.
+    """
+
+    key: str
+    links: Links
+    work: Work
     alt: str = ""
+    owner: str | None = None
+    cid: str = ""
+    rid: str = ""
+    rcids: tuple[str, ...] = ()
+    delay: float = 0.0
+    drawn: Drawn | None = None
 
     @property
     def id(self) -> str:
         """What the answer carries at `[1,0]` of the picture and `c8o8Fe` is asked for."""
-        return f"image_{self.token}"
+        return f"image_{self.key}"
 
     @property
     def preview(self) -> str:
-        return f"https://{PREVIEW_HOST}/gg/{self.token}"
+        """The address the answer shows, as good as new."""
+        return self.links.make("preview", self.key)
 
     @property
     def base(self) -> str:
         """What `c8o8Fe` answers."""
-        return f"https://{FULL_HOST}/rd-gg-dl/{self.token}"
+        return self.links.make("hop1", self.key)
+
+    def link(self, route: Route) -> str:
+        return self.links.make(route, self.key)
 
     def item(self) -> list[Any]:
         """The picture as an entry of rich field 7: URL at `[0,3,3]`, alt at `[0,3,2]`, id at `[1,0]`."""
         return [[None, None, None, [None, 1, self.alt, self.preview]], [self.id, 0]]
 
 
-class Gallery:
-    """At most 2,000 pictures, the newest stay."""
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """A picture made by a script's function from size suffix ("s1024-rj", "" for the original) to bytes and type."""
 
-    def __init__(self) -> None:
+    render: Callable[[str], tuple[bytes, str]] = field(repr=False)
+    size: Size = (0, 0)
+    mime: str = ""
+    logo: str = ""
+    weight: int = 0
+
+    def original(self) -> bytes:
+        return self.render("")[0]
+
+    def plain(self) -> bytes:
+        return self.original()
+
+    def sized(self, options: Options) -> tuple[bytes, str]:
+        return self.render(options.words)
+
+
+class Gallery:
+    """At most 20,000 pictures, and 512 MB of bytes that scripts and uploads brought; the newest stay."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.links = Links(clock)
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._weight = 0
+
+    def __getitem__(self, image_id: str) -> Picture:
+        if picture := self.find(image_id):
+            return picture
+        raise KeyError(f"there is no picture {image_id!r}")
+
+    def find(self, image_id: str) -> Picture | None:
+        return self._pictures.get(image_id.removeprefix("image_"))
+
+    def show(self, work: Work, **facts: Any) -> Picture:
+        """Put a work on show; facts: fields of Picture."""
+        picture = Picture(self.links.key(), self.links, work, **facts)
+        self._pictures[picture.key] = picture
+        self._weight += work.weight
+        while len(self._pictures) > _MOST or (self._weight > _MOST_BYTES and len(self._pictures) > 1):
+            self._weight -= self._pictures.popitem(last=False)[1].work.weight
+        return picture
 
     def hang(
         self, render: Callable[[str], tuple[bytes, str]] | bytes, mime: str = "image/png", alt: str = ""
     ) -> Picture:
-        """Show a picture: its bytes, or a function from size suffix to bytes and content type."""
-        if isinstance(render, bytes):
-            data = render
-
-            def render(suffix: str) -> tuple[bytes, str]:
-                del suffix
-                return data, mime
-
-        picture = Picture(secrets.token_urlsafe(24), render, alt)
-        self._pictures[picture.token] = picture
-        if len(self._pictures) > _MOST:
-            self._pictures.popitem(last=False)
-        return picture
-
-    def base(self, image_id: str) -> str | None:
-        """The address `c8o8Fe` gives for an image id, or None."""
-        picture = self._pictures.get(image_id.removeprefix("image_"))
-        return picture.base if picture else None
-
-    def serve(self, request: Request) -> Response:
-        """A request to a picture host."""
-        kind, _, rest = request.path.strip("/").partition("/")
-        found = _SUFFIX.match(rest)
-        picture = self._pictures.get(found["token"]) if found else None
-        if picture is None or found is None or request.method not in ("GET", "HEAD"):
-            return page(404, "<h1>404</h1>")
-        suffix = found["suffix"] or ""
-        match kind, suffix:
-            case "gg", _:
-                return _bytes(*picture.render(suffix))
-            case "rd-gg-dl", "d-I":
-                return page(200, f"https://{PREVIEW_HOST}/rd-gg/{picture.token}=s0-d-I?alr=yes", "text/plain")
-            case "rd-gg", "s0-d-I":
-                return page(200, f"https://{PREVIEW_HOST}/full/{picture.token}=s0", "text/plain")
-            case "full", _:
-                return _bytes(*picture.render(""))
-            case _:
-                return page(404, "<h1>404</h1>")
-
-
-def _bytes(data: bytes, mime: str) -> Response:
-    return Response(200, (("content-type", mime), ("cache-control", "private, max-age=86400")), data)
+        """Show a picture by hand: its bytes, or a function from size suffix to bytes and content type."""
+        work: Work = Given(render, (0, 0), mime) if isinstance(render, bytes) else _Rendered(render)
+        return self.show(work, alt=alt)

@@ -12,7 +12,8 @@ from gemgate.simulator import checks
 from gemgate.simulator.accounts import FREE_MODELS, Account, Caller
 from gemgate.simulator.chats import Chat, Misfit, Turn
 from gemgate.simulator.exchange import Break, Request, Response, page
-from gemgate.simulator.frames import PREFIX, Style, error_info, frame, part, wire
+from gemgate.simulator.frames import PREFIX, Style, error_info, frame, linked, part, wire
+from gemgate.simulator.illustrate import illustrate
 from gemgate.simulator.pages import captcha
 from gemgate.simulator.record import Call
 from gemgate.simulator.script import Answer, Fault, Prompt, Upload
@@ -125,6 +126,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     chat, kept = found or (_new_chat(world, owner, wanted or default, order), 0)
     turn = _new_turn(world, order, chat, call.files)
     call.model, call.cid, call.rid = chat.model, chat.cid, turn.rid
+    tier = account.tier if account else "free"
     prompt = Prompt(
         text=order.text,
         account=owner,
@@ -136,6 +138,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         temporary=order.temporary,
         language=account.language if account else "en",
         cid=chat.cid,
+        paints=choice is not None or not world.studio.wishes(owner, tier, chat.model).get("named_model"),
     )
     return Telling(world, call, chat, turn, kept, prompt, posted.style)
 
@@ -187,7 +190,7 @@ def _answer(world: World, told: Telling, fault: Fault | None) -> Response:
         call.fault = fault.kind
     if fault is None or fault.generates:
         world.record.generating(call)
-        told.listen(_speak(world, told.prompt), fault)
+        told.listen(_speak(world, told), fault)
     if fault is None or fault.after_frames:
         return told.response()
     match fault.kind:
@@ -214,13 +217,16 @@ def _answer(world: World, told: Telling, fault: Fault | None) -> Response:
             return told.instead(Response(body=Break(fault.kind)))
 
 
-def _speak(world: World, prompt: Prompt) -> Answer:
-    """The scripted answer, in wire text; nothing at all for an empty prompt."""
+def _speak(world: World, told: Telling) -> Answer:
+    """The scripted answer, in wire text, its pictures put on show; nothing at all for an empty prompt."""
+    prompt = told.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
     answer = world.script.answer(prompt)
+    told.turn.pictures = illustrate(world, told, answer)
     if answer.frames:
         return replace(answer, frames=(), raw=tuple(map(wire, answer.frames)), thoughts=wire(answer.thoughts))
     if answer.raw:
         return replace(answer, thoughts=wire(answer.thoughts))
-    return replace(answer, text=wire(answer.text), thoughts=wire(answer.thoughts))
+    links = len(told.turn.pictures) if told.style.linked else 0
+    return replace(answer, text=linked(wire(answer.text), links), thoughts=wire(answer.thoughts))

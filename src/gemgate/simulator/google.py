@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
-from gemgate.simulator import generate, pages, rpc
+from gemgate.simulator import downloads, generate, pages, rpc
 from gemgate.simulator.accounts import STRANGER, Account, Caller, Tier
 from gemgate.simulator.demo import demo, paced
 from gemgate.simulator.endpoints import HANDLERS, place, rpcids
 from gemgate.simulator.exchange import Break, Request, Response, page
-from gemgate.simulator.gallery import Gallery
+from gemgate.simulator.gallery import Gallery, Picture
 from gemgate.simulator.mishap import spoil
 from gemgate.simulator.record import Record, Seen
-from gemgate.simulator.script import Answer, Fault, Kind, Pacing, Pattern, Script, Speaker
+from gemgate.simulator.refusals import Meaning, wordings
+from gemgate.simulator.script import Answer, Brush, Fault, Kind, Pacing, Pattern, Script, Speaker
+from gemgate.simulator.studio import Rule, Wishes
 from gemgate.simulator.uploads import Uploads
 from gemgate.simulator.world import World
 
@@ -102,22 +105,71 @@ class Google:
         *,
         frames: Sequence[str] = (),
         raw: Sequence[str] = (),
+        image: Brush | Sequence[Brush] = (),
         times: int | None = None,
         model: str | None = None,
         **pacing: Unpack[Pacing],
     ) -> None:
         """Answer prompts that match `pattern` from now on, `times` times (None = always).
 
-        text: plain text, an Answer, or a function from Prompt to either. frames, raw and pacing: fields of Answer
-        (thoughts, chars, pace, delay, candidates, queued, busy, rich).
+        text: plain text, an Answer, or a function from Prompt to either. image: one picture or several. frames, raw and
+        pacing: fields of Answer (thoughts, chars, pace, delay, candidates, queued, busy, rich, progress, fetch_delay).
         """
         if isinstance(text, str):
-            answer: Answer | Speaker = Answer(text, frames=tuple(frames), raw=tuple(raw), **pacing)
+            images = tuple(image) if isinstance(image, (list, tuple)) else (cast("Brush", image),)
+            answer: Answer | Speaker = Answer(text, frames=tuple(frames), raw=tuple(raw), images=images, **pacing)
         else:
-            if frames or raw or pacing:
-                raise ValueError("an Answer or a function brings its own frames and pacing")
+            if frames or raw or pacing or image != ():
+                raise ValueError("an Answer or a function brings its own frames, pictures and pacing")
             answer = text
         self.world.script.reply(pattern, answer, times=times, model=model)
+
+    def refuse(
+        self,
+        pattern: Pattern,
+        meaning: Meaning = "refusal",
+        *,
+        language: str = "en",
+        wording: int | None = None,
+        times: int | None = None,
+        model: str | None = None,
+    ) -> None:
+        """Answer with words instead of a picture: their meaning and language (`refusals.WORDINGS`).
+
+        wording: which of the sentences, None: each in its turn. ValueError for a meaning or language there is none for.
+        """
+        texts = wordings(meaning, language)
+        turns = itertools.cycle(texts if wording is None else [texts[wording]])
+        self.world.script.reply(pattern, lambda prompt: next(turns), times=times, model=model)
+
+    def pictures(
+        self,
+        *,
+        account: str | None = None,
+        tier: Tier | None = None,
+        model: str | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> None:
+        """How pictures are made from now on for whoever the first three name; see Wishes. The newest rule counts.
+
+        `pictures(cheap=True)` for thousands of tasks, `pictures(model="gemini-pro", resolution="4K")`,
+        `pictures(account="bob", most_side=1024)` for less than was asked, `pictures(logo="v2", mime="image/jpeg")`.
+        """
+        if account:
+            self.account(account)
+        self.world.studio.rule(Rule(wishes, account, tier, model))
+
+    def picture(self, image_id: str) -> Picture:
+        """A picture on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""
+        return self.gallery[image_id]
+
+    def original(self, image_id: str) -> bytes:
+        """The file that the full-size route gives."""
+        return self.picture(image_id).work.original()
+
+    def plain(self, image_id: str) -> bytes:
+        """The truth about a picture: the same file without the logo, in the same format and quality."""
+        return self.picture(image_id).work.plain()
 
     def fault(
         self,
@@ -162,8 +214,9 @@ class Google:
         self._tolerated += hosts
 
     def clear(self) -> None:
-        """Forget replies and faults; accounts, chats and the record stay."""
+        """Forget replies, faults and rules about pictures; accounts, chats and the record stay."""
         self.world.script.clear()
+        self.world.studio.clear()
 
     def head(self, request: Request) -> Response | None:
         """The headers of a request are here: early faults strike now."""
@@ -226,6 +279,8 @@ class Google:
             return generate.respond(self.world, request, caller)
         if where == "rpc":
             return rpc.respond(self.world, request, caller, seen)
+        if where == "image":
+            return downloads.respond(self.world, request, caller)
         fault = self.world.script.strike((where,), caller.name, reused=request.nth > 0)
         if fault and fault.kind == "guest":
             return pages.app(self.world.open_page(None))

@@ -17,6 +17,8 @@ _CALLS = 20_000
 _CALL_BYTES = 256 << 20
 """Prompts and uploads of the kept calls together, in characters and bytes."""
 _VIOLATIONS = 2_000
+_PICTURES = 20_000
+_FETCHES = 50
 
 
 @dataclass(slots=True)
@@ -58,6 +60,50 @@ class Call:
 
 
 @dataclass(slots=True)
+class Fetch:
+    """One request for a picture. route: "c8o8Fe", or the kind of link (`links.Route`); options: its end, "s2048-rj"."""
+
+    time: float
+    route: str
+    options: str = ""
+    status: int = 0
+    outcome: Outcome | str = "open"
+
+    def ended(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+@dataclass(slots=True)
+class Drawn:
+    """One picture that was generated. What it looks like without the logo: `Google.plain(id)`.
+
+    number: the generation that made it (Record.generations then), from 1; logo: the name of the profile it bears, ""
+    for none; kind: "given" for a script's own bytes; of: id of the upload or picture it is an edit of.
+    """
+
+    id: str
+    prompt: str
+    account: str
+    model: str
+    number: int
+    width: int
+    height: int
+    mime: str
+    logo: str = ""
+    kind: str = ""
+    seed: int = 0
+    of: str = ""
+    cid: str = ""
+    rid: str = ""
+    fetches: list[Fetch] = field(default_factory=list)
+
+    def note(self, fetch: Fetch) -> None:
+        """Take note of a request for it; the newest stay."""
+        self.fetches.append(fetch)
+        del self.fetches[:-_FETCHES]
+
+
+@dataclass(slots=True)
 class Record:
     """Counters and lists; read them directly.
 
@@ -73,6 +119,7 @@ class Record:
     violations: deque[str] = field(default_factory=lambda: deque(maxlen=_VIOLATIONS))
     requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=_REQUESTS))
     calls: deque[Call] = field(default_factory=deque)
+    pictures: deque[Drawn] = field(default_factory=lambda: deque(maxlen=_PICTURES))
     peak: Counter[str] = field(default_factory=Counter)
     by_account: Counter[str] = field(default_factory=Counter)
     generated_by_account: Counter[str] = field(default_factory=Counter)
@@ -97,6 +144,14 @@ class Record:
         return sum(
             (seen.where == where or where in seen.rpcids) and account in (None, seen.account) for seen in self.requests
         )
+
+    def pictures_of(self, account: str | None = None, prompt: str | None = None) -> list[Drawn]:
+        """The pictures made for an account, by a substring of the prompt (the newest 20,000)."""
+        return [drawn for drawn in self.pictures if _is(drawn, account, prompt)]
+
+    def fetches_of(self, route: str, account: str | None = None, prompt: str | None = None) -> int:
+        """How many requests for pictures took this route: "c8o8Fe", "preview", "hop1", "hop2", "original"."""
+        return sum(fetch.route == route for drawn in self.pictures_of(account, prompt) for fetch in drawn.fetches)
 
     def violation(self, text: str) -> None:
         self.violations.append(text)
@@ -135,7 +190,7 @@ class Record:
     def clear(self) -> None:
         """Start counting again; answers under way stay counted as open."""
         self.received = self.headers = self.generations = self.cancelled = 0
-        for kept in (self.violations, self.requests, self.calls):
+        for kept in (self.violations, self.requests, self.calls, self.pictures):
             kept.clear()
         self._weight = 0
         for counter in (self.peak, self.by_account, self.generated_by_account, self.refused_hosts):
@@ -151,6 +206,8 @@ class Record:
         for call in row["calls"]:
             files = tuple(Upload(file["id"], file["name"], file["mime"], b"") for file in call["files"])
             record.calls.append(Call(**{**call, "files": files}))
+        for drawn in row["pictures"]:
+            record.pictures.append(Drawn(**{**drawn, "fetches": [Fetch(**fetch) for fetch in drawn["fetches"]]}))
         for name in ("peak", "by_account", "generated_by_account", "refused_hosts"):
             getattr(record, name).update(row[name])
         return record
@@ -167,6 +224,7 @@ class Record:
             "violations": list(self.violations),
             "requests": [asdict(seen) for seen in self.requests],
             "calls": [_call(call) for call in self.calls],
+            "pictures": [asdict(drawn) for drawn in self.pictures],
             "peak": dict(self.peak),
             "by_account": dict(self.by_account),
             "generated_by_account": dict(self.generated_by_account),
@@ -178,7 +236,7 @@ def _weight(call: Call) -> int:
     return len(call.prompt) + (sum(len(file.data) for file in call.files) if call.generated else 0)
 
 
-def _is(call: Call, account: str | None, prompt: str | None) -> bool:
+def _is(call: Call | Drawn, account: str | None, prompt: str | None) -> bool:
     return account in (None, call.account) and (prompt is None or prompt in call.prompt)
 
 

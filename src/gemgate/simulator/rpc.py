@@ -20,7 +20,7 @@ from gemgate.simulator.exchange import Request, Response, page
 from gemgate.simulator.frames import Style, batch_answer, part
 from gemgate.simulator.generate import GEMS, Refusal, authenticate
 from gemgate.simulator.mishap import spoil
-from gemgate.simulator.record import Seen
+from gemgate.simulator.record import Fetch, Seen
 from gemgate.simulator.script import Fault
 from gemgate.simulator.world import World
 
@@ -101,7 +101,11 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
 
 
 def _answer(batch: _Batch, calls: list[list[Any]]) -> Response:
-    body = batch_answer([_part(batch, call) for call in calls], batch.style)
+    try:
+        body = batch_answer([_part(batch, call) for call in calls], batch.style)
+    except Refusal as refusal:
+        batch.world.record.violation(f"batchexecute: {refusal.rule}")
+        return page(refusal.status, f"<h1>Error {refusal.status}</h1>")
     return Response(200, (("content-type", "application/json; charset=utf-8"),), body)
 
 
@@ -294,15 +298,29 @@ def _full_size(ask: Ask) -> Any:
     match ask.payload:
         case [
             [[None, None, None, [None, None, None, None, None, ""]], [str(image_id), 0], None, [19, ""], *blank],
-            [str(), str(), str(), None, ""],
+            [str(rid), str(rcid), str(cid), None, ""],
             1,
             0,
             1,
         ] if blank == [None, None, None, None, None, ""]:
-            base = ask.world.gallery.base(image_id)
-            return [base] if base else Status(MISSING, f"unknown picture {image_id!r}")
+            return _download(ask, image_id, (cid, rid, rcid))
         case _:
             return Status(MALFORMED, "the payload is not the one of protocol.md 4")
+
+
+def _download(ask: Ask, image_id: str, ids: tuple[str, str, str]) -> Any:
+    picture = ask.world.gallery.find(image_id)
+    if picture is None:
+        return Status(MISSING, f"unknown picture {image_id!r}")
+    if picture.owner is not None:
+        assert ask.account is not None
+        if picture.owner != ask.account.name:
+            raise Refusal(status=403, rule=f"picture {image_id!r} belongs to another account than {ask.account.name}")
+        if ids[:2] != (picture.cid, picture.rid) or ids[2] not in picture.rcids:
+            return Status(MISSING, f"picture {image_id!r} is not one of the answer {ids}")
+    if picture.drawn:
+        picture.drawn.note(Fetch(ask.world.clock(), "c8o8Fe", status=200, outcome="complete"))
+    return [picture.base]
 
 
 def _expect(ask: Ask, payload: Any, body: Any) -> Any:

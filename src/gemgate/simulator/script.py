@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
+from gemgate.simulator.paint import Painting
+
 Pattern: TypeAlias = str | re.Pattern[str]
 """A substring of the prompt, or a compiled expression searched in it; "" matches everything."""
 
@@ -27,17 +29,19 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One earlier turn of the chat: plain text of both sides."""
+    """One earlier turn of the chat: plain text of both sides, and the ids of the pictures that were made."""
 
     prompt: str
     answer: str
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a scripted answer may look at.
 
-    account: name, "" for a guest. model: `gemini-pro`. history: earlier turns, oldest first.
+    account: name, "" for a guest. model: `gemini-pro`. history: earlier turns, oldest first. paints: False where the
+    demo model is to refuse pictures, because the request named no model (`Google.pictures(named_model=True)`).
     """
 
     text: str
@@ -50,6 +54,11 @@ class Prompt:
     temporary: bool = False
     language: str = "en"
     cid: str = ""
+    paints: bool = True
+
+
+Brush: TypeAlias = "Painting | bytes | Callable[[Prompt], Painting | bytes]"
+"""A picture to answer with: a painting, a file of one's own, or a function that looks at the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,8 @@ class Answer:
     thoughts: plain text that grows before the text does. delay: seconds of silence before the first frame;
     pace: seconds between frames. candidates: how many, or the texts of the others. queued, busy: waiting parts before
     the first candidate. rich: fields of the rich block `[12]`, by number (protocol.md 6).
+    images: pictures to show in the last frame; progress: frames that only say it is still working, before them;
+    fetch_delay: seconds of silence before a picture's file.
     """
 
     text: str = ""
@@ -74,6 +85,9 @@ class Answer:
     queued: int = 0
     busy: int = 0
     rich: Mapping[int, Any] = field(default_factory=dict)
+    images: tuple[Brush, ...] = ()
+    progress: int = 1
+    fetch_delay: float = 0.0
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.text, self.frames, self.raw))) > 1:
@@ -93,6 +107,8 @@ class Pacing(TypedDict, total=False):
     queued: int
     busy: int
     rich: Mapping[int, Any]
+    progress: int
+    fetch_delay: float
 
 
 Speaker: TypeAlias = Callable[[Prompt], "Answer | str"]
@@ -120,10 +136,12 @@ def matches(pattern: Pattern, text: str) -> bool:
 
 Kind = Literal[
     "status", "code", "reset", "reset_stream", "hangup", "close", "stall", "trickle", "garbage", "captcha", "guest",
-    "slow_headers", "empty", "reject7", "unparsable",
+    "slow_headers", "empty", "reject7", "unparsable", "truncated", "html", "wrong_type", "expired",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
-PLACES = ("generate", "init", "preflight", "rotate", "upload", "image", "login", "any")
+IMAGES = ("image", "preview", "hop1", "hop2", "original")
+"""A picture's links: any of them, or one kind (`links.Route`)."""
+PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "any", *IMAGES)
 RPCS = (
     "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "GzXR5e", "qWymEb", "CNgdBe",
     "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
@@ -135,6 +153,10 @@ _ONLY_AT: dict[str, tuple[str, ...]] = {
     "reject7": RPCS,
     "unparsable": RPCS,
     "guest": ("init",),
+    "truncated": (*IMAGES, *RPCS),
+    "html": (*IMAGES, *RPCS),
+    "wrong_type": (*IMAGES, *RPCS),
+    "expired": IMAGES,
 }
 _LIMITS = {1037, 1050, 1052, 1060}
 """Stream codes that say for certain that nothing was generated (decisions.md 1)."""
@@ -144,8 +166,9 @@ _LIMITS = {1037, 1050, 1052, 1060}
 class Fault:
     """Something that goes wrong, `times` times (-1 = for ever).
 
-    where: a place, an rpcid or "any". account, match (over the prompt), reused (only requests that are not the first on
-    their connection) narrow it down. after_frames: how many snapshots go out first. early: before the body was read.
+    where: a place, an rpcid or "any". account, match (over the prompt, be it that of a picture that is fetched), reused
+    (only requests that are not the first on their connection) narrow it down. after_frames: how many snapshots go out
+    first. early: before the body was read.
     torn: `close` in the middle of a frame. finished: whether the service completes the turn in the history although the
     answer never arrived whole; by default it does once a snapshot was out.
     """
@@ -177,6 +200,8 @@ class Fault:
             raise ValueError("after_frames counts the snapshots of 'generate'")
         if self.after_frames and self.kind in ("status", "slow_headers"):
             raise ValueError(f"{self.kind!r} happens before the first frame")
+        if self.early and self.where in IMAGES[1:]:
+            raise ValueError("an early fault has not read the link; give where='image'")
         if self.early and (self.match is not None or self.after_frames):
             raise ValueError("an early fault has seen neither prompt nor frames")
 

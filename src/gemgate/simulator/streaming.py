@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gemgate.simulator import frames
-from gemgate.simulator.chats import Chat, Turn
+from gemgate.simulator.chats import PROGRESS, Chat, Turn
 from gemgate.simulator.exchange import Break, Outcome, Response, Step
 from gemgate.simulator.frames import PREFIX, Style, candidate, chop, error_info, frame, part, snapshot
 from gemgate.simulator.pages import CAPTCHA
@@ -69,6 +69,8 @@ class Telling:
             self._others = answer.candidates
         turn.rcids += tuple(f"rc_{secrets.token_hex(8)}" for _ in self._others)
         turn.rich = answer.rich
+        for picture in turn.pictures:
+            picture.rcids = turn.rcids
         size = len(turn.prompt) + len(answer.thoughts) + sum(map(len, (self._last, *self._others)))
         self.world.chats.add(self.chat, turn, self.kept, size)
 
@@ -125,11 +127,13 @@ class Telling:
     def _shots(self, ids: tuple[str, str]) -> Iterator[_Shot]:
         """The snapshots: thoughts grow first, then the text; the last one carries the final marks."""
         answer, turn = self.answer, self.turn
-        if not (self._last or answer.thoughts or answer.rich):
+        if not (self._last or answer.thoughts or answer.rich or turn.pictures):
             return
         if answer.thoughts:
             for thoughts in frames.growing(answer.thoughts, answer.chars):
                 yield self._shot(ids, ("",), thoughts)
+        for _ in range(answer.progress if turn.pictures else 0):
+            yield self._shot(ids, ("",), answer.thoughts, rich={PROGRESS: [1]})
         seconds = int(turn.time)
         final = {"context": turn.context, "stamp": (seconds, int((turn.time - seconds) * 1e9))}
         for text, last in _marked(self._texts()):
@@ -137,10 +141,15 @@ class Telling:
             yield self._shot(ids, (text, *others), answer.thoughts, final if last else None)
 
     def _shot(
-        self, ids: tuple[str, str], texts: tuple[str, ...], thoughts: str, final: dict[str, Any] | None = None
+        self,
+        ids: tuple[str, str],
+        texts: tuple[str, ...],
+        thoughts: str,
+        final: dict[str, Any] | None = None,
+        rich: Mapping[int, Any] | None = None,
     ) -> _Shot:
         done, style = final is not None, self.style
-        rich = self.answer.rich if done else None
+        rich = self.turn.whole_rich() if done else rich
         rows = [
             candidate(rcid, text, thoughts=thoughts, done=done, rich=rich, style=style)
             for rcid, text in zip(self.turn.rcids, texts, strict=False)

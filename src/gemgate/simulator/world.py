@@ -15,6 +15,7 @@ from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
 from gemgate.simulator.record import Record
 from gemgate.simulator.script import Script
+from gemgate.simulator.studio import Studio
 from gemgate.simulator.uploads import Uploads
 
 BUILD = "boq_assistant-bard-web-server_20261118.04_p2"
@@ -86,7 +87,8 @@ class World:
         self.accounts = Accounts(self.clock)
         self.chats = Chats()
         self.uploads = Uploads()
-        self.gallery = Gallery()
+        self.gallery = Gallery(self.clock)
+        self.studio = Studio()
         self.patience = 20
         """Requests a dead session may make before it counts as hammering."""
         self._pages: OrderedDict[str, Page] = OrderedDict()

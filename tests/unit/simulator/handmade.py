@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from gemgate.simulator.endpoints import BATCH_EXECUTE, STREAM_GENERATE
-from gemgate.simulator.exchange import Break, Request, Response
+from gemgate.simulator.exchange import Break, Later, Request, Response
 from gemgate.simulator.google import Google
 from gemgate.simulator.script import RPCS
 
@@ -150,6 +150,8 @@ class Hand:
 
 def whole(response: Response) -> bytes:
     """The body of an answer, run to its end without a loop: it must not wait for anything."""
+    if isinstance(response.body, Later):
+        response.become(response.body.make())
     if isinstance(response.body, bytes):
         response.ended("complete")
         return response.body
