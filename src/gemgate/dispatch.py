@@ -29,7 +29,7 @@ from gemgate.errors import (
     Unreachable,
 )
 from gemgate.pool import AccountPool, Lease
-from gemgate.ports import Answered, Answering, Caller, Fact, ImageFound, Observer, Piece, Prompt, Thread, Upload
+from gemgate.ports import Accepted, Answered, Caller, Fact, ImageFound, Observer, Piece, Prompt, Thread, Upload
 from gemgate.prompting.refusal import meaning_of
 
 MAX_TRIES = 3
@@ -126,9 +126,10 @@ class Dispatcher:
                     self._note_sent(errand, attempt, number)
                     async with aclosing(lease.upstream.stream(prompt)) as stream:
                         async for piece in stream:
-                            attempt.spoke = True
-                            if isinstance(piece, Answering):
+                            if isinstance(piece, Accepted):
                                 attempt.cid = piece.cid
+                            else:
+                                attempt.spoke = True
                             if errand.expects_picture:
                                 _judge(attempt, piece)
                             yield attempt, piece

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -39,6 +39,7 @@ from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.pool import AccountPool
 from gemgate.ports import (
+    Accepted,
     Answered,
     Answering,
     Caller,
@@ -154,8 +155,12 @@ class Gateway:
         *,
         order: Order | None = None,
         background: bool = False,
+        accepted: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> GeneratedImage:
-        """One picture by one generation; NoImage, Refused, Spent or SignedOut when a text came instead."""
+        """One picture by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
+
+        accepted: told account and conversation id as soon as Google took the prompt, before any picture.
+        """
         card = admission.card
         options = request.options
         if options.long_side is None and card.long_side is not None:
@@ -182,7 +187,9 @@ class Gateway:
         try:
             async with aclosing(self._dispatcher.pieces(errand)) as pieces:
                 async for attempt, piece in pieces:
-                    if isinstance(piece, ImageFound) and image is None:
+                    if isinstance(piece, Accepted) and accepted is not None:
+                        await accepted(attempt.lease.account, piece.cid)
+                    elif isinstance(piece, ImageFound) and image is None:
                         image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
         except GatewayError:
             if image is None:
@@ -218,8 +225,9 @@ class _ChatAnswer:
                 async for attempt, piece in pieces:
                     self._last, self._thread = attempt, None
                     match piece:
+                        case Accepted(cid):
+                            self._failed_cid = cid
                         case Answering():
-                            self._failed_cid = piece.cid
                             if not began:
                                 began = True
                                 self._fold.add(attempt.began)

@@ -77,8 +77,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """Google took the prompt into this conversation; nothing is said yet. What is stored now can be read back later."""
+
+    cid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
-    """Google took the prompt and speaks: always the first piece. `cid` may be empty for temporary chats."""
+    """Google speaks: comes before anything it says. `cid` may be empty for temporary chats."""
 
     cid: str
 
@@ -109,7 +116,7 @@ class Answered:
     revised: bool = False
 
 
-Piece: TypeAlias = Answering | TextDelta | ThoughtDelta | ImageFound | Answered
+Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ class Upstream(Protocol):
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
-        """Send the prompt once and tell what comes: Answering, then deltas and pictures, then Answered.
+        """Send the prompt once and tell what comes: Accepted, Answering, then deltas and pictures, then Answered.
 
         Closing the generator stops the upstream call at once and frees its place.
         """
@@ -640,6 +647,7 @@ Dice = Callable[[], float]
 """A random number in [0, 1)."""
 
 __all__ = [
+    "Accepted",
     "AccountSetup",
     "AccountStore",
     "Answered",

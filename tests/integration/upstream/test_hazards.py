@@ -17,7 +17,7 @@ from loguru import logger
 from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, Drift, GatewayError, ModelGone, Rejected, SignedOut, Spent, Stalled
-from gemgate.ports import Answering, Deadlines, Upload
+from gemgate.ports import Accepted, Answering, Deadlines, Upload
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.logs import bridge
@@ -112,12 +112,12 @@ async def test_one_failing_call_does_not_close_its_neighbours(sim: Simulator, si
 
 
 async def test_more_than_ten_requests_run_at_once(sim: Simulator, signed_in: SignIn) -> None:
-    upstream = await signed_in(sim)
+    upstream = await signed_in(sim, deadlines=Deadlines())
     sim.google.reply("wait", "done", delay=0.6)
     began = time.monotonic()
     await asyncio.gather(*(pieces(upstream, f"wait {i}") for i in range(40)))
     assert sim.record.peak["alice"] > 30
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_recent_chats_do_not_grow(sim2: Simulator, signed_in: SignIn) -> None:
@@ -236,7 +236,8 @@ async def test_deltas_join_to_the_text_and_both_modes_agree(
     assert thoughts(streamed) == thoughts(whole) == 'thinking & <b>"so"</b>'
     assert not answered(streamed).revised
     assert all(p.text for p in streamed if isinstance(p, TextDelta))
-    assert isinstance(streamed[0], Answering)
+    assert isinstance(streamed[0], Accepted)
+    assert isinstance(streamed[1], Answering)
     assert sum(isinstance(p, Answering) for p in streamed) == 1
     assert not sim2.record.violations
 

@@ -11,7 +11,7 @@ from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import get_rich_content_field
 
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.ports import Answered, Answering, ImageFound, ImageRef, Piece, Thread
+from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.wording import Wording
 
@@ -103,7 +103,9 @@ class Answer:
             return
         if isinstance(ids := at(body, [1]), list):
             self._merge(ids)
-            self.cid_confirmed = self.cid_confirmed or bool(at(ids, [0]))
+            if not self.cid_confirmed and at(ids, [0]):
+                self.cid_confirmed = True
+                pieces.append(Accepted(self.cid))
         if at(body, [6, 1, 0]) == "data_analysis_tool":
             self._pending = True
         if isinstance(context := at(body, [25]), str):
