@@ -1,26 +1,30 @@
 """Our limits towards clients: one call of a model every few seconds, so many calls an hour.
 
 A moving window in process memory, or in Redis for several processes. The model rule is asked first, so that a call it
-refuses costs nothing of the hour (engines.md b). When Redis is away the policy decides; it is asked again every 5 s.
+refuses costs nothing of the hour (engines.md b). When Redis is away the policy decides, and every 5 s one call tries it
+again while all others go on: a Redis that hangs costs nobody more than its time limit, and hardly anybody that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
-from gemgate.errors import Busy, RateLimited
+from gemgate.errors import Busy, GatewayError, RateLimited
 from gemgate.ports import Caller, Clock, Quota
 
 WhenDown = Literal["local", "closed", "open"]
 
 REDIS_TIMEOUT = 0.25
 PROBE_EVERY = 5.0
+AT_ONCE = 8
+"""Calls that ask Redis at the same time: in a burst of hundreds the time limit must measure Redis, not our queue."""
 
 
 class MovingWindowLimiter:
@@ -41,16 +45,12 @@ class MovingWindowLimiter:
         self._when_down = when_down
         self._local = MovingWindowRateLimiter(MemoryStorage())
         self._shared: MovingWindowRateLimiter | None = None
+        self._storage: RedisStorage | None = None
+        self._connections: Any = None
         if redis_url:
-            storage = RedisStorage(
-                redis_url if redis_url.startswith("async+") else "async+" + redis_url,
-                wrap_exceptions=True,
-                implementation="redispy",
-                key_prefix="gemgate",
-                socket_timeout=REDIS_TIMEOUT,
-                socket_connect_timeout=REDIS_TIMEOUT,
-            )
-            self._shared = MovingWindowRateLimiter(storage)
+            self._storage, self._connections = _redis(redis_url)
+            self._shared = MovingWindowRateLimiter(self._storage)
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._down_until = 0.0
         self._degraded = ""
 
@@ -66,15 +66,16 @@ class MovingWindowLimiter:
         model_rule = RateLimitItemPerSecond(1, self._interval) if self._interval else None
         if not hourly and not model_rule:
             return Quota()
-        if self._shared is not None and self._clock.monotonic() >= self._down_until:
-            try:
-                quota = await self._count(self._shared, caller.client, model, model_rule, hourly)
-            except StorageError as error:
-                self._down_until = self._clock.monotonic() + PROBE_EVERY
-                self._degraded = f"Redis is away ({type(error.storage_error).__name__}); policy: {self._when_down}"
-            else:
-                self._degraded = ""
-                return quota
+        if self._shared is not None:
+            async with self._turns:
+                if self._may_ask():
+                    try:
+                        quota = await self._count(self._shared, caller.client, model, model_rule, hourly)
+                    except StorageError as error:
+                        self._lost(type(error.storage_error).__name__)
+                    else:
+                        self._found()
+                        return quota
         if self._shared is not None and self._when_down == "open":
             return Quota()
         if self._shared is not None and self._when_down == "closed":
@@ -85,6 +86,35 @@ class MovingWindowLimiter:
                 code="limits_unavailable",
             )
         return await self._count(self._local, caller.client, model, model_rule, hourly)
+
+    async def probe(self) -> None:
+        """Find out whether Redis is there, so that `degraded` is true also while nobody calls. At most 0.25 s or so."""
+        if self._storage is not None:
+            if await self._storage.check():
+                self._found()
+            else:
+                self._lost("no answer")
+
+    def _may_ask(self) -> bool:
+        """Whether to ask Redis now: always while it is there; while it is away, one call in a while."""
+        now = self._clock.monotonic()
+        if now < self._down_until:
+            return False
+        if self._degraded:
+            self._down_until = now + PROBE_EVERY
+        return True
+
+    def _lost(self, why: str) -> None:
+        self._down_until = self._clock.monotonic() + PROBE_EVERY
+        self._degraded = f"Redis is away ({why}); policy: {self._when_down}"
+
+    def _found(self) -> None:
+        self._degraded, self._down_until = "", 0.0
+
+    async def close(self) -> None:
+        """Let go of the connections to Redis."""
+        if self._connections is not None:
+            await self._connections.disconnect()
 
     async def _count(
         self,
@@ -119,5 +149,38 @@ class MovingWindowLimiter:
 
     async def _wait(self, limiter: MovingWindowRateLimiter, rule: RateLimitItem, *key: str) -> float:
         """Whole seconds, at least 1, until the oldest counted call leaves the window."""
-        stats = await limiter.get_window_stats(rule, *key)
+        try:
+            stats = await limiter.get_window_stats(rule, *key)
+        except StorageError:
+            return float(rule.get_expiry())  # refused is refused, even if Redis went away in between
         return float(max(1, math.ceil(stats.reset_time - self._clock.now())))
+
+
+def _redis(url: str) -> tuple[RedisStorage, Any]:
+    """Counters in Redis, and its connections; GatewayError without the extra or for a bad URL."""
+    url = url.removeprefix("async+")
+    bounds = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
+    try:
+        from redis.asyncio import ConnectionPool  # noqa: PLC0415 - the extra `redis`
+
+        pool: Any = ConnectionPool.from_url(url, **bounds)
+    except ImportError:
+        raise GatewayError(
+            "REDIS_URL is set, but the driver is not installed: pip install 'gemgate[redis]'",
+            "已设置 REDIS_URL，但未安装驱动：pip install 'gemgate[redis]'",
+            code="redis_url",
+        ) from None
+    except ValueError:
+        raise GatewayError(
+            "REDIS_URL must be redis://[:PASSWORD@]HOST:PORT/NUMBER, rediss://... or unix://PATH",
+            "REDIS_URL 必须是 redis://[:密码@]主机:端口/编号、rediss://… 或 unix://路径",
+            code="redis_url",
+        ) from None
+    storage = RedisStorage(
+        "async+redis://",
+        connection_pool=pool,
+        wrap_exceptions=True,
+        implementation="redispy",
+        key_prefix="gemgate",
+    )
+    return storage, pool
