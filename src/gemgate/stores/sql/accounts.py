@@ -43,17 +43,19 @@ class SqlAccountStore:
     async def all(self) -> tuple[KeptAccount, ...]:
         async with self._database.reading() as connection:
             rows = (await connection.execute(select(account).order_by(account.c.name))).mappings().all()
-            circuits = (await connection.execute(select(account_circuit))).all()
-        return tuple([await self._kept(row, (one for one in circuits if one.account == row["name"])) for row in rows])
+            circuits: dict[str, list[Any]] = {}
+            for one in await connection.execute(select(account_circuit)):
+                circuits.setdefault(one.account, []).append(one)
+        return tuple([await self._kept(row, circuits.get(row["name"], ())) for row in rows])
 
     async def get(self, name: str) -> KeptAccount:
         async with self._database.reading() as connection:
             row = (await connection.execute(select(account).where(account.c.name == name))).mappings().first()
             mine = select(account_circuit).where(account_circuit.c.account == name)
-            circuits = (await connection.execute(mine)).all()
+            found = (await connection.execute(mine)).all()
         if row is None:
             raise _unknown(name)
-        return await self._kept(row, circuits)
+        return await self._kept(row, found)
 
     async def _kept(self, row: Mapping[Any, Any], circuits: Iterable[Any]) -> KeptAccount:
         name = row["name"]

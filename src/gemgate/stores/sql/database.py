@@ -145,9 +145,10 @@ def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
         return engine
     if "poolclass" not in options:
         options |= {"pool_size": 10, "max_overflow": 10, "pool_timeout": CONNECT_SECONDS, "pool_pre_ping": True}
-    wait = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
+    arguments["prepare_threshold"] = None  # prepared statements fail behind a pooler that shares connections
     try:
-        return create_async_engine(url, connect_args=wait, **options)
+        return create_async_engine(url, connect_args=arguments, **options)
     except ModuleNotFoundError:
         raise GatewayError(
             "DATABASE_URL names PostgreSQL, whose driver is not installed: pip install 'gemgate[postgres]'",
