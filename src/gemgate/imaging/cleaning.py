@@ -59,19 +59,20 @@ def clean(
     try:
         header = measure(data, max_pixels=max_pixels)
         size = (header.width, header.height)
-        picture = open_picture(data, header, max(CORNER, reach(profiles, size)))
-        sighting = find(picture.corner, profiles, lossy=picture.lossy, size=size)
+        picture = open_picture(data, header)
+        corner = picture.corner(reach(profiles, size))
+        sighting = find(corner, profiles, lossy=picture.lossy, size=size)
         if sighting is None:
-            return Cleaned(data, "absent", corner=picture.corner[-CORNER:, -CORNER:].copy())
-        return _taken_off(data, picture, sighting, size) if remove else _kept(data, sighting, "removal is off")
+            return Cleaned(data, "absent", corner=picture.corner(CORNER)[-CORNER:, -CORNER:].copy())
+        return _taken_off(data, picture, corner, sighting, size) if remove else _kept(data, sighting, "removal is off")
     except (Unfit, ClientError) as why:
         return Cleaned(data, "kept", note=str(why))
     except MemoryError:
         return Cleaned(data, "kept", note="not enough memory to decode the picture")
 
 
-def _taken_off(data: bytes, picture: Picture, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
-    plain = lift(picture.corner, sighting.profile, size=size)
+def _taken_off(data: bytes, picture: Picture, corner: Pixels, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
+    plain = lift(corner, sighting.profile, size=size)
     after = left_over(sighting, plain, lossy=picture.lossy, size=size)
     if not well_lifted(sighting.evidence, after):
         return _kept(data, sighting, "the logo did not come off cleanly, so the original is kept")

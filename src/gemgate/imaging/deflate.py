@@ -27,7 +27,8 @@ UNUSED_BITS: Final = 7
 MAX_BOUNDARIES: Final = 50_000
 """A file of nothing but empty blocks must not cost more than a file of picture."""
 LEVEL: Final = 2
-"""Of zlib: the tail is a few percent of the file, so speed counts more than its size."""
+DENSE: Final = 0.45
+"""Compressed share above which looking for repetitions saves one or two percent and costs most of the time: photos."""
 DAMAGED: Final = "the compressed pixels are damaged"
 SHORT: Final = "the compressed pixels are more or fewer than the header says"
 
@@ -52,6 +53,7 @@ class Inflated:
     raw: NDArray[np.uint8]
     boundaries: tuple[Boundary, ...]
     window: int
+    compressed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ def splice(stream: Inflated, first_changed: int) -> Splice:
     cut = stream.boundaries[at]
     rest = stream.raw[cut.out :].data
     dictionary = stream.raw[max(0, cut.out - (1 << stream.window)) : cut.out].tobytes()
-    deflater = zlib.compressobj(LEVEL, zlib.DEFLATED, -stream.window, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
+    dense = stream.compressed - cut.keep > DENSE * len(rest)
+    strategy = zlib.Z_HUFFMAN_ONLY if dense else zlib.Z_DEFAULT_STRATEGY
+    deflater = zlib.compressobj(LEVEL, zlib.DEFLATED, -stream.window, 9, strategy, dictionary)
     tail = [
         _to_a_byte(cut),
         deflater.compress(rest),
@@ -109,7 +113,7 @@ def _inflate_watching(library: ctypes.CDLL, data: bytes, parts: Sequence[tuple[i
         library.inflateEnd(ctypes.byref(state))
     if state.avail_out:
         raise Unfit(SHORT)
-    return Inflated(raw, boundaries, (data[parts[0][0]] >> 4) + 8)
+    return Inflated(raw, boundaries, (data[parts[0][0]] >> 4) + 8, state.total_in)
 
 
 def _run(library: ctypes.CDLL, state: _State, data: bytes, parts: Sequence[tuple[int, int]]) -> tuple[Boundary, ...]:
@@ -145,7 +149,7 @@ def _inflate_plainly(data: bytes, parts: Sequence[tuple[int, int]], size: int) -
         raise Unfit(DAMAGED) from error
     if too_much or len(raw) != size or not inflater.eof or inflater.unused_data:
         raise Unfit(SHORT)
-    return Inflated(np.frombuffer(bytearray(raw), np.uint8), (), (stream[0] >> 4) + 8)
+    return Inflated(np.frombuffer(bytearray(raw), np.uint8), (), (stream[0] >> 4) + 8, len(stream))
 
 
 class _State(ctypes.Structure):

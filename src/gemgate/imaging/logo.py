@@ -22,6 +22,9 @@ from gemgate.imaging.shape import Map, alpha_of
 
 Pixels = NDArray[np.uint8]
 
+GROUND = 16
+"""Pixels looked at round a box: what the evidence compares with, and the row above that a PNG's filters need."""
+
 MOST_LEFT, MOST_OVER = 0.2, -0.35
 """A lift that leaves more of the logo than this, or takes more than this too much, was wrong. The lower bound is wider
 because on compressed pictures the strength itself is read with an error of about 0.1."""
@@ -62,9 +65,9 @@ def box_of(profile: Profile, size: tuple[int, int]) -> Box | None:
 
 
 def reach(profiles: Iterable[Profile], size: tuple[int, int]) -> int:
-    """How many of the bottom rows `find` wants to see for `profiles`."""
-    tops = [box.top for profile in profiles if (box := box_of(profile, size))]
-    return min(size[1], size[1] - min(tops) + 16) if tops else 0
+    """Side of the bottom right square in which `find` looks for `profiles`, with some ground round the boxes."""
+    boxes = [box for profile in profiles if (box := box_of(profile, size))]
+    return max((max(size[0] - box.left, size[1] - box.top) + GROUND for box in boxes), default=1)
 
 
 def find(
@@ -78,7 +81,7 @@ def find(
         here = box and _here(box, pixels, whole)
         if not box or not here:
             continue
-        evidence = weigh(pixels, here.left, here.top, profile, lossy=lossy)
+        evidence = weigh(pixels, here.left, here.top, profile, lossy=lossy, quick=True)
         if evidence.speaks and (best is None or evidence.share > best.evidence.share):
             best = Sighting(profile, box, evidence)
     return best

@@ -36,29 +36,28 @@ FORMATS = {
 
 
 class Picture(Protocol):
-    """An opened picture file.
+    """An opened picture file. lossy: its pixels went through a JPEG or a lossy WebP in this very file."""
 
-    corner: the colours of at least the bottom right `reach` pixels each way, height x width x (1 or 3).
-    lossy:  whether the pixels went through a JPEG or a lossy WebP in this very file.
-    """
-
-    corner: Pixels
     lossy: bool
+
+    def corner(self, reach: int) -> Pixels:
+        """The colours of at least the bottom right `reach` pixels each way, height x width x (1 or 3)."""
+        ...
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
         """The file with `corner` in place of its own; the two differ only inside `box` of the whole picture."""
         ...
 
 
-def open_picture(data: bytes, header: Header, reach: int) -> Picture:
+def open_picture(data: bytes, header: Header) -> Picture:
     """Open a measured PNG, JPEG or WebP; Unfit for the rest and for damaged files."""
     with decoding():
         if header.mime == "image/png":
-            return _open_png(data, reach)
+            return _open_png(data)
         if header.mime == "image/jpeg":
-            return JpegPicture(data, reach)
+            return JpegPicture(data)
         if header.mime == "image/webp":
-            return WebpPicture(data, reach)
+            return WebpPicture(data)
     message = f"the logo is not looked for in {header.mime} files"
     raise Unfit(message)
 
@@ -86,18 +85,18 @@ def decoding() -> Iterator[None]:
         raise Unfit(message) from bomb
 
 
-def _open_png(data: bytes, reach: int) -> Picture:
+def _open_png(data: bytes) -> Picture:
     found, layout = png.chunks(data), png.Layout.of(data)
     kinds = {each.kind for each in found}
     if b"acTL" in kinds:
-        return LookOnly(data, reach, "an animated PNG is left alone")
+        return LookOnly(data, "an animated PNG is left alone")
     if layout.depth != 8 or layout.colour not in png.MODES:
-        return LookOnly(data, reach, "a PNG with a palette or not 8 bits per channel is left alone")
+        return LookOnly(data, "a PNG with a palette or not 8 bits per channel is left alone")
     if b"tRNS" in kinds:
-        return LookOnly(data, reach, "a PNG with a transparent colour is left alone")
+        return LookOnly(data, "a PNG with a transparent colour is left alone")
     if layout.interlaced:
-        return InterlacedPng(data, found, reach)
-    return PngPicture(data, found, layout, reach)
+        return InterlacedPng(data, found)
+    return PngPicture(data, found, layout)
 
 
 class PngPicture:
@@ -105,17 +104,19 @@ class PngPicture:
 
     lossy = False
 
-    def __init__(self, data: bytes, found: tuple[png.Chunk, ...], layout: png.Layout, reach: int) -> None:
-        self._surgery = png.Surgery(data, found, layout, reach)
+    def __init__(self, data: bytes, found: tuple[png.Chunk, ...], layout: png.Layout) -> None:
+        self._surgery = png.Surgery(data, found, layout)
         self._colours = 3 if layout.channels >= 3 else 1
-        self.corner = self._surgery.rows[..., : self._colours]
+
+    def corner(self, reach: int) -> Pixels:
+        with decoding():
+            return self._surgery.look(reach)[..., : self._colours]
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        rows = self._surgery.rows
+        rows = self._surgery.look(len(corner))
         if rows.shape[2] > self._colours:
-            _refuse_transparent(
-                rows[box.top - self._surgery.top : box.bottom - self._surgery.top, box.left : box.right]
-            )
+            top = self._surgery.top
+            _refuse_transparent(rows[box.top - top : box.bottom - top, box.left : box.right])
             corner = np.concatenate([corner, rows[..., self._colours :]], axis=2)
         return self._surgery.rewrite(corner, box)
 
@@ -126,16 +127,15 @@ class _Decoded:
     lossy = False
     mime = "image/png"
 
-    def __init__(self, data: bytes, reach: int, modes: tuple[str, ...] = ("L", "LA", "RGB", "RGBA")) -> None:
+    def __init__(self, data: bytes, modes: tuple[str, ...] = ("L", "LA", "RGB", "RGBA")) -> None:
         self._data = data
         self._image = opened(data, self.mime)
         self._image.load()
         if self._image.mode not in modes:
             message = f"pictures in {self._image.mode} are left alone"
             raise Unfit(message)
-        self.corner = self._cut(reach)
 
-    def _cut(self, reach: int) -> Pixels:
+    def corner(self, reach: int) -> Pixels:
         width, height = self._image.size
         cut = self._image.crop((max(0, width - reach), max(0, height - reach), width, height))
         pixels = np.asarray(cut.convert("L" if cut.mode in {"L", "LA"} else "RGB"))
@@ -155,8 +155,8 @@ class _Decoded:
 class InterlacedPng(_Decoded):
     """An interlaced PNG: the pixels are deflated anew, without interlacing; every other chunk stays."""
 
-    def __init__(self, data: bytes, found: tuple[png.Chunk, ...], reach: int) -> None:
-        super().__init__(data, reach)
+    def __init__(self, data: bytes, found: tuple[png.Chunk, ...]) -> None:
+        super().__init__(data)
         self._chunks = found
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
@@ -172,9 +172,9 @@ class JpegPicture(_Decoded):
     lossy = True
     mime = "image/jpeg"
 
-    def __init__(self, data: bytes, reach: int) -> None:
+    def __init__(self, data: bytes) -> None:
         jpeg.refuse_unsafe(data, jpeg.segments(data))
-        super().__init__(data, reach, ("L", "RGB"))
+        super().__init__(data, ("L", "RGB"))
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
         with decoding():
@@ -185,10 +185,10 @@ class JpegPicture(_Decoded):
 class WebpPicture(_Decoded):
     mime = "image/webp"
 
-    def __init__(self, data: bytes, reach: int) -> None:
+    def __init__(self, data: bytes) -> None:
         self._chunks = webp.chunks(data)
         self.lossy = not webp.is_lossless(self._chunks)
-        super().__init__(data, reach)
+        super().__init__(data)
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
         with decoding():
@@ -199,16 +199,16 @@ class WebpPicture(_Decoded):
 class LookOnly(_Decoded):
     """A file whose logo can be seen but not taken off without losing something else; `why` says what it is."""
 
-    def __init__(self, data: bytes, reach: int, why: str) -> None:
-        super().__init__(data, reach, ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16"))
+    def __init__(self, data: bytes, why: str) -> None:
+        super().__init__(data, ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16"))
         self._why = why
 
-    def _cut(self, reach: int) -> Pixels:
+    def corner(self, reach: int) -> Pixels:
         if self._image.mode.startswith("I"):
             deep = np.asarray(self._image)[-reach:, -reach:]
             shallow: Pixels = (deep >> 8).astype(np.uint8)[..., None]
             return shallow
-        return super()._cut(reach)
+        return super().corner(reach)
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
         raise Unfit(self._why)

@@ -91,19 +91,22 @@ class Layout:
 
 
 class Surgery:
-    """An 8-bit, non-interlaced PNG, open for a change near its bottom.
+    """An 8-bit, non-interlaced PNG, inflated, open for a change near its bottom. `top`: the first row looked at."""
 
-    `rows` are the last `reach` rows or more: height x width x channels, alpha included.
-    """
-
-    def __init__(self, data: bytes, found: tuple[Chunk, ...], layout: Layout, reach: int) -> None:
+    def __init__(self, data: bytes, found: tuple[Chunk, ...], layout: Layout) -> None:
         self._data, self._chunks, self._layout = data, found, layout
         parts = [each.body for each in _one_run(found)]
         self._stream: Inflated = inflate(data, parts, layout.row * layout.height)
         self._filtered = self._stream.raw.reshape(layout.height, layout.row)
         if int(self._filtered[:, 0].max()) > PAETH:
             raise Unfit("the PNG uses a row filter that the standard does not know")
-        self.top, self.rows = _unfilter(self._filtered, layout, layout.height - reach)
+        self.top, self._rows = layout.height, np.empty((0, layout.width, layout.channels), np.uint8)
+
+    def look(self, reach: int) -> Pixels:
+        """At least the last `reach` rows, height x width x channels, alpha included."""
+        if len(self._rows) < min(reach, self._layout.height):
+            self.top, self._rows = _unfilter(self._filtered, self._layout, self._layout.height - reach)
+        return self._rows
 
     def rewrite(self, rows: Pixels, box: Box) -> bytes:
         """The file again with `rows` in place of its own; they differ inside `box` (of the whole picture) only."""

@@ -1,0 +1,143 @@
+"""`gemgate clean` and `gemgate logo calibrate` on real files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from gemgate.cli import clean as command
+from gemgate.imaging import Profile, profiles_from_json, stamp
+from gemgate.imaging.figures import V1_SMALL
+from gemgate.imaging.logo import draw
+from tests.unit.imaging.picture_files import decoded, encoded, png
+from tests.unit.imaging.picture_kinds import HELD_OUT, SEEN, paint
+
+app = typer.Typer()
+app.command("clean")(command.clean_files)
+app.add_typer(command.logo)
+
+PLAIN = paint("leaves", 81, 300, 320)
+MARKED = draw(PLAIN, V1_SMALL)
+MANIFEST = (b"caBX", b"\0\0\0\x20jumb a manifest")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def rows(*arguments):
+    result = run("clean", "--json", *arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pictures = tmp_path / "in"
+    pictures.mkdir()
+    (pictures / "marked.png").write_bytes(png(MARKED, before=[MANIFEST]))
+    (pictures / "marked.jpg").write_bytes(encoded(MARKED, "JPEG", quality=95))
+    (pictures / "plain.webp").write_bytes(encoded(PLAIN, "WEBP"))
+    (pictures / "notes.txt").write_text("not a picture")
+    return pictures
+
+
+def test_a_file_goes_to_the_name_given_without_its_logo_and_with_its_provenance(folder, tmp_path):
+    (row,) = rows(folder / "marked.png", "-o", tmp_path / "out.png")
+    assert (row["logo"], row["profile"], row["provenance"], row["c2pa"]) == ("removed", "v1-48", "added", "dropped")
+    assert row["evidence"] == pytest.approx(1, abs=0.3)
+    after = (tmp_path / "out.png").read_bytes()
+    assert row["output"] == str(tmp_path / "out.png")
+    assert np.abs(decoded(after) - PLAIN).max() <= 1
+    assert stamp(after, changed=True).provenance == "kept"
+    assert b"caBX" not in after
+    assert (folder / "marked.png").read_bytes() == png(MARKED, before=[MANIFEST])
+
+
+def test_a_folder_of_pictures_becomes_a_folder_that_is_complete(folder, tmp_path):
+    found = {row["file"].rsplit("/")[-1]: row["logo"] for row in rows(folder, "-o", tmp_path / "out")}
+    assert found == {"marked.png": "removed", "marked.jpg": "removed", "plain.webp": "absent"}
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["marked.jpg", "marked.png", "plain.webp"]
+    assert (tmp_path / "out" / "plain.webp").read_bytes() == (folder / "plain.webp").read_bytes()
+
+
+def test_without_an_output_only_changed_files_get_a_neighbour(folder):
+    rows(folder / "marked.jpg", folder / "plain.webp")
+    assert (folder / "marked-clean.jpg").exists()
+    assert not (folder / "plain-clean.webp").exists()
+
+
+def test_check_says_what_is_there_and_writes_nothing(folder, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    (row,) = rows(folder / "marked.png", "--check", "-o", tmp_path / "out")
+    assert (row["logo"], row["profile"], row["output"]) == ("kept", "v1-48", "")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_person_gets_a_table(folder):
+    result = run("clean", folder / "marked.png", "--check")
+    assert result.exit_code == 0
+    assert "v1-48" in result.stdout
+    assert "kept" in result.stdout
+
+
+def test_one_bad_file_does_not_stop_the_others_but_is_told(folder, tmp_path):
+    result = run(
+        "clean", "--json", folder / "notes.txt", folder / "gone.png", folder / "marked.png", "-o", tmp_path / "o"
+    )
+    assert result.exit_code == 1
+    assert [row["logo"] for row in json.loads(result.stdout)] == ["error", "error", "removed"]
+    assert (tmp_path / "o" / "marked.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (lambda folder: [folder / "marked.png", "-o", folder / "marked.png"], "original"),
+        (lambda folder: [folder, "-o", folder], "original"),
+        (lambda folder: [folder / "marked.png", folder / "." / ".." / "in" / "marked.png", "-o", folder / "o"], "same"),
+        (lambda folder: [folder.parent], "no PNG"),
+        (lambda folder: [folder, "--profiles", folder / "notes.txt"], "--profiles"),
+    ],
+)
+def test_what_would_do_harm_is_refused_before_anything_is_written(folder, arguments, word):
+    before = {each: each.read_bytes() for each in folder.iterdir()}
+    result = run("clean", *arguments(folder))
+    assert result.exit_code == 2
+    assert word in result.stderr
+    assert {each: each.read_bytes() for each in folder.iterdir()} == before
+
+
+def test_a_profile_calibrated_on_ones_own_pictures_is_used_by_clean(tmp_path):
+    moved = Profile("moved", 64, 70, 41, 0.5)
+    kinds = [kind for kind in (*SEEN, *HELD_OUT) if kind not in {"sparkle", "near_white"}]
+    for index in range(10):
+        (tmp_path / f"{index}.png").write_bytes(png(draw(paint(kinds[index], 90 + index), moved), filters=(1,)))
+    assert rows(tmp_path / "0.png", "--check")[0]["logo"] == "absent"
+    result = run("logo", "calibrate", tmp_path, "-o", tmp_path / "own.json")
+    assert result.exit_code == 0, result.output
+    assert "64 px logo, 70 px from the right and 41 px from the bottom" in result.stdout.replace("\n", " ")
+    (own,) = profiles_from_json((tmp_path / "own.json").read_text())
+    assert (own.size, own.right, own.bottom, own.peak) == (64, 70, 41, 0.5)
+    (row,) = rows(tmp_path / "0.png", "--profiles", tmp_path / "own.json", "-o", tmp_path / "out.png")
+    assert (row["logo"], row["profile"]) == ("removed", own.name)
+    assert np.abs(decoded((tmp_path / "out.png").read_bytes()) - paint(kinds[0], 90)).max() <= 1
+
+
+def test_calibrating_on_one_black_picture_confirms_a_known_profile(tmp_path):
+    (tmp_path / "black.png").write_bytes(png(draw(np.zeros((400, 400, 3), np.uint8), V1_SMALL)))
+    result = run("logo", "calibrate", tmp_path / "black.png", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["confirms"] == "v1-48"
+
+
+def test_calibrating_on_too_few_pictures_is_refused(tmp_path):
+    for index in range(3):
+        (tmp_path / f"{index}.png").write_bytes(png(MARKED))
+    result = run("logo", "calibrate", tmp_path)
+    assert result.exit_code == 1
+    assert "at least 10" in result.stderr

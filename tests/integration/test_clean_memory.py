@@ -1,0 +1,60 @@
+"""How much memory cleaning a 4096 x 4096 picture takes, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gemgate.imaging.figures import V1_LARGE
+from gemgate.imaging.logo import draw
+from tests.unit.imaging.picture_files import encoded, png
+from tests.unit.imaging.picture_kinds import paint
+
+SIDE = 4096
+PICTURE = SIDE * SIDE * 3
+"""Bytes of one decoded picture."""
+CHILD = """
+import json, resource, sys
+from pathlib import Path
+from gemgate.imaging import clean
+data, small = (Path(name).read_bytes() for name in sys.argv[1:])
+assert clean(small).logo == "removed"
+Path("/proc/self/clear_refs").write_text("5")
+def kilobytes(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+before = kilobytes("VmRSS")
+cleaned = clean(data)
+print(json.dumps({"logo": cleaned.logo, "bytes": (kilobytes("VmHWM") - before) * 1024}))
+"""
+
+
+def large() -> np.ndarray:
+    """A 4096 x 4096 picture with grain, so that its PNG is not small."""
+    tile = paint("leaves", 91, 512, 512)
+    pixels = np.tile(tile, (SIDE // 512, SIDE // 512, 1))
+    grain = np.random.default_rng(1).integers(0, 4, (SIDE, SIDE, 1), np.uint8)
+    return np.minimum(pixels, 250) + grain
+
+
+@pytest.mark.parametrize("form", ["png", "png of leaning rows", "jpeg"])
+def test_at_most_three_decoded_pictures(form, tmp_path):
+    marked = draw(large(), V1_LARGE)
+    file, small = tmp_path / "large", tmp_path / "small"
+    if form == "png":
+        file.write_bytes(encoded(marked, "PNG", compress_level=1))
+    elif form == "png of leaning rows":
+        file.write_bytes(png(marked, filters=(2,), level=1))
+    else:
+        file.write_bytes(encoded(marked, "JPEG", quality=95))
+    small.write_bytes(encoded(marked[-300:, -300:], "JPEG" if form == "jpeg" else "PNG"))
+    done = subprocess.run([sys.executable, "-c", CHILD, file, small], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["logo"] == "removed"
+    print(f"{form}: {told['bytes'] / PICTURE:.2f} decoded pictures")
+    assert told["bytes"] <= 3 * PICTURE
