@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
@@ -117,12 +118,22 @@ def read(model: type[M], value: dict[str, Any]) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = _first(error)
         where = field_path(first["loc"])
         reason = first["msg"]
         if first["type"] == "missing":
             raise BadRequest(f"Missing required parameter: {where}", f"缺少必需参数：{where}", param=where) from None
         raise BadRequest(f"Invalid value for {where}: {reason}", f"参数 {where} 无效：{reason}", param=where) from None
+
+
+def _first(error: ValidationError) -> ErrorDetails:
+    """The first thing that is wrong; where several forms are allowed, what the form that fits best complains of."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    first = errors[0]
+    if first["loc"][-1:] and first["loc"][-1] in _UNION_WORDS:
+        field = first["loc"][:-1]
+        return max((e for e in errors if e["loc"][: len(field)] == field), key=lambda e: len(e["loc"]))
+    return first
 
 
 def field_path(loc: tuple[int | str, ...]) -> str:
