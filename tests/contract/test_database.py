@@ -18,8 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from gemgate.errors import GatewayError, StorageDown
+from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports import AccountSetup
+from gemgate.stores.sql import database as sql_database
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import Database, epoch_now, open_database
@@ -315,6 +316,24 @@ async def test_a_postgresql_that_drops_its_connections_is_used_again_without_an_
     assert [one.name for one in await store.all()] == ["alice"]
     await store.pause("alice", True)
     await database.close()
+
+
+async def test_a_database_that_hangs_is_given_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = await open_database(postgres_url)
+    monkeypatch.setattr(sql_database, "TRANSACTION_SECONDS", 0.5)
+    with pytest.raises(StorageDown, match="no answer in time"):
+        async with asyncio.timeout(30), database.writing() as connection:
+            await connection.execute(text("SELECT pg_sleep(60)"))
+    monkeypatch.undo()
+    await SqlAccountStore(database, Vault([KEY])).set_up(AccountSetup("alice"))
+    await database.close()
+
+
+async def test_errors_of_the_code_inside_a_transaction_stay_what_they_are(database: Database) -> None:
+    for error in (TimeoutError("mine"), FileNotFoundError("mine"), NotFound("mine")):
+        with pytest.raises(type(error), match="mine"):
+            async with database.writing():
+                raise error
 
 
 async def test_a_damaged_file_is_an_error_of_the_storage(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from gemgate.errors import GatewayError, StorageDown
 from gemgate.stores.sql import migrate
 
 BUSY_TIMEOUT_MS = 30_000
+TRANSACTION_SECONDS = 40.0
+"""No transaction lasts longer, so that a database that hangs holds nobody for ever."""
 CONNECT_SECONDS = 5
 _WRITES = "gemgate_writes"
 
@@ -183,14 +185,19 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
 async def _gateway_errors() -> AsyncIterator[None]:
     """What the world does to a database becomes StorageDown; our own mistakes stay what they are."""
     try:
-        yield
+        async with asyncio.timeout(TRANSACTION_SECONDS) as bound:
+            yield
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InterfaceError) and type(error) is not DatabaseError:
             raise
         cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
         raise _away(cause) from error
-    except (PoolTimeout, OSError) as error:
-        raise _away(type(error).__name__) from error
+    except PoolTimeout as error:
+        raise _away("all connections are taken") from error
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        raise _away("no answer in time") from error
 
 
 def _away(cause: str) -> StorageDown:
