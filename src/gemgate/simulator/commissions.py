@@ -11,22 +11,26 @@ from gemgate.simulator.paint import Painting
 from gemgate.simulator.script import Prompt
 
 _MOST = 4
+_END = 4_000
 
 _HEAD = r"(?:^|[\n.!?;]\s*)(?:(?:please|now|then|ok|okay|and|can you|could you|would you|i want you to|let's)[\s,]+)*"
 _THING = (
     r"(?:images?|pictures?|photos?|photographs?|illustrations?|drawings?|paintings?|sketch(?:es)?|logos?|icons?"
     r"|posters?|wallpapers?|portraits?|stickers?|banners?|comics?)"
 )
-_WORDS_INSTEAD = re.compile(
-    r"\b(?:code|function|script|program|python|html|css|json|list|table|caption|description|story|poem|essay|prompt)s?\b",
-    re.IGNORECASE,
+_NO_WORDS = (
+    r"(?![^.\n]{0,30}\b(?:code|function|script|program|python|html|json|list|caption|description|story|poem)s?\b)"
 )
+"""Behind a verb that may as well ask for something to read."""
 _NEW = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         _HEAD
         + r"(?:draw|paint|sketch|illustrate)\b(?!\s+(?:(?:a|the)\s+)?(?:conclusions?|attention|parallels?|from|up)\b)",
-        _HEAD + r"(?:generate|create|make|render|design|produce|show|give|return)\b[^.\n]{0,60}?\b" + _THING + r"\b",
+        _HEAD
+        + r"(?:generate|create|make|render|design|produce|show|give|return)\b"
+        + _NO_WORDS
+        + rf"[^.\n]{{0,60}}?\b{_THING}\b",
         r"^\s*(?:an?\s+)?" + _THING + r"\s+of\b",
     )
 )
@@ -41,7 +45,7 @@ _NEW_ZH = tuple(
 _EDIT = re.compile(
     _HEAD
     + r"(?:edit|change|replace|remove|erase|add|put|turn|make|convert|transform|recolou?r|restyle|crop|blur|brighten"
-    r"|darken|retouch|colou?ri[sz]e|swap|extend|combine|merge|use|give)\b",
+    r"|darken|retouch|colou?ri[sz]e|swap|extend|combine|merge|use|give)\b" + _NO_WORDS,
     re.IGNORECASE,
 )
 _EDIT_ZH = re.compile(
@@ -55,8 +59,6 @@ _NUMBERS = {"two": 2, "three": 3, "four": 4, "两": 2, "二": 2, "三": 3, "四"
 def commissioned(prompt: Prompt, *, picture_sent: bool) -> tuple[Painting, ...]:
     """The paintings a prompt asks for, () when it asks for none. picture_sent: a picture came with the prompt."""
     said = last_words(prompt.text)
-    if _WORDS_INSTEAD.search(said.partition("\n")[0]):
-        return ()
     change = bool(_EDIT.search(said) or _EDIT_ZH.search(said))
     if picture_sent and change:
         return (Painting(),)
@@ -68,8 +70,9 @@ def commissioned(prompt: Prompt, *, picture_sent: bool) -> tuple[Painting, ...]:
 
 
 def last_words(text: str) -> str:
-    """What the user said last, where a whole conversation is sent as one text."""
-    return text.rpartition("[User]\n")[2]
+    """What the user said last, where a whole conversation is sent as one text; of a long text both ends."""
+    said = text.rpartition("[User]\n")[2]
+    return said if len(said) <= 2 * _END else f"{said[:_END]}\n{said[-_END:]}"
 
 
 def _how_many(said: str) -> int:

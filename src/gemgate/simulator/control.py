@@ -8,13 +8,15 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import orjson
 
-from gemgate.simulator.exchange import Request, Response
+from gemgate.simulator.exchange import Later, Request, Response
 from gemgate.simulator.google import Google
 from gemgate.simulator.script import Upload
+from gemgate.simulator.travel import brush_from_json, wishes_from_json
 
 _JSON = (("content-type", "application/json"),)
 _OUR_NAMES = ("127.0.0.1", "localhost")
@@ -45,9 +47,12 @@ class Control:
             return _answer(404, error=f"POST one of /control/{{{','.join(_VERBS)}}}")
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             return _answer(415, error="send application/json")
+        answer = partial(self._obey, verb, request.body)
+        return Response(body=Later(answer)) if verb is _picture else answer()
+
+    def _obey(self, verb: Verb, body: bytes) -> Response:
         try:
-            arguments = orjson.loads(request.body or b"{}")
-            return _answer(200, result=verb(self._google, arguments))
+            return _answer(200, result=verb(self._google, orjson.loads(body or b"{}")))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             return _answer(400, error=f"{type(error).__name__}: {error}")
 
@@ -71,7 +76,23 @@ def _reply(google: Google, arguments: dict[str, Any]) -> None:
         arguments["candidates"] = tuple(arguments["candidates"])
     if "rich" in arguments:
         arguments["rich"] = {int(number): value for number, value in arguments["rich"].items()}
+    arguments["image"] = tuple(map(brush_from_json, arguments.pop("image", ())))
     google.reply(pattern, **arguments)
+
+
+def _refuse(google: Google, arguments: dict[str, Any]) -> None:
+    google.refuse(_pattern(arguments, "pattern"), **arguments)
+
+
+def _pictures(google: Google, arguments: dict[str, Any]) -> None:
+    google.pictures(**wishes_from_json(arguments))
+
+
+def _picture(google: Google, arguments: dict[str, Any]) -> dict[str, str]:
+    """A picture's file, as it was served and as it would be without the logo."""
+    work = google.picture(arguments["id"]).work
+    files = {"original": work.original(), "plain": work.plain()}
+    return {name: base64.b64encode(data).decode() for name, data in files.items()}
 
 
 def _fault(google: Google, arguments: dict[str, Any]) -> None:
@@ -118,7 +139,10 @@ def _upload(google: Google, arguments: dict[str, Any]) -> dict[str, str]:
 
 _VERBS: dict[str, Verb] = {
     "reply": _reply,
+    "refuse": _refuse,
     "fault": _fault,
+    "pictures": _pictures,
+    "picture": _picture,
     "clear": _clear,
     "record": _record,
     "forget": _forget,

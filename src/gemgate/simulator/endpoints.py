@@ -31,7 +31,7 @@ _ROUTES: dict[tuple[str, str, str], str] = {
     ("POST", "content-push.googleapis.com", "/upload"): "upload",
 }
 
-_PICTURE_HOSTS = (".googleusercontent.com", ".usercontent.google.com", "lh3.google.com")
+_PICTURE_HOSTS = (".googleusercontent.com", ".usercontent.google.com")
 
 
 def place(request: Request) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from functools import partial
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 from gemgate.simulator import downloads, generate, pages, rpc
 from gemgate.simulator.accounts import STRANGER, Account, Caller, Tier
@@ -18,7 +18,7 @@ from gemgate.simulator.gallery import Gallery, Picture
 from gemgate.simulator.mishap import spoil
 from gemgate.simulator.record import Record, Seen
 from gemgate.simulator.refusals import Meaning, wordings
-from gemgate.simulator.script import Answer, Brush, Fault, Kind, Pacing, Pattern, Script, Speaker
+from gemgate.simulator.script import Answer, Brush, Fault, Kind, Pacing, Pattern, Script, Speaker, brushes_of
 from gemgate.simulator.studio import Rule, Wishes
 from gemgate.simulator.uploads import Uploads
 from gemgate.simulator.world import World
@@ -116,8 +116,8 @@ class Google:
         pacing: fields of Answer (thoughts, chars, pace, delay, candidates, queued, busy, rich, progress, fetch_delay).
         """
         if isinstance(text, str):
-            images = tuple(image) if isinstance(image, (list, tuple)) else (cast("Brush", image),)
-            answer: Answer | Speaker = Answer(text, frames=tuple(frames), raw=tuple(raw), images=images, **pacing)
+            told = Answer(text, frames=tuple(frames), raw=tuple(raw), images=brushes_of(image), **pacing)
+            answer: Answer | Speaker = told
         else:
             if frames or raw or pacing or image != ():
                 raise ValueError("an Answer or a function brings its own frames, pictures and pacing")

@@ -48,7 +48,7 @@ def _shown(world: World, told: Telling, brush: Brush, delay: float) -> Picture:
 def _reference(world: World, order: Painting, prompt: Prompt) -> Reference | None:
     """What the painting is an edit of: what it names, else the first picture that came with the prompt."""
     if order.of and (earlier := world.gallery.find(order.of)):
-        return Reference(earlier.id, earlier.work.size, earlier.work.original)
+        return Reference(earlier.id, earlier.work.size, earlier.work.plain)
     files = [world.uploads[order.of]] if order.of else [] if order.kind else pictures_among(prompt.files)
     if not files:
         return None

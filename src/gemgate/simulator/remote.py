@@ -20,7 +20,10 @@ import aiohttp
 
 from gemgate.simulator.accounts import Tier
 from gemgate.simulator.record import Record
-from gemgate.simulator.script import Kind, Pacing, Pattern, Upload
+from gemgate.simulator.refusals import Meaning
+from gemgate.simulator.script import Brush, Kind, Pacing, Pattern, Upload, brushes_of
+from gemgate.simulator.studio import Wishes
+from gemgate.simulator.travel import brush_to_json, wishes_to_json
 
 T = TypeVar("T")
 _START = 30.0
@@ -30,7 +33,7 @@ _START = 30.0
 class RemoteGoogle(Generic[T]):
     """The verbs of Google; every one gives what `send` gives: an awaitable, or the result itself.
 
-    `Answer` objects and functions cannot travel: give `reply` text, frames or raw and the pacing as keywords.
+    `Answer` objects and functions cannot travel: give `reply` text, frames, raw or image and the pacing as keywords.
     """
 
     def __init__(self, send: Callable[[str, dict[str, Any], Callable[[Any], Any]], T]) -> None:
@@ -43,13 +46,39 @@ class RemoteGoogle(Generic[T]):
         *,
         frames: Sequence[str] = (),
         raw: Sequence[str] = (),
+        image: Brush | Sequence[Brush] = (),
         times: int | None = None,
         model: str | None = None,
         **pacing: Unpack[Pacing],
     ) -> T:
         """See Google.reply."""
+        brushes = [brush_to_json(brush) for brush in brushes_of(image)]
         told = {"text": text, "frames": list(frames), "raw": list(raw), "times": times, "model": model, **pacing}
-        return self._send("reply", {**_travelling("pattern", pattern), **told}, _same)
+        return self._send("reply", {**_travelling("pattern", pattern), **told, "image": brushes}, _same)
+
+    def refuse(self, pattern: Pattern, meaning: Meaning = "refusal", **more: Any) -> T:
+        """See Google.refuse."""
+        return self._send("refuse", {**_travelling("pattern", pattern), "meaning": meaning, **more}, _same)
+
+    def pictures(
+        self,
+        *,
+        account: str | None = None,
+        tier: Tier | None = None,
+        model: str | None = None,
+        **wishes: Unpack[Wishes],
+    ) -> T:
+        """See Google.pictures."""
+        whom = {"account": account, "tier": tier, "model": model}
+        return self._send("pictures", {**whom, **wishes_to_json(wishes)}, _same)
+
+    def original(self, image_id: str) -> T:
+        """See Google.original."""
+        return self._send("picture", {"id": image_id}, lambda files: base64.b64decode(files["original"]))
+
+    def plain(self, image_id: str) -> T:
+        """See Google.plain."""
+        return self._send("picture", {"id": image_id}, lambda files: base64.b64decode(files["plain"]))
 
     def fault(self, where: str, kind: Kind, *, match: Pattern | None = None, **more: Any) -> T:
         """See Google.fault."""

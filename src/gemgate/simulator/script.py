@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, cast, get_args
 
 from gemgate.simulator.paint import Painting
 
@@ -112,6 +112,11 @@ class Pacing(TypedDict, total=False):
 
 
 Speaker: TypeAlias = Callable[[Prompt], "Answer | str"]
+
+
+def brushes_of(image: Brush | Sequence[Brush]) -> tuple[Brush, ...]:
+    """One picture or several, as several."""
+    return tuple(image) if isinstance(image, (list, tuple)) else (cast("Brush", image),)
 
 
 @dataclass(slots=True)

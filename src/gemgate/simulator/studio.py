@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypedDict, cast, get_args
 
+import numpy as np
+
 from gemgate.imaging.figures import Profile
 from gemgate.simulator.accounts import Tier
 from gemgate.simulator.encode import Options, captioned, encoded, size_of, sized
@@ -21,6 +23,7 @@ from gemgate.simulator.paint import (
     Kind,
     Mime,
     Painting,
+    Pixels,
     decoded,
     edited,
     mark,
@@ -37,8 +40,10 @@ _MOST_PROMPTS = 20_000
 _VARIANTS = 4
 """Different pictures of one prompt, before the first one comes again."""
 _BY_DICE: Final[tuple[Kind, ...]] = ("photo", "vector", "gradient")
-_CHEAP: Final = Painting("gradient", 0, (256, 256), "image/png", marked=True)
+_CHEAP: Final = Painting("gradient", 0, (256, 256), marked=True)
 _LARGEST_EDIT = 4096
+_SMALL = 512 * 512
+"""Pixels up to which a painting is kept as it was before its mark: cheap pictures differ in nothing else."""
 
 
 class Wishes(TypedDict, total=False):
@@ -187,19 +192,31 @@ class Painted:
         return self.shelf.take(("stamped", self.painting), lambda: self._file(profile))
 
     def _file(self, profile: Profile | None) -> bytes:
-        painting, pixels = self.painting, None
-        assert painting.kind is not None
-        assert painting.seed is not None
-        if self.reference is not None:
-            try:
-                pixels = edited(decoded(self.reference()), painting.seed, self.size)
-            except (OSError, ValueError, SyntaxError):
-                pixels = None  # the uploaded file only began like a picture
+        painting = self.painting
+        pixels = self._edited()
         if pixels is None:
-            pixels = painted(painting.kind, painting.seed, self.size)
+            pixels = self._painted()
         if painting.marked:
             mark(pixels, painting.number)
         return encoded(stamped(pixels, profile), painting)
+
+    def _edited(self) -> Pixels | None:
+        """The reference picture, changed; None without one, or when its file only began like a picture."""
+        if self.reference is None:
+            return None
+        try:
+            return edited(decoded(self.reference()), self.painting.seed or 0, self.size)
+        except (OSError, ValueError, SyntaxError):
+            return None
+
+    def _painted(self) -> Pixels:
+        kind, seed, size = self.painting.kind, self.painting.seed, self.size
+        assert kind is not None
+        assert seed is not None
+        if size[0] * size[1] > _SMALL:
+            return painted(kind, seed, size)
+        ground = self.shelf.take((kind, seed, size), lambda: painted(kind, seed, size).tobytes())
+        return np.frombuffer(ground, np.uint8).reshape(size[1], size[0], 3).copy()
 
 
 class Shelf:
