@@ -63,7 +63,7 @@ def clean(
         corner = picture.corner(reach(profiles, size))
         sighting = find(corner, profiles, lossy=picture.lossy, size=size)
         if sighting is None:
-            return Cleaned(data, "absent", corner=picture.corner(CORNER)[-CORNER:, -CORNER:].copy())
+            return Cleaned(data, "absent", corner=picture.corner(CORNER))
         return _taken_off(data, picture, corner, sighting, size) if remove else _kept(data, sighting, "removal is off")
     except (Unfit, ClientError) as why:
         return Cleaned(data, "kept", note=str(why))

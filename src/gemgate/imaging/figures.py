@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 Shape: TypeAlias = Literal["runs48", "runs96", "soft96", "outline"]
@@ -70,7 +70,7 @@ class Profile:
     peak:    alpha in the middle of the star, 0..1.
     shape:   which coverage map draws it.
     known:   "measured" on real pictures, "reported" by others and unconfirmed, or "calibrated" by a user.
-    long_side: only pictures whose long side is in this range (pixels, both ends included) are looked at.
+    long_side, short_side: only pictures whose sides are in these ranges (pixels, both ends included) are looked at.
     scaled_from: when not 0, the margins belong to a picture with this long side and scale with the picture's own.
     quarter, steps: a user's own map: its top-left quarter, coverage counted in 1/steps; empty = `shape` draws it.
     """
@@ -83,6 +83,7 @@ class Profile:
     shape: Shape = "outline"
     known: Known = "reported"
     long_side: tuple[int, int] = (0, 1 << 30)
+    short_side: tuple[int, int] = (0, 1 << 30)
     scaled_from: int = 0
     quarter: Quarter = ()
     steps: int = STEPS
@@ -93,11 +94,16 @@ V1_LARGE: Final = Profile("v1-96", 96, 64, 64, 0.5, "runs96", "measured")
 V2_LARGE: Final = Profile("v2-96", 96, 192, 192, 0.302, "soft96")
 V2_SMALL: Final = Profile("v2-48", 48, 96, 96, 0.3, "runs48")
 V2_SMALL_CORNER: Final = Profile("v2-48-corner", 48, 32, 32, 0.3, "runs48")
-V2_PREVIEW: Final = Profile("v2-36", 36, 192, 192, 0.3, "outline", long_side=(0, 2048), scaled_from=2752)
+V2_PREVIEW: Final = Profile("v2-36", 36, 192, 192, 0.3, long_side=(0, 2048), short_side=(566, 2048), scaled_from=2752)
+V2_PREVIEW_WIDE: Final = replace(V2_PREVIEW, name="v2-36-wide", short_side=(550, 565), scaled_from=2816)
+V2_PREVIEW_WIDEST: Final = replace(V2_PREVIEW, name="v2-36-widest", short_side=(0, 549), scaled_from=2848)
 V2_ODD: Final = Profile("v2-48-89", 48, 89, 89, 0.3, "runs48", long_side=(2752, 2752))
 V1_ODD: Final = Profile("v1-46", 46, 32, 32, 0.5, "outline", long_side=(1408, 1408))
 
-PROFILES: Final = (V1_SMALL, V1_LARGE, V2_LARGE, V2_SMALL, V2_SMALL_CORNER, V2_PREVIEW, V2_ODD, V1_ODD)
+PROFILES: Final = (
+    *(V1_SMALL, V1_LARGE, V2_LARGE, V2_SMALL, V2_SMALL_CORNER),
+    *(V2_PREVIEW, V2_PREVIEW_WIDE, V2_PREVIEW_WIDEST, V2_ODD, V1_ODD),
+)
 """What is looked for by default. The first two are measured; the V2 ones are what others report (logo.md, top)."""
 
 
@@ -118,9 +124,10 @@ def profiles_from_json(text: str) -> tuple[Profile, ...]:
 
 def _profile(row: dict[str, Any]) -> Profile:
     given = dict(row)
-    if "long_side" in given:
-        low, high = given["long_side"]
-        given["long_side"] = (int(low), int(high))
+    for side in ("long_side", "short_side"):
+        if side in given:
+            low, high = given[side]
+            given[side] = (int(low), int(high))
     if "quarter" in given:
         given["quarter"] = tuple(tuple(int(count) for count in line) for line in given["quarter"])
     return Profile(**given)

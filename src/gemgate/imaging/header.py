@@ -164,13 +164,13 @@ def _webp(data: bytes) -> Header:
 
 
 def _brand(data: bytes) -> str | None:
+    """AVIF when any brand says so: its files also name the brands of HEIC's container."""
     if len(data) < 16:
         return None
     end = min(_number(data, 0, 4), 256)
-    for at in (8, *range(16, end - 3, 4)):
-        if mime := ISO_BRANDS.get(data[at : at + 4]):
-            return mime
-    return None
+    brands = {data[at : at + 4] for at in (8, *range(16, end - 3, 4))}
+    known = {ISO_BRANDS[brand] for brand in brands if brand in ISO_BRANDS}
+    return min(known, default=None)
 
 
 def _iso(data: bytes) -> Header:

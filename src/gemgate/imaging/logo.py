@@ -55,13 +55,17 @@ class Sighting:
 def box_of(profile: Profile, size: tuple[int, int]) -> Box | None:
     """Where `profile` stands in a picture of `size`; None when it does not apply there or does not fit."""
     width, height = size
-    long_side = max(width, height)
-    if not profile.long_side[0] <= long_side <= profile.long_side[1]:
+    long_side, short_side = max(width, height), min(width, height)
+    if not _within(long_side, profile.long_side) or not _within(short_side, profile.short_side):
         return None
     scale = long_side / profile.scaled_from if profile.scaled_from else 1
     right, bottom = width - round(profile.right * scale), height - round(profile.bottom * scale)
     box = Box(right - profile.size, bottom - profile.size, right, bottom)
     return box if min(box.left, box.top) >= 0 and right <= width and bottom <= height else None
+
+
+def _within(value: int, limits: tuple[int, int]) -> bool:
+    return limits[0] <= value <= limits[1]
 
 
 def reach(profiles: Iterable[Profile], size: tuple[int, int]) -> int:

@@ -41,11 +41,11 @@ class Picture(Protocol):
     lossy: bool
 
     def corner(self, reach: int) -> Pixels:
-        """The colours of at least the bottom right `reach` pixels each way, height x width x (1 or 3)."""
+        """The colours of the bottom right `reach` pixels each way (or all there are), height x width x (1 or 3)."""
         ...
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        """The file with `corner` in place of its own; the two differ only inside `box` of the whole picture."""
+        """The file with `corner` in place of the one last looked at; they differ in `box` of the whole picture only."""
         ...
 
 
@@ -106,18 +106,20 @@ class PngPicture:
 
     def __init__(self, data: bytes, found: tuple[png.Chunk, ...], layout: png.Layout) -> None:
         self._surgery = png.Surgery(data, found, layout)
+        self._size = (layout.width, layout.height)
+        self._seen = np.empty((0, 0, layout.channels), np.uint8)
         self._colours = 3 if layout.channels >= 3 else 1
 
     def corner(self, reach: int) -> Pixels:
         with decoding():
-            return self._surgery.look(reach)[..., : self._colours]
+            self._seen = self._surgery.look(reach)
+        return self._seen[..., : self._colours]
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        rows = self._surgery.look(len(corner))
-        if rows.shape[2] > self._colours:
-            top = self._surgery.top
-            _refuse_transparent(rows[box.top - top : box.bottom - top, box.left : box.right])
-            corner = np.concatenate([corner, rows[..., self._colours :]], axis=2)
+        if self._seen.shape[2] > self._colours:
+            place = box.moved(corner.shape[1] - self._size[0], corner.shape[0] - self._size[1])
+            _refuse_transparent(self._seen[place.top : place.bottom, place.left : place.right])
+            corner = np.concatenate([corner, self._seen[..., self._colours :]], axis=2)
         return self._surgery.rewrite(corner, box)
 
 

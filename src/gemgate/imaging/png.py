@@ -25,7 +25,8 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MODES: Final = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
 """Pillow's mode of each PNG colour type that has its samples in the pixels."""
 MAX_CHUNKS: Final = 100_000
-BAND: Final = 256
+BAND: Final = 1 << 20
+"""Bytes un-filtered at a time."""
 SUB, UP, AVERAGE, PAETH = 1, 2, 3, 4
 
 
@@ -91,7 +92,7 @@ class Layout:
 
 
 class Surgery:
-    """An 8-bit, non-interlaced PNG, inflated, open for a change near its bottom. `top`: the first row looked at."""
+    """An 8-bit, non-interlaced PNG, inflated, open for a change near its bottom right corner."""
 
     def __init__(self, data: bytes, found: tuple[Chunk, ...], layout: Layout) -> None:
         self._data, self._chunks, self._layout = data, found, layout
@@ -100,17 +101,14 @@ class Surgery:
         self._filtered = self._stream.raw.reshape(layout.height, layout.row)
         if int(self._filtered[:, 0].max()) > PAETH:
             raise Unfit("the PNG uses a row filter that the standard does not know")
-        self.top, self._rows = layout.height, np.empty((0, layout.width, layout.channels), np.uint8)
 
     def look(self, reach: int) -> Pixels:
-        """At least the last `reach` rows, height x width x channels, alpha included."""
-        if len(self._rows) < min(reach, self._layout.height):
-            self.top, self._rows = _unfilter(self._filtered, self._layout, self._layout.height - reach)
-        return self._rows
+        """The bottom right `reach` pixels each way, height x width x channels, alpha included."""
+        return _unfilter(self._filtered, self._layout, reach)
 
-    def rewrite(self, rows: Pixels, box: Box) -> bytes:
-        """The file again with `rows` in place of its own; they differ inside `box` (of the whole picture) only."""
-        first = _refilter(self._filtered, rows, self.top, box)
+    def rewrite(self, corner: Pixels, box: Box) -> bytes:
+        """The file again with `corner` in place of its own; they differ inside `box` (of the whole picture) only."""
+        first = _refilter(self._filtered, corner, box)
         changed = splice(self._stream, first)
         idat = [each for each in self._chunks if each.kind == b"IDAT"]
         view, kept = memoryview(self._data), 0
@@ -144,23 +142,23 @@ def _one_run(found: Iterable[Chunk]) -> list[Chunk]:
     return idat
 
 
-def _unfilter(filtered: NDArray[np.uint8], layout: Layout, wanted: int) -> tuple[int, Pixels]:
-    """The rows from `wanted` or a little before to the end, and which row is the first.
+def _unfilter(filtered: NDArray[np.uint8], layout: Layout, reach: int) -> Pixels:
+    """The bottom right `reach` pixels each way.
 
     A row that does not lean on the one above begins a run of its own, so nothing before the last such row is needed.
     """
-    leaning = filtered[: max(wanted, 0) + 1, 0] > SUB
-    free = np.flatnonzero(~leaning)
+    wanted = max(layout.height - reach, 0)
+    free = np.flatnonzero(filtered[: wanted + 1, 0] <= SUB)
     start = int(free[-1]) if free.size else 0
+    step = max(1, BAND // layout.row)
     above: bytes | None = None
     kept: list[Pixels] = []
-    for top in range(start, layout.height, BAND):
-        band = _band(filtered[top : top + BAND], layout, above)
+    for top in range(start, layout.height, step):
+        band = _band(filtered[top : top + step], layout, above)
         above = band[-1].tobytes()
-        if top + BAND > wanted:
-            kept.append(band)
-    rows = np.concatenate(kept)
-    return layout.height - len(rows), rows
+        if top + step > wanted:
+            kept.append(band[max(wanted - top, 0) :, -reach:].copy())
+    return np.concatenate(kept)
 
 
 def _band(filtered: NDArray[np.uint8], layout: Layout, above: bytes | None) -> Pixels:
@@ -173,27 +171,23 @@ def _band(filtered: NDArray[np.uint8], layout: Layout, above: bytes | None) -> P
     return pixels[bool(lead) :]
 
 
-def _refilter(filtered: NDArray[np.uint8], rows: Pixels, top: int, box: Box) -> int:
+def _refilter(filtered: NDArray[np.uint8], corner: Pixels, box: Box) -> int:
     """Write the box's pixels, and those whose filters look at them, back with the filter each row has.
 
     Returns the offset of the first byte that may have changed.
     """
-    assert box.top > top or top == 0, "the row above the box is needed"
-    channels: int = rows.shape[2]
-    right = min(box.right + 1, rows.shape[1])
-    for y in range(box.top, min(box.bottom + 1, top + len(rows))):
-        here = rows[y - top, box.left : right]
-        above = rows[y - top - 1] if y > top else np.zeros_like(rows[0])
-        left = _shifted(rows[y - top], box.left, right)
-        guess = _guess(int(filtered[y, 0]), left, above[box.left : right], _shifted(above, box.left, right))
-        filtered[y, 1 + box.left * channels : 1 + right * channels] = (here - guess).ravel()
-    stride: int = filtered.shape[1]
-    return box.top * stride + 1 + box.left * channels
-
-
-def _shifted(row: Pixels, left: int, right: int) -> Pixels:
-    """Pixels left-1 .. right-1; black before the first."""
-    return row[left - 1 : right - 1] if left else np.concatenate([np.zeros_like(row[:1]), row[: right - 1]])
+    height, stride = filtered.shape
+    channels: int = corner.shape[2]
+    top, left = height - corner.shape[0], (stride - 1) // channels - corner.shape[1]
+    assert box.top > top or not top, "filters look at the row above"
+    assert box.left > left or not left, "filters look to the left"
+    right, bottom = min(box.right + 1, left + corner.shape[1]), min(box.bottom + 1, height)
+    framed = np.pad(corner, ((1, 0), (1, 0), (0, 0)))[:, box.left - left : right - left + 1]
+    for y in range(box.top, bottom):
+        above, here = framed[y - top], framed[y - top + 1]
+        guess = _guess(int(filtered[y, 0]), here[:-1], above[1:], above[:-1])
+        filtered[y, 1 + box.left * channels : 1 + right * channels] = (here[1:] - guess).ravel()
+    return int(box.top * stride + 1 + box.left * channels)
 
 
 def _guess(kind: int, left: Pixels, above: Pixels, corner: Pixels) -> Pixels:

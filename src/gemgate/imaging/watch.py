@@ -14,14 +14,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemgate.imaging.evidence import weigh
+from gemgate.imaging.evidence import LUMA, weigh
 from gemgate.imaging.figures import PROFILES, V1_LARGE, V1_SMALL, Profile
 from gemgate.imaging.logo import box_of
 from gemgate.imaging.search import MIN_SCORE, Found, search
 
 RING: Final = 20
 ENOUGH: Final = 3
-SIZES: Final = 16
+SIZES: Final = 8
 """Picture sizes remembered; the one not seen for longest is forgotten."""
 SPARSE: Final = 10
 """After a whole ring without a star only every tenth picture of that size is searched."""
@@ -76,7 +76,7 @@ class Watch:
             return None
         found = search([corner])
         star = found if found and found.score > MIN_SCORE and not self._is_known(found, size) else None
-        seen.ring.append((star, corner) if star else None)
+        seen.ring.append((star, _grey(corner)) if star else None)
         return self._agreed(star, seen.ring) if star else None
 
     def _remembered(self, size: tuple[int, int]) -> _Seen:
@@ -111,6 +111,11 @@ def candidate(found: Found, corners: Sequence[Corner]) -> Profile:
     name = f"moved-{found.size}-{found.right}-{found.bottom}"
     profiles = [Profile(name, found.size, found.right, found.bottom, peak, shape) for peak in PEAKS]
     return max(profiles, key=lambda profile: sum(_share(corner, profile) for corner in corners))
+
+
+def _grey(corner: Corner) -> Corner:
+    """The corner as luma, a third of its bytes."""
+    return corner if corner.shape[2] == 1 else np.round(corner @ LUMA).astype(np.uint8)[..., None]
 
 
 def _share(corner: Corner, profile: Profile) -> float:

@@ -3,12 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemgate.imaging.figures import PROFILES, V1_LARGE, V1_SMALL, V2_PREVIEW, V2_SMALL, V2_SMALL_CORNER, Profile
+from gemgate.imaging.figures import (
+    PROFILES,
+    V1_LARGE,
+    V1_SMALL,
+    V2_PREVIEW,
+    V2_PREVIEW_WIDE,
+    V2_SMALL,
+    V2_SMALL_CORNER,
+    Profile,
+)
 from gemgate.imaging.logo import Box, box_of, draw, find, left_over, lift, reach, well_lifted
 from gemgate.imaging.shape import alpha_of
 from tests.unit.imaging.picture_kinds import paint
 
-EVERYWHERE = [profile for profile in PROFILES if profile.long_side == (0, 1 << 30)]
+EVERYWHERE = [profile for profile in PROFILES if box_of(profile, (512, 512))]
 
 
 def test_the_logo_is_blended_as_white_over_the_picture_halves_up():
@@ -81,6 +90,8 @@ def test_grey_pictures_have_one_channel_and_work_the_same():
         (V1_LARGE, (160, 160), Box(0, 0, 96, 96)),
         (V1_LARGE, (159, 200), None),
         (V2_PREVIEW, (1376, 768), Box(1376 - 96 - 36, 768 - 96 - 36, 1376 - 96, 768 - 96)),
+        (V2_PREVIEW_WIDE, (1024, 559), Box(1024 - 70 - 36, 559 - 70 - 36, 1024 - 70, 559 - 70)),
+        (V2_PREVIEW, (1024, 559), None),
         (V2_PREVIEW, (2752, 1536), None),
         (Profile("wide", 20, 5, 7, 0.5), (25, 27), Box(0, 0, 20, 20)),
     ],
