@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -186,7 +187,13 @@ def decode_base64(text: str, param: str) -> bytes:
 
 
 def dumps(value: Any) -> bytes:
-    return orjson.dumps(value)
+    """JSON of anything that was read from JSON, also of what the fast encoder refuses: huge whole numbers, lone halves
+    of surrogate pairs.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def base64_text(data: bytes) -> str:
@@ -255,7 +262,7 @@ def is_image(mime: str) -> bool:
 def sse(value: Any, event: str = "") -> bytes:
     """One server-sent event of a JSON value."""
     head = f"event: {event}\n".encode() if event else b""
-    return head + b"data: " + orjson.dumps(value) + b"\n\n"
+    return head + b"data: " + dumps(value) + b"\n\n"
 
 
 def pieces(text: str, size: int = 512) -> Iterator[str]:

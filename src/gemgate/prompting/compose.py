@@ -81,7 +81,7 @@ class _Writing:
         for part in message.parts:
             match part:
                 case Text():
-                    lines.append(part.text if message.role == "assistant" else self._foreign(part.text))
+                    lines.append(part.text)
                 case Image() | File():
                     lines.append(self._attached(part.source, named=self.numbered))
                 case ToolCall():
@@ -103,7 +103,9 @@ class _Writing:
 
     def _result(self, result: ToolResult) -> str:
         texts = [
-            self._foreign(part.text) if isinstance(part, Text) else self._attached(part.source, named=True)
+            without_sentinel(part.text, self.sentinel)
+            if isinstance(part, Text)
+            else self._attached(part.source, named=True)
             for part in result.parts
         ]
         name, text = result.name or result.call_id, "\n".join(texts)
@@ -111,9 +113,6 @@ class _Writing:
             return f"({name} {'failed with' if result.is_error else 'returned'}) {text}"
         number = self.call_numbers.get(result.call_id, 0)
         return render_result(name, text, self.sentinel, is_error=result.is_error, number=number)
-
-    def _foreign(self, text: str) -> str:
-        return without_sentinel(text, self.sentinel) if self.sentinel else text
 
 
 def attachments_of(messages: Iterable[Message]) -> tuple[Source, ...]:

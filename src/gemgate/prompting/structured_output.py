@@ -25,18 +25,19 @@ class Found:
     flaw: str = ""
 
 
-def instructions(wanted: ResponseFormat) -> str:
+def instructions(wanted: ResponseFormat, *, beside_tools: bool = False) -> str:
     """What the model is told about the form of its answer. "" for plain text."""
     if wanted.kind == "text":
         return ""
+    opening = "# Form of the answer\n\n" + ("When you answer without a function call, a" if beside_tools else "A")
     if wanted.kind == "json_object":
         return (
-            "# Form of the answer\n\nAnswer with one JSON object and nothing else: no sentence before or after it. "
+            f"{opening}nswer with one JSON object and nothing else: no sentence before or after it. "
             "Put it into one ```json code block."
         )
     return (
-        "# Form of the answer\n\nAnswer with one JSON value that fits this JSON Schema, and nothing else: no sentence "
-        "before or after it, no key that the schema does not name. Put it into one ```json code block.\n\n"
+        f"{opening}nswer with one JSON value that fits this JSON Schema, and nothing else: no sentence before or after "
+        "it, no key that the schema does not name. Put it into one ```json code block.\n\n"
         f"JSON Schema: {dump(dict(wanted.schema or {}))}"
     )
 

@@ -46,10 +46,10 @@ def offered(tools: Sequence[Tool], choice: ToolChoice) -> tuple[Tool, ...]:
 
 
 def instructions(tools: Sequence[Tool], choice: ToolChoice, sentinel: str) -> str:
-    """What the model is told about its tools, to stand after the system text. "" when there are none to call."""
+    """What the model is told about its tools, to stand after the system text."""
     callable_now = offered(tools, choice)
     if not callable_now:
-        return ""
+        return f"Blocks between `{sentinel}` lines are earlier function calls and results. {_duty(ToolChoice('none'))}"
     several = (
         "For several calls write one such block after the other."
         if choice.parallel
@@ -129,8 +129,8 @@ def fence_for(text: str) -> str:
 
 
 def without_sentinel(text: str, sentinel: str) -> str:
-    """Foreign text on its way into a prompt. Nobody outside knows the sentinel; this makes sure of it."""
-    if sentinel.lower() not in text.lower():
+    """A tool's text on its way into a prompt. No tool can know the sentinel; this makes sure of it."""
+    if not sentinel or sentinel.lower() not in text.lower():
         return text
     return re.sub(re.escape(sentinel), "", text, flags=re.IGNORECASE)
 

@@ -182,8 +182,8 @@ class ToolTurn:
     ) -> None:
         self.sentinel = sentinel
         self.reminder = tool_calls.reminder(choice, sentinel)
-        told = (tool_calls.instructions(tools, choice, sentinel), answer.instructions)
-        self.instructions = "\n\n".join(text for text in told if text)
+        form = structured_output.instructions(answer.wanted, beside_tools=choice.mode != "none")
+        self.instructions = "\n\n".join(filter(None, (tool_calls.instructions(tools, choice, sentinel), form)))
         self._tools = tools
         self._choice = choice
         self._call_id = call_id

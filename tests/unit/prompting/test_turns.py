@@ -162,7 +162,8 @@ def test_without_parallel_calls_only_the_first_goes_out() -> None:
 
 def test_where_no_tool_may_be_called_calls_are_dropped_and_text_is_enough() -> None:
     of = turn(ToolChoice("none"))
-    assert of.instructions == ""
+    assert "###" not in of.instructions
+    assert "Do not call any function now" in of.instructions
     assert "Do not call any function now" in of.reminder
     events = say(of, "Here it is.\n" + block("list_files"))
     assert settled(of).reason == "stop"

@@ -1,0 +1,82 @@
+"""Events in, bytes out: what every dialect writes, to the byte.
+
+After a wanted change `GOLDEN=write` writes the files anew; read the difference before it is committed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gemgate.chat import ChatRequest, Event, Message, ResponseFormat, Text, Tool, ToolChoice, fold
+from gemgate.dialects import anthropic, gemini, openai_chat, responses
+from gemgate.dialects.wire import read
+from gemgate.errors import Broken
+from gemgate.prompting import turns
+from gemgate.prompting.compose import compose
+from tests.unit.dialects.events import ANSWERS, stamp
+
+HERE = Path(__file__).parent
+BODY = read(responses.ResponsesRequest, {"input": "hi", "reasoning": {"summary": "auto"}})
+
+WRITERS: dict[str, Callable[[], Any]] = {
+    "openai_chat": lambda: openai_chat.ChunkWriter(stamp("chatcmpl-"), "gemini-2.5-flash", include_usage=True),
+    "responses": lambda: responses.EventWriter(stamp("resp_"), BODY, "gemini-2.5-flash"),
+    "anthropic": lambda: anthropic.EventWriter(stamp("msg_"), "gemini-2.5-flash", prompt_tokens=11),
+    "gemini": lambda: gemini.ChunkWriter(stamp(""), "gemini-2.5-flash", inline_images=True),
+    "gemini_array": lambda: gemini.ArrayWriter(stamp(""), "gemini-2.5-flash"),
+}
+WHOLES: dict[str, Callable[[list[Event]], dict[str, Any]]] = {
+    "openai_chat": lambda events: openai_chat.write([fold(events)], stamp("chatcmpl-"), "gemini-2.5-flash"),
+    "responses": lambda events: responses.write(fold(events), stamp("resp_"), BODY, "gemini-2.5-flash"),
+    "anthropic": lambda events: anthropic.write(fold(events), stamp("msg_"), "gemini-2.5-flash"),
+    "gemini": lambda events: gemini.write([fold(events)], stamp(""), "gemini-2.5-flash", inline_images=True),
+}
+
+
+def agrees(path: Path, text: bytes) -> None:
+    if os.environ.get("GOLDEN") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text)
+    assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("dialect", WRITERS)
+def test_a_stream_is_written_to_the_byte(dialect: str, answer: str) -> None:
+    writer = WRITERS[dialect]()
+    body = b"".join(writer.event(0, event) for event in ANSWERS[answer]) + writer.close()
+    agrees(HERE / dialect / f"{answer.replace(' ', '_')}.stream", body)
+
+
+@pytest.mark.parametrize("dialect", WRITERS)
+def test_a_stream_that_fails_is_written_to_the_byte(dialect: str) -> None:
+    writer = WRITERS[dialect]()
+    body = b"".join(writer.event(0, event) for event in ANSWERS["text"][:-1])
+    body += writer.fail(Broken("Google broke off", "Google 中断了回答"), "zh-CN", "req_1")
+    agrees(HERE / dialect / "failed.stream", body)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("dialect", WHOLES)
+def test_a_whole_answer_is_written_to_the_byte(dialect: str, answer: str) -> None:
+    text = json.dumps(WHOLES[dialect](ANSWERS[answer]), ensure_ascii=False, indent=2) + "\n"
+    agrees(HERE / dialect / f"{answer.replace(' ', '_')}.json", text.encode())
+
+
+def test_a_prompt_with_tools_and_a_format_is_written_to_the_byte() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    request = ChatRequest(
+        (Message("system", (Text("Be brief."),)), Message("user", (Text("Weather in Paris?"),))),
+        tools=(Tool("get_weather", "The weather of a city.", schema),),
+        tool_choice=ToolChoice("required", parallel=False),
+        response_format=ResponseFormat("json_schema", schema, "answer", strict=True),
+    )
+    turn = turns.begin(request, "zq7f3k2m9xbd", lambda n: f"call_{n}")
+    composed = compose(request.messages, instructions=turn.instructions, reminder=turn.reminder, sentinel=turn.sentinel)
+    agrees(HERE / "prompts" / "tools_and_format.txt", composed.text.encode() + b"\n")
