@@ -14,7 +14,7 @@ from pydantic import Field
 
 from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, image_entry, image_options, unsupported
-from gemgate.dialects.wire import Body, Stamp, base64_text, decode_base64, read, source_of_url, sse
+from gemgate.dialects.wire import Body, Stamp, base64_text, inline_image, read, source_of_url, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source, Stored
 from gemgate.images import GeneratedImage, ImageRequest, SizePolicy
@@ -88,7 +88,7 @@ def read_edits(body: EditsRequest) -> ImagesCall:
         raise _no_mask()
     references: list[Source] = [_reference(image, f"images[{at}]") for at, image in enumerate(body.images or ())]
     listed = [body.image] if isinstance(body.image, str) else body.image or []
-    references += [_base64_image(image, "image") for image in listed]
+    references += [inline_image(image, "image") for image in listed]
     return _call(body, _some(references))
 
 
@@ -131,15 +131,6 @@ def _reference(image: ImageReference, where: str) -> Source:
     if image.image_url:
         return source_of_url(image.image_url, f"{where}.image_url")
     raise BadRequest(f"{where} needs image_url or file_id", f"{where} 需要 image_url 或 file_id", param=where)
-
-
-def _base64_image(image: str, where: str) -> Inline:
-    """Base64 with or without a data: prefix; never an address or a path."""
-    if image[:5].lower() == "data:":
-        source = source_of_url(image, where)
-        assert isinstance(source, Inline)
-        return source
-    return Inline(decode_base64(image, where))
 
 
 def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCall:

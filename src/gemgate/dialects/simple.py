@@ -16,15 +16,13 @@ from gemgate.dialects.wire import (
     Body,
     Stamp,
     base64_text,
-    decode_base64,
     image_facts,
     image_link,
+    inline_image,
     rfc3339,
-    source_of_url,
     status_of,
 )
-from gemgate.errors import BadRequest, GatewayError
-from gemgate.files import Inline
+from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest, SizePolicy
 
 ResponseType = Literal["base64", "url"]
@@ -88,20 +86,9 @@ def write_generate(reply: Reply, model: str) -> dict[str, Any]:
 def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:
     """The words of a call for pictures, or of an edit when it brings one."""
     n = body.count if isinstance(body, GenerateImagesRequest) else 1
-    references = () if body.image is None else (_image(body.image),)
+    references = () if body.image is None else (inline_image(body.image, "image"),)
     options = ImageOptions(size_policy=body.size_policy, resample=body.resample, remove_logo=body.remove_logo)
     return PicturesCall(ImageRequest(body.prompt, body.model, n, references, options), body.response_type == "url")
-
-
-def _image(image: str) -> Inline:
-    """Base64 with or without a data: prefix; never an address or a path."""
-    if image[:5].lower() != "data:":
-        return Inline(decode_base64(image, "image"))
-    source = source_of_url(image, "image")
-    assert isinstance(source, Inline)
-    if source.mime and not source.mime.startswith("image/"):
-        raise BadRequest(f"image is {source.mime}, not a picture", f"image 是 {source.mime}，不是图片", param="image")
-    return source
 
 
 def write_images(

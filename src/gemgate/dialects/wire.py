@@ -186,6 +186,17 @@ def decode_base64(text: str, param: str) -> bytes:
     return data
 
 
+def inline_image(text: str, param: str) -> Inline:
+    """A picture given as base64, with or without a data: prefix; never an address or a path."""
+    if text[:5].lower() != "data:":
+        return Inline(decode_base64(text, param))
+    source = source_of_url(text, param)
+    assert isinstance(source, Inline)
+    if source.mime and not is_image(source.mime):
+        raise BadRequest(f"{param} is {source.mime}, not a picture", f"{param} 是 {source.mime}，不是图片", param=param)
+    return source
+
+
 def dumps(value: Any) -> bytes:
     """JSON of anything that was read from JSON, also of what the fast encoder refuses: huge whole numbers, lone halves
     of surrogate pairs.

@@ -324,7 +324,7 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
 
 def test_counting_needs_no_max_tokens() -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [TOOL]}
-    chat = anthropic.read_token_count(read(anthropic.CountTokensRequest, body))
+    chat = anthropic.read_token_count(read(anthropic.MessageTokensRequest, body))
     assert len(chat.tools) == 1
     MessageTokensCount.model_validate(anthropic.write_token_count(5))
 

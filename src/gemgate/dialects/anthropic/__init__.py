@@ -8,11 +8,11 @@ from gemgate.dialects.anthropic.answer import (
     write,
     write_token_count,
 )
-from gemgate.dialects.anthropic.request import CountTokensRequest, MessagesRequest, read_request, read_token_count
+from gemgate.dialects.anthropic.request import MessagesRequest, MessageTokensRequest, read_request, read_token_count
 
 __all__ = [
-    "CountTokensRequest",
     "EventWriter",
+    "MessageTokensRequest",
     "MessagesRequest",
     "envelope",
     "model_listing",

@@ -91,7 +91,7 @@ class OutputConfig(Body):
     effort: str | None = None
 
 
-class CountTokensRequest(Body):
+class MessageTokensRequest(Body):
     """Body of POST /v1/messages/count_tokens."""
 
     model: str
@@ -103,7 +103,7 @@ class CountTokensRequest(Body):
     output_config: OutputConfig | None = None
 
 
-class MessagesRequest(CountTokensRequest):
+class MessagesRequest(MessageTokensRequest):
     """Body of POST /v1/messages."""
 
     max_tokens: int = Field(ge=1)
@@ -127,7 +127,7 @@ def read_request(body: MessagesRequest) -> ChatRequest:
     )
 
 
-def read_token_count(body: CountTokensRequest) -> ChatRequest:
+def read_token_count(body: MessageTokensRequest) -> ChatRequest:
     """What would be asked, for counting."""
     names: dict[str, str] = {}
     messages = list(_system(body))
@@ -148,7 +148,7 @@ def read_token_count(body: CountTokensRequest) -> ChatRequest:
     )
 
 
-def _thinking(body: CountTokensRequest) -> bool | None:
+def _thinking(body: MessageTokensRequest) -> bool | None:
     """`enabled` asks for it, `disabled` forbids it; `adaptive` leaves it to the effort, else to the model."""
     kind = body.thinking.type if body.thinking else None
     if kind == "enabled":
@@ -159,7 +159,7 @@ def _thinking(body: CountTokensRequest) -> bool | None:
     return None if effort is None else effort in ("high", "xhigh", "max")
 
 
-def _system(body: CountTokensRequest) -> tuple[Message, ...]:
+def _system(body: MessageTokensRequest) -> tuple[Message, ...]:
     text = _text_of(body.system, "system") if body.system else ""
     return (Message("system", (Text(text),)),) if text else ()
 
