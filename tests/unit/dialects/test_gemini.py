@@ -144,9 +144,20 @@ def test_refusals_are_told_as_google_tells_them() -> None:
     text = gemini.write_refusal(NoImage("no", answer="I can only write."), stamp(""), "m", "en", images=True)
     assert text["candidates"][0]["finishReason"] == "NO_IMAGE"
     assert text["candidates"][0]["content"]["parts"] == [{"text": "I can only write."}]
-    writer = gemini.ChunkWriter(stamp(""), "m", inline_images=True)
-    (late,) = chunks(writer.fail(NoImage("no"), "en", ""))
-    assert late["candidates"][0]["finishReason"] == "NO_IMAGE"
+
+
+@pytest.mark.parametrize("kind", [gemini.ChunkWriter, gemini.ArrayWriter])
+def test_a_refused_stream_ends_as_an_answer_whether_it_began_or_not(kind: type[gemini.ChunkWriter]) -> None:
+    def told(body: bytes) -> list[dict[str, Any]]:
+        return list(json.loads(body)) if kind is gemini.ArrayWriter else chunks(body)
+
+    first = kind(stamp(""), "m")
+    assert told(first.event(0, Began("x")) + first.fail(Refused("no"), "en", ""))[0]["promptFeedback"]
+    picture = kind(stamp(""), "m", inline_images=True)
+    assert told(picture.fail(NoImage("no"), "en", ""))[0]["candidates"][0]["finishReason"] == "NO_IMAGE"
+    late = kind(stamp(""), "m")
+    body = late.event(0, Began("x")) + late.event(0, TextDelta("a")) + late.fail(Refused("no"), "en", "")
+    assert [chunk["candidates"][0].get("finishReason") for chunk in told(body)] == [None, "SAFETY"]
 
 
 def test_several_candidates_are_told_apart_by_index() -> None:

@@ -98,7 +98,11 @@ def write_usage(usage: Usage) -> dict[str, Any]:
 
 def write_refusal(error: Refused, stamp: Stamp, model: str, language: str, *, images: bool) -> dict[str, Any]:
     """A refusal as Google tells it: with 200. Without pictures the prompt counts as blocked and has no candidates."""
-    counts = {"usageMetadata": write_usage(Usage()), **_identity(stamp, model)}
+    return _refused(error, _identity(stamp, model), language, images=images)
+
+
+def _refused(error: Refused, identity: dict[str, Any], language: str, *, images: bool) -> dict[str, Any]:
+    counts = {"usageMetadata": write_usage(Usage()), **identity}
     if not images and not isinstance(error, NoImage):
         return {"promptFeedback": {"blockReason": "SAFETY"}, **counts}
     candidate = _candidate([{"text": error.answer}] if error.answer else [], 0, _refusal_reason(error, images=images))
@@ -125,6 +129,7 @@ class ChunkWriter:
         self._inline = inline_images
         self._writers = [PartWriter(stamp, inline=inline_images) for _ in range(answers)]
         self._usage: Usage | None = None
+        self._begun = False
 
     def event(self, index: int, event: Event) -> bytes:
         match event:
@@ -140,12 +145,14 @@ class ChunkWriter:
         return b""
 
     def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
-        """An error after the stream began; a refusal is a finish reason, as Google tells it."""
-        if isinstance(error, Refused):
-            candidate = _candidate([], 0, _refusal_reason(error, images=self._inline))
-            message = {"candidates": [{**candidate, "finishMessage": error.text(language)}], **self._identity}
-            return self._frame({**message, "usageMetadata": write_usage(self._usage or Usage())})
-        return self._frame(envelope(error, language, request_id)[1])
+        """An error after the stream began. A refusal is an answer, as Google tells it, even if nothing came before."""
+        if not isinstance(error, Refused):
+            return self._frame(envelope(error, language, request_id)[1])
+        if not self._begun:
+            return self._frame(_refused(error, self._identity, language, images=self._inline))
+        candidate = _candidate([], 0, _refusal_reason(error, images=self._inline))
+        chunk = {"candidates": [{**candidate, "finishMessage": error.text(language)}], **self._identity}
+        return self._frame({**chunk, "usageMetadata": write_usage(self._usage or Usage())})
 
     def _end(self, index: int, ended: Ended) -> bytes:
         """Usage stands in the last chunk only."""
@@ -158,13 +165,12 @@ class ChunkWriter:
 
     def _frame(self, chunk: dict[str, Any]) -> bytes:
         """streamGenerateContent?alt=sse."""
+        self._begun = True
         return b"data: " + dumps(chunk) + b"\r\n\r\n"
 
 
 class ArrayWriter(ChunkWriter):
     """streamGenerateContent without alt=sse: one JSON array, element by element, content type application/json."""
-
-    _begun = False
 
     def close(self) -> bytes:
         return b"]" if self._begun else b"[]"
