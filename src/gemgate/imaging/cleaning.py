@@ -59,8 +59,11 @@ def clean(
     try:
         header = measure(data, max_pixels=max_pixels)
         size = (header.width, header.height)
+        side = reach(profiles, size)
+        if not side:
+            return Cleaned(data, "absent")
         picture = open_picture(data, header)
-        corner = picture.corner(reach(profiles, size))
+        corner = picture.corner(side)
         sighting = find(corner, profiles, lossy=picture.lossy, size=size)
         if sighting is None:
             return Cleaned(data, "absent", corner=picture.corner(CORNER))

@@ -69,9 +69,9 @@ def _within(value: int, limits: tuple[int, int]) -> bool:
 
 
 def reach(profiles: Iterable[Profile], size: tuple[int, int]) -> int:
-    """Side of the bottom right square in which `find` looks for `profiles`, with some ground round the boxes."""
+    """Side of the bottom right square in which `find` looks for `profiles`; 0 when none of them fits."""
     boxes = [box for profile in profiles if (box := box_of(profile, size))]
-    return max((max(size[0] - box.left, size[1] - box.top) + GROUND for box in boxes), default=1)
+    return max((max(size[0] - box.left, size[1] - box.top) + GROUND for box in boxes), default=0)
 
 
 def find(

@@ -92,8 +92,8 @@ def test_an_unmarked_picture_offers_its_corner_for_the_watch():
         (b"", "not a picture"),
         (b"just some text, nothing else", "not a picture"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
-        (encoded(paint("flat", 1, 64, 64), "GIF"), "image/gif"),
-        (encoded(paint("flat", 1, 64, 64), "AVIF"), "image/avif"),
+        (encoded(paint("flat", 1, 100, 100), "GIF"), "image/gif"),
+        (encoded(paint("flat", 1, 100, 100), "AVIF"), "image/avif"),
     ],
 )
 def test_what_cannot_be_looked_at_is_handed_back_with_the_reason(data, word):

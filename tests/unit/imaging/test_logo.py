@@ -103,7 +103,7 @@ def test_places_are_counted_from_the_bottom_right(profile, size, box):
 
 def test_a_picture_too_small_for_any_logo_has_none():
     assert find(np.zeros((20, 30, 3), np.uint8)) is None
-    assert reach(PROFILES, (30, 20)) == 1
+    assert reach(PROFILES, (30, 20)) == 0
     with pytest.raises(ValueError, match="does not fit"):
         draw(np.zeros((20, 30, 3), np.uint8), V1_SMALL)
 
