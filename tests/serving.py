@@ -23,6 +23,7 @@ NO_LIMITS: dict[str, Any] = {
     "model_interval_seconds": 0,
     "rpm_limit": 0,
     "concurrency": 64,
+    "cookie_keys": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
     "cookie_refresh_seconds": 0,
     "first_byte_timeout_seconds": 2,
     "idle_timeout_seconds": 2,

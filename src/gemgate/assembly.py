@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,24 +17,29 @@ from pydantic import SecretStr
 from gemgate import telemetry
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
-from gemgate.cookies.env import FixedSource
+from gemgate.cookies import accounts_file
+from gemgate.cookies.sources import source_of
+from gemgate.errors import BadRequest
 from gemgate.fetcher import GuardedFetcher
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
 from gemgate.keepalive import Keeper
-from gemgate.member import Address, Member
+from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import BlobStore, Clock, Deadlines, Dice, Observer
-from gemgate.settings import Settings, SettingsError
+from gemgate.ports import AccountSetup, BlobStore, Clock, CookieSource, Deadlines, Dice, Observer
+from gemgate.roster import LEASE_SECONDS, Build, Roster
+from gemgate.settings import Settings, SettingsError, config_home
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
+from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.vault import open_vault
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.upstreams.web import WebUpstream
 
@@ -61,6 +66,7 @@ class Service:
     settings: Settings
     gateway: Gateway
     pool: AccountPool
+    roster: Roster
     database: Database
     blobs: BlobStore
     files: SqlFileStore
@@ -75,11 +81,18 @@ class Service:
     started_at: float
     loops: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Start a supervised background loop that ends with the service."""
-        task = asyncio.create_task(supervise(name, loop, self.clock), name=name)
+        return self._started(asyncio.create_task(supervise(name, loop, self.clock), name=name))
+
+    def run_once(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        """Something in the background that ends by itself."""
+        return self._started(asyncio.create_task(work(), name=name))
+
+    def _started(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         self.loops.add(task)
         task.add_done_callback(self.loops.discard)
+        return task
 
     async def close(self) -> None:
         for task in tuple(self.loops):
@@ -87,16 +100,31 @@ class Service:
         await asyncio.gather(*self.loops, return_exceptions=True)
         for member in self.pool.members:
             await member.upstream.close()
+        await self.roster.close()
+        await self.limiter.close()
         self.gateway.pictures.close()
         await self.database.close()
 
 
 @asynccontextmanager
 async def open_service(
-    settings: Settings, *, clock: Clock | None = None, dice: Dice = telemetry.system_dice
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    dice: Dice = telemetry.system_dice,
+    resident: bool = True,
 ) -> AsyncIterator[Service]:
-    """Everything built and running. Never waits for Google: accounts open in the background."""
+    """Everything built and running. Never waits for Google: accounts open in the background.
+
+    resident: it owns the accounts and keeps them alive; a command that only passes by does neither.
+    """
     clock = clock or SystemClock()
+    seeds = seeds_of(settings)
+    vault = open_vault(
+        settings.cookie_keys.get_secret_value() if settings.cookie_keys else None,
+        settings.cookie_key_file or config_home() / "cookie.key",
+        settings.data_dir,
+    )
     metrics, recent = Metrics(), RecentRequests()
     observer = Observers([metrics, recent, LogLines()])
     limiter = MovingWindowLimiter(
@@ -108,6 +136,16 @@ async def open_service(
     )
     pool = AccountPool(clock=clock, dice=dice)
     database = await open_database(database_url(settings))
+    roster = Roster(
+        pool,
+        SqlAccountStore(database, vault),
+        member_builder(settings, clock=clock, dice=dice, observer=observer),
+        owner=settings.gemini_worker_id if resident else f"visitor-{os.getpid()}",
+        clock=clock,
+        observer=observer,
+        rotate_every=settings.cookie_refresh_seconds,
+        default_proxy=settings.proxy_url,
+    )
     store = open_blobs(settings)
     files = SqlFileStore(database, store, clock)
     gallery = SqlGallery(database)
@@ -150,6 +188,7 @@ async def open_service(
         settings=settings,
         gateway=gateway,
         pool=pool,
+        roster=roster,
         database=database,
         blobs=store,
         files=files,
@@ -164,45 +203,108 @@ async def open_service(
         started_at=clock.now(),
     )
     try:
-        _add_accounts(service)
+        _run_accounts(service, resident=resident)
+        await roster.start(seeds, own=resident)
         _run_upkeep(service)
         yield service
     finally:
         await service.close()
 
 
-def _add_accounts(service: Service) -> None:
-    settings = service.settings
-    cookies = settings.environment_cookies
-    if cookies is None:
-        return
-    address = Address(settings.proxy_url or "direct")
-    member = Member(
-        "default",
-        WebUpstream(
-            proxy=settings.proxy_url,
-            ca_file=str(settings.proxy_ca_file) if settings.proxy_ca_file else None,
-            lanes=settings.concurrency,
-            deadlines=deadlines(settings),
-        ),
-        FixedSource(cookies),
-        lanes=settings.concurrency,
-        pacer=Pacer(settings.rpm_limit),
-        rules=Rules(failure_seconds=settings.cooldown_auth_seconds, limit_seconds=settings.cooldown_429_seconds),
-        address=address,
-        clock=service.clock,
-        dice=service.dice,
-        observer=service.observer,
-    )
-    service.pool.add(member)
-    keeper = Keeper(
-        member,
-        rotate_every=settings.cookie_refresh_seconds,
-        clock=service.clock,
-        dice=service.dice,
-        observer=service.observer,
-    )
-    service.run(f"account {member.name}", keeper.tend)
+def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Observer) -> Build:
+    """How an account's member is made."""
+    rules = Rules(failure_seconds=settings.cooldown_auth_seconds, limit_seconds=settings.cooldown_429_seconds)
+
+    def build(setup: AccountSetup, address: Address, keep: Keep) -> Member:
+        lanes = setup.lanes or settings.concurrency
+        source: CookieSource | None = None
+        if setup.source:
+            folder = settings.accounts_path.parent
+            source = source_of(setup.source, environment=settings.environment_cookies, folder=folder)
+        return Member(
+            setup.name,
+            WebUpstream(
+                proxy=setup.proxy or settings.proxy_url,
+                ca_file=str(settings.proxy_ca_file) if settings.proxy_ca_file else None,
+                lanes=lanes,
+                deadlines=deadlines(settings),
+            ),
+            source,
+            lanes=lanes,
+            weight=setup.weight,
+            pacer=Pacer(settings.rpm_limit),
+            rules=rules,
+            address=address,
+            clock=clock,
+            dice=dice,
+            observer=observer,
+            keep=keep,
+        )
+
+    return build
+
+
+def seeds_of(settings: Settings) -> list[AccountSetup]:
+    """The accounts that the settings name: the single one, and those of accounts.toml. SettingsError for a bad file."""
+    seeds: list[AccountSetup] = []
+    if settings.environment_cookies is not None or settings.cookie_source != "env":
+        seeds.append(AccountSetup("default", source=settings.cookie_source, origin="environment"))
+    path = settings.accounts_path
+    if settings.accounts_file is not None and not path.is_file():
+        raise SettingsError(f"ACCOUNTS_FILE {path} does not exist")
+    if path.is_file():
+        try:
+            seeds += accounts_file.read(path)
+        except BadRequest as error:
+            raise SettingsError(error.en) from None
+    return seeds
+
+
+def _run_accounts(service: Service, *, resident: bool) -> None:
+    """A keeper for every account that joins; a leaving one is drained before it is closed."""
+    settings, roster = service.settings, service.roster
+    keepers: dict[str, asyncio.Task[None]] = {}
+
+    def joined(member: Member) -> None:
+        if not resident:
+            return
+        keeper = Keeper(
+            member,
+            rotate_every=settings.cookie_refresh_seconds,
+            clock=service.clock,
+            dice=service.dice,
+            observer=service.observer,
+        )
+        keepers[member.name] = service.run(f"account {member.name}", keeper.tend)
+
+    def parted(member: Member) -> None:
+        if keeper := keepers.pop(member.name, None):
+            keeper.cancel()
+
+        async def drain() -> None:
+            over = service.clock.monotonic() + settings.request_timeout_seconds
+            while member.busy and service.clock.monotonic() < over:
+                await service.clock.sleep(0.2)
+            await member.upstream.close()
+
+        service.run_once(f"drain {member.name}", drain)
+
+    roster.joined, roster.parted = joined, parted
+
+    async def renew() -> None:
+        while True:
+            await service.clock.sleep(LEASE_SECONDS / 3)
+            await roster.renew()
+
+    async def probe() -> None:
+        while True:
+            await service.clock.sleep(5.0)
+            await service.limiter.probe()
+
+    if resident:
+        service.run("account leases", renew)
+        if settings.redis_url:
+            service.run("limits", probe)
 
 
 def _run_upkeep(service: Service) -> None:

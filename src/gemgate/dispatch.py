@@ -60,6 +60,7 @@ class Continues:
 class Errand:
     """One prompt to be answered.
 
+    needs:           capabilities it uses, the main one first.
     material:        what to send: with True what is new to `continues`, with False everything; asked for when needed.
     reuse:           what is reported when it does not go on in `continues`.
     expects_picture: an answer without one is an error, judged while the account is still held.
@@ -68,7 +69,7 @@ class Errand:
 
     card: ModelCard
     caller: Caller
-    capability: Capability
+    needs: tuple[Capability, ...]
     material: Callable[[bool], Awaitable[Material]]
     continues: Continues | None = None
     reuse: Reuse = "miss"
@@ -116,7 +117,7 @@ class Dispatcher:
             try:
                 async with self._pool.lease(
                     errand.card,
-                    capability=errand.capability,
+                    needs=errand.needs,
                     prefer=prefer,
                     avoid=tried,
                     background=errand.background,
@@ -175,12 +176,20 @@ class Dispatcher:
         return Prompt(
             text=material.text,
             offer=attempt.lease.offer,
-            files=await self._attachments.send_up(attempt.lease.member, material.uploads),
+            files=await self._sent_up(attempt.lease, material),
             thread=thread,
             temporary=errand.temporary,
             extended_thinking=errand.thinking,
             exact=errand.exact,
         )
+
+    async def _sent_up(self, lease: Lease, material: Material) -> tuple[tuple[str, str], ...]:
+        """The prompt's files on this account; what goes wrong is held against its uploads, not against its answers."""
+        try:
+            return await self._attachments.send_up(lease.member, material.uploads)
+        except GatewayError as error:
+            error.capability = "upload"
+            raise
 
     async def _lost(self, attempt: Attempt, errand: Errand, error: GatewayError) -> bool:
         """Whether Google does not know the conversation any more, so that nothing can have been said in it.
@@ -202,7 +211,7 @@ class Dispatcher:
         A session that is refused right after signing in anew is dead, whatever its start page says.
         """
         if second:
-            await lease.member.signed_out(error)
+            lease.member.signed_out(error)
             return False
         try:
             await lease.member.sign_in(seen=lease.generation)
@@ -215,7 +224,7 @@ class Dispatcher:
         try:
             await lease.upstream.ping()
         except SignedOut as error:
-            await lease.member.signed_out(error)
+            lease.member.signed_out(error)
         except GatewayError:
             return
 

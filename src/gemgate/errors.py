@@ -65,6 +65,8 @@ class GatewayError(Exception):
         self.param = param
         self.code = code
         self.details = details or {}
+        self.capability = ""
+        """Which capability of an account is to blame, when it is not the one that the call was for."""
 
     def text(self, language: str = "en") -> str:
         """The message in `language` ("zh…" or anything else for English)."""

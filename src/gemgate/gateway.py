@@ -16,13 +16,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from gemgate import catalog
+from gemgate.accounts import Capability
 from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     ChatRequest,
     Ended,
     Event,
+    File,
     Fold,
+    Image,
     ImageGenerated,
     Message,
     Text,
@@ -176,7 +179,7 @@ class Gateway:
         errand = Errand(
             card,
             admission.caller,
-            "image",
+            ("image", "upload") if uploads else ("image",),
             everything,
             temporary=True,
             exact=True,
@@ -278,10 +281,12 @@ class _ChatAnswer:
         request, plan = self._request, self._plan
         known = plan.known
         continues = Continues(known.account, known.identity, known.offer, known.thread) if known else None
+        files = any(isinstance(part, Image | File) for message in plan.messages for part in message.parts)
+        needs: tuple[Capability, ...] = (self._admission.card.capability, *(("upload",) if files else ()))
         return Errand(
             self._admission.card,
             self._admission.caller,
-            self._admission.card.capability,
+            needs,
             self._material,
             continues=continues,
             reuse=plan.reuse,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gemgate.accounts import Cookies
 from gemgate.errors import AccountError, GatewayError, SignedOut
 from gemgate.member import Member
 from gemgate.ports import Clock, Dice, Fact, Observer
 
-FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
+FIRST_RETRY, LONGEST_RETRY, REFUSED_RETRY = 2.0, 300.0, 1800.0
 WATCH_EVERY = 2.0
 """Seconds between two looks at a source that can change by itself."""
 JITTER = 0.1
@@ -37,6 +38,9 @@ class Keeper:
         self._dice = dice
         self._observer = observer
         self._plan = Schedule()
+        self._seen = ""
+        """Digest of what the source held when it was last tried, so that the same is not tried every two seconds."""
+        self._source_at = 0.0
 
     async def tend(self) -> None:
         """Look after the account for ever, one step every `WATCH_EVERY` seconds."""
@@ -50,26 +54,38 @@ class Keeper:
         if member.paused:
             return
         now = self._clock.monotonic()
-        if await self._source_changed() or (not member.is_open and now >= self._plan.retry_at):
-            await self._sign_in(now)
+        if now >= self._source_at and (fresh := await self._changed_source()):
+            self._seen = fresh.digest
+            await self._sign_in(now, fresh)
+        elif not member.is_open and now >= self._plan.retry_at:
+            await self._sign_in(now, None)
         elif member.is_open and now >= self._plan.rotate_at:
             await self._rotate(now)
+        elif member.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
+            self._plan.rotate_at = self._next_rotation(now)
 
-    async def _source_changed(self) -> bool:
-        """Whether the source holds other cookies than the ones in use: a browser rotated, or a person signed in."""
+    async def _changed_source(self) -> Cookies | None:
+        """Other cookies than the ones in use, if the source holds such: a browser rotated, or a person signed in."""
         member = self._member
-        if member.source is None or member.cookies is None or not member.source.live:
-            return False
-        fresh = await member.source.read()
-        return fresh is not None and fresh != member.cookies
-
-    async def _sign_in(self, now: float) -> None:
+        if member.source is None or not member.source.watched:
+            return None
         try:
-            await self._member.sign_in()
+            fresh = await member.source.read()
+        except GatewayError as error:
+            self._observer.note(Fact("cookies.unreadable", data={"account": member.name, "why": error.en}))
+            return None
+        if fresh is None or fresh == member.cookies or fresh.digest == self._seen:
+            return None
+        return fresh
+
+    async def _sign_in(self, now: float, fresh: Cookies | None) -> None:
+        try:
+            await self._member.sign_in(cookies=fresh, from_source=fresh is not None)
         except AccountError:
-            # A person must act; looking again now and then costs nothing and notices that they did.
-            self._plan.retry_at = now + LONGEST_RETRY
+            # A person must act; looking again now and then notices that they did.
+            self._plan.retry_at = now + REFUSED_RETRY
         except GatewayError:
+            self._seen, self._source_at = "", now + self._plan.retry_after
             self._plan.retry_at = now + self._plan.retry_after
             self._plan.retry_after = min(LONGEST_RETRY, self._plan.retry_after * 2)
         else:
@@ -82,7 +98,7 @@ class Keeper:
             await member.take_rotated(await member.upstream.rotate())
         except SignedOut as error:
             self._observer.note(Fact("cookies.refused", data={"account": member.name, "why": error.en}))
-            await member.signed_out(error)
+            member.signed_out(error)
             self._plan.retry_at = now
         except GatewayError as error:
             self._observer.note(Fact("cookies.not_rotated", data={"account": member.name, "why": error.en}))

@@ -7,8 +7,9 @@ ask it, so they cannot disagree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gemgate.accounts import CAPABILITIES, Capability, Cookies, Offer, State
 from gemgate.errors import (
@@ -22,6 +23,7 @@ from gemgate.errors import (
     Rejected,
     SignedOut,
     Spent,
+    Unprocessable,
 )
 from gemgate.policy.breaker import Circuit, Outcome, Rules
 from gemgate.policy.pacer import Pacer
@@ -52,10 +54,39 @@ class Address:
     circuit: Circuit = field(default_factory=Circuit)
 
 
+class Keep(Protocol):
+    """Who remembers an account beyond this process, and knows which of its cookies to try."""
+
+    def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
+        """Cookies to sign in with, best first; `fresh` is what the source holds now."""
+        ...
+
+    async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+        """These cookies signed in, or were renewed; `source`: what the source held when they were taken from it."""
+        ...
+
+    def changed(self, member: Member) -> None:
+        """Something changed that a restart must not forget. Returns at once."""
+        ...
+
+
+class _Forgetful:
+    """For accounts that nobody remembers."""
+
+    def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
+        return [cookies for cookies in (fresh, member.cookies) if cookies is not None]
+
+    async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+        return None
+
+    def changed(self, member: Member) -> None:
+        return None
+
+
 def outcome_of(error: BaseException | None) -> Outcome:
     """What the end of a call says about the account; the caller's own fault says that the account works."""
     match error:
-        case None | ClientError() | Refused() | ModelGone() | OutputInvalid():
+        case None | ClientError() | Refused() | ModelGone() | OutputInvalid() | Unprocessable():
             return "ok"
         case Spent():
             return "limited"
@@ -70,7 +101,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
 
 
 class Member:
-    """`keep` is called with the member whenever something changed that a restart must not forget."""
+    """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none."""
 
     def __init__(
         self,
@@ -86,7 +117,7 @@ class Member:
         dice: Dice,
         observer: Observer,
         weight: float = 1.0,
-        keep: Callable[[Member], Awaitable[None]] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.name = name
         self.upstream = upstream
@@ -103,74 +134,78 @@ class Member:
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self.handles: dict[str, tuple[str, float]] = {}
         self.signed_in_at = 0.0
+        self.renewed_at = 0.0
         self.last_error: GatewayError | None = None
         self.generation = 0
+        self.keep: Keep = keep or _Forgetful()
+        self.changed: Callable[[], None] = lambda: None
         self._state: State = "starting"
         self._rules = rules
         self._clock = clock
         self._dice = dice
         self._observer = observer
-        self._keep = keep
         self._signing_in = asyncio.Lock()
-        self.changed: Callable[[], None] = lambda: None
 
-    # What it can do
-
-    def standing(self, capability: Capability | None = None) -> Standing:
-        """The account's state word and what follows from it, as a whole or for one capability."""
+    def standing(self, *needs: Capability) -> Standing:
+        """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
             return Standing("paused", False, "paused by hand", "已手动暂停")
-        error = self.last_error
         if self._state == "starting":
             return Standing("starting", True, "signing in", "正在登录")
-        if self._state in ("needs_login", "error"):
+        if not self.is_open:
+            error = self.last_error
             en, zh = (error.en, error.zh) if error else ("not signed in", "未登录")
             return Standing(self._state, False, en, zh)
         now = self._clock.now()
-        if not self.address.circuit.admits(now):
-            circuit = self.address.circuit
-            why = f"the address is blocked: {circuit.reason}"
-            return Standing("blocked", False, why, f"地址被封锁：{circuit.reason}", circuit.until)
-        shut = [self.circuits[c] for c in ([capability] if capability else CAPABILITIES)]
-        if all(not circuit.admits(now) for circuit in shut):
-            first = min(shut, key=lambda circuit: circuit.until)
-            quota = first.reason.startswith("limit")
-            return Standing("cooling", False, first.reason, first.reason, max(first.until, now), quota)
+        way = self.address.circuit
+        if not way.admits(now):
+            until = max(way.until, now)
+            return Standing("blocked", False, f"address blocked: {way.reason}", "本机地址被 Google 暂时封锁", until)
+        if (shut := self._shut(needs, now)) is not None:
+            quota = shut.reason.startswith(_LIMIT)
+            zh = "已达到使用上限" if quota else "连续失败，暂停使用"
+            return Standing("cooling", False, shut.reason, zh, max(shut.until, now), quota)
         if self.busy >= self.lanes:
             return Standing("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
         return Standing("ready", True)
+
+    def _shut(self, needs: Sequence[Capability], now: float) -> Circuit | None:
+        """The circuit that keeps a call out: the last to thaw of its needs; without needs, if nothing is left to do."""
+        circuits = [self.circuits[c] for c in needs or _MAKING]
+        shut = [circuit for circuit in circuits if not circuit.admits(now)]
+        if not shut or (not needs and len(shut) < len(circuits)):
+            return None
+        return (max if needs else min)(shut, key=lambda circuit: circuit.until)
 
     def cooldowns(self) -> dict[Capability, Circuit]:
         """Capabilities that are not closed."""
         now = self._clock.now()
         return {c: circuit for c, circuit in self.circuits.items() if circuit.phase(now) != "closed"}
 
-    # How calls end for it
-
-    def entered(self, capability: Capability) -> None:
+    def entered(self, *needs: Capability) -> None:
+        """A call that needs these capabilities begins."""
         now = self._clock.now()
         self.busy += 1
         self.last_used = now
-        self.circuits[capability] = self.circuits[capability].entered(now)
+        for need in needs:
+            self.circuits[need] = self.circuits[need].entered(now)
         self.address.circuit = self.address.circuit.entered(now)
 
-    async def left(self, capability: Capability, error: BaseException | None) -> None:
-        """A call is over: free the lane, move the circuits, keep what must survive."""
+    def left(self, needs: Sequence[Capability], error: BaseException | None) -> None:
+        """A call is over: free the lane and move the circuits. An error is held against the capability it names."""
         self.busy -= 1
         outcome = outcome_of(error)
-        now, dice = self._clock.now(), self._dice()
-        before = (self.circuits[capability], self.address.circuit)
+        before = (dict(self.circuits), self.address.circuit)
+        blamed = getattr(error, "capability", "") or needs[0]
         reason = _reason(error)
-        if outcome == "blocked":
-            self.address.circuit = before[1].settled(outcome, now=now, dice=dice, rules=self._rules, reason=reason)
-            self.circuits[capability] = before[0].settled("cancelled", now=now, dice=dice, rules=self._rules)
-        else:
-            resets_at = error.resets_at if isinstance(error, Spent) else None
-            self.circuits[capability] = before[0].settled(
-                outcome, now=now, dice=dice, rules=self._rules, reason=reason, resets_at=resets_at
-            )
-            reachable: Outcome = "ok" if outcome == "ok" else "cancelled"
-            self.address.circuit = before[1].settled(reachable, now=now, dice=dice, rules=self._rules)
+        resets_at = error.resets_at if isinstance(error, Spent) else None
+        for need in needs:
+            own: Outcome = outcome if outcome == "ok" or need == blamed else "cancelled"
+            if outcome == "blocked":
+                own = "cancelled"
+            self.circuits[need] = self._settled(self.circuits[need], own, reason, resets_at)
+        way: Outcome = outcome if outcome in ("ok", "blocked") else "cancelled"
+        self.address.circuit = self._settled(self.address.circuit, way, reason, None)
         if outcome == "ok":
             self.pacer.succeeded()
         elif outcome == "limited":
@@ -178,66 +213,97 @@ class Member:
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
             self.last_error = error
         if isinstance(error, Rejected):
-            await self._fell("error", error)
-        elif before != (self.circuits[capability], self.address.circuit):
-            await self._save()
+            self._fell("error", error)
+        elif before != (self.circuits, self.address.circuit):
+            self.keep.changed(self)
         self.changed()
 
-    # Signing in
+    def _settled(self, circuit: Circuit, outcome: Outcome, reason: str, resets_at: float | None) -> Circuit:
+        return circuit.settled(
+            outcome,
+            now=self._clock.now(),
+            dice=self._dice(),
+            rules=self._rules,
+            reason=reason,
+            resets_at=resets_at,
+        )
 
-    async def sign_in(self, *, seen: int | None = None, cookies: Cookies | None = None) -> None:
+    async def sign_in(
+        self, *, seen: int | None = None, cookies: Cookies | None = None, from_source: bool = False
+    ) -> None:
         """Sign in, once for everybody who asks at the same time.
 
         seen:    the generation whose session failed; when another caller has replaced it since, nothing is done.
-        cookies: new ones to try; the old session stays until they are proven. None = the source's, else the last good.
+        cookies: new ones to try, and only them; the old session stays until they are proven.
+        from_source: whether those were read from the account's source.
         """
         async with self._signing_in:
             if seen is not None and seen != self.generation:
                 if not self.is_open and self.last_error is not None:
                     raise self.last_error
                 return
-            tried = cookies or (await self.source.read() if self.source else None) or self.cookies
             try:
-                opened = await self.upstream.open(tried)
+                fresh = cookies if from_source else None
+                if cookies is None and self.source is not None:
+                    fresh = await self.source.read()
+                await self._try([cookies] if cookies else self.keep.candidates(self, fresh), fresh)
             except GatewayError as error:
                 if cookies is None:
                     self.generation += 1
-                    await self._fell("needs_login" if isinstance(error, SignedOut) else "error", error)
+                    self._fell("needs_login" if isinstance(error, SignedOut) else "error", error)
                 raise
+
+    async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
+        """Sign in with the first of these that Google takes; the last refusal when it takes none."""
+        refused: SignedOut | None = None
+        tries: list[Cookies | None] = [*candidates] or [None]
+        for tried in tries:
+            try:
+                opened = await self.upstream.open(tried)
+            except SignedOut as error:
+                refused = error
+                continue
             self.generation += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
                 self.handles = {}  # another session may be another person: what was uploaded stays with the first
             self.cookies = tried
             self.offers = opened.offers
-            self.signed_in_at = self._clock.now()
+            self.signed_in_at = self.renewed_at = self._clock.now()
             self.last_error = None
             self._become("ready")
-            await self._save()
+            if tried is not None:
+                await self.keep.proven(self, tried, fresh if tried == fresh else None)
+            self.keep.changed(self)
             self.changed()
+            return
+        assert refused is not None
+        missing = self.source.missing if self.source is not None and not candidates else ""
+        raise _no_cookies(missing) if missing else refused
 
     async def take_rotated(self, cookies: Cookies) -> None:
         """The session's cookies were renewed: keep them at once."""
         self.cookies = cookies
-        await self._save()
+        self.renewed_at = self._clock.now()
+        await self.keep.proven(self, cookies, None)
 
-    async def pause(self, paused: bool) -> None:
+    def pause(self, paused: bool) -> None:
         self.paused = paused
-        await self._save()
+        self.keep.changed(self)
         self.changed()
 
-    async def reset(self, capability: Capability | None = None) -> None:
+    def reset(self, capability: Capability | None = None) -> None:
         """Close circuits by hand: one capability, or all and the address."""
         for name in [capability] if capability else CAPABILITIES:
             self.circuits[name] = Circuit()
         if capability is None:
             self.address.circuit = Circuit()
-        await self._save()
+        self.keep.changed(self)
         self.changed()
 
-    async def signed_out(self, error: GatewayError) -> None:
+    def signed_out(self, error: GatewayError) -> None:
         """A check found the session dead."""
         self.generation += 1
-        await self._fell("needs_login", error)
+        self._fell("needs_login", error)
 
     @property
     def identity(self) -> str:
@@ -248,24 +314,43 @@ class Member:
     def is_open(self) -> bool:
         return self._state not in ("starting", "needs_login", "error")
 
-    async def _fell(self, state: State, error: GatewayError) -> None:
+    @property
+    def stored_state(self) -> State:
+        """The word a store keeps: without what is only of the moment."""
+        return "paused" if self.paused else self._state
+
+    def _fell(self, state: State, error: GatewayError) -> None:
         self.last_error = error
         self._become(state)
-        await self._save()
+        self.keep.changed(self)
         self.changed()
 
     def _become(self, state: State) -> None:
         if state != self._state:
-            self._state = state
+            before, self._state = self._state, state
             why = self.last_error.en if self.last_error else ""
-            self._observer.note(Fact("account.state", data={"account": self.name, "state": state, "why": why}))
+            data: dict[str, str | int | float | bool | None] = {
+                "account": self.name,
+                "state": state,
+                "before": before,
+                "why": why,
+            }
+            self._observer.note(Fact("account.state", data=data))
 
-    async def _save(self) -> None:
-        if self._keep is not None:
-            await self._keep(self)
+
+_MAKING: tuple[Capability, ...] = ("text", "pro", "image")
+_LIMIT = "limit: "
 
 
 def _reason(error: BaseException | None) -> str:
     if isinstance(error, Spent):
-        return "limit: " + error.en
+        return _LIMIT + error.en
     return error.en if isinstance(error, GatewayError) else ""
+
+
+def _no_cookies(why: str) -> SignedOut:
+    return SignedOut(
+        f"There are no cookies to sign in with: {why}",
+        f"没有可用于登录的 Cookie：{why}",
+        code="cookie_expired",
+    )

@@ -40,7 +40,7 @@ class Lease:
 @dataclass(eq=False, slots=True)
 class _Waiter:
     card: ModelCard
-    capability: Capability
+    needs: tuple[Capability, ...]
     prefer: str | None
     avoid: frozenset[str]
     background: bool
@@ -88,19 +88,20 @@ class AccountPool:
         self,
         card: ModelCard,
         *,
-        capability: Capability | None = None,
+        needs: tuple[Capability, ...] = (),
         prefer: str | None = None,
         avoid: Iterable[str] = (),
         background: bool = False,
     ) -> AsyncIterator[Lease]:
         """An account for one call of `card`, given back with its outcome on exit.
 
+        needs: capabilities that the call uses, the first is the main one; else the model's own.
         prefer: the account that holds the conversation or upload. avoid: accounts that failed this call already.
         background: leaves one lane to interactive calls. Raises NoAccount, Busy or ModelNotFound.
         """
-        ability = capability or card.capability
+        needs = needs or (card.capability,)
         member, offer = await self._take(
-            _Waiter(card, ability, prefer, frozenset(avoid), background, asyncio.get_running_loop().create_future())
+            _Waiter(card, needs, prefer, frozenset(avoid), background, asyncio.get_running_loop().create_future())
         )
         failure: BaseException | None = None
         try:
@@ -110,7 +111,7 @@ class AccountPool:
             failure = error
             raise
         finally:
-            await asyncio.shield(member.left(ability, failure))
+            member.left(needs, failure)
 
     async def _paced(self, member: Member) -> None:
         """Wait for the account's next start; a caller who leaves meanwhile gives it back."""
@@ -136,7 +137,7 @@ class AccountPool:
         except BaseException as error:
             if waiter.granted.done() and not waiter.granted.cancelled() and not waiter.granted.exception():
                 # The lane was handed over in the same moment in which the caller went away.
-                await waiter.granted.result()[0].left(waiter.capability, asyncio.CancelledError())
+                waiter.granted.result()[0].left(waiter.needs, asyncio.CancelledError())
             if isinstance(error, TimeoutError):
                 raise _too_busy(10.0) from None
             raise
@@ -150,7 +151,7 @@ class AccountPool:
         for member in self.members:
             if member.name in waiter.avoid or not member.is_open:
                 continue
-            standing = member.standing(waiter.capability)
+            standing = member.standing(*waiter.needs)
             free = member.lanes - member.busy - (1 if waiter.background and member.lanes > 1 else 0)
             if standing.state != "ready" or free <= 0:
                 continue
@@ -160,15 +161,15 @@ class AccountPool:
         if chosen is None:
             return None
         member, offer = fits[chosen.name]
-        member.entered(waiter.capability)
+        member.entered(*waiter.needs)
         return member, offer
 
     def _check_hope(self, waiter: _Waiter) -> None:
         """Raise when no account can take this call however long it waits."""
         able = [m for m in self.members if m.name not in waiter.avoid]
-        usable = [m for m in able if m.standing(waiter.capability).usable]
+        usable = [m for m in able if m.standing(*waiter.needs).usable]
         if not usable:
-            raise self.nobody(waiter.capability)
+            raise self.nobody(*waiter.needs)
         if all(m.is_open and not waiter.card.offer(m.offers) for m in usable):
             have = ", ".join(sorted({offer.name for m in usable for offer in m.offers}))
             raise ModelNotFound(
@@ -178,9 +179,9 @@ class AccountPool:
                 code="model_not_available",
             )
 
-    def nobody(self, capability: Capability) -> NoAccount:
+    def nobody(self, *needs: Capability) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do."""
-        standings = [(m.name, m.standing(capability)) for m in self.members]
+        standings = [(m.name, m.standing(*needs)) for m in self.members]
         if not standings:
             return NoAccount(
                 "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "

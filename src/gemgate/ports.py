@@ -6,7 +6,7 @@ Each port has one contract test suite that runs over every adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -15,6 +15,20 @@ from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
 from gemgate.images import GeneratedImage
+from gemgate.work import (
+    Batch,
+    BatchKind,
+    BatchState,
+    Claim,
+    Hook,
+    Need,
+    Settled,
+    Tally,
+    Task,
+    TaskDraft,
+    TaskStatus,
+    Trail,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -643,6 +657,120 @@ class AccountStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A task whose lease still stands: the number of its run, and whether its batch was given up meanwhile."""
+
+    attempt: int
+    given_up: bool = False
+
+
+class JobStore(Protocol):
+    """Batches and their tasks. A run of a task is fenced by owner and attempt: whoever lost it changes nothing.
+
+    Leases and waits are judged by the database's clock. StorageDown anywhere.
+    """
+
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+        """Enter a batch with its tasks, all or nothing; or the one that came under the same idempotency key before."""
+        ...
+
+    async def get(self, tenant: str | None, batch_id: str) -> Batch | None:
+        """By id; `tenant` None is an admin's."""
+        ...
+
+    async def under_key(self, tenant: str, key: str) -> Batch | None: ...
+
+    async def latest(
+        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+    ) -> tuple[Sequence[Batch], int]:
+        """Newest first, those older than the batch `after`; with how many there are in all. NotFound for `after`."""
+        ...
+
+    async def tasks(
+        self, batch_id: str, *, status: Sequence[TaskStatus] = (), after: int = -1, limit: int = 500
+    ) -> Sequence[Task]:
+        """In their order, those behind number `after`; of any status, or of those named."""
+        ...
+
+    async def ended(self, batch_id: str, after: int, limit: int) -> Sequence[Task]:
+        """Tasks in the order in which they ended, those behind `Task.settled` = `after`."""
+        ...
+
+    async def claim(self, owner: str, needs: Collection[Need], seconds: float) -> Claim | None:
+        """Take the task whose turn it is and hold it for so long; None when there is none to run now.
+
+        The batch of the highest priority first, batches of one priority in turns, never more at once than the batch
+        allows.
+        """
+        ...
+
+    async def renew(self, owner: str, seconds: float) -> Mapping[str, Held]:
+        """Extend all leases of `owner`; the tasks it still holds."""
+        ...
+
+    async def note(self, claim: Claim, trail: Trail) -> bool:
+        """Write down what the run leaves behind; False when it lost the task and must not go on."""
+        ...
+
+    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+        """How the run ended; False when it had lost the task, and nothing was changed."""
+        ...
+
+    async def expire(self) -> int:
+        """Queue the tasks again whose leases ran out; how many."""
+        ...
+
+    async def sole(self) -> bool:
+        """Whether no other process can hold a lease, now and as long as this one lives."""
+        ...
+
+    async def free(self) -> int:
+        """Queue all running tasks again, whoever held them; how many. Only for a sole process before it begins."""
+        ...
+
+    async def change(self, batch_id: str, state: BatchState) -> Batch | None:
+        """Pause, resume, cancel or expire a batch that is still open; how it stands now, None when there is none.
+
+        What waits in a cancelled or expired batch is cancelled at once; what runs, by those who run it.
+        """
+        ...
+
+    async def again(self, batch_id: str) -> Batch | None:
+        """Queue what failed or was cancelled once more, with all its tries."""
+        ...
+
+    async def overdue(self, now: float) -> Sequence[str]:
+        """Open batches whose time is up."""
+        ...
+
+    async def closing(self, owner: str, seconds: float) -> Batch | None:
+        """A batch that has ended and is not closed, to be closed by `owner` within so many seconds."""
+        ...
+
+    async def close(self, batch_id: str, owner: str, about: str, at: float) -> bool:
+        """Nothing follows any more, and its hook is due; False when somebody else was closing it."""
+        ...
+
+    async def hook_due(self, now: float, seconds: float) -> Batch | None:
+        """A batch whose end has to be told now; it is not due again for so many seconds."""
+        ...
+
+    async def hook_told(self, batch_id: str, hook: Hook) -> None: ...
+
+    async def stats(self) -> Tally:
+        """All tasks of all batches."""
+        ...
+
+    async def forget_before(self, moment: float) -> int:
+        """Drop batches that were closed before `moment`, with their tasks; how many."""
+        ...
+
+    def changes(self) -> AsyncGenerator[str, None]:
+        """Ids of batches that change in any process, as long as it goes well; ends at once where nobody tells."""
+        ...
+
+
 Dice = Callable[[], float]
 """A random number in [0, 1)."""
 
@@ -660,8 +788,10 @@ __all__ = [
     "Dice",
     "Fact",
     "Fetched",
+    "Held",
     "ImageFound",
     "ImageRef",
+    "JobStore",
     "KeptAccount",
     "KeptCircuit",
     "Limiter",

@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from gemgate.accounts import Cookies
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
+from gemgate.cookies.spec import parse_source
 from gemgate.errors import GatewayError
 
 CONFIG_FILE = "gemgate.toml"
@@ -179,11 +180,10 @@ class Settings(BaseSettings):
     @field_validator("cookie_source")
     @classmethod
     def _cookie_source(cls, value: str) -> str:
-        kind, _, rest = value.partition(":")
-        browser = rest.partition(":")[0]
-        if value == "env" or (kind == "file" and rest) or (kind == "browser" and browser in BROWSERS):
-            return value
-        raise ValueError("must be env, file:PATH, browser:firefox[:PROFILE] or browser:chrome[:PROFILE]")
+        try:
+            return str(parse_source(value))
+        except GatewayError as error:
+            raise ValueError(error.en) from None
 
     @field_validator("proxy_url")
     @classmethod
@@ -232,9 +232,6 @@ class Settings(BaseSettings):
         ts = self.secure_1psidts.get_secret_value() if self.secure_1psidts else ""
         cc = self.secure_1psidcc.get_secret_value() if self.secure_1psidcc else ""
         return Cookies(self.secure_1psid.get_secret_value(), ts, cc)
-
-
-BROWSERS = ("firefox", "chrome", "chromium")
 
 
 def is_loopback(host: str) -> bool:

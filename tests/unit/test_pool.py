@@ -263,7 +263,7 @@ async def test_a_block_of_the_address_closes_every_account_behind_it() -> None:
 async def test_the_error_says_which_accounts_there_are_and_why() -> None:
     one, two, three = ScriptedUpstream(), ScriptedUpstream(spent()), ScriptedUpstream()
     house = await House(one, two, three).signed_in()
-    await house.members[0].pause(True)
+    house.members[0].pause(True)
     three.opening = SignedOut("cookies refused")
     with pytest.raises(SignedOut):
         await house.members[2].sign_in()

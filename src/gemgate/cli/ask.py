@@ -41,7 +41,7 @@ def models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 @asynccontextmanager
 async def signed_in(settings: Settings) -> AsyncIterator[Service]:
     """A gateway whose first account has signed in; one clear line when none can."""
-    async with open_service(settings) as service:
+    async with open_service(settings, resident=False) as service:
         members = service.pool.members
         if not members:
             fail(str(service.pool.nobody("text")))

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from cryptography.fernet import Fernet
 from rich.panel import Panel
 
 from gemgate import settings as settings_module
@@ -57,6 +58,7 @@ async def _demo(host: str, port: int) -> None:
                 proxy_url=simulator.proxy_url,
                 proxy_ca_file=simulator.ca_file,
                 data_dir=Path(folder),
+                cookie_keys=Fernet.generate_key().decode(),
                 rate_limit_per_hour=0,
                 model_interval_seconds=0,
                 rpm_limit=0,

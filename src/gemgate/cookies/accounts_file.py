@@ -1,0 +1,64 @@
+"""accounts.toml: several accounts by name, each with its cookie source, proxy, lanes and weight.
+
+[[account]]
+name = "alice"
+source = "browser:firefox:alice"     # as COOKIE_SOURCE is spelled; none = cookies are handed over by hand
+proxy = "http://127.0.0.1:3128"
+lanes = 2
+weight = 1.0
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from gemgate.cookies.spec import parse_source
+from gemgate.errors import BadRequest
+from gemgate.ports import AccountSetup
+
+_KEYS = {"name", "kind", "source", "proxy", "lanes", "weight"}
+
+
+def read(path: Path) -> list[AccountSetup]:
+    """The accounts in the file; BadRequest names the entry and what is wrong with it."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _wrong(path, str(error)) from None
+    entries = document.get("account", [])
+    if not isinstance(entries, list) or set(document) - {"account"}:
+        raise _wrong(path, "write one [[account]] table per account, and nothing else")
+    setups = [_setup(path, number, entry) for number, entry in enumerate(entries, 1)]
+    if len({setup.name for setup in setups}) < len(setups):
+        raise _wrong(path, "two accounts have one name")
+    return setups
+
+
+def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
+    where = f"account {number}"
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"]:
+        raise _wrong(path, f"{where} has no name")
+    if unknown := sorted(set(entry) - _KEYS):
+        raise _wrong(path, f"{where} ({entry['name']}): there is no key {unknown[0]}")
+    kind, source = entry.get("kind", "web"), entry.get("source", "")
+    lanes, weight, proxy = entry.get("lanes"), entry.get("weight", 1.0), entry.get("proxy")
+    if kind not in ("web", "official"):
+        raise _wrong(path, f"{where} ({entry['name']}): kind is web or official")
+    if lanes is not None and (not isinstance(lanes, int) or lanes < 1):
+        raise _wrong(path, f"{where} ({entry['name']}): lanes is a number from 1 on")
+    if not isinstance(weight, int | float) or weight < 0:
+        raise _wrong(path, f"{where} ({entry['name']}): weight is a number from 0 on")
+    if not isinstance(source, str) or not isinstance(proxy, str | None):
+        raise _wrong(path, f"{where} ({entry['name']}): source and proxy are texts")
+    if source and kind == "web":
+        try:
+            source = str(parse_source(source))
+        except BadRequest as error:
+            raise _wrong(path, f"{where} ({entry['name']}): {error.en}") from None
+    return AccountSetup(entry["name"], kind, source, proxy, lanes, float(weight), "file")
+
+
+def _wrong(path: Path, why: str) -> BadRequest:
+    return BadRequest(f"{path}: {why}", f"{path}：{why}", code="accounts_file")

@@ -1,0 +1,308 @@
+"""The accounts of this process and what is stored of them: set up, restored, handed new cookies, paused, removed.
+
+Every change that a restart must not forget goes to the store at once, but never in the path of a call: a writer task
+per account brings the newest state down. Only the node that owns an account refreshes it and generates with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gemgate.accounts import Capability, Cookies
+from gemgate.errors import BadRequest, GatewayError, NotFound
+from gemgate.member import Address, Keep, Member
+from gemgate.policy.breaker import Circuit
+from gemgate.policy.lifetime import Forecast, forecast
+from gemgate.policy.precedence import precedence
+from gemgate.pool import AccountPool
+from gemgate.ports import (
+    AccountSetup,
+    AccountStore,
+    AuditLine,
+    Caller,
+    Clock,
+    Fact,
+    KeptAccount,
+    KeptCircuit,
+    Observer,
+    SessionLife,
+)
+
+LEASE_SECONDS = 30.0
+
+Build = Callable[[AccountSetup, Address, Keep], Member]
+"""Makes an account's member: upstream, source, pacer and all. Only the assembly knows how."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What the store knew of an account when it was last read or written."""
+
+    account: KeptAccount
+    generation: int
+    writing: asyncio.Task[None] | None = None
+    dirty: bool = False
+
+
+class Roster:
+    """`owner`: this node's name in leases. `start` never waits for Google."""
+
+    def __init__(
+        self,
+        pool: AccountPool,
+        store: AccountStore,
+        build: Build,
+        *,
+        owner: str,
+        clock: Clock,
+        observer: Observer,
+        rotate_every: float,
+        default_proxy: str | None = None,
+    ) -> None:
+        self.store = store
+        self._pool = pool
+        self._build = build
+        self._owner = owner
+        self._clock = clock
+        self._observer = observer
+        self._rotate_every = rotate_every
+        self._default_proxy = default_proxy
+        self._own = True
+        self._kept: dict[str, _Kept] = {}
+        self._addresses: dict[str, Address] = {}
+        self._stored_addresses: dict[str, KeptCircuit] = {}
+        self._lives: dict[str, tuple[SessionLife, ...]] = {}
+        self.joined: Callable[[Member], None] = lambda member: None
+        self.parted: Callable[[Member], None] = lambda member: None
+
+    async def start(self, seeds: Sequence[AccountSetup], *, own: bool = True) -> None:
+        """Set up what the settings name, restore what is stored, and take over the accounts that nobody else runs.
+
+        own: False only looks on: accounts are used whoever owns them, and never renewed.
+        """
+        self._own = own
+        await self.store.rewrap()
+        for seed in seeds:
+            await self.store.set_up(seed)
+        self._stored_addresses = dict(await self.store.addresses(self._owner))
+        named = {seed.name for seed in seeds}
+        for kept in await self.store.all():
+            if kept.setup.origin != "admin" and kept.name not in named:
+                continue  # once named in the settings, not any more
+            await self._join(kept)
+
+    async def _join(self, kept: KeptAccount) -> Member | None:
+        """Run an account here, unless another node does."""
+        if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
+            return None
+        self._kept[kept.name] = _Kept(kept, kept.generation)
+        member = self._build(kept.setup, self._address(kept.setup), self)
+        member.paused = kept.paused
+        member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
+        for capability, circuit in kept.circuits.items():
+            member.circuits[capability] = _circuit(circuit)
+        if kept.trouble is not None:
+            member.signed_out(kept.trouble)
+        self._lives[kept.name] = await self.store.lives(kept.name)
+        self._pool.add(member)
+        self.joined(member)
+        return member
+
+    def _address(self, setup: AccountSetup) -> Address:
+        """Accounts with one way out share its circuit. The name carries no password."""
+        scheme, sep, rest = (setup.proxy or self._default_proxy or "direct").partition("://")
+        name = f"{scheme}{sep}{rest.rpartition('@')[2]}"
+        if name not in self._addresses:
+            stored = self._stored_addresses.get(name)
+            self._addresses[name] = Address(name, _circuit(stored) if stored else Circuit())
+        return self._addresses[name]
+
+    async def renew(self) -> None:
+        """Keep our leases, let go of what another node took, and take over what nobody runs any more."""
+        held = await self.store.renew(self._owner, LEASE_SECONDS)
+        for member in self._pool.members:
+            if member.name not in held:
+                await self._part(member)
+        running = {member.name for member in self._pool.members}
+        for kept in await self.store.all():
+            if kept.name not in running and kept.setup.origin == "admin":
+                await self._join(kept)
+
+    async def close(self) -> None:
+        """Bring everything down, and give the accounts back."""
+        tasks = [kept.writing for kept in self._kept.values() if kept.writing is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        await self.store.release(self._owner)
+
+    # What operators do
+
+    async def add(self, setup: AccountSetup, caller: Caller) -> Member:
+        """A new account, or an old one set up anew; it starts to run here."""
+        _check_name(setup.name)
+        await self.store.set_up(setup)
+        await self.note(caller, "set up", setup.name, setup.source or "by hand")
+        if (old := self._pool.member(setup.name)) is not None:
+            await self._part(old)
+        member = await self._join(await self.store.get(setup.name))
+        if member is None:
+            raise BadRequest(
+                f"The account {setup.name} is run by another node", f"账号 {setup.name} 由其他节点运行", param="account"
+            )
+        return member
+
+    async def hand_over(self, name: str | None, cookies: Cookies, caller: Caller) -> Member:
+        """New cookies for an account: verified before the old ones are dropped, taken without a restart.
+
+        Without a name the only account is meant; without any account one called "default" is made.
+        """
+        member = self._chosen(name)
+        if member is None:
+            member = await self.add(AccountSetup(name or "default"), caller)
+        await member.sign_in(cookies=cookies)
+        await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
+        return member
+
+    def _chosen(self, name: str | None) -> Member | None:
+        members = self._pool.members
+        if name is not None:
+            return self._pool.member(name)
+        if len(members) > 1:
+            names = ", ".join(member.name for member in members)
+            raise BadRequest(
+                f"Say which account: {names}", f"请指定账号：{names}", param="account", details={"accounts": names}
+            )
+        return members[0] if members else None
+
+    def member(self, name: str) -> Member:
+        """An account that runs here; NotFound."""
+        if (member := self._pool.member(name)) is None:
+            raise NotFound(f"There is no account {name}", f"账号 {name} 不存在", param="account")
+        return member
+
+    async def remove(self, name: str, caller: Caller) -> None:
+        """Forget an account with its cookies; calls under way end as they do."""
+        member = self.member(name)
+        await self._part(member)
+        await self.store.remove(name)
+        await self.note(caller, "removed", name)
+
+    async def pause(self, name: str, paused: bool, caller: Caller) -> Member:
+        member = self.member(name)
+        member.pause(paused)
+        await self.store.pause(name, paused)
+        await self.note(caller, "paused" if paused else "resumed", name)
+        return member
+
+    async def reset(self, name: str, capability: Capability | None, caller: Caller) -> Member:
+        """Close circuits by hand."""
+        member = self.member(name)
+        member.reset(capability)
+        await self.note(caller, "reset", name, capability or "all")
+        return member
+
+    async def refresh(self, name: str, caller: Caller) -> Member:
+        """Sign in anew now."""
+        member = self.member(name)
+        await self.note(caller, "refreshed", name)
+        await member.sign_in()
+        return member
+
+    async def note(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
+        """A line of the audit: who did what, and when."""
+        actor = caller.tenant or ("admin" if caller.admin else caller.client)
+        await self.store.audit(AuditLine(self._clock.now(), actor, action, account, detail))
+        self._observer.note(Fact("account.audit", caller.request_id, {"action": action, "account": account}))
+
+    def forecast(self, member: Member) -> Forecast | None:
+        """When the session likely dies, judged by the ones before it."""
+        if not member.is_open or not member.signed_in_at:
+            return None
+        lives = self._lives.get(member.name, ())
+        began = next((life.began_at for life in lives if life.ended_at is None), member.signed_in_at)
+        return forecast(
+            lives,
+            began_at=began,
+            renewed_at=member.renewed_at,
+            now=self._clock.now(),
+            overdue_after=2 * (self._rotate_every or 600.0),
+        )
+
+    async def _part(self, member: Member) -> None:
+        self._pool.remove(member.name)
+        self.parted(member)
+        kept = self._kept.pop(member.name, None)
+        if kept is not None and kept.writing is not None:
+            await asyncio.wait({kept.writing}, timeout=5)
+        await self.store.release(self._owner, member.name)
+
+    # Keep: what members tell
+
+    def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
+        kept = self._kept.get(member.name)
+        live = member.source is not None and member.source.live
+        account = kept.account if kept else KeptAccount(AccountSetup(member.name))
+        return precedence(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
+
+    async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+        kept = self._kept.get(member.name)
+        if kept is None:
+            return
+        taken = source.digest if source is not None else None
+        generation = await self.store.keep_cookies(
+            member.name,
+            cookies,
+            generation=kept.generation,
+            proven=True,
+            taken=taken,
+            identity=cookies.identity,
+            at=self._clock.now(),
+        )
+        kept.account = await self.store.get(member.name)
+        kept.generation = kept.account.generation
+        if generation is None:
+            self._observer.note(Fact("cookies.overtaken", data={"account": member.name}))
+        self._lives[member.name] = await self.store.lives(member.name)
+
+    def changed(self, member: Member) -> None:
+        kept = self._kept.get(member.name)
+        if kept is None:
+            return
+        kept.dirty = True
+        if kept.writing is None or kept.writing.done():
+            kept.writing = asyncio.ensure_future(self._write(member, kept))
+
+    async def _write(self, member: Member, kept: _Kept) -> None:
+        """Bring the newest state down; what changes meanwhile is written after it."""
+        while kept.dirty:
+            kept.dirty = False
+            now = self._clock.now()
+            circuits = {c: _keep_circuit(circuit) for c, circuit in member.cooldowns().items()}
+            try:
+                await self.store.keep_state(
+                    member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
+                )
+                await self.store.keep_address(self._owner, member.address.name, _keep_circuit(member.address.circuit))
+                if member.stored_state == "needs_login":
+                    self._lives[member.name] = await self.store.lives(member.name)
+            except GatewayError as error:
+                self._observer.note(Fact("account.not_kept", data={"account": member.name, "why": error.en}))
+
+
+def _circuit(kept: KeptCircuit) -> Circuit:
+    return Circuit(kept.failures, kept.until, kept.opened_at, kept.reason)
+
+
+def _keep_circuit(circuit: Circuit) -> KeptCircuit:
+    return KeptCircuit(circuit.failures, circuit.until, circuit.opened_at, circuit.reason)
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > 64 or not all(char.isalnum() or char in "-_.@" for char in name):
+        raise BadRequest(
+            "An account's name has up to 64 letters, digits or any of - _ . @",
+            "账号名称最多 64 个字符，只能包含字母、数字和 - _ . @",
+            param="account",
+        )

@@ -1,0 +1,211 @@
+"""Accounts that live: cookies handed over, sources watched, cool-downs kept, one refresh for all, failover in time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gemgate.simulator import Simulator
+from tests.serving import Served, served, settings_for, until
+
+CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice", "bob")) as simulator:
+        yield simulator
+
+
+def two_accounts(sim: Simulator, folder: Path, **more: Any) -> Any:
+    """alice and bob from cookie files named in accounts.toml."""
+    for name in ("alice", "bob"):
+        (folder / f"{name}.json").write_text(json.dumps(sim.google.cookies(name)))
+    (folder / "accounts.toml").write_text(
+        "\n".join(f'[[account]]\nname = "{name}"\nsource = "file:{name}.json"\n' for name in ("alice", "bob"))
+    )
+    settings = settings_for(None, folder, **more)
+    return settings.model_copy(update={"proxy_url": sim.proxy_url, "proxy_ca_file": sim.ca_file})
+
+
+async def ask(http: aiohttp.ClientSession, status: int = 200) -> dict[str, Any]:
+    async with http.post("/v1/chat/completions", json=CHAT) as answer:
+        body = await answer.json()
+        assert answer.status == status, body
+        return {**body, "headers": dict(answer.headers)}
+
+
+async def ready(gate: Served, count: int = 2) -> None:
+    await until(lambda: sum(m.is_open for m in gate.service.pool.members) == count)
+
+
+async def test_cookies_are_handed_over_without_a_restart(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(None, tmp_path).model_copy(
+        update={"proxy_url": sim.proxy_url, "proxy_ca_file": sim.ca_file}
+    )
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        error = await ask(http, 503)
+        assert "No Google account is set up" in error["error"]["message"]
+        async with http.get("/api/cookies/status") as answer:
+            assert (await answer.json())["valid"] is False
+        bad = {"cookies": {"__Secure-1PSID": "nonsense", "__Secure-1PSIDTS": "x"}}
+        async with http.post("/api/cookies", json=bad) as answer:
+            assert answer.status == 503
+        async with http.post("/api/cookies", json={"cookies": sim.google.cookies("alice")}) as answer:
+            body = await answer.json()
+            assert (answer.status, body["success"]) == (200, True)
+            assert not any(value in json.dumps(body) for value in sim.google.cookies("alice").values())
+        await ask(http)
+        async with http.post("/api/cookies", json=bad) as answer:
+            assert answer.status == 503
+        await ask(http)  # the old ones stay until new ones are proven
+        async with http.post("/api/cookies", json={"cookies": {"x": "y"}}) as answer:
+            assert answer.status == 400
+        async with http.get("/api/cookies/status") as answer:
+            assert (await answer.json())["valid"] is True
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        await ask(http)  # remembered over the restart, encrypted
+
+
+async def test_with_several_accounts_cookies_must_say_whose_they_are(sim: Simulator, tmp_path: Path) -> None:
+    async with served(two_accounts(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        await ready(gate)
+        async with http.post("/api/cookies", json={"cookies": sim.google.cookies("alice")}) as answer:
+            assert answer.status == 400
+            assert "alice, bob" in (await answer.json())["detail"]
+        body = {"cookies": sim.google.sign_in("bob"), "account": "bob"}
+        async with http.post("/api/cookies", json=body) as answer:
+            assert (await answer.json())["account"] == "bob"
+
+
+async def test_a_changed_cookie_file_is_taken_within_seconds(sim: Simulator, tmp_path: Path) -> None:
+    async with served(two_accounts(sim, tmp_path)) as gate:
+        await ready(gate)
+        sim.google.expire("alice")
+        member = gate.service.roster.member("alice")
+        with pytest.raises(Exception, match="not signed in"):
+            await member.sign_in()
+        assert member.standing().state == "needs_login"
+        sim.google.revive("alice")
+        fresh = sim.google.sign_in("alice")
+        header = "; ".join(f"{name}={value}" for name, value in fresh.items())
+        (tmp_path / "alice.json").write_text(header)
+        await until(lambda: member.standing().state == "ready", 15)
+        assert member.cookies.psid == fresh["__Secure-1PSID"]
+
+
+async def test_a_429_on_one_account_moves_calls_to_the_other_at_once(sim: Simulator, tmp_path: Path) -> None:
+    async with served(two_accounts(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        await ready(gate)
+        sim.google.fault("generate", "status", status=429, times=-1, account="alice")
+        for _ in range(6):
+            await ask(http)
+        assert sim.record.generations_of("bob") == 6
+        assert sim.record.received_of("alice") <= 1
+        states = {m.name: m.standing("text").state for m in gate.service.pool.members}
+        assert states == {"alice": "cooling", "bob": "ready"}
+
+
+async def test_a_restart_keeps_the_cool_down_and_the_probe_after_it_is_one(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, cooldown_429_seconds=3)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        sim.google.fault("generate", "code", code=1037)
+        body = await ask(http, 429)
+        assert 1 <= int(body["headers"]["Retry-After"]) <= 4
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        member = gate.service.pool.members[0]
+        assert member.standing("text").state == "cooling"
+        await ask(http, 429)
+        assert sim.record.received == 1
+        await until(lambda: member.standing("text").state == "ready", 10)
+        sim.google.reply("say hello", "slow hello", delay=0.6)
+        outcomes = await asyncio.gather(*(http.post("/v1/chat/completions", json=CHAT) for _ in range(5)))
+        statuses = sorted(answer.status for answer in outcomes)
+        for answer in outcomes:
+            answer.release()
+        assert statuses == [200, 429, 429, 429, 429]
+        await ask(http)
+    assert sim.record.generations == 2
+
+
+async def test_ten_calls_whose_cookies_died_share_one_refresh(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        before = sim.record.requests_of("init")
+        sim.google.fault("generate", "status", status=401, times=10)
+        answers = await asyncio.gather(*(ask(http) for _ in range(10)))
+        assert len(answers) == 10
+        assert sim.record.requests_of("init") == before + 1
+        assert sim.record.generations == 10
+        assert gate.service.pool.members[0].standing().state == "ready"
+
+
+async def test_pause_resume_reset_and_remove_leave_an_audit(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def act(action: str, body: dict | None = None) -> dict[str, Any]:
+            async with http.post(f"/api/accounts/default/{action}", json=body) as answer:
+                return await answer.json()
+
+        assert (await act("pause"))["state"] == "paused"
+        assert "paused" in (await ask(http, 503))["error"]["message"]
+        assert (await act("resume"))["state"] == "ready"
+        sim.google.fault("generate", "status", status=429)
+        await ask(http, 429)
+        async with http.get("/api/accounts") as answer:
+            account = (await answer.json())["accounts"][0]
+        assert account["cooldowns"][0]["capability"] == "text"
+        assert account["cooldowns"][0]["seconds_left"] > 3500
+        assert not (await act("reset", {"capability": "text"}))["cooldowns"]
+        gate.service.pool.members[0].pacer.succeeded()
+        assert (await act("test"))["state"] == "ready"
+        assert "detail" in await act("dance")
+        async with http.get("/api/accounts/default") as answer:
+            audit = (await answer.json())["audit"]
+        assert [line["action"] for line in audit] == ["reset", "resumed", "paused"]
+        async with http.delete("/api/accounts/default") as answer:
+            assert (await answer.json())["removed"] is True
+        await ask(http, 503)
+
+
+async def test_rotation_keeps_a_session_alive_and_is_kept(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, cookie_refresh_seconds=1)
+    async with served(settings) as gate:
+        member = gate.service.pool.members[0]
+        first = member.cookies.psidts
+        await until(lambda: member.cookies.psidts != first, 10)
+        kept = await gate.service.roster.store.get("default")
+        assert kept.cookies.psidts == member.cookies.psidts
+
+
+async def test_an_upload_that_fails_is_not_held_against_the_answers(sim: Simulator, tmp_path: Path) -> None:
+    import base64
+
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        sim.google.fault("upload", "status", status=500, times=-1)
+        data = "data:text/plain;base64," + base64.b64encode(b"hello").decode()
+        part = {"type": "file", "file": {"filename": "a.txt", "file_data": data}}
+        body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "read"}, part]}]}
+        for _ in range(3):
+            async with http.post("/v1/chat/completions", json=body) as answer:
+                assert answer.status == 502
+        assert set(gate.service.pool.members[0].cooldowns()) == {"upload"}
+        await ask(http)
+        assert sim.record.received == 1
+
+
+async def test_no_cookie_value_stands_in_the_data_folder(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        await ask(http)
+        await gate.service.pool.members[0].take_rotated(gate.service.pool.members[0].cookies)
+    secrets = [value.encode() for value in sim.google.cookies("alice").values()]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name.startswith("gemgate.sqlite3") for path in files)
+    for path in files:
+        data = path.read_bytes()
+        assert not any(secret in data for secret in secrets), path.name
