@@ -198,4 +198,3 @@ class Cancelled:
 
 
 Settled: TypeAlias = Done | Failed | Later | GivenBack | Cancelled
-
