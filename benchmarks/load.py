@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
@@ -34,9 +35,18 @@ class Client:
         self._model = model
         self._idle: list[_Connection] = []
 
-    async def chat(self, prompt: str, *, stream: bool) -> Answer:
-        """One user message; RuntimeError for every answer that is not a whole 200."""
-        body = {"model": self._model, "messages": [{"role": "user", "content": prompt}], "stream": stream}
+    async def converse(self, prompts: Sequence[str], *, stream: bool) -> Answer:
+        """The turns of one conversation; the answer to the last of them."""
+        messages: list[dict[str, str]] = []
+        for prompt in prompts:
+            messages.append({"role": "user", "content": prompt})
+            answer = await self.chat(messages, stream=stream)
+            messages.append({"role": "assistant", "content": answer.text})
+        return answer
+
+    async def chat(self, messages: Sequence[dict[str, str]], *, stream: bool) -> Answer:
+        """One completion; RuntimeError for every answer that is not a whole 200."""
+        body = {"model": self._model, "messages": messages, "stream": stream}
         connection = self._idle.pop() if self._idle else await self._connect()
         status, data, first = await connection.post("/v1/chat/completions", orjson.dumps(body))
         self._idle.append(connection)

@@ -45,13 +45,13 @@ class Measured:
 
     @property
     def cpu_each(self) -> float:
-        """Processor seconds of one call."""
-        return self.cpu / len(self.times.calls)
+        """Processor seconds of one turn."""
+        return self.cpu / len(self.times.calls) / self.task.turns
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
-        return len(self.times.calls) / self.times.wall
+        """Turns a second."""
+        return len(self.times.calls) * self.task.turns / self.times.wall
 
 
 class Worker:

@@ -41,6 +41,6 @@ async def _library(sim: RemoteSimulator) -> tuple[float, float, float, float]:
 async def _gateway(sim: RemoteSimulator) -> tuple[float, float, float, float]:
     async with gateway(sim) as served:
         ready = perf_counter() - served.born
-        await Client(served.url, GATEWAY_MODEL).chat("[hello]", stream=False)
+        await Client(served.url, GATEWAY_MODEL).converse(["[hello]"], stream=False)
         chatted = perf_counter() - served.born
         return ready * 1e3, chatted * 1e3, cpu_seconds(served.pid), resident(served.pid) / 2**20

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -20,15 +20,15 @@ from benchmarks.load import Answer, Client
 MODEL, GATEWAY_MODEL = "gemini-flash", "gemini-3-flash-preview"
 """Named in every call: the account's Flash model, by its own name and by the gateway's id for it."""
 
-Chat = Callable[[str, bool], Awaitable[Answer]]
-"""One chat: the prompt, and whether to stream."""
+Converse = Callable[[Sequence[str], bool], Awaitable[Answer]]
+"""One new conversation: its prompts one after the other, and whether to stream; the answer is the last one's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """calls: how many at most, `at_once` at a time; none is begun when `seconds` are over.
+    """calls: how many conversations at most, `at_once` at a time; none is begun when `seconds` are over.
 
-    expect: characters every answer must have.
+    expect: characters every answer must have. turns: of each conversation.
     beside: a prompt that is streamed over and over meanwhile, in this same process; pause: seconds between two calls.
     """
 
@@ -36,7 +36,8 @@ class Task:
     expect: int
     calls: int = 1
     at_once: int = 1
-    seconds: float = 8.0
+    turns: int = 1
+    seconds: float = 4.0
     stream: bool = False
     beside: str = ""
     pause: float = 0.0
@@ -51,7 +52,7 @@ class Times:
     firsts: list[float] = field(default_factory=list)
 
 
-async def stock(about: dict[str, Any]) -> Chat:
+async def stock(about: dict[str, Any]) -> Converse:
     """The library, unmodified and with its defaults."""
     from gemini_webapi import GeminiClient
 
@@ -61,25 +62,29 @@ async def stock(about: dict[str, Any]) -> Chat:
     )
     await client.init()
 
-    async def chat(prompt: str, stream: bool) -> Answer:
-        if not stream:
-            output = await client.generate_content(prompt, model=MODEL)
-            return Answer(output.text, perf_counter())
-        first, deltas = 0.0, []
-        async for output in client.generate_content_stream(prompt, model=MODEL):
-            if output.text_delta and not first:
-                first = perf_counter()
-            deltas.append(output.text_delta)
-        return Answer("".join(deltas), first)
+    async def converse(prompts: Sequence[str], stream: bool) -> Answer:
+        chat = client.start_chat(model=MODEL) if len(prompts) > 1 else None
+        for prompt in prompts:
+            if not stream:
+                output = await client.generate_content(prompt, model=MODEL, chat=chat)
+                answer = Answer(output.text, perf_counter())
+                continue
+            first, deltas = 0.0, []
+            async for output in client.generate_content_stream(prompt, model=MODEL, chat=chat):
+                if output.text_delta and not first:
+                    first = perf_counter()
+                deltas.append(output.text_delta)
+            answer = Answer("".join(deltas), first)
+        return answer
 
-    return chat
+    return converse
 
 
-async def hardened(about: dict[str, Any]) -> Chat:
+async def hardened(about: dict[str, Any]) -> Converse:
     """The gateway's own upstream, without the gateway."""
     from gemgate.accounts import Cookies
     from gemgate.chat import TextDelta
-    from gemgate.ports import Prompt
+    from gemgate.ports import Answered, Prompt
     from gemgate.upstreams.web import WebUpstream
     from gemgate.upstreams.web.logs import bridge
 
@@ -89,36 +94,40 @@ async def hardened(about: dict[str, Any]) -> Chat:
     opened = await upstream.open(Cookies(cookies["__Secure-1PSID"], cookies["__Secure-1PSIDTS"]))
     offer = next(offer for offer in opened.offers if offer.name == MODEL)
 
-    async def chat(prompt: str, stream: bool) -> Answer:
-        first, deltas = 0.0, []
-        async for piece in upstream.stream(Prompt(prompt, offer, exact=not stream)):
-            if isinstance(piece, TextDelta):
-                first = first or perf_counter()
-                deltas.append(piece.text)
+    async def converse(prompts: Sequence[str], stream: bool) -> Answer:
+        thread = None
+        for prompt in prompts:
+            first, deltas = 0.0, []
+            async for piece in upstream.stream(Prompt(prompt, offer, thread=thread, exact=not stream)):
+                if isinstance(piece, TextDelta):
+                    first = first or perf_counter()
+                    deltas.append(piece.text)
+                elif isinstance(piece, Answered):
+                    thread = piece.thread
         return Answer("".join(deltas), first)
 
-    return chat
+    return converse
 
 
-async def gateway(about: dict[str, Any]) -> Chat:
+async def gateway(about: dict[str, Any]) -> Converse:
     """A gateway that runs already."""
     client = Client(about["url"], GATEWAY_MODEL)
 
-    async def chat(prompt: str, stream: bool) -> Answer:
-        return await client.chat(prompt, stream=stream)
+    async def converse(prompts: Sequence[str], stream: bool) -> Answer:
+        return await client.converse(prompts, stream=stream)
 
-    return chat
+    return converse
 
 
 _WAYS = {"stock": stock, "hardened": hardened, "gateway": gateway}
 _numbers = itertools.count(1)
 
 
-async def carry_out(chat: Chat, task: Task) -> Times:
+async def carry_out(converse: Converse, task: Task) -> Times:
     """Make the calls of a task; RuntimeError when an answer is not what the service said."""
     times = Times()
     left = iter(range(task.calls))
-    neighbour = _Neighbour(chat, task.beside)
+    neighbour = _Neighbour(converse, task.beside)
     await neighbour.begun()
     began = perf_counter()
 
@@ -127,7 +136,8 @@ async def carry_out(chat: Chat, task: Task) -> Times:
             if perf_counter() - began > task.seconds:
                 return
             asked = perf_counter()
-            answer = await chat(f"{task.prompt} {next(_numbers)}", task.stream)
+            prompts = [f"{task.prompt} {next(_numbers)}" for _ in range(task.turns)]
+            answer = await converse(prompts, task.stream)
             times.calls.append(perf_counter() - asked)
             times.firsts.append(answer.first - asked)
             if len(answer.text) != task.expect:
@@ -146,13 +156,13 @@ async def carry_out(chat: Chat, task: Task) -> Times:
 class _Neighbour:
     """A long stream that never stops while others are measured; no prompt, no neighbour."""
 
-    def __init__(self, chat: Chat, prompt: str) -> None:
+    def __init__(self, converse: Converse, prompt: str) -> None:
         self._running = bool(prompt)
-        self._task = asyncio.create_task(self._stream(chat, prompt)) if prompt else None
+        self._task = asyncio.create_task(self._stream(converse, prompt)) if prompt else None
 
-    async def _stream(self, chat: Chat, prompt: str) -> None:
+    async def _stream(self, converse: Converse, prompt: str) -> None:
         while self._running:
-            await chat(f"{prompt} {next(_numbers)}", True)
+            await converse([f"{prompt} {next(_numbers)}"], True)
 
     async def begun(self) -> None:
         if self._task:
@@ -167,10 +177,10 @@ class _Neighbour:
 async def serve() -> None:
     """Read what to be, then tasks, until standard input ends."""
     about = json.loads(await asyncio.to_thread(sys.stdin.readline))
-    chat = await _WAYS[about["way"]](about)
+    converse = await _WAYS[about["way"]](about)
     _say({})
     while line := await asyncio.to_thread(sys.stdin.readline):
-        times = await carry_out(chat, Task(**json.loads(line)))
+        times = await carry_out(converse, Task(**json.loads(line)))
         _say(asdict(times))
 
 
