@@ -285,5 +285,5 @@ def _not_called(problems: list[str]) -> OutputInvalid:
         f"The model did not call the tools as declared, even when asked again: {why}",
         f"模型未按声明调用工具，重试后仍然如此：{why}",
         generated="maybe",
-        code="tool_call_failed",
+        code="structured_output_failed",
     )
