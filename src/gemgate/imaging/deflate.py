@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gemgate.imaging.unfit import Unfit
 
-Z_NO_FLUSH, Z_BLOCK, Z_OK, Z_STREAM_END, Z_BUF_ERROR = 0, 5, 0, 1, -5
+Z_NO_FLUSH, Z_BLOCK, Z_OK, Z_STREAM_END = 0, 5, 0, 1
 AT_BOUNDARY: Final = 128
 UNUSED_BITS: Final = 7
 MAX_BOUNDARIES: Final = 50_000

@@ -57,6 +57,10 @@ class Evidence:
         return self.share >= MIN_SHARE and self.steadiness >= MIN_STEADINESS and low <= self.most <= high
 
 
+NOTHING = Evidence(share=0.0, steadiness=0.0, amplitude=0.0)
+"""Of a logo so faint or so small that it has no edges to look at."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Template:
     """Pairs of neighbours (flat indices) at the star's edges, the logo's difference and sector, and pairs elsewhere."""
@@ -95,6 +99,8 @@ def weigh(
 
 def _at_scale(region: Array, profile: Profile, pad: int, scale: int) -> Evidence:
     template = _template(profile, pad, scale)
+    if not template.step.size or not template.calm_first.size:
+        return NOTHING
     if scale > 1:
         region = _means(region, scale)
     values = region.reshape(-1, region.shape[2])

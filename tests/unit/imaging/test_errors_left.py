@@ -63,9 +63,8 @@ def test_errors_in_full(capsys):
             for key, found in rows:
                 table[key] += [found] if found else []
     with capsys.disabled():
-        print(
-            f"\n{len(jobs)} pictures of 1024 x 1024: removed, mean of box means, their 99 %, max in and outside the box"
-        )
+        print(f"\n{len(jobs)} pictures of 1024 x 1024")
+        print("removed, mean of box means, their 99 %, max in and outside the box")
         for (name, saved), found in sorted(table.items()):
             means, most, outside = map(np.array, zip(*found, strict=True))
             tail = f"{np.quantile(means, 0.99):6.2f} {most.max():4.0f} {outside.max():4.0f}"

@@ -108,6 +108,11 @@ def test_a_picture_too_small_for_any_logo_has_none():
         draw(np.zeros((20, 30, 3), np.uint8), V1_SMALL)
 
 
+@pytest.mark.parametrize("profile", [Profile("faint", 40, 20, 20, 0.005), Profile("tiny", 8, 0, 0, 0.01)], ids=str)
+def test_a_logo_too_faint_to_have_edges_is_never_found(profile):
+    assert find(draw(paint("leaves", 7), profile), [profile]) is None
+
+
 @pytest.mark.parametrize("level", [0, 1, 128, 254, 255])
 def test_plain_grounds_bear_no_logo(level):
     assert find(np.full((512, 512, 3), level, np.uint8)) is None
