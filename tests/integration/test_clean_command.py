@@ -14,7 +14,7 @@ from gemgate.imaging import Profile, profiles_from_json, stamp
 from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
 from tests.unit.imaging.picture_files import decoded, encoded, png
-from tests.unit.imaging.picture_kinds import HELD_OUT, SEEN, paint
+from tests.unit.imaging.picture_kinds import KINDS, paint
 
 app = typer.Typer()
 app.command("clean")(command.clean_files)
@@ -114,7 +114,7 @@ def test_what_would_do_harm_is_refused_before_anything_is_written(folder, argume
 
 def test_a_profile_calibrated_on_ones_own_pictures_is_used_by_clean(tmp_path):
     moved = Profile("moved", 64, 70, 41, 0.5)
-    kinds = [kind for kind in (*SEEN, *HELD_OUT) if kind not in {"sparkle", "near_white"}]
+    kinds = [kind for kind in KINDS if kind not in {"sparkle", "near_white"}]
     for index in range(10):
         (tmp_path / f"{index}.png").write_bytes(png(draw(paint(kinds[index], 90 + index), moved), filters=(1,)))
     assert rows(tmp_path / "0.png", "--check")[0]["logo"] == "absent"

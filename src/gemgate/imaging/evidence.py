@@ -23,7 +23,8 @@ Array = NDArray[np.float32]
 MIN_SHARE = 0.4
 MIN_STEADINESS = 2.0
 AMPLITUDES = (0.65, 1.4)
-"""Chosen on generated pictures that no test shares; unmarked ones reached 0.33 and 0.7 at most (1 000 sources)."""
+"""Chosen on 1 300 generated pictures that no test shares: the unmarked ones reached a share of 0.6 and a steadiness of
+1.2 at most, of the marked ones in PNG 99 in 100 had more than 0.8 and 3."""
 
 HOPELESS = -0.9
 """A share at the fine scale below which the coarse one never spoke either: nine of ten places without a logo."""

@@ -13,9 +13,9 @@ from gemgate.imaging.search import MIN_SCORE, search
 from gemgate.imaging.shape import alpha_of
 from gemgate.imaging.watch import RING, SIZES, with_candidate
 from tests.unit.imaging.picture_files import png
-from tests.unit.imaging.picture_kinds import HELD_OUT, SEEN, TEST_SEEDS, paint
+from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 
-PLAIN_KINDS = [kind for kind in (*SEEN, *HELD_OUT) if kind not in {"sparkle", "near_white", "stripes"}]
+PLAIN_KINDS = [kind for kind in KINDS if kind not in {"sparkle", "near_white", "stripes"}]
 SIZE = (500, 500)
 MOVED = Profile("moved", 64, 70, 41, 0.5)
 
