@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Database:
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # SQLite lets one writer in: waiting here is fair and costs no thread, waiting there is a poll.
         self._turn = asyncio.Lock() if self.is_sqlite else None
+        self._locks: dict[str, int] = {}
 
     @property
     def is_sqlite(self) -> bool:
@@ -82,8 +83,45 @@ class Database:
             async with self._turn, _gateway_errors(), self._writer.begin() as connection:
                 yield connection
 
+    async def lock(self, name: str) -> bool:
+        """Hold a name for as long as this process lives; False when another process does, or cannot be asked.
+
+        Only beside a SQLite file, where every process that opens it is on this machine: the system lets go of the lock
+        when a process dies, however it dies.
+        """
+        file = self._engine.url.database
+        if not self.is_sqlite or not file:
+            return False
+        if name not in self._locks:
+            descriptor = await asyncio.to_thread(_lock_file, f"{file}-{name}.lock")
+            if descriptor is None:
+                return False
+            self._locks[name] = descriptor
+        return True
+
+    async def listening(self, channel: str) -> AsyncGenerator[str, None]:
+        """What PostgreSQL's NOTIFY says on a channel; on SQLite, which tells nobody, it ends at once."""
+        if self.is_sqlite:
+            return
+        import psycopg  # noqa: PLC0415 - only where PostgreSQL is used
+
+        _, options = self._engine.dialect.create_connect_args(self._engine.url)
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                **options, connect_timeout=CONNECT_SECONDS, autocommit=True
+            )
+            async with connection:
+                await connection.execute(f"LISTEN {channel}")
+                async for told in connection.notifies():
+                    yield told.payload
+        except (psycopg.Error, OSError) as error:
+            raise _away(type(error).__name__) from error
+
     async def close(self) -> None:
         await self._engine.dispose()
+        for descriptor in self._locks.values():
+            os.close(descriptor)
+        self._locks.clear()
 
 
 async def open_database(url: str | Path) -> Database:
@@ -138,6 +176,21 @@ def _make_file(path: Path) -> None:
             f"无法打开数据库 {path}：{error.strerror}；请将 DATA_DIR 设为可写的目录",
             code="database_unavailable",
         ) from None
+
+
+def _lock_file(path: str) -> int | None:
+    """The descriptor that holds the lock; None when somebody else holds it, or the system has no such locks."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:

@@ -1,0 +1,159 @@
+"""Rows of batches and tasks, and the words they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from gemgate.stores.sql.database import epoch_now
+from gemgate.stores.sql.schema import task
+from gemgate.work import (
+    Batch,
+    Cancelled,
+    Done,
+    Failed,
+    GivenBack,
+    Hook,
+    Later,
+    Settled,
+    Tally,
+    Task,
+    TaskDraft,
+    TaskStatus,
+    Trail,
+)
+
+
+def entry_of(order: Batch, count: int) -> dict[str, Any]:
+    """The row of a batch that is being ordered, with so many tasks."""
+    return {
+        "id": order.id,
+        "kind": order.kind,
+        "tenant": order.tenant,
+        "need": order.need,
+        "state": order.state,
+        "priority": order.priority,
+        "concurrency": order.concurrency,
+        "asked": order.asked,
+        "queued": count,
+        "model": order.model,
+        "as_base64": order.as_base64,
+        "defaults": order.defaults,
+        "about": order.about,
+        "idempotency_key": order.idempotency_key or None,
+        "digest": order.digest,
+        "created_at": order.created_at,
+        "ended_at": order.ended_at,
+        "closed_at": order.closed_at,
+        "expires_at": order.expires_at,
+        "hook_url": order.hook.url,
+        "hook_secret": order.hook.secret,
+        "hook_secret_key": order.hook.secret_key,
+    }
+
+
+def counted(outcome: Settled) -> TaskStatus:
+    """Where a run of this outcome leaves its task."""
+    match outcome:
+        case Done():
+            return "done"
+        case Failed():
+            return "failed"
+        case Cancelled():
+            return "cancelled"
+        case Later() | GivenBack():
+            return "queued"
+
+
+def ending(outcome: Settled, number: int) -> dict[str, Any]:
+    """The columns of a task after its run."""
+    values: dict[str, Any] = {"status": counted(outcome), "lease_owner": ""}
+    match outcome:
+        case Done(result):
+            values |= {"result": result, "code": "", "error": "", "error_zh": "", "retryable": False}
+        case Failed(code, en, zh, retryable, result):
+            values |= {"result": result, "code": code, "error": en, "error_zh": zh, "retryable": retryable}
+        case Later(after, counts, code, en, zh, trail):
+            values |= {"run_after": epoch_now() + after, "code": code, "error": en, "error_zh": zh}
+            values["failures"] = task.c.failures + (1 if counts else 0)
+            if trail is not None:
+                values |= trail_columns(trail)
+        case GivenBack():
+            values["run_after"] = 0.0
+        case Cancelled():
+            pass
+    if values["status"] != "queued":
+        values |= {"settled": number, "finished_at": epoch_now()}
+    return values
+
+
+def trail_columns(trail: Trail) -> dict[str, Any]:
+    return {
+        "account": trail.account,
+        "identity": trail.identity,
+        "cid": trail.cid,
+        "picture": trail.picture,
+        "part": trail.part,
+    }
+
+
+def row_of(batch_id: str, seq: int, draft: TaskDraft) -> dict[str, Any]:
+    return {
+        "id": f"{batch_id}_task_{seq}",
+        "batch": batch_id,
+        "seq": seq,
+        "prompt": draft.prompt,
+        "payload": draft.payload,
+        "status": "queued",
+    }
+
+
+def batch_of(row: Row[Any]) -> Batch:
+    return Batch(
+        id=row.id,
+        kind=row.kind,
+        tenant=row.tenant,
+        created_at=row.created_at,
+        concurrency=row.concurrency,
+        asked=row.asked,
+        need=row.need,
+        priority=row.priority,
+        state=row.state,
+        tally=Tally(row.queued, row.running, row.done, row.failed, row.cancelled),
+        model=row.model,
+        as_base64=row.as_base64,
+        defaults=row.defaults,
+        about=row.about,
+        idempotency_key=row.idempotency_key or "",
+        digest=row.digest,
+        settled=row.settled,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        closed_at=row.closed_at,
+        expires_at=row.expires_at,
+        hook=Hook(row.hook_url, row.hook_secret, row.hook_secret_key, row.hook_tries, row.hook_at, row.hook_outcome),
+    )
+
+
+def task_of(row: Row[Any]) -> Task:
+    return Task(
+        id=row.id,
+        batch=row.batch,
+        seq=row.seq,
+        prompt=row.prompt,
+        payload=row.payload,
+        status=row.status,
+        attempt=row.attempt,
+        failures=row.failures,
+        run_after=row.run_after,
+        trail=Trail(row.account, row.identity, row.cid, row.picture, row.part),
+        result=row.result,
+        code=row.code,
+        error=row.error,
+        error_zh=row.error_zh,
+        retryable=row.retryable,
+        settled=row.settled,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,458 @@
+"""Batches and their tasks in the database: one row each, and the counts of a batch in its own row.
+
+Every change of a task locks its batch's row first and brings the counts along in the same transaction, so that a status
+costs one row however many tasks there are, and two nodes never run more of a batch at once than it allows. A run is
+fenced by its lease's owner and its number: whoever lost a task changes nothing (engines.md a).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Update,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gemgate.errors import Conflict, NotFound
+from gemgate.ports import Held
+from gemgate.stores.sql.database import Database, epoch_now
+from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
+from gemgate.stores.sql.schema import batch, task
+from gemgate.work import (
+    Batch,
+    BatchKind,
+    BatchState,
+    Cancelled,
+    Claim,
+    GivenBack,
+    Hook,
+    Later,
+    Need,
+    Settled,
+    Tally,
+    Task,
+    TaskDraft,
+    TaskStatus,
+    Trail,
+)
+
+CHANNEL = "gemgate_jobs"
+CHUNK = 500
+"""Rows in one statement: an order of ten thousand must not hold the event loop."""
+LOOKED_AT = 50
+"""Batches with something to run that a claim looks at, the first ones of the order."""
+_OPEN: tuple[BatchState, ...] = ("active", "paused")
+_GIVEN_UP: tuple[BatchState, ...] = ("cancelled", "expired")
+
+
+class SqlJobStore:
+    """The port `JobStore` on SQLite and PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Orders
+
+    async def submit(self, order: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+        if order.idempotency_key and (known := await self.under_key(order.tenant, order.idempotency_key)):
+            return known
+        insert_one = sqlite_insert if self._database.is_sqlite else pg_insert
+        entry = insert_one(batch).values(entry_of(order, len(tasks))).on_conflict_do_nothing().returning(batch.c.id)
+        async with self._database.writing() as connection:
+            entered = (await connection.execute(entry)).scalar_one_or_none() is not None
+            if entered:
+                for start in range(0, len(tasks), CHUNK):
+                    rows = [row_of(order.id, seq, tasks[seq]) for seq in range(start, min(start + CHUNK, len(tasks)))]
+                    await connection.execute(insert(task), rows)
+                    await asyncio.sleep(0)
+                await self._tell(connection, order.id)
+        if entered:
+            found = await self.get(order.tenant, order.id)
+        else:  # two orders under one key met, and the other one was first
+            found = await self.under_key(order.tenant, order.idempotency_key) if order.idempotency_key else None
+        if found is None:
+            raise Conflict(f"The id {order.id} is taken", f"编号 {order.id} 已被占用", code="batch_id_taken")
+        return found
+
+    async def get(self, tenant: str | None, batch_id: str) -> Batch | None:
+        return await self._one(_owned(select(batch).where(batch.c.id == batch_id), tenant))
+
+    async def under_key(self, tenant: str, key: str) -> Batch | None:
+        return await self._one(select(batch).where(batch.c.tenant == tenant, batch.c.idempotency_key == key))
+
+    async def latest(
+        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+    ) -> tuple[Sequence[Batch], int]:
+        order = (batch.c.created_at.desc(), batch.c.id.desc())
+        page = _owned(select(batch).where(batch.c.kind.in_(kinds)).order_by(*order).limit(limit), tenant)
+        total = _owned(select(func.count()).select_from(batch).where(batch.c.kind.in_(kinds)), tenant)
+        async with self._database.reading() as connection:
+            if after is not None:
+                place = _owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
+                row = (await connection.execute(place)).one_or_none()
+                if row is None:
+                    raise NotFound(f"There is no batch {after[:100]}", f"批次 {after[:100]} 不存在", param="after")
+                older = or_(
+                    batch.c.created_at < row.created_at,
+                    and_(batch.c.created_at == row.created_at, batch.c.id < row.id),
+                )
+                page = page.where(older)
+            rows = [batch_of(row) for row in await connection.execute(page)]
+            return rows, int((await connection.execute(total)).scalar_one())
+
+    async def tasks(
+        self, batch_id: str, *, status: Sequence[TaskStatus] = (), after: int = -1, limit: int = CHUNK
+    ) -> Sequence[Task]:
+        query = select(task).where(task.c.batch == batch_id, task.c.seq > after).order_by(task.c.seq).limit(limit)
+        if status:
+            query = query.where(task.c.status.in_(status))
+        async with self._database.reading() as connection:
+            return [task_of(row) for row in await connection.execute(query)]
+
+    async def ended(self, batch_id: str, after: int, limit: int) -> Sequence[Task]:
+        query = (
+            select(task).where(task.c.batch == batch_id, task.c.settled > after).order_by(task.c.settled).limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return [task_of(row) for row in await connection.execute(query)]
+
+    async def _one(self, query: Select[Any]) -> Batch | None:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return batch_of(row) if row else None
+
+    # Runs
+
+    async def claim(self, owner: str, needs: Collection[Need], seconds: float) -> Claim | None:
+        runnable = exists().where(
+            task.c.batch == batch.c.id, task.c.status == "queued", task.c.run_after <= epoch_now()
+        )
+        ready = (
+            select(batch.c.id)
+            .where(
+                batch.c.closed_at == 0,
+                batch.c.state == "active",
+                batch.c.queued > 0,
+                batch.c.running < batch.c.concurrency,
+                batch.c.need.in_(needs),
+                runnable,
+            )
+            .order_by(batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
+            .limit(LOOKED_AT)
+        )
+        async with self._database.reading() as connection:
+            ids = (await connection.execute(ready)).scalars().all()
+        for batch_id in ids:
+            async with self._database.writing() as connection:
+                if claim := await self._claimed(connection, batch_id, owner, seconds):
+                    return claim
+        return None
+
+    async def _claimed(self, connection: AsyncConnection, batch_id: str, owner: str, seconds: float) -> Claim | None:
+        row = await _locked(connection, batch_id)
+        if row is None or row.state != "active" or row.running >= row.concurrency:
+            return None
+        waiting = task.alias()
+        first = (
+            select(waiting.c.id)
+            .where(waiting.c.batch == batch_id, waiting.c.status == "queued", waiting.c.run_after <= epoch_now())
+            .order_by(waiting.c.seq)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+        take = (
+            update(task)
+            .where(task.c.id == first)
+            .values(
+                status="running",
+                lease_owner=owner,
+                lease_until=epoch_now() + seconds,
+                attempt=task.c.attempt + 1,
+                started_at=case((task.c.started_at == 0, epoch_now()), else_=task.c.started_at),
+            )
+            .returning(*task.c)
+        )
+        taken = (await connection.execute(take)).one_or_none()
+        if taken is None:
+            return None
+        counts = update(batch).where(batch.c.id == batch_id)
+        counts = counts.values(
+            queued=batch.c.queued - 1,
+            running=batch.c.running + 1,
+            claimed_at=epoch_now(),
+            started_at=case((batch.c.started_at == 0, epoch_now()), else_=batch.c.started_at),
+        )
+        changed = (await connection.execute(counts.returning(*batch.c))).one()
+        return Claim(task_of(taken), batch_of(changed), owner)
+
+    async def renew(self, owner: str, seconds: float) -> Mapping[str, Held]:
+        extend = (
+            update(task)
+            .where(task.c.status == "running", task.c.lease_owner == owner)
+            .values(lease_until=epoch_now() + seconds)
+            .returning(task.c.id, task.c.attempt, task.c.batch)
+        )
+        async with self._database.writing() as connection:
+            held = (await connection.execute(extend)).all()
+            ids = {row.batch for row in held}
+            given_up = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.state.in_(_GIVEN_UP))
+            lost = set((await connection.execute(given_up)).scalars()) if ids else set()
+        return {row.id: Held(row.attempt, row.batch in lost) for row in held}
+
+    async def note(self, claim: Claim, trail: Trail) -> bool:
+        change = _of_run(update(task), claim).values(trail_columns(trail))
+        async with self._database.writing() as connection:
+            return (await connection.execute(change)).rowcount == 1
+
+    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+        async with self._database.writing() as connection:
+            row = await _locked(connection, claim.batch.id)
+            if row is None:
+                return False
+            if row.state in _GIVEN_UP and isinstance(outcome, Later | GivenBack):
+                outcome = Cancelled()
+            change = _of_run(update(task), claim).values(ending(outcome, row.settled + 1))
+            if (await connection.execute(change)).rowcount != 1:
+                return False
+            await connection.execute(_moved(claim.batch.id, counted(outcome), 1))
+            await self._tell(connection, claim.batch.id)
+        return True
+
+    async def expire(self) -> int:
+        over = and_(task.c.status == "running", task.c.lease_until < epoch_now())
+        async with self._database.reading() as connection:
+            ids = (await connection.execute(select(task.c.batch).where(over).distinct())).scalars().all()
+        return await self._taken_back(ids, over)
+
+    async def sole(self) -> bool:
+        return await self._database.lock("jobs")
+
+    async def free(self) -> int:
+        running = task.c.status == "running"
+        async with self._database.reading() as connection:
+            ids = (await connection.execute(select(task.c.batch).where(running).distinct())).scalars().all()
+        return await self._taken_back(ids, running)
+
+    async def _taken_back(self, batch_ids: Sequence[str], which: ColumnElement[bool]) -> int:
+        """Queue running tasks again, or cancel them where their batch was given up."""
+        count = 0
+        for batch_id in batch_ids:
+            async with self._database.writing() as connection:
+                row = await _locked(connection, batch_id)
+                if row is None:
+                    continue
+                status: TaskStatus = "cancelled" if row.state in _GIVEN_UP else "queued"
+                change = update(task).where(task.c.batch == batch_id, which)
+                freed = await connection.execute(change.values(status=status, lease_owner="", run_after=0.0))
+                if freed.rowcount:
+                    await connection.execute(_moved(batch_id, status, freed.rowcount))
+                    await self._tell(connection, batch_id)
+                count += freed.rowcount
+        return count
+
+    # What becomes of a whole batch
+
+    async def change(self, batch_id: str, state: BatchState) -> Batch | None:
+        async with self._database.writing() as connection:
+            row = await _locked(connection, batch_id)
+            if row is None:
+                return None
+            if row.state not in _OPEN or row.closed_at or not row.queued + row.running:
+                return batch_of(row)
+            gone = row.queued if state in _GIVEN_UP else 0
+            if gone:
+                waiting = update(task).where(task.c.batch == batch_id, task.c.status == "queued")
+                await connection.execute(waiting.values(status="cancelled", finished_at=epoch_now()))
+            new = (
+                update(batch)
+                .where(batch.c.id == batch_id)
+                .values(
+                    state=state,
+                    queued=batch.c.queued - gone,
+                    cancelled=batch.c.cancelled + gone,
+                    ended_at=epoch_now() if gone and not row.running else batch.c.ended_at,
+                )
+            )
+            changed = (await connection.execute(new.returning(*batch.c))).one()
+            await self._tell(connection, batch_id)
+        return batch_of(changed)
+
+    async def again(self, batch_id: str) -> Batch | None:
+        async with self._database.writing() as connection:
+            row = await _locked(connection, batch_id)
+            if row is None:
+                return None
+            back = row.failed + row.cancelled
+            if not back or row.state == "invalid":
+                return batch_of(row)
+            over = update(task).where(task.c.batch == batch_id, task.c.status.in_(("failed", "cancelled")))
+            await connection.execute(
+                over.values(
+                    status="queued",
+                    failures=0,
+                    run_after=0.0,
+                    settled=0,
+                    finished_at=0.0,
+                    code="",
+                    error="",
+                    error_zh="",
+                    retryable=False,
+                )
+            )
+            new = update(batch).where(batch.c.id == batch_id)
+            new = new.values(
+                state="paused" if row.state == "paused" else "active",
+                queued=batch.c.queued + back,
+                failed=0,
+                cancelled=0,
+                ended_at=0.0,
+                closed_at=0.0,
+                hook_tries=0,
+                hook_at=0.0,
+                hook_outcome="",
+            )
+            changed = (await connection.execute(new.returning(*batch.c))).one()
+            await self._tell(connection, batch_id)
+        return batch_of(changed)
+
+    async def overdue(self, now: float) -> Sequence[str]:
+        query = select(batch.c.id).where(
+            batch.c.closed_at == 0, batch.c.state.in_(_OPEN), batch.c.expires_at > 0, batch.c.expires_at <= now
+        )
+        async with self._database.reading() as connection:
+            return (await connection.execute(query)).scalars().all()
+
+    async def closing(self, owner: str, seconds: float) -> Batch | None:
+        ended = and_(
+            batch.c.closed_at == 0,
+            batch.c.queued == 0,
+            batch.c.running == 0,
+            batch.c.state != "paused",
+            batch.c.closer_until < epoch_now(),
+        )
+        async with self._database.reading() as connection:
+            batch_id = await connection.scalar(select(batch.c.id).where(ended).order_by(batch.c.ended_at).limit(1))
+        if batch_id is None:
+            return None
+        take = update(batch).where(batch.c.id == batch_id, ended)
+        take = take.values(closer=owner, closer_until=epoch_now() + seconds)
+        async with self._database.writing() as connection:
+            row = (await connection.execute(take.returning(*batch.c))).one_or_none()
+        return batch_of(row) if row else None
+
+    async def close(self, batch_id: str, owner: str, about: str, at: float) -> bool:
+        mine = and_(batch.c.id == batch_id, batch.c.closer == owner, batch.c.closed_at == 0)
+        ended = and_(batch.c.queued == 0, batch.c.running == 0)
+        change = (
+            update(batch)
+            .where(mine, ended)
+            .values(
+                state=case((batch.c.state == "active", literal("finished")), else_=batch.c.state),
+                about=about,
+                closed_at=at,
+                closer="",
+                hook_at=case((batch.c.hook_url != "", at), else_=0.0),
+            )
+        )
+        async with self._database.writing() as connection:
+            closed = (await connection.execute(change)).rowcount == 1
+            if closed:
+                await self._tell(connection, batch_id)
+        return closed
+
+    async def hook_due(self, now: float, seconds: float) -> Batch | None:
+        due = and_(batch.c.hook_at > 0, batch.c.hook_at <= now)
+        async with self._database.reading() as connection:
+            batch_id = await connection.scalar(select(batch.c.id).where(due).order_by(batch.c.hook_at).limit(1))
+        if batch_id is None:
+            return None
+        take = update(batch).where(batch.c.id == batch_id, due).values(hook_at=now + seconds)
+        async with self._database.writing() as connection:
+            row = (await connection.execute(take.returning(*batch.c))).one_or_none()
+        return batch_of(row) if row else None
+
+    async def hook_told(self, batch_id: str, hook: Hook) -> None:
+        change = update(batch).where(batch.c.id == batch_id)
+        change = change.values(hook_tries=hook.tries, hook_at=hook.at, hook_outcome=hook.outcome)
+        async with self._database.writing() as connection:
+            await connection.execute(change)
+
+    async def stats(self) -> Tally:
+        counts = [func.coalesce(func.sum(batch.c[name]), 0).label(name) for name in _COUNTS]
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(*counts))).one()
+        return Tally(*(int(count) for count in row))
+
+    async def forget_before(self, moment: float) -> int:
+        old = and_(batch.c.closed_at > 0, batch.c.closed_at < moment)
+        async with self._database.writing() as connection:
+            return (await connection.execute(delete(batch).where(old))).rowcount
+
+    async def changes(self) -> AsyncGenerator[str, None]:
+        async for batch_id in self._database.listening(CHANNEL):
+            yield batch_id
+
+    async def _tell(self, connection: AsyncConnection, batch_id: str) -> None:
+        """Let other processes know at once, where the database can."""
+        if not self._database.is_sqlite:
+            await connection.execute(select(func.pg_notify(CHANNEL, batch_id)))
+
+
+_COUNTS = ("queued", "running", "done", "failed", "cancelled")
+
+
+def _owned(query: Select[Any], tenant: str | None) -> Select[Any]:
+    return query if tenant is None else query.where(batch.c.tenant == tenant)
+
+
+async def _locked(connection: AsyncConnection, batch_id: str) -> Row[Any] | None:
+    """The batch's row, ours until the end of the transaction."""
+    return (await connection.execute(select(batch).where(batch.c.id == batch_id).with_for_update())).one_or_none()
+
+
+def _of_run(statement: Update, claim: Claim) -> Update:
+    """Only while the run still holds its task."""
+    return statement.where(
+        task.c.id == claim.task.id,
+        task.c.status == "running",
+        task.c.lease_owner == claim.owner,
+        task.c.attempt == claim.task.attempt,
+    )
+
+
+def _moved(batch_id: str, status: TaskStatus, count: int) -> Update:
+    """The batch's counts after so many running tasks went over to `status`."""
+    column = batch.c[status]
+    ends = status != "queued"
+    last = and_(batch.c.queued == 0, batch.c.running == count)
+    return (
+        update(batch)
+        .where(batch.c.id == batch_id)
+        .values(
+            {
+                batch.c.running: batch.c.running - count,
+                column: column + count,
+                batch.c.settled: batch.c.settled + (1 if ends else 0),
+                batch.c.ended_at: case((last, epoch_now()), else_=batch.c.ended_at) if ends else batch.c.ended_at,
+            }
+        )
+    )

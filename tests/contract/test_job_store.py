@@ -1,0 +1,450 @@
+"""The job store on SQLite and PostgreSQL: claims, leases, fences, counts, and what becomes of a whole batch."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from gemgate.errors import Conflict, NotFound
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.schema import task as task_table
+from gemgate.work import (
+    Batch,
+    Cancelled,
+    Claim,
+    Done,
+    Failed,
+    GivenBack,
+    Hook,
+    Later,
+    Settled,
+    Tally,
+    TaskDraft,
+    Trail,
+)
+
+LEASE = 30.0
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = await open_database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> SqlJobStore:
+    return SqlJobStore(database)
+
+
+def order(batch_id: str = "batch_00000001", **more: Any) -> Batch:
+    values = {"kind": "images", "tenant": "", "created_at": time.time(), "concurrency": 2, "asked": 2, **more}
+    return Batch(batch_id, **values)
+
+
+def drafts(count: int) -> list[TaskDraft]:
+    return [TaskDraft(f"prompt {number}") for number in range(count)]
+
+
+async def submitted(store: SqlJobStore, count: int = 3, **more: Any) -> Batch:
+    return await store.submit(order(**more), drafts(count))
+
+
+async def claimed(store: SqlJobStore, owner: str = "a", seconds: float = LEASE) -> Claim:
+    claim = await store.claim(owner, ["image"], seconds)
+    assert claim is not None
+    return claim
+
+
+def waits(after: float = 0.0, *, counts: bool = True, trail: Trail | None = None) -> Later:
+    return Later(after, counts, "upstream_error", "it broke", "出错了", trail)
+
+
+async def tally(store: SqlJobStore, batch_id: str = "batch_00000001") -> Tally:
+    batch = await store.get(None, batch_id)
+    assert batch is not None
+    return batch.tally
+
+
+async def counted(database: Database, batch_id: str = "batch_00000001") -> Tally:
+    """The truth: the tasks themselves, counted."""
+    query = select(task_table.c.status, func.count()).where(task_table.c.batch == batch_id)
+    async with database.reading() as connection:
+        rows = dict((await connection.execute(query.group_by(task_table.c.status))).all())
+    return Tally(**rows)
+
+
+async def test_a_batch_is_there_with_all_its_tasks_or_not_at_all(store: SqlJobStore) -> None:
+    batch = await submitted(store, 1203, defaults='{"a": 1}', about="{}", model="m", tenant="t", priority=3)
+    assert batch.tally == Tally(queued=1203)
+    assert (batch.defaults, batch.model, batch.priority, batch.state) == ('{"a": 1}', "m", 3, "active")
+    first = await store.tasks(batch.id, limit=1000)
+    rest = await store.tasks(batch.id, after=first[-1].seq, limit=1000)
+    assert [task.id for task in (*first, *rest)] == [f"batch_00000001_task_{n}" for n in range(1203)]
+    assert [task.prompt for task in rest[-2:]] == ["prompt 1201", "prompt 1202"]
+    with pytest.raises(Conflict):
+        await store.submit(order(tenant="other"), drafts(1))
+    assert await tally(store) == Tally(queued=1203)
+
+
+async def test_one_idempotency_key_makes_one_batch_per_tenant(store: SqlJobStore) -> None:
+    orders = [order(f"batch_{n:08x}", idempotency_key="k", tenant="t", digest="d") for n in range(6)]
+    made = await asyncio.gather(*(store.submit(one, drafts(2)) for one in orders))
+    assert len({batch.id for batch in made}) == 1
+    assert (await store.latest("t", ["images"], 10))[1] == 1
+    other = await store.submit(order("batch_0000ffff", idempotency_key="k", tenant="u"), drafts(1))
+    assert other.id == "batch_0000ffff"
+    assert await store.under_key("t", "k") == made[0]
+    assert await store.under_key("u", "nobody's") is None
+
+
+async def test_batches_are_seen_by_their_tenant_and_listed_newest_first(store: SqlJobStore) -> None:
+    now = time.time()
+    for number in range(5):
+        await store.submit(order(f"batch_{number:08x}", created_at=now + number, tenant="t"), drafts(1))
+    await store.submit(order("batch_other", kind="chat", tenant="t"), drafts(1))
+    page, total = await store.latest("t", ["images"], 2)
+    assert ([batch.id for batch in page], total) == (["batch_00000004", "batch_00000003"], 5)
+    rest, _ = await store.latest("t", ["images"], 10, after=page[-1].id)
+    assert [batch.id for batch in rest] == ["batch_00000002", "batch_00000001", "batch_00000000"]
+    assert await store.latest("u", ["images"], 10) == ([], 0)
+    assert await store.get("u", "batch_00000001") is None
+    assert (await store.latest(None, ["images", "chat"], 10))[1] == 6
+    with pytest.raises(NotFound):
+        await store.latest("t", ["images"], 2, after="batch_x")
+
+
+async def test_tasks_are_claimed_in_their_order_and_never_more_at_once_than_allowed(store: SqlJobStore) -> None:
+    await submitted(store, 4)
+    one, two = await claimed(store), await claimed(store, "b")
+    assert [one.task.seq, two.task.seq] == [0, 1]
+    assert (one.task.attempt, one.task.status, one.owner, one.batch.tally) == (1, "running", "a", Tally(3, 1))
+    assert await store.claim("a", ["image"], LEASE) is None
+    assert await store.settle(one, Done('{"name": "x"}'))
+    assert (await claimed(store)).task.seq == 2
+    assert await store.claim("a", ["text"], LEASE) is None
+    assert await tally(store) == Tally(queued=1, running=2, done=1)
+
+
+async def test_nobody_else_gets_a_task_however_many_ask(store: SqlJobStore, database_url: str) -> None:
+    await submitted(store, 40, concurrency=40)
+    others = [await open_database(database_url) for _ in range(3)]
+    stores = [store, *(SqlJobStore(other) for other in others)]
+    try:
+        taken = await asyncio.gather(*(stores[n % 4].claim(f"node-{n % 4}", ["image"], LEASE) for n in range(60)))
+        got = [claim.task.id for claim in taken if claim]
+        got += [c.task.id for one in stores for _ in range(20) if (c := await one.claim("late", ["image"], LEASE))]
+    finally:
+        for other in others:
+            await other.close()
+    assert len(got) == len(set(got)) == 40
+    assert await tally(store) == Tally(running=40)
+
+
+async def test_nodes_together_keep_to_the_concurrency_of_a_batch(store: SqlJobStore, database_url: str) -> None:
+    await submitted(store, 30, concurrency=3)
+    other = await open_database(database_url)
+    try:
+        stores = [store, SqlJobStore(other)]
+        taken = await asyncio.gather(*(stores[n % 2].claim(f"node-{n % 2}", ["image"], LEASE) for n in range(20)))
+    finally:
+        await other.close()
+    assert sum(claim is not None for claim in taken) == 3
+    assert await tally(store) == Tally(queued=27, running=3)
+
+
+async def test_priority_goes_first_and_equals_take_turns(store: SqlJobStore) -> None:
+    for name, priority in (("batch_a", 0), ("batch_b", 0), ("batch_c", 5)):
+        await submitted(store, 2, batch_id=name, priority=priority)
+    turns = []
+    for _ in range(6):
+        claim = await claimed(store)
+        turns.append(claim.batch.id)
+        await store.settle(claim, Done("{}"))
+    assert turns == ["batch_c", "batch_c", "batch_a", "batch_b", "batch_a", "batch_b"]
+
+
+async def test_a_task_that_waits_is_not_claimed_before_its_time_and_its_tries_are_counted(store: SqlJobStore) -> None:
+    await submitted(store, 1)
+    trail = Trail("alice", "id", "c_1", "{}", 2)
+    assert await store.settle(await claimed(store), waits(0.4, trail=trail))
+    assert await store.claim("a", ["image"], LEASE) is None
+    (task,) = await store.tasks("batch_00000001")
+    assert (task.status, task.failures, task.attempt, task.trail) == ("queued", 1, 1, trail)
+    assert (task.code, task.error, task.error_zh) == ("upstream_error", "it broke", "出错了")
+    await asyncio.sleep(0.45)
+    again = await claimed(store)
+    assert (again.task.attempt, again.task.failures, again.task.trail) == (2, 1, trail)
+    assert await store.settle(again, waits(counts=False))
+    assert (await claimed(store)).task.failures == 1
+    assert await tally(store) == Tally(running=1)
+
+
+async def test_a_lease_that_ran_out_is_taken_back_and_the_first_run_changes_nothing_any_more(
+    store: SqlJobStore,
+) -> None:
+    await submitted(store, 1)
+    first = await claimed(store, "zombie", 0.2)
+    assert await store.note(first, Trail("alice", "id", "c_1"))
+    assert await store.expire() == 0
+    await asyncio.sleep(0.25)
+    assert await store.expire() == 1
+    assert await store.renew("zombie", LEASE) == {}
+    second = await claimed(store, "heir")
+    assert (second.task.attempt, second.task.failures, second.task.trail.cid) == (2, 0, "c_1")
+    for outcome in (Done("{}"), Failed("x", "x", "x", False), waits(), GivenBack(), Cancelled()):
+        assert not await store.settle(first, outcome)
+    assert not await store.note(first, Trail())
+    assert not await store.settle(replace(second, owner="zombie"), Done("{}"))
+    assert not await store.settle(replace(second, task=first.task), Done("{}"))
+    assert await store.settle(second, Done('{"by": "heir"}'))
+    assert not await store.settle(second, Done('{"by": "twice"}'))
+    (task,) = await store.tasks("batch_00000001")
+    assert (task.status, task.result) == ("done", '{"by": "heir"}')
+    assert await tally(store) == Tally(done=1)
+
+
+async def test_a_heartbeat_keeps_what_is_held_and_tells_of_batches_given_up(store: SqlJobStore) -> None:
+    await submitted(store, 2)
+    await submitted(store, 1, batch_id="batch_other")
+    mine = [await claimed(store, "a", 0.5) for _ in range(2)]
+    await claimed(store, "b", 0.1)
+    held = await store.renew("a", LEASE)
+    assert {task_id: one.attempt for task_id, one in held.items()} == {claim.task.id: 1 for claim in mine}
+    await asyncio.sleep(0.15)
+    assert await store.expire() == 1
+    await store.change(mine[0].batch.id, "cancelled")
+    held = await store.renew("a", LEASE)
+    assert [held[claim.task.id].given_up for claim in mine] == [True, mine[1].batch.id == mine[0].batch.id]
+
+
+async def test_a_sole_process_takes_everything_back_at_once(store: SqlJobStore, database: Database) -> None:
+    await submitted(store, 3)
+    await claimed(store, "dead")
+    await claimed(store, "dead")
+    assert await store.sole() is database.is_sqlite
+    assert await store.free() == 2
+    assert await tally(store) == Tally(queued=3)
+    assert (await claimed(store, "alive")).task.attempt == 2
+
+
+async def test_only_one_process_is_the_sole_one(store: SqlJobStore, database_url: str) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from gemgate.stores.sql.database import open_database\n"
+        "async def main():\n"
+        "    database = await open_database(sys.argv[1])\n"
+        "    print(await database.lock('jobs'), flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "asyncio.run(main())"
+    )
+    import sys
+
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, database_url, stdin=pipe, stdout=pipe)
+    try:
+        assert other.stdout is not None
+        sqlite = database_url.startswith("sqlite")
+        assert (await other.stdout.readline()).decode().strip() == str(sqlite)
+        assert await store.sole() is False
+    finally:
+        other.kill()
+        await other.wait()
+    assert await store.sole() is sqlite
+
+
+async def test_giving_back_costs_nothing(store: SqlJobStore) -> None:
+    await submitted(store, 1)
+    assert await store.settle(await claimed(store), GivenBack())
+    again = await claimed(store)
+    assert (again.task.failures, again.task.attempt) == (0, 2)
+
+
+async def test_a_cancelled_batch_runs_nothing_more(store: SqlJobStore) -> None:
+    await submitted(store, 5)
+    running, waiting = await claimed(store), await claimed(store)
+    batch = await store.change("batch_00000001", "cancelled")
+    assert batch is not None
+    assert (batch.state, batch.tally) == ("cancelled", Tally(running=2, cancelled=3))
+    assert await store.claim("a", ["image"], LEASE) is None
+    assert await store.settle(running, Done("{}"))
+    assert await store.settle(waiting, waits())
+    assert await tally(store) == Tally(done=1, cancelled=4)
+    assert (await store.change("batch_00000001", "paused")).state == "cancelled"  # type: ignore[union-attr]
+    assert await store.change("batch_none", "paused") is None
+
+
+async def test_a_paused_batch_waits_and_goes_on(store: SqlJobStore) -> None:
+    await submitted(store, 2)
+    one = await claimed(store)
+    assert (await store.change("batch_00000001", "paused")).state == "paused"  # type: ignore[union-attr]
+    assert await store.claim("a", ["image"], LEASE) is None
+    assert await store.settle(one, Done("{}"))
+    assert await store.closing("a", LEASE) is None
+    await store.change("batch_00000001", "active")
+    assert (await claimed(store)).task.seq == 1
+
+
+async def test_what_failed_or_was_cancelled_can_be_queued_again(store: SqlJobStore) -> None:
+    await submitted(store, 4)
+    done, failed = await claimed(store), await claimed(store)
+    await store.settle(done, Done("{}"))
+    await store.settle(failed, Failed("refused", "no", "不", False))
+    await store.change("batch_00000001", "cancelled")
+    closing = await store.closing("a", LEASE)
+    assert closing is not None
+    assert await store.close(closing.id, "a", "", time.time())
+    batch = await store.again("batch_00000001")
+    assert batch is not None
+    assert (batch.state, batch.tally, batch.closed_at) == ("active", Tally(queued=3, done=1), 0)
+    (task,) = await store.tasks("batch_00000001", status=["queued"], limit=1)
+    assert (task.seq, task.code, task.failures, task.settled) == (1, "", 0, 0)
+    assert (await claimed(store)).task.seq == 1
+    assert await store.again("batch_none") is None
+
+
+async def test_tasks_are_told_in_the_order_they_ended(store: SqlJobStore) -> None:
+    await submitted(store, 4, concurrency=4)
+    claims = [await claimed(store) for _ in range(4)]
+    for at in (2, 0, 3):
+        await store.settle(claims[at], Done("{}") if at else Failed("c", "en", "zh", True))
+    ended = await store.ended("batch_00000001", 0, 10)
+    assert [(task.seq, task.settled) for task in ended] == [(2, 1), (0, 2), (3, 3)]
+    assert [task.seq for task in await store.ended("batch_00000001", 2, 10)] == [3]
+    assert (ended[1].status, ended[1].code, ended[1].error, ended[1].error_zh) == ("failed", "c", "en", "zh")
+    assert ended[1].retryable
+
+
+async def test_a_batch_that_ended_is_closed_once_and_its_hook_told(store: SqlJobStore) -> None:
+    await submitted(store, 1, hook=Hook("https://example.org/done", "sealed", "k1"))
+    assert await store.closing("a", LEASE) is None
+    await store.settle(await claimed(store), Done("{}"))
+    closing = await store.closing("a", 0.2)
+    assert closing is not None
+    assert closing.ended_at > 0
+    assert await store.closing("b", LEASE) is None
+    await asyncio.sleep(0.25)
+    assert await store.closing("b", LEASE) is not None, "whoever closes may die"
+    assert not await store.close(closing.id, "a", "late", time.time())
+    assert await store.close(closing.id, "b", '{"output": 1}', time.time())
+    batch = await store.get("", closing.id)
+    assert batch is not None
+    assert (batch.state, batch.about, batch.closed_at > 0) == ("finished", '{"output": 1}', True)
+    now = time.time()
+    due = await store.hook_due(now, 60)
+    assert due is not None
+    assert (due.hook.url, due.hook.secret, due.hook.secret_key) == ("https://example.org/done", "sealed", "k1")
+    assert await store.hook_due(now, 60) is None
+    assert await store.hook_due(now + 61, 60) is not None, "whoever tells may die"
+    await store.hook_told(due.id, replace(due.hook, tries=1, at=0.0, outcome="delivered"))
+    assert await store.hook_due(now + 1000, 60) is None
+    told = await store.get("", closing.id)
+    assert told is not None
+    assert (told.hook.tries, told.hook.outcome) == (1, "delivered")
+
+
+async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: SqlJobStore) -> None:
+    await submitted(store, 2, expires_at=time.time() + 50)
+    await submitted(store, 1, batch_id="batch_late", expires_at=time.time() - 1)
+    assert list(await store.overdue(time.time())) == ["batch_late"]
+    batch = await store.change("batch_late", "expired")
+    assert batch is not None
+    assert (batch.state, batch.tally) == ("expired", Tally(cancelled=1))
+    closing = await store.closing("a", LEASE)
+    assert closing is not None
+    await store.close(closing.id, "a", "", time.time() - 100)
+    assert await store.forget_before(time.time() - 200) == 0
+    assert await store.forget_before(time.time() - 50) == 1
+    assert await store.get(None, "batch_late") is None
+    assert await store.tasks("batch_late") == []
+    assert await store.stats() == Tally(queued=2)
+
+
+async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobStore, database: Database) -> None:
+    dice = random.Random(7)
+    await submitted(store, 30, concurrency=6)
+    held: list[Claim] = []
+    for _ in range(220):
+        deed = dice.random()
+        if deed < 0.5:
+            if claim := await store.claim("a", ["image"], 0.0 if dice.random() < 0.3 else LEASE):
+                held.append(claim)
+        elif deed < 0.9 and held:
+            outcome: Settled = dice.choice([Done("{}"), Failed("c", "e", "z", True), waits(), GivenBack()])
+            await store.settle(held.pop(dice.randrange(len(held))), outcome)
+        elif deed < 0.95:
+            await store.expire()
+        elif deed < 0.97:
+            await store.change("batch_00000001", dice.choice(["paused", "active", "cancelled"]))
+        else:
+            await store.again("batch_00000001")
+        assert await tally(store) == await counted(database)
+    assert (await tally(store)).total == 30
+    assert await store.stats() == await counted(database)
+
+
+async def test_other_processes_hear_of_changes_where_the_database_can_tell(
+    store: SqlJobStore, database: Database, database_url: str
+) -> None:
+    other = await open_database(database_url)
+    heard: list[str] = []
+
+    async def listen() -> None:
+        async with aclosing(SqlJobStore(other).changes()) as changes:
+            async for batch_id in changes:
+                heard.append(batch_id)  # noqa: PERF401 - seen while it listens
+
+    listening = asyncio.create_task(listen())
+    try:
+        if database.is_sqlite:
+            await asyncio.wait_for(listening, 5)
+            return
+        async with asyncio.timeout(10):
+            while not heard:
+                await submitted(store, 1, batch_id=f"batch_{random.random()}")
+                await asyncio.sleep(0.05)
+        heard.clear()
+        claim = await claimed(store)
+        await store.settle(claim, Done("{}"))
+        async with asyncio.timeout(10):
+            while not heard:
+                await asyncio.sleep(0.01)
+        assert heard == [claim.batch.id]
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await other.close()
+
+
+async def test_ten_thousand_tasks_are_entered_without_holding_the_loop_and_claims_stay_cheap(
+    store: SqlJobStore,
+) -> None:
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            gaps.append(time.perf_counter() - before)
+
+    watching = asyncio.create_task(watch())
+    await submitted(store, 10_000, concurrency=50)
+    watching.cancel()
+    assert max(gaps) < 0.5, "generous: the machine is shared"
+    began = time.perf_counter()
+    claims = [await claimed(store) for _ in range(50)]
+    each = (time.perf_counter() - began) / 50
+    assert Counter(claim.task.attempt for claim in claims) == {1: 50}
+    assert each < 0.25
+    print(f"10,000 tasks: longest gap {max(gaps) * 1e3:.1f} ms, claim {each * 1e3:.1f} ms")
