@@ -1,0 +1,79 @@
+"""What becomes of a batch task whose run failed: a pure table with dice as an argument.
+
+| the run failed because of                                     | then                                               |
+|---------------------------------------------------------------|----------------------------------------------------|
+| no account, a full queue, no way to Google                    | it waits for the thaw, and no try is used up       |
+| an account that the failure took out of service (429, cookies)| it moves to another at once, no try used up        |
+| an account that stays in service all the same                 | it is one of its tries                             |
+| Google (5xx, reset, stall), drift, the picture store          | it is one of its tries                             |
+| the order itself, or a refusal                                | it has failed, and says why                        |
+
+Tries are 2, 4, 8, 16 and 32 s apart (or what Retry-After says, if that is longer), five at most after the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gemgate.errors import (
+    AccountError,
+    Blocked,
+    ClientError,
+    GatewayError,
+    LimitError,
+    ModelGone,
+    NoAccount,
+    OutputInvalid,
+    Refused,
+    Unreachable,
+)
+
+Kind = Literal["again", "wait", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds, and numbers of tries.
+
+    first: the wait after the first try; it doubles with each. tries: how many follow the first one.
+    jitter: up to this part of a wait is added. look_again: a task that waits for an account looks again at least so
+    often, because another account may come or one may be freed by hand. move: before it tries another account.
+    """
+
+    first: float = 2.0
+    tries: int = 5
+    jitter: float = 0.25
+    look_again: float = 15.0
+    move: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """again: one try is used up; wait: none is; fail: it is over. `after` seconds."""
+
+    kind: Kind
+    after: float = 0.0
+
+
+def judge(error: GatewayError, failures: int, *, in_service: bool, dice: float, rules: Backoff) -> Verdict:
+    """What to do after a run that failed.
+
+    failures: tries used up before this one. in_service: whether the account that ran it takes calls as before.
+    """
+    if isinstance(error, NoAccount | LimitError | Unreachable):
+        thaw = error.retry_after if error.retry_after is not None else rules.look_again
+        return Verdict("wait", max(rules.move, min(thaw, rules.look_again)))
+    if isinstance(error, AccountError | Blocked) and not in_service:
+        return Verdict("wait", rules.move)
+    if isinstance(error, ClientError | Refused | ModelGone | OutputInvalid):
+        return Verdict("fail")
+    if failures >= rules.tries:
+        return Verdict("fail")
+    pause = rules.first * 2**failures * (1 + rules.jitter * dice)
+    return Verdict("again", max(pause, error.retry_after or 0.0))
+
+
+def may_be_asked_again(error: GatewayError) -> bool:
+    """Whether ordering a failed task once more makes sense: not for what is wrong with the order itself."""
+    return not isinstance(error, ClientError | Refused | ModelGone)
