@@ -483,9 +483,12 @@ Origin = Literal["environment", "file", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class AccountSetup:
-    """How an account is set up. source: as `COOKIE_SOURCE` is spelled, "" = cookies are handed over by hand.
+    """How an account is set up.
 
-    lanes: calls at once, None = the general setting.
+    source:   as `COOKIE_SOURCE` is spelled, "" = cookies are handed over by hand; of an official one where its API key
+              stands, `env:NAME` or `file:PATH`.
+    lanes:    calls at once, None = the general setting.
+    fallback: used only while no other account can take the call.
     """
 
     name: str
@@ -495,6 +498,7 @@ class AccountSetup:
     lanes: int | None = None
     weight: float = 1.0
     origin: Origin = "admin"
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,10 @@ async def test_what_was_set_up_comes_back(store: SqlAccountStore) -> None:
 
 
 async def test_all_accounts_come_by_name(store: SqlAccountStore) -> None:
-    await store.set_up(AccountSetup("Zoë 张", kind="official"))
+    await store.set_up(AccountSetup("Zoë 张", kind="official", source="env:KEY", fallback=True))
     await store.set_up(AccountSetup("aaron"))
     assert [one.name for one in await store.all()] == sorted(["Zoë 张", "aaron", "alice"])
-    assert (await store.get("Zoë 张")).setup.kind == "official"
+    assert (await store.get("Zoë 张")).setup == AccountSetup("Zoë 张", "official", "env:KEY", fallback=True)
 
 
 async def test_setting_up_again_changes_the_setup_and_nothing_else(store: SqlAccountStore) -> None:

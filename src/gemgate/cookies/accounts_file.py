@@ -6,6 +6,12 @@ source = "browser:firefox:alice"     # as COOKIE_SOURCE is spelled; none = cooki
 proxy = "http://127.0.0.1:3128"
 lanes = 2
 weight = 1.0
+
+[[account]]                           # Google's official API, off unless it is named here
+name = "paid"
+kind = "official"
+api_key = "env:GEMINI_API_KEY"        # or file:PATH; the key itself is never stored
+fallback = true                       # its default: used only while no other account can take the call
 """
 
 from __future__ import annotations
@@ -18,7 +24,7 @@ from gemgate.cookies.spec import parse_source
 from gemgate.errors import BadRequest
 from gemgate.ports import AccountSetup
 
-_KEYS = {"name", "kind", "source", "proxy", "lanes", "weight"}
+_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "fallback"}
 
 
 def read(path: Path) -> list[AccountSetup]:
@@ -43,6 +49,7 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
     if unknown := sorted(set(entry) - _KEYS):
         raise _wrong(path, f"{where} ({entry['name']}): there is no key {unknown[0]}")
     kind, source = entry.get("kind", "web"), entry.get("source", "")
+    fallback = entry.get("fallback", kind == "official")
     lanes, weight, proxy = entry.get("lanes"), entry.get("weight", 1.0), entry.get("proxy")
     if kind not in ("web", "official"):
         raise _wrong(path, f"{where} ({entry['name']}): kind is web or official")
@@ -52,12 +59,31 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
         raise _wrong(path, f"{where} ({entry['name']}): weight is a number from 0 on")
     if not isinstance(source, str) or not isinstance(proxy, str | None):
         raise _wrong(path, f"{where} ({entry['name']}): source and proxy are texts")
-    if source and kind == "web":
-        try:
-            source = str(parse_source(source))
-        except BadRequest as error:
-            raise _wrong(path, f"{where} ({entry['name']}): {error.en}") from None
-    return AccountSetup(entry["name"], kind, source, proxy, lanes, float(weight), "file")
+    if not isinstance(fallback, bool):
+        raise _wrong(path, f"{where} ({entry['name']}): fallback is true or false")
+    try:
+        source = _api_key_place(entry) if kind == "official" else _cookie_source(entry, source)
+    except BadRequest as error:
+        raise _wrong(path, f"{where} ({entry['name']}): {error.en}") from None
+    return AccountSetup(entry["name"], kind, source, proxy, lanes, float(weight), "file", fallback)
+
+
+def _cookie_source(entry: dict[str, Any], source: str) -> str:
+    if "api_key" in entry:
+        raise BadRequest('api_key belongs to kind = "official"', 'api_key 仅用于 kind = "official"')
+    return str(parse_source(source)) if source else ""
+
+
+def _api_key_place(entry: dict[str, Any]) -> str:
+    """Where an official account's key stands; the key itself must not be written here."""
+    place = entry.get("api_key")
+    kind, _, rest = place.partition(":") if isinstance(place, str) else ("", "", "")
+    if kind not in ("env", "file") or not rest.strip() or entry.get("source"):
+        raise BadRequest(
+            'an official account has api_key = "env:NAME" or "file:PATH" (never the key itself) and no source',
+            '官方账号需要 api_key = "env:变量名" 或 "file:路径"（不能直接写密钥），且没有 source',
+        )
+    return f"{kind}:{rest.strip()}"
 
 
 def _wrong(path: Path, why: str) -> BadRequest:

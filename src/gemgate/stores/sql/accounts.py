@@ -75,6 +75,7 @@ class SqlAccountStore:
             row["lanes"],
             row["weight"],
             cast("Origin", row["origin"]),
+            row["fallback"],
         )
         return KeptAccount(
             setup,
@@ -106,6 +107,7 @@ class SqlAccountStore:
             "proxy_key": proxy.key_id if proxy else None,
             "lanes": setup.lanes,
             "weight": setup.weight,
+            "fallback": setup.fallback,
         }
         async with self._database.writing() as connection:
             adding = self._insert(account).values(name=setup.name, **values).on_conflict_do_nothing()

@@ -59,6 +59,7 @@ account = Table(
     Column("owner", Text, nullable=False, server_default=""),
     Column("lease_until", Double, nullable=False, server_default="0"),
     Column("changed_at", Double, nullable=False, server_default="0"),
+    Column("fallback", Boolean, nullable=False, server_default=false()),
 )
 
 account_circuit = Table(
