@@ -1,15 +1,17 @@
 """One prompt on its way to whichever account takes it: lease, upload, send once, tell what comes.
 
 The only place where a prompt may be sent again, and only while `generated` is "no" and nothing was told yet: on the
-same account after a fresh sign-in or in a fresh conversation, else on another one (decisions.md 1).
+same account after a fresh sign-in or in a fresh conversation, else on another one (decisions.md 1). What an earlier,
+cut off run of a durable errand left at Google is looked for first.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from dataclasses import asdict, dataclass, field, replace
+from typing import NoReturn, Protocol
 
 from gemgate.accounts import Capability
 from gemgate.attachments import Attachments
@@ -29,11 +31,28 @@ from gemgate.errors import (
     Unreachable,
 )
 from gemgate.pool import AccountPool, Lease
-from gemgate.ports import Accepted, Answered, Caller, Fact, ImageFound, Observer, Piece, Prompt, Thread, Upload
+from gemgate.ports import (
+    Accepted,
+    Answered,
+    Caller,
+    Clock,
+    Fact,
+    ImageFound,
+    ImageRef,
+    Observer,
+    Piece,
+    Prompt,
+    Thread,
+    Upload,
+)
 from gemgate.prompting.refusal import meaning_of
+from gemgate.work import Trail
 
 MAX_TRIES = 3
 """Prompts sent upstream for one answer at most; every try but the last was certainly not processed."""
+
+LOOK_AGAIN = (0.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+"""Seconds before each look at a chat in which Google may still be writing."""
 
 Data = dict[str, str | int | float | bool | None]
 
@@ -56,6 +75,19 @@ class Continues:
     thread: Thread
 
 
+class Journal(Protocol):
+    """What a durable errand remembers of its way. `earlier`: what a run before this one left at Google."""
+
+    earlier: Trail
+
+    async def note(self, trail: Trail) -> None:
+        """Write down where it stands: right before the prompt leaves, when Google took it, when a picture is there.
+
+        Raises when the prompt must not leave, or nobody waits for its answer any more.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """One prompt to be answered.
@@ -65,6 +97,7 @@ class Errand:
     reuse:           what is reported when it does not go on in `continues`.
     expects_picture: an answer without one is an error, judged while the account is still held.
     background:      a batch's; leaves a lane to interactive calls.
+    journal:         of a durable errand.
     """
 
     card: ModelCard
@@ -79,6 +112,7 @@ class Errand:
     expects_picture: bool = False
     background: bool = False
     conversation_id: str = ""
+    journal: Journal | None = None
 
 
 @dataclass(slots=True)
@@ -100,13 +134,20 @@ class Attempt:
 class Dispatcher:
     """Knows the pool and the attachments; tells the observer of every try."""
 
-    def __init__(self, pool: AccountPool, attachments: Attachments, observer: Observer) -> None:
+    def __init__(self, pool: AccountPool, attachments: Attachments, observer: Observer, clock: Clock) -> None:
         self._pool = pool
         self._attachments = attachments
         self._observer = observer
+        self._clock = clock
 
     async def pieces(self, errand: Errand) -> AsyncGenerator[tuple[Attempt, Piece], None]:
         """The pieces of one answer. While a piece is being looked at, the account that said it is still held."""
+        if errand.journal is not None and (left := await self._left_behind(errand, errand.journal.earlier)):
+            for piece in left[1]:
+                if errand.expects_picture:
+                    _judge(left[0], piece)
+                yield left[0], piece
+            return
         tried: list[str] = []
         again: str | None = None
         failure: GatewayError | None = None
@@ -124,9 +165,12 @@ class Dispatcher:
                 ) as lease:
                     attempt = self._attempt(errand, lease, number)
                     prompt = await self._prompt(errand, attempt)
+                    await self._note(errand, attempt)
                     self._note_sent(errand, attempt, number)
                     async with aclosing(lease.upstream.stream(prompt)) as stream:
                         async for piece in stream:
+                            if isinstance(piece, Accepted | ImageFound):
+                                await self._note(errand, attempt, piece)
                             if isinstance(piece, Accepted):
                                 attempt.cid = piece.cid
                             else:
@@ -137,9 +181,9 @@ class Dispatcher:
                     return
             except GatewayError as error:
                 if lease is None or attempt is None:
-                    # Nobody (else) can take it. The accounts' standings say it best, unless only the way was closed.
-                    closed = isinstance(error, NoAccount) and isinstance(failure, Unreachable)
-                    raise failure if closed and failure is not None else error from None
+                    # Nobody (else) can take it. The accounts' standings say it best, unless they tell of no trouble.
+                    silent = isinstance(failure, Unreachable) or self._in_service(errand)
+                    raise failure if isinstance(error, NoAccount) and failure and silent else error from None
                 self._note_failed(errand, attempt, number, error)
                 if isinstance(error, SignedOut) and error.generated == "maybe":
                     await self._look_after(lease)
@@ -190,6 +234,49 @@ class Dispatcher:
         except GatewayError as error:
             error.capability = "upload"
             raise
+
+    def _in_service(self, errand: Errand) -> bool:
+        return any(member.standing(*errand.needs).usable for member in self._pool.members)
+
+    async def _note(self, errand: Errand, attempt: Attempt, piece: Accepted | ImageFound | None = None) -> None:
+        """Write down how far a durable errand has come: its prompt leaves, was taken, or has brought a picture."""
+        if errand.journal is None:
+            return
+        trail = Trail(attempt.lease.account, attempt.identity)
+        match piece:
+            case Accepted(cid):
+                trail = replace(trail, cid=cid)
+            case ImageFound(ref):
+                trail = replace(trail, cid=attempt.cid, picture=json.dumps(asdict(ref)))
+        await errand.journal.note(trail)
+
+    async def _left_behind(self, errand: Errand, trail: Trail) -> tuple[Attempt, list[Piece]] | None:
+        """What an earlier run of the same errand left at Google, as pieces; None when it left no answer.
+
+        Only the session that began it can look, and looking generates nothing. While it is still being signed in or
+        Google is still writing, it is worth waiting for: another generation would be one too many.
+        """
+        member = self._pool.member(trail.account)
+        if member is None or member.identity != trail.identity or not (trail.cid or trail.picture):
+            return None
+        if not member.is_open:
+            if member.standing().state == "starting":
+                raise _signing_in(member.name)
+            return None
+        offer = errand.card.offer(member.offers)
+        if offer is None:
+            return None
+        attempt = Attempt(Lease(member, offer, member.generation), Began(offer.name, member.name), continued=False)
+        if trail.picture:
+            return attempt, [ImageFound(ImageRef(**json.loads(trail.picture))), Answered(Thread((trail.cid,)), "")]
+        for pause in LOOK_AGAIN:
+            await self._clock.sleep(pause)
+            pieces = await member.upstream.read_chat(trail.cid)
+            if pieces is None:
+                return None
+            if any(isinstance(piece, Answered) for piece in pieces):
+                return attempt, pieces
+        return None
 
     async def _lost(self, attempt: Attempt, errand: Errand, error: GatewayError) -> bool:
         """Whether Google does not know the conversation any more, so that nothing can have been said in it.
@@ -247,6 +334,15 @@ class Dispatcher:
             "why": error.en,
         }
         self._observer.note(Fact("attempt.failed", errand.caller.request_id, data))
+
+
+def _signing_in(name: str) -> NoAccount:
+    return NoAccount(
+        f"The account {name}, which holds the answer that was cut off, is still signing in",
+        f"持有中断回答的账号 {name} 仍在登录",
+        retry_after=2.0,
+        code="no_account",
+    )
 
 
 def _another_may_help(error: GatewayError) -> bool:

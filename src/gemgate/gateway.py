@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -36,7 +36,7 @@ from gemgate.chat import (
 )
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
-from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Material
+from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
 from gemgate.errors import Broken, GatewayError
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
@@ -92,7 +92,7 @@ class Gateway:
         self.conversations = conversations
         self._limiter = limiter
         self._attachments = attachments
-        self._dispatcher = Dispatcher(pool, attachments, observer)
+        self._dispatcher = Dispatcher(pool, attachments, observer, clock)
         self._clock = clock
         self._observer = observer
         self._default_model = default_model
@@ -115,11 +115,18 @@ class Gateway:
         card = catalog.resolve(model, self.pool.offers())
         return Admission(card, await self._limiter.take(caller, card.id), caller)
 
-    async def chat(self, request: ChatRequest, admission: Admission) -> AsyncGenerator[Event, None]:
-        """One answer as events: Began, deltas, calls and pictures, Ended. Every failure is a GatewayError."""
+    async def chat(
+        self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """One answer as events: Began, deltas, calls and pictures, Ended. Every failure is a GatewayError.
+
+        background, journal: a batch's; see `Errand`.
+        """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, admission.card, admission.caller)
-        answer = _ChatAnswer(self, replace(request, messages=plan.messages), admission, plan)
+        answer = _ChatAnswer(
+            self, replace(request, messages=plan.messages), admission, plan, background=background, journal=journal
+        )
         untouched = False
         try:
             async with aclosing(answer.events()) as events:
@@ -158,11 +165,11 @@ class Gateway:
         *,
         order: Order | None = None,
         background: bool = False,
-        accepted: Callable[[str, str], Awaitable[None]] | None = None,
+        journal: Journal | None = None,
     ) -> GeneratedImage:
         """One picture by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
 
-        accepted: told account and conversation id as soon as Google took the prompt, before any picture.
+        background, journal: a batch's; see `Errand`.
         """
         card = admission.card
         options = request.options
@@ -185,14 +192,13 @@ class Gateway:
             exact=True,
             expects_picture=True,
             background=background,
+            journal=journal,
         )
         image: GeneratedImage | None = None
         try:
             async with aclosing(self._dispatcher.pieces(errand)) as pieces:
                 async for attempt, piece in pieces:
-                    if isinstance(piece, Accepted) and accepted is not None:
-                        await accepted(attempt.lease.account, piece.cid)
-                    elif isinstance(piece, ImageFound) and image is None:
+                    if isinstance(piece, ImageFound) and image is None:
                         image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
         except GatewayError:
             if image is None:
@@ -205,7 +211,18 @@ class Gateway:
 class _ChatAnswer:
     """One answer being given. A repair turn is a second errand of the same answer."""
 
-    def __init__(self, gateway: Gateway, request: ChatRequest, admission: Admission, plan: Plan) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        request: ChatRequest,
+        admission: Admission,
+        plan: Plan,
+        *,
+        background: bool,
+        journal: Journal | None,
+    ) -> None:
+        self._background = background
+        self._journal = journal
         self._gateway = gateway
         self._request = request
         self._admission = admission
@@ -293,7 +310,9 @@ class _ChatAnswer:
             temporary=request.temporary,
             thinking=bool(request.thinking),
             exact=not request.stream,
+            background=self._background,
             conversation_id=plan.conversation_id,
+            journal=self._journal,
         )
 
     async def _material(self, continued: bool) -> Material:
@@ -331,7 +350,7 @@ class _ChatAnswer:
             turn = self._turn
             return await self._loaded(compose(history, instructions=turn.instructions, sentinel=turn.sentinel))
 
-        return replace(errand, material=material, continues=continues)
+        return replace(errand, material=material, continues=continues, journal=None)
 
     def _order(self) -> Order:
         """What a picture inside a chat answer is made for: the last thing the user said."""

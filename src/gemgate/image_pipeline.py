@@ -159,8 +159,6 @@ class ImagePipeline:
         at = order.created_at or self._clock.now()
         moment = datetime.fromtimestamp(at, UTC)
         token = order.key or secrets.token_hex(3)
-        file = file_name(order.prompt, moment, token, worked.header.extension)
-        name = f"{moment:%Y%m}/{moment:%Y%m%d}/{file}"
         image = GeneratedImage(
             width=worked.header.width,
             height=worked.header.height,
@@ -170,7 +168,7 @@ class ImagePipeline:
             source=fetched.source,
             logo=worked.logo,
             model=order.model,
-            name=name,
+            name=_name(order.prompt, moment, token, worked.header.extension),
             requested=order.options.long_side,
             resampled=worked.resampled,
             note="; ".join(worked.notes),
@@ -178,23 +176,28 @@ class ImagePipeline:
             data=worked.data,
         )
         try:
-            await self._store.put("images/" + name, worked.data, worked.header.mime)
+            # Of two runs of a batch task the first one's picture counts: a name never changes its bytes.
+            once = bool(order.key)
+            while not await self._store.put("images/" + image.name, worked.data, image.mime, replace=not once):
+                if first := await self.stored_for(order):
+                    return first
+                image = replace(image, name=_name(order.prompt, moment, secrets.token_hex(3), worked.header.extension))
         except StorageDown as error:
             note = "; ".join(part for part in (image.note, f"not stored: {error.en}") if part)
             return replace(image, name="", note=note)
         facts = Picture(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
         await self._gallery.remember(facts)
-        return replace(image, url=self.url_of(name))
+        return replace(image, url=self.url_of(image.name))
 
     async def stored_for(self, order: Order) -> GeneratedImage | None:
         """The picture that an earlier run stored under a batch task's name, or None."""
         moment = datetime.fromtimestamp(order.created_at, UTC)
         for extension in KEEP_TYPES:
-            file = file_name(order.prompt, moment, order.key, extension)
-            name = f"{moment:%Y%m}/{moment:%Y%m%d}/{file}"
+            name = _name(order.prompt, moment, order.key, extension)
             if picture := await self._gallery.find(name):
-                return replace(picture.image, url=self.url_of(name))
-            if await self._store.stat("images/" + name):
+                if picture.batch == order.batch:
+                    return replace(picture.image, url=self.url_of(name))
+            elif await self._store.stat("images/" + name):
                 return await self._remembered(name, order)
         return None
 
@@ -205,7 +208,7 @@ class ImagePipeline:
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         image = GeneratedImage(
             header.width, header.height, len(data), header.mime, digest, "stored", "kept", order.model, name,
-            requested=order.options.long_side, prompt=order.prompt,
+            requested=order.options.long_side, prompt=order.prompt, note="stored before a restart, measured after it",
         )  # fmt: skip
         await self._gallery.remember(
             Picture(image, order.caller.tenant, order.created_at, order.references, order.batch)
@@ -233,3 +236,8 @@ class ImagePipeline:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
+    """The path of a picture below /images."""
+    return f"{moment:%Y%m}/{moment:%Y%m%d}/{file_name(prompt, moment, token, extension)}"

@@ -79,6 +79,11 @@ class AccountPool:
         self._wake()
         return member
 
+    def background_lanes(self, *needs: Capability) -> int:
+        """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
+        able = [m for m in self.members if m.is_open and m.weight > 0 and m.standing(*needs).usable]
+        return sum(max(1, m.lanes - 1) for m in able)
+
     def offers(self) -> tuple[Offer, ...]:
         """Every model that at least one account has, each once."""
         return tuple({offer.id: offer for member in self.members for offer in member.offers}.values())
@@ -97,7 +102,8 @@ class AccountPool:
 
         needs: capabilities that the call uses, the first is the main one; else the model's own.
         prefer: the account that holds the conversation or upload. avoid: accounts that failed this call already.
-        background: leaves one lane to interactive calls. Raises NoAccount, Busy or ModelNotFound.
+        background: leaves one lane to interactive calls, and lets them go first. Raises NoAccount, Busy or
+        ModelNotFound.
         """
         needs = needs or (card.capability,)
         member, offer = await self._take(
@@ -205,8 +211,11 @@ class AccountPool:
         )
 
     def _wake(self) -> None:
-        """Something changed: hand lanes to those who wait, in their order, and tell those who hope in vain."""
-        for waiter in tuple(self._waiting):
+        """Something changed: hand lanes to those who wait, and tell those who hope in vain.
+
+        In their order, but batches behind everybody who sits in front of a screen.
+        """
+        for waiter in sorted(self._waiting, key=lambda waiter: waiter.background):
             if waiter.granted.done():
                 continue
             if granted := self._grant(waiter):
