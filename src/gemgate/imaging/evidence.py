@@ -26,6 +26,10 @@ AMPLITUDES = (0.65, 1.4)
 """Chosen on 1 300 generated pictures that no test shares: the unmarked ones reached a share of 0.6 and a steadiness of
 1.2 at most, of the marked ones in PNG 99 in 100 had more than 0.8 and 3."""
 
+SETTLING_SHARE, SETTLING_STEADINESS = 0.75, 4.0
+SETTLING_AMPLITUDES = (0.85, 1.15)
+"""Nearly all logos in PNGs have this much; a star of another size or strength at the same place never had."""
+
 HOPELESS = -0.9
 """A share at the fine scale below which the coarse one never spoke either: nine of ten places without a logo."""
 
@@ -56,6 +60,12 @@ class Evidence:
         """Enough to act on."""
         low, high = AMPLITUDES
         return self.share >= MIN_SHARE and self.steadiness >= MIN_STEADINESS and low <= self.most <= high
+
+    @property
+    def settles(self) -> bool:
+        """So much that no other profile can be meant."""
+        low, high = SETTLING_AMPLITUDES
+        return self.share >= SETTLING_SHARE and self.steadiness >= SETTLING_STEADINESS and low <= self.most <= high
 
 
 NOTHING = Evidence(share=0.0, steadiness=0.0, amplitude=0.0)

@@ -88,6 +88,8 @@ def find(
         evidence = weigh(pixels, here.left, here.top, profile, lossy=lossy, quick=True)
         if evidence.speaks and (best is None or evidence.share > best.evidence.share):
             best = Sighting(profile, box, evidence)
+            if evidence.settles and not lossy:
+                break
     return best
 
 
@@ -111,7 +113,7 @@ def left_over(sighting: Sighting, pixels: Pixels, *, lossy: bool, size: tuple[in
     """The evidence again, on the `pixels` of a lift."""
     whole = size or (pixels.shape[1], pixels.shape[0])
     here = sighting.box.moved(pixels.shape[1] - whole[0], pixels.shape[0] - whole[1])
-    return weigh(pixels, here.left, here.top, sighting.profile, lossy=lossy)
+    return weigh(pixels, here.left, here.top, sighting.profile, lossy=lossy, quick=not lossy)
 
 
 def well_lifted(before: Evidence, after: Evidence) -> bool:

@@ -182,11 +182,16 @@ def _refilter(filtered: NDArray[np.uint8], corner: Pixels, box: Box) -> int:
     assert box.top > top or not top, "filters look at the row above"
     assert box.left > left or not left, "filters look to the left"
     right, bottom = min(box.right + 1, left + corner.shape[1]), min(box.bottom + 1, height)
-    framed = np.pad(corner, ((1, 0), (1, 0), (0, 0)))[:, box.left - left : right - left + 1]
-    for y in range(box.top, bottom):
-        above, here = framed[y - top], framed[y - top + 1]
-        guess = _guess(int(filtered[y, 0]), here[:-1], above[1:], above[:-1])
-        filtered[y, 1 + box.left * channels : 1 + right * channels] = (here[1:] - guess).ravel()
+    y, x = slice(box.top - top, bottom - top), slice(box.left - left, right - left)
+    below, after = slice(y.start + 1, y.stop + 1), slice(x.start + 1, x.stop + 1)
+    framed = np.pad(corner, ((1, 0), (1, 0), (0, 0)))
+    here, before, above, across = framed[below, after], framed[below, x], framed[y, after], framed[y, x]
+    kinds = filtered[box.top : bottom, 0]
+    region = filtered[box.top : bottom, 1 + box.left * channels : 1 + right * channels]
+    for kind in np.unique(kinds):
+        rows = kinds == kind
+        guess = _guess(int(kind), before[rows], above[rows], across[rows])
+        region[rows] = (here[rows] - guess).reshape(len(guess), -1)
     return int(box.top * stride + 1 + box.left * channels)
 
 
