@@ -177,7 +177,10 @@ class Upstream(Protocol):
         ...
 
     async def read_chat(self, cid: str) -> list[Piece] | None:
-        """The last answer of a conversation as pieces, or None when it holds no finished answer."""
+        """The last answer of a conversation as pieces; None when it holds none, or one that was cut off.
+
+        Without an Answered at the end Google is still writing it.
+        """
         ...
 
     async def knows(self, cid: str) -> bool:

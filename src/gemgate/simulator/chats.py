@@ -136,6 +136,7 @@ class Chats:
         """As if it had never been."""
         if self._chats.pop(chat.cid, None):
             self._characters -= chat.characters
+            self._gone(chat)
 
     def of(self, owner: str) -> list[Chat]:
         """The owner's listed conversations, the newest first."""
@@ -147,7 +148,7 @@ class Chats:
         chat = self._chats.get(cid)
         if chat is None:
             if self._deleted.get(cid) == owner:
-                return Misfit("the conversation was deleted", wrong=False)
+                return Misfit("the conversation is gone", wrong=False)
             return Misfit(f"unknown conversation {cid!r}")
         if chat.owner != owner:
             return Misfit(f"conversation {cid!r} belongs to another account")
@@ -174,10 +175,13 @@ class Chats:
         if isinstance(chat, Misfit):
             return chat
         self.forget(chat)
-        self._deleted[cid] = owner
+        return None
+
+    def _gone(self, chat: Chat) -> None:
+        """Whoever was told its id may still ask for it."""
+        self._deleted[chat.cid] = chat.owner
         if len(self._deleted) > _MOST_CHATS:
             self._deleted.popitem(last=False)
-        return None
 
 
 def _place(chat: Chat, rid: str, rcid: str, context: str) -> tuple[Chat, int] | Misfit:

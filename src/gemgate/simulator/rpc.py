@@ -230,7 +230,7 @@ def _read_chat(ask: Ask) -> Any:
             return Status(MALFORMED, "the payload is not [cid,limit,null,1,[1],[4],null,1]")
     if isinstance(chat, Misfit):
         return Status(MISSING, chat.why if chat.wrong else "")
-    if chat.temporary:
+    if chat.temporary and not ask.world.reads_temporary:
         return Status(MISSING)
     turns = chat.turns
     rows = [turn.row(cid, turns[n - 1] if n else None, ask.style) for n, turn in enumerate(turns)]

@@ -89,6 +89,8 @@ class World:
         self.uploads = Uploads()
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
+        self.reads_temporary = False
+        """Whether a temporary chat can be read by its id. Not known of the real service."""
         self.patience = 20
         """Requests a dead session may make before it counts as hammering."""
         self._pages: OrderedDict[str, Page] = OrderedDict()

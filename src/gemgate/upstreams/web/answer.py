@@ -164,3 +164,8 @@ class Answer:
         for slot, value in enumerate(ids[: len(DEFAULT_METADATA)]):
             if value is not None:
                 self._metadata[slot] = value
+
+
+def is_working(candidate: list[Any] | None) -> bool:
+    """Whether Google says of an unfinished candidate that it is still being made (protocol.md 6, rich field 6)."""
+    return bool(candidate) and at(get_rich_content_field(candidate, Field.PROGRESS), [0]) is not None

@@ -21,9 +21,9 @@ from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
 from gemgate.errors import GatewayError
-from gemgate.ports import Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
 from gemgate.upstreams.web import errors, generation, pictures
-from gemgate.upstreams.web.answer import Answer
+from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.frames import FrameReader
@@ -194,7 +194,7 @@ class WebUpstream:
             turn = await self._last_turn(client, cid)
         candidate = at(turn, [3, 0, 0])
         if at(candidate, [8, 0]) != 2:
-            return None
+            return [Answering(cid)] if is_working(candidate) else None
         answer = Answer("", Thread((cid, at(turn, [0, 1], ""))), exact=True)
         answer.cid_confirmed = True
         return answer.candidate(candidate, final=True) + answer.finish()
