@@ -7,11 +7,11 @@ ask it, so they cannot disagree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gemgate.accounts import CAPABILITIES, Capability, Cookies, Offer, State
+from gemgate.accounts import CAPABILITIES, Capability, Cookies, Offer, State, UsageWindow
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -101,7 +101,10 @@ def outcome_of(error: BaseException | None) -> Outcome:
 
 
 class Member:
-    """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none."""
+    """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none.
+
+    fallback: takes a call only while no other account can.
+    """
 
     def __init__(
         self,
@@ -117,6 +120,7 @@ class Member:
         dice: Dice,
         observer: Observer,
         weight: float = 1.0,
+        fallback: bool = False,
         keep: Keep | None = None,
     ) -> None:
         self.name = name
@@ -124,6 +128,7 @@ class Member:
         self.source = source
         self.lanes = lanes
         self.weight = weight
+        self.fallback = fallback
         self.pacer = pacer
         self.address = address
         self.busy = 0
@@ -133,6 +138,8 @@ class Member:
         self.cookies: Cookies | None = None
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self.handles: dict[str, tuple[str, float]] = {}
+        self.usage: tuple[UsageWindow, ...] = ()
+        self.usage_at = 0.0
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
         self.last_error: GatewayError | None = None
@@ -150,6 +157,8 @@ class Member:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
             return Standing("paused", False, "paused by hand", "已手动暂停")
+        if not self.weight:
+            return Standing("paused", False, "its weight is 0", "权重为 0")
         if self._state == "starting":
             return Standing("starting", True, "signing in", "正在登录")
         if not self.is_open:
@@ -210,6 +219,7 @@ class Member:
             self.pacer.succeeded()
         elif outcome == "limited":
             self.pacer.limited()
+        self._note_circuits(*before)
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
             self.last_error = error
         if isinstance(error, Rejected):
@@ -227,6 +237,16 @@ class Member:
             reason=reason,
             resets_at=resets_at,
         )
+
+    def _note_circuits(self, circuits: Mapping[Capability, Circuit], way: Circuit) -> None:
+        """Facts of the circuits that opened or closed since they were like this."""
+        for capability, before in circuits.items():
+            if (now := self.circuits[capability]).until != before.until:
+                self._observer.note(
+                    Fact("account.circuit", data={"account": self.name, "capability": capability, **_circuit_data(now)})
+                )
+        if (now := self.address.circuit).until != way.until:
+            self._observer.note(Fact("address.circuit", data={"address": self.address.name, **_circuit_data(now)}))
 
     async def sign_in(
         self, *, seen: int | None = None, cookies: Cookies | None = None, from_source: bool = False
@@ -293,10 +313,12 @@ class Member:
 
     def reset(self, capability: Capability | None = None) -> None:
         """Close circuits by hand: one capability, or all and the address."""
+        before = (dict(self.circuits), self.address.circuit)
         for name in [capability] if capability else CAPABILITIES:
             self.circuits[name] = Circuit()
         if capability is None:
             self.address.circuit = Circuit()
+        self._note_circuits(*before)
         self.keep.changed(self)
         self.changed()
 
@@ -340,6 +362,10 @@ class Member:
 
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 _LIMIT = "limit: "
+
+
+def _circuit_data(circuit: Circuit) -> dict[str, str | int | float | bool | None]:
+    return {"open": bool(circuit.until), "until": circuit.until or None, "why": circuit.reason}
 
 
 def _reason(error: BaseException | None) -> str:

@@ -18,6 +18,9 @@ from gemgate.ports import Clock, Dice, Upstream
 
 MAX_WAITING = 512
 """Callers that may wait for a lane; one more is told to come back."""
+LOYALTY = 3.0
+"""Seconds that a caller waits for the account that holds its conversation while that one is merely busy: replaying the
+whole history elsewhere costs more than a short wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,18 @@ class _Waiter:
     prefer: str | None
     avoid: frozenset[str]
     background: bool
+    loyal: bool
     granted: asyncio.Future[tuple[Member, Offer]] = field(repr=False)
 
 
 class AccountPool:
-    """`patience`: seconds a call waits for a lane at most."""
+    """`patience`: seconds a call waits for a lane at most; `loyalty`: the first of these for the account it prefers."""
 
-    def __init__(self, *, clock: Clock, dice: Dice, patience: float = 120.0) -> None:
+    def __init__(self, *, clock: Clock, dice: Dice, patience: float = 120.0, loyalty: float = LOYALTY) -> None:
         self._clock = clock
         self._dice = dice
         self._patience = patience
+        self._loyalty = min(loyalty, patience)
         self._members: dict[str, Member] = {}
         self._waiting: deque[_Waiter] = deque()
 
@@ -81,12 +86,14 @@ class AccountPool:
 
     def background_lanes(self, *needs: Capability) -> int:
         """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
-        able = [m for m in self.members if m.is_open and m.weight > 0 and m.standing(*needs).usable]
+        able = [m for m in self.members if m.is_open and m.standing(*needs).usable]
+        able = [m for m in able if not m.fallback] or able
         return sum(max(1, m.lanes - 1) for m in able)
 
     def offers(self) -> tuple[Offer, ...]:
-        """Every model that at least one account has, each once."""
-        return tuple({offer.id: offer for member in self.members for offer in member.offers}.values())
+        """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
+        members = [member for member in self.members if not member.fallback] or self.members
+        return tuple({offer.id: offer for member in members for offer in member.offers}.values())
 
     @asynccontextmanager
     async def lease(
@@ -106,9 +113,9 @@ class AccountPool:
         ModelNotFound.
         """
         needs = needs or (card.capability,)
-        member, offer = await self._take(
-            _Waiter(card, needs, prefer, frozenset(avoid), background, asyncio.get_running_loop().create_future())
-        )
+        granted: asyncio.Future[tuple[Member, Offer]] = asyncio.get_running_loop().create_future()
+        loyal = prefer is not None and self._loyalty > 0
+        member, offer = await self._take(_Waiter(card, needs, prefer, frozenset(avoid), background, loyal, granted))
         failure: BaseException | None = None
         try:
             await self._paced(member)
@@ -137,25 +144,59 @@ class AccountPool:
         if len(self._waiting) >= MAX_WAITING:
             raise _too_busy(5.0)
         self._waiting.append(waiter)
+        patience = asyncio.ensure_future(self._wear_out(waiter))
         try:
-            async with asyncio.timeout(self._patience):
-                return await waiter.granted
-        except BaseException as error:
+            return await waiter.granted
+        except BaseException:
             if waiter.granted.done() and not waiter.granted.cancelled() and not waiter.granted.exception():
                 # The lane was handed over in the same moment in which the caller went away.
                 waiter.granted.result()[0].left(waiter.needs, asyncio.CancelledError())
-            if isinstance(error, TimeoutError):
-                raise _too_busy(10.0) from None
             raise
         finally:
+            patience.cancel()
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
 
+    async def _wear_out(self, waiter: _Waiter) -> None:
+        """What a waiting caller insists on gives way in time: first the account it prefers, then waiting at all."""
+        left = self._patience
+        if waiter.loyal:
+            await self._clock.sleep(self._loyalty)
+            left -= self._loyalty
+            waiter.loyal = False
+            self._wake()
+        await self._clock.sleep(left)
+        if not waiter.granted.done():
+            waiter.granted.set_exception(_too_busy(10.0))
+
     def _grant(self, waiter: _Waiter) -> tuple[Member, Offer] | None:
-        """The best account that can start the call now, entered; None when there is none."""
+        """The best account that can start the call now, entered; None when there is none.
+
+        A fallback only when no other account can take the call, however long it waits.
+        """
+        if waiter.loyal and self._merely_busy(waiter):
+            return None
+        able = [member for member in self.members if member.name not in waiter.avoid]
+        for fallback in (False, True):
+            rank = [member for member in able if member.fallback is fallback]
+            if granted := self._free(waiter, rank):
+                return granted
+            if any(_hopeful(member, waiter) for member in rank):
+                return None
+        return None
+
+    def _merely_busy(self, waiter: _Waiter) -> bool:
+        """Whether the account that a caller prefers could take the call but for a free lane."""
+        member = self._members.get(waiter.prefer or "")
+        if member is None or member.name in waiter.avoid or not waiter.card.offer(member.offers):
+            return False
+        return member.standing(*waiter.needs).state == "busy"
+
+    def _free(self, waiter: _Waiter, members: Iterable[Member]) -> tuple[Member, Offer] | None:
+        """The best of these accounts that has a lane for the call now, entered."""
         fits: dict[str, tuple[Member, Offer]] = {}
-        for member in self.members:
-            if member.name in waiter.avoid or not member.is_open:
+        for member in members:
+            if not member.is_open:
                 continue
             standing = member.standing(*waiter.needs)
             free = member.lanes - member.busy - (1 if waiter.background and member.lanes > 1 else 0)
@@ -227,6 +268,12 @@ class AccountPool:
             except (NoAccount, ModelNotFound) as error:
                 self._waiting.remove(waiter)
                 waiter.granted.set_exception(error)
+
+
+def _hopeful(member: Member, waiter: _Waiter) -> bool:
+    """Whether the account can take the call, if not now then as soon as it has signed in or a lane is free."""
+    usable = member.standing(*waiter.needs).usable
+    return usable and (not member.is_open or waiter.card.offer(member.offers) is not None)
 
 
 def _too_busy(seconds: float) -> Busy:
