@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME ...] [--json FILE]`: run the named benchmarks, or all of them.
 
 A benchmark is a module of this package with a `main()` that prints its tables; what it returns goes into the file.
-`chat:streams` runs one section of a benchmark that has SECTIONS.
+`chat:streams` runs one section of a benchmark that has some.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def main() -> None:
     figures = {module: _run(module, sections) for module, sections in chosen.items()}
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if any(found and found.get("failures") for found in figures.values()):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

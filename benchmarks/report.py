@@ -24,6 +24,7 @@ class Report:
 
     tables: list[dict[str, Any]] = field(default_factory=list)
     promises: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = "") -> None:
         """Print rows under columns; numbers to the right, a missing one as a dash."""
@@ -38,9 +39,7 @@ class Report:
         out.print(shown)
         if note:
             out.print(note + "\n")
-        self.tables.append(
-            {"title": title, "load": load, "rows": [dict(zip(columns, row, strict=True)) for row in rows]}
-        )
+        self.tables.append({"title": title, "load": load, "columns": [*columns], "rows": [[*row] for row in rows]})
 
     def at_most(self, what: str, value: float, bound: float, unit: str = "") -> None:
         self._promise(what, value, f"at most {bound:g}{unit}", met=value <= bound)
@@ -56,6 +55,11 @@ class Report:
         rows = [[p["promise"], p["bound"], p["measured"], "met" if p["met"] else "NOT MET"] for p in self.promises]
         if rows:
             self.table("Promises", ["promise", "bound", "measured", ""], rows)
+
+    def fail(self, section: str, error: BaseException) -> None:
+        """A section went wrong: nothing was measured wrongly, something answered wrongly."""
+        self.failures.append("\n".join([f"{section}: {error}", *getattr(error, "__notes__", [])]))
+        out.print(self.failures[-1], markup=False)
 
     def say(self, text: str) -> None:
         out.print(text)
