@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from gemgate.dialects.wire import Body, Stamp, base64_text, image_facts, image_link, rfc3339, sse
+from gemgate.dialects.openai import ASPECTS, image_options
+from gemgate.dialects.wire import Body, Stamp, base64_text, image_facts, image_link, inline_image, rfc3339, sse
+from gemgate.errors import BadRequest
+from gemgate.files import Link, Source, Stored
 from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
 
 BatchStatus = Literal["queued", "processing", "paused", "completed", "failed", "cancelled"]
 
 MAX_PROMPTS = 10_000
+MAX_REFERENCES = 16
+PRIORITIES = 100
+
+Words = Annotated[str, Field(max_length=32_000)]
 
 
-class BatchImagesRequest(Body):
-    """Body of POST /v1/batch/images."""
+class Wishes(Body):
+    """How pictures are wanted: for a whole batch, or for one item of it.
 
-    prompts: list[str] = Field(min_length=1, max_length=MAX_PROMPTS)
+    size: "1k", "2k", "4k", "1024x1536", a shape like "16:9", or "auto".
+    """
+
+    model: str | None = None
+    size: str | None = None
+    aspect: str | None = None
+    quality: str | None = None
+    size_policy: SizePolicy | None = None
+    resample: bool | None = None
+    remove_logo: bool | None = None
+
+
+class BatchItemBody(Wishes):
+    """One picture of a batch. `references`: base64, data: URLs, public links, or ids of uploaded files."""
+
+    prompt: Words
+    references: list[str] = Field(default=[], max_length=MAX_REFERENCES)
+
+
+class WebhookBody(Body):
+    url: str = Field(max_length=2000)
+    secret: str = Field(default="", max_length=500, repr=False)
+
+
+class BatchImagesRequest(Wishes):
+    """Body of POST /v1/batch/images: `prompts`, or `items` with wishes of their own, or both."""
+
+    prompts: list[Words] | None = Field(default=None, min_length=1, max_length=MAX_PROMPTS)
+    items: list[BatchItemBody] | None = Field(default=None, min_length=1, max_length=MAX_PROMPTS)
     response_type: Literal["url", "base64"] = "url"
     concurrency: int = Field(default=2, ge=1)
-    model: str | None = None
-    size_policy: SizePolicy = "best_effort"
-    resample: bool = False
-    remove_logo: bool | None = None
+    priority: int = Field(default=0, ge=-PRIORITIES, le=PRIORITIES)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+    webhook: WebhookBody | str | None = None
+    webhook_secret: str = Field(default="", max_length=500, repr=False)
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> BatchImagesRequest:
+        count = len(self.prompts or ()) + len(self.items or ())
+        if not 1 <= count <= MAX_PROMPTS:
+            raise ValueError(f"prompts and items together must be 1 to {MAX_PROMPTS}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +94,8 @@ class TaskFailed:
 class BatchState:
     """A batch as it stands. `pending` includes what is running; times in epoch seconds, 0 = not yet or not known.
 
-    asked: the concurrency that the caller named, `concurrency` the one in force.
+    asked: the concurrency that the caller named, `concurrency` the one in force. next_offset: where the next page of
+    `done` and `errors` begins, None when this is all of them.
     """
 
     batch_id: str
@@ -66,27 +112,110 @@ class BatchState:
     errors: tuple[TaskFailed, ...] = ()
     eta_seconds: float | None = None
     waiting_for: str = ""
+    cancelled: int = 0
+    next_offset: int | None = None
 
     @property
     def pending(self) -> int:
-        return max(0, self.total - self.completed - self.failed)
+        return max(0, self.total - self.completed - self.failed - self.cancelled)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One picture that is ordered; `model` and `options` None = as the whole batch."""
+
+    prompt: str
+    model: str | None = None
+    options: ImageOptions | None = None
+    references: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOrder:
-    """What was ordered: clean prompts and how their pictures are wanted."""
+    """What was ordered, and how the pictures are wanted. webhook: an address and the secret that signs, "" = none."""
 
-    prompts: tuple[str, ...]
+    items: tuple[BatchItem, ...]
     model: str | None
     concurrency: int
     as_base64: bool
     options: ImageOptions
+    priority: int = 0
+    idempotency_key: str = ""
+    webhook: tuple[str, str] = ("", "")
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return tuple(item.prompt for item in self.items)
 
 
 def read_batch(body: BatchImagesRequest) -> BatchOrder:
-    """The order; BadRequest (from the wire model) for an empty list. Blank prompts fail when their turn comes."""
-    options = ImageOptions(size_policy=body.size_policy, resample=body.resample, remove_logo=body.remove_logo)
-    return BatchOrder(tuple(body.prompts), body.model, body.concurrency, body.response_type == "base64", options)
+    """The order; BadRequest (from the wire model) for an empty one. Blank prompts fail when their turn comes."""
+    options = _options(body, ImageOptions(), "")
+    items = [BatchItem(prompt) for prompt in body.prompts or ()]
+    items += [_item(item, options, f"items[{at}]") for at, item in enumerate(body.items or ())]
+    hook = body.webhook
+    webhook = (hook, body.webhook_secret) if isinstance(hook, str) else (hook.url, hook.secret) if hook else ("", "")
+    return BatchOrder(
+        tuple(items),
+        body.model,
+        body.concurrency,
+        body.response_type == "base64",
+        options,
+        body.priority,
+        body.idempotency_key or "",
+        webhook,
+    )
+
+
+def _item(body: BatchItemBody, common: ImageOptions, where: str) -> BatchItem:
+    options = _options(body, common, f"{where}.")
+    references = tuple(_reference(text, f"{where}.references[{at}]") for at, text in enumerate(body.references))
+    return BatchItem(body.prompt, body.model, None if options == common else options, references)
+
+
+_LONG_SIDES = {"1k": 1024, "2k": 2048, "4k": 4096}
+_SHAPE = re.compile(r"\d{1,2}:\d{1,2}")
+
+
+def _options(body: Wishes, common: ImageOptions, where: str) -> ImageOptions:
+    """The wishes of `body`; what it leaves open is as in `common`."""
+    named: dict[str, Any] = {}
+    size = (body.size or "").strip().lower()
+    if size in _LONG_SIDES:
+        named["long_side"] = _LONG_SIDES[size]
+    elif _SHAPE.fullmatch(size):
+        named["aspect"] = size
+    elif size:
+        try:
+            measured = image_options(size, None)
+        except BadRequest:
+            raise BadRequest(
+                f'{where}size must be "1k", "2k", "4k", WIDTHxHEIGHT, a shape like 16:9, or "auto"',
+                f'{where}size 必须是 "1k"、"2k"、"4k"、宽x高、16:9 之类的比例或 "auto"',
+                param=f"{where}size",
+            ) from None
+        named |= {"aspect": measured.aspect, "long_side": measured.long_side}
+    if body.aspect is not None:
+        if not _SHAPE.fullmatch(body.aspect):
+            shapes = ", ".join(ASPECTS)
+            raise BadRequest(
+                f"{where}aspect must be a shape such as {shapes}",
+                f"{where}aspect 必须是比例，例如 {shapes}",
+                param=f"{where}aspect",
+            )
+        named["aspect"] = body.aspect
+    for name in ("quality", "size_policy", "resample", "remove_logo"):
+        if (value := getattr(body, name)) is not None:
+            named[name] = value
+    return replace(common, **named)
+
+
+def _reference(text: str, where: str) -> Source:
+    if text.startswith("file-"):
+        return Stored(text)
+    if text.startswith(("http://", "https://")):
+        return Link(text)
+    return inline_image(text, where)
 
 
 def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:
@@ -108,7 +237,7 @@ def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:
 
 def write_status(batch: BatchState, stamp: Stamp) -> dict[str, Any]:
     """The answer to GET /v1/batch/{id}/status."""
-    answer = {
+    answer: dict[str, Any] = {
         "batch_id": batch.batch_id,
         "total": batch.total,
         "completed": batch.completed,
@@ -119,6 +248,10 @@ def write_status(batch: BatchState, stamp: Stamp) -> dict[str, Any]:
         "results": [write_result(done, stamp, as_base64=batch.as_base64) for done in batch.done],
         "errors": [write_failure(failed) for failed in batch.errors],
     }
+    if batch.cancelled:
+        answer["cancelled"] = batch.cancelled
+    if batch.next_offset is not None:
+        answer["next_offset"] = batch.next_offset
     if batch.eta_seconds is not None:
         answer["eta_seconds"] = round(batch.eta_seconds)
     if batch.waiting_for:
@@ -184,3 +317,38 @@ def write_manifest(batch: BatchState, prompts: Sequence[str], names: dict[str, s
         tasks.append(task)
     manifest = {"batch_id": batch.batch_id, "status": batch.status, "total": batch.total, "tasks": tasks}
     return json.dumps(manifest, ensure_ascii=False, indent=2).encode()
+
+
+def write_manifest_entry(
+    task_id: str, prompt: str, status: str, file: str, outcome: TaskDone | TaskFailed | None
+) -> dict[str, Any]:
+    """One task of manifest.json; `file`: its name in the ZIP, "" when it is not there."""
+    entry: dict[str, Any] = {"task_id": task_id, "prompt": prompt, "status": status}
+    if isinstance(outcome, TaskDone):
+        entry |= {"file": file, **image_facts(outcome.image)}
+    elif isinstance(outcome, TaskFailed):
+        entry |= write_failure(outcome)
+    return entry
+
+
+MANIFEST_COLUMNS = (
+    "task_id", "status", "file", "prompt", "width", "height", "bytes", "mime", "sha256", "source", "logo", "model",
+    "requested", "delivered", "resampled", "note", "error", "code", "retryable",
+)  # fmt: skip
+
+
+def write_manifest_row(entry: dict[str, Any]) -> bytes:
+    """The same as a line of manifest.csv; a cell that a spreadsheet would run as a formula is quoted."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow([_cell(entry.get(name)) for name in MANIFEST_COLUMNS])
+    return out.getvalue().encode()
+
+
+def write_manifest_header() -> bytes:
+    """The first line of manifest.csv; the mark in front lets spreadsheets read it as UTF-8."""
+    return b"\xef\xbb\xbf" + ",".join(MANIFEST_COLUMNS).encode() + b"\r\n"
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
