@@ -1,1 +1,1 @@
-"""Measurements of this machine, today: every figure stands beside a baseline of the same run. A figure fails nothing."""
+"""Measurements of this machine, today: every figure beside a baseline of the same run. A slow figure fails nothing."""
