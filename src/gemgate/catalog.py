@@ -15,6 +15,7 @@ class ModelCard:
     """A model as callers name it.
 
     web:       the web app's model behind it: a name, display name, alias or hex id of an account's offers.
+    official:  the official API's name of it, where that is not the id.
     long_side: pixels that the id promises on the long side, or None for what Google gives.
     """
 
@@ -25,6 +26,7 @@ class ModelCard:
     description: str
     long_side: int | None = None
     aliases: tuple[str, ...] = ()
+    official: str = ""
 
     @property
     def capability(self) -> Capability:
@@ -38,6 +40,10 @@ class ModelCard:
         wanted = self.web.strip().lower()
         short = wanted.removeprefix("gemini-")
         offers = tuple(offers)
+        by_name = {offer.name.lower(): offer for offer in offers}
+        for name in (self.id, self.official, *self.aliases):
+            if offer := by_name.get(name.lower()):
+                return offer
         for offer in offers:
             if wanted in (offer.id.lower(), offer.name.lower(), offer.display.lower()):
                 return offer
@@ -89,6 +95,7 @@ CARDS: tuple[ModelCard, ...] = (
         "Gemini 3 Pro Image 2K",
         "High quality picture, 2048 px on the long side",
         2048,
+        official="gemini-3-pro-image-preview",
     ),
     ModelCard(
         "gemini-3-pro-image-preview-4k",
@@ -97,6 +104,7 @@ CARDS: tuple[ModelCard, ...] = (
         "Gemini 3 Pro Image 4K",
         "High quality picture, 4096 px on the long side",
         4096,
+        official="gemini-3-pro-image-preview",
     ),
 )
 

@@ -79,6 +79,7 @@ class Prompt:
     thread:    the conversation it continues, or None for a new one.
     exact:     nobody reads along: hold the text back until it is final.
     temporary: the chat shall not stand in the account's history.
+    long_side: pixels that the model id promises, for upstreams that can be asked for a size.
     """
 
     text: str
@@ -88,6 +89,7 @@ class Prompt:
     temporary: bool = False
     extended_thinking: bool = False
     exact: bool = False
+    long_side: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,10 @@ Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A picture's bytes as they came; `source` names the route: "full_size", "s4096", "s2048", "s1024", "preview"."""
+    """A picture's bytes as they came.
+
+    source: by which route: "full_size", "s4096", "s2048", "s1024", "preview", or "inline" when the answer brought it.
+    """
 
     data: bytes = field(repr=False)
     mime: str
@@ -712,8 +717,8 @@ class JobStore(Protocol):
         """
         ...
 
-    async def renew(self, owner: str, seconds: float) -> Mapping[str, Held]:
-        """Extend all leases of `owner`; the tasks it still holds."""
+    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, Held]:
+        """Extend the leases of `owner` on these tasks; those it still holds."""
         ...
 
     async def note(self, claim: Claim, trail: Trail) -> bool:

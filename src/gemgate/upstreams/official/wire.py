@@ -1,0 +1,153 @@
+"""The official API's JSON: what a prompt becomes, and what an answer says. Pure; nothing is sent here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.accounts import Offer
+from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.ports import Answered, Answering, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.upstreams.official import errors
+
+_REFUSALS = {
+    "SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION", "LANGUAGE", "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
+}  # fmt: skip
+_SIZES = {2048: "2K", 4096: "4K"}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What the key may use. thinking: names of the models that can tell their thoughts."""
+
+    offers: tuple[Offer, ...]
+    thinking: frozenset[str]
+
+
+def read_models(rows: Sequence[Mapping[str, Any]]) -> Models:
+    """The chat models among `GET /models`."""
+    offers: list[Offer] = []
+    thinking: set[str] = set()
+    for row in rows:
+        name = str(row.get("name", "")).removeprefix("models/")
+        if not name.startswith("gemini-") or "generateContent" not in row.get("supportedGenerationMethods", ()):
+            continue
+        offers.append(Offer(f"models/{name}", name, str(row.get("displayName", name)), str(row.get("description", ""))))
+        if row.get("thinking"):
+            thinking.add(name)
+    return Models(tuple(offers), frozenset(thinking))
+
+
+def request_body(prompt: Prompt, files: Sequence[Upload], *, thinking: bool) -> dict[str, Any]:
+    """The body of generateContent: one user turn, its files inline before the text."""
+    parts: list[dict[str, Any]] = [
+        {"inlineData": {"mimeType": file.mime, "data": base64.b64encode(file.data).decode()}} for file in files
+    ]
+    if prompt.text:
+        parts.append({"text": prompt.text})
+    config: dict[str, Any] = {}
+    if makes_pictures(prompt.offer):
+        config["responseModalities"] = ["TEXT", "IMAGE"]
+        if "pro" in prompt.offer.name and prompt.long_side in _SIZES:
+            config["imageConfig"] = {"imageSize": _SIZES[prompt.long_side]}
+    elif thinking:
+        config["thinkingConfig"] = {"includeThoughts": True}
+    return {"contents": [{"role": "user", "parts": parts}], **({"generationConfig": config} if config else {})}
+
+
+def makes_pictures(offer: Offer) -> bool:
+    return "-image" in offer.name
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer as its chunks come in. pictures: what came inline, by the id under which it is told."""
+
+    prefix: str
+    pictures: dict[str, Fetched] = field(default_factory=dict)
+    text: str = ""
+    finish: str = ""
+    _began: bool = False
+    _texts: list[str] = field(default_factory=list)
+
+    def feed(self, chunk: Any) -> list[Piece]:
+        """The pieces of one GenerateContentResponse; GatewayError for an error in its place."""
+        if not isinstance(chunk, dict):
+            raise errors.drift("a chunk is no object")
+        blocked = (chunk.get("promptFeedback") or {}).get("blockReason")
+        if blocked:
+            raise errors.refused(str(blocked))
+        candidates = chunk.get("candidates") or [{}]
+        candidate = candidates[0] if isinstance(candidates[0], dict) else {}
+        pieces: list[Piece] = []
+        for part in (candidate.get("content") or {}).get("parts") or ():
+            pieces += self._part(part)
+        if pieces and not self._began:
+            self._began = True
+            pieces.insert(0, Answering(""))
+        self.finish = str(candidate.get("finishReason") or self.finish)
+        return pieces
+
+    def _part(self, part: Mapping[str, Any]) -> list[Piece]:
+        text, inline = part.get("text"), part.get("inlineData") or part.get("inline_data")
+        if isinstance(text, str) and text:
+            if part.get("thought"):
+                return [ThoughtDelta(text)]
+            self._texts.append(text)
+            return [TextDelta(text)]
+        if isinstance(inline, Mapping) and not part.get("thought"):
+            image_id = f"{self.prefix}{len(self.pictures)}"
+            mime = str(inline.get("mimeType") or inline.get("mime_type") or "image/png")
+            self.pictures[image_id] = Fetched(_decoded(inline.get("data")), mime, "inline")
+            return [ImageFound(ImageRef("", image_id, "", "", ""))]
+        return []
+
+    def end(self) -> list[Piece]:
+        """What the end of the stream says; Refused or Broken when it was not the end of an answer."""
+        self.text = "".join(self._texts)
+        if self.finish in _REFUSALS:
+            raise errors.refused(self.finish, self.text)
+        if not self.finish:
+            raise errors.broken("the stream ended before the answer did")
+        if not self._began and self.finish not in ("STOP", "MAX_TOKENS", "NO_IMAGE"):
+            raise errors.broken(f"no answer ({self.finish})")
+        began: list[Piece] = [] if self._began else [Answering("")]
+        return [*began, Answered(Thread(()), self.text)]
+
+
+def _decoded(data: Any) -> bytes:
+    try:
+        return base64.b64decode(str(data), altchars=b"-_" if "-" in str(data) or "_" in str(data) else None)
+    except (binascii.Error, ValueError):
+        raise errors.drift("a picture is not base64") from None
+
+
+class Events:
+    """Bytes of a stream of server-sent events in, whole `data:` payloads out; linear in the bytes."""
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        whole: list[bytes] = []
+        *lines, rest = data.split(b"\n")
+        for piece in lines:
+            line = b"".join([*self._line, piece]).rstrip(b"\r")
+            self._line.clear()
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+            elif not line and self._data:
+                whole.append(b"\n".join(self._data))
+                self._data.clear()
+        if rest:
+            self._line.append(rest)
+        return whole
+
+    def end(self) -> list[bytes]:
+        """The last event, when the stream ends without an empty line behind it."""
+        return self.feed(b"\n\n")
