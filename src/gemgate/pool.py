@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gemgate.accounts import Capability, Offer
 from gemgate.catalog import ModelCard
@@ -24,12 +25,37 @@ whole history elsewhere costs more than a short wait."""
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """An account that could not take a call at the moment: its state word, "tried" or "no_model", and why."""
+
+    account: str
+    state: str
+    why: str = ""
+    why_zh: str = ""
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Why this account: whom the call preferred, the only one that could, the least busy, or a fallback.
+
+    waited: seconds for a lane; paced: seconds until the account's next start.
+    """
+
+    why: Literal["preferred", "only", "least_busy", "fallback"] = "only"
+    skipped: tuple[Skipped, ...] = ()
+    waited: float = 0.0
+    paced: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to run one call on an account. `generation` tells which of its sessions it began on."""
 
     member: Member
     offer: Offer
     generation: int
+    choice: Choice = Choice()
 
     @property
     def account(self) -> str:
@@ -115,19 +141,35 @@ class AccountPool:
         needs = needs or (card.capability,)
         granted: asyncio.Future[tuple[Member, Offer]] = asyncio.get_running_loop().create_future()
         loyal = prefer is not None and self._loyalty > 0
-        member, offer = await self._take(_Waiter(card, needs, prefer, frozenset(avoid), background, loyal, granted))
+        waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyal, granted)
+        asked = self._clock.monotonic()
+        member, offer = await self._take(waiter)
         failure: BaseException | None = None
         try:
-            await self._paced(member)
-            yield Lease(member, offer, member.generation)
+            waited = self._clock.monotonic() - asked
+            why, skipped = self._chosen(waiter, member)
+            paced = await self._paced(member)
+            yield Lease(member, offer, member.generation, Choice(why, skipped, waited, paced))
         except BaseException as error:
             failure = error
             raise
         finally:
             member.left(needs, failure)
 
-    async def _paced(self, member: Member) -> None:
-        """Wait for the account's next start; a caller who leaves meanwhile gives it back."""
+    def _chosen(
+        self, waiter: _Waiter, member: Member
+    ) -> tuple[Literal["preferred", "only", "least_busy", "fallback"], tuple[Skipped, ...]]:
+        """Why this account takes the call, and why each of the others could not."""
+        others = [other for other in self._members.values() if other is not member]
+        skipped = tuple(filter(None, (_skipped(other, waiter, member) for other in others)))
+        if waiter.prefer == member.name:
+            return "preferred", skipped
+        if member.fallback:
+            return "fallback", skipped
+        return ("least_busy" if len(skipped) < len(others) else "only"), skipped
+
+    async def _paced(self, member: Member) -> float:
+        """Wait for the account's next start, so many seconds; a caller who leaves meanwhile gives it back."""
         now = self._clock.monotonic()
         wait = member.pacer.reserve(now, self._dice())
         if wait > 0:
@@ -136,6 +178,7 @@ class AccountPool:
             except BaseException:
                 member.pacer.cancel(now + wait)
                 raise
+        return max(0.0, wait)
 
     async def _take(self, waiter: _Waiter) -> tuple[Member, Offer]:
         if granted := self._grant(waiter):
@@ -268,6 +311,20 @@ class AccountPool:
             except (NoAccount, ModelNotFound) as error:
                 self._waiting.remove(waiter)
                 waiter.granted.set_exception(error)
+
+
+def _skipped(member: Member, waiter: _Waiter, chosen: Member) -> Skipped | None:
+    """Why an account could not take this call, or None when it could have."""
+    if member.name in waiter.avoid:
+        return Skipped(member.name, "tried")
+    standing = member.standing(*waiter.needs)
+    if standing.state != "ready":
+        return Skipped(member.name, standing.state, standing.why, standing.why_zh, standing.until)
+    if not waiter.card.offer(member.offers):
+        return Skipped(member.name, "no_model")
+    if member.fallback and not chosen.fallback:
+        return Skipped(member.name, "fallback")
+    return None
 
 
 def _hopeful(member: Member, waiter: _Waiter) -> bool:
