@@ -144,9 +144,40 @@ picture = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("origins", Text, nullable=False, server_default=""),
     Column("batch", Text, nullable=False, server_default=""),
+    Column("handle", Text, nullable=False, server_default="", comment="Names it without a word of its prompt"),
     Index("ix_picture_created_at", "created_at"),
+    Index("ix_picture_handle", "handle"),
     Index("ix_picture_tenant_created_at", "tenant", "created_at"),
     Index("ix_picture_sha256", "sha256"),
+)
+
+client_key = Table(
+    "client_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("models", Text, nullable=False, server_default=""),
+    Column("operations", Text, nullable=False, server_default=""),
+    Column("per_hour", Integer),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, server_default="0"),
+    Column("revoked_at", Double, nullable=False, server_default="0"),
+    Column("used_at", Double, nullable=False, server_default="0"),
+    Index("ix_client_key_name", "name", unique=True),
+    Index("ix_client_key_digest", "digest", unique=True),
+)
+
+page_session = Table(
+    "page_session",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("agent", Text, nullable=False, server_default=""),
 )
 
 conversation = Table(
