@@ -167,8 +167,8 @@ def _cpu(measured: Sequence[Measured]) -> float:
 def _chat_rows(found: Sequence[Sequence[Measured]]) -> list[list[Any]]:
     rows: list[list[Any]] = []
     for way, measured in zip(WAYS, found, strict=True):
-        # Less than twenty of the system's 10 ms steps say nothing
-        sure = all(m.cpu >= 0.2 for m in (*measured, *found[0]))
+        # Less than fifteen of the system's 10 ms steps say nothing
+        sure = all(m.cpu >= 0.15 for m in (*measured, *found[0]))
         rate, base = (median(m.rate for m in each) for each in (measured, found[0]))
         p50, p99 = (median(quantile(m.times.calls, share) for m in measured) * 1e3 for share in (0.5, 0.99))
         cpu = [_cpu(measured) * 1e3, _cpu(measured) / _cpu(found[0])] if sure else [None, None]
