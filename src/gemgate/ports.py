@@ -6,8 +6,10 @@ Each port has one contract test suite that runs over every adapter.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, State, UsageWindow
@@ -22,6 +24,9 @@ from gemgate.work import (
     Claim,
     Hook,
     Need,
+    Node,
+    NodeCard,
+    NodeReport,
     Settled,
     Tally,
     Task,
@@ -39,6 +44,7 @@ class Caller:
     client:   what limits count by: the key's name, else the address (IPv6 by /64).
     per_hour: the key's own hourly limit, None for the general one.
     admin:    may see all tenants and the account names.
+    models:   ids that the key is limited to, empty for all.
     """
 
     tenant: str = ""
@@ -48,6 +54,7 @@ class Caller:
     admin: bool = False
     language: str = "en"
     request_id: str = ""
+    models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +257,16 @@ class BlobStore(Protocol):
         """Store the bytes atomically: a reader sees all or nothing. False when `replace` is off and the key exists."""
         ...
 
+    async def put_file(self, key: str, path: Path, mime: str) -> None:
+        """Store a file of this machine without having all of it in memory."""
+        ...
+
     async def get(self, key: str) -> Blob:
         """The whole object; NotFound."""
+        ...
+
+    def chunks(self, key: str) -> AsyncIterator[bytes]:
+        """The object piece by piece; NotFound before the first."""
         ...
 
     async def stat(self, key: str) -> BlobFacts | None: ...
@@ -272,9 +287,17 @@ class FileStore(Protocol):
 
     async def add(self, file: StoredFile, data: bytes) -> None: ...
 
+    async def add_from(self, file: StoredFile, path: Path) -> None:
+        """The same for a file of this machine that may be large."""
+        ...
+
     async def get(self, file_id: str, owner: str) -> StoredFile | None: ...
 
     async def read(self, file: StoredFile) -> bytes: ...
+
+    def chunks(self, file: StoredFile) -> AsyncIterator[bytes]:
+        """The bytes piece by piece."""
+        ...
 
     async def list(self, owner: str, purpose: str | None = None) -> Sequence[StoredFile]:
         """Newest first."""
@@ -295,6 +318,11 @@ class Picture:
     created_at: float
     references: tuple[str, ...] = ()
     batch: str = ""
+
+    @property
+    def handle(self) -> str:
+        """Names the picture without a word of its prompt, which its file name has."""
+        return hashlib.sha256(self.image.name.encode()).hexdigest()[:24]
 
 
 class Gallery(Protocol):
@@ -322,6 +350,18 @@ class Fetcher(Protocol):
 
     async def fetch(self, url: str, max_bytes: int) -> Inline:
         """BadRequest when the address is not public, not found, too large, or too slow."""
+        ...
+
+
+class Sender(Protocol):
+    """Tells an address that a caller named, and none that is not public."""
+
+    def check(self, url: str) -> None:
+        """BadRequest for what can be told at once: no http(s) address, credentials in it, a private number."""
+        ...
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """The HTTP status of the answer; BadRequest when the address is not public, Unreachable when nobody answers."""
         ...
 
 
@@ -783,6 +823,113 @@ class JobStore(Protocol):
         ...
 
 
+class NodeRegistry(Protocol):
+    """The nodes of a fleet, judged by the database's clock alone. StorageDown anywhere; NotFound for unknown names."""
+
+    async def announce(self, card: NodeCard, report: NodeReport) -> None:
+        """A node begins, or its row was lost. An operator's weight stays unless the node's own setting changed.
+
+        Conflict: another node that lives goes by the same worker_id. A dead one's row is taken over.
+        """
+        ...
+
+    async def beat(self, card: NodeCard, report: NodeReport) -> bool:
+        """The node lives, and how it is; False when its row is gone and it has to announce itself again."""
+        ...
+
+    async def leave(self, url: str) -> None:
+        """OFFLINE from now on, until it announces itself again."""
+        ...
+
+    async def nodes(self) -> tuple[Node, ...]:
+        """All of them, dead ones too, by worker_id."""
+        ...
+
+    async def weigh(self, worker_id: str, weight: float) -> None: ...
+
+    async def drain(self, worker_id: str, draining: bool) -> None: ...
+
+    async def forget(self, worker_id: str) -> None:
+        """Drop the row of a node; one that lives announces itself again."""
+        ...
+
+    async def holder(self, tenant: str, conversation_id: str, tips: Sequence[str]) -> str:
+        """The worker whose account holds a conversation, by its id or by the longest of these histories; "" = none."""
+        ...
+
+    async def runs(self, account: str) -> str:
+        """The worker that runs an account; "" = nobody."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A key that was made on the page. Its secret is shown once and stored as a digest; it is never an admin's.
+
+    name:       the tenant of its callers. hint: the secret's last characters, to tell keys apart.
+    models:     ids it may use, operations: groups of them (chat, images, batches, files); empty for all.
+    expires_at, revoked_at, used_at: epoch seconds, 0 = never.
+    """
+
+    id: str
+    name: str
+    digest: str = field(repr=False)
+    hint: str
+    created_at: float
+    models: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    per_hour: int | None = None
+    expires_at: float = 0.0
+    revoked_at: float = 0.0
+    used_at: float = 0.0
+
+    def holds(self, now: float) -> bool:
+        """Whether it still opens anything."""
+        return not self.revoked_at and (not self.expires_at or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PageSession:
+    """A signed-in browser. digest: of its cookie's value, under the admin key; address and agent: for the person."""
+
+    id: str
+    digest: str = field(repr=False)
+    created_at: float
+    expires_at: float
+    address: str = ""
+    agent: str = ""
+
+
+class KeyStore(Protocol):
+    """Keys made on the page, and its sessions. Few of each: they are read all at once. StorageDown anywhere."""
+
+    async def keys(self) -> Sequence[ClientKey]:
+        """All of them, also those that are over; newest first."""
+        ...
+
+    async def add_key(self, key: ClientKey) -> None:
+        """Conflict when the name was ever taken: its conversations and pictures stay its own."""
+        ...
+
+    async def revoke_key(self, key_id: str, at: float) -> bool: ...
+
+    async def used(self, moments: Mapping[str, float]) -> None:
+        """Key id -> when it was last used."""
+        ...
+
+    async def sessions(self, now: float) -> Sequence[PageSession]:
+        """Those that have not expired."""
+        ...
+
+    async def add_session(self, session: PageSession) -> None:
+        """Also forgets the expired ones."""
+        ...
+
+    async def end_session(self, session_id: str) -> bool: ...
+
+    async def end_sessions(self) -> int: ...
+
+
 Dice = Callable[[], float]
 """A random number in [0, 1)."""
 
@@ -794,6 +941,7 @@ __all__ = [
     "Answering",
     "AuditLine",
     "Caller",
+    "ClientKey",
     "Clock",
     "CookieSource",
     "Deadlines",
@@ -806,9 +954,12 @@ __all__ = [
     "JobStore",
     "KeptAccount",
     "KeptCircuit",
+    "KeyStore",
     "Limiter",
+    "NodeRegistry",
     "Observer",
     "Origin",
+    "PageSession",
     "Piece",
     "Prompt",
     "Quota",

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     Double,
     ForeignKey,
     Index,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    func,
 )
 
 metadata = MetaData(
@@ -288,4 +290,29 @@ task = Table(
     Index("ix_task_batch_status_seq", "batch", "status", "seq"),
     Index("ix_task_batch_settled", "batch", "settled"),
     Index("ix_task_status_lease_until", "status", "lease_until"),
+)
+
+node = Table(
+    "gemini_service_nodes",
+    metadata,
+    Column("node_url", Text, primary_key=True),
+    Column("worker_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("weight", Double, nullable=False, server_default="1"),
+    Column("last_heartbeat", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("dispatched_tasks", BigInteger, nullable=False, server_default="0"),
+    Column("current_tasks", Integer, nullable=False, server_default="0"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_gemini_service_nodes_worker_id", "worker_id"),
+)
+"""A contract with other programs (spec 4.1): these columns and no more, times as timestamps."""
+
+node_detail = Table(
+    "node_detail",
+    metadata,
+    Column("node_url", Text, ForeignKey("gemini_service_nodes.node_url", ondelete="CASCADE"), primary_key=True),
+    Column("proof", Text, nullable=False, server_default="", comment="HMAC of node_url under INTERNAL_TOKEN"),
+    Column("own_weight", Double, nullable=False, server_default="1", comment="GEMINI_WEIGHT as last announced"),
+    Column("draining", Boolean, nullable=False, server_default=false()),
+    Column("report", Text, nullable=False, server_default="{}"),
 )
