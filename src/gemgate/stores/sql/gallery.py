@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, Select, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -41,6 +41,7 @@ class SqlGallery:
             "note": image.note,
             "origins": " ".join(picture.references),
             "batch": picture.batch,
+            "handle": picture.handle,
         }
         insert = sqlite_insert if self._database.is_sqlite else pg_insert
         async with self._database.writing() as connection:
@@ -57,6 +58,43 @@ class SqlGallery:
             query = query.where(table.c.tenant == tenant)
         if before is not None:
             query = query.where(table.c.created_at < before)
+        async with self._database.reading() as connection:
+            return [_picture(row) for row in await connection.execute(query)]
+
+    async def page(
+        self, tenant: str | None, limit: int, *, after: Picture | None = None, batch: str = ""
+    ) -> Sequence[Picture]:
+        """Newest first, those behind `after`; pictures of one moment (a batch's) go by their names."""
+        query = self._of(select(table), tenant, batch).order_by(table.c.created_at.desc(), table.c.name.desc())
+        if after is not None:
+            moment = table.c.created_at
+            earlier = (moment == after.created_at) & (table.c.name < after.image.name)
+            query = query.where(or_(moment < after.created_at, earlier))
+        async with self._database.reading() as connection:
+            return [_picture(row) for row in await connection.execute(query.limit(limit))]
+
+    async def amount(self, tenant: str | None, batch: str = "") -> int:
+        """How many there are of them."""
+        query = self._of(select(func.count()).select_from(table), tenant, batch)
+        async with self._database.reading() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    def _of(self, query: Select[Any], tenant: str | None, batch: str) -> Select[Any]:
+        if tenant is not None:
+            query = query.where(table.c.tenant == tenant)
+        return query.where(table.c.batch == batch) if batch else query
+
+    async def by_handle(self, handle: str) -> Picture | None:
+        query = select(table).where(table.c.handle == handle).limit(1)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return _picture(row) if row else None
+
+    async def with_bytes(self, digests: Sequence[str], tenant: str | None) -> Sequence[Picture]:
+        """Pictures whose bytes have one of these sha256, oldest first."""
+        query = select(table).where(table.c.sha256.in_(digests)).order_by(table.c.created_at)
+        if tenant is not None:
+            query = query.where(table.c.tenant == tenant)
         async with self._database.reading() as connection:
             return [_picture(row) for row in await connection.execute(query)]
 

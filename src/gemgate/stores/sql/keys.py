@@ -1,0 +1,97 @@
+"""Keys made on the page and its signed-in sessions: digests only, never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gemgate.errors import Conflict
+from gemgate.ports import ClientKey, PageSession
+from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.schema import client_key, page_session
+
+
+class SqlKeyStore:
+    """Revoked keys stay as rows, so that nobody takes their name and with it what belonged to them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keys(self) -> Sequence[ClientKey]:
+        query = select(client_key).order_by(client_key.c.created_at.desc(), client_key.c.id)
+        async with self._database.reading() as connection:
+            return [_key(row) for row in await connection.execute(query)]
+
+    async def add_key(self, key: ClientKey) -> None:
+        values = {
+            "id": key.id,
+            "name": key.name,
+            "digest": key.digest,
+            "hint": key.hint,
+            "models": " ".join(sorted(key.models)),
+            "operations": " ".join(sorted(key.operations)),
+            "per_hour": key.per_hour,
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+        }
+        try:
+            async with self._database.writing() as connection:
+                await connection.execute(insert(client_key).values(values))
+        except IntegrityError:
+            raise Conflict(
+                f"There is or was a key named {key.name}; choose another name",
+                f"名为 {key.name} 的密钥已存在或曾经存在，请换一个名称",
+                param="name",
+                code="key_exists",
+            ) from None
+
+    async def revoke_key(self, key_id: str, at: float) -> bool:
+        mine = (client_key.c.id == key_id) & (client_key.c.revoked_at == 0)
+        async with self._database.writing() as connection:
+            return bool((await connection.execute(update(client_key).where(mine).values(revoked_at=at))).rowcount)
+
+    async def used(self, moments: Mapping[str, float]) -> None:
+        async with self._database.writing() as connection:
+            for key_id, at in moments.items():
+                older = (client_key.c.id == key_id) & (client_key.c.used_at < at)
+                await connection.execute(update(client_key).where(older).values(used_at=at))
+
+    async def sessions(self, now: float) -> Sequence[PageSession]:
+        query = select(page_session).where(page_session.c.expires_at > now).order_by(page_session.c.created_at.desc())
+        async with self._database.reading() as connection:
+            return [PageSession(**row._mapping) for row in await connection.execute(query)]  # noqa: SLF001 - public
+
+    async def add_session(self, session: PageSession) -> None:
+        values = {name: getattr(session, name) for name in page_session.c.keys()}  # noqa: SIM118 - columns, no dict
+        async with self._database.writing() as connection:
+            over = page_session.c.expires_at <= session.created_at
+            await connection.execute(delete(page_session).where(over))
+            await connection.execute(insert(page_session).values(values))
+
+    async def end_session(self, session_id: str) -> bool:
+        async with self._database.writing() as connection:
+            ended = await connection.execute(delete(page_session).where(page_session.c.id == session_id))
+        return bool(ended.rowcount)
+
+    async def end_sessions(self) -> int:
+        async with self._database.writing() as connection:
+            return int((await connection.execute(delete(page_session))).rowcount)
+
+
+def _key(row: Row[Any]) -> ClientKey:
+    return ClientKey(
+        id=row.id,
+        name=row.name,
+        digest=row.digest,
+        hint=row.hint,
+        models=frozenset(row.models.split()),
+        operations=frozenset(row.operations.split()),
+        per_hour=row.per_hour,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        used_at=row.used_at,
+    )
