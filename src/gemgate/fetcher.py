@@ -1,4 +1,4 @@
-"""Gets what a user's link points at, and nothing that is not public (spec 6).
+"""Gets what a user's link points at and tells what a user's webhook asks for, and nothing that is not public (spec 6).
 
 Every address is checked where it cannot change any more: names are resolved by us and the connection goes to exactly
 the addresses that were checked (no DNS rebinding), and every redirect starts again from the beginning.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, Unreachable
 from gemgate.files import Inline
 
 MAX_REDIRECTS = 5
@@ -72,49 +72,27 @@ class _NotPublicError(OSError):
     pass
 
 
-class GuardedFetcher:
-    """`allowed` decides about addresses; only tests put another one in. `timeout`: seconds for everything."""
+class _Guard:
+    """What fetching and telling share. `allowed` decides about addresses; only tests put another one in.
+
+    timeout: seconds for everything.
+    """
 
     def __init__(self, *, allowed: IsPublic = is_public, timeout: float = TIMEOUT) -> None:
         self._allowed = allowed
         self._timeout = timeout
 
-    async def fetch(self, url: str, max_bytes: int) -> Inline:
-        """The bytes behind a public http(s) link; BadRequest says what is wrong with it."""
+    def _session(self) -> aiohttp.ClientSession:
+        """A session that connects to public addresses only, brings nothing along and keeps nothing."""
         connector = aiohttp.TCPConnector(
             resolver=_GuardedResolver(self._allowed), use_dns_cache=False, force_close=True
         )
         timeout = aiohttp.ClientTimeout(total=self._timeout)
-        try:
-            async with aiohttp.ClientSession(
-                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
-            ) as session:
-                return await self._follow(session, url, max_bytes)
-        except _NotPublicError:
-            raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
-        except TimeoutError:
-            raise _refused(url, f"no answer within {self._timeout:g} s", f"{self._timeout:g} 秒内无响应") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = error.__cause__ or error
-            if isinstance(reason, _NotPublicError) or isinstance(getattr(error, "os_error", None), _NotPublicError):
-                raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
-            raise _refused(url, "it cannot be fetched", "无法获取") from None
+        return aiohttp.ClientSession(
+            connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
 
-    async def _follow(self, session: aiohttp.ClientSession, url: str, max_bytes: int) -> Inline:
-        for _ in range(MAX_REDIRECTS + 1):
-            self._check(url)
-            async with session.get(url, allow_redirects=False) as answer:
-                if answer.status in (301, 302, 303, 307, 308):
-                    url = urljoin(url, answer.headers.get("location", ""))
-                    continue
-                if answer.status != 200:
-                    raise _refused(url, f"it answers HTTP {answer.status}", f"返回 HTTP {answer.status}")
-                data = await _bounded(answer, url, max_bytes)
-                mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-                return Inline(data, mime, urlsplit(url).path.rpartition("/")[2])
-        raise _refused(url, "too many redirects", "重定向次数过多")
-
-    def _check(self, url: str) -> None:
+    def check(self, url: str) -> None:
         """What is known before resolving: scheme, credentials, and addresses written as numbers."""
         try:
             parts = urlsplit(url)
@@ -127,6 +105,63 @@ class GuardedFetcher:
             raise _refused(url, "it carries a user name or password", "链接中不得包含用户名或密码")
         if _looks_numeric(host) and not self._allowed(host):
             raise _refused(url, "it does not point to a public address", "未指向公网地址")
+
+
+class GuardedFetcher(_Guard):
+    """The port `Fetcher`."""
+
+    async def fetch(self, url: str, max_bytes: int) -> Inline:
+        """The bytes behind a public http(s) link; BadRequest says what is wrong with it."""
+        try:
+            async with self._session() as session:
+                return await self._follow(session, url, max_bytes)
+        except _NotPublicError:
+            raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
+        except TimeoutError:
+            raise _refused(url, f"no answer within {self._timeout:g} s", f"{self._timeout:g} 秒内无响应") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if _is_not_public(error):
+                raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
+            raise _refused(url, "it cannot be fetched", "无法获取") from None
+
+    async def _follow(self, session: aiohttp.ClientSession, url: str, max_bytes: int) -> Inline:
+        for _ in range(MAX_REDIRECTS + 1):
+            self.check(url)
+            async with session.get(url, allow_redirects=False) as answer:
+                if answer.status in (301, 302, 303, 307, 308):
+                    url = urljoin(url, answer.headers.get("location", ""))
+                    continue
+                if answer.status != 200:
+                    raise _refused(url, f"it answers HTTP {answer.status}", f"返回 HTTP {answer.status}")
+                data = await _bounded(answer, url, max_bytes)
+                mime = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+                return Inline(data, mime, urlsplit(url).path.rpartition("/")[2])
+        raise _refused(url, "too many redirects", "重定向次数过多")
+
+
+class GuardedSender(_Guard):
+    """The port `Sender`: one POST to a public address; redirects are not followed, the answer's body is not read."""
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        self.check(url)
+        try:
+            async with (
+                self._session() as session,
+                session.post(url, data=body, headers=dict(headers), allow_redirects=False) as answer,
+            ):
+                return answer.status
+        except _NotPublicError:
+            raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            if _is_not_public(error):
+                raise _refused(url, "it does not point to a public address", "未指向公网地址") from None
+            raise Unreachable(f"{url[:120]} cannot be reached", f"无法访问 {url[:120]}") from None
+
+
+def _is_not_public(error: BaseException) -> bool:
+    """Whether the resolver refused: the client wraps its errors, one way or the other."""
+    reason = error.__cause__ or error
+    return isinstance(reason, _NotPublicError) or isinstance(getattr(error, "os_error", None), _NotPublicError)
 
 
 def _looks_numeric(host: str) -> bool:

@@ -200,7 +200,7 @@ async def test_a_lease_that_ran_out_is_taken_back_and_the_first_run_changes_noth
     assert await store.expire() == 0
     await asyncio.sleep(0.25)
     assert await store.expire() == 1
-    assert await store.renew("zombie", LEASE) == {}
+    assert await store.renew("zombie", [first.task.id], LEASE) == {}
     second = await claimed(store, "heir")
     assert (second.task.attempt, second.task.failures, second.task.trail.cid) == (2, 0, "c_1")
     for outcome in (Done("{}"), Failed("x", "x", "x", False), waits(), GivenBack(), Cancelled()):
@@ -220,12 +220,13 @@ async def test_a_heartbeat_keeps_what_is_held_and_tells_of_batches_given_up(stor
     await submitted(store, 1, batch_id="batch_other")
     mine = [await claimed(store, "a", 0.5) for _ in range(2)]
     await claimed(store, "b", 0.1)
-    held = await store.renew("a", LEASE)
+    ids = [task.id for batch_id in ("batch_00000001", "batch_other") for task in await store.tasks(batch_id)]
+    held = await store.renew("a", ids, LEASE)
     assert {task_id: one.attempt for task_id, one in held.items()} == {claim.task.id: 1 for claim in mine}
     await asyncio.sleep(0.15)
     assert await store.expire() == 1
     await store.change(mine[0].batch.id, "cancelled")
-    held = await store.renew("a", LEASE)
+    held = await store.renew("a", ids, LEASE)
     assert [held[claim.task.id].given_up for claim in mine] == [True, mine[1].batch.id == mine[0].batch.id]
 
 

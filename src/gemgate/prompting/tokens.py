@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 IMAGE_TOKENS = 258
+IMAGE_TOKENS_OUT = 1290
+"""What Google publishes for one generated picture."""
 
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 

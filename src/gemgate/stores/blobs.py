@@ -17,6 +17,7 @@ from gemgate.errors import NotFound, StorageDown
 from gemgate.ports import Blob, BlobFacts
 
 TIMEOUT = timedelta(seconds=20)
+CHUNK = 1 << 20
 
 
 class ObjectBlobStore:
@@ -40,6 +41,23 @@ class ObjectBlobStore:
         except (BaseError, OSError) as error:
             raise _down(error) from None
         return True
+
+    async def put_file(self, key: str, path: Path, mime: str) -> None:
+        attributes: Any = None if self._local else {"Content-Type": mime}
+        try:
+            await obstore.put_async(self._store, key, path, attributes=attributes)
+        except (BaseError, OSError) as error:
+            raise _down(error) from None
+
+    async def chunks(self, key: str) -> AsyncIterator[bytes]:
+        try:
+            result = await obstore.get_async(self._store, key)
+            async for chunk in result.stream(CHUNK):
+                yield bytes(chunk)
+        except (FileNotFoundError, ValueError):
+            raise NotFound(f"There is no {key}", f"{key} 不存在") from None
+        except (BaseError, OSError) as error:
+            raise _down(error) from None
 
     async def get(self, key: str) -> Blob:
         try:
@@ -104,6 +122,17 @@ class SpoolingBlobStore:
             self._spooled[key] = mime
             self.waiting = len(self._spooled)
             return stored
+
+    async def put_file(self, key: str, path: Path, mime: str) -> None:
+        try:
+            await self._primary.put_file(key, path, mime)
+        except StorageDown:
+            await self._spool.put_file(key, path, mime)
+            self._spooled[key] = mime
+            self.waiting = len(self._spooled)
+
+    def chunks(self, key: str) -> AsyncIterator[bytes]:
+        return (self._spool if key in self._spooled else self._primary).chunks(key)
 
     async def get(self, key: str) -> Blob:
         if key in self._spooled:

@@ -27,9 +27,6 @@ from gemgate.web.streaming import HEADERS as STREAM_HEADERS
 
 router = APIRouter()
 
-IMAGE_TOKENS_OUT = 1290
-"""What Google publishes for one generated picture; an estimate like all of our counts."""
-
 
 @operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
 async def generations(request: Request, caller: Caller) -> Response:
@@ -84,7 +81,7 @@ async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -
     stamp = call.stamp("", request)
     text = tokens.estimate(wanted.request.prompt)
     shown = tokens.IMAGE_TOKENS * len(wanted.request.references)
-    usage = Usage(text + shown, IMAGE_TOKENS_OUT * len(images))
+    usage = Usage(text + shown, tokens.IMAGE_TOKENS_OUT * len(images))
     if wanted.stream:
         body = await asyncio.to_thread(openai_images.write_events, images, wanted, stamp, usage, image_tokens=shown)
         return Response(body, headers=STREAM_HEADERS)

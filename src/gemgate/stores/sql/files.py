@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, Row, delete, insert, or_, select
 
@@ -27,6 +28,11 @@ class SqlFileStore:
         async with self._database.writing() as connection:
             await connection.execute(insert(table).values(asdict(file)))
 
+    async def add_from(self, file: StoredFile, path: Path) -> None:
+        await self._blobs.put_file(_key(file.id), path, file.mime)
+        async with self._database.writing() as connection:
+            await connection.execute(insert(table).values(asdict(file)))
+
     async def get(self, file_id: str, owner: str) -> StoredFile | None:
         query = select(table).where(table.c.id == file_id, table.c.owner == owner, self._alive())
         async with self._database.reading() as connection:
@@ -36,6 +42,9 @@ class SqlFileStore:
     async def read(self, file: StoredFile) -> bytes:
         """The bytes; NotFound when somebody took them away."""
         return (await self._blobs.get(_key(file.id))).data
+
+    def chunks(self, file: StoredFile) -> AsyncIterator[bytes]:
+        return self._blobs.chunks(_key(file.id))
 
     async def list(self, owner: str, purpose: str | None = None) -> Sequence[StoredFile]:
         query = select(table).where(table.c.owner == owner, self._alive()).order_by(table.c.created_at.desc())

@@ -204,10 +204,12 @@ class SqlJobStore:
         changed = (await connection.execute(counts.returning(*batch.c))).one()
         return Claim(task_of(taken), batch_of(changed), owner)
 
-    async def renew(self, owner: str, seconds: float) -> Mapping[str, Held]:
+    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, Held]:
+        if not task_ids:
+            return {}
         extend = (
             update(task)
-            .where(task.c.status == "running", task.c.lease_owner == owner)
+            .where(task.c.id.in_(task_ids), task.c.status == "running", task.c.lease_owner == owner)
             .values(lease_until=epoch_now() + seconds)
             .returning(task.c.id, task.c.attempt, task.c.batch)
         )

@@ -1,0 +1,335 @@
+"""Orders of batches, and how they stand: what the doors call. No decision about a task is made here.
+
+A batch belongs to the tenant who ordered it; an admin sees all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gemgate import catalog
+from gemgate.dialects import wire
+from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
+from gemgate.dialects.simple_batches import BatchItem, BatchOrder
+from gemgate.errors import Conflict, ModelNotFound, NotFound
+from gemgate.files import Inline, Link, Source, Stored, StoredFile
+from gemgate.gateway import Gateway
+from gemgate.jobs.closing import Closer
+from gemgate.jobs.hooks import Herald, hook_subject
+from gemgate.jobs.stored import Wish, dump_wish, dumps
+from gemgate.jobs.worker import NEEDS, Worker
+from gemgate.ports import Caller, Clock, FileStore, JobStore, Vault
+from gemgate.work import Batch, BatchKind, BatchState, Hook, Tally, Task, TaskDraft
+
+IMAGES: tuple[BatchKind, ...] = ("images",)
+OPENAI: tuple[BatchKind, ...] = ("chat", "generations")
+KINDS: dict[Endpoint, BatchKind] = {"/v1/chat/completions": "chat", "/v1/images/generations": "generations"}
+WINDOW = 24 * 3600.0
+"""OpenAI's completion window, in seconds."""
+REFERENCES_KEPT = 30 * 24 * 3600.0
+"""Seconds that reference pictures of a batch are kept for its tasks and their retries."""
+SAMPLE = 20
+"""Tasks from whose ends the rate is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose order it is, and our own address as they called it."""
+
+    caller: Caller
+    base_url: str = ""
+
+
+@dataclass(slots=True)
+class Jobs:
+    """`lanes`: calls at once where no account is known yet (CONCURRENCY)."""
+
+    store: JobStore
+    worker: Worker
+    closer: Closer
+    herald: Herald
+    gateway: Gateway
+    files: FileStore
+    vault: Vault
+    clock: Clock
+    lanes: int
+    default_model: str
+    default_image_model: str
+    _watchers: defaultdict[str, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
+    _over: bool = False
+
+    def __post_init__(self) -> None:
+        self.worker.touched = self.touched
+
+    # Orders
+
+    async def known(self, origin: Origin, key: str, digest: str) -> Batch | None:
+        """The batch that came under this idempotency key before; Conflict when it was another order."""
+        found = await self.store.under_key(origin.caller.tenant, key) if key else None
+        if found is not None and found.digest != digest:
+            raise Conflict(
+                "This idempotency key was used for another order; choose a new one",
+                "该幂等键已用于另一份订单，请使用新的键",
+                param="idempotency_key",
+                code="idempotency_key_reused",
+            )
+        return found
+
+    async def order_images(self, order: BatchOrder, origin: Origin, digest: str) -> Batch:
+        """A batch of pictures, entered with all its tasks. The order was admitted and counted before."""
+        model = order.model or self.default_image_model
+        self._check_models(order)
+        if order.webhook[0]:
+            self.herald.check(order.webhook[0])
+        common = Wish(model, order.options)
+        kept: dict[str, Stored] = {}
+        tasks = [TaskDraft(item.prompt, await self._payload(item, common, origin, kept)) for item in order.items]
+        batch = Batch(
+            id="",
+            kind="images",
+            tenant=origin.caller.tenant,
+            created_at=self.clock.now(),
+            concurrency=min(order.concurrency, self._lanes()),
+            asked=order.concurrency,
+            priority=order.priority,
+            model=model,
+            as_base64=order.as_base64,
+            defaults=dump_wish(common),
+            about=dumps({"base_url": origin.base_url}),
+            idempotency_key=order.idempotency_key,
+            digest=digest,
+        )
+        return await self._submitted(batch, tasks, order.webhook, digits=8)
+
+    async def order_lines(
+        self,
+        endpoint: Endpoint,
+        lines: Sequence[BatchLine],
+        problems: Sequence[LineError],
+        about: dict[str, Any],
+        origin: Origin,
+    ) -> Batch:
+        """An OpenAI batch. With problems in its file it is entered as failed and nothing of it is run."""
+        now = self.clock.now()
+        kind = KINDS[endpoint]
+        about = {**about, "endpoint": endpoint, "base_url": origin.base_url}
+        batch = Batch(
+            id="",
+            kind=kind,
+            tenant=origin.caller.tenant,
+            created_at=now,
+            concurrency=self._lanes(),
+            asked=self._lanes(),
+            need="text" if kind == "chat" else "image",
+            model=str(lines[0].body.get("model") or "") if lines else "",
+            about=dumps(about),
+            expires_at=now + WINDOW,
+        )
+        if problems:
+            errors = [{"code": p.code, "message": p.message, "line": p.line, "param": p.param} for p in problems]
+            batch = replace(
+                batch, state="invalid", closed_at=now, ended_at=now, about=dumps({**about, "errors": errors})
+            )
+            return await self._submitted(batch, [], ("", ""), digits=32)
+        tasks = await asyncio.to_thread(lambda: [_draft(line, kind) for line in lines])
+        return await self._submitted(batch, tasks, ("", ""), digits=32)
+
+    async def _submitted(
+        self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str], *, digits: int
+    ) -> Batch:
+        while True:
+            fresh = replace(batch, id="batch_" + secrets.token_hex(digits // 2))
+            fresh = replace(fresh, hook=await self._hook(fresh.id, *hook))
+            try:
+                entered = await self.store.submit(fresh, tasks)
+            except Conflict:
+                continue  # the id is taken; eight digits are few
+            self.touched(entered.id)
+            self.worker.wake()
+            return entered
+
+    async def _hook(self, batch_id: str, url: str, secret: str) -> Hook:
+        if not secret:
+            return Hook(url)
+        sealed = await self.vault.seal(hook_subject(batch_id), {"secret": secret})
+        return Hook(url, sealed.text, sealed.key_id)
+
+    def _check_models(self, order: BatchOrder) -> None:
+        """ModelNotFound at once for a model that nobody can have, with the item that names it."""
+        offers = self.gateway.pool.offers()
+        for at, item in enumerate(order.items):
+            if item.model is None:
+                continue
+            try:
+                catalog.resolve(item.model, offers)
+            except ModelNotFound as error:
+                raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
+
+    async def _payload(self, item: BatchItem, common: Wish, origin: Origin, kept: dict[str, Stored]) -> str:
+        """What the item wants beyond the batch; bytes that came with it become a file, the same ones once."""
+        if item.model is None and item.options is None and not item.references:
+            return ""
+        references = tuple([await self._kept(source, origin, kept) for source in item.references])
+        return dump_wish(Wish(item.model or common.model, item.options or common.options, references))
+
+    async def _kept(self, source: Source, origin: Origin, kept: dict[str, Stored]) -> Stored | Link:
+        if not isinstance(source, Inline):
+            return source
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(source.data).hexdigest())
+        if digest not in kept:
+            tenant, now = origin.caller.tenant, self.clock.now()
+            over = now + REFERENCES_KEPT
+            mime = source.mime or "application/octet-stream"
+            file = StoredFile(
+                f"file-{secrets.token_hex(16)}",
+                tenant,
+                "reference",
+                mime,
+                len(source.data),
+                digest,
+                "vision",
+                now,
+                over,
+            )
+            await self.files.add(file, source.data)
+            kept[digest] = Stored(file.id)
+        return kept[digest]
+
+    def _lanes(self) -> int:
+        """Calls at once that all accounts together take."""
+        return sum(member.lanes for member in self.gateway.pool.members) or self.lanes
+
+    # How they stand
+
+    async def get(self, caller: Caller, batch_id: str, kinds: Sequence[BatchKind]) -> Batch:
+        """A batch of the caller's; NotFound."""
+        batch = await self.store.get(scope(caller), batch_id)
+        if batch is None or batch.kind not in kinds:
+            raise batch_not_found(batch_id)
+        return batch
+
+    async def page(self, batch: Batch, offset: int, limit: int) -> tuple[list[Task], int | None]:
+        """Tasks that are done or failed, in their order, from number `offset` on; and where the next page begins."""
+        tasks = list(await self.store.tasks(batch.id, status=("done", "failed"), after=offset - 1, limit=limit + 1))
+        return tasks[:limit], tasks[limit].seq if len(tasks) > limit else None
+
+    async def eta(self, batch: Batch) -> float | None:
+        """Seconds until the end at the rate of the last tasks; None while that is not known."""
+        if batch.state != "active" or not batch.tally.open or batch.settled < 2:
+            return None
+        last = await self.store.ended(batch.id, batch.settled - SAMPLE, SAMPLE)
+        if len(last) < 2:
+            return None
+        span = last[-1].finished_at - last[0].finished_at
+        return self._rest(batch) + batch.tally.open * span / (len(last) - 1)
+
+    def _rest(self, batch: Batch) -> float:
+        """Seconds for which no account can go on with it."""
+        if self.gateway.pool.background_lanes(NEEDS[batch.need]):
+            return 0.0
+        return self.gateway.pool.nobody(NEEDS[batch.need]).retry_after or 0.0
+
+    def waiting_for(self, batch: Batch, language: str) -> str:
+        """Why nothing of it can run now; "" when something can, or nothing is left."""
+        if batch.state != "active" or not batch.tally.open or self.gateway.pool.background_lanes(NEEDS[batch.need]):
+            return ""
+        return self.gateway.pool.nobody(NEEDS[batch.need]).text(language)
+
+    async def stats(self) -> Tally:
+        return await self.store.stats()
+
+    async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
+        """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""
+        event = asyncio.Event()
+        self._watchers[batch_id].add(event)
+        try:
+            while not self._over:
+                yield
+                event.clear()
+                waiting = asyncio.ensure_future(event.wait())
+                await asyncio.wait({waiting}, timeout=self.worker.rules.poll)
+                waiting.cancel()
+        finally:
+            self._watchers[batch_id].discard(event)
+            if not self._watchers[batch_id]:
+                del self._watchers[batch_id]
+
+    def touched(self, batch_id: str) -> None:
+        """The batch changed: tell those who watch; it may have ended."""
+        self.closer.wake()
+        for event in self._watchers.get(batch_id, ()):
+            event.set()
+
+    # What is done with them
+
+    async def change(self, batch: Batch, state: BatchState) -> Batch:
+        """Pause, resume or cancel; Conflict when it has ended before."""
+        changed = await self.store.change(batch.id, state)
+        if changed is None:
+            raise batch_not_found(batch.id)
+        if changed.state != state:
+            raise Conflict(
+                f"The batch has ended as {changed.state}; only a batch that is under way can be changed",
+                "批次已结束，无法更改",
+                code="batch_ended",
+            )
+        if state == "cancelled":
+            self.worker.give_up(batch.id)
+        self._changed(batch.id)
+        return changed
+
+    async def again(self, batch: Batch) -> Batch:
+        """Queue what failed or was cancelled once more; Conflict when nothing did."""
+        if not batch.tally.failed + batch.tally.cancelled:
+            raise Conflict("Nothing of this batch failed", "该批次没有失败的任务", code="nothing_to_retry")
+        changed = await self.store.again(batch.id)
+        if changed is None:
+            raise batch_not_found(batch.id)
+        self._changed(batch.id)
+        return changed
+
+    def _changed(self, batch_id: str) -> None:
+        self.touched(batch_id)
+        self.worker.wake()
+
+    async def forget_before(self, moment: float) -> int:
+        return await self.store.forget_before(moment)
+
+    async def stop(self) -> None:
+        """The process ends: whoever watches is let go, what runs is given back."""
+        self._over = True
+        for events in tuple(self._watchers.values()):
+            for event in events:
+                event.set()
+        await self.worker.stop()
+
+
+def scope(caller: Caller) -> str | None:
+    """Whose batches a caller sees: their key's; an admin without a key everybody's."""
+    return None if caller.admin and not caller.tenant else caller.tenant
+
+
+def digest_of(body: bytes) -> str:
+    """Tells orders apart that come under the same idempotency key."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def batch_not_found(batch_id: str) -> NotFound:
+    return NotFound(
+        f"There is no batch {batch_id[:100]}", f"批次 {batch_id[:100]} 不存在", param="batch_id", code="batch_not_found"
+    )
+
+
+def _draft(line: BatchLine, kind: BatchKind) -> TaskDraft:
+    prompt = line.body.get("prompt") if kind == "generations" else ""
+    return TaskDraft(prompt if isinstance(prompt, str) else "", wire.dumps(_payload_of(line)).decode())
+
+
+def _payload_of(line: BatchLine) -> dict[str, Any]:
+    return {"custom_id": line.custom_id, "body": line.body}

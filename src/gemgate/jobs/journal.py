@@ -1,0 +1,60 @@
+"""The journal of one run of a task: what it leaves at Google is written down before anything depends on it.
+
+Every note is fenced. A run that has lost its task (it was stopped too long, and another took over) learns it right
+before its prompt would leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gemgate.errors import GatewayError, StorageDown
+from gemgate.policy.backoff import Verdict
+from gemgate.ports import JobStore
+from gemgate.work import Claim, Trail
+
+
+class LeaseLost(Exception):
+    """Another run has the task now. Nobody is to blame, and nothing more may be done for it."""
+
+
+class NotNoted(Exception):
+    """The database is away, so the prompt did not leave: the task can be had again at once."""
+
+
+class TaskJournal:
+    """`gateway`'s Journal for a claim. `part`: which of the task's generations is under way."""
+
+    def __init__(self, store: JobStore, claim: Claim) -> None:
+        self._store = store
+        self._claim = claim
+        self._part = claim.task.trail.part
+        self.earlier = claim.task.trail
+        self.trail: Trail | None = None
+
+    def begin(self, part: int) -> None:
+        """Another generation of the same task begins."""
+        left = self._claim.task.trail
+        self._part = part
+        self.earlier = left if left.part == part else Trail(part=part)
+        self.trail = None
+
+    async def note(self, trail: Trail) -> None:
+        trail = replace(trail, part=self._part)
+        try:
+            if not await self._store.note(self._claim, trail):
+                raise LeaseLost
+        except StorageDown:
+            if not trail.cid:
+                raise NotNoted from None
+            # What was not sent can wait; an answer that comes in is worth more than its note.
+        self.trail = trail
+
+    def left(self, error: GatewayError, verdict: Verdict, *, concluded: bool) -> Trail:
+        """What the next run should look for after this one failed. concluded: Google's answer is known to be none."""
+        if self.trail is not None:
+            known = error.generated == "no" or concluded
+            return Trail(part=self._part) if known else self.trail
+        if verdict.kind == "again" and self.earlier.picture:
+            return replace(self.earlier, picture="")  # it could not be fetched by its reference; the chat may show it
+        return self.earlier

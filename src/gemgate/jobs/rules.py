@@ -1,0 +1,29 @@
+"""The figures of the job engine. Tests put smaller ones in; nothing else about it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gemgate.policy.backoff import Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class JobRules:
+    """Seconds.
+
+    lease: how long a task stays with a process that says nothing; it says so three times as often.
+    poll:  how often a worker looks for what nobody told it about.
+    grace: what running tasks get to end when the process stops; then they are given back.
+    closing: how long the files of a batch may take. hooks: waits between tries to tell a webhook.
+    """
+
+    lease: float = 30.0
+    poll: float = 1.0
+    grace: float = 5.0
+    closing: float = 900.0
+    hooks: tuple[float, ...] = (10.0, 60.0, 300.0, 1800.0)
+    backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def beat(self) -> float:
+        return self.lease / 3

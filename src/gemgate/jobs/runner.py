@@ -1,0 +1,208 @@
+"""Carries out one task by the gateway, exactly as a single request would be, and says what to store of it.
+
+A picture is looked for under the task's own name before anything is generated, and is stored under that name before the
+task is settled: a finished picture is never made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gemgate import catalog
+from gemgate.attachments import Attachments
+from gemgate.catalog import ModelCard
+from gemgate.chat import Reply, afold
+from gemgate.dialects import openai_chat, openai_images, wire
+from gemgate.dialects.wire import Stamp
+from gemgate.errors import (
+    BadRequest,
+    ClientError,
+    GatewayError,
+    ModelGone,
+    ModelNotFound,
+    NoAccount,
+    Refused,
+    StorageDown,
+)
+from gemgate.files import Source
+from gemgate.gateway import Admission, Gateway
+from gemgate.image_pipeline import Order
+from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
+from gemgate.jobs.journal import TaskJournal
+from gemgate.jobs.stored import dumps, image_value, load_wish, loads
+from gemgate.ports import Caller, Clock, Quota
+from gemgate.work import Batch, Claim, Done, Task
+
+PARTS = 16
+"""Names set aside for each task: one for each of its generations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    gateway: Gateway
+    attachments: Attachments
+    clock: Clock
+    default_model: str
+    default_image_model: str
+
+    async def run(self, claim: Claim, journal: TaskJournal) -> Done:
+        """The result to store. GatewayError says why there is none."""
+        match claim.batch.kind:
+            case "images":
+                return await self._picture(claim, journal)
+            case "generations":
+                return await self._pictures(claim, journal)
+            case "chat":
+                return await self._chat(claim, journal)
+
+    async def _picture(self, claim: Claim, journal: TaskJournal) -> Done:
+        wish = load_wish(claim.task.payload or claim.batch.defaults)
+        image = await self._made(claim, journal, wish.model, wish.options, wish.references)
+        return Done(dumps(image_value(image)))
+
+    async def _pictures(self, claim: Claim, journal: TaskJournal) -> Done:
+        """A line for /v1/images/generations: its `n` pictures one after the other, each a generation of its own."""
+        call = generations_call(claim.task)
+        request = call.request
+        made: list[dict[str, Any]] = []
+        failures: list[GatewayError] = []
+        for part in range(request.n):
+            journal.begin(part)
+            model = request.model or self.default_image_model
+            try:
+                image = await self._made(claim, journal, model, request.options, request.references, part)
+            except (ClientError, Refused, ModelGone) as error:
+                failures.append(error)
+            else:
+                made.append(image_value(image))
+        if not made:
+            raise failures[0]
+        errors = [openai_images.envelope(error, "en", "")[1]["error"] for error in failures]
+        return Done(dumps({"created": int(self.clock.now()), "pictures": made, "errors": errors}))
+
+    async def _chat(self, claim: Claim, journal: TaskJournal) -> Done:
+        """A line for /v1/chat/completions: never kept in the account's history (decisions.md 8)."""
+        task, batch = claim.task, claim.batch
+        body = wire.read(openai_chat.ChatCompletionRequest, line_of(task)["body"])
+        request = replace(openai_chat.read_request(body), stream=False, temporary=True, conversation_id=None)
+        card = self._card(request.model or self.default_model)
+        admission = Admission(card, Quota(), _caller(batch))
+        replies: list[Reply] = []
+        for part in range(request.n):
+            journal.begin(part)
+            answer = self.gateway.chat(request, admission, background=True, journal=journal)
+            async with aclosing(answer) as events:
+                replies.append(await afold(events))
+        digest = hashlib.sha256(task.id.encode()).hexdigest()
+        stamp = Stamp(f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.about).get("base_url", ""))
+        return Done(dumps(openai_chat.write(replies, stamp, body.model or card.id)))
+
+    async def _made(
+        self,
+        claim: Claim,
+        journal: TaskJournal,
+        model: str,
+        options: ImageOptions,
+        references: Sequence[Source],
+        part: int = 0,
+    ) -> GeneratedImage:
+        """The picture that an earlier run stored, or a new one, stored."""
+        task, batch = claim.task, claim.batch
+        if not task.prompt.strip():
+            raise BadRequest("prompt is empty", "prompt 为空", param="prompt")
+        card = self._card(model)
+        caller = _caller(batch)
+        if options.long_side is None and card.long_side is not None:
+            options = replace(options, long_side=card.long_side)
+        order = Order(
+            task.prompt,
+            card.id,
+            options,
+            caller,
+            batch=batch.id,
+            key=picture_key(batch.id, task.seq, part),
+            created_at=batch.created_at,
+        )
+        pictures = self.gateway.pictures
+        if task.attempt > 1 and (image := await pictures.stored_for(order)):
+            return image
+        uploads = await self.attachments.load(references, batch.tenant, pictures_only=True)
+        image = await self.gateway.generate_image(
+            ImageRequest(task.prompt, model, options=options),
+            Admission(card, Quota(), caller),
+            uploads,
+            order=replace(order, references=tuple(upload.sha256 for upload in uploads)),
+            background=True,
+            journal=journal,
+        )
+        if not image.name:
+            raise StorageDown(
+                f"The picture was made and could not be stored: {image.note}",
+                f"图片已生成但无法存储：{image.note}",
+                generated="maybe",
+                code="storage_unavailable",
+            )
+        return image
+
+    def _card(self, model: str) -> ModelCard:
+        """The model as it is offered now. One that only an account still signing in may have is waited for."""
+        pool = self.gateway.pool
+        try:
+            return catalog.resolve(model, pool.offers())
+        except ModelNotFound:
+            if all(member.is_open for member in pool.members):
+                raise
+            raise NoAccount(
+                f"No account that is signed in has the model {model}",
+                f"已登录的账号中没有模型 {model}",
+                code="no_account",
+            ) from None
+
+    def failure(self, claim: Claim, error: GatewayError) -> str:
+        """What the error file of an OpenAI batch will say of a task that failed; nothing for other batches."""
+        if claim.batch.kind == "images":
+            return ""
+        status, body = openai_chat.envelope(error, loads(claim.batch.about).get("language", "en"), "")
+        return dumps({"status": status, "body": body})
+
+    def may_come(self, claim: Claim, error: GatewayError) -> bool:
+        """Whether an account that is out of service now has the model that those in service lack."""
+        if error.code != "model_not_available":
+            return False
+        model = self._model_of(claim)
+        card = catalog.resolve(model, self.gateway.pool.offers())
+        return any(
+            not member.is_open or (card.offer(member.offers) and not member.standing(card.capability).usable)
+            for member in self.gateway.pool.members
+        )
+
+    def _model_of(self, claim: Claim) -> str:
+        if claim.batch.kind == "images":
+            return load_wish(claim.task.payload or claim.batch.defaults).model
+        default = self.default_model if claim.batch.kind == "chat" else self.default_image_model
+        return str(line_of(claim.task)["body"].get("model") or default)
+
+
+def picture_key(batch_id: str, seq: int, part: int) -> str:
+    """Six hex digits of the task for its picture's name, no two alike within a batch."""
+    base = int(hashlib.sha256(batch_id.encode()).hexdigest()[:6], 16)
+    return f"{(base + seq * PARTS + part) & 0xFFFFFF:06x}"
+
+
+def line_of(task: Task) -> dict[str, Any]:
+    """A line of OpenAI's input file: `{custom_id, body}`."""
+    line: dict[str, Any] = loads(task.payload)
+    return line
+
+
+def generations_call(task: Task) -> openai_images.ImagesCall:
+    """The words of a line for /v1/images/generations."""
+    return openai_images.read_generations(wire.read(openai_images.GenerationsRequest, line_of(task)["body"]))
+
+
+def _caller(batch: Batch) -> Caller:
+    return Caller(tenant=batch.tenant, client="batch")

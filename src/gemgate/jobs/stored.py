@@ -1,0 +1,71 @@
+"""What the job store keeps as JSON text: wishes for pictures, where references come from, facts of made pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import orjson
+
+from gemgate.files import Inline, Link, Source, Stored
+from gemgate.images import GeneratedImage, ImageOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one picture of a batch shall be like; `references` are ids of stored files or links, never bytes."""
+
+    model: str
+    options: ImageOptions = field(default_factory=ImageOptions)
+    references: tuple[Source, ...] = ()
+
+
+def dump_wish(wish: Wish) -> str:
+    options = {name: value for name, value in asdict(wish.options).items() if value != _PLAIN[name]}
+    value = {"model": wish.model, "options": options, "references": [_dump_source(one) for one in wish.references]}
+    return orjson.dumps(value).decode()
+
+
+def load_wish(text: str) -> Wish:
+    value = orjson.loads(text)
+    references = tuple(_load_source(one) for one in value["references"])
+    return Wish(value["model"], ImageOptions(**value["options"]), references)
+
+
+_PLAIN = asdict(ImageOptions())
+
+
+def _dump_source(source: Source) -> dict[str, str]:
+    match source:
+        case Stored(id=file_id):
+            return {"file": file_id}
+        case Link(url=url):
+            return {"url": url}
+        case Inline():
+            raise AssertionError("bytes are stored as a file first")
+
+
+def _load_source(value: Mapping[str, str]) -> Source:
+    return Stored(value["file"]) if "file" in value else Link(value["url"])
+
+
+_FACTS = tuple(one.name for one in fields(GeneratedImage) if one.name not in ("data", "url", "prompt"))
+
+
+def image_value(image: GeneratedImage) -> dict[str, Any]:
+    """The facts of a stored picture; its address is made when somebody asks, its prompt stands in the task."""
+    return {name: getattr(image, name) for name in _FACTS}
+
+
+def image_of(value: Mapping[str, Any], prompt: str) -> GeneratedImage:
+    return GeneratedImage(**value, prompt=prompt)
+
+
+def dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def loads(text: str) -> Any:
+    """What `dumps` wrote; {} for an empty text."""
+    return orjson.loads(text) if text else {}

@@ -1,0 +1,287 @@
+"""Claims tasks, runs them, and settles them, for as long as the process lives.
+
+A task belongs to this process while its lease lasts; the heartbeat extends it, however long a generation takes. Claims
+are made only while an account could take the call, so a batch whose accounts all rest waits in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemgate.accounts import Capability
+from gemgate.errors import AccountError, Blocked, ClientError, GatewayError, ModelGone, Refused, StorageDown
+from gemgate.jobs.journal import LeaseLost, NotNoted, TaskJournal
+from gemgate.jobs.rules import JobRules
+from gemgate.jobs.runner import Runner
+from gemgate.policy.backoff import Verdict, judge, may_be_asked_again
+from gemgate.pool import AccountPool
+from gemgate.ports import Clock, Dice, Fact, Held, JobStore, Observer
+from gemgate.work import Cancelled, Claim, Done, Failed, GivenBack, Later, Need, Settled
+
+NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text"}
+MOST_RUNS = 100
+"""Runs of one task after which it is given up: something in it ends the process each time."""
+
+Data = dict[str, str | int | float | bool | None]
+
+
+@dataclass(eq=False, slots=True)
+class _Run:
+    """A task under way here. why: for what reason it is being stopped, "" = it is not. ended: only its row is left."""
+
+    claim: Claim
+    journal: TaskJournal
+    began: float
+    task: asyncio.Task[None] | None = None
+    why: Literal["", "lost", "given up", "stopping"] = ""
+    ended: bool = False
+
+    def stop(self, why: Literal["lost", "given up", "stopping"]) -> None:
+        if not self.why and not self.ended and self.task is not None:
+            self.why = why
+            self.task.cancel()
+
+
+@dataclass(slots=True)
+class Worker:
+    """`owner`: this process, told from every other one that ever ran. `touched` hears of batches that changed."""
+
+    store: JobStore
+    runner: Runner
+    pool: AccountPool
+    owner: str
+    clock: Clock
+    dice: Dice
+    observer: Observer
+    rules: JobRules
+    touched: Callable[[str], None] = lambda batch_id: None
+    _runs: dict[str, _Run] = field(default_factory=dict)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: bool = False
+
+    @property
+    def running(self) -> int:
+        return len(self._runs)
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._woken.set()
+
+    async def work(self) -> None:
+        """Until it is cancelled; then what runs is given back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._every(self.rules.beat, self._beat))
+                group.create_task(self._listen())
+                await self._begin()
+                while True:
+                    self._woken.clear()
+                    await self._unless_away(self._fill)
+                    await self._rest(self.rules.poll)
+        finally:
+            await self._give_back()
+
+    async def stop(self) -> None:
+        """Claim nothing more, let what runs end within the grace, and give the rest back."""
+        self._stopping = True
+        ending = [run.task for run in self._runs.values() if run.task is not None]
+        if ending:
+            await asyncio.wait(ending, timeout=self.rules.grace)
+        await self._give_back()
+
+    def give_up(self, batch_id: str) -> None:
+        """A batch was cancelled: stop what runs of it here."""
+        for run in self._runs.values():
+            if run.claim.batch.id == batch_id:
+                run.stop("given up")
+
+    async def _begin(self) -> None:
+        """Nobody else can hold a lease beside a SQLite file whose only worker we are: what is held is a dead one's."""
+
+        async def free() -> None:
+            if await self.store.sole() and (freed := await self.store.free()):
+                self._note("tasks.freed", {"count": freed})
+
+        await self._unless_away(free)
+
+    async def _fill(self) -> None:
+        """Take back what ran out elsewhere, then claim for every lane there is."""
+        if lapsed := await self.store.expire():
+            self._note("tasks.lapsed", {"count": lapsed})
+        while needs := self._room():
+            claim = await self.store.claim(self.owner, needs, self.rules.lease)
+            if claim is None:
+                return
+            self._start(claim)
+
+    def _room(self) -> list[Need]:
+        """What could be run now: for what there are accounts that take calls, and lanes for one more."""
+        if self._stopping:
+            return []
+        return [need for need, ability in NEEDS.items() if len(self._runs) < self.pool.background_lanes(ability)]
+
+    def _start(self, claim: Claim) -> None:
+        run = _Run(claim, TaskJournal(self.store, claim), self.clock.monotonic())
+        self._runs[claim.task.id] = run
+        run.task = asyncio.create_task(self._run(run), name=claim.task.id)
+        self.touched(claim.batch.id)
+
+    async def _run(self, run: _Run) -> None:
+        try:
+            outcome = await self._outcome(run)
+            run.ended = True
+            if outcome is not None:
+                await self._settle(run, outcome)
+        finally:
+            del self._runs[run.claim.task.id]
+            self.touched(run.claim.batch.id)
+            self.wake()
+
+    async def _outcome(self, run: _Run) -> Settled | None:
+        """How the run ended; None when there is nothing to say because somebody else has the task."""
+        claim = run.claim
+        if claim.task.attempt > MOST_RUNS:
+            return Failed("worker_lost", f"It ended its process {MOST_RUNS} times", f"任务已中断 {MOST_RUNS} 次", True)
+        try:
+            return await self.runner.run(claim, run.journal)
+        except LeaseLost:
+            self._note("task.lost", _about(claim))
+            return None
+        except NotNoted:
+            return GivenBack()
+        except GatewayError as error:
+            return self._judged(run, error)
+        except asyncio.CancelledError:
+            match run.why:
+                case "lost":
+                    return None
+                case "given up":
+                    return Cancelled()
+                case _:
+                    return GivenBack()
+        except Exception as bug:  # noqa: BLE001 - the door of tasks: a bug must not leave one held for ever
+            self._note("task.crashed", _about(claim) | {"why": f"{type(bug).__name__}: {bug}", "trace": _trace(bug)})
+            return Failed("internal_error", "Something went wrong inside gemgate", "gemgate 内部错误", True)
+
+    def _judged(self, run: _Run, error: GatewayError) -> Settled:
+        """The table of `policy.backoff`, and what the next run should know."""
+        claim, rules = run.claim, self.rules.backoff
+        if isinstance(error, StorageDown) and error.code == "database_unavailable":
+            verdict = Verdict("wait", self.rules.poll)
+        elif self.runner.may_come(claim, error):
+            verdict = Verdict("wait", rules.look_again)
+        else:
+            in_service = self._in_service(run)
+            verdict = judge(error, claim.task.failures, in_service=in_service, dice=self.dice(), rules=rules)
+        code = error.code or error.kind
+        if verdict.kind == "fail":
+            result = self.runner.failure(claim, error)
+            return Failed(code, error.en, error.zh, may_be_asked_again(error), result)
+        concluded = isinstance(error, AccountError | Blocked | ClientError | Refused | ModelGone)
+        trail = run.journal.left(error, verdict, concluded=concluded)
+        return Later(verdict.after, verdict.kind == "again", code, error.en, error.zh, trail)
+
+    def _in_service(self, run: _Run) -> bool:
+        """Whether the account that ran it takes calls as before; without one, whether any does."""
+        ability = NEEDS[run.claim.batch.need]
+        sent = run.journal.trail
+        member = self.pool.member(sent.account) if sent is not None else None
+        members = [member] if member is not None else self.pool.members
+        return any(one.is_open and one.standing(ability).usable for one in members)
+
+    async def _settle(self, run: _Run, outcome: Settled) -> None:
+        """Write it down, however long the database is away; after that nobody else can."""
+        while True:
+            try:
+                counted = await self.store.settle(run.claim, outcome)
+                break
+            except StorageDown:
+                await self.clock.sleep(self.rules.poll)
+        data = _about(run.claim)
+        data["seconds"] = round(self.clock.monotonic() - run.began, 3)
+        match outcome:
+            case _ if not counted:
+                self._note("task.lost", data)
+            case Done():
+                self._note("task.done", data)
+            case Failed(code, en):
+                self._note("task.failed", data | {"code": code, "why": en})
+            case Later(after, counts, code, en):
+                self._note("task.waiting", data | {"code": code, "why": en, "after": round(after, 2), "try": counts})
+            case _:
+                self._note("task.given_back", data)
+
+    async def _beat(self) -> None:
+        """Extend our leases, and let go of what is not ours any more."""
+        before = list(self._runs.values())
+        held = await self.store.renew(self.owner, [run.claim.task.id for run in before], self.rules.lease)
+        for run in before:
+            still: Held | None = held.get(run.claim.task.id)
+            if still is None or still.attempt != run.claim.task.attempt:
+                run.stop("lost")
+            elif still.given_up:
+                run.stop("given up")
+
+    async def _listen(self) -> None:
+        """Hear of changes by other processes; without that there is the poll."""
+        while True:
+            try:
+                async with aclosing(self.store.changes()) as changes:
+                    async for batch_id in changes:
+                        self.touched(batch_id)
+                        self.wake()
+                return
+            except StorageDown:
+                await self.clock.sleep(5.0)
+
+    async def _every(self, seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self.clock.sleep(seconds)
+            await self._unless_away(deed)
+
+    async def _unless_away(self, deed: Callable[[], Awaitable[None]]) -> None:
+        """Do it; while the database is away nothing can be done, and that is not the end."""
+        try:
+            await deed()
+        except StorageDown as error:
+            self._note("tasks.waiting", {"why": error.en})
+
+    async def _rest(self, seconds: float) -> None:
+        """Until somebody wakes us, or so long."""
+        resting = asyncio.ensure_future(self.clock.sleep(seconds))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait({resting, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            resting.cancel()
+            woken.cancel()
+
+    async def _give_back(self) -> None:
+        """Stop everything that runs; the leases are free for the next process at once."""
+        runs = [run.task for run in self._runs.values() if run.task is not None]
+        for run in tuple(self._runs.values()):
+            run.stop("stopping")
+        if runs:
+            await asyncio.wait(runs, timeout=self.rules.grace)
+
+    def _note(self, name: str, data: Data) -> None:
+        self.observer.note(Fact(name, data=data))
+
+
+def _trace(bug: Exception) -> str:
+    return "".join(traceback.format_exception(bug, limit=-6))
+
+
+def _about(claim: Claim) -> Data:
+    return {
+        "batch": claim.batch.id,
+        "task": claim.task.id,
+        "kind": claim.batch.kind,
+        "attempt": claim.task.attempt,
+        "failures": claim.task.failures,
+    }
