@@ -19,6 +19,7 @@ from gemgate.ports import (
     Conversation,
     Fact,
     Fetched,
+    ImageFound,
     ImageRef,
     Picture,
     Piece,
@@ -82,7 +83,8 @@ class Facts:
         return [fact for fact in self.facts if fact.name == name]
 
 
-Line = str | GatewayError | Callable[[Prompt], "str | GatewayError"]
+Line = str | bytes | GatewayError | Callable[[Prompt], "str | bytes | GatewayError"]
+"""What is said to a prompt: text, a picture's bytes, or an error."""
 
 
 class ScriptedUpstream:
@@ -101,6 +103,9 @@ class ScriptedUpstream:
         self.prompts: list[Prompt] = []
         self.gate: asyncio.Event | None = None
         self.closed = False
+        self.uploads: dict[str, Upload] = {}
+        self.under_way = 0
+        self._pictures: dict[str, bytes] = {}
 
     async def open(self, cookies: Cookies | None) -> Opened:
         self.opened_with.append(cookies)
@@ -112,21 +117,33 @@ class ScriptedUpstream:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         self.prompts.append(prompt)
         line = self.lines.pop(0) if len(self.lines) > 1 else self.lines[0]
-        if self.gate is not None:
-            await self.gate.wait()
-        said = line(prompt) if callable(line) else line
-        if isinstance(said, GatewayError):
-            raise said
-        number = len(self.prompts)
-        yield Answering(f"c_{number}")
-        yield TextDelta(said)
-        yield Answered(Thread((f"c_{number}", f"r_{number}", f"rc_{number}")), said)
+        self.under_way += 1
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            said = line(prompt) if callable(line) else line
+            if isinstance(said, GatewayError):
+                raise said
+            number = len(self.prompts)
+            cid = f"c_{number}"
+            yield Answering(cid)
+            if isinstance(said, bytes):
+                self._pictures[cid] = said
+                yield ImageFound(ImageRef("", cid, cid, f"r_{number}", f"rc_{number}"))
+                said = ""
+            else:
+                yield TextDelta(said)
+            yield Answered(Thread((cid, f"r_{number}", f"rc_{number}")), said)
+        finally:
+            self.under_way -= 1
 
     async def upload(self, upload: Upload) -> str:
-        return f"/uploads/{upload.sha256}"
+        handle = f"/uploads/{upload.sha256}"
+        self.uploads[handle] = upload
+        return handle
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
-        raise NotImplementedError
+        return Fetched(self._pictures[ref.image_id], "image/png", "full_size")
 
     async def read_chat(self, cid: str) -> list[Piece] | None:
         return None

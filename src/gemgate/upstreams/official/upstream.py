@@ -192,8 +192,9 @@ class OfficialUpstream:
             context = ssl.create_default_context()
             if self._ca_file:
                 context.load_verify_locations(self._ca_file)
+            # A connection of its own for each call: on a kept one a dead peer looks like a prompt that arrived.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=context),
+                connector=aiohttp.TCPConnector(limit=0, ssl=context, force_close=True),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._deadlines.connect),
             )
         return self._session
