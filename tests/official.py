@@ -239,10 +239,11 @@ def _wrong_part(part: dict[str, Any]) -> list[str]:
     if set(part) == {"text"} and part["text"]:
         return []
     inline = part.get("inlineData")
-    if set(part) != {"inlineData"} or set(inline or ()) != {"mimeType", "data"} or "/" not in inline["mimeType"]:
+    mime = (inline or {}).get("mimeType") or (inline or {}).get("mime_type", "")  # its own clients write both
+    if set(part) != {"inlineData"} or len(inline) != 2 or "/" not in mime or not isinstance(inline.get("data"), str):
         return [f"a part that is neither text nor inlineData: {sorted(part)}"]
     try:
-        base64.b64decode(inline["data"], validate=True)
+        base64.b64decode(inline["data"].replace("-", "+").replace("_", "/"), validate=True)
     except (binascii.Error, ValueError):
         return ["inlineData is not base64"]
     return []
