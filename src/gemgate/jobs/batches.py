@@ -48,7 +48,7 @@ class Origin:
 
 @dataclass(slots=True)
 class Jobs:
-    """`lanes`: calls at once where no account is known yet (CONCURRENCY)."""
+    """What doors call. `lanes`: calls at once where no account is known yet (CONCURRENCY)."""
 
     store: JobStore
     worker: Worker
@@ -59,7 +59,6 @@ class Jobs:
     vault: Vault
     clock: Clock
     lanes: int
-    default_model: str
     default_image_model: str
     _watchers: defaultdict[str, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
     _over: bool = False
@@ -81,12 +80,22 @@ class Jobs:
             )
         return found
 
-    async def order_images(self, order: BatchOrder, origin: Origin, digest: str) -> Batch:
-        """A batch of pictures, entered with all its tasks. The order was admitted and counted before."""
-        model = order.model or self.default_image_model
-        self._check_models(order)
+    def check(self, order: BatchOrder) -> None:
+        """What can be told at once: ModelNotFound with the item that names it, BadRequest for a private webhook."""
+        offers = self.gateway.pool.offers()
+        for at, item in enumerate(order.items):
+            if item.model is None:
+                continue
+            try:
+                catalog.resolve(item.model, offers)
+            except ModelNotFound as error:
+                raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
         if order.webhook[0]:
             self.herald.check(order.webhook[0])
+
+    async def order_images(self, order: BatchOrder, origin: Origin, digest: str) -> Batch:
+        """A batch of pictures, entered with all its tasks. The order was checked, admitted and counted before."""
+        model = order.model or self.default_image_model
         common = Wish(model, order.options)
         kept: dict[str, Stored] = {}
         tasks = [TaskDraft(item.prompt, await self._payload(item, common, origin, kept)) for item in order.items]
@@ -159,17 +168,6 @@ class Jobs:
             return Hook(url)
         sealed = await self.vault.seal(hook_subject(batch_id), {"secret": secret})
         return Hook(url, sealed.text, sealed.key_id)
-
-    def _check_models(self, order: BatchOrder) -> None:
-        """ModelNotFound at once for a model that nobody can have, with the item that names it."""
-        offers = self.gateway.pool.offers()
-        for at, item in enumerate(order.items):
-            if item.model is None:
-                continue
-            try:
-                catalog.resolve(item.model, offers)
-            except ModelNotFound as error:
-                raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
 
     async def _payload(self, item: BatchItem, common: Wish, origin: Origin, kept: dict[str, Stored]) -> str:
         """What the item wants beyond the batch; bytes that came with it become a file, the same ones once."""

@@ -1,0 +1,239 @@
+"""Routes of picture batches in the simple dialect: order, watch, steer, fetch (spec 1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import StreamingResponse
+
+from gemgate.dialects import simple_batches, wire
+from gemgate.dialects.simple_batches import BatchOrder, BatchState, BatchStatus, TaskDone, TaskFailed
+from gemgate.dialects.wire import Stamp
+from gemgate.errors import BadRequest, NotFound
+from gemgate.jobs.batches import IMAGES, Jobs, Origin, digest_of, scope
+from gemgate.jobs.stored import image_of, loads
+from gemgate.ports import Caller
+from gemgate.web.answers import LONG, json_response
+from gemgate.web.archive import archive
+from gemgate.web.call import Call, call_of
+from gemgate.web.operation import operation
+from gemgate.web.reading import beside_the_loop, read_body, whole_number
+from gemgate.web.streaming import EventStream
+from gemgate.work import Batch, Task
+
+router = APIRouter()
+
+PAGE, PAGE_BASE64 = 1000, 50
+"""Results in one answer unless the caller asks for another number; with base64 each of them is a whole picture."""
+MOST = 10_000
+EVENTS = 200
+HEARTBEAT = b": still working\n\n"
+
+
+@operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
+async def create(request: Request, caller: Caller) -> Response:
+    """Order many pictures at once; they are made in the background and survive a restart."""
+    call = call_of(request)
+    jobs = call.service.jobs
+    body = await read_body(request, call.service.settings.max_body_bytes)
+    order = await beside_the_loop(len(body), lambda: _read(body))
+    order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
+    origin, digest = Origin(caller, call.base_url(request)), digest_of(body)
+    batch = await jobs.known(origin, order.idempotency_key, digest)
+    if batch is None:
+        jobs.check(order)
+        admission = await call.service.gateway.admit_images(order.model, caller)
+        call.admitted(admission.quota)
+        batch = await jobs.order_images(order, origin, digest)
+    return json_response(simple_batches.write_created(_state(batch), caller.language))
+
+
+def _read(body: bytes) -> BatchOrder:
+    return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, wire.parse_json(body)))
+
+
+@operation(router, "GET", "/v1/batch", "batch.list", query={"limit": "integer", "after": "string"})
+async def listing(request: Request, caller: Caller) -> Response:
+    """The caller's batches, newest first; an admin's are everybody's."""
+    limit = whole_number(request, "limit", 50, least=1, most=500)
+    store = call_of(request).service.jobs.store
+    batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
+    return json_response(simple_batches.write_listing([_state(batch) for batch in batches], total))
+
+
+@operation(
+    router, "GET", "/v1/batch/{batch_id}/status", "batch.status", query={"limit": "integer", "offset": "integer"}
+)
+async def status(request: Request, caller: Caller) -> Response:
+    """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
+    call = call_of(request)
+    jobs = call.service.jobs
+    batch = await _batch(request, caller)
+    usual = PAGE_BASE64 if batch.as_base64 else PAGE
+    limit = whole_number(request, "limit", usual, least=0, most=MOST)
+    offset = whole_number(request, "offset", 0, least=0, most=10 * MOST)
+    tasks, following = await jobs.page(batch, offset, limit) if limit else ([], None)
+    state = replace(await _told(jobs, batch, caller), next_offset=following)
+    stamp = call.stamp("", request)
+    done = tuple(_done(jobs, task) for task in tasks if task.status == "done")
+    errors = tuple(_failed(task, caller.language) for task in tasks if task.status == "failed")
+    state = replace(state, errors=errors)
+    if not batch.as_base64:
+        return json_response(simple_batches.write_status(replace(state, done=done), stamp))
+    pieces = _with_pictures(call, simple_batches.write_status(state, stamp), done, stamp)
+    return StreamingResponse(pieces, media_type="application/json")
+
+
+async def _with_pictures(
+    call: Call, answer: dict[str, object], done: tuple[TaskDone, ...], stamp: Stamp
+) -> AsyncGenerator[bytes, None]:
+    """The status as JSON, with one picture at a time in memory."""
+    head, _, tail = wire.dumps(answer).partition(b'"results":[]')
+    yield head + b'"results":['
+    for number, each in enumerate(done):
+        result = await _result(call, each, stamp)
+        yield b"," if number else b""
+        for at in range(0, len(result), LONG):
+            yield result[at : at + LONG]
+    yield b"]" + tail
+
+
+async def _result(call: Call, done: TaskDone, stamp: Stamp) -> bytes:
+    try:
+        blob = await call.service.blobs.get("images/" + done.image.name)
+        done = replace(done, image=replace(done.image, data=blob.data))
+    except NotFound:
+        pass  # somebody took the file away: its link says so as well
+    size = done.image.nbytes
+    return await beside_the_loop(size, lambda: wire.dumps(simple_batches.write_result(done, stamp, as_base64=True)))
+
+
+def _steering(verb: str, summary: str, deed: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
+    async def steer(request: Request, caller: Caller) -> Response:
+        jobs = call_of(request).service.jobs
+        batch = await deed(jobs, await _batch(request, caller))
+        state = await _told(jobs, batch, caller)
+        return json_response(simple_batches.write_status(state, call_of(request).stamp("", request)))
+
+    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", summary=summary)(steer)
+
+
+_steering("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
+_steering("pause", "Begin no more of a batch for now", lambda jobs, batch: jobs.change(batch, "paused"))
+_steering("resume", "Go on with a paused batch", lambda jobs, batch: jobs.change(batch, "active"))
+_steering("retry", "Queue what failed or was cancelled once more", lambda jobs, batch: jobs.again(batch))
+
+
+@operation(
+    router,
+    "GET",
+    "/v1/batch/{batch_id}/events",
+    "batch.events",
+    query={"after": "integer"},
+    produces="text/event-stream",
+)
+async def events(request: Request, caller: Caller) -> Response:
+    """Live progress: `status`, `result` and `failure` events until the batch has ended.
+
+    Each result has the number of its end as event id; with `Last-Event-ID` (or `?after=`) those behind it are told.
+    """
+    batch = await _batch(request, caller)
+    seen = request.headers.get("last-event-id", "") or request.query_params.get("after", "0")
+    if not (seen.isascii() and seen.isdecimal()):
+        raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
+    chunks = _progress(call_of(request), batch, int(seen[:12]), caller, request)
+    return EventStream(await anext(chunks), chunks, {}, HEARTBEAT)
+
+
+async def _progress(
+    call: Call, batch: Batch, seen: int, caller: Caller, request: Request
+) -> AsyncGenerator[bytes, None]:
+    jobs, stamp = call.service.jobs, call.stamp("", request)
+    shown: dict[str, object] = {}
+    async for _ in jobs.watch(batch.id):
+        found = await jobs.store.get(None, batch.id)
+        if found is None:
+            return
+        while seen < found.settled and (tasks := await jobs.store.ended(batch.id, seen, EVENTS)):
+            yield b"".join(_event(jobs, task, stamp, caller) for task in tasks)
+            seen = tasks[-1].settled
+        now = simple_batches.write_status(await _told(jobs, found, caller), stamp)
+        counts = {name: value for name, value in now.items() if name not in ("results", "errors", "eta_seconds")}
+        if counts != shown:
+            yield simple_batches.write_event("status", now)
+            shown = counts
+        if not found.tally.open:
+            return
+
+
+def _event(jobs: Jobs, task: Task, stamp: Stamp, caller: Caller) -> bytes:
+    number = b"id: %d\n" % task.settled
+    if task.status == "done":
+        data = simple_batches.write_result(_done(jobs, task), stamp, as_base64=False)
+        return number + simple_batches.write_event("result", data)
+    if task.status == "failed":
+        return number + simple_batches.write_event(
+            "failure", simple_batches.write_failure(_failed(task, caller.language))
+        )
+    return b""
+
+
+@operation(
+    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", produces="application/zip",
+    summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
+)  # fmt: skip
+async def zipped(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    batch = await _batch(request, caller)
+    pieces = archive(call.service.jobs, call.service.blobs, batch, status_of(batch), caller.language)
+    headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
+    return StreamingResponse(pieces, headers=headers, media_type="application/zip")
+
+
+async def _batch(request: Request, caller: Caller) -> Batch:
+    return await call_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
+
+
+def status_of(batch: Batch) -> BatchStatus:
+    """The word of decisions.md 18: processing while anything may still change."""
+    tally = batch.tally
+    if batch.state in ("cancelled", "expired"):
+        return "cancelled"
+    if tally.open:
+        return "paused" if batch.state == "paused" else "processing"
+    return "failed" if tally.failed and not tally.done else "completed"
+
+
+def _state(batch: Batch) -> BatchState:
+    tally = batch.tally
+    return BatchState(
+        batch_id=batch.id,
+        total=tally.total,
+        completed=tally.done,
+        failed=tally.failed,
+        status=status_of(batch),
+        concurrency=batch.concurrency,
+        asked=batch.asked,
+        created_at=batch.created_at,
+        model=batch.model,
+        as_base64=batch.as_base64,
+        cancelled=tally.cancelled,
+    )
+
+
+async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchState:
+    """With when it will be over, and what it waits for."""
+    eta, waiting = await jobs.eta(batch), jobs.waiting_for(batch, caller.language)
+    return replace(_state(batch), eta_seconds=eta, waiting_for=waiting)
+
+
+def _done(jobs: Jobs, task: Task) -> TaskDone:
+    image = image_of(loads(task.result), task.prompt)
+    return TaskDone(task.id, replace(image, url=jobs.gateway.pictures.url_of(image.name)))
+
+
+def _failed(task: Task, language: str) -> TaskFailed:
+    error = task.error_zh if language.lower().startswith("zh") else task.error
+    return TaskFailed(task.id, error, task.code, task.retryable)
