@@ -39,6 +39,7 @@ from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.vault import open_vault
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.upstreams.web import WebUpstream
@@ -71,6 +72,7 @@ class Service:
     blobs: BlobStore
     files: SqlFileStore
     gallery: SqlGallery
+    keys: SqlKeyStore
     link_key: bytes | None
     limiter: MovingWindowLimiter
     metrics: Metrics
@@ -193,6 +195,7 @@ async def open_service(
         blobs=store,
         files=files,
         gallery=gallery,
+        keys=SqlKeyStore(database),
         link_key=link_key,
         limiter=limiter,
         metrics=metrics,

@@ -1,7 +1,9 @@
-"""Who asks, and whether they may: keys, the Host and Origin of browsers, trusted proxies (spec 6, decisions.md 11).
+"""Who asks, and whether they may: keys, sessions of the page, the Host and Origin of browsers, trusted proxies (spec 6,
+decisions.md 11).
 
 Keys are compared in constant time and never kept anywhere else. Without keys a loopback service is open to this
-machine only, and Host and Origin are checked so that no web page can reach it by DNS rebinding.
+machine only, and Host and Origin are checked so that no web page can reach it by DNS rebinding. A session's cookie
+changes something only beside its token, from our own page.
 """
 
 from __future__ import annotations
@@ -9,57 +11,124 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from typing import Literal
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from gemgate.errors import Forbidden, Unauthorized
-from gemgate.ports import Caller
+from gemgate.ports import Caller, ClientKey, Clock, KeyStore, PageSession
 from gemgate.settings import ApiKey, Settings, is_loopback
+from gemgate.web.attempts import Attempts
+from gemgate.web.keybook import PREFIX, Keybook, csrf_token
 
 Level = Literal["open", "client", "admin"]
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+GROUPS = {
+    "chat": "chat",
+    "generate": "chat",
+    "responses": "chat",
+    "messages": "chat",
+    "gemini": "chat",
+    "images": "images",
+    "images.stored": "",
+    "generate-images": "images",
+    "batch": "batches",
+    "batches": "batches",
+    "files": "files",
+    "upload": "files",
+    "gemini.upload": "files",
+    "gemini.files": "files",
+    "gemini.models": "",
+}
+"""Beginning of an operation's name -> the group by which a key's scope knows it; "" and others are open to every key."""
+
+
+def group_of(operation: str) -> str:
+    """The longest beginning counts."""
+    while operation and operation not in GROUPS:
+        operation = operation.rpartition(".")[0]
+    return GROUPS.get(operation, "")
 
 
 class Access:
     """Turns a connection into a `Caller`, or refuses it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, store: KeyStore, clock: Clock) -> None:
         self._settings = settings
         self._keys = settings.api_keys
         self._admin = settings.admin_key.get_secret_value() if settings.admin_key else ""
+        self.keybook = Keybook(store, clock, self._admin)
+        self._attempts = Attempts(clock)
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._origins = set(settings.cors_origins)
         self._guard_host = settings.on_loopback and not self._keys and settings.auth != "none"
 
-    def caller(self, connection: HTTPConnection, level: Level, request_id: str) -> Caller:
-        """Who asks; Unauthorized or Forbidden when they may not."""
+    async def caller(self, connection: HTTPConnection, level: Level, request_id: str, operation: str = "") -> Caller:
+        """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
         self.check_browser(connection.headers)
-        address = self.address(connection)
-        language = connection.headers.get("accept-language", "en")[:20]
+        network = network_of(self.address(connection))
         presented = presented_key(connection)
-        is_admin = self._is_admin(connection, presented)
+        key = await self._client_key(presented)
+        session = None if presented else await self._session(connection)
+        made_here = isinstance(key, ClientKey)
+        is_admin = session is not None or (not made_here and self._is_admin(connection, presented, network))
+        if presented and key is None and not is_admin and level != "open" and (self._keys or level == "admin"):
+            self._attempts.check(network)
+            self._attempts.failed(network)
         if level == "admin" and not is_admin:
             raise self._not_admin(presented)
-        key = self._client_key(presented)
-        if level == "client" and self._keys and key is None and not is_admin:
-            raise Unauthorized(
-                "The API key is missing or wrong; send it as `Authorization: Bearer KEY`"
-                if not presented
-                else "The API key is wrong",
-                "缺少 API 密钥或密钥错误，请使用 `Authorization: Bearer KEY`" if not presented else "API 密钥错误",
-                code="invalid_api_key",
-            )
+        if level == "client" and key is None and not is_admin and (self._keys or presented.startswith(PREFIX)):
+            raise _no_key(presented)
+        if isinstance(key, ClientKey) and key.operations and group_of(operation) not in ("", *key.operations):
+            raise _not_allowed(key, group_of(operation))
+        if session is not None and level != "open":
+            self._check_meant(connection)
         return Caller(
             tenant=key.name if key else "",
-            client=f"key:{key.name}" if key else network_of(address),
-            address=address,
+            client=f"key:{key.name}" if key else network,
+            address=self.address(connection),
             per_hour=key.per_hour if key else None,
             admin=is_admin,
-            language=language,
+            language=connection.headers.get("accept-language", "en")[:20],
             request_id=request_id,
+            models=key.models if isinstance(key, ClientKey) else frozenset(),
         )
+
+    async def sign_in(self, connection: HTTPConnection, key: str) -> tuple[PageSession, str]:
+        """A session for who knows the admin key, and its token. Unauthorized, Forbidden, RateLimited."""
+        if not self._admin:
+            raise self._not_admin("")
+        if not self._from_our_page(connection.headers):
+            raise _foreign_page()
+        address = self.address(connection)
+        network = network_of(address)
+        self._attempts.check(network)
+        if not hmac.compare_digest(self._admin.encode(), key.encode()):
+            self._attempts.failed(network)
+            raise self._not_admin(key)
+        return await self.keybook.begin_session(address, connection.headers.get("user-agent", ""))
+
+    async def session_of(self, connection: HTTPConnection) -> tuple[PageSession, str] | None:
+        """The session whose cookie came, and its token."""
+        session = await self._session(connection)
+        return (session, session_token(connection)) if session else None
+
+    def standing_of(self, connection: HTTPConnection) -> Literal["open", "key", "closed"]:
+        """How the page can be had from here without a session: freely, with the admin key, or not at all."""
+        if self._admin:
+            return "key"
+        return "open" if self._from_this_machine(connection) else "closed"
+
+    def is_https(self, connection: HTTPConnection) -> bool:
+        """Whether the browser's connection is encrypted, as far as we or a trusted proxy know."""
+        if connection.url.scheme == "https":
+            return True
+        peer = connection.client.host if connection.client else ""
+        return self._trusted(peer) and connection.headers.get("x-forwarded-proto", "").strip().lower() == "https"
 
     def check_browser(self, headers: Headers) -> None:
         """Forbidden when a foreign web page asks: by its Host (DNS rebinding) or by its Origin."""
@@ -102,18 +171,65 @@ class Access:
             "vary": "origin",
         }
 
-    def _client_key(self, presented: str) -> ApiKey | None:
-        found = None
+    async def _client_key(self, presented: str) -> ApiKey | ClientKey | None:
+        found: ApiKey | ClientKey | None = None
         for key in self._keys:
             if hmac.compare_digest(key.secret.encode(), presented.encode()):
                 found = key
+        if found is None and presented.startswith(PREFIX):
+            found = self.keybook.client_key(presented)
+            if found is None:
+                await self.keybook.look_again()
+                found = self.keybook.client_key(presented)
         return found
 
-    def _is_admin(self, connection: HTTPConnection, presented: str) -> bool:
+    async def _session(self, connection: HTTPConnection) -> PageSession | None:
+        token = session_token(connection)
+        if not token or not self._admin:
+            return None
+        session = self.keybook.session(token)
+        if session is None:
+            await self.keybook.look_again()
+            session = self.keybook.session(token)
+        return session
+
+    def _check_meant(self, connection: HTTPConnection) -> None:
+        """Forbidden when a session's cookie came along with something that our own page did not send."""
+        if connection.scope["method"] in _SAFE:
+            return
+        token = connection.headers.get("x-csrf-token", "")
+        if not hmac.compare_digest(csrf_token(session_token(connection)).encode(), token.encode()):
+            raise Forbidden(
+                "The page's token is missing or wrong; reload the page and try again",
+                "页面令牌缺失或错误，请刷新页面后重试",
+                code="csrf",
+            )
+        if not self._from_our_page(connection.headers):
+            raise _foreign_page()
+
+    def _from_our_page(self, headers: Headers) -> bool:
+        """Whether a browser says that this comes from a page of ours, or no browser does."""
+        if (site := headers.get("sec-fetch-site")) is not None:
+            return site in ("same-origin", "none")
+        origin = headers.get("origin")
+        public = urlsplit(self._settings.public_base_url or "").netloc
+        return origin is None or origin.partition("://")[2] in {headers.get("host", ""), public} - {""}
+
+    def _is_admin(self, connection: HTTPConnection, presented: str, network: str) -> bool:
         if self._admin:
-            return hmac.compare_digest(self._admin.encode(), presented.encode())
+            known = hmac.compare_digest(self._admin.encode(), presented.encode())
+            return known and not self._attempts.wait(network)
+        return self._from_this_machine(connection)
+
+    def _from_this_machine(self, connection: HTTPConnection) -> bool:
+        """Whether a person or program on this machine asks, and no foreign web page in their browser."""
         peer = connection.client.host if connection.client else ""
-        return is_loopback(peer) and "x-forwarded-for" not in connection.headers
+        if not is_loopback(peer) or "x-forwarded-for" in connection.headers:
+            return False
+        headers = connection.headers
+        if _name_of(headers.get("host", "")) not in (*_LOCAL_NAMES, self._settings.host):
+            return False
+        return connection.scope["method"] in _SAFE or self._from_our_page(headers)
 
     def _not_admin(self, presented: str) -> Unauthorized | Forbidden:
         if self._admin and not presented:
@@ -132,6 +248,42 @@ class Access:
         except ValueError:
             return False
         return any(ip in network for network in self._proxies)
+
+
+def _no_key(presented: str) -> Unauthorized:
+    if presented:
+        return Unauthorized("The API key is wrong", "API 密钥错误", code="invalid_api_key")
+    return Unauthorized(
+        "The API key is missing or wrong; send it as `Authorization: Bearer KEY`",
+        "缺少 API 密钥或密钥错误，请使用 `Authorization: Bearer KEY`",
+        code="invalid_api_key",
+    )
+
+
+def _not_allowed(key: ClientKey, group: str) -> Forbidden:
+    allowed = ", ".join(sorted(key.operations))
+    return Forbidden(
+        f"The key {key.name} is not for {group}; it is for: {allowed}",
+        f"密钥 {key.name} 不能用于 {group}，仅可用于：{allowed}",
+        code="operation_not_allowed",
+    )
+
+
+def _foreign_page() -> Forbidden:
+    return Forbidden(
+        "This did not come from the page itself. Behind a proxy, let it pass the Host header on or set PUBLIC_BASE_URL",
+        "请求并非来自本页面。如使用反向代理，请让其传递 Host 请求头，或设置 PUBLIC_BASE_URL",
+        code="foreign_page",
+    )
+
+
+def cookie_name(connection: HTTPConnection) -> str:
+    """The session cookie's name. Cookies know no ports, so the port is in it: several services on one machine."""
+    return f"gemgate_{connection.url.port or 0}"
+
+
+def session_token(connection: HTTPConnection) -> str:
+    return connection.cookies.get(cookie_name(connection), "")
 
 
 def presented_key(connection: HTTPConnection) -> str:

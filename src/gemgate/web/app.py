@@ -43,12 +43,14 @@ def create_app(settings: Settings, service: Service | None = None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            holder.service = service or await stack.enter_async_context(open_service(settings))
-            holder.access = Access(settings)
+            running: Service = service or await stack.enter_async_context(open_service(settings))
+            access = holder.access or Access(settings, running.keys, running.clock)
+            holder.service, holder.access = running, access
+            running.run("keys", access.keybook.tend)
             yield
 
     if service is not None:
-        holder.service, holder.access = service, Access(settings)
+        holder.service, holder.access = service, Access(settings, service.keys, service.clock)
     api = FastAPI(
         title="gemgate",
         version=__version__,

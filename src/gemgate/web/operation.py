@@ -51,7 +51,7 @@ def operation(
         async def serve(request: Request) -> Response:
             call = call_of(request)
             call.operation = name
-            caller = call.access.caller(request, level, call.request_id)
+            caller = await call.access.caller(request, level, call.request_id, name)
             return await endpoint(request, caller)
 
         extra: dict[str, Any] = {}
