@@ -43,7 +43,9 @@ def create_app(settings: Settings, service: Service | None = None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            running: Service = service or await stack.enter_async_context(open_service(settings))
+            running = service
+            if running is None:
+                running = await stack.enter_async_context(open_service(settings))
             access = holder.access or Access(settings, running.keys, running.clock)
             holder.service, holder.access = running, access
             running.run("keys", access.keybook.tend)
