@@ -37,7 +37,7 @@ from gemgate.chat import (
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
-from gemgate.errors import Broken, GatewayError
+from gemgate.errors import Broken, Forbidden, GatewayError
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.pool import AccountPool
@@ -113,6 +113,7 @@ class Gateway:
 
     async def _admit(self, model: str, caller: Caller) -> Admission:
         card = catalog.resolve(model, self.pool.offers())
+        check_scope(card, caller)
         return Admission(card, await self._limiter.take(caller, card.id), caller)
 
     async def chat(
@@ -410,6 +411,18 @@ class _ChatAnswer:
 def _call_id(number: int) -> str:
     del number
     return "call_" + uuid.uuid4().hex[:24]
+
+
+def check_scope(card: ModelCard, caller: Caller) -> None:
+    """Forbidden when the caller's key is for other models."""
+    if caller.models and card.id not in caller.models:
+        allowed = ", ".join(sorted(caller.models))
+        raise Forbidden(
+            f"The key {caller.tenant} is not for the model {card.id}; it is for: {allowed}",
+            f"密钥 {caller.tenant} 不能使用模型 {card.id}，仅可使用：{allowed}",
+            param="model",
+            code="model_not_allowed",
+        )
 
 
 def simple_request(prompt: str, model: str | None = None) -> ChatRequest:
