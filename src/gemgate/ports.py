@@ -45,6 +45,7 @@ class Caller:
     per_hour: the key's own hourly limit, None for the general one.
     admin:    may see all tenants and the account names.
     models:   ids that the key is limited to, empty for all.
+    quota:    what is left, when the call was counted before it came here: it is not counted again.
     """
 
     tenant: str = ""
@@ -55,6 +56,7 @@ class Caller:
     language: str = "en"
     request_id: str = ""
     models: frozenset[str] = frozenset()
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(300, gt=0, description="Whole time of one generation")
     first_byte_timeout_seconds: float = Field(90, gt=0, description="Silence before the first byte")
     idle_timeout_seconds: float = Field(60, gt=0, description="Silence between two pieces")
+    prompt_max_chars: int = Field(
+        900_000,
+        ge=0,
+        description="Longest text of one prompt; the rest goes up as a file. Learned downwards; 0 = any",
+    )
     max_body_mb: float = Field(64, gt=0, description="Largest request body, in MB")
     max_image_pixels: int = Field(50_000_000, gt=0, description="Largest picture, in pixels")
 
@@ -201,7 +206,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _closed_unless_said(self) -> Settings:
-        if not self.on_loopback and not self.api_key and self.auth != "none":
+        if not self.on_loopback and not self.api_key and not self.internal_token and self.auth != "none":
             raise ValueError(
                 f"HOST={self.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave it open on purpose"
             )
@@ -211,6 +216,11 @@ class Settings(BaseSettings):
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
         return is_loopback(self.host)
+
+    @property
+    def fleet_only(self) -> bool:
+        """Whether only a gateway of our fleet may call: reachable from elsewhere, with its token and no keys."""
+        return not self.on_loopback and not self.api_key and self.internal_token is not None and self.auth != "none"
 
     @property
     def api_keys(self) -> tuple[ApiKey, ...]:

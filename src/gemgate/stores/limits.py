@@ -61,6 +61,8 @@ class MovingWindowLimiter:
 
     async def take(self, caller: Caller, model: str) -> Quota:
         """Count one call of `model`. RateLimited names the seconds; Busy without Redis if the policy is closed."""
+        if caller.quota is not None:
+            return caller.quota
         per_hour = self._per_hour if caller.per_hour is None else caller.per_hour
         hourly = RateLimitItemPerHour(per_hour) if per_hour else None
         model_rule = RateLimitItemPerSecond(1, self._interval) if self._interval else None
@@ -131,7 +133,7 @@ class MovingWindowLimiter:
                 f"(model {model} is called too often; try again in {wait:.0f} seconds)",
                 retry_after=wait,
                 code="rate_limit_exceeded",
-                details={"limit": 1, "remaining": 0, "reset": wait},
+                details={"limit": 1, "remaining": 0, "reset": wait, "rule": "model"},
             )
         if not hourly:
             return Quota()
@@ -142,7 +144,7 @@ class MovingWindowLimiter:
                 f"(the limit of {hourly.amount} calls an hour is used up; try again in {wait:.0f} seconds)",
                 retry_after=wait,
                 code="rate_limit_exceeded",
-                details={"limit": hourly.amount, "remaining": 0, "reset": wait},
+                details={"limit": hourly.amount, "remaining": 0, "reset": wait, "rule": "hour"},
             )
         stats = await limiter.get_window_stats(hourly, "hour", client)
         return Quota(hourly.amount, stats.remaining, max(0.0, stats.reset_time - self._clock.now()))

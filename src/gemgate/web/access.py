@@ -15,14 +15,16 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports import Caller, ClientKey, Clock, KeyStore, PageSession
 from gemgate.settings import ApiKey, Settings, is_loopback
+from gemgate.web import edge
 from gemgate.web.attempts import Attempts
 from gemgate.web.keybook import PREFIX, Keybook, csrf_token
 
-Level = Literal["open", "client", "admin"]
+Level = edge.Level
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -65,10 +67,15 @@ class Access:
         self._attempts = Attempts(clock)
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._origins = set(settings.cors_origins)
+        self._fleet_only = settings.fleet_only
         self._guard_host = settings.on_loopback and not self._keys and settings.auth != "none"
 
     async def caller(self, connection: HTTPConnection, level: Level, request_id: str, operation: str = "") -> Caller:
         """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
+        if (stated := edge.stated_of(connection)) is not None:
+            return edge.believed(stated, level)
+        if self._fleet_only and level != "open":
+            raise _not_the_gateway()
         self.check_browser(connection.headers)
         network = network_of(self.address(connection))
         presented = presented_key(connection)
@@ -97,6 +104,11 @@ class Access:
             request_id=request_id,
             models=key.models if isinstance(key, ClientKey) else frozenset(),
         )
+
+    def take_statement(self, scope: Scope) -> edge.Stated | None:
+        """What a gateway of our fleet stated about the caller of this request; Unauthorized with a foreign token."""
+        token = self._settings.internal_token
+        return edge.take(scope, token.get_secret_value()) if token else None
 
     async def sign_in(self, connection: HTTPConnection, key: str) -> tuple[PageSession, str]:
         """A session for who knows the admin key, and its token. Unauthorized, Forbidden, RateLimited."""
@@ -248,6 +260,14 @@ class Access:
         except ValueError:
             return False
         return any(ip in network for network in self._proxies)
+
+
+def _not_the_gateway() -> Unauthorized:
+    return Unauthorized(
+        "This node takes calls from its gateway only (INTERNAL_TOKEN); call the gateway, or set API_KEY here",
+        "本节点仅接受网关的请求（INTERNAL_TOKEN），请调用网关，或在此设置 API_KEY",
+        code="gateway_only",
+    )
 
 
 def _no_key(presented: str) -> Unauthorized:

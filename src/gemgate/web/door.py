@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +38,12 @@ class Door:
         service, access = self._service()
         call = Call(service, access, "req_" + uuid.uuid4().hex[:24], service.clock.monotonic())
         scope["gemgate.call"] = call
+        app = self._app
+        try:
+            if stated := access.take_statement(scope):
+                call.request_id = stated.caller.request_id
+        except GatewayError as error:
+            app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
         cors = access.cors_headers(origin) if origin else {}
         status = CLIENT_CLOSED
@@ -56,9 +62,9 @@ class Door:
         call.note("request.begun")
         try:
             if scope["method"] == "OPTIONS" and cors:
-                await _preflight(scope, send_stamped)
+                await preflight(scope, send_stamped)
             else:
-                await self._app(scope, receive, send_stamped)
+                await app(scope, receive, send_stamped)
         except Exception as error:
             # The framework hands an unforeseen error on after `refused` has answered and logged it.
             if status == CLIENT_CLOSED:
@@ -102,11 +108,11 @@ def of_http(error: HTTPException, scope: Scope) -> GatewayError:
     return BadRequest(str(error.detail), str(error.detail))
 
 
-async def _preflight(scope: Scope, send: Send) -> None:
+async def preflight(scope: Scope, send: Send) -> None:
     """A browser asks what it may send: anything, from the origins that are named in CORS_ORIGINS."""
     wanted = Headers(scope=scope).get("access-control-request-headers", "*")
     headers = {
-        "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
+        "access-control-allow-methods": "GET, POST, PATCH, DELETE, OPTIONS",
         "access-control-allow-headers": wanted,
         "access-control-max-age": "600",
     }
