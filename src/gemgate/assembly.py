@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,9 +21,14 @@ from gemgate.conversations import Conversations
 from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
 from gemgate.errors import BadRequest
-from gemgate.fetcher import GuardedFetcher
+from gemgate.fetcher import GuardedFetcher, GuardedSender
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
+from gemgate.jobs import JobRules, Jobs
+from gemgate.jobs.closing import Closer
+from gemgate.jobs.hooks import Herald
+from gemgate.jobs.runner import Runner
+from gemgate.jobs.worker import Worker
 from gemgate.keepalive import Keeper
 from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Rules
@@ -35,14 +41,19 @@ from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.conversations import SqlConversationStore
+from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.vault import open_vault
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
+from gemgate.uploads import ResumableUploads
 from gemgate.upstreams.web import WebUpstream
+
+RESPONSE_DAYS = 30
+"""How long answers of the Responses API can be continued, as OpenAI keeps them."""
 
 
 async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -73,6 +84,9 @@ class Service:
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
+    jobs: Jobs
+    responses: SqlResponseStore
+    uploads: ResumableUploads
     link_key: bytes | None
     limiter: MovingWindowLimiter
     metrics: Metrics
@@ -115,10 +129,11 @@ async def open_service(
     clock: Clock | None = None,
     dice: Dice = telemetry.system_dice,
     resident: bool = True,
+    job_rules: JobRules | None = None,
 ) -> AsyncIterator[Service]:
     """Everything built and running. Never waits for Google: accounts open in the background.
 
-    resident: it owns the accounts and keeps them alive; a command that only passes by does neither.
+    resident: it owns the accounts, keeps them alive and works on batches; a command that only passes by does not.
     """
     clock = clock or SystemClock()
     seeds = seeds_of(settings)
@@ -186,6 +201,29 @@ async def open_service(
         default_image_model=settings.default_image_model,
         temporary_chats=settings.history == "temporary",
     )
+    rules, owner = job_rules or JobRules(), f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
+    job_store = SqlJobStore(database)
+    jobs = Jobs(
+        job_store,
+        Worker(
+            job_store,
+            Runner(gateway, attachments, clock, settings.default_model, settings.default_image_model),
+            pool,
+            owner,
+            clock,
+            dice,
+            observer,
+            rules,
+        ),
+        Closer(job_store, files, store, pictures, owner, clock, observer, rules),
+        Herald(job_store, GuardedSender(), vault, clock, observer, rules),
+        gateway,
+        files,
+        vault,
+        clock,
+        settings.concurrency,
+        settings.default_image_model,
+    )
     service = Service(
         settings=settings,
         gateway=gateway,
@@ -196,6 +234,9 @@ async def open_service(
         files=files,
         gallery=gallery,
         keys=SqlKeyStore(database),
+        jobs=jobs,
+        responses=SqlResponseStore(database),
+        uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         link_key=link_key,
         limiter=limiter,
         metrics=metrics,
@@ -209,6 +250,10 @@ async def open_service(
         _run_accounts(service, resident=resident)
         await roster.start(seeds, own=resident)
         _run_upkeep(service)
+        if resident:
+            service.run("jobs", jobs.worker.work)
+            service.run("batch closing", jobs.closer.tend)
+            service.run("webhooks", jobs.herald.tend)
         yield service
     finally:
         await service.close()
@@ -235,6 +280,7 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
             source,
             lanes=lanes,
             weight=setup.weight,
+            prompt_limit=settings.prompt_max_chars,
             pacer=Pacer(settings.rpm_limit),
             rules=rules,
             address=address,
@@ -328,9 +374,12 @@ def _run_upkeep(service: Service) -> None:
         while True:
             kept_from = clock.now() - settings.retention_days * 86_400 if settings.retention_days else 0.0
             await service.files.sweep(kept_from)
+            await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
             while kept_from and (old := await service.gallery.older_than(kept_from, 200)):
                 await service.blobs.delete(["images/" + name for name in old])
                 await service.gallery.forget(old)
+            if kept_from:
+                await service.jobs.forget_before(kept_from)
             await clock.sleep(3600.0)
 
     if settings.history.startswith("delete"):

@@ -190,6 +190,7 @@ class Began:
     """Google has said something. From here on an error ends the answer in-band.
 
     served_model: the web app's name of the model that serves; attempts: prompts sent upstream so far.
+    filed: characters of the prompt that went up as a file because the text would have been too long.
     """
 
     served_model: str
@@ -197,6 +198,7 @@ class Began:
     reuse: Reuse = "miss"
     attempts: int = 1
     conversation_id: str = ""
+    filed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the second tells it anew (a fork).
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from dataclasses import dataclass, field, replace
 
@@ -150,6 +151,19 @@ class Conversations:
             await self.store.save(replace(known, tip=""))
         else:
             await self.store.release(known.id, plan.owner)
+
+    async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
+        """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
+        member = pool.member(conversation.account)
+        if (
+            member is not None
+            and member.identity == conversation.identity
+            and member.is_open
+            and conversation.thread.cid
+        ):
+            with contextlib.suppress(GatewayError):
+                await member.upstream.delete_chat(conversation.thread.cid)
+        await self.store.forget(conversation.id)
 
     async def delete_due(self, pool: AccountPool) -> int:
         """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here."""

@@ -7,11 +7,12 @@ cut off run of a durable errand left at Google is looked for first.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
-from typing import NoReturn, Protocol
+from typing import Literal, Protocol
 
 from gemgate.accounts import Capability
 from gemgate.attachments import Attachments
@@ -25,18 +26,19 @@ from gemgate.errors import (
     ModelGone,
     NoAccount,
     NoImage,
+    PromptTooLong,
     Refused,
     SignedOut,
     Spent,
     Unreachable,
 )
+from gemgate.narration import Narrator
 from gemgate.pool import AccountPool, Lease
 from gemgate.ports import (
     Accepted,
     Answered,
     Caller,
     Clock,
-    Fact,
     ImageFound,
     ImageRef,
     Observer,
@@ -54,15 +56,14 @@ MAX_TRIES = 3
 LOOK_AGAIN = (0.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """Seconds before each look at a chat in which Google may still be writing."""
 
-Data = dict[str, str | int | float | bool | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a prompt is made of."""
+    """What a prompt is made of; so many of its characters (`filed`) stand in uploads because the text was too long."""
 
     text: str
     uploads: tuple[Upload, ...] = ()
+    filed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +94,30 @@ class Errand:
     """One prompt to be answered.
 
     needs:           capabilities it uses, the main one first.
-    material:        what to send: with True what is new to `continues`, with False everything; asked for when needed.
+    material:        what to send: with True what is new to `continues`, with False everything, in at most so many
+                     characters of text (0 = any number); asked for when needed.
     reuse:           what is reported when it does not go on in `continues`.
-    expects_picture: an answer without one is an error, judged while the account is still held.
+    picture:         "must": an answer without one is an error, judged while the account is still held. "may": only if
+                     its words say that the account is to blame.
     background:      a batch's; leaves a lane to interactive calls.
     journal:         of a durable errand.
+    repair:          "tools" or "json" when it asks once more for a better form, else "".
     """
 
     card: ModelCard
     caller: Caller
     needs: tuple[Capability, ...]
-    material: Callable[[bool], Awaitable[Material]]
+    material: Callable[[bool, int], Awaitable[Material]]
     continues: Continues | None = None
     reuse: Reuse = "miss"
     temporary: bool = False
     thinking: bool = False
     exact: bool = False
-    expects_picture: bool = False
+    picture: Literal["no", "may", "must"] = "no"
     background: bool = False
     conversation_id: str = ""
     journal: Journal | None = None
+    repair: str = ""
 
 
 @dataclass(slots=True)
@@ -123,6 +128,7 @@ class Attempt:
     began: Began
     continued: bool
     cid: str = ""
+    characters: int = 0
     pictures: int = 0
     spoke: bool = field(default=False)
 
@@ -139,15 +145,21 @@ class Dispatcher:
         self._attachments = attachments
         self._observer = observer
         self._clock = clock
+        self._numbers = itertools.count(1)
+
+    def _narrator(self, errand: Errand) -> Narrator:
+        purpose = "generate_content" if errand.picture == "must" else "chat"
+        request_id, number = errand.caller.request_id, next(self._numbers)
+        return Narrator(self._observer, self._clock, request_id, number, errand.card.id, purpose, errand.repair)
 
     async def pieces(self, errand: Errand) -> AsyncGenerator[tuple[Attempt, Piece], None]:
         """The pieces of one answer. While a piece is being looked at, the account that said it is still held."""
         if errand.journal is not None and (left := await self._left_behind(errand, errand.journal.earlier)):
             for piece in left[1]:
-                if errand.expects_picture:
-                    _judge(left[0], piece)
+                _judge(errand, left[0], piece)
                 yield left[0], piece
             return
+        told = self._narrator(errand)
         tried: list[str] = []
         again: str | None = None
         failure: GatewayError | None = None
@@ -155,6 +167,7 @@ class Dispatcher:
             lease: Lease | None = None
             attempt: Attempt | None = None
             prefer = again or (errand.continues.account if errand.continues else None)
+            told.asks(number)
             try:
                 async with self._pool.lease(
                     errand.card,
@@ -164,41 +177,51 @@ class Dispatcher:
                     background=errand.background,
                 ) as lease:
                     attempt = self._attempt(errand, lease, number)
+                    told.granted(lease, attempt.began, again=again is not None)
                     prompt = await self._prompt(errand, attempt)
                     await self._note(errand, attempt)
-                    self._note_sent(errand, attempt, number)
-                    async with aclosing(lease.upstream.stream(prompt)) as stream:
-                        async for piece in stream:
-                            if isinstance(piece, Accepted | ImageFound):
-                                await self._note(errand, attempt, piece)
-                            if isinstance(piece, Accepted):
-                                attempt.cid = piece.cid
-                            else:
-                                attempt.spoke = True
-                            if errand.expects_picture:
-                                _judge(attempt, piece)
-                            yield attempt, piece
+                    with told.sending(lease, attempt.began):
+                        async with aclosing(lease.upstream.stream(prompt)) as stream:
+                            async for piece in stream:
+                                told.came(lease, spoke=not isinstance(piece, Accepted))
+                                if isinstance(piece, Accepted | ImageFound):
+                                    await self._note(errand, attempt, piece)
+                                if isinstance(piece, Accepted):
+                                    attempt.cid = piece.cid
+                                else:
+                                    attempt.spoke = True
+                                _judge(errand, attempt, piece)
+                                yield attempt, piece
+                                told.waits()
                     return
             except GatewayError as error:
                 if lease is None or attempt is None:
+                    told.refused(error)
                     # Nobody (else) can take it. The accounts' standings say it best, unless they tell of no trouble.
                     silent = isinstance(failure, Unreachable) or self._in_service(errand)
                     raise failure if isinstance(error, NoAccount) and failure and silent else error from None
-                self._note_failed(errand, attempt, number, error)
+                told.failed(lease, error)
                 if isinstance(error, SignedOut) and error.generated == "maybe":
                     await self._look_after(lease)
+                if isinstance(error, PromptTooLong):
+                    lease.member.took_too_much(attempt.characters)
                 if attempt.spoke or number == MAX_TRIES:
+                    told.then("spoken" if attempt.spoke else "last_try")
                     raise
                 failure = error
                 if attempt.continued and await self._lost(attempt, errand, error):
                     errand = replace(errand, continues=None, reuse="replay")
                     again = lease.account
+                    told.then("fresh_chat")
                     continue
                 if error.generated != "no" or not _another_may_help(error):
+                    told.then("maybe_generated" if error.generated != "no" else "no_help")
                     raise
                 if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=again is not None):
                     again = lease.account
+                    told.then("signed_in")
                     continue
+                told.then("other_account")
                 again = None
                 tried.append(lease.account)
 
@@ -215,7 +238,9 @@ class Dispatcher:
         return Attempt(lease, began, continued)
 
     async def _prompt(self, errand: Errand, attempt: Attempt) -> Prompt:
-        material = await errand.material(attempt.continued)
+        material = await errand.material(attempt.continued, attempt.lease.member.prompt_limit)
+        attempt.characters = len(material.text)
+        attempt.began = replace(attempt.began, filed=material.filed)
         thread = errand.continues.thread if attempt.continued and errand.continues else None
         return Prompt(
             text=material.text,
@@ -225,6 +250,7 @@ class Dispatcher:
             temporary=errand.temporary,
             extended_thinking=errand.thinking,
             exact=errand.exact,
+            long_side=errand.card.long_side,
         )
 
     async def _sent_up(self, lease: Lease, material: Material) -> tuple[tuple[str, str], ...]:
@@ -315,26 +341,6 @@ class Dispatcher:
         except GatewayError:
             return
 
-    def _note_sent(self, errand: Errand, attempt: Attempt, number: int) -> None:
-        data: Data = {
-            "account": attempt.lease.account,
-            "model": errand.card.id,
-            "served": attempt.lease.offer.name,
-            "attempt": number,
-            "reuse": attempt.began.reuse,
-        }
-        self._observer.note(Fact("attempt.sent", errand.caller.request_id, data))
-
-    def _note_failed(self, errand: Errand, attempt: Attempt, number: int, error: GatewayError) -> None:
-        data: Data = {
-            "account": attempt.lease.account,
-            "attempt": number,
-            "kind": error.kind,
-            "generated": error.generated,
-            "why": error.en,
-        }
-        self._observer.note(Fact("attempt.failed", errand.caller.request_id, data))
-
 
 def _signing_in(name: str) -> NoAccount:
     return NoAccount(
@@ -350,18 +356,19 @@ def _another_may_help(error: GatewayError) -> bool:
     return isinstance(error, AccountError | Blocked | Unreachable)
 
 
-def _judge(attempt: Attempt, piece: Piece) -> None:
+def _judge(errand: Errand, attempt: Attempt, piece: Piece) -> None:
     """At the end of an answer that should have brought a picture: raise what the words instead of it mean."""
     match piece:
         case ImageFound():
             attempt.pictures += 1
-        case Answered(text=text) if not attempt.pictures:
-            _no_picture(text)
+        case Answered(text=text) if errand.picture != "no" and not attempt.pictures:
+            if (error := _no_picture(text, account_only=errand.picture == "may")) is not None:
+                raise error
         case _:
             pass
 
 
-def _no_picture(text: str) -> NoReturn:
+def _no_picture(text: str, *, account_only: bool) -> GatewayError | None:
     """Every meaning has its own error, and with it its own consequence for the account (spec 2.4).
 
     A generation happened, so none of these is tried again here.
@@ -369,39 +376,46 @@ def _no_picture(text: str) -> NoReturn:
     shown = text.strip()[:300] or "(no text)"
     match meaning_of(text):
         case "quota":
-            raise Spent(
+            return Spent(
                 f"Google says the account's pictures are used up: {shown}",
                 f"该账号的图片额度已用完：{shown}",
                 generated="maybe",
                 code="image_quota",
+                quoted=shown,
             )
         case "signed_out":
-            raise SignedOut(
+            return SignedOut(
                 f"Google answered as if nobody were signed in: {shown}",
                 f"Google 的回答表明账号未登录：{shown}",
                 generated="maybe",
                 code="cookie_expired",
+                quoted=shown,
             )
+        case _ if account_only:
+            return None
         case "wrong_model":
-            raise ModelGone(
+            return ModelGone(
                 f"This model makes no pictures: {shown}",
                 f"该模型不能生成图片：{shown}",
                 generated="maybe",
                 code="model_not_available",
+                quoted=shown,
             )
         case "refusal":
-            raise Refused(
+            return Refused(
                 f"Google refused to make this picture: {shown}",
                 f"Google 拒绝生成这张图片：{shown}",
                 answer=text,
                 generated="maybe",
                 code="content_policy_violation",
+                quoted=shown,
             )
         case "other":
-            raise NoImage(
+            return NoImage(
                 f"Google answered with text instead of a picture: {shown}",
                 f"Google 返回了文字而不是图片：{shown}",
                 answer=text,
                 generated="maybe",
                 code="no_image",
+                quoted=shown,
             )

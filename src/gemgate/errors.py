@@ -19,7 +19,8 @@
     │   ├── Refused            safety refusal                  NoImage     text instead of a picture
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
-    │   └── ModelGone          the model or the conversation is not what Google expects
+    │   ├── ModelGone          the model or the conversation is not what Google expects
+    │   └── PromptTooLong      more text than the account takes at once
     ├── Drift                  Google's answer no longer has the shape the client library knows
     ├── NoAccount              none is usable: which, why, and until when
     ├── OutputInvalid          the model did not keep to the schema or the tools, even after one repair
@@ -42,6 +43,7 @@ class GatewayError(Exception):
 
     retry_after: seconds until another try makes sense, or None.
     generated:   see the module; "no" unless the raiser knows otherwise.
+    quoted:      words of the model or of the caller inside the message: for the caller alone, never for logs or facts.
     """
 
     kind: ClassVar[str] = "internal"
@@ -56,6 +58,7 @@ class GatewayError(Exception):
         param: str | None = None,
         code: str | None = None,
         details: dict[str, Any] | None = None,
+        quoted: str = "",
     ) -> None:
         super().__init__(en)
         self.en = en
@@ -65,12 +68,18 @@ class GatewayError(Exception):
         self.param = param
         self.code = code
         self.details = details or {}
+        self.quoted = quoted
         self.capability = ""
         """Which capability of an account is to blame, when it is not the one that the call was for."""
 
     def text(self, language: str = "en") -> str:
         """The message in `language` ("zh…" or anything else for English)."""
         return self.zh if language.lower().startswith("zh") else self.en
+
+    def plain(self, language: str = "en") -> str:
+        """The message without what it quotes: for whoever may not read along."""
+        text = self.text(language)
+        return text.replace(self.quoted, "…") if self.quoted else text
 
 
 class ClientError(GatewayError):
@@ -195,6 +204,10 @@ class Unreachable(GoogleError):
 
 class ModelGone(GoogleError):
     kind = "model_gone"
+
+
+class PromptTooLong(GoogleError):
+    kind = "prompt_too_long"
 
 
 class Drift(GatewayError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -28,16 +28,20 @@ from gemgate.chat import (
     Image,
     ImageGenerated,
     Message,
+    Part,
+    Reason,
     Text,
     TextDelta,
     ThoughtDelta,
+    ToolCall,
     ToolCalled,
+    ToolResult,
     Usage,
 )
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
-from gemgate.errors import Broken, Forbidden, GatewayError
+from gemgate.errors import Broken, Forbidden, GatewayError, LimitError
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.pool import AccountPool
@@ -59,6 +63,11 @@ from gemgate.prompting import structured_output, tokens, tool_calls, turns
 from gemgate.prompting.compose import Composed, compose
 from gemgate.prompting.picture import picture_prompt
 from gemgate.prompting.stops import StopFilter
+
+Data = dict[str, str | int | float | bool | None]
+
+LONG_ANSWER = 64_000
+"""Characters beyond which the end of an answer is parsed in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,15 @@ class Gateway:
     async def _admit(self, model: str, caller: Caller) -> Admission:
         card = catalog.resolve(model, self.pool.offers())
         check_scope(card, caller)
-        return Admission(card, await self._limiter.take(caller, card.id), caller)
+        facts: Data = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
+        try:
+            quota = await self._limiter.take(caller, card.id)
+        except LimitError as error:
+            rule = error.details.get("rule", "closed")
+            self._observer.note(Fact("limit.refused", caller.request_id, {**facts, "rule": rule}))
+            raise
+        self._observer.note(Fact("call.admitted", caller.request_id, facts))
+        return Admission(card, quota, caller)
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
@@ -125,12 +142,15 @@ class Gateway:
         """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, admission.card, admission.caller)
+        known: Data = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
+        self._observer.note(Fact("chat.planned", admission.caller.request_id, known))
         answer = _ChatAnswer(
             self, replace(request, messages=plan.messages), admission, plan, background=background, journal=journal
         )
         untouched = False
         try:
-            async with aclosing(answer.events()) as events:
+            told = _from_picture(answer.events()) if answer.may_paint else answer.events()
+            async with aclosing(told) as events:
                 async for event in events:
                     yield event
         except GatewayError as error:
@@ -138,6 +158,11 @@ class Gateway:
             raise
         finally:
             await asyncio.shield(answer.close(untouched=untouched))
+
+    def count_tokens(self, request: ChatRequest) -> int:
+        """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
+        catalog.resolve(request.model or self._default_model, self.pool.offers())
+        return _prompt_tokens(request, turns.begin(request, "0" * 16, _call_id).instructions)
 
     async def generate_images(self, request: ImageRequest, admission: Admission) -> list[GeneratedImage | GatewayError]:
         """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
@@ -181,7 +206,7 @@ class Gateway:
         )
         material = Material(picture_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
 
-        async def everything(_: bool) -> Material:
+        async def everything(_continued: bool, _limit: int) -> Material:
             return material
 
         errand = Errand(
@@ -191,7 +216,7 @@ class Gateway:
             everything,
             temporary=True,
             exact=True,
-            expects_picture=True,
+            picture="must",
             background=background,
             journal=journal,
         )
@@ -236,12 +261,13 @@ class _ChatAnswer:
         self._last: Attempt | None = None
         self._thread: Thread | None = None
         self._failed_cid = ""
+        self._received = 0
 
     async def events(self) -> AsyncGenerator[Event, None]:
         errand = self._errand()
         began = False
+        reason: Reason = "stop"
         while True:
-            outcome: turns.Settled | turns.Again | None = None
             async with aclosing(self._gateway._dispatcher.pieces(errand)) as pieces:  # noqa: SLF001 - one class in two
                 async for attempt, piece in pieces:
                     self._last, self._thread = attempt, None
@@ -254,7 +280,8 @@ class _ChatAnswer:
                                 self._fold.add(attempt.began)
                                 yield attempt.began
                         case TextDelta(text):
-                            for event in self._told(self._turn.feed(self._stops.feed(text))):
+                            self._received += len(text)
+                            for event in self._told(self._turn.feed(text)):
                                 yield event
                             if self._stops.hit is not None:
                                 break
@@ -270,30 +297,48 @@ class _ChatAnswer:
                             yield image
                         case Answered():
                             self._thread = piece.thread
-                            for event in self._told(self._turn.feed(self._stops.finish())):
-                                yield event
-            outcome = self._turn.finish()
-            for event in self._told(list(outcome.events)):
+            if self._stops.hit is not None:
+                break
+            outcome = await self._finished()
+            for event in self._told(outcome.events):
                 yield event
             if isinstance(outcome, turns.Settled):
+                reason = outcome.reason
+                for event in self._told(_text(self._stops.finish())):
+                    yield event
                 break
             errand = self._repair(errand, outcome)
-        ended = Ended(
-            "stop_sequence" if self._stops.hit is not None else outcome.reason, self._usage(), self._stops.hit
-        )
+        ended = Ended("stop_sequence" if self._stops.hit is not None else reason, self._usage(), self._stops.hit)
         self._fold.add(ended)
         await self._remember()
         yield ended
 
-    def _told(self, events: list[turns.Out]) -> list[turns.Out]:
-        """What goes out, counted and collected."""
+    async def _finished(self) -> turns.Settled | turns.Again:
+        """The end of the turn; long answers are parsed and validated beside the event loop."""
+        if self._received > LONG_ANSWER:
+            return await asyncio.to_thread(self._turn.finish)
+        return self._turn.finish()
+
+    def _told(self, events: Iterable[turns.Out]) -> list[turns.Out]:
+        """What goes out, up to a stop sequence; counted and collected."""
+        out: list[turns.Out] = []
         for event in events:
+            if isinstance(event, TextDelta):
+                out += _text(self._stops.feed(event.text))
+            elif self._stops.hit is None:
+                out += [*_text(self._stops.finish()), event]
+        for event in out:
             self._fold.add(event)
             if isinstance(event, TextDelta):
                 self._written.add(event.text)
             elif isinstance(event, ToolCalled):
                 self._written.add(event.call.name + event.call.arguments)
-        return events
+        return out
+
+    @property
+    def may_paint(self) -> bool:
+        """Whether the caller rather waits for a picture than for words."""
+        return self._admission.card.kind == "image" or self._request.images is not None
 
     def _errand(self) -> Errand:
         request, plan = self._request, self._plan
@@ -313,25 +358,31 @@ class _ChatAnswer:
             exact=not request.stream,
             background=self._background,
             conversation_id=plan.conversation_id,
+            picture="may" if self.may_paint else "no",
             journal=self._journal,
         )
 
-    async def _material(self, continued: bool) -> Material:
+    async def _material(self, continued: bool, limit: int) -> Material:
         """What is new to the conversation, or everything."""
         turn = self._turn
         if continued:
             told = structured_output.instructions(self._request.response_format)
             composed = compose(
-                self._plan.tail, instructions=told, reminder=turn.reminder, sentinel=turn.sentinel, continuing=True
+                self._plan.tail,
+                instructions=told,
+                reminder=turn.reminder,
+                sentinel=turn.sentinel,
+                continuing=True,
+                limit=limit,
             )
         else:
-            composed = compose(self._plan.messages, instructions=turn.instructions, sentinel=turn.sentinel)
+            composed = compose(self._plan.messages, instructions=turn.instructions, sentinel=turn.sentinel, limit=limit)
         return await self._loaded(composed)
 
     async def _loaded(self, composed: Composed) -> Material:
         owner = self._admission.caller.tenant
         uploads = await self._gateway._attachments.load(composed.attachments, owner)  # noqa: SLF001
-        return Material(composed.text, uploads)
+        return Material(composed.text, uploads, composed.filed)
 
     def _repair(self, errand: Errand, again: turns.Again) -> Errand:
         """The second errand: in the same chat where there is one, else told from the beginning."""
@@ -345,13 +396,14 @@ class _ChatAnswer:
             Message("user", (Text(again.prompt),)),
         )
 
-        async def material(continued: bool) -> Material:
+        async def material(continued: bool, limit: int) -> Material:
             if continued:
                 return Material(again.prompt)
             turn = self._turn
-            return await self._loaded(compose(history, instructions=turn.instructions, sentinel=turn.sentinel))
+            composed = compose(history, instructions=turn.instructions, sentinel=turn.sentinel, limit=limit)
+            return await self._loaded(composed)
 
-        return replace(errand, material=material, continues=continues, journal=None)
+        return replace(errand, material=material, continues=continues, journal=None, repair=again.what)
 
     def _order(self) -> Order:
         """What a picture inside a chat answer is made for: the last thing the user said."""
@@ -362,12 +414,9 @@ class _ChatAnswer:
         return Order(asked, self._admission.card.id, options, self._admission.caller)
 
     def _usage(self) -> Usage:
-        prompt = tokens.Meter()
-        for message in self._request.messages:
-            prompt.add(message.text)
-        prompt.add(self._turn.instructions)
-        usage = Usage(prompt.tokens, self._written.tokens, self._thought.tokens)
-        data: dict[str, str | int | float | bool | None] = {
+        prompt = _prompt_tokens(self._request, self._turn.instructions)
+        usage = Usage(prompt, self._written.tokens, self._thought.tokens)
+        data: Data = {
             "model": self._admission.card.id,
             "prompt": usage.prompt_tokens,
             "completion": usage.completion_tokens + usage.reasoning_tokens,
@@ -406,6 +455,55 @@ class _ChatAnswer:
                 identity=self._last.identity,
                 tenant=self._admission.caller.tenant,
             )
+
+
+async def _from_picture(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """Hold everything back until a picture is there or the answer is over.
+
+    So words that mean trouble with the account become an error instead of an answer.
+    """
+    held: list[Event] | None = []
+    async with aclosing(events):
+        async for event in events:
+            if held is None:
+                yield event
+                continue
+            held.append(event)
+            if isinstance(event, ImageGenerated | Ended):
+                for early in held:
+                    yield early
+                held = None
+
+
+def _text(text: str) -> list[turns.Out]:
+    return [TextDelta(text)] if text else []
+
+
+def _prompt_tokens(request: ChatRequest, instructions: str) -> int:
+    """Estimated tokens of all messages, calls and results, of the attached pictures, and of the tools."""
+    meter = tokens.Meter()
+    meter.add(instructions)
+    pictures = 0
+    for message in request.messages:
+        for part in message.parts:
+            pictures += _count_part(meter, part)
+    return meter.tokens + pictures * tokens.IMAGE_TOKENS
+
+
+def _count_part(meter: tokens.Meter, part: Part) -> int:
+    """Add the words of a part; how many attachments it has."""
+    match part:
+        case Text(text):
+            meter.add(text)
+        case ToolCall():
+            meter.add(part.name + part.arguments)
+        case ToolResult():
+            return sum(_count_part(meter, inner) for inner in part.parts)
+        case Image() | File():
+            return 1
+        case _:
+            pass
+    return 0
 
 
 def _call_id(number: int) -> str:

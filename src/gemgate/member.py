@@ -19,6 +19,7 @@ from gemgate.errors import (
     GatewayError,
     ModelGone,
     OutputInvalid,
+    PromptTooLong,
     Refused,
     Rejected,
     SignedOut,
@@ -83,10 +84,14 @@ class _Forgetful:
         return None
 
 
+SHORTEST_LIMIT = 10_000
+"""Characters that an account is always believed to take."""
+
+
 def outcome_of(error: BaseException | None) -> Outcome:
     """What the end of a call says about the account; the caller's own fault says that the account works."""
     match error:
-        case None | ClientError() | Refused() | ModelGone() | OutputInvalid() | Unprocessable():
+        case None | ClientError() | Refused() | ModelGone() | PromptTooLong() | OutputInvalid() | Unprocessable():
             return "ok"
         case Spent():
             return "limited"
@@ -104,6 +109,7 @@ class Member:
     """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none.
 
     fallback: takes a call only while no other account can.
+    prompt_limit: characters of text that it is known, or assumed, to take at once; 0 = any number.
     """
 
     def __init__(
@@ -121,6 +127,7 @@ class Member:
         observer: Observer,
         weight: float = 1.0,
         fallback: bool = False,
+        prompt_limit: int = 0,
         keep: Keep | None = None,
     ) -> None:
         self.name = name
@@ -138,6 +145,7 @@ class Member:
         self.cookies: Cookies | None = None
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self.handles: dict[str, tuple[str, float]] = {}
+        self.prompt_limit = prompt_limit
         self.usage: tuple[UsageWindow, ...] = ()
         self.usage_at = 0.0
         self.signed_in_at = 0.0
@@ -163,7 +171,7 @@ class Member:
             return Standing("starting", True, "signing in", "正在登录")
         if not self.is_open:
             error = self.last_error
-            en, zh = (error.en, error.zh) if error else ("not signed in", "未登录")
+            en, zh = (error.plain("en"), error.plain("zh")) if error else ("not signed in", "未登录")
             return Standing(self._state, False, en, zh)
         now = self._clock.now()
         way = self.address.circuit
@@ -300,6 +308,13 @@ class Member:
         missing = self.source.missing if self.source is not None and not candidates else ""
         raise _no_cookies(missing) if missing else refused
 
+    def took_too_much(self, characters: int) -> None:
+        """Google refused a prompt for its length: from now on half of it is the most, until that is refused too."""
+        learned = max(SHORTEST_LIMIT, characters // 2)
+        self.prompt_limit = min(self.prompt_limit or learned, learned)
+        data: dict[str, str | int | float | bool | None] = {"account": self.name, "characters": self.prompt_limit}
+        self._observer.note(Fact("account.prompt_limit", data=data))
+
     async def take_rotated(self, cookies: Cookies) -> None:
         """The session's cookies were renewed: keep them at once."""
         self.cookies = cookies
@@ -350,7 +365,7 @@ class Member:
     def _become(self, state: State) -> None:
         if state != self._state:
             before, self._state = self._state, state
-            why = self.last_error.en if self.last_error else ""
+            why = self.last_error.plain() if self.last_error else ""
             data: dict[str, str | int | float | bool | None] = {
                 "account": self.name,
                 "state": state,
@@ -370,8 +385,8 @@ def _circuit_data(circuit: Circuit) -> dict[str, str | int | float | bool | None
 
 def _reason(error: BaseException | None) -> str:
     if isinstance(error, Spent):
-        return _LIMIT + error.en
-    return error.en if isinstance(error, GatewayError) else ""
+        return _LIMIT + error.plain()
+    return error.plain() if isinstance(error, GatewayError) else ""
 
 
 def _no_cookies(why: str) -> SignedOut:

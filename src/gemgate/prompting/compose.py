@@ -8,22 +8,35 @@ the grammar of `tool_calls.py`, so that what the model did before looks like wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gemgate.chat import File, Image, Message, Text, Thought, ToolCall, ToolResult
-from gemgate.files import Source
+from gemgate.errors import TooLarge
+from gemgate.files import Inline, Source
 from gemgate.prompting.tool_calls import render_call, render_result, without_sentinel
 
 _HEADINGS = {"system": "[System]", "user": "[User]", "assistant": "[Assistant]", "tool": "[Tool]"}
 _CONTINUE = "Below is a conversation. Write the assistant's next message, and only that, without a heading."
+_FILED_HISTORY = (
+    "The attached file history.md holds the conversation so far; read all of it. Below is how it goes on. "
+    "Write the assistant's next message, and only that, without a heading."
+)
+_FILED_MESSAGE = (
+    "The message to answer is too long for this field, so all of it is in the attached file message.md. "
+    "Read it to its end and answer it as if it stood here."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What goes up: the text, and the files it speaks of in their order."""
+    """What goes up: the text, and the files it speaks of in their order.
+
+    filed: characters that had to go into files because the text would have been too long.
+    """
 
     text: str
     attachments: tuple[Source, ...] = ()
+    filed: int = 0
 
 
 def compose(
@@ -33,12 +46,15 @@ def compose(
     reminder: str = "",
     sentinel: str = "",
     continuing: bool = False,
+    limit: int = 0,
 ) -> Composed:
     """One prompt of all `messages`; `instructions` (tools, formats) stand after the system text, `reminder` at the end.
 
     System messages in the middle of a conversation keep their place. Thoughts are never sent. Attachments are named in
     the text by number so that the model can tell them apart. Without a `sentinel` earlier calls are told in words.
     `continuing`: the messages are what is new in a conversation that stands already.
+    `limit`: characters that the text may have, 0 = any number. Beyond it the older turns become a file, then the last
+    one too; system text, instructions and reminder always stay in the text. TooLarge when even those do not fit.
     """
     first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
     system = [message.text for message in messages[:first] if message.text]
@@ -47,14 +63,59 @@ def compose(
     writing = _Writing(sentinel, _call_numbers(turns))
     if len(turns) == 1 and (turns[0].role == "user" or continuing):
         body = writing.message(turns[0])
-        text = "\n\n".join(part for part in (head, body, reminder) if part)
-        return Composed(text, tuple(writing.attachments))
-    writing.numbered = sum(isinstance(part, Image | File) for turn in turns for part in turn.parts) > 1
-    blocks = [f"{_HEADINGS[turn.role]}\n{text}" for turn in turns if (text := writing.message(turn))]
-    system_block = [f"[System]\n{head}"] if head else []
-    opening = [] if continuing else [_CONTINUE]
-    text = "\n\n".join([*opening, *system_block, *blocks, *([reminder] if reminder else [])])
-    return Composed(text, tuple(writing.attachments))
+        prompt = _Prompt("", head, [], [body], reminder, headings=False)
+    else:
+        writing.numbered = sum(isinstance(part, Image | File) for turn in turns for part in turn.parts) > 1
+        blocks = [f"{_HEADINGS[turn.role]}\n{text}" if (text := writing.message(turn)) else "" for turn in turns]
+        answered = next((at for at in range(len(turns), 0, -1) if turns[at - 1].role == "assistant"), 0)
+        older = answered if answered < len(turns) else max(0, len(turns) - 1)
+        opening = "" if continuing else _CONTINUE
+        prompt = _Prompt(opening, head, blocks[:older], blocks[older:], reminder, headings=True)
+    return _fitted(prompt, tuple(writing.attachments), limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """The pieces of a prompt in their order: `older` turns, then the `latest` ones, which are to be answered."""
+
+    opening: str
+    head: str
+    older: list[str]
+    latest: list[str]
+    reminder: str
+    headings: bool
+
+    @property
+    def text(self) -> str:
+        head = f"[System]\n{self.head}" if self.head and self.headings else self.head
+        return "\n\n".join(piece for piece in (self.opening, head, *self.older, *self.latest, self.reminder) if piece)
+
+
+def _fitted(prompt: _Prompt, attachments: tuple[Source, ...], limit: int) -> Composed:
+    """The prompt as text if it fits; else the older turns as a file; else the latest as another one."""
+    text = prompt.text
+    if not limit or len(text) <= limit:
+        return Composed(text, attachments)
+    filed = 0
+    if any(prompt.older):
+        history = "\n\n".join(piece for piece in prompt.older if piece)
+        attachments = (*attachments, Inline(history.encode(), "text/markdown", "history.md"))
+        filed += len(history)
+        prompt = replace(prompt, opening=_FILED_HISTORY, older=[])
+    if len(prompt.text) > limit:
+        message = "\n\n".join(piece for piece in prompt.latest if piece)
+        attachments = (*attachments, Inline(message.encode(), "text/markdown", "message.md"))
+        filed += len(message)
+        prompt = replace(prompt, latest=[_FILED_MESSAGE])
+    text = prompt.text
+    if len(text) > limit:
+        raise TooLarge(
+            f"System text and tools alone have {len(text):,} characters; this account takes at most {limit:,}",
+            f"仅系统提示和工具说明就有 {len(text):,} 个字符，该账号最多接受 {limit:,} 个",
+            code="context_length_exceeded",
+            param="messages",
+        )
+    return Composed(text, attachments, filed)
 
 
 def _call_numbers(turns: Sequence[Message]) -> dict[str, int]:

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import orjson
 from starlette.responses import Response, StreamingResponse
+
+from gemgate.dialects.wire import dumps
 
 LONG = 256_000
 """A string beyond this many characters is written in slices."""
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), status, headers, media_type="application/json")
+    return Response(dumps(value), status, headers, media_type="application/json")
 
 
 def large_json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
@@ -32,16 +33,16 @@ async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 def json_pieces(value: Any) -> Iterator[bytes]:
     """The JSON text of `value` in pieces; what holds no long string comes as one."""
     if not _has_long_string(value):
-        yield orjson.dumps(value)
+        yield dumps(value)
     elif isinstance(value, str):
         yield b'"'
         for at in range(0, len(value), LONG):
-            yield orjson.dumps(value[at : at + LONG])[1:-1]
+            yield dumps(value[at : at + LONG])[1:-1]
         yield b'"'
     elif isinstance(value, dict):
         yield b"{"
         for number, (name, inner) in enumerate(value.items()):
-            yield (b"," if number else b"") + orjson.dumps(name) + b":"
+            yield (b"," if number else b"") + dumps(name) + b":"
             yield from json_pieces(inner)
         yield b"}"
     else:

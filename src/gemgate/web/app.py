@@ -16,11 +16,38 @@ from gemgate.assembly import Service, open_service
 from gemgate.errors import GatewayError
 from gemgate.settings import Settings
 from gemgate.version import __version__
-from gemgate.web import accounts, chat, files, images, status
+from gemgate.web import (
+    accounts,
+    anthropic,
+    chat,
+    conversations,
+    files,
+    gemini,
+    gemini_files,
+    images,
+    models,
+    responses,
+    status,
+)
 from gemgate.web.access import Access
 from gemgate.web.door import Door, refused
 from gemgate.web.operation import BODIES
 from gemgate.web.reading import CallerLeft
+
+PARTS = (
+    chat,
+    responses,
+    anthropic,
+    gemini,
+    gemini_files,
+    models,
+    images,
+    files,
+    conversations,
+    accounts,
+    status,
+)
+"""Modules with routes. Earlier ones win where paths overlap."""
 
 
 class _Holder:
@@ -62,7 +89,7 @@ def create_app(settings: Settings, service: Service | None = None) -> ASGIApp:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
     )
-    for part in (chat, images, files, accounts, status):
+    for part in PARTS:
         api.include_router(part.router)
     api.openapi = lambda: openapi_document(api)  # type: ignore[method-assign]
     return Door(api, holder.get)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gemgate.dialects import openai_chat, simple
+from gemgate.dialects import anthropic, gemini, openai_chat, simple
+from gemgate.dialects.wire import dumps
 from gemgate.errors import GatewayError
 
-Envelope = Callable[[GatewayError, str, str], tuple[int, dict[str, Any]]]
+Envelope = Callable[[GatewayError, str, str], tuple[int, Any]]
 
 LONG_WAIT = 60.0
 """Official clients sleep through a Retry-After; beyond this many seconds they are told not to (api_contract.md 0.8)."""
@@ -23,22 +23,55 @@ _SIMPLE = re.compile(
     r"/v1/(generate|generate-images|batch)(/|$)|/(health|ready|metrics|upload|images|conversations|api)(/|$)"
 )
 
+_GOOGLE = re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$")
+_SHARED = re.compile(r"/v1/(models|files|interactions|operations|cachedContents|tunedModels|corpora)(/|$)")
+_ANTHROPIC = re.compile(r"/v1/(messages|complete)(/|$)")
 
-def envelope_for(path: str) -> Envelope:
-    """The error writer of the dialect that a path belongs to (api_contract.md 1)."""
+
+def envelope_for(connection: HTTPConnection) -> Envelope:
+    """The error writer of the dialect that a request belongs to (api_contract.md 1)."""
+    path = connection.url.path
+    if _GOOGLE.match(path) or (_SHARED.match(path) and speaks_google(connection)):
+        whole_array = path.endswith(":streamGenerateContent") and connection.query_params.get("alt") != "sse"
+        return gemini.array_envelope if whole_array else gemini.envelope
     if _SIMPLE.match(path):
         return simple.envelope
+    if _ANTHROPIC.match(path) or (path.startswith("/v1/") and speaks_anthropic(connection)):
+        return anthropic.envelope
     if path.startswith("/v1/") or path == "/v1":
         return openai_chat.envelope
     return simple.envelope
 
 
+def dialect_of(connection: HTTPConnection) -> str:
+    """The name of the dialect that a request speaks."""
+    return _NAMES.get(envelope_for(connection), "simple")
+
+
+_NAMES: Mapping[Envelope, str] = {
+    gemini.envelope: "gemini",
+    gemini.array_envelope: "gemini",
+    anthropic.envelope: "anthropic",
+    openai_chat.envelope: "openai",
+}
+
+
+def speaks_google(connection: HTTPConnection) -> bool:
+    """Whether the client is one of Google's."""
+    return "x-goog-api-key" in connection.headers or "x-goog-api-client" in connection.headers
+
+
+def speaks_anthropic(connection: HTTPConnection) -> bool:
+    """Whether the client is one of Anthropic's."""
+    return "anthropic-version" in connection.headers
+
+
 def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
     """The HTTP answer for `error`, in the dialect of the path unless the route has chosen one by the body."""
     language = connection.headers.get("accept-language", "en")
-    chosen: Envelope = connection.scope.get("gemgate.envelope") or envelope_for(connection.url.path)
+    chosen: Envelope = connection.scope.get("gemgate.envelope") or envelope_for(connection)
     status, body = chosen(error, language, request_id)
-    return Response(orjson.dumps(body), status, headers_for(error), media_type="application/json")
+    return Response(dumps(body), status, headers_for(error), media_type="application/json")
 
 
 def headers_for(error: GatewayError) -> dict[str, str]:

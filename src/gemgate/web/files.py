@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import mimetypes
-import uuid
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import StreamingResponse
 
 from gemgate.dialects import openai_files, simple
-from gemgate.errors import BadRequest, NotFound
-from gemgate.files import Inline, StoredFile
+from gemgate.errors import BadRequest
 from gemgate.ports import Caller
+from gemgate.web import gemini_files
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import call_of
+from gemgate.web.errors import speaks_google
+from gemgate.web.keeping import keep, owned
 from gemgate.web.operation import operation
-from gemgate.web.reading import read_form
+from gemgate.web.reading import read_form, whole_number
 
 router = APIRouter()
 
-MAX_NAME = 200
-
-
-async def keep(call: Call, upload: Inline, purpose: str, owner: str, prefix: str, seconds: float = 0.0) -> StoredFile:
-    """Store an upload of `owner`; its name is data, never a path. `seconds` until it expires, 0 = never."""
-    now = call.service.clock.now()
-    name = upload.name.replace("\\", "/").rpartition("/")[2][:MAX_NAME] or "file"
-    mime = upload.mime or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    digest = await asyncio.to_thread(lambda: hashlib.sha256(upload.data).hexdigest())
-    expires = now + seconds if seconds else 0.0
-    file = StoredFile(prefix + uuid.uuid4().hex, owner, name, mime, len(upload.data), digest, purpose, now, expires)
-    await call.service.files.add(file, upload.data)
-    return file
-
-
-async def owned(call: Call, file_id: str, owner: str) -> StoredFile:
-    file = await call.service.files.get(file_id, owner)
-    if file is None:
-        raise NotFound(f"There is no file {file_id[:100]}", f"文件 {file_id[:100]} 不存在", param="file_id")
-    return file
+LARGE = 4_000_000
+"""Files beyond this many bytes are sent piece by piece."""
 
 
 @operation(router, "POST", "/v1/files", "files.create", produces="application/json")
@@ -52,18 +33,24 @@ async def create(request: Request, caller: Caller) -> Response:
     return json_response(openai_files.file_object(await keep(call, upload, purpose, caller.tenant, "file-")))
 
 
-@operation(router, "GET", "/v1/files", "files.list")
+@operation(
+    router,
+    "GET",
+    "/v1/files",
+    "files.list",
+    query={"after": "string", "limit": "integer", "order": "string", "purpose": "string"},
+)
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's files, a page at a time."""
+    if speaks_google(request):
+        return await gemini_files.list_files(request, caller)
     query = request.query_params
-    limit = query.get("limit", "10000")
-    if not limit.isdecimal():
-        raise BadRequest("limit must be a number", "limit 必须是数字", param="limit")
+    limit = whole_number(request, "limit", 10_000, least=1, most=10_000)
     files = await call_of(request).service.files.list(caller.tenant)
     page = openai_files.file_listing(
         files,
         after=query.get("after"),
-        limit=int(limit),
+        limit=limit,
         order=query.get("order", "desc"),
         purpose=query.get("purpose", ""),
     )
@@ -73,6 +60,8 @@ async def listing(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/v1/files/{file_id}", "files.get")
 async def one(request: Request, caller: Caller) -> Response:
     """What is known of one file."""
+    if speaks_google(request):
+        return await gemini_files.get_file(request, caller)
     file = await owned(call_of(request), request.path_params["file_id"], caller.tenant)
     return json_response(openai_files.file_object(file))
 
@@ -86,12 +75,17 @@ async def content(request: Request, caller: Caller) -> Response:
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
         "x-content-type-options": "nosniff",
     }
-    return Response(await call.service.files.read(file), headers=headers, media_type=file.mime)
+    if file.bytes <= LARGE:
+        return Response(await call.service.files.read(file), headers=headers, media_type=file.mime)
+    headers["content-length"] = str(file.bytes)
+    return StreamingResponse(call.service.files.chunks(file), headers=headers, media_type=file.mime)
 
 
 @operation(router, "DELETE", "/v1/files/{file_id}", "files.delete")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget one file."""
+    if speaks_google(request):
+        return await gemini_files.delete_file(request, caller)
     call = call_of(request)
     file = await owned(call, request.path_params["file_id"], caller.tenant)
     await call.service.files.delete(file)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -41,20 +42,28 @@ def operation(
     *,
     level: Level = "client",
     body: type[BaseModel] | None = None,
+    query: Mapping[str, str] | None = None,
     produces: str = "application/json",
     summary: str = "",
     documented: bool = True,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Decorator. `name` is the operation in facts and metrics; `body` documents the request."""
+    """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request."""
 
     def register(endpoint: Endpoint) -> Endpoint:
         async def serve(request: Request) -> Response:
             call = call_of(request)
             call.operation = name
             caller = await call.access.caller(request, level, call.request_id, name)
+            call.note(
+                "request.identified",
+                operation=name,
+                dialect=dialect_of(request),
+                tenant=caller.tenant,
+                client=caller.client,
+            )
             return await endpoint(request, caller)
 
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *_query_parameters(query or {})]}
         if body is not None:
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
             extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
@@ -65,7 +74,7 @@ def operation(
             methods=[method],
             name=f"{method} {path}",
             operation_id=_operation_id(method, path),
-            summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0],
+            summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0].rstrip("."),
             openapi_extra=extra,
             response_model=None,
             responses={
@@ -77,6 +86,15 @@ def operation(
         return endpoint
 
     return register
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"{(\w+)(?::\w+)?}", path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _query_parameters(query: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", "schema": {"type": kind}} for name, kind in query.items()]
 
 
 def _operation_id(method: str, path: str) -> str:

@@ -67,9 +67,26 @@ def too_large(limit: int) -> TooLarge:
 async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) -> T:
     """What `reader` makes of the body; a large one is read in a thread."""
     body = await read_body(request, limit)
-    if len(body) <= SMALL:
-        return reader(body)
-    return await asyncio.to_thread(reader, body)
+    return await beside_the_loop(len(body), lambda: reader(body))
+
+
+async def beside_the_loop(size: int, work: Callable[[], T]) -> T:
+    """The result of `work` on `size` bytes: at once when they are few, else from a thread."""
+    return work() if size <= SMALL else await asyncio.to_thread(work)
+
+
+def whole_number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
+    """A number of the query; BadRequest when it is none or out of bounds."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and least <= int(text[:12]) <= most):
+        raise BadRequest(
+            f"{name} must be a whole number from {least} to {most}",
+            f"{name} 必须是 {least} 到 {most} 之间的整数",
+            param=name,
+        )
+    return int(text)
 
 
 def model_reader(model: type[M], words: Callable[[M], T]) -> Callable[[bytes], tuple[M, T]]:

@@ -7,9 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from gemgate import catalog
 from gemgate.assembly import Service
-from gemgate.dialects import openai_chat, simple
+from gemgate.dialects import simple
 from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
@@ -99,15 +98,3 @@ async def info(request: Request, caller: Caller) -> Response:
 async def api_models(request: Request, caller: Caller) -> Response:
     service = call_of(request).service
     return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))
-
-
-@operation(router, "GET", "/v1/models", "models", summary="Models that can be named")
-async def models(request: Request, caller: Caller) -> Response:
-    cards = call_of(request).service.gateway.models()
-    return json_response({"object": "list", "data": [openai_chat.model_object(card.id) for card in cards]})
-
-
-@operation(router, "GET", "/v1/models/{model:path}", "models.one", summary="One model")
-async def model(request: Request, caller: Caller) -> Response:
-    card = catalog.resolve(request.path_params["model"], call_of(request).service.pool.offers())
-    return json_response(openai_chat.model_object(card.id))

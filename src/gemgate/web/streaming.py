@@ -6,7 +6,7 @@ Before the first event every error is a plain HTTP error; after it the dialect's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -126,7 +126,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def merged(answers: list[AsyncGenerator[Event, None]]) -> AsyncGenerator[tuple[int, Event], None]:
+async def merged(answers: Sequence[AsyncGenerator[Event, None]]) -> AsyncGenerator[tuple[int, Event], None]:
     """Events of several answers as they come, each with the index of its answer."""
     if len(answers) == 1:
         async with aclosing(answers[0]) as only:

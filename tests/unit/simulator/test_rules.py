@@ -28,7 +28,7 @@ def test_a_faithful_request_breaks_no_rule(google: Google) -> None:
         ("Origin", "https://evil.example", "Origin"),
         ("Referer", None, "Referer"),
         ("Content-Type", "application/json", "Content-Type"),
-        ("x-goog-ext-525005358-jspb", f'["{mark()}",1]', "slot 59 differs"),
+        ("x-goog-ext-525005358-jspb", '["5104AEBE-71AF-4112-AC36-2BF5817AB943",1]', "slot 59 differs"),
         ("x-goog-ext-525001261-jspb", "[1,2]", "wrong shape"),
     ],
 )

@@ -161,7 +161,7 @@ class WebUpstream:
         except RequestException as error:
             raise errors.of_exception(error, sent=exchange.sent) from None
         if exchange.status != 200:
-            raise errors.of_status(exchange.status)
+            raise errors.of_generation(exchange.status, len(prompt.text))
         if frames.garbage:
             raise errors.of_page(frames.garbage)
         if not answer.complete:

@@ -1,0 +1,86 @@
+"""What every route that answers a conversation does, whatever its dialect: admit, tell whole or as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from fastapi import Request, Response
+
+from gemgate.chat import Began, ChatRequest, Event, Reply, afold, fold
+from gemgate.gateway import Admission
+from gemgate.ports import Caller
+from gemgate.web.call import Call
+from gemgate.web.reading import unless_gone
+from gemgate.web.streaming import EventStream, StreamWriter, merged, written
+
+Answer = AsyncGenerator[Event, None]
+
+
+async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
+    """Count the call and note in the headers what was left and what is ignored."""
+    admission = await call.service.gateway.admit(chat.model, caller)
+    call.admitted(admission.quota)
+    if chat.ignored:
+        call.headers["x-gemgate-ignored"] = ", ".join(chat.ignored)
+    return admission
+
+
+def answers(call: Call, chat: ChatRequest, admission: Admission) -> list[Answer]:
+    """The `n` answers of a chat, not yet begun."""
+    return [call.service.gateway.chat(chat, admission) for _ in range(chat.n)]
+
+
+async def whole(request: Request, call: Call, told: Sequence[Answer], caller: Caller) -> list[Reply]:
+    """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
+    replies = await unless_gone(request, _folded(told))
+    began(call, caller, replies[0].began)
+    return replies
+
+
+async def _folded(told: Sequence[Answer]) -> list[Reply]:
+    if len(told) == 1:
+        async with aclosing(told[0]) as only:
+            return [await afold(only)]
+    collected: list[list[Event]] = [[] for _ in told]
+    async with aclosing(merged(told)) as events:
+        async for index, event in events:
+            collected[index].append(event)
+    return [fold(events) for events in collected]
+
+
+async def stream(
+    request: Request,
+    call: Call,
+    told: Sequence[Answer],
+    caller: Caller,
+    writer: StreamWriter,
+    *,
+    media_type: str | None = None,
+) -> Response:
+    """The answers as they come. The 200 waits for the first event; until then every error is a plain one."""
+    events = _noted(merged(told), call, caller)
+    chunks = written(events, writer, caller.language, call.request_id)
+    head = await unless_gone(request, anext(chunks))
+    return EventStream(head, chunks, {"content-type": media_type} if media_type else {}, writer.heartbeat)
+
+
+async def _noted(
+    events: AsyncGenerator[tuple[int, Event], None], call: Call, caller: Caller
+) -> AsyncGenerator[tuple[int, Event], None]:
+    async with aclosing(events):
+        async for index, event in events:
+            if isinstance(event, Began):
+                began(call, caller, event)
+            yield index, event
+
+
+def began(call: Call, caller: Caller, event: Began) -> None:
+    """Headers and facts of an answer that has begun."""
+    call.headers["x-gemgate-served-model"] = event.served_model
+    call.headers["x-gemgate-conversation"] = event.reuse
+    call.headers["x-gemgate-attempts"] = str(event.attempts)
+    call.headers["x-gemgate-context"] = f"file; chars={event.filed}" if event.filed else "inline"
+    if caller.admin and event.account:
+        call.headers["x-gemgate-account"] = event.account
+    call.note("request.first_event", operation=call.operation, seconds=call.seconds())

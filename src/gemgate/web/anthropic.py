@@ -1,0 +1,40 @@
+"""Anthropic messages and their token counts. Models of this dialect are in models.py: the path is shared."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from gemgate.dialects import anthropic
+from gemgate.ports import Caller
+from gemgate.web.answering import admit, answers, stream, whole
+from gemgate.web.answers import json_response
+from gemgate.web.call import call_of
+from gemgate.web.operation import operation
+from gemgate.web.reading import model_reader, read_with
+
+router = APIRouter()
+
+
+@operation(router, "POST", "/v1/messages", "messages", body=anthropic.MessagesRequest)
+async def messages(request: Request, caller: Caller) -> Response:
+    """Anthropic messages"""
+    call = call_of(request)
+    reader = model_reader(anthropic.MessagesRequest, anthropic.read_request)
+    body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
+    admission = await admit(call, chat, caller)
+    stamp = call.stamp("msg_", request)
+    told = answers(call, chat, admission)
+    if chat.stream:
+        writer = anthropic.EventWriter(stamp, body.model, prompt_tokens=call.service.gateway.count_tokens(chat))
+        return await stream(request, call, told, caller, writer)
+    replies = await whole(request, call, told, caller)
+    return json_response(anthropic.write(replies[0], stamp, body.model))
+
+
+@operation(router, "POST", "/v1/messages/count_tokens", "messages.count_tokens", body=anthropic.MessageTokensRequest)
+async def count_tokens(request: Request, caller: Caller) -> Response:
+    """Estimated tokens of an Anthropic messages request"""
+    call = call_of(request)
+    reader = model_reader(anthropic.MessageTokensRequest, anthropic.read_token_count)
+    _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
+    return json_response(anthropic.write_token_count(call.service.gateway.count_tokens(chat)))

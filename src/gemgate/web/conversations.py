@@ -1,0 +1,59 @@
+"""Stored conversations: those that callers know by an id of their own, and those that chats go on in by themselves."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from gemgate.dialects import simple
+from gemgate.dialects.simple import ConversationEntry
+from gemgate.errors import NotFound
+from gemgate.ports import Caller, Conversation
+from gemgate.web.answers import json_response
+from gemgate.web.call import Call, call_of
+from gemgate.web.operation import operation
+from gemgate.web.reading import whole_number
+
+router = APIRouter()
+
+
+@operation(router, "GET", "/conversations", "conversations", query={"limit": "integer", "offset": "integer"})
+async def listing(request: Request, caller: Caller) -> Response:
+    """The caller's stored conversations, newest first"""
+    limit = whole_number(request, "limit", 100, least=1, most=1000)
+    offset = whole_number(request, "offset", 0, least=0, most=10**9)
+    store = call_of(request).service.gateway.conversations.store
+    found, total = await store.latest(caller.tenant, limit, offset)
+    entries = [ConversationEntry(c.id, c.updated_at, len(c.transcript)) for c in found]
+    return json_response(simple.write_conversations(entries, total))
+
+
+@operation(router, "GET", "/conversations/{conversation_id}", "conversations.get")
+async def get(request: Request, caller: Caller) -> Response:
+    """What is known of one conversation"""
+    found = await _owned(call_of(request), request, caller)
+    facts = {
+        "account": found.account if caller.admin else None,
+        "messages": found.length,
+        "created": found.created_at,
+        "modified": found.updated_at,
+        "model": found.offer,
+        "deleted_at": found.delete_at or None,
+    }
+    return json_response(simple.write_conversation(found.id, {k: v for k, v in facts.items() if v is not None}))
+
+
+@operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete")
+async def delete(request: Request, caller: Caller) -> Response:
+    """Forget one conversation, here and in the account's own history"""
+    call = call_of(request)
+    found = await _owned(call, request, caller)
+    await call.service.gateway.conversations.delete(found, call.service.pool)
+    return json_response(simple.write_conversation_deleted())
+
+
+async def _owned(call: Call, request: Request, caller: Caller) -> Conversation:
+    conversation_id = request.path_params["conversation_id"]
+    found = await call.service.gateway.conversations.store.get(caller.tenant, conversation_id)
+    if found is None:
+        raise NotFound(f"There is no conversation {conversation_id[:100]}", f"会话 {conversation_id[:100]} 不存在")
+    return found

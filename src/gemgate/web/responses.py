@@ -1,0 +1,142 @@
+"""OpenAI responses: create, ask for again, continue, delete (api_contract.md 3).
+
+A response is stored before its last event leaves, so that whoever has seen its end can continue it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from gemgate.chat import Ended, Event, Fold, Message, Reply
+from gemgate.dialects import responses, transcript, wire
+from gemgate.dialects.wire import Stamp
+from gemgate.errors import BadRequest, NotFound
+from gemgate.ports import Caller, StoredResponse
+from gemgate.web.answering import Answer, admit, answers, stream, whole
+from gemgate.web.answers import json_response, large_json_response
+from gemgate.web.call import Call, call_of
+from gemgate.web.operation import operation
+from gemgate.web.reading import beside_the_loop, read_body
+
+router = APIRouter()
+
+
+@operation(router, "POST", "/v1/responses", "responses.create", body=responses.ResponsesRequest)
+async def create(request: Request, caller: Caller) -> Response:
+    """OpenAI responses"""
+    call = call_of(request)
+    raw = await read_body(request, call.service.settings.max_body_bytes)
+    body = await beside_the_loop(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
+    previous = await _previous(call, body, caller)
+    references = await _references(call, body, caller)
+    chat = await beside_the_loop(len(raw), lambda: responses.read_request(body, previous, references))
+    admission = await admit(call, chat, caller)
+    stamp = call.stamp("resp_", request)
+    model = body.model or admission.card.id
+    (answer,) = answers(call, chat, admission)
+    if body.store is not False:
+        history = responses.continuation(body, previous, references)
+        answer = _stored(answer, call, caller, body, stamp, model, history)
+    if chat.stream:
+        return await stream(request, call, [answer], caller, responses.EventWriter(stamp, body, model))
+    replies = await whole(request, call, [answer], caller)
+    return large_json_response(responses.write(replies[0], stamp, body, model))
+
+
+async def _stored(
+    answer: Answer,
+    call: Call,
+    caller: Caller,
+    body: responses.ResponsesRequest,
+    stamp: Stamp,
+    model: str,
+    history: tuple[Message, ...],
+) -> AsyncGenerator[Event, None]:
+    """The same events; right before the last one goes out the response is kept."""
+    fold = Fold()
+    async with aclosing(answer):
+        async for event in answer:
+            fold.add(event)
+            if isinstance(event, Ended):
+                written, told = await asyncio.to_thread(_texts, fold.reply(), stamp, body, model, history)
+                await call.service.responses.save(StoredResponse(stamp.id, caller.tenant, written, told, stamp.created))
+            yield event
+
+
+def _texts(
+    reply: Reply, stamp: Stamp, body: responses.ResponsesRequest, model: str, history: tuple[Message, ...]
+) -> tuple[str, str]:
+    """What is kept of a response: itself, and all messages up to and with it."""
+    written = wire.dumps(responses.write(reply, stamp, body, model)).decode()
+    return written, transcript.dump((*history, transcript.message_of(reply)))
+
+
+async def _previous(call: Call, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
+    """The conversation up to `previous_response_id`."""
+    if body.previous_response_id is None:
+        return ()
+    found = await call.service.responses.get(body.previous_response_id, caller.tenant)
+    if found is None:
+        raise BadRequest(
+            f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
+            f"找不到 id 为 {body.previous_response_id[:100]!r} 的上一个 response，请发送完整的 input",
+            param="previous_response_id",
+            code="previous_response_not_found",
+        )
+    return await beside_the_loop(len(found.transcript), lambda: transcript.load(found.transcript))
+
+
+async def _references(call: Call, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
+    """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
+    found: dict[str, Message] = {}
+    for item_id in responses.referenced(body):
+        owner = responses.owner_of(item_id)
+        stored = await call.service.responses.get(owner, caller.tenant) if owner else None
+        for item in orjson.loads(stored.body)["output"] if stored else ():
+            if item.get("id") == item_id and (message := responses.message_of_item(item)) is not None:
+                found[item_id] = message
+    return found
+
+
+@operation(router, "POST", "/v1/responses/input_tokens", "responses.input_tokens", body=responses.TokenCountRequest)
+async def input_tokens(request: Request, caller: Caller) -> Response:
+    """Estimated tokens of a responses request"""
+    call = call_of(request)
+    raw = await read_body(request, call.service.settings.max_body_bytes)
+    body = await beside_the_loop(len(raw), lambda: wire.read(responses.TokenCountRequest, wire.parse_json(raw)))
+    previous = await _previous(call, body, caller)
+    references = await _references(call, body, caller)
+    chat = await beside_the_loop(len(raw), lambda: responses.read_token_count(body, previous, references))
+    return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat)))
+
+
+@operation(router, "GET", "/v1/responses/{response_id}", "responses.get")
+async def get(request: Request, caller: Caller) -> Response:
+    """A stored response"""
+    found = await _owned(call_of(request), request.path_params["response_id"], caller)
+    return Response(found.body, media_type="application/json")
+
+
+@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete")
+async def delete(request: Request, caller: Caller) -> Response:
+    """Forget a stored response"""
+    call = call_of(request)
+    found = await _owned(call, request.path_params["response_id"], caller)
+    await call.service.responses.delete(found.id, caller.tenant)
+    return json_response(responses.write_deleted(found.id))
+
+
+async def _owned(call: Call, response_id: str, caller: Caller) -> StoredResponse:
+    found = await call.service.responses.get(response_id, caller.tenant)
+    if found is None:
+        raise NotFound(
+            f"Response with id {response_id[:100]!r} not found",
+            f"找不到 id 为 {response_id[:100]!r} 的 response",
+            param="response_id",
+        )
+    return found
