@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,9 +13,24 @@ from pydantic import BaseModel
 from gemgate.ports import Caller
 from gemgate.web.access import Level
 from gemgate.web.call import call_of
+from gemgate.web.errors import dialect_of
 
 BODIES: set[type[BaseModel]] = set()
 """Wire models that the OpenAPI document has to define; filled while the route modules are imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Where an operation is, and who may call it."""
+
+    method: str
+    path: str
+    name: str
+    level: Level
+
+
+OPERATIONS: list[Registered] = []
+"""All of them, filled while the route modules are imported: a fleet's gateway judges callers by this table."""
 
 Endpoint = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -50,6 +66,8 @@ def operation(
     """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request."""
 
     def register(endpoint: Endpoint) -> Endpoint:
+        OPERATIONS.append(Registered(method, path, name, level))
+
         async def serve(request: Request) -> Response:
             call = call_of(request)
             call.operation = name
