@@ -1,0 +1,127 @@
+"""What the dispatcher tells of one prompt on its way: who was passed over, who took it, how each try ended and why.
+
+The rule of the file: facts only, of plain values; a model's words that an error quotes stay out of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from gemgate.chat import Began
+from gemgate.errors import GatewayError
+from gemgate.pool import Lease
+from gemgate.ports import Clock, Fact, Observer
+
+Then = Literal["other_account", "signed_in", "fresh_chat", "maybe_generated", "spoken", "no_help", "last_try"]
+"""What was done after a failed try: sent again (the first three), or why not."""
+
+Data = dict[str, str | int | float | bool | None]
+
+
+@dataclass(slots=True)
+class Narrator:
+    """Tells of one errand. prompt: tells the errands of a request apart; repair: "tools" or "json" of a repair turn.
+
+    purpose: "chat" or "generate_content", as the GenAI conventions call it.
+    """
+
+    observer: Observer
+    clock: Clock
+    request_id: str
+    prompt: int
+    model: str
+    purpose: str
+    repair: str = ""
+    number: int = 1
+    _asked: float = 0.0
+    _sent: float = 0.0
+    _since: float = 0.0
+    _upstream: float = 0.0
+    _spoke: bool = False
+
+    def asks(self, number: int) -> None:
+        """A lease is asked for, for this try."""
+        self.number = number
+        self._asked = self.clock.monotonic()
+
+    def granted(self, lease: Lease, began: Began, *, again: bool) -> None:
+        """The lease is there. again: the same account once more."""
+        choice = lease.choice
+        for one in choice.skipped:
+            self._tell(
+                "lease.skipped",
+                account=one.account, state=one.state, why=one.why, why_zh=one.why_zh, until=one.until or None,
+            )  # fmt: skip
+        why = choice.why if choice.why != "preferred" else "again" if again else "conversation"
+        self._tell(
+            "lease.granted",
+            account=lease.account, why=why, reuse=began.reuse, repair=self.repair,
+            queue=round(choice.waited, 4), pace=round(choice.paced, 4),
+        )  # fmt: skip
+
+    def refused(self, error: GatewayError) -> None:
+        """Nobody takes it."""
+        queue = round(self.clock.monotonic() - self._asked, 4)
+        self._tell("lease.refused", queue=queue, repair=self.repair, **_trouble(error))
+
+    @contextmanager
+    def sending(self, lease: Lease, began: Began) -> Iterator[None]:
+        """While the prompt is at Google: how long that took, and how it ended."""
+        self._sent = self._since = self.clock.monotonic()
+        self._upstream, self._spoke = 0.0, False
+        self._tell(
+            "attempt.sent",
+            account=lease.account, model=self.model, served=lease.offer.name, reuse=began.reuse, filed=began.filed,
+        )  # fmt: skip
+        try:
+            yield
+        except GatewayError as error:
+            self._ended(lease, "failed", error.generated, error.kind)
+            raise
+        except BaseException:
+            self._ended(lease, "stopped", "maybe")
+            raise
+        else:
+            self._ended(lease, "answered", "yes")
+
+    def came(self, lease: Lease, *, spoke: bool) -> None:
+        """A piece came. What the listener does with it is not Google's time."""
+        now = self.clock.monotonic()
+        self._upstream += now - self._since
+        self._since = now
+        if spoke and not self._spoke:
+            self._spoke = True
+            self._tell(
+                "attempt.spoke",
+                seconds=round(now - self._sent, 4), model=self.model, served=lease.offer.name, purpose=self.purpose,
+            )  # fmt: skip
+
+    def waits(self) -> None:
+        """The listener is done with the piece; from now on it is Google's time again."""
+        self._since = self.clock.monotonic()
+
+    def failed(self, lease: Lease, error: GatewayError) -> None:
+        self._tell("attempt.failed", account=lease.account, generated=error.generated, **_trouble(error))
+
+    def then(self, then: Then) -> None:
+        """What follows from a failure."""
+        self._tell("attempt.then", then=then)
+
+    def _ended(self, lease: Lease, outcome: str, generated: str, kind: str = "") -> None:
+        self._tell(
+            "attempt.ended",
+            account=lease.account, model=self.model, served=lease.offer.name, purpose=self.purpose, outcome=outcome,
+            generated=generated, kind=kind, upstream=round(self._upstream, 4),
+        )  # fmt: skip
+
+    def _tell(self, name: str, **data: str | int | float | bool | None) -> None:
+        self.observer.note(
+            Fact(name, self.request_id, {"errand": self.prompt, "attempt": self.number, **data}),
+        )
+
+
+def _trouble(error: GatewayError) -> Data:
+    return {"kind": error.kind, "code": error.code, "why": error.plain("en"), "why_zh": error.plain("zh")}

@@ -1,0 +1,28 @@
+"""What the service says about itself: log lines, metrics, traces, and the last requests in memory.
+
+Observers receive facts (`ports.Fact`) and nothing else, so what one of them knows all may know: no fact, line, label or
+span ever carries a cookie, a key, a prompt or an answer. Facts are told where they happen and are cheap: plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gemgate.ports import Fact, Observer
+from gemgate.telemetry.clock import SystemClock, system_dice
+from gemgate.telemetry.logs import LogLines, set_up_logging
+from gemgate.telemetry.metrics import Metrics
+from gemgate.telemetry.recent import RecentRequests
+
+__all__ = ["LogLines", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_dice"]
+
+
+class Observers:
+    """Hands every fact to all of its observers."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+
+    def note(self, fact: Fact) -> None:
+        for observer in self._observers:
+            observer.note(fact)

@@ -1,0 +1,123 @@
+"""Log lines: ours and the libraries', in one form, each with the id of the request that it belongs to.
+
+The rule of the file: nothing leaves before `masked` has seen it, tracebacks and foreign lines included.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Collection
+from typing import Any
+
+import structlog
+
+from gemgate.ports import Fact
+
+_LEVELS = {
+    "request.done": logging.INFO,
+    "request.failed": logging.INFO,
+    "request.crashed": logging.ERROR,
+    "attempt.failed": logging.WARNING,
+    "account.state": logging.INFO,
+    "account.circuit": logging.WARNING,
+    "address.circuit": logging.WARNING,
+    "account.not_kept": logging.WARNING,
+    "cookies.refused": logging.WARNING,
+    "logo.moved": logging.WARNING,
+}
+QUIET = frozenset({"health", "ready", "metrics", "images.stored"})
+"""Operations that are asked for all the time and whose success tells nothing."""
+
+_COOKIE = re.compile(
+    r"((?:__Secure-|__Host-)?[13]?P?(?:SIDTS|SIDCC|PSIDTS|PSIDCC|PSID|SAPISID|APISID|HSID|SSID))([=:]\s?)[^\s;,\"']+"
+)
+_TOKEN = re.compile(r"\b(?:g\.a000|sidts-|AKEy|ya29\.)[\w.\-/+=]{8,}")
+_CREDENTIAL = re.compile(
+    r"((?:bearer|basic)\s+|(?:api[-_]?key|x-goog-api-key|x-api-key|token|secret|password|sig|key)[\"']?\s*[=:]\s*[\"']?)"
+    r"[^\s&\"',;}]{6,}",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
+LEAST_SECRET = 6
+"""Shorter settings are not looked for: replacing them would garble every line."""
+
+
+def masked(text: str, secrets: Collection[str] = ()) -> str:
+    """The text without what looks like a cookie, a key or a password, and without any of `secrets`."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, "***")
+    text = _COOKIE.sub(r"\1\2***", text)
+    text = _TOKEN.sub("***", text)
+    text = _USERINFO.sub(r"\1***@", text)
+    return _CREDENTIAL.sub(r"\1***", text)
+
+
+class LogLines:
+    """The facts an operator wants to read as they happen."""
+
+    def __init__(self) -> None:
+        self._log = structlog.stdlib.get_logger("gemgate")
+        self._plain = logging.getLogger("gemgate")
+
+    def note(self, fact: Fact) -> None:
+        level = _LEVELS.get(fact.name, logging.DEBUG)
+        if fact.data.get("operation") in QUIET:
+            level = logging.DEBUG
+        if not self._plain.isEnabledFor(level):
+            return
+        data: dict[str, Any] = {**fact.data, "request_id": fact.request_id} if fact.request_id else dict(fact.data)
+        self._log.log(level, fact.name, **data)
+
+
+class _Masked(structlog.stdlib.ProcessorFormatter):
+    """Masks the finished line, whoever wrote it."""
+
+    def __init__(self, secrets: Collection[str], **more: Any) -> None:
+        super().__init__(**more)
+        self._secrets = tuple(sorted({one for one in secrets if len(one) >= LEAST_SECRET}, key=len, reverse=True))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record), self._secrets)
+
+
+def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None:
+    """Send our lines, uvicorn's and the libraries' warnings to stderr, one form for all, without any of `secrets`.
+
+    form: "json", or anything else for people.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Masked(
+            secrets,
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([structlog.processors.format_exc_info] if form == "json" else []),
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("gemgate").setLevel(level.upper())

@@ -1,0 +1,127 @@
+"""Every metric there is: its name, kind, labels and meaning. docs/metrics.md is written from this table.
+
+Names follow OpenTelemetry's GenAI conventions where those exist, in Prometheus' spelling; the others begin with
+gemgate_. Labels hold only what an operator has named or what this code spells out: never an id, never free text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+PROVIDER = "gcp.gemini"
+"""`gen_ai.provider.name` of everything here."""
+
+SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+SPANS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
+"""Seconds: the conventions' buckets, and two more because a picture or a long answer takes minutes."""
+LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+TOKENS = tuple(float(4**power) for power in range(14))
+
+_MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One metric. Counters are shown with `_total` behind their name."""
+
+    name: str
+    kind: Kind
+    about: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = SHORT
+
+    @property
+    def shown(self) -> str:
+        """The name as Prometheus shows it."""
+        return self.name + "_total" if self.kind == "counter" else self.name
+
+
+NOTED: tuple[Meter, ...] = (
+    Meter(
+        "gen_ai_server_request_duration_seconds",
+        "histogram",
+        "Time of a call for an answer, from its arrival to its last byte",
+        (*_MODEL[:3], "error_type"),
+        SPANS,
+    ),
+    Meter(
+        "gen_ai_server_time_to_first_token_seconds",
+        "histogram",
+        "Time from a call's arrival to Google's first word",
+        _MODEL[:3],
+        SPANS,
+    ),
+    Meter(
+        "gen_ai_client_operation_duration_seconds",
+        "histogram",
+        "Time of one prompt at Google, from its sending to the end of the answer",
+        (*_MODEL, "error_type"),
+        SPANS,
+    ),
+    Meter(
+        "gen_ai_client_operation_time_to_first_chunk_seconds",
+        "histogram",
+        "Time from the sending of a prompt to Google's first word",
+        _MODEL,
+        SPANS,
+    ),
+    Meter(
+        "gen_ai_client_token_usage",
+        "histogram",
+        "Tokens of a call, estimated: Google does not count them for web accounts",
+        (*_MODEL[:3], "gen_ai_token_type"),
+        TOKENS,
+    ),
+    Meter("gemgate_http_requests", "counter", "Answered HTTP requests", ("operation", "status")),
+    Meter("gemgate_http_request_duration_seconds", "histogram", "Time of an HTTP request", ("operation",)),
+    Meter("gemgate_http_requests_active", "gauge", "HTTP requests under way"),
+    Meter("gemgate_streams_open", "gauge", "Streamed answers under way"),
+    Meter("gemgate_limiter_refusals", "counter", "Calls refused by our own limits", ("rule",)),
+    Meter("gemgate_prompts_sent", "counter", "Prompts sent to Google", ("account",)),
+    Meter(
+        "gemgate_generations",
+        "counter",
+        "How prompts ended: answered, stopped, or the kind of the error; and whether Google made something",
+        ("account", "outcome", "generated"),
+    ),
+    Meter("gemgate_failures_handled", "counter", "What was done after a prompt failed", ("then",)),
+    Meter("gemgate_repairs", "counter", "Answers that were asked for once more to mend their form", ("what",)),
+    Meter("gemgate_conversations_reused", "counter", "How answers began: hit, miss, fork or replay", ("reuse",)),
+    Meter("gemgate_queue_seconds", "histogram", "Waiting for a free lane, or for an account's next start", ("stage",)),
+    Meter("gemgate_pictures", "counter", "Delivered pictures by what became of the logo", ("logo", "size")),
+    Meter("gemgate_pictures_failed", "counter", "Pictures that could not be delivered", ("kind",)),
+    Meter("gemgate_picture_seconds", "histogram", "Steps of a picture: download, work, store", ("stage",)),
+    Meter("gemgate_picture_downloaded_bytes", "counter", "Bytes of pictures fetched from Google"),
+    Meter("gemgate_picture_stored_bytes", "counter", "Bytes of pictures delivered"),
+    Meter("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
+    Meter("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
+    Meter("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),
+    Meter(
+        "gemgate_cookie_rotations", "counter", "Rotations of cookies: rotated, refused, failed", ("account", "outcome")
+    ),
+    Meter("gemgate_event_loop_lag_seconds", "histogram", "How late the event loop runs what is due", (), LAGS),
+)
+"""Metrics that facts move."""
+
+READ: tuple[Meter, ...] = (
+    Meter("gemgate_info", "gauge", "1, with the version", ("version",)),
+    Meter("gemgate_accounts", "gauge", "Accounts by their state", ("state",)),
+    Meter("gemgate_account_ready", "gauge", "1 while a call may start on the account now or soon", ("account",)),
+    Meter("gemgate_lanes", "gauge", "Calls that an account takes at once", ("account",)),
+    Meter("gemgate_lanes_in_use", "gauge", "Calls under way on an account", ("account",)),
+    Meter("gemgate_queue_waiting", "gauge", "Calls that wait for a lane"),
+    Meter("gemgate_circuit_open", "gauge", "0 closed, 0.5 half open, 1 open", ("account", "capability")),
+    Meter("gemgate_circuit_thaw_seconds", "gauge", "Seconds until an open circuit thaws", ("account", "capability")),
+    Meter("gemgate_cookie_age_seconds", "gauge", "Since the account's cookies were renewed", ("account",)),
+    Meter("gemgate_session_age_seconds", "gauge", "Since the account signed in", ("account",)),
+    Meter("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),
+    Meter("gemgate_batch_tasks", "gauge", "Tasks of batches by their status", ("status",)),
+    Meter("gemgate_limits_degraded", "gauge", "1 while limits are counted per process because Redis is away"),
+    Meter("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
+)
+"""Metrics that are read where they are decided, at the moment of the scrape."""
+
+METERS = NOTED + READ

@@ -1,0 +1,152 @@
+"""The Prometheus metrics: moved by facts, or read from the service when somebody asks. `meters` is their table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from gemgate.ports import Fact
+from gemgate.telemetry.meters import NOTED, PROVIDER, READ, Meter
+from gemgate.telemetry.record import Record
+
+Reading = Iterable[tuple[str, tuple[str, ...], float]]
+"""Values for metrics of `READ`: name, label values, value."""
+
+
+class Metrics:
+    """Counts facts; `ended` takes the records of ended requests; `read` is asked at every scrape."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._of: dict[str, Any] = {meter.name: _made(meter, self.registry) for meter in NOTED}
+        self._moves: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+            "request.begun": lambda data: self._of["gemgate_http_requests_active"].inc(),
+            "request.done": self._done,
+            "stream.opened": lambda data: self._of["gemgate_streams_open"].inc(),
+            "stream.closed": lambda data: self._of["gemgate_streams_open"].dec(),
+            "limit.refused": lambda data: self._count("gemgate_limiter_refusals", data["rule"]),
+            "lease.granted": self._granted,
+            "attempt.sent": lambda data: self._count("gemgate_prompts_sent", data["account"]),
+            "attempt.spoke": self._spoke,
+            "attempt.ended": self._ended,
+            "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
+            "image.delivered": self._delivered,
+            "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
+            "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
+            "account.circuit": self._circuit,
+            "address.circuit": self._address,
+            "cookies.rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "rotated"),
+            "cookies.refused": lambda data: self._count("gemgate_cookie_rotations", data["account"], "refused"),
+            "cookies.not_rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "failed"),
+            "loop.lag": lambda data: self._of["gemgate_event_loop_lag_seconds"].observe(data["seconds"]),
+        }
+        ProcessCollector(registry=self.registry)
+
+    def note(self, fact: Fact) -> None:
+        move = self._moves.get(fact.name)
+        if move is not None:
+            move(fact.data)
+
+    def read(self, reading: Callable[[], Reading]) -> None:
+        """From now on every scrape asks `reading` for the metrics of `READ`."""
+        self.registry.register(_Reader(reading))
+
+    def ended(self, record: Record) -> None:
+        """A call for an answer is over: what the conventions want to know of it."""
+        if not record.model:
+            return
+        operation = _operation(record.operation)
+        trouble = record.trouble.kind if record.trouble else "caller_left" if record.status == 499 else ""
+        labels = (operation, PROVIDER, record.model)
+        self._observe("gen_ai_server_request_duration_seconds", record.seconds or 0.0, *labels, trouble)
+        if record.first_byte is not None:
+            self._observe("gen_ai_server_time_to_first_token_seconds", record.first_byte, *labels)
+        if record.prompt_tokens:
+            self._observe("gen_ai_client_token_usage", record.prompt_tokens, *labels, "input")
+            self._observe("gen_ai_client_token_usage", record.output_tokens, *labels, "output")
+
+    def _count(self, name: str, *labels: Any) -> None:
+        self._of[name].labels(*labels).inc()
+
+    def _observe(self, name: str, value: float, *labels: str) -> None:
+        self._of[name].labels(*labels).observe(value)
+
+    def _done(self, data: Mapping[str, Any]) -> None:
+        self._of["gemgate_http_requests_active"].dec()
+        self._count("gemgate_http_requests", data["operation"], str(data["status"]))
+        self._observe("gemgate_http_request_duration_seconds", data["seconds"], data["operation"])
+
+    def _granted(self, data: Mapping[str, Any]) -> None:
+        self._observe("gemgate_queue_seconds", data["queue"], "lane")
+        self._observe("gemgate_queue_seconds", data["pace"], "pace")
+        if data["attempt"] == 1:
+            self._count("gemgate_conversations_reused", data["reuse"])
+        if data["attempt"] == 1 and data["repair"]:
+            self._count("gemgate_repairs", data["repair"])
+
+    def _spoke(self, data: Mapping[str, Any]) -> None:
+        name = "gen_ai_client_operation_time_to_first_chunk_seconds"
+        self._observe(name, data["seconds"], data["purpose"], PROVIDER, data["model"], data["served"])
+
+    def _ended(self, data: Mapping[str, Any]) -> None:
+        outcome = data["kind"] or data["outcome"]
+        self._count("gemgate_generations", data["account"], outcome, data["generated"])
+        name = "gen_ai_client_operation_duration_seconds"
+        labels = (data["purpose"], PROVIDER, data["model"], data["served"], data["kind"])
+        self._observe(name, data["upstream"], *labels)
+
+    def _delivered(self, data: Mapping[str, Any]) -> None:
+        self._count("gemgate_pictures", data["logo"], _size(str(data["size"])))
+        self._of["gemgate_picture_downloaded_bytes"].inc(data["fetched_bytes"])
+        self._of["gemgate_picture_stored_bytes"].inc(data["bytes"])
+        for stage, name in (("download", "fetch_seconds"), ("work", "work_seconds"), ("store", "store_seconds")):
+            self._observe("gemgate_picture_seconds", data[name], stage)
+
+    def _circuit(self, data: Mapping[str, Any]) -> None:
+        if data["open"]:
+            self._count("gemgate_circuit_openings", data["account"], data["capability"])
+
+    def _address(self, data: Mapping[str, Any]) -> None:
+        if data["open"]:
+            self._of["gemgate_address_blocks"].inc()
+
+
+class _Reader(Collector):
+    """Turns a reading into metric families; a metric without a value is not shown."""
+
+    def __init__(self, reading: Callable[[], Reading]) -> None:
+        self._reading = reading
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return [GaugeMetricFamily(meter.name, meter.about, labels=meter.labels) for meter in READ]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        families = {meter.name: GaugeMetricFamily(meter.name, meter.about, labels=meter.labels) for meter in READ}
+        for name, labels, value in self._reading():
+            families[name].add_metric(labels, value)
+        return [family for family in families.values() if family.samples]
+
+
+def _made(meter: Meter, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    match meter.kind:
+        case "counter":
+            return Counter(meter.name, meter.about, meter.labels, registry=registry)
+        case "gauge":
+            return Gauge(meter.name, meter.about, meter.labels, registry=registry)
+        case "histogram":
+            return Histogram(meter.name, meter.about, meter.labels, buckets=meter.buckets, registry=registry)
+
+
+def _operation(name: str) -> str:
+    """`gen_ai.operation.name` of one of our operations."""
+    return "generate_content" if "image" in name or name.startswith("gemini") else "chat"
+
+
+def _size(size: str) -> str:
+    """The class of a picture's size by its long side, from WIDTHxHEIGHT."""
+    long_side = max(int(side) for side in size.split("x"))
+    return next((str(step) for step in (512, 1024, 2048, 4096) if long_side <= step), "larger")

@@ -1,0 +1,67 @@
+"""The last requests in memory, for the page and `GET /api/requests`: a ring of bounded records, so of bounded size."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from gemgate.ports import Fact
+from gemgate.telemetry.clock import SystemClock
+from gemgate.telemetry.record import Record
+
+MOST_OPEN = 4096
+"""Requests under way that are followed; what comes beyond is served as well, but not remembered."""
+
+
+class RecentRequests:
+    """`size` ended requests are kept, and those under way; of those that only looked at something, only refused ones.
+
+    now: epoch seconds. ended: is handed the record of every request that is over.
+    """
+
+    def __init__(
+        self,
+        size: int = 500,
+        now: Callable[[], float] | None = None,
+        ended: Callable[[Record], None] | None = None,
+    ) -> None:
+        self._size = size
+        self._now = now or SystemClock().now
+        self._tell = ended
+        self._open: dict[str, Record] = {}
+        self._ended: OrderedDict[str, Record] = OrderedDict()
+        self._count = 0
+
+    def note(self, fact: Fact) -> None:
+        request_id = fact.request_id
+        if not request_id:
+            return
+        record = self._open.get(request_id)
+        if record is None:
+            if fact.name != "request.begun" or len(self._open) >= MOST_OPEN:
+                return
+            self._count += 1
+            record = self._open[request_id] = Record(request_id, self._count, self._now())
+        record.take(fact, self._now())
+        if fact.name == "request.done":
+            del self._open[request_id]
+            if self._tell is not None:
+                self._tell(record)
+            if record.is_call and self._size:
+                self._ended[request_id] = record
+                if len(self._ended) > self._size:
+                    self._ended.popitem(last=False)
+
+    def get(self, request_id: str) -> Record | None:
+        return self._open.get(request_id) or self._ended.get(request_id)
+
+    def latest(self, before: int | None = None) -> Iterator[Record]:
+        """Newest first by their beginning, those under way that ask for an answer among them; older than `before`."""
+        under_way = (record for record in self._open.values() if record.is_call and record.operation)
+        for record in sorted(chain(under_way, self._ended.values()), key=lambda record: -record.number):
+            if before is None or record.number < before:
+                yield record
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._ended)
