@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 import os
 import secrets
+import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from gemgate import telemetry
+from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
 from gemgate.cookies import accounts_file
@@ -34,22 +36,24 @@ from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, BlobStore, Clock, CookieSource, Deadlines, Dice, Observer
+from gemgate.ports import AccountSetup, BlobStore, Clock, CookieSource, Deadlines, Dice, Observer, Upstream
 from gemgate.roster import LEASE_SECONDS, Build, Roster
 from gemgate.settings import Settings, SettingsError, config_home
-from gemgate.stores import blobs
+from gemgate.stores import blobs, ownership
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
 from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
-from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.vault import open_vault
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.uploads import ResumableUploads
+from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream
 
 RESPONSE_DAYS = 30
@@ -134,15 +138,27 @@ async def open_service(
     """Everything built and running. Never waits for Google: accounts open in the background.
 
     resident: it owns the accounts, keeps them alive and works on batches; a command that only passes by does not.
+    StorageDown when another resident has the SQLite database.
     """
-    clock = clock or SystemClock()
+    place = sqlite_path(settings)
+    guard = ownership.owned(ownership.lock_path(place), local_url(settings)) if resident and place else nullcontext()
+    with guard:
+        async with _opened(settings, clock or SystemClock(), dice, job_rules, resident=resident) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, clock: Clock, dice: Dice, job_rules: JobRules | None, *, resident: bool
+) -> AsyncIterator[Service]:
     seeds = seeds_of(settings)
     vault = open_vault(
         settings.cookie_keys.get_secret_value() if settings.cookie_keys else None,
         settings.cookie_key_file or config_home() / "cookie.key",
         settings.data_dir,
     )
-    metrics, recent = Metrics(), RecentRequests()
+    metrics = Metrics()
+    recent = RecentRequests(settings.recent_requests, clock.now, ended=metrics.ended)
     observer = Observers([metrics, recent, LogLines()])
     limiter = MovingWindowLimiter(
         per_hour=settings.rate_limit_per_hour,
@@ -157,7 +173,7 @@ async def open_service(
         pool,
         SqlAccountStore(database, vault),
         member_builder(settings, clock=clock, dice=dice, observer=observer),
-        owner=settings.gemini_worker_id if resident else f"visitor-{os.getpid()}",
+        owner=node_name(settings) if resident else f"visitor-{os.getpid()}",
         clock=clock,
         observer=observer,
         rotate_every=settings.cookie_refresh_seconds,
@@ -250,6 +266,11 @@ async def open_service(
         _run_accounts(service, resident=resident)
         await roster.start(seeds, own=resident)
         _run_upkeep(service)
+        if resident and (channels := alert_channels(settings)):
+            sender = GuardedSender(allowed=lambda _: True)  # the operator's own addresses may be private ones
+            node = settings.gemini_worker_id
+            alerts = Alerts(pool, roster, channels, sender=sender, node=node, clock=clock, observer=observer)
+            service.run("alerts", alerts.tend)
         if resident:
             service.run("jobs", jobs.worker.work)
             service.run("batch closing", jobs.closer.tend)
@@ -266,20 +287,16 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
     def build(setup: AccountSetup, address: Address, keep: Keep) -> Member:
         lanes = setup.lanes or settings.concurrency
         source: CookieSource | None = None
-        if setup.source:
+        if setup.source and setup.kind == "web":
             folder = settings.accounts_path.parent
             source = source_of(setup.source, environment=settings.environment_cookies, folder=folder)
         return Member(
             setup.name,
-            WebUpstream(
-                proxy=setup.proxy or settings.proxy_url,
-                ca_file=str(settings.proxy_ca_file) if settings.proxy_ca_file else None,
-                lanes=lanes,
-                deadlines=deadlines(settings),
-            ),
+            upstream_of(setup, settings, lanes),
             source,
             lanes=lanes,
             weight=setup.weight,
+            fallback=setup.fallback,
             prompt_limit=settings.prompt_max_chars,
             pacer=Pacer(settings.rpm_limit),
             rules=rules,
@@ -291,6 +308,38 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
         )
 
     return build
+
+
+def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream:
+    """An account's way to Google: the web app with cookies, or the official API with a key."""
+    proxy = setup.proxy or settings.proxy_url
+    ca_file = str(settings.proxy_ca_file) if settings.proxy_ca_file else None
+    limits = deadlines(settings)
+    if setup.kind == "official":
+        key = KeyPlace(setup.source, settings.accounts_path.parent)
+        return OfficialUpstream(key, base_url=settings.official_api_url, proxy=proxy, ca_file=ca_file, deadlines=limits)
+    return WebUpstream(proxy=proxy, ca_file=ca_file, lanes=lanes, deadlines=limits)
+
+
+def node_name(settings: Settings) -> str:
+    """Who we are in the leases of accounts: the same after a restart, and never that of another running node.
+
+    Beside a SQLite file there is no other. On PostgreSQL nodes may share a GEMINI_WORKER_ID by mistake (it has a
+    default), but not machine and port as well.
+    """
+    if sqlite_path(settings):
+        return settings.gemini_worker_id
+    return f"{settings.gemini_worker_id}@{socket.gethostname()}:{settings.port}"
+
+
+def alert_channels(settings: Settings) -> list[Channel]:
+    """Whom ALERT_WEBHOOK_URL and ALERT_BARK_URL name."""
+    channels: list[Channel] = []
+    if settings.alert_webhook_url:
+        channels.append(Webhook(settings.alert_webhook_url.get_secret_value()))
+    if settings.alert_bark_url:
+        channels.append(Bark(settings.alert_bark_url.get_secret_value()))
+    return channels
 
 
 def seeds_of(settings: Settings) -> list[AccountSetup]:
@@ -319,7 +368,7 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
             return
         keeper = Keeper(
             member,
-            rotate_every=settings.cookie_refresh_seconds,
+            rotate_every=settings.cookie_refresh_seconds if member.upstream.kind == "web" else 0.0,
             clock=service.clock,
             dice=service.dice,
             observer=service.observer,
@@ -400,6 +449,18 @@ def deadlines(settings: Settings) -> Deadlines:
 def database_url(settings: Settings) -> str | Path:
     """DATABASE_URL, else a SQLite file in DATA_DIR."""
     return settings.database_url.get_secret_value() if settings.database_url else settings.data_dir / "gemgate.sqlite3"
+
+
+def sqlite_path(settings: Settings) -> Path | None:
+    """The SQLite file, or None on PostgreSQL. GatewayError for a DATABASE_URL that is neither."""
+    url = parsed_url(database_url(settings))
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def local_url(settings: Settings) -> str:
+    """Where this machine reaches a server with these settings."""
+    host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - not to bind to it
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def open_blobs(settings: Settings) -> BlobStore:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gemgate.errors import ClientError, StorageDown, Unprocessable
+from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
 from gemgate.imaging import PROFILES, Cleaned, Header, Profile, Watch, clean, file_name, measure, resample, stamp
 from gemgate.policy import links
@@ -83,13 +83,18 @@ class ImagePipeline:
     async def deliver(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
         """The finished picture, stored and remembered. Unprocessable when `size_policy=require` is not met."""
         began = self._clock.monotonic()
-        fetched = await upstream.fetch_image(ref, order.options.long_side)
+        try:
+            fetched = await upstream.fetch_image(ref, order.options.long_side)
+        except GatewayError as error:
+            self._undelivered(order, error.kind, began)
+            raise
         fetched_at = self._clock.monotonic()
         worked = await self._work(fetched, order)
         worked_at = self._clock.monotonic()
         wanted = order.options.long_side
         delivered = max(worked.header.width, worked.header.height)
         if wanted and delivered < wanted and order.options.size_policy == "require":
+            self._undelivered(order, "size", began)
             raise Unprocessable(
                 f"Google delivered {delivered} px on the long side, {wanted} px were required",
                 f"Google 返回的图片长边为 {delivered} 像素，未达到要求的 {wanted} 像素",
@@ -108,6 +113,7 @@ class ImagePipeline:
                     "size": str(image.size),
                     "logo": image.logo,
                     "bytes": image.nbytes,
+                    "fetched_bytes": len(fetched.data),
                     "fetch_seconds": round(fetched_at - began, 4),
                     "work_seconds": round(worked_at - fetched_at, 4),
                     "store_seconds": round(stored_at - worked_at, 4),
@@ -115,6 +121,10 @@ class ImagePipeline:
             )
         )
         return image
+
+    def _undelivered(self, order: Order, kind: str, began: float) -> None:
+        seconds = round(self._clock.monotonic() - began, 4)
+        self._observer.note(Fact("image.failed", order.caller.request_id, {"kind": kind, "seconds": seconds}))
 
     async def _work(self, fetched: Fetched, order: Order) -> _Worked:
         """The CPU part in a worker thread; past its deadline the original is delivered as it came."""

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         "env", description="`env`, `file:PATH`, `browser:firefox[:PROFILE]` or `browser:chrome[:PROFILE]`"
     )
     cookie_refresh_seconds: Seconds = Field(600, description="Rotation interval; 0 = never")
+    official_api_url: str = Field(
+        "https://generativelanguage.googleapis.com", description="Where accounts of kind `official` find their API"
+    )
     proxy_url: str | None = Field(None, description="Outgoing proxy to Google")
     proxy_ca_file: Path | None = Field(None, description="CA file to trust for that proxy")
     cookie_keys: SecretStr | None = Field(None, description="Keys that encrypt cookies at rest; the first encrypts")
@@ -153,6 +156,7 @@ class Settings(BaseSettings):
 
     alert_webhook_url: SecretStr | None = Field(None, description="Receives alerts as JSON")
     alert_bark_url: SecretStr | None = Field(None, description="Receives alerts in Bark's form")
+    recent_requests: Count = Field(500, description="Requests that are remembered, to be explained; 0 = none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line")
     log_format: Literal["console", "json"] = Field("console", description="`json` for machines")
     debug: bool = Field(False, description="More in the log; never a secret")

@@ -42,12 +42,13 @@ class Again:
     """One more generation is needed, in the same chat where there is one.
 
     events: what may go out of the first answer; prompt: what to say next; answer: what the model wrote, for a chat
-    that has to be told from the beginning.
+    that has to be told from the beginning; what: whose form was wrong.
     """
 
     events: tuple[Out, ...]
     prompt: str
     answer: str
+    what: Literal["json", "tools"] = "json"
 
 
 class Turn(Protocol):
@@ -134,6 +135,7 @@ def _not_json(flaw: str) -> OutputInvalid:
         generated="maybe",
         code="structured_output_failed",
         details={"path": path} if path else {},
+        quoted=flaw,
     )
 
 
@@ -213,13 +215,14 @@ class ToolTurn:
             raise _not_called(problems)
         if problems:
             choice, accepted = self._choice, len(self._calls)
-            return self._ask_again(events, tool_calls.repair_prompt(problems, choice, self.sentinel, accepted=accepted))
+            prompt = tool_calls.repair_prompt(problems, choice, self.sentinel, accepted=accepted)
+            return self._ask_again(events, prompt, "tools")
         if self._late_text:
             gap = "\n\n" if self._spoke else ""
             events += self._answer.feed(gap + "".join(self._late_text).lstrip("\n"))
         settled = self._answer.settle(last=self._repairing)
         if isinstance(settled, str):
-            return self._ask_again(events, settled)
+            return self._ask_again(events, settled, "json")
         return Settled((*events, *settled))
 
     def _open_problems(self) -> list[str]:
@@ -267,12 +270,12 @@ class ToolTurn:
         number = len(self._calls) - 1
         return [ToolCalled(ToolCall(self._call_id(number), call.name, call.arguments))]
 
-    def _ask_again(self, events: list[Out], prompt: str) -> Again:
+    def _ask_again(self, events: list[Out], prompt: str, what: Literal["json", "tools"]) -> Again:
         answer = "".join(self._text)
         self._repairing = True
         self._problems, self._text = [], []
         self._parser = self._fresh_parser()
-        return Again(tuple(events), prompt, answer)
+        return Again(tuple(events), prompt, answer, what)
 
 
 def _thought(text: str) -> list[Out]:
@@ -286,4 +289,5 @@ def _not_called(problems: list[str]) -> OutputInvalid:
         f"模型未按声明调用工具，重试后仍然如此：{why}",
         generated="maybe",
         code="structured_output_failed",
+        quoted=why,
     )

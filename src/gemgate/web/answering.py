@@ -8,6 +8,7 @@ from contextlib import aclosing
 from fastapi import Request, Response
 
 from gemgate.chat import Began, ChatRequest, Event, Reply, afold, fold
+from gemgate.errors import GatewayError
 from gemgate.gateway import Admission
 from gemgate.ports import Caller
 from gemgate.web.call import Call
@@ -22,7 +23,8 @@ async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
     admission = await call.service.gateway.admit(chat.model, caller)
     call.admitted(admission.quota)
     if chat.ignored:
-        call.headers["x-gemgate-ignored"] = ", ".join(chat.ignored)
+        call.headers["x-gemgate-ignored"] = names = ", ".join(chat.ignored)
+        call.note("request.ignored", names=names)
     return admission
 
 
@@ -68,19 +70,29 @@ async def stream(
 async def _noted(
     events: AsyncGenerator[tuple[int, Event], None], call: Call, caller: Caller
 ) -> AsyncGenerator[tuple[int, Event], None]:
-    async with aclosing(events):
-        async for index, event in events:
-            if isinstance(event, Began):
-                began(call, caller, event)
-            yield index, event
+    """The same events; the answer's beginning, its end and what goes wrong between them are noted."""
+    begun = False
+    call.note("stream.opened")
+    try:
+        async with aclosing(events):
+            async for index, event in events:
+                if isinstance(event, Began):
+                    began(call, caller, event)
+                begun = True
+                yield index, event
+    except GatewayError as error:
+        if begun:
+            call.failed(error, in_band=True)
+        raise
+    finally:
+        call.note("stream.closed")
 
 
 def began(call: Call, caller: Caller, event: Began) -> None:
-    """Headers and facts of an answer that has begun."""
+    """Headers of an answer that has begun."""
     call.headers["x-gemgate-served-model"] = event.served_model
     call.headers["x-gemgate-conversation"] = event.reuse
     call.headers["x-gemgate-attempts"] = str(event.attempts)
     call.headers["x-gemgate-context"] = f"file; chars={event.filed}" if event.filed else "inline"
     if caller.admin and event.account:
         call.headers["x-gemgate-account"] = event.account
-    call.note("request.first_event", operation=call.operation, seconds=call.seconds())

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 from gemgate.assembly import Service
 from gemgate.dialects.wire import Stamp
+from gemgate.errors import GatewayError
 from gemgate.ports import Fact, Quota
 from gemgate.web.access import Access
 from gemgate.web.errors import limit_headers
@@ -41,6 +42,18 @@ class Call:
 
     def note(self, name: str, **data: str | int | float | bool | None) -> None:
         self.service.observer.note(Fact(name, self.request_id, data))
+
+    def failed(self, error: GatewayError, *, in_band: bool = False) -> None:
+        """Note how it failed, without what the message quotes."""
+        self.note(
+            "request.failed",
+            kind=error.kind,
+            code=error.code,
+            why=error.plain("en"),
+            why_zh=error.plain("zh"),
+            generated=error.generated,
+            in_band=in_band,
+        )
 
     def seconds(self) -> float:
         """Since the request came."""

@@ -59,7 +59,8 @@ class Door:
                 message["headers"] = headers.raw
             await send(message)
 
-        call.note("request.begun")
+        call.note("request.begun", method=scope["method"])
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, send_stamped)
@@ -71,9 +72,9 @@ class Door:
                 raise
             call.note("request.crashed", why=type(error).__name__)
         finally:
-            call.note(
-                "request.done", operation=call.operation, status=status, seconds=call.seconds(), path=scope["path"]
-            )
+            # Paths name pictures and files; only one that led nowhere helps to find out what was wrong.
+            path = scope["path"][:200] if call.operation == "none" else ""
+            call.note("request.done", operation=call.operation, status=status, seconds=call.seconds(), path=path)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -91,7 +92,7 @@ async def refused(request: Request, error: Exception) -> Response:
                 "request.failed", request_id=call.request_id, exc_info=error
             )
             problem = internal_error(error)
-    call.note("request.failed", kind=problem.kind, why=problem.en, generated=problem.generated)
+    call.failed(problem)
     return errors.answer(problem, request, call.request_id)
 
 

@@ -118,7 +118,6 @@ async def _made(
     results = await unless_gone(request, gateway.generate_images(wanted, admission))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
-    call.note("request.first_event", operation=call.operation, seconds=call.seconds())
     return images, failures, wanted.model or admission.card.id
 
 
