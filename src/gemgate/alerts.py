@@ -90,8 +90,11 @@ class Alert:
 class Channel(Protocol):
     """One place that is told: what to POST where."""
 
-    name: str
-    url: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
 
     def body(self, alert: Alert) -> bytes: ...
 

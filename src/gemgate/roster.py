@@ -70,6 +70,7 @@ class Roster:
         self._rotate_every = rotate_every
         self._default_proxy = default_proxy
         self._own = True
+        self._named: frozenset[str] = frozenset()
         self._kept: dict[str, _Kept] = {}
         self._addresses: dict[str, Address] = {}
         self._stored_addresses: dict[str, KeptCircuit] = {}
@@ -87,11 +88,14 @@ class Roster:
         for seed in seeds:
             await self.store.set_up(seed)
         self._stored_addresses = dict(await self.store.addresses(self._owner))
-        named = {seed.name for seed in seeds}
+        self._named = frozenset(seed.name for seed in seeds)
         for kept in await self.store.all():
-            if kept.setup.origin != "admin" and kept.name not in named:
-                continue  # once named in the settings, not any more
-            await self._join(kept)
+            if self._is_meant(kept):
+                await self._join(kept)
+
+    def _is_meant(self, kept: KeptAccount) -> bool:
+        """Whether an account that is stored is to be used: what the settings once named and do not any more is not."""
+        return kept.setup.origin == "admin" or kept.name in self._named
 
     async def _join(self, kept: KeptAccount) -> Member | None:
         """Run an account here, unless another node does."""
@@ -111,9 +115,12 @@ class Roster:
         return member
 
     def _address(self, setup: AccountSetup) -> Address:
-        """Accounts with one way out share its circuit. The name carries no password."""
+        """Accounts with one way out share its circuit. The name carries no password.
+
+        What blocks the web app for an address does not block the official API.
+        """
         scheme, sep, rest = (setup.proxy or self._default_proxy or "direct").partition("://")
-        name = f"{scheme}{sep}{rest.rpartition('@')[2]}"
+        name = f"{scheme}{sep}{rest.rpartition('@')[2]}" + (" (API)" if setup.kind == "official" else "")
         if name not in self._addresses:
             stored = self._stored_addresses.get(name)
             self._addresses[name] = Address(name, _circuit(stored) if stored else Circuit())
@@ -127,7 +134,7 @@ class Roster:
                 await self._part(member)
         running = {member.name for member in self._pool.members}
         for kept in await self.store.all():
-            if kept.name not in running and kept.setup.origin == "admin":
+            if kept.name not in running and self._is_meant(kept):
                 await self._join(kept)
 
     async def close(self) -> None:
@@ -159,6 +166,12 @@ class Roster:
         Without a name the only account is meant; without any account one called "default" is made.
         """
         member = self._chosen(name)
+        if member is not None and member.upstream.kind == "official":
+            raise BadRequest(
+                f"The account {name} uses an API key and no cookies",
+                f"账号 {name} 使用 API 密钥，不需要 Cookie",
+                param="account",
+            )
         if member is None:
             member = await self.add(AccountSetup(name or "default"), caller)
         await member.sign_in(cookies=cookies)
@@ -166,9 +179,9 @@ class Roster:
         return member
 
     def _chosen(self, name: str | None) -> Member | None:
-        members = self._pool.members
         if name is not None:
             return self._pool.member(name)
+        members = [member for member in self._pool.members if member.upstream.kind == "web"]
         if len(members) > 1:
             names = ", ".join(member.name for member in members)
             raise BadRequest(

@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     default_image_model: str = Field(DEFAULT_IMAGE_MODEL, description="Picture model when a request names none")
     history: str = Field("keep", description="Chats at Google: `keep`, `temporary` or `delete:SECONDS`")
     watermark_removal: bool = Field(True, description="Remove the visible logo from pictures")
+    logo_profiles: Path | None = Field(
+        None, description="JSON file of places and shapes of the logo, tried first (gemgate logo calibrate)"
+    )
     retention_days: Count = Field(0, description="Delete pictures, uploads and batches after so many days; 0 = never")
 
     storage: Literal["", "folder", "r2", "s3"] = Field("", description="Where pictures go: a folder, `r2` or `s3`")

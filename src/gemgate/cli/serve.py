@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 from rich.panel import Panel
 
 from gemgate import settings as settings_module
+from gemgate.assembly import Service, open_service
 from gemgate.cli.terminal import ConfigOption, fail, load_settings, out, run
 from gemgate.settings import Settings, explicit
 from gemgate.simulator import Simulator
@@ -70,9 +71,19 @@ async def _demo(host: str, port: int) -> None:
 async def _serve(settings: Settings, *, demo: bool = False) -> None:
     sock = listen(settings.host, settings.port)
     port = sock.getsockname()[1]
+    settings = settings.model_copy(update={"port": port})
+    try:
+        async with open_service(settings) as service:
+            await _answer(sock, settings, service, demo=demo)
+    finally:
+        sock.close()
+
+
+async def _answer(sock: socket.socket, settings: Settings, service: Service, *, demo: bool) -> None:
+    """Serve until a signal ends it; what cannot be opened has been said in one line by then."""
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, service),
             http="httptools",
             ws="none",
             lifespan="on",
@@ -83,14 +94,13 @@ async def _serve(settings: Settings, *, demo: bool = False) -> None:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )
-    announcing = asyncio.create_task(_announce(server, settings.host, port, demo=demo))
+    announcing = asyncio.create_task(_announce(server, settings.host, settings.port, demo=demo))
     try:
         await server.serve(sockets=[sock])
     finally:
         announcing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await announcing
-        sock.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -49,6 +49,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130."""
     try:
         return asyncio.run(work)
+    except settings.SettingsError as error:
+        fail(str(error), 2)
     except GatewayError as error:
         fail(str(error))
     except KeyboardInterrupt:

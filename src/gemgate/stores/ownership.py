@@ -1,0 +1,115 @@
+"""One gemgate per SQLite folder: a file beside the database that the owner of its accounts holds locked.
+
+The system lets go of the lock when a process dies, however it dies; what stands in the file is only for people. On
+PostgreSQL nothing is locked: there the lease of each account decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gemgate.errors import StorageDown
+
+if sys.platform != "win32":  # it has no such locks: there nothing is guarded
+    import fcntl
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a folder. url: where it answers, as far as it knows."""
+
+    pid: int
+    url: str = ""
+
+    def __str__(self) -> str:
+        return f"process {self.pid}" + (f" at {self.url}" if self.url else "")
+
+
+def lock_path(database: Path) -> Path:
+    """The lock of a SQLite database."""
+    return database.with_name(database.name + ".owner")
+
+
+@contextmanager
+def owned(path: Path, url: str = "") -> Iterator[None]:
+    """Hold the lock; StorageDown names whoever holds it already."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = _opened(path)
+    try:
+        if not _locked(descriptor):
+            raise _taken(path, _read(descriptor))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(Owner(os.getpid(), url))).encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def owner_of(path: Path) -> Owner | None:
+    """Who holds the lock now; None when nobody does, or it cannot be known."""
+    if sys.platform == "win32" or not path.exists():
+        return None
+    descriptor = _opened(path)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return _read(descriptor) or Owner(0)
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether the lock is ours now; somebody who only looks holds it for a moment, too."""
+    for _ in range(3):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageDown(
+            f"{path} cannot be opened: {error.strerror}; set DATA_DIR to a folder we may write",
+            f"无法打开 {path}：{error.strerror}；请将 DATA_DIR 设为可写的目录",
+            code="data_dir",
+        ) from None
+
+
+def _read(descriptor: int) -> Owner | None:
+    try:
+        found = json.loads(os.pread(descriptor, 4096, 0))
+        return Owner(int(found["pid"]), str(found["url"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _taken(path: Path, owner: Owner | None) -> StorageDown:
+    who = f" ({owner})" if owner else ""
+    return StorageDown(
+        f"Another gemgate{who} runs on {path.parent}. Stop it, or give this one a DATA_DIR of its own; "
+        "several nodes share accounts through PostgreSQL (DATABASE_URL)",
+        f"另一个 gemgate{who} 正在使用 {path.parent}。请先停止它，或为本实例设置单独的 DATA_DIR；"
+        "多个节点可通过 PostgreSQL（DATABASE_URL）共享账号",
+        code="data_dir_taken",
+    )
