@@ -26,6 +26,7 @@ from gemgate.errors import BadRequest
 from gemgate.fetcher import GuardedFetcher, GuardedSender
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
+from gemgate.imaging import MAX_PIXELS, PROFILES, Profile, profiles_from_json
 from gemgate.jobs import JobRules, Jobs
 from gemgate.jobs.closing import Closer
 from gemgate.jobs.hooks import Herald
@@ -197,6 +198,8 @@ async def _opened(
         observer=observer,
         remove_logo=settings.watermark_removal,
         link_key=link_key,
+        profiles=logo_profiles(settings),
+        max_pixels=max(settings.max_image_pixels, MAX_PIXELS),
     )
     history, _, seconds = settings.history.partition(":")
     conversations = Conversations(
@@ -444,6 +447,16 @@ def deadlines(settings: Settings) -> Deadlines:
         idle=settings.idle_timeout_seconds,
         total=settings.request_timeout_seconds,
     )
+
+
+def logo_profiles(settings: Settings) -> tuple[Profile, ...]:
+    """Where the visible logo is looked for: LOGO_PROFILES first, then what is known. SettingsError for a bad file."""
+    if settings.logo_profiles is None:
+        return PROFILES
+    try:
+        return (*profiles_from_json(settings.logo_profiles.read_text()), *PROFILES)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"LOGO_PROFILES {settings.logo_profiles}: {error}") from None
 
 
 def database_url(settings: Settings) -> str | Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -164,20 +164,31 @@ class Gateway:
         catalog.resolve(request.model or self._default_model, self.pool.offers())
         return _prompt_tokens(request, turns.begin(request, "0" * 16, _call_id).instructions)
 
-    async def generate_images(self, request: ImageRequest, admission: Admission) -> list[GeneratedImage | GatewayError]:
+    async def generate_images(
+        self,
+        request: ImageRequest,
+        admission: Admission,
+        *,
+        done: Callable[[GeneratedImage | GatewayError], None] = lambda _: None,
+    ) -> list[GeneratedImage | GatewayError]:
         """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
 
-        When none succeeded the first error is raised: then there is nothing to deliver.
+        When none succeeded the first error is raised: then there is nothing to deliver. `done` hears of each at once.
         """
         uploads = await self._attachments.load(request.references, admission.caller.tenant, pictures_only=True)
-        made = await asyncio.gather(
-            *(self.generate_image(request, admission, uploads) for _ in range(request.n)), return_exceptions=True
-        )
-        results: list[GeneratedImage | GatewayError] = []
-        for outcome in made:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, GatewayError):
-                raise outcome
-            results.append(outcome)
+
+        async def one() -> GeneratedImage | GatewayError:
+            result: GeneratedImage | GatewayError
+            try:
+                result = await self.generate_image(request, admission, uploads)
+            except GatewayError as error:
+                result = error
+            done(result)
+            return result
+
+        async with asyncio.TaskGroup() as group:
+            making = [group.create_task(one()) for _ in range(request.n)]
+        results = [task.result() for task in making]
         if all(isinstance(result, GatewayError) for result in results):
             assert isinstance(results[0], GatewayError)
             raise results[0]

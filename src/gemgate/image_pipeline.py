@@ -16,7 +16,19 @@ from datetime import UTC, datetime
 
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
-from gemgate.imaging import PROFILES, Cleaned, Header, Profile, Watch, clean, file_name, measure, resample, stamp
+from gemgate.imaging import (
+    MAX_PIXELS,
+    PROFILES,
+    Cleaned,
+    Header,
+    Profile,
+    Watch,
+    clean,
+    file_name,
+    measure,
+    resample,
+    stamp,
+)
 from gemgate.policy import links
 from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
 
@@ -55,7 +67,10 @@ class _Worked:
 
 
 class ImagePipeline:
-    """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open."""
+    """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open.
+
+    profiles: where logos are looked for. max_pixels: a larger picture is not one that Google makes.
+    """
 
     def __init__(
         self,
@@ -67,6 +82,7 @@ class ImagePipeline:
         remove_logo: bool = True,
         link_key: bytes | None = None,
         profiles: tuple[Profile, ...] = PROFILES,
+        max_pixels: int = MAX_PIXELS,
         workers: int = 2,
     ) -> None:
         self._store = store
@@ -76,6 +92,7 @@ class ImagePipeline:
         self._remove_logo = remove_logo
         self._link_key = link_key
         self._profiles = profiles
+        self._max_pixels = max_pixels
         self._watch = Watch(profiles)
         self._watching = threading.Lock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
@@ -134,18 +151,18 @@ class ImagePipeline:
             async with asyncio.timeout(CPU_SECONDS):
                 return await loop.run_in_executor(self._threads, self._worked, fetched, order.options, remove)
         except TimeoutError:
-            header = measure(fetched.data, max_pixels=0)
+            header = measure(fetched.data, max_pixels=self._max_pixels)
             digest = await asyncio.to_thread(lambda: hashlib.sha256(fetched.data).hexdigest())
             return _Worked(fetched.data, header, digest, "kept", False, ("cleaning took too long",))
 
     def _worked(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Worked:
         notes: list[str] = []
-        cleaned = clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=0)
+        cleaned = clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
         self._observe_corner(cleaned, fetched.data)
         if cleaned.note:
             notes.append(cleaned.note)
         data = cleaned.data
-        header = measure(data, max_pixels=0)
+        header = measure(data, max_pixels=self._max_pixels)
         wanted = options.long_side
         resampled = False
         if wanted and options.resample and max(header.width, header.height) != wanted:
@@ -155,7 +172,7 @@ class ImagePipeline:
                 notes.append(f"not resampled: {why}")
             else:
                 notes.append(f"resampled from {header.width}x{header.height}")
-                header, resampled = measure(data, max_pixels=0), True
+                header, resampled = measure(data, max_pixels=self._max_pixels), True
         stamped = stamp(data, changed=data is not fetched.data)
         if stamped.note:
             notes.append(stamped.note)
@@ -214,7 +231,7 @@ class ImagePipeline:
     async def _remembered(self, name: str, order: Order) -> GeneratedImage:
         """Facts of a picture whose bytes were stored but whose facts were not, measured anew."""
         data = (await self._store.get("images/" + name)).data
-        header = measure(data, max_pixels=0)
+        header = measure(data, max_pixels=self._max_pixels)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         image = GeneratedImage(
             header.width, header.height, len(data), header.mime, digest, "stored", "kept", order.model, name,
@@ -238,7 +255,7 @@ class ImagePipeline:
         """Notice that the logo has moved: warned about once, never removed by guess (logo.md 3). In a worker thread."""
         if cleaned.corner is None:
             return
-        header = measure(data, max_pixels=0)
+        header = measure(data, max_pixels=self._max_pixels)
         with self._watching:
             moved = self._watch.note((header.width, header.height), cleaned.corner)
         if moved is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gemgate.cli import ask, diagnose, serve
+from gemgate.cli import ask, clean, diagnose, pictures, serve
 from gemgate.version import __version__
 
 app = typer.Typer(
@@ -37,6 +37,10 @@ app.command()(serve.serve)
 app.command()(serve.demo)
 app.command()(ask.chat)
 app.command()(ask.models)
+app.command()(pictures.image)
+app.command()(pictures.edit)
+app.command("clean")(clean.clean_files)
+app.add_typer(clean.logo)
 app.command(name="settings")(diagnose.show_settings)
 app.command()(diagnose.doctor)
 
