@@ -30,7 +30,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("form", "image", "options", "expected"), FILES, ids=str)
+@pytest.mark.parametrize(("form", "image", "options", "expected"), FILES, ids=range(len(FILES)))
 def test_type_and_size_are_read_from_the_header(form, image, options, expected):
     assert measure(encoded(image, form, **options)) == expected
 
