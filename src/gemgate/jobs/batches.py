@@ -17,15 +17,15 @@ from gemgate import catalog
 from gemgate.dialects import wire
 from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
-from gemgate.errors import Conflict, ModelNotFound, NotFound
-from gemgate.files import Inline, Link, Source, Stored, StoredFile
+from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound
+from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway import Gateway
 from gemgate.jobs.closing import Closer
 from gemgate.jobs.hooks import Herald, hook_subject
 from gemgate.jobs.stored import Wish, dump_wish, dumps
 from gemgate.jobs.worker import NEEDS, Worker
 from gemgate.ports import Caller, Clock, FileStore, JobStore, Vault
-from gemgate.work import Batch, BatchKind, BatchState, Hook, Tally, Task, TaskDraft
+from gemgate.work import Batch, BatchKind, BatchState, Hook, Task, TaskDraft
 
 IMAGES: tuple[BatchKind, ...] = ("images",)
 OPENAI: tuple[BatchKind, ...] = ("chat", "generations")
@@ -80,25 +80,25 @@ class Jobs:
             )
         return found
 
-    def check(self, order: BatchOrder) -> None:
-        """What can be told at once: ModelNotFound with the item that names it, BadRequest for a private webhook."""
-        offers = self.gateway.pool.offers()
-        for at, item in enumerate(order.items):
-            if item.model is None:
-                continue
-            try:
-                catalog.resolve(item.model, offers)
-            except ModelNotFound as error:
-                raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
+    async def prepare(self, order: BatchOrder, origin: Origin) -> list[TaskDraft]:
+        """The tasks of an order of pictures. What can be told to be wrong is refused here, before it is counted:
+        models that nobody can have, references that are no pictures, webhooks that are not public.
+        """
         if order.webhook[0]:
             self.herald.check(order.webhook[0])
-
-    async def order_images(self, order: BatchOrder, origin: Origin, digest: str) -> Batch:
-        """A batch of pictures, entered with all its tasks. The order was checked, admitted and counted before."""
-        model = order.model or self.default_image_model
-        common = Wish(model, order.options)
+        self._check_models(order)
+        common = Wish(order.model or self.default_image_model, order.options)
         kept: dict[str, Stored] = {}
-        tasks = [TaskDraft(item.prompt, await self._payload(item, common, origin, kept)) for item in order.items]
+        return [
+            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))
+            for at, item in enumerate(order.items)
+        ]
+
+    async def order_images(
+        self, order: BatchOrder, tasks: Sequence[TaskDraft], origin: Origin, digest: str = ""
+    ) -> Batch:
+        """A batch of pictures, entered with all the tasks that were prepared; it was admitted and counted before."""
+        model = order.model or self.default_image_model
         batch = Batch(
             id="",
             kind="images",
@@ -109,7 +109,7 @@ class Jobs:
             priority=order.priority,
             model=model,
             as_base64=order.as_base64,
-            defaults=dump_wish(common),
+            defaults=dump_wish(Wish(model, order.options)),
             about=dumps({"base_url": origin.base_url}),
             idempotency_key=order.idempotency_key,
             digest=digest,
@@ -169,35 +169,51 @@ class Jobs:
         sealed = await self.vault.seal(hook_subject(batch_id), {"secret": secret})
         return Hook(url, sealed.text, sealed.key_id)
 
-    async def _payload(self, item: BatchItem, common: Wish, origin: Origin, kept: dict[str, Stored]) -> str:
+    def _check_models(self, order: BatchOrder) -> None:
+        offers = self.gateway.pool.offers()
+        for at, item in enumerate(order.items):
+            if item.model is None:
+                continue
+            try:
+                catalog.resolve(item.model, offers)
+            except ModelNotFound as error:
+                raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
+
+    async def _payload(self, item: BatchItem, where: str, common: Wish, origin: Origin, kept: dict[str, Stored]) -> str:
         """What the item wants beyond the batch; bytes that came with it become a file, the same ones once."""
         if item.model is None and item.options is None and not item.references:
             return ""
-        references = tuple([await self._kept(source, origin, kept) for source in item.references])
+        try:
+            references = tuple([await self._kept(source, origin, kept) for source in item.references])
+        except ClientError as error:
+            param = f"{where}.references"
+            raise BadRequest(f"{param}: {error.en}", f"{param}：{error.zh}", param=param, code=error.code) from None
         return dump_wish(Wish(item.model or common.model, item.options or common.options, references))
 
     async def _kept(self, source: Source, origin: Origin, kept: dict[str, Stored]) -> Stored | Link:
-        if not isinstance(source, Inline):
+        """Where the reference can be had when the task runs; the same bytes are stored once."""
+        tenant = origin.caller.tenant
+        if isinstance(source, Link):
             return source
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(source.data).hexdigest())
-        if digest not in kept:
-            tenant, now = origin.caller.tenant, self.clock.now()
-            over = now + REFERENCES_KEPT
-            mime = source.mime or "application/octet-stream"
+        (upload,) = await self.worker.runner.attachments.load([source], tenant, pictures_only=True)
+        if isinstance(source, Stored):
+            return source
+        if upload.sha256 not in kept:
+            now = self.clock.now()
             file = StoredFile(
-                f"file-{secrets.token_hex(16)}",
-                tenant,
-                "reference",
-                mime,
-                len(source.data),
-                digest,
-                "vision",
-                now,
-                over,
+                id=f"file-{secrets.token_hex(16)}",
+                owner=tenant,
+                name=upload.name,
+                mime=upload.mime,
+                bytes=len(upload.data),
+                sha256=upload.sha256,
+                purpose="vision",
+                created_at=now,
+                expires_at=now + REFERENCES_KEPT,
             )
-            await self.files.add(file, source.data)
-            kept[digest] = Stored(file.id)
-        return kept[digest]
+            await self.files.add(file, upload.data)
+            kept[upload.sha256] = Stored(file.id)
+        return kept[upload.sha256]
 
     def _lanes(self) -> int:
         """Calls at once that all accounts together take."""
@@ -238,9 +254,6 @@ class Jobs:
         if batch.state != "active" or not batch.tally.open or self.gateway.pool.background_lanes(NEEDS[batch.need]):
             return ""
         return self.gateway.pool.nobody(NEEDS[batch.need]).text(language)
-
-    async def stats(self) -> Tally:
-        return await self.store.stats()
 
     async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -19,14 +19,22 @@ from gemgate.version import __version__
 from gemgate.web import (
     accounts,
     anthropic,
+    batches,
     chat,
+    configuration,
     conversations,
     files,
+    gallery,
     gemini,
     gemini_files,
     images,
+    keys,
     models,
+    openai_batches,
+    overview,
+    page,
     responses,
+    sessions,
     status,
 )
 from gemgate.web.access import Access
@@ -42,9 +50,17 @@ PARTS = (
     gemini_files,
     models,
     images,
+    batches,
+    openai_batches,
     files,
     conversations,
     accounts,
+    gallery,
+    keys,
+    sessions,
+    overview,
+    configuration,
+    page,
     status,
 )
 """Modules with routes. Earlier ones win where paths overlap."""
@@ -63,8 +79,13 @@ class _Holder:
         return self.service, self.access
 
 
-def create_app(settings: Settings, service: Service | None = None) -> ASGIApp:
-    """The ASGI application. With `service` it serves that one and leaves it open; else it opens and closes its own."""
+def create_app(
+    settings: Settings, service: Service | None = None, origins: Mapping[str, str] | None = None
+) -> ASGIApp:
+    """The ASGI application. With `service` it serves that one and leaves it open; else it opens and closes its own.
+
+    origins: where each setting came from, for the page.
+    """
     holder = _Holder()
 
     @asynccontextmanager
@@ -75,6 +96,7 @@ def create_app(settings: Settings, service: Service | None = None) -> ASGIApp:
                 running = await stack.enter_async_context(open_service(settings))
             access = holder.access or Access(settings, running.keys, running.clock)
             holder.service, holder.access = running, access
+            running.origins = origins or {}
             running.run("keys", access.keybook.tend)
             yield
 

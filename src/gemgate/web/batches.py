@@ -43,10 +43,10 @@ async def create(request: Request, caller: Caller) -> Response:
     origin, digest = Origin(caller, call.base_url(request)), digest_of(body)
     batch = await jobs.known(origin, order.idempotency_key, digest)
     if batch is None:
-        jobs.check(order)
+        tasks = await jobs.prepare(order, origin)
         admission = await call.service.gateway.admit_images(order.model, caller)
         call.admitted(admission.quota)
-        batch = await jobs.order_images(order, origin, digest)
+        batch = await jobs.order_images(order, tasks, origin, digest)
     return json_response(simple_batches.write_created(_state(batch), caller.language))
 
 

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gemgate.assembly import Service
 from gemgate.dialects import simple
+from gemgate.errors import StorageDown
 from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
@@ -20,7 +21,25 @@ router = APIRouter()
 
 @operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
 async def health(request: Request, caller: Caller) -> Response:
-    return json_response(health_of(call_of(request).service))
+    service = call_of(request).service
+    figures = health_of(service)
+    try:
+        figures["task_stats"] = await task_stats(service)
+    except StorageDown as error:
+        figures["degraded"].append(error.text(caller.language))
+    return json_response(figures)
+
+
+async def task_stats(service: Service) -> dict[str, int]:
+    """All tasks of all batches; their counts stand in the batches' own rows."""
+    tally = await service.jobs.store.stats()
+    return {
+        "pending": tally.queued,
+        "processing": tally.running,
+        "completed": tally.done,
+        "failed": tally.failed,
+        "total": tally.total,
+    }
 
 
 def health_of(service: Service) -> dict[str, Any]:
