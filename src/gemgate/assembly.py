@@ -37,7 +37,7 @@ from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, BlobStore, Clock, CookieSource, Deadlines, Dice, Observer, Upstream
+from gemgate.ports import AccountSetup, BlobStore, Clock, CookieSource, Deadlines, Dice, Fact, Observer, Upstream
 from gemgate.roster import LEASE_SECONDS, Build, Roster
 from gemgate.settings import Settings, SettingsError, config_home
 from gemgate.stores import blobs, ownership
@@ -57,6 +57,8 @@ from gemgate.uploads import ResumableUploads
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream
 
+LOOP_WATCH = 1.0
+"""Seconds between two looks at how late the event loop is."""
 RESPONSE_DAYS = 30
 """How long answers of the Responses API can be continued, as OpenAI keeps them."""
 
@@ -422,6 +424,12 @@ def _run_upkeep(service: Service) -> None:
             await service.blobs.drain()
             await clock.sleep(15.0)
 
+    async def watch_loop() -> None:
+        while True:
+            due = clock.monotonic() + LOOP_WATCH
+            await clock.sleep(LOOP_WATCH)
+            service.observer.note(Fact("loop.lag", data={"seconds": max(0.0, clock.monotonic() - due)}))
+
     async def retain() -> None:
         while True:
             kept_from = clock.now() - settings.retention_days * 86_400 if settings.retention_days else 0.0
@@ -434,6 +442,7 @@ def _run_upkeep(service: Service) -> None:
                 await service.jobs.forget_before(kept_from)
             await clock.sleep(3600.0)
 
+    service.run("watch the event loop", watch_loop)
     if settings.history.startswith("delete"):
         service.run("delete chats", delete_chats)
     if isinstance(service.blobs, SpoolingBlobStore):

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gemgate.ports import Fact
 from gemgate.telemetry.meters import NOTED, PROVIDER, READ, Meter
+from gemgate.telemetry.readings import Value
 from gemgate.telemetry.record import Record
-
-Reading = Iterable[tuple[str, tuple[str, ...], float]]
-"""Values for metrics of `READ`: name, label values, value."""
 
 
 class Metrics:
-    """Counts facts; `ended` takes the records of ended requests; `read` is asked at every scrape."""
+    """Counts facts; `ended` takes the records of ended requests."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -51,9 +49,11 @@ class Metrics:
         if move is not None:
             move(fact.data)
 
-    def read(self, reading: Callable[[], Reading]) -> None:
-        """From now on every scrape asks `reading` for the metrics of `READ`."""
-        self.registry.register(_Reader(reading))
+    def text(self, reading: Iterable[Value] = ()) -> bytes:
+        """Everything in Prometheus' text form, with what was just read for the metrics of `READ`."""
+        standing = CollectorRegistry()
+        standing.register(_Standing(reading))
+        return generate_latest(self.registry) + generate_latest(standing)
 
     def ended(self, record: Record) -> None:
         """A call for an answer is over: what the conventions want to know of it."""
@@ -115,20 +115,16 @@ class Metrics:
             self._of["gemgate_address_blocks"].inc()
 
 
-class _Reader(Collector):
-    """Turns a reading into metric families; a metric without a value is not shown."""
+class _Standing(Collector):
+    """What was read, as metric families; a metric without a value is not shown."""
 
-    def __init__(self, reading: Callable[[], Reading]) -> None:
-        self._reading = reading
-
-    def describe(self) -> Iterable[GaugeMetricFamily]:
-        return [GaugeMetricFamily(meter.name, meter.about, labels=meter.labels) for meter in READ]
+    def __init__(self, reading: Iterable[Value]) -> None:
+        self._families = {m.name: GaugeMetricFamily(m.name, m.about, labels=m.labels) for m in READ}
+        for name, labels, value in reading:
+            self._families[name].add_metric(labels, value)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        families = {meter.name: GaugeMetricFamily(meter.name, meter.about, labels=meter.labels) for meter in READ}
-        for name, labels, value in self._reading():
-            families[name].add_metric(labels, value)
-        return [family for family in families.values() if family.samples]
+        return [family for family in self._families.values() if family.samples]
 
 
 def _made(meter: Meter, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

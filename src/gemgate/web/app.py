@@ -33,6 +33,7 @@ from gemgate.web import (
     openai_batches,
     overview,
     page,
+    requests,
     responses,
     sessions,
     status,
@@ -60,6 +61,7 @@ PARTS = (
     sessions,
     overview,
     configuration,
+    requests,
     page,
     status,
 )
@@ -79,9 +81,7 @@ class _Holder:
         return self.service, self.access
 
 
-def create_app(
-    settings: Settings, service: Service | None = None, origins: Mapping[str, str] | None = None
-) -> ASGIApp:
+def create_app(settings: Settings, service: Service | None = None, origins: Mapping[str, str] | None = None) -> ASGIApp:
     """The ASGI application. With `service` it serves that one and leaves it open; else it opens and closes its own.
 
     origins: where each setting came from, for the page.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from gemgate.assembly import Service
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
 from gemgate.ports import Caller
+from gemgate.stores.blobs import SpoolingBlobStore
+from gemgate.telemetry.readings import readings
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
@@ -90,8 +92,12 @@ async def ready(request: Request, caller: Caller) -> Response:
 
 @operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
 async def metrics(request: Request, caller: Caller) -> Response:
-    registry = call_of(request).service.metrics.registry
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    service = call_of(request).service
+    spooled = service.blobs.waiting if isinstance(service.blobs, SpoolingBlobStore) else 0
+    tally = await service.jobs.store.stats()
+    degraded = bool(service.limiter.degraded)
+    standing = readings(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
+    return Response(service.metrics.text(standing), media_type=CONTENT_TYPE_LATEST)
 
 
 @operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
