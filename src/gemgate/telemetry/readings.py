@@ -1,0 +1,46 @@
+"""What `meters.READ` shows, read where it is decided: the accounts' standings, the queue, batches, stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from gemgate.accounts import CAPABILITIES
+from gemgate.member import Member
+from gemgate.pool import AccountPool
+from gemgate.ports import Clock
+from gemgate.version import __version__
+from gemgate.work import Tally
+
+Value = tuple[str, tuple[str, ...], float]
+"""Name of a metric, values of its labels, value."""
+
+
+def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, spooled: int) -> Iterator[Value]:
+    """Everything as it stands now. degraded: limits are counted per process; spooled: pictures waiting for a bucket."""
+    yield "gemgate_info", (__version__,), 1
+    for state, count in Counter(member.standing().state for member in pool.members).items():
+        yield "gemgate_accounts", (state,), count
+    for member in pool.members:
+        yield from _account(member, clock)
+    yield "gemgate_queue_waiting", (), pool.waiting
+    for status in ("queued", "running", "done", "failed", "cancelled"):
+        yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+    yield "gemgate_limits_degraded", (), degraded
+    yield "gemgate_storage_waiting", (), spooled
+
+
+def _account(member: Member, clock: Clock) -> Iterator[Value]:
+    name, now = member.name, clock.now()
+    yield "gemgate_account_ready", (name,), member.is_open and member.standing().usable
+    yield "gemgate_lanes", (name,), member.lanes
+    yield "gemgate_lanes_in_use", (name,), member.busy
+    yield "gemgate_pace_delay_seconds", (name,), member.pacer.current_delay
+    for capability in CAPABILITIES:
+        circuit = member.circuits[capability]
+        phase = circuit.phase(now)
+        yield "gemgate_circuit_open", (name, capability), {"closed": 0.0, "half_open": 0.5, "open": 1.0}[phase]
+        yield "gemgate_circuit_thaw_seconds", (name, capability), max(0.0, circuit.until - now)
+    if member.signed_in_at:
+        yield "gemgate_session_age_seconds", (name,), max(0.0, now - member.signed_in_at)
+        yield "gemgate_cookie_age_seconds", (name,), max(0.0, now - member.renewed_at)
