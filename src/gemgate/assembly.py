@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from pydantic import SecretStr
 
-from gemgate import telemetry
+from gemgate import telemetry, thumbnails
 from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
@@ -53,6 +53,7 @@ from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.vault import open_vault
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
+from gemgate.thumbnails import Thumbnails
 from gemgate.uploads import ResumableUploads
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream
@@ -91,6 +92,7 @@ class Service:
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
+    thumbnails: Thumbnails
     jobs: Jobs
     responses: SqlResponseStore
     uploads: ResumableUploads
@@ -103,6 +105,8 @@ class Service:
     dice: Dice
     started_at: float
     loops: set[asyncio.Task[None]] = field(default_factory=set)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting came from, when that is known."""
 
     def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Start a supervised background loop that ends with the service."""
@@ -255,6 +259,7 @@ async def _opened(
         files=files,
         gallery=gallery,
         keys=SqlKeyStore(database),
+        thumbnails=Thumbnails(store),
         jobs=jobs,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
@@ -436,7 +441,8 @@ def _run_upkeep(service: Service) -> None:
             await service.files.sweep(kept_from)
             await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
             while kept_from and (old := await service.gallery.older_than(kept_from, 200)):
-                await service.blobs.delete(["images/" + name for name in old])
+                previews = [thumbnails.key_of(name) for name in old]
+                await service.blobs.delete(["images/" + name for name in old] + previews)
                 await service.gallery.forget(old)
             if kept_from:
                 await service.jobs.forget_before(kept_from)

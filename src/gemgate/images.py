@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,3 +90,8 @@ class GeneratedImage:
     @property
     def size(self) -> Size:
         return Size(self.width, self.height)
+
+
+def handle_of(name: str) -> str:
+    """24 hex digits that stand for a stored picture where its name, which has words of its prompt, must not."""
+    return hashlib.sha256(name.encode()).hexdigest()[:24]

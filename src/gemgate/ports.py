@@ -6,7 +6,6 @@ Each port has one contract test suite that runs over every adapter.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, State, Us
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
-from gemgate.images import GeneratedImage
+from gemgate.images import GeneratedImage, handle_of
 from gemgate.work import (
     Batch,
     BatchKind,
@@ -324,7 +323,7 @@ class Picture:
     @property
     def handle(self) -> str:
         """Names the picture without a word of its prompt, which its file name has."""
-        return hashlib.sha256(self.image.name.encode()).hexdigest()[:24]
+        return handle_of(self.image.name)
 
 
 class Gallery(Protocol):

@@ -46,7 +46,7 @@ GROUPS = {
     "gemini.files": "files",
     "gemini.models": "",
 }
-"""Beginning of an operation's name -> the group by which a key's scope knows it; "" and others are open to every key."""
+"""Beginning of an operation's name -> the group by which a key's scope knows it; "": open to every key, like others."""
 
 
 def group_of(operation: str) -> str:

@@ -1,0 +1,31 @@
+"""The settings in force and where each came from; secrets only as set or not."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from pydantic import SecretStr
+
+from gemgate.ports import Caller
+from gemgate.settings import Settings, shown
+from gemgate.web.answers import json_response
+from gemgate.web.call import call_of
+from gemgate.web.operation import operation
+
+router = APIRouter()
+
+
+@operation(router, "GET", "/api/settings", "settings", level="admin", summary="Settings in force, secrets redacted")
+async def settings_in_force(request: Request, caller: Caller) -> Response:
+    service = call_of(request).service
+    settings, origins = service.settings, service.origins
+    rows = [
+        {
+            "name": name.upper(),
+            "value": shown(settings, name),
+            "origin": origins.get(name, "given" if name in settings.model_fields_set else "default"),
+            "secret": isinstance(getattr(settings, name), SecretStr),
+            "about": field.description,
+        }
+        for name, field in Settings.model_fields.items()
+    ]
+    return json_response({"settings": rows})

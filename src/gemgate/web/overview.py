@@ -1,0 +1,160 @@
+"""Whether everything is all right, in one sentence, and the facts behind it: what the page asks for every few seconds.
+
+Times are absolute, so that the answer changes only when something happens, and a browser that has it is told "304".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from gemgate.assembly import Service
+from gemgate.member import Standing
+from gemgate.ports import Caller
+from gemgate.version import __version__
+from gemgate.web.accounts import account_of
+from gemgate.web.call import Call, call_of
+from gemgate.web.operation import operation
+
+router = APIRouter()
+
+HOUR = 3600.0
+Level = Literal["ok", "starting", "warn", "down", "setup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the service stands as a whole, in both languages."""
+
+    level: Level
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the verdict needs to know of one account. lanes: all, and those taken."""
+
+    name: str
+    standing: Standing
+    lanes: int
+    busy: int
+
+
+def verdict(accounts: Sequence[Account], degraded: Sequence[str], now: float) -> Verdict:
+    """One sentence. The worst comes first: nobody can answer, somebody needs help, something is degraded."""
+    if not accounts:
+        return Verdict("setup", "No Google account is set up yet.", "尚未设置 Google 账号。")
+    usable = [one for one in accounts if one.standing.usable]
+    helpless = [one for one in accounts if one.standing.state in ("needs_login", "error")]
+    if all(one.standing.state == "starting" for one in accounts):
+        return Verdict("starting", "The accounts are signing in.", "账号正在登录。")
+    if not usable:
+        return _nobody(accounts, helpless, now)
+    resting = [one for one in accounts if not one.standing.usable]
+    if helpless:
+        need, need_zh = _need(helpless)
+        return Verdict("warn", f"Calls are answered, but {need}.", f"服务正常，但{need_zh}。")
+    if resting:
+        names = ", ".join(one.name for one in resting)
+        verb = "rests" if len(resting) == 1 else "rest"
+        return Verdict("warn", f"Calls are answered; {names} {verb} for now.", f"服务正常；{names} 暂时休息。")
+    if degraded:
+        return Verdict("warn", f"Calls are answered, but: {degraded[0]}.", f"服务正常，但存在降级：{degraded[0]}。")
+    lanes, busy = sum(one.lanes for one in usable), sum(one.busy for one in usable)
+    count = f"{len(usable)} account{'s' if len(usable) > 1 else ''}"
+    return Verdict(
+        "ok",
+        f"Everything is all right: {count} ready, {max(0, lanes - busy)} of {lanes} lanes free.",
+        f"一切正常：{len(usable)} 个账号可用，{lanes} 个通道中 {max(0, lanes - busy)} 个空闲。",
+    )
+
+
+def _nobody(accounts: Sequence[Account], helpless: Sequence[Account], now: float) -> Verdict:
+    thaws = [one.standing.until for one in accounts if one.standing.until > now]
+    if thaws:
+        minutes = max(1, round((min(thaws) - now) / 60))
+        return Verdict(
+            "down",
+            f"No account can answer at the moment; the first is back in about {minutes} min.",
+            f"目前没有可用的账号；最早约 {minutes} 分钟后恢复。",
+        )
+    if helpless:
+        need, need_zh = _need(helpless)
+        return Verdict("down", f"No account can answer: {need}.", f"没有可用的账号：{need_zh}。")
+    return Verdict("down", "No account can answer: all are paused.", "没有可用的账号：全部已暂停。")
+
+
+def _need(helpless: Sequence[Account]) -> tuple[str, str]:
+    """What they need of a person."""
+    names = ", ".join(one.name for one in helpless)
+    verb = "needs" if len(helpless) == 1 else "need"
+    if all(one.standing.state == "needs_login" for one in helpless):
+        return f"{names} {verb} a new login", f"{names} 需要重新登录"
+    return f"{names} {verb} your attention", f"{names} 需要处理"
+
+
+@operation(
+    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+)
+async def overview(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    facts = facts_of(call, caller)
+    etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
+    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    answer = {"now": call.service.clock.now(), **facts}
+    return Response(orjson.dumps(answer), headers=headers, media_type="application/json")
+
+
+def facts_of(call: Call, caller: Caller) -> dict[str, Any]:
+    """Everything but the moment it was asked at."""
+    service = call.service
+    now = service.clock.now()
+    members = service.pool.members
+    degraded = [text for text in (service.limiter.degraded,) if text]
+    said = verdict([Account(m.name, m.standing(), m.lanes, m.busy) for m in members], degraded, now)
+    return {
+        "level": said.level,
+        "sentence": {"en": said.en, "zh": said.zh},
+        "degraded": degraded,
+        "accounts": [_lasting(account_of(m, service.roster, now, caller.language), now) for m in members],
+        "waiting": service.pool.waiting,
+        "requests": _requests(service, now),
+        "version": __version__,
+        "node": service.settings.gemini_worker_id,
+        "started_at": round(service.started_at),
+    }
+
+
+def _lasting(account: dict[str, Any], now: float) -> dict[str, Any]:
+    """The same with the moments that its seconds count down to, so that it does not change by itself."""
+    account["until"] = _moment(account.pop("seconds_left"), now)
+    account["dies_at"] = _moment(account.pop("forecast_seconds"), now, 60)
+    for cooldown in account["cooldowns"]:
+        cooldown["until"] = _moment(cooldown.pop("seconds_left"), now)
+    return account
+
+
+def _moment(seconds: float | None, now: float, grain: int = 1) -> int | None:
+    return round((now + seconds) / grain) * grain if seconds else None
+
+
+def _requests(service: Service, now: float) -> dict[str, int]:
+    """Of the last hour, as far as they are remembered."""
+    ended = failed = under_way = 0
+    for record in service.recent.latest():
+        if record.began < now - HOUR:
+            break
+        if record.seconds is None:
+            under_way += 1
+        elif record.model:
+            ended += 1
+            failed += (record.status or 0) >= 400 or record.in_band
+    return {"ended": ended, "failed": failed, "under_way": under_way}

@@ -1,0 +1,91 @@
+"""The admin page at `/`: its files, and the policy under which a browser runs them. Its figures come from the API."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request, Response
+
+from gemgate.errors import NotFound
+from gemgate.ports import Caller
+from gemgate.settings import Settings
+from gemgate.web.call import call_of
+from gemgate.web.operation import operation
+from gemgate.web.page.assets import Asset, Assets
+
+router = APIRouter()
+assets = Assets(Path(__file__).parent / "static")
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@operation(router, "GET", "/", "page", level="open", produces="text/html", documented=False)
+async def index(request: Request, caller: Caller) -> Response:
+    """The page. It holds no secret and nothing of the service: all that is asked for, with a key or a session."""
+    if not assets.ready:
+        await asyncio.to_thread(assets.load)
+    asset = assets.index
+    settings = call_of(request).service.settings
+    headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(settings)}
+    return _answer(request, asset, headers)
+
+
+@operation(router, "GET", "/page/{version}/{name:path}", "page.file", level="open", documented=False)
+async def file(request: Request, caller: Caller) -> Response:
+    """A script or style of the page; an address with another version is one of a page that was updated meanwhile."""
+    if not assets.ready:
+        await asyncio.to_thread(assets.load)
+    asset = assets.files.get(request.path_params["name"])
+    if asset is None or request.path_params["version"] != assets.version:
+        raise NotFound("There is no such file of the page; reload it", "页面文件不存在，请刷新页面")
+    headers = {"cache-control": FOREVER, "vary": "accept-encoding", "x-content-type-options": "nosniff"}
+    return _answer(request, asset, headers)
+
+
+def _answer(request: Request, asset: Asset, headers: dict[str, str]) -> Response:
+    headers["etag"] = asset.etag
+    if request.headers.get("if-none-match") == asset.etag:
+        return Response(status_code=304, headers=headers)
+    packed = asset.packed if "gzip" in request.headers.get("accept-encoding", "") else None
+    if packed is not None:
+        headers["content-encoding"] = "gzip"
+    return Response(packed or asset.data, headers=headers, media_type=asset.mime)
+
+
+def security_headers(settings: Settings) -> dict[str, str]:
+    """Scripts and styles from here only, none inline but the import map; pictures also from where they are stored."""
+    pictures = " ".join(["'self'", "data:", "blob:", *_picture_origins(settings)])
+    policy = {
+        "default-src": "'none'",
+        "script-src": f"'self' '{assets.import_map_hash}'",
+        "style-src": "'self'",
+        "img-src": pictures,
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    return {
+        "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    }
+
+
+def _picture_origins(settings: Settings) -> list[str]:
+    """Where links to pictures may point besides here: the bucket, and our own public address."""
+    found: list[str] = []
+    for address in (settings.public_base_url, settings.r2_public_url, settings.s3_endpoint):
+        parts = urlsplit(address or "")
+        if parts.scheme and parts.netloc:
+            found.append(f"{parts.scheme}://{parts.netloc}")
+    if settings.r2_account_id:
+        found.append(f"https://{settings.r2_account_id}.r2.cloudflarestorage.com")
+    return list(dict.fromkeys(found))
