@@ -15,6 +15,8 @@ from gemgate.ports import Clock, Dice, Fact, Observer
 FIRST_RETRY, LONGEST_RETRY, REFUSED_RETRY = 2.0, 300.0, 1800.0
 WATCH_EVERY = 2.0
 """Seconds between two looks at a source that can change by itself."""
+USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
+"""Seconds after a sign-in, and from then on, until Google's usage windows are read."""
 JITTER = 0.1
 
 
@@ -25,6 +27,7 @@ class Schedule:
     retry_at: float = 0.0
     retry_after: float = FIRST_RETRY
     rotate_at: float = float("inf")
+    usage_at: float = float("inf")
 
 
 class Keeper:
@@ -41,6 +44,7 @@ class Keeper:
         self._seen = ""
         """Digest of what the source held when it was last tried, so that the same is not tried every two seconds."""
         self._source_at = 0.0
+        self._begun = False
 
     async def tend(self) -> None:
         """Look after the account for ever, one step every `WATCH_EVERY` seconds."""
@@ -54,7 +58,13 @@ class Keeper:
         if member.paused:
             return
         now = self._clock.monotonic()
-        if now >= self._source_at and (fresh := await self._changed_source()):
+        if not self._begun:
+            # The first time what is stored counts as well; only later is a change of the source news by itself.
+            self._begun = True
+            if (held := await self._changed_source()) is not None:
+                self._seen = held.digest
+            await self._sign_in(now, None)
+        elif now >= self._source_at and (fresh := await self._changed_source()):
             self._seen = fresh.digest
             await self._sign_in(now, fresh)
         elif not member.is_open and now >= self._plan.retry_at:
@@ -63,6 +73,10 @@ class Keeper:
             await self._rotate(now)
         elif member.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
             self._plan.rotate_at = self._next_rotation(now)
+        elif member.is_open and now >= self._plan.usage_at:
+            await self._read_usage(now)
+        elif member.is_open and self._plan.usage_at == float("inf"):
+            self._plan.usage_at = now + USAGE_FIRST
 
     async def _changed_source(self) -> Cookies | None:
         """Other cookies than the ones in use, if the source holds such: a browser rotated, or a person signed in."""
@@ -85,11 +99,12 @@ class Keeper:
             # A person must act; looking again now and then notices that they did.
             self._plan.retry_at = now + REFUSED_RETRY
         except GatewayError:
-            self._seen, self._source_at = "", now + self._plan.retry_after
+            if fresh is not None:
+                self._seen, self._source_at = "", now + self._plan.retry_after
             self._plan.retry_at = now + self._plan.retry_after
             self._plan.retry_after = min(LONGEST_RETRY, self._plan.retry_after * 2)
         else:
-            self._plan = Schedule(rotate_at=self._next_rotation(now))
+            self._plan = Schedule(rotate_at=self._next_rotation(now), usage_at=now + USAGE_FIRST)
 
     async def _rotate(self, now: float) -> None:
         self._plan.rotate_at = self._next_rotation(now)
@@ -105,6 +120,17 @@ class Keeper:
             self._plan.rotate_at = now + min(60.0, self._rotate_every)
         else:
             self._observer.note(Fact("cookies.rotated", data={"account": member.name}))
+
+    async def _read_usage(self, now: float) -> None:
+        """How much of Google's windows is used: for people to see, and never in the path of a call."""
+        self._plan.usage_at = now + USAGE_EVERY
+        member = self._member
+        try:
+            member.usage = await member.upstream.usage()
+        except GatewayError as error:
+            self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": error.en}))
+        else:
+            member.usage_at = self._clock.now()
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

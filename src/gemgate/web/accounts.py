@@ -51,6 +51,7 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         "seconds_left": max(0.0, round(standing.until - now, 1)) if standing.until else None,
         "lanes": {"max": member.lanes, "busy": member.busy},
         "weight": member.weight,
+        "fallback": member.fallback,
         "source": member.source.name if member.source else "",
         "live_browser": bool(member.source and member.source.live),
         "address": member.address.name,
@@ -59,6 +60,11 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         "renewed_at": member.renewed_at or None,
         "forecast": (dies.zh if zh else dies.en) if dies else None,
         "forecast_seconds": round(dies.seconds) if dies else None,
+        "usage": [
+            {"window": window.name, "used": round(window.used, 3), "resets_at": window.resets_at}
+            for window in member.usage
+        ],
+        "usage_at": member.usage_at or None,
         "last_error": member.last_error.text(language) if member.last_error else None,
         "cooldowns": [
             {
