@@ -21,7 +21,11 @@ class Observers:
     """Hands every fact to all of its observers."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = observers
+        self._observers = list(observers)
+
+    def add(self, observer: Observer) -> None:
+        """Tell this one too from now on."""
+        self._observers.append(observer)
 
     def note(self, fact: Fact) -> None:
         for observer in self._observers:

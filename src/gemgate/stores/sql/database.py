@@ -130,6 +130,18 @@ async def open_database(url: str | Path) -> Database:
     url: `postgresql+psycopg://...`, `sqlite:///PATH`, or the path of a SQLite file, made (0600) when missing.
     GatewayError: not a database URL, a driver missing, or a database of a newer gemgate. StorageDown: not reachable.
     """
+    database = unopened(url)
+    await bring_up(url)
+    return database
+
+
+def unopened(url: str | Path) -> Database:
+    """The database without a look at it: for who must start while it is away, and brings it up later."""
+    return Database(_engine(database_url(url), foreign_keys=True))
+
+
+async def bring_up(url: str | Path) -> None:
+    """Bring the schema to the newest; raises as `open_database` does."""
     parsed = database_url(url)
     if parsed.get_backend_name() == "sqlite":
         await asyncio.to_thread(_make_file, Path(parsed.database or ""))
@@ -140,7 +152,6 @@ async def open_database(url: str | Path) -> Database:
                 await connection.run_sync(migrate.upgrade)
         finally:
             await engine.dispose()
-    return Database(_engine(parsed, foreign_keys=True))
 
 
 def database_url(url: str | Path) -> URL:
