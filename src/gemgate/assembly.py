@@ -24,6 +24,7 @@ from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
 from gemgate.errors import BadRequest
 from gemgate.fetcher import GuardedFetcher, GuardedSender
+from gemgate.fleet.announcer import Announcer
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
 from gemgate.imaging import MAX_PIXELS, PROFILES, Profile, profiles_from_json
@@ -100,11 +101,12 @@ class Service:
     limiter: MovingWindowLimiter
     metrics: Metrics
     recent: RecentRequests
-    observer: Observer
+    observer: Observers
     clock: Clock
     dice: Dice
     started_at: float
     loops: set[asyncio.Task[None]] = field(default_factory=set)
+    announcer: Announcer | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting came from, when that is known."""
 
@@ -356,7 +358,9 @@ def seeds_of(settings: Settings) -> list[AccountSetup]:
     """The accounts that the settings name: the single one, and those of accounts.toml. SettingsError for a bad file."""
     seeds: list[AccountSetup] = []
     if settings.environment_cookies is not None or settings.cookie_source != "env":
-        seeds.append(AccountSetup("default", source=settings.cookie_source, origin="environment"))
+        # Where accounts stand in one database, every node's own one needs a name of its own.
+        name = settings.gemini_worker_id if settings.shared_database else "default"
+        seeds.append(AccountSetup(name, source=settings.cookie_source, origin="environment"))
     path = settings.accounts_path
     if settings.accounts_file is not None and not path.is_file():
         raise SettingsError(f"ACCOUNTS_FILE {path} does not exist")
@@ -475,8 +479,10 @@ def logo_profiles(settings: Settings) -> tuple[Profile, ...]:
 
 
 def database_url(settings: Settings) -> str | Path:
-    """DATABASE_URL, else a SQLite file in DATA_DIR."""
-    return settings.database_url.get_secret_value() if settings.database_url else settings.data_dir / "gemgate.sqlite3"
+    """DATABASE_URL, in a fleet also DB_*, else a SQLite file in DATA_DIR."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    return settings.db_url if settings.shared_database else settings.data_dir / "gemgate.sqlite3"
 
 
 def sqlite_path(settings: Settings) -> Path | None:

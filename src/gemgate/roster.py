@@ -91,7 +91,14 @@ class Roster:
         self._named = frozenset(seed.name for seed in seeds)
         for kept in await self.store.all():
             if self._is_meant(kept):
-                await self._join(kept)
+                await self._join_or_note(kept)
+
+    async def _join_or_note(self, kept: KeptAccount) -> None:
+        """One account that cannot be run must not keep the others from running."""
+        try:
+            await self._join(kept)
+        except BadRequest as error:
+            self._observer.note(Fact("account.not_run", data={"account": kept.name, "why": error.en}))
 
     def _is_meant(self, kept: KeptAccount) -> bool:
         """Whether an account that is stored is to be used: what the settings once named and do not any more is not."""
@@ -135,7 +142,7 @@ class Roster:
         running = {member.name for member in self._pool.members}
         for kept in await self.store.all():
             if kept.name not in running and self._is_meant(kept):
-                await self._join(kept)
+                await self._join_or_note(kept)
 
     async def close(self) -> None:
         """Bring everything down, and give the accounts back."""
@@ -149,6 +156,8 @@ class Roster:
     async def add(self, setup: AccountSetup, caller: Caller) -> Member:
         """A new account, or an old one set up anew; it starts to run here."""
         _check_name(setup.name)
+        _check_proxy(setup.proxy)
+        self._build(setup, self._address(setup), self)  # a source that cannot be must not be stored
         await self.store.set_up(setup)
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
         if (old := self._pool.member(setup.name)) is not None:
@@ -310,6 +319,15 @@ def _circuit(kept: KeptCircuit) -> Circuit:
 
 def _keep_circuit(circuit: Circuit) -> KeptCircuit:
     return KeptCircuit(circuit.failures, circuit.until, circuit.opened_at, circuit.reason)
+
+
+def _check_proxy(proxy: str | None) -> None:
+    if proxy and not proxy.startswith(("http://", "https://", "socks5://", "socks5h://", "socks4://")):
+        raise BadRequest(
+            "A proxy begins with http://, https:// or socks5://",
+            "代理地址必须以 http://、https:// 或 socks5:// 开头",
+            param="proxy",
+        )
 
 
 def _check_name(name: str) -> None:

@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from sqlalchemy.engine import URL
 
 from gemgate.accounts import Cookies
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
@@ -146,6 +147,9 @@ class Settings(BaseSettings):
     s3_access_key_id: str | None = Field(None, description="S3 key id")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret")
 
+    fleet: bool = Field(
+        False, description="All state is shared: DB_* serves everything, and what is not shared stops the start"
+    )
     db_host: str | None = Field(None, description="PostgreSQL of the node registry (default 127.0.0.1)")
     db_port: int = Field(5432, description="Its port")
     db_user: str | None = Field(None, description="Its user")
@@ -223,6 +227,28 @@ class Settings(BaseSettings):
     def on_loopback(self) -> bool:
         """Whether only this machine can connect."""
         return is_loopback(self.host)
+
+    @property
+    def db_url(self) -> str:
+        """The DB_* variables as a URL; "" while none of them is set (decisions.md 9)."""
+        if not (self.db_host or self.db_user or self.db_password or self.db_name):
+            return ""
+        url = URL.create(
+            "postgresql+psycopg",
+            self.db_user,
+            self.db_password.get_secret_value() if self.db_password else None,
+            self.db_host or "127.0.0.1",
+            self.db_port,
+            self.db_name,
+        )
+        return url.render_as_string(hide_password=False)
+
+    @property
+    def shared_database(self) -> bool:
+        """Whether other nodes see our conversations, files and batches."""
+        if self.database_url:
+            return self.database_url.get_secret_value().startswith("postgres")
+        return self.fleet and bool(self.db_url)
 
     @property
     def fleet_only(self) -> bool:

@@ -1,4 +1,4 @@
-"""Chats go on in their web conversation: only what is new goes up, nobody else's is touched, and losses cost a replay."""
+"""Chats go on in their web conversation: only what is new goes up, nobody else's is touched, losses cost a replay."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from gemgate.prompting.fingerprint import chain, scope
 
 words = st.text(min_size=1, max_size=12).filter(lambda t: t.strip() and "![" not in t)
 sources = st.one_of(
-    st.binary(min_size=1, max_size=8).map(lambda d: Inline(d)),
+    st.binary(min_size=1, max_size=8).map(Inline),
     words.map(lambda w: Link("https://" + w)),
     words.map(Stored),
 )
@@ -83,6 +83,10 @@ def test_what_clients_change_without_meaning_it_changes_nothing() -> None:
 def test_the_scope_tells_tenants_models_and_tools_apart() -> None:
     tool = Tool("f", "", {"type": "object"})
     scopes = {
-        scope("t", "m", ()), scope("u", "m", ()), scope("t", "n", ()), scope("t", "m", (tool,)), scope("t", "m", (), "json")
-    }  # fmt: skip
+        scope("t", "m", ()),
+        scope("u", "m", ()),
+        scope("t", "n", ()),
+        scope("t", "m", (tool,)),
+        scope("t", "m", (), "json"),
+    }
     assert len(scopes) == 5

@@ -24,6 +24,7 @@ class Trace:
 
     ids:   conversation, answer, file, upload and batch ids that it names, the most telling first.
     tips:  fingerprints of its history up to each message; of a chat's first message there is nothing to find.
+    files: uploads that it uses; a history says more about where a chat stands than a file it mentions.
     conversation, account: what the shared store is asked by.
     """
 
@@ -32,6 +33,7 @@ class Trace:
     tips: tuple[str, ...] = ()
     conversation: str = ""
     account: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def continues(self) -> bool:
@@ -54,14 +56,13 @@ class Affinity:
     async def worker(self, trace: Trace) -> str:
         """The worker to prefer; "" when nobody is known."""
         known = self._recall(trace.tenant, (*trace.ids, *reversed(trace.tips)))
-        if known or not (trace.continues or trace.account):
-            return known
         registry = self._registry()
-        if registry is None:
-            return ""
-        if trace.account:
-            return await _soon(registry.runs(trace.account))
-        return await _soon(registry.holder(trace.tenant, trace.conversation, trace.tips[:-1]))
+        if not known and registry is not None:
+            if trace.account:
+                known = await _soon(registry.runs(trace.account))
+            elif trace.continues:
+                known = await _soon(registry.holder(trace.tenant, trace.conversation, trace.tips[:-1]))
+        return known or self._recall(trace.tenant, trace.files)
 
     def remember(self, tenant: str, keys: Iterable[str], worker: str) -> None:
         """A worker took a call that is known again by these."""

@@ -55,6 +55,6 @@ class TaskJournal:
         if self.trail is not None:
             known = error.generated == "no" or concluded
             return Trail(part=self._part) if known else self.trail
-        if verdict.kind == "again" and self.earlier.picture:
+        if verdict.kind == "again" and not isinstance(error, StorageDown):
             return replace(self.earlier, picture="")  # it could not be fetched by its reference; the chat may show it
         return self.earlier

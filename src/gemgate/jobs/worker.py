@@ -60,7 +60,7 @@ class Worker:
     observer: Observer
     rules: JobRules
     touched: Callable[[str], None] = lambda batch_id: None
-    _runs: dict[str, _Run] = field(default_factory=dict)
+    _runs: set[_Run] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: bool = False
 
@@ -89,14 +89,14 @@ class Worker:
     async def stop(self) -> None:
         """Claim nothing more, let what runs end within the grace, and give the rest back."""
         self._stopping = True
-        ending = [run.task for run in self._runs.values() if run.task is not None]
+        ending = [run.task for run in self._runs if run.task is not None]
         if ending:
             await asyncio.wait(ending, timeout=self.rules.grace)
         await self._give_back()
 
     def give_up(self, batch_id: str) -> None:
         """A batch was cancelled: stop what runs of it here."""
-        for run in self._runs.values():
+        for run in self._runs:
             if run.claim.batch.id == batch_id:
                 run.stop("given up")
 
@@ -126,8 +126,11 @@ class Worker:
         return [need for need, ability in NEEDS.items() if len(self._runs) < self.pool.background_lanes(ability)]
 
     def _start(self, claim: Claim) -> None:
+        for older in self._runs:
+            if older.claim.task.id == claim.task.id:
+                older.stop("lost")  # our own lease ran out before we noticed
         run = _Run(claim, TaskJournal(self.store, claim), self.clock.monotonic())
-        self._runs[claim.task.id] = run
+        self._runs.add(run)
         run.task = asyncio.create_task(self._run(run), name=claim.task.id)
         self.touched(claim.batch.id)
 
@@ -138,7 +141,7 @@ class Worker:
             if outcome is not None:
                 await self._settle(run, outcome)
         finally:
-            del self._runs[run.claim.task.id]
+            self._runs.discard(run)
             self.touched(run.claim.batch.id)
             self.wake()
 
@@ -218,7 +221,7 @@ class Worker:
 
     async def _beat(self) -> None:
         """Extend our leases, and let go of what is not ours any more."""
-        before = list(self._runs.values())
+        before = list(self._runs)
         held = await self.store.renew(self.owner, [run.claim.task.id for run in before], self.rules.lease)
         for run in before:
             still: Held | None = held.get(run.claim.task.id)
@@ -263,8 +266,8 @@ class Worker:
 
     async def _give_back(self) -> None:
         """Stop everything that runs; the leases are free for the next process at once."""
-        runs = [run.task for run in self._runs.values() if run.task is not None]
-        for run in tuple(self._runs.values()):
+        runs = [run.task for run in self._runs if run.task is not None]
+        for run in tuple(self._runs):
             run.stop("stopping")
         if runs:
             await asyncio.wait(runs, timeout=self.rules.grace)

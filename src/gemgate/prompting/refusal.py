@@ -42,7 +42,10 @@ _PHRASES: dict[Meaning, dict[str, tuple[str, ...]]] = {
             r"\btu (?:límite|cuota)\b|restablezca.{0,12}\blímite",
         ),
         "de": (
-            r"\b(?:du hast|sie haben)\b.{0,15}\b(?:limit|\w*kontingent)\b.{0,30}(?:erreicht|überschritten|aufgebraucht)",
+            (
+                r"\b(?:du hast|sie haben)\b.{0,15}\b(?:limit|\w*kontingent)\b"
+                r".{0,30}(?:erreicht|überschritten|aufgebraucht)"
+            ),
             r"\b(?:dein|ihr) limit\b.{0,20}\b(?:erreicht|zurückgesetzt|überschritten)",
         ),
         "fr": (
@@ -125,8 +128,8 @@ _PHRASES: dict[Meaning, dict[str, tuple[str, ...]]] = {
             r"\bi(?:'m| am) (?:just|only) a (?:large )?language model|\bi(?:'m| am) a (?:text|language)[- ]based",
             (
                 r"\bi(?:'m| am)? (?:can't|cannot|can not|won't|will not|not able to|unable to)"
-                r"(?: \w+){0,2}? (?:help|assist|create|generate|make|draw|paint|produce|depict|show|edit|fulfill?|comply"
-                r"|provide|do|support|process)\b"
+                r"(?: \w+){0,2}? (?:help|assist|create|generate|make|draw|paint|produce|depict|show|edit|fulfill?"
+                r"|comply|provide|do|support|process)\b"
             ),
             r"\b(?:against|violat\w+|breach\w*)\b.{0,25}\b(?:guidelines|polic(?:y|ies)|principles)\b",
             r"\b(?:picture|image|request|content)\b.{0,15}\b(?:isn't|is not|not) (?:appropriate|allowed|permitted)",
@@ -142,7 +145,10 @@ _PHRASES: dict[Meaning, dict[str, tuple[str, ...]]] = {
             r"\binfringe\w*\b.{0,20}\b(?:políticas|normas)",
         ),
         "de": (
-            r"\b(?:kann|möchte|darf) ich\b.{0,15}\b(?:nicht|kein\w*)\b.{0,20}(?:erstellen|helfen|zeigen|malen|zeichnen)",
+            (
+                r"\b(?:kann|möchte|darf) ich\b.{0,15}\b(?:nicht|kein\w*)\b"
+                r".{0,20}(?:erstellen|helfen|zeigen|malen|zeichnen)"
+            ),
             r"\bich kann\b.{0,30}\b(?:nicht|kein\w*|leider)\b.{0,30}(?:erstellen|helfen|zeigen|malen|zeichnen)",
             r"\b(?:kann|darf) ich (?:leider|so) nicht (?:erstellen|zeigen)|\bkann ich leider\b.{0,12}\bnicht\b",
             r"\bbild kann ich (?:leider )?nicht\b|\bverstößt gegen\b.{0,20}\b(?:richtlinien|regeln|grundsätze)",

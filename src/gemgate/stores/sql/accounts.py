@@ -217,9 +217,8 @@ class SqlAccountStore:
             "changed_at": at,
         }
         async with self._database.writing() as connection:
-            changed = await connection.execute(
-                update(account).where(account.c.name == name, account.c.owner.in_(("", owner))).values(**values)
-            )
+            ours = or_(account.c.owner.in_(("", owner)), account.c.lease_until <= epoch_now())
+            changed = await connection.execute(update(account).where(account.c.name == name, ours).values(**values))
             if not changed.rowcount:
                 await _must_exist(connection, name)
                 return False

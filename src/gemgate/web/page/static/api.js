@@ -1,0 +1,61 @@
+// Calls of the gateway's own API, with the session's token, in the reader's language.
+import { language } from "./words.js";
+
+/** Tells the page when it is signed out. */
+export const events = new EventTarget();
+
+let csrf = "";
+export const useToken = (token) => (csrf = token ?? "");
+
+export class Problem extends Error {
+  constructor(message, { status = 0, code = "", requestId = "", retryAfter = 0 } = {}) {
+    super(message);
+    Object.assign(this, { status, code, requestId, retryAfter });
+  }
+}
+
+export function headers(method, more = {}) {
+  const sent = { "accept-language": language(), ...more };
+  if (method !== "GET") sent["x-csrf-token"] = csrf;
+  return sent;
+}
+
+/** A response whose status is good; else a Problem with what the gateway said. `body` is sent as JSON, `form` as it is. */
+export async function ask(method, path, { body, form, signal, more } = {}) {
+  const sent = headers(method, more);
+  if (body !== undefined) sent["content-type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: sent,
+      body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
+      signal,
+      cache: method === "GET" ? "no-cache" : "default",
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(language() === "en" ? "gemgate does not answer." : "gemgate 没有响应。", { code: "unreachable" });
+  }
+  if (response.ok) return response;
+  throw await problemOf(response);
+}
+
+async function problemOf(response) {
+  let told = {};
+  try {
+    told = await response.json();
+  } catch {
+    // no JSON: then the status says what there is to say
+  }
+  const message = told.detail ?? told.error?.message ?? `HTTP ${response.status}`;
+  const code = told.code ?? told.error?.code ?? "";
+  if (response.status === 401) events.dispatchEvent(new Event("signed-out"));
+  const requestId = response.headers.get("x-request-id") ?? "";
+  const retryAfter = Number(response.headers.get("retry-after") ?? 0);
+  return new Problem(message, { status: response.status, code, requestId, retryAfter });
+}
+
+export const get = async (path, options) => (await ask("GET", path, options)).json();
+export const post = async (path, body, options) => (await ask("POST", path, { body, ...options })).json();
+export const remove = async (path) => (await ask("DELETE", path)).json();

@@ -1,0 +1,172 @@
+"""The way to a node and back: headers that may pass, bytes as they come, and what is certain when it breaks.
+
+`Unsent`: nothing of the request can have been processed. `Broken`: it can. Nothing here tries a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from multidict import CIMultiDict
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+from yarl import URL
+
+from gemgate.errors import GatewayError
+from gemgate.web import edge
+from gemgate.web.reading import CallerLeft
+from gemgate.web.relay.body import Body
+
+CONNECT_SECONDS = 2.0
+IDLE_CONNECTION_SECONDS = 15.0
+"""Shorter than a node keeps one (75 s), so that a node never closes one at the moment in which we use it."""
+
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "expect"),
+    }
+)
+_OURS = frozenset((edge.TOKEN_HEADER, edge.CALLER_HEADER, "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"))
+_KEYS = frozenset(("authorization", "x-api-key", "x-goog-api-key"))
+KEY_SHOWN_TO_NODES = "edge"
+"""Stands for a key that was checked here: nodes need to know that one came (it tells dialects apart), not which."""
+
+
+class Unsent(Exception):
+    """The node was not reached."""
+
+
+class Broken(Exception):
+    """The connection ended, or was silent for too long, after the request may have been read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a node's answer; headers as they go on to the client."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    fields: CIMultiDict[str]
+
+    @property
+    def generated(self) -> str:
+        """What the node says of the prompt: "no", "maybe", or "" where it says nothing."""
+        return self.fields.get("x-gemgate-generated", "")
+
+    @property
+    def retry_after(self) -> float:
+        value = self.fields.get("retry-after", "")
+        return float(value) if value.isdigit() else 0.0
+
+    @property
+    def is_events(self) -> bool:
+        return self.fields.get("content-type", "").startswith("text/event-stream")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """An answer that is coming in."""
+
+    head: Head
+    _response: aiohttp.ClientResponse
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Bytes as they come; Broken when the node goes away in the middle."""
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Broken(type(error).__name__) from None
+
+
+class Hop:
+    """One client for all nodes. `silence`: seconds a node may say nothing, longer than any of its own deadlines."""
+
+    def __init__(self, token: str, *, silence: float) -> None:
+        self._token = token
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, ttl_dns_cache=60),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            max_line_size=65_536,
+            max_field_size=65_536,
+        )
+
+    @asynccontextmanager
+    async def exchange(
+        self, node_url: str, connection: HTTPConnection, stated: edge.Stated, body: Body | None
+    ) -> AsyncIterator[Exchange]:
+        """Send the request to a node; what it answers, until the block ends. Unsent, Broken."""
+        scope = connection.scope
+        url = URL(node_url.rstrip("/") + _target(scope), encoded=True)
+        headers = self._headers(connection, stated)
+        data = None
+        if body is not None:
+            data = await body.whole() if body.complete.is_set() else body.pieces()
+        try:
+            response = await self._session.request(
+                scope["method"], url, headers=headers, data=data, allow_redirects=False
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            raise Unsent(type(error).__name__) from None
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, GatewayError, CallerLeft) as error:
+            if body is not None and body.failure is not None:
+                raise body.failure from None
+            raise Broken(type(error).__name__) from None
+        try:
+            yield Exchange(_head(response), response)
+        finally:
+            # Also ends the call on the node, unless its answer has been read to the end.
+            response.close()
+
+    def _headers(self, connection: HTTPConnection, stated: edge.Stated) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict()
+        named = _named_by(connection.headers.getlist("connection"))
+        for raw_name, raw_value in connection.scope["headers"]:
+            name = raw_name.decode("latin-1")
+            if name in _HOP_BY_HOP or name in _OURS or name in named:
+                continue
+            headers.add(name, KEY_SHOWN_TO_NODES if name in _KEYS else raw_value.decode("latin-1"))
+        peer = connection.client.host if connection.client else ""
+        before = connection.headers.get("x-forwarded-for")
+        headers["x-forwarded-for"] = f"{before}, {peer}" if before else peer
+        headers["x-forwarded-proto"] = stated.scheme
+        headers["x-forwarded-host"] = connection.headers.get("host", "")
+        headers[edge.TOKEN_HEADER] = self._token
+        headers[edge.CALLER_HEADER] = edge.statement(stated)
+        return headers
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _target(scope: Scope) -> str:
+    """Path and query as the client spelled them, without a key in the query."""
+    path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
+    query = "&".join(p for p in scope["query_string"].decode("latin-1").split("&") if not p.startswith("key="))
+    return f"{path}?{query}" if query else path
+
+
+def _named_by(values: Iterable[str]) -> frozenset[str]:
+    """Headers that `Connection` declares to be of this hop only."""
+    return frozenset(part.strip().lower() for value in values for part in value.split(","))
+
+
+def _head(response: aiohttp.ClientResponse) -> Head:
+    fields = CIMultiDict(response.headers)
+    named = _named_by(fields.getall("connection", ()))
+    passed: list[tuple[bytes, bytes]] = []
+    for name, value in response.raw_headers:
+        lower = name.lower()
+        word = lower.decode("latin-1")
+        # Our own server stamps the date and the request id.
+        if word in _HOP_BY_HOP or word in named or word in ("date", "x-request-id", "request-id"):
+            continue
+        passed.append((lower, value))
+    return Head(response.status, passed, fields)

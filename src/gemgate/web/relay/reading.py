@@ -1,0 +1,177 @@
+"""What a gateway has to know of a call before it can choose a node: the model, what it continues, whether it counts.
+
+Read with the dialects' own codecs, so that fingerprints are those of the nodes. What cannot be read is passed on as it
+is: the node says what is wrong with it, in its dialect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gemgate import catalog
+from gemgate.accounts import Offer
+from gemgate.catalog import ModelCard
+from gemgate.chat import ChatRequest, File, Image, Part, ToolResult
+from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple, wire
+from gemgate.errors import GatewayError, ModelNotFound
+from gemgate.files import Stored
+from gemgate.fleet.affinity import Trace
+from gemgate.prompting.fingerprint import chain, scope
+from gemgate.web.relay.routes import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """card: the model, None where nothing is generated. counted: it is one call of the client's limits."""
+
+    card: ModelCard | None = None
+    counted: bool = False
+    trace: Trace = field(default_factory=Trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a call that names no model means, and the models that the fleet's accounts have beside the catalogue."""
+
+    model: str
+    image_model: str
+    offers: tuple[Offer, ...]
+
+
+Reader = Callable[[bytes, Route], ChatRequest]
+
+
+def _openai(body: bytes, _: Route) -> ChatRequest:
+    return openai_chat.read_request(wire.read(openai_chat.ChatCompletionRequest, wire.parse_json(body)))
+
+
+def _generate(body: bytes, _: Route) -> ChatRequest:
+    return simple.read_generate(wire.read(simple.GenerateRequest, wire.parse_json(body)))
+
+
+def _anthropic(body: bytes, _: Route) -> ChatRequest:
+    return anthropic.read_request(wire.read(anthropic.MessagesRequest, wire.parse_json(body)))
+
+
+def _gemini(body: bytes, route: Route) -> ChatRequest:
+    wired = wire.read(gemini.GenerateContentRequest, wire.parse_json(body))
+    return gemini.read_request(wired, route.parameters["model"], stream=False)
+
+
+CHATS: dict[str, Reader] = {
+    "chat.completions": _openai,
+    "generate": _generate,
+    "messages": _anthropic,
+    "gemini.generate": _gemini,
+    "gemini.stream": _gemini,
+}
+PICTURES = ("images.generations", "images.edits", "generate-images")
+BATCHES = {"batch.create": True, "batches.create": False}
+"""Orders of many calls, and whether they are for pictures. The node counts them: one that it knows already is free."""
+
+_ID = re.compile(rb'"(resp_[0-9a-f]{8,64}|file-[0-9a-f]{8,64}|batch_[0-9a-f]{4,64}|files/[\w-]{4,64})"')
+_FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n')
+_MAKES = ("responses.create", "files.create", "upload", "batch.create", "batches.create", "gemini.upload")
+IDS_WITHIN = 8192
+
+
+def needs_body(route: Route) -> bool:
+    """Whether the body has to be here before a node can be chosen; other bodies pass through as they come."""
+    name = route.name
+    return name in CHATS or name in PICTURES or name in BATCHES or name in ("responses.create", "cookies.put")
+
+
+def read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
+    """What a call is about; never raises for what a node will refuse."""
+    try:
+        return _read(route, body, tenant, defaults)
+    except ModelNotFound:
+        return Asked(trace=_named(route, tenant))
+    except (GatewayError, orjson.JSONDecodeError, ValueError, RecursionError):
+        return Asked(trace=_named(route, tenant))
+
+
+def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
+    name = route.name
+    if name in CHATS:
+        return _chat(CHATS[name](body, route), tenant, defaults)
+    if name == "responses.create":
+        return _response(body, tenant, defaults)
+    if name in PICTURES:
+        model = _model_of(body) or defaults.image_model
+        return Asked(catalog.resolve(model, defaults.offers), True, Trace(tenant, tuple(_stored_ids(body))))
+    if name in BATCHES:
+        model = _model_of(body) or (defaults.image_model if BATCHES[name] else defaults.model)
+        return Asked(catalog.resolve(model, defaults.offers), False, _named(route, tenant))
+    if name == "cookies.put":
+        account = orjson.loads(body).get("account")
+        return Asked(trace=Trace(tenant, account=account if isinstance(account, str) else ""))
+    return Asked(trace=_named(route, tenant))
+
+
+def _named(route: Route, tenant: str) -> Trace:
+    """What a path names. An upload that goes on carries no key, so its id belongs to nobody."""
+    parameters = route.parameters
+    if route.name.startswith("accounts."):
+        return Trace(tenant, account=parameters.get("name", ""))
+    if "upload_id" in parameters:
+        return Trace("", (parameters["upload_id"],))
+    ids = tuple(value for key, value in parameters.items() if key.endswith("_id"))
+    return Trace(tenant, ids, conversation=parameters.get("conversation_id", ""))
+
+
+def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> Asked:
+    card = catalog.resolve(chat.model or defaults.model, defaults.offers)
+    files = tuple(source.id for source in _sources(chat) if isinstance(source, Stored))
+    if chat.temporary:
+        return Asked(card, True, Trace(tenant, files))
+    tips = tuple(chain(scope(tenant, card.web, chat.tools), chat.messages))
+    named = (chat.conversation_id,) if chat.conversation_id else ()
+    # Files come last: a history says more about where a chat stands than a file it mentions.
+    return Asked(card, True, Trace(tenant, named, tips, chat.conversation_id or "", files=files))
+
+
+def _response(body: bytes, tenant: str, defaults: Defaults) -> Asked:
+    wired = wire.read(responses.ResponsesRequest, wire.parse_json(body))
+    card = catalog.resolve(wired.model or defaults.model, defaults.offers)
+    if wired.previous_response_id:
+        return Asked(card, True, Trace(tenant, (wired.previous_response_id,)))
+    return _chat(responses.read_request(wired, (), {}), tenant, defaults)
+
+
+def _sources(chat: ChatRequest) -> Iterator[Any]:
+    def inside(parts: tuple[Part, ...]) -> Iterator[Any]:
+        for part in parts:
+            match part:
+                case Image(source) | File(source):
+                    yield source
+                case ToolResult():
+                    yield from inside(tuple(part.parts))
+                case _:
+                    pass
+
+    for message in chat.messages:
+        yield from inside(message.parts)
+
+
+def _model_of(body: bytes) -> str:
+    """The model that a JSON body or a form names; "" for none."""
+    if body[:1] in (b"{", b" ", b"\n", b"\r", b"\t"):
+        model = orjson.loads(body).get("model")
+        return model if isinstance(model, str) else ""
+    found = _FORM_MODEL.search(body)
+    return found[1].decode("utf-8", "replace").strip() if found else ""
+
+
+def _stored_ids(body: bytes) -> Iterator[str]:
+    return (found.decode().removeprefix("files/") for found in _ID.findall(body[:IDS_WITHIN]))
+
+
+def made_ids(route: Route, beginning: bytes) -> list[str]:
+    """Ids of what an answer has made, from its first bytes: what refers to them is best asked of the same node."""
+    return list(_stored_ids(beginning)) if route.name in _MAKES else []

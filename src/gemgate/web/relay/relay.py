@@ -1,0 +1,275 @@
+"""The story of a call through the gateway: who asks, what it is about, which node, and on to it.
+
+A call goes to another node only before its first byte has gone to the client, and only when it is certain that nothing
+was generated: the node was not reached, or it says so itself (ADR 5). Reads may be asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Send
+
+from gemgate.errors import Broken as BrokenError
+from gemgate.errors import GatewayError, NoAccount
+from gemgate.fleet.affinity import Affinity
+from gemgate.fleet.nodes import Fleet, Tracked, Wanted
+from gemgate.ports import Caller, Limiter
+from gemgate.settings import Settings
+from gemgate.web import edge
+from gemgate.web.reading import SMALL, CallerLeft
+from gemgate.web.relay import reading
+from gemgate.web.relay.body import Body
+from gemgate.web.relay.endings import FRAME_ENDS, last_frame
+from gemgate.web.relay.hop import Broken, Exchange, Head, Hop, Unsent
+from gemgate.web.relay.metrics import RelayMetrics
+from gemgate.web.relay.reading import Asked, Defaults
+from gemgate.web.relay.routes import Route
+
+MAX_NODES = 3
+"""Nodes that are asked for one call at most."""
+REFUSAL_BYTES = 65_536
+
+_READS = ("GET", "HEAD", "OPTIONS")
+_MOVES = (429, 502, 503)
+"""Statuses with which a node can say that it could not take a call."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """One request on its way.
+
+    head:    of the answer that has begun to go to the client; tail: the last bytes that went.
+    refusal: the best of what nodes answered that could not take it.
+    """
+
+    request: Request
+    send: Send
+    route: Route
+    caller: Caller
+    body: Body | None
+    asked: Asked = field(default_factory=Asked)
+    head: Head | None = None
+    refusal: Response | None = None
+    hops: int = 0
+    node: str = ""
+    tail: bytes = FRAME_ENDS[0]
+
+
+class Relay:
+    """Passes requests on. It knows the fleet and never an account."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        affinity: Affinity,
+        limiter: Limiter,
+        hop: Hop,
+        metrics: RelayMetrics,
+        *,
+        shared: bool,
+    ) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._affinity = affinity
+        self._limiter = limiter
+        self._hop = hop
+        self._metrics = metrics
+        self._shared = shared
+
+    async def __call__(self, passage: Passage) -> None:
+        """Answer the request, or raise what is to be answered; after the first byte only in-band."""
+        departure = asyncio.ensure_future(self._left(passage))
+        work = asyncio.ensure_future(self._pass(passage))
+        try:
+            await asyncio.wait({work, departure}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise CallerLeft
+            work.result()
+        finally:
+            for task in (work, departure):
+                task.cancel()
+            await asyncio.wait({work, departure})
+            if passage.body is not None:
+                await passage.body.close()
+
+    async def _left(self, passage: Passage) -> None:
+        """Ends when the client goes away. Until its body is here, reading that notices."""
+        if passage.body is not None:
+            await passage.body.complete.wait()
+        while (await passage.request.receive())["type"] != "http.disconnect":
+            pass
+
+    async def _pass(self, passage: Passage) -> None:
+        passage.asked = await self._read(passage)
+        wanted = Wanted(passage.asked.card, await self._preferred(passage))
+        tried: list[str] = []
+        while True:
+            try:
+                node = self._fleet.pick(wanted, tried)
+            except NoAccount:
+                if passage.refusal is None:
+                    raise
+                await passage.refusal(passage.request.scope, passage.request.receive, passage.send)
+                return
+            tried.append(node.node.card.url)
+            passage.hops, passage.node = len(tried), node.name
+            with self._fleet.carrying(node):
+                if await self._ask(passage, node, wanted, last=len(tried) >= MAX_NODES):
+                    return
+
+    async def _read(self, passage: Passage) -> Asked:
+        """What the call is about; counts it, once for all nodes that may be asked."""
+        route, caller = passage.route, passage.caller
+        defaults = Defaults(self._settings.default_model, self._settings.default_image_model, self._fleet.offers())
+        if passage.body is None or not reading.needs_body(route):
+            return reading.read(route, b"", caller.tenant, defaults)
+        body = await passage.body.whole()
+        if len(body) <= SMALL:
+            asked = reading.read(route, body, caller.tenant, defaults)
+        else:
+            asked = await asyncio.to_thread(reading.read, route, body, caller.tenant, defaults)
+        if asked.counted and asked.card is not None:
+            quota = await self._limiter.take(caller, asked.card.id)
+            passage.caller = replace(caller, quota=quota)
+        return asked
+
+    async def _preferred(self, passage: Passage) -> str:
+        """The worker that holds what this call continues; of listings of models the one that has most of them."""
+        if passage.route.name in ("models", "models.one", "gemini.models", "gemini.models.one", "api.models"):
+            most = max(self._fleet.nodes, key=lambda one: (one.serves, len(one.node.report.offers)), default=None)
+            return most.name if most else ""
+        return await self._affinity.worker(passage.asked.trace)
+
+    async def _ask(self, passage: Passage, node: Tracked, wanted: Wanted, *, last: bool) -> bool:
+        """Ask one node. False: another one may be asked, and nothing has gone to the client."""
+        stated = edge.Stated(passage.caller, passage.route.level, self._scheme(passage.request))
+        url = node.node.card.url
+        try:
+            async with self._hop.exchange(url, passage.request, stated, passage.body) as exchange:
+                self._fleet.reached(node)
+                if self._moves(passage, exchange.head) and await self._keep_refusal(passage, node, wanted, exchange):
+                    return last and await self._give_up(passage)
+                self._remember(passage, exchange.head, node)
+                await self._tell(passage, exchange, node)
+                return True
+        except Unsent as error:
+            self._fleet.unreachable(node)
+            self._metrics.moved(node.name, "unreachable")
+            if last:
+                raise _cut_off(node.name, str(error), certain=True) from None
+            return False
+        except Broken as error:
+            if passage.head is not None:
+                await self._break_off(passage, node, str(error))
+                return True
+            self._fleet.unreachable(node)
+            if passage.request.method in _READS and not last:
+                self._metrics.moved(node.name, "read again")
+                return False
+            raise _cut_off(node.name, str(error), certain=False) from None
+
+    def _moves(self, passage: Passage, head: Head) -> bool:
+        """Whether another node may do better: this one could not take the call, or does not know what it names.
+
+        An answer of our own limits names them, and would be the same everywhere.
+        """
+        if head.status in _MOVES and head.generated == "no":
+            return "x-ratelimit-limit-requests" not in head.fields
+        if head.status != 404 or not (passage.asked.trace.ids or passage.asked.trace.account):
+            return False
+        if passage.route.name == "gemini.upload.continue":
+            return True  # an upload lives in the memory of the node that began it
+        return passage.asked.card is None and (not self._shared or bool(passage.asked.trace.account))
+
+    async def _keep_refusal(self, passage: Passage, node: Tracked, wanted: Wanted, exchange: Exchange) -> bool:
+        """Read a refusal, to be told if no other node does better; that waiting helps is the better news."""
+        head = exchange.head
+        read = b""
+        async for chunk in exchange.chunks():
+            read += chunk
+            if len(read) > REFUSAL_BYTES:
+                return False
+        if head.status in _MOVES:
+            self._fleet.refused(node, wanted, head.retry_after)
+        self._metrics.moved(node.name, str(head.status))
+        if passage.refusal is None or (head.status == 429 and passage.refusal.status_code != 429):
+            passage.refusal = Response(read, head.status)
+            passage.refusal.raw_headers = self._stamped(passage, head)
+        return True
+
+    async def _give_up(self, passage: Passage) -> bool:
+        assert passage.refusal is not None
+        await passage.refusal(passage.request.scope, passage.request.receive, passage.send)
+        return True
+
+    def _remember(self, passage: Passage, head: Head, node: Tracked) -> None:
+        if head.status >= 400:
+            return
+        trace = passage.asked.trace
+        self._affinity.remember(trace.tenant, (*trace.ids, *trace.tips[-1:], *trace.files), node.name)
+        if upload := head.fields.get("x-goog-upload-url"):
+            self._affinity.remember("", [upload.partition("?")[0].rpartition("/")[2]], node.name)
+
+    async def _tell(self, passage: Passage, exchange: Exchange, node: Tracked) -> None:
+        """The answer, byte for byte as it comes."""
+        head, send = exchange.head, passage.send
+        passage.head = head
+        await send({"type": "http.response.start", "status": head.status, "headers": self._stamped(passage, head)})
+        first = head.status < 400
+        async for chunk in exchange.chunks():
+            if first:
+                ids = reading.made_ids(passage.route, chunk)
+                self._affinity.remember(passage.asked.trace.tenant, ids, node.name)
+                first = False
+            passage.tail = chunk[-4:]
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _stamped(self, passage: Passage, head: Head) -> list[tuple[bytes, bytes]]:
+        headers = [*head.headers, (b"x-gemgate-hops", str(passage.hops).encode())]
+        if passage.caller.admin:
+            headers.append((b"x-gemgate-node", passage.node.encode("latin-1", "replace")))
+        return headers
+
+    async def _break_off(self, passage: Passage, node: Tracked, why: str) -> None:
+        """The node went away in the middle of its answer: said in-band where there is a way, else by cutting it off."""
+        self._fleet.unreachable(node)
+        self._metrics.broken(node.name)
+        assert passage.head is not None
+        if not passage.head.is_events or not passage.tail.endswith(FRAME_ENDS):
+            raise Severed(node.name)
+        problem = _cut_off(node.name, why, certain=False)
+        frame = last_frame(problem, passage.request, passage.caller.request_id)
+        await passage.send({"type": "http.response.body", "body": frame, "more_body": False})
+
+    def _scheme(self, request: Request) -> str:
+        public = self._settings.public_base_url
+        return public.partition("://")[0] if public else request.url.scheme
+
+
+class Severed(Exception):
+    """An answer that has begun cannot be finished: the connection to the client has to end."""
+
+
+def _cut_off(node: str, why: str, *, certain: bool) -> GatewayError:
+    """A node could not be reached, or went away; certain: nothing can have been generated."""
+    if certain:
+        return BrokenError(
+            f"The node {node} cannot be reached ({why}); try again",
+            f"无法连接节点 {node}（{why}），请重试",
+            generated="no",
+            retry_after=2.0,
+            code="node_unreachable",
+        )
+    return BrokenError(
+        f"The node {node} went away ({why}) while it worked on this call, which may have been answered; look before "
+        "you send it again",
+        f"节点 {node} 在处理该请求时断开（{why}），请求可能已经生成结果，重新发送前请先确认",
+        generated="maybe",
+        code="node_lost",
+    )

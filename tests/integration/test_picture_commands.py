@@ -1,0 +1,89 @@
+"""`gemgate image` and `gemgate edit` as a person types them, in processes of their own, against a simulated Google."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gemgate.simulator import BlockingSimulator
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[BlockingSimulator]:
+    with BlockingSimulator.spawn() as running:
+        yield running
+
+
+@pytest.fixture
+def gemgate(sim: BlockingSimulator, tmp_path: Path):
+    cookies = sim.google.cookies("alice")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "DATA_DIR": str(tmp_path / "data"),
+        "COOKIE_KEY_FILE": str(tmp_path / "cookie.key"),
+        "SECURE_1PSID": cookies["__Secure-1PSID"],
+        "SECURE_1PSIDTS": cookies["__Secure-1PSIDTS"],
+        "PROXY_URL": sim.proxy_url,
+        "PROXY_CA_FILE": sim.ca_file,
+        "COLUMNS": "200",
+        "PYTHONUTF8": "1",
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gemgate", *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+def test_image_writes_files_and_says_what_it_measured(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    before = sim.google.record().generations
+    done = gemgate("image", "a red fox in snow", "-n", "2", "-o", "foxes", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 2
+    assert sim.google.record().generations == before + 2
+    for row in rows:
+        data = (tmp_path / row["file"]).read_bytes()
+        assert Image.open(io.BytesIO(data)).size == (row["width"], row["height"])
+        assert len(data) == row["bytes"]
+        assert row["logo"] in ("removed", "absent", "kept")
+
+
+def test_edit_sends_the_picture_up_byte_for_byte(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 30, 30)).save(buffer, "PNG")
+    (tmp_path / "fox.png").write_bytes(buffer.getvalue())
+    done = gemgate("edit", "fox.png", "make it night", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    files = sim.google.record().calls[-1].files
+    assert [sim.google.upload(file.id).data for file in files] == [buffer.getvalue()]
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert "removed" in done.stdout or "absent" in done.stdout or "kept" in done.stdout
+
+
+def test_a_size_that_google_does_not_deliver_is_a_failure_only_when_required(gemgate) -> None:
+    assert gemgate("image", "a lake", "--size", "4k", "--json").returncode == 0
+    refused = gemgate("image", "a lake", "--size", "4k", "--require-size")
+    assert refused.returncode == 1
+    assert "4096" in refused.stderr
+
+
+def test_wrong_words_are_told_in_one_line(gemgate) -> None:
+    wrong = gemgate("image", "a lake", "--size", "9k")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("\n") == 1
+    missing = gemgate("edit", "nowhere.png", "x")
+    assert missing.returncode == 1
+    assert "nowhere.png" in missing.stderr
