@@ -131,7 +131,7 @@ async def test_a_prompt_that_may_have_been_answered_is_not_sent_again_and_the_st
 
 async def test_what_a_stream_breaks_off_with_is_part_of_its_record(gate: Served, sim: Simulator) -> None:
     sim.google.reply("count", "one two three four five six", chars=3)
-    sim.google.fault("generate", "code", code=1013, after_frames=6)
+    sim.google.fault("generate", "code", code=1013, after_frames=6, finished=False)
     async with aiohttp.ClientSession(gate.url) as http:
         body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "count"}]}
         async with http.post("/v1/chat/completions", json=body) as answer:

@@ -422,6 +422,15 @@ async def test_an_answer_that_broke_off_is_read_back_and_not_made_again(sim: Sim
     assert sim.record.received == 1
 
 
+async def test_what_was_said_before_an_error_in_the_same_read_is_not_lost(sim: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim)
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    sim.google.reply("count", text, chars=3)
+    sim.google.fault("generate", "code", code=1013, after_frames=15, match="count")
+    assert joined(await pieces(upstream, "count")) == text
+    assert sim.record.received == 1
+
+
 async def test_an_answer_that_is_nowhere_ends_as_a_failure(sim: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim)
     sim.google.reply("lost", "never finished at all", chars=4)

@@ -11,6 +11,7 @@ from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import get_rich_content_field
 
 from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.errors import GatewayError
 from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.wording import Wording
@@ -39,6 +40,7 @@ class Answer:
         self.cid_confirmed = False
         self.spoke = False
         self.frames = 0
+        self.failure: GatewayError | None = None
 
     @property
     def complete(self) -> bool:
@@ -54,7 +56,7 @@ class Answer:
         return str(self._metadata[2] or "")
 
     def feed(self, frames: Iterable[str]) -> list[Piece]:
-        """Pieces of these frames. GatewayError when one carries an error code."""
+        """Pieces of these frames up to one with an error code, which is then `failure`: what came before it was said."""
         pieces: list[Piece] = []
         for frame in frames:
             self.frames += 1
@@ -62,9 +64,13 @@ class Answer:
                 parts = orjson.loads(frame)
             except orjson.JSONDecodeError:
                 continue  # the library skips such frames as well
-            for part in parts if isinstance(parts, list) else ():
-                if isinstance(part, list):
-                    self._part(part, pieces)
+            try:
+                for part in parts if isinstance(parts, list) else ():
+                    if isinstance(part, list):
+                        self._part(part, pieces)
+            except GatewayError as error:
+                self.failure = error
+                break
         return pieces
 
     def finish(self) -> list[Piece]:

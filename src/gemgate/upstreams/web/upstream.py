@@ -149,6 +149,8 @@ class WebUpstream:
                         heard = True
                         if pieces := answer.feed(complete):
                             yield pieces
+                        if answer.failure is not None:
+                            raise answer.failure
                     elif heard is False and exchange.sent and frames.garbage:
                         heard = True
                     if time.monotonic() > over:
