@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,11 +52,15 @@ async def ask(http: aiohttp.ClientSession, said: list[str], key: str = "", **mor
 
 
 async def explained(http: aiohttp.ClientSession, request_id: str, key: str = "", status: int = 200) -> dict[str, Any]:
+    """What the record of a request says; of one that is answered, once its end has been noted."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    async with http.get(f"/api/requests/{request_id}", headers=headers) as answer:
-        assert answer.status == status, await answer.text()
-        told: dict[str, Any] = await answer.json()
-        return told
+    while True:
+        async with http.get(f"/api/requests/{request_id}", headers=headers) as answer:
+            assert answer.status == status, await answer.text()
+            told: dict[str, Any] = await answer.json()
+        if status != 200 or told["status"] is not None:
+            return told
+        await asyncio.sleep(0.01)
 
 
 JSON = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": {

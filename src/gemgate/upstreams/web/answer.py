@@ -56,7 +56,7 @@ class Answer:
         return str(self._metadata[2] or "")
 
     def feed(self, frames: Iterable[str]) -> list[Piece]:
-        """Pieces of these frames up to one with an error code, which is then `failure`: what came before it was said."""
+        """Pieces of these frames up to one with an error code: that becomes `failure`, after what was said."""
         pieces: list[Piece] = []
         for frame in frames:
             self.frames += 1
