@@ -125,7 +125,9 @@ async def _announce(server: uvicorn.Server, host: str, port: int, *, demo: bool)
     shown = f"[{host}]" if ":" in host else host
     base = f"http://{shown}:{port}"
     if not demo:
-        out.print(f"gemgate listens on [bold]{base}[/bold]  (OpenAI base URL: {base}/v1)", highlight=False)
+        out.print(
+            f"gemgate listens on [bold]{base}[/bold]  (OpenAI base URL: {base}/v1)", highlight=False, soft_wrap=True
+        )
         return
     body = "\n".join(
         [

@@ -175,7 +175,9 @@ def test_init_makes_every_folder_once_and_gives_it_away(tmp_path: Path) -> None:
 
 def test_init_follows_the_compose_file_and_says_what_is_wrong(tmp_path: Path) -> None:
     compose = tmp_path / "more.yml"
-    compose.write_text('services:\n  a:\n    volumes:\n      - "./data/worker7:/data"\n      - ./profiles/w-7:/profiles\n')
+    compose.write_text(
+        'services:\n  a:\n    volumes:\n      - "./data/worker7:/data"\n      - ./profiles/w-7:/profiles\n'
+    )
     owner = f"{os.geteuid()}:{os.getegid()}"
     assert initialised(compose, OWNER=owner).returncode == 0
     assert (tmp_path / "data" / "worker7").is_dir()
