@@ -54,10 +54,12 @@ from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.vault import open_vault
 from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
+from gemgate.telemetry.traces import NoOtelError, Traces, exported
 from gemgate.thumbnails import Thumbnails
 from gemgate.uploads import ResumableUploads
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream
+from gemgate.version import __version__
 
 LOOP_WATCH = 1.0
 """Seconds between two looks at how late the event loop is."""
@@ -152,13 +154,32 @@ async def open_service(
     place = sqlite_path(settings)
     guard = ownership.owned(ownership.lock_path(place), local_url(settings)) if resident and place else nullcontext()
     with guard:
-        async with _opened(settings, clock or SystemClock(), dice, job_rules, resident=resident) as service:
+        async with (
+            _traced(settings) as traces,
+            _opened(settings, clock or SystemClock(), dice, job_rules, resident=resident, traces=traces) as service,
+        ):
             yield service
 
 
 @asynccontextmanager
+async def _traced(settings: Settings) -> AsyncIterator[Traces | None]:
+    try:
+        endpoint, node = settings.otel_exporter_otlp_endpoint, node_name(settings)
+        async with exported(endpoint, version=__version__, node=node) as traces:
+            yield traces
+    except NoOtelError as error:
+        raise SettingsError(str(error)) from None
+
+
+@asynccontextmanager
 async def _opened(
-    settings: Settings, clock: Clock, dice: Dice, job_rules: JobRules | None, *, resident: bool
+    settings: Settings,
+    clock: Clock,
+    dice: Dice,
+    job_rules: JobRules | None,
+    *,
+    resident: bool,
+    traces: Traces | None,
 ) -> AsyncIterator[Service]:
     seeds = seeds_of(settings)
     vault = open_vault(
@@ -167,7 +188,8 @@ async def _opened(
         settings.data_dir,
     )
     metrics = Metrics()
-    recent = RecentRequests(settings.recent_requests, clock.now, ended=metrics.ended)
+    ended = [metrics.ended, *([traces.ended] if traces else [])]
+    recent = RecentRequests(settings.recent_requests, clock.now, ended)
     observer = Observers([metrics, recent, LogLines()])
     limiter = MovingWindowLimiter(
         per_hour=settings.rate_limit_per_hour,

@@ -163,6 +163,9 @@ class Settings(BaseSettings):
 
     alert_webhook_url: SecretStr | None = Field(None, description="Receives alerts as JSON")
     alert_bark_url: SecretStr | None = Field(None, description="Receives alerts in Bark's form")
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="OTLP/HTTP collector that receives traces, e.g. http://127.0.0.1:4318 (extra `otel`)"
+    )
     recent_requests: Count = Field(500, description="Requests that are remembered, to be explained; 0 = none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line")
     log_format: Literal["console", "json"] = Field("console", description="`json` for machines")

@@ -125,3 +125,8 @@ READ: tuple[Meter, ...] = (
 """Metrics that are read where they are decided, at the moment of the scrape."""
 
 METERS = NOTED + READ
+
+
+def operation_name(name: str) -> str:
+    """`gen_ai.operation.name` of one of our operations."""
+    return "generate_content" if "image" in name or name.startswith("gemini") else "chat"

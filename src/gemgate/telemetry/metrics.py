@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gemgate.ports import Fact
-from gemgate.telemetry.meters import NOTED, PROVIDER, READ, Meter
+from gemgate.telemetry.meters import NOTED, PROVIDER, READ, Meter, operation_name
 from gemgate.telemetry.readings import Value
 from gemgate.telemetry.record import Record
 
@@ -59,7 +59,7 @@ class Metrics:
         """A call for an answer is over: what the conventions want to know of it."""
         if not record.model:
             return
-        operation = _operation(record.operation)
+        operation = operation_name(record.operation)
         trouble = record.trouble.kind if record.trouble else "caller_left" if record.status == 499 else ""
         labels = (operation, PROVIDER, record.model)
         self._observe("gen_ai_server_request_duration_seconds", record.seconds or 0.0, *labels, trouble)
@@ -135,11 +135,6 @@ def _made(meter: Meter, registry: CollectorRegistry) -> Counter | Gauge | Histog
             return Gauge(meter.name, meter.about, meter.labels, registry=registry)
         case "histogram":
             return Histogram(meter.name, meter.about, meter.labels, buckets=meter.buckets, registry=registry)
-
-
-def _operation(name: str) -> str:
-    """`gen_ai.operation.name` of one of our operations."""
-    return "generate_content" if "image" in name or name.startswith("gemini") else "chat"
 
 
 def _size(size: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from gemgate.ports import Fact
@@ -17,14 +17,14 @@ MOST_OPEN = 4096
 class RecentRequests:
     """`size` ended requests are kept, and those under way; of those that only looked at something, only refused ones.
 
-    now: epoch seconds. ended: is handed the record of every request that is over.
+    now: epoch seconds. ended: they are handed the record of every request that is over.
     """
 
     def __init__(
         self,
         size: int = 500,
         now: Callable[[], float] | None = None,
-        ended: Callable[[Record], None] | None = None,
+        ended: Sequence[Callable[[Record], None]] = (),
     ) -> None:
         self._size = size
         self._now = now or SystemClock().now
@@ -46,8 +46,8 @@ class RecentRequests:
         record.take(fact, self._now())
         if fact.name == "request.done":
             del self._open[request_id]
-            if self._tell is not None:
-                self._tell(record)
+            for tell in self._tell:
+                tell(record)
             if record.is_call and self._size:
                 self._ended[request_id] = record
                 if len(self._ended) > self._size:

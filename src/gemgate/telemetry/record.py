@@ -47,6 +47,7 @@ class Attempt:
     outcome:   waiting, sent, answered, failed, stopped (by the caller or a stop sequence), refused (no account).
     generated: whether Google made something: no, maybe, yes.
     then:      after a failure, what was done: see `story`.
+    sent_at, ended_at: epoch seconds; 0 while it has not come to that.
     """
 
     errand: int
@@ -65,11 +66,16 @@ class Attempt:
     trouble: Trouble | None = None
     then: str = ""
     skipped: list[PassedOver] = field(default_factory=list)
+    sent_at: float = 0.0
+    ended_at: float = 0.0
 
 
 @dataclass(slots=True)
 class PictureFacts:
-    """One picture on its way: by which route, how large, what became of its logo, and the seconds of each step."""
+    """One picture on its way: by which route, how large, what became of its logo, and the seconds of each step.
+
+    at: when it was done, in epoch seconds.
+    """
 
     source: str = ""
     size: str = ""
@@ -79,6 +85,7 @@ class PictureFacts:
     work: float = 0.0
     store: float = 0.0
     failed: str = ""
+    at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ class Record:
     dialect: str = ""
     method: str = ""
     path: str = ""
+    traceparent: str = ""
     tenant: str = ""
     client: str = ""
     status: int | None = None
@@ -175,6 +183,7 @@ def _seconds(value: float | None) -> float | None:
 
 def _begun(record: Record, data: Data, now: float) -> None:
     record.method = str(data.get("method", ""))
+    record.traceparent = str(data.get("traceparent", ""))
 
 
 def _identified(record: Record, data: Data, now: float) -> None:
@@ -219,6 +228,7 @@ def _sent(record: Record, data: Data, now: float) -> None:
     record.filed = max(record.filed, int(data["filed"]))
     if attempt := record.attempt(data):
         attempt.outcome, attempt.generated, attempt.served = "sent", "maybe", data["served"]
+        attempt.sent_at = now
 
 
 def _spoke(record: Record, data: Data, now: float) -> None:
@@ -240,7 +250,7 @@ def _then(record: Record, data: Data, now: float) -> None:
 
 def _ended(record: Record, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
-        attempt.upstream = float(data["upstream"])
+        attempt.upstream, attempt.ended_at = float(data["upstream"]), now
         if attempt.outcome == "sent":
             attempt.outcome = data["outcome"]
             attempt.generated = "yes" if data["outcome"] == "answered" else attempt.generated
@@ -251,14 +261,14 @@ def _delivered(record: Record, data: Data, now: float) -> None:
         record.pictures.append(
             PictureFacts(
                 data["source"], data["size"], data["logo"], int(data["bytes"]),
-                data["fetch_seconds"], data["work_seconds"], data["store_seconds"],
+                data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now,
             )
         )  # fmt: skip
 
 
 def _undelivered(record: Record, data: Data, now: float) -> None:
     if record.room(record.pictures):
-        record.pictures.append(PictureFacts(download=data["seconds"], failed=data["kind"]))
+        record.pictures.append(PictureFacts(download=data["seconds"], failed=data["kind"], at=now))
 
 
 def _tokens(record: Record, data: Data, now: float) -> None:

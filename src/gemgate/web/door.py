@@ -59,7 +59,7 @@ class Door:
                 message["headers"] = headers.raw
             await send(message)
 
-        call.note("request.begun", method=scope["method"])
+        call.note("request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55])
         structlog.contextvars.bind_contextvars(request_id=call.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
