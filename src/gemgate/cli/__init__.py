@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gemgate.cli import ask, clean, diagnose, pictures, serve
+from gemgate.cli import ask, clean, diagnose, keeping, pictures, serve
 from gemgate.version import __version__
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command("clean")(clean.clean_files)
 app.add_typer(clean.logo)
 app.command(name="settings")(diagnose.show_settings)
 app.command()(diagnose.doctor)
+app.command()(keeping.backup)
+app.command()(keeping.restore)
 
 
 def main() -> None:

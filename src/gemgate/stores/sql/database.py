@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -140,8 +140,8 @@ def unopened(url: str | Path) -> Database:
     return Database(_engine(database_url(url), foreign_keys=True))
 
 
-async def bring_up(url: str | Path) -> None:
-    """Bring the schema to the newest; raises as `open_database` does."""
+async def bring_up(url: str | Path, *, by: Callable[[Connection], None] = migrate.upgrade) -> None:
+    """Bring the schema to the newest (or do what `by` does) in one transaction; raises as `open_database` does."""
     parsed = database_url(url)
     if parsed.get_backend_name() == "sqlite":
         await asyncio.to_thread(_make_file, Path(parsed.database or ""))
@@ -149,7 +149,7 @@ async def bring_up(url: str | Path) -> None:
         engine = _engine(parsed, foreign_keys=False, poolclass=NullPool).execution_options(**{_WRITES: True})
         try:
             async with engine.begin() as connection:
-                await connection.run_sync(migrate.upgrade)
+                await connection.run_sync(by)
         finally:
             await engine.dispose()
 

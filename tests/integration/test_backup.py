@@ -1,0 +1,184 @@
+"""A backup brings everything back, into the other engine as well; keys go apart, and what is refused says why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gemgate import backup
+from gemgate.assembly import open_blobs
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.simulator import Simulator
+from gemgate.stores.sql import rows
+from gemgate.stores.sql.database import open_database
+from tests.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
+from tests.serving import served, settings_for
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+async def everything(url: str | Path) -> Tables:
+    database = await open_database(url)
+    try:
+        found: Tables = {}
+        async for name, page in rows.pages(database):
+            found.setdefault(name, []).extend(page)
+        return {name: sorted(page, key=str) for name, page in found.items()}
+    finally:
+        await database.close()
+
+
+async def lived_in(sim: Simulator, folder: Path) -> None:
+    """A gateway that has been used: chats, an upload, a picture, a batch, a key."""
+    async with served(settings_for(sim, folder)) as gate, aiohttp.ClientSession(gate.url) as http:
+        for said in ("hello", "你好"):
+            body = {"messages": [{"role": "user", "content": said}]}
+            async with http.post("/v1/chat/completions", json=body) as answer:
+                assert answer.status == 200
+        async with http.post("/v1/responses", json={"input": "hello"}) as answer:
+            assert answer.status == 200
+        async with http.post("/v1/images/generations", json={"prompt": "a boat"}) as answer:
+            assert answer.status == 200
+        form = aiohttp.FormData()
+        form.add_field("files", b"some words", filename="notes.txt", content_type="text/plain")
+        async with http.post("/upload", data=form) as answer:
+            assert answer.status == 200
+        async with http.post("/v1/batch/images", json={"prompts": ["one", "two"]}) as answer:
+            batch = (await answer.json())["batch_id"]
+        async with asyncio.timeout(30):
+            while True:
+                async with http.get(f"/v1/batch/{batch}/status") as answer:
+                    if (await answer.json())["status"] == "completed":
+                        break
+                await asyncio.sleep(0.05)
+
+
+async def test_everything_comes_back_and_into_the_other_engine(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
+    async with Simulator(("alice",)) as sim:
+        await lived_in(sim, tmp_path / "here")
+        settings = settings_for(sim, tmp_path / "here")
+        secrets = list(sim.google.cookies("alice").values())
+    place = tmp_path / "here" / "gemgate.sqlite3"
+    before = await everything(place)
+    assert {"account", "conversation", "stored_response", "picture", "stored_file", "batch", "task"} <= before.keys()
+
+    database = await open_database(place)
+    file = tmp_path / "backup.zip"
+    manifest = await backup.write(file, database, open_blobs(settings), 1_700_000_000.0)
+    await database.close()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert manifest.rows == {name: len(page) for name, page in before.items()}
+    assert manifest.blobs == len(before["picture"]) + len(before["stored_file"])
+    with zipfile.ZipFile(file) as archive:
+        whole = b"".join(archive.read(name) for name in archive.namelist() if not name.startswith("blobs/"))
+    assert all(secret.encode() not in whole for secret in secrets)
+
+    there = settings_for(None, tmp_path / "there")
+    await backup.restore(file, postgres_url, open_blobs(there), replace=False)
+    assert await everything(postgres_url) == before
+    with pytest.raises(BadRequest, match="--replace"):
+        await backup.restore(file, postgres_url, open_blobs(there), replace=False)
+    await backup.restore(file, postgres_url, open_blobs(there), replace=True)
+    assert await everything(postgres_url) == before
+
+    back = await open_database(postgres_url)
+    again = tmp_path / "again.zip"
+    await backup.write(again, back, None, 1_700_000_000.0)
+    await back.close()
+    anew = tmp_path / "anew" / "gemgate.sqlite3"
+    anew.parent.mkdir()
+    await backup.restore(again, anew, open_blobs(there), replace=False)
+    assert await everything(anew) == before
+    original = {facts.key: facts.size async for facts in open_blobs(settings).list("")}
+    assert {facts.key: facts.size async for facts in open_blobs(there).list("")} == original
+
+
+async def test_copying_adds_what_is_missing_and_ids_count_on(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
+    async with Simulator(("alice",)) as sim:
+        await lived_in(sim, tmp_path / "here")
+    source = await open_database(tmp_path / "here" / "gemgate.sqlite3")
+    target = await open_database(postgres_url)
+    try:
+        seen: list[int] = []
+        new = await rows.copy(source, target, seen.append)
+        assert new == sum(seen) == await rows.count(source) == await rows.count(target)
+        assert await rows.copy(source, target) == 0
+        async with target.writing() as connection:
+            line = rows.metadata.tables["audit_line"]
+            values = {column.name: "x" for column in line.columns if not column.primary_key and not column.nullable}
+            await connection.execute(line.insert(), {**values, "at": 0.0} if "at" in line.columns else values)
+    finally:
+        await source.close()
+        await target.close()
+
+
+async def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "no.zip"
+    path.write_text("nothing")
+    with pytest.raises(BadRequest, match="no backup"):
+        backup.read_manifest(path)
+    for told, word in (({"format": 99, "version": "9.0"}, "format 99"), ({"format": 1}, "no backup")):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("manifest.json", json.dumps(told))
+        with pytest.raises(BadRequest, match=word):
+            backup.read_manifest(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", json.dumps({"format": 1, "created_at": 0, "revision": "9999", "rows": {}}))
+    store = open_blobs(settings_for(None, tmp_path))
+    with pytest.raises(GatewayError, match="newer gemgate"):
+        await backup.restore(path, tmp_path / "new.sqlite3", store, replace=False)
+
+
+async def command(folder: Path, *words: str | Path, **more: str) -> tuple[int, str]:
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "DATA_DIR": str(folder / "data"), **more
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gemgate", *words),
+        env=environment,
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+async def test_the_commands_keep_the_key_apart_and_say_what_is_wrong(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    code, said = await command(first, "backup")
+    assert (code, "nothing to back up" in said) == (1, True), said
+    async with Simulator(("alice",)) as sim:
+        key = first / "home" / ".config" / "gemgate" / "cookie.key"
+        settings = settings_for(sim, first / "data", cookie_keys=None, cookie_key_file=key)
+        async with served(settings):
+            code, said = await command(first, "backup", "b.zip", "--keys", tmp_path / "apart.key")
+            assert code == 0, said
+            code, said = await command(first, "backup", "b.zip")
+            assert (code, "--force" in said) == (2, True)
+            code, said = await command(first, "restore", "b.zip", "--replace")
+            assert (code, "Another gemgate" in said) == (1, True), said
+        assert (tmp_path / "apart.key").stat().st_mode & 0o777 == 0o600
+
+        code, said = await command(second, "restore", first / "b.zip")
+        assert code == 0, said
+        assert "cannot be opened with the key in force: default" in said
+        code, said = await command(second, "restore", first / "b.zip", "--replace", "--keys", tmp_path / "apart.key")
+        assert (code, "cannot be opened" in said) == (0, False), said
+        key = second / "home" / ".config" / "gemgate" / "cookie.key"
+        moved = settings_for(None, second / "data", cookie_keys=None, cookie_key_file=key, proxy_url=sim.proxy_url,
+                             proxy_ca_file=sim.ca_file, secure_1psid=None)  # fmt: skip
+        assert len(key.read_text().splitlines()) > len((tmp_path / "apart.key").read_text().splitlines())
+        async with served(moved, wait_ready=False):
+            pass
