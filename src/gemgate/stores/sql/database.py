@@ -140,7 +140,7 @@ def unopened(url: str | Path) -> Database:
     return Database(_engine(database_url(url), foreign_keys=True))
 
 
-async def bring_up(url: str | Path, *, by: Callable[[Connection], None] = migrate.upgrade) -> None:
+async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None = None) -> None:
     """Bring the schema to the newest (or do what `by` does) in one transaction; raises as `open_database` does."""
     parsed = database_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -149,7 +149,7 @@ async def bring_up(url: str | Path, *, by: Callable[[Connection], None] = migrat
         engine = _engine(parsed, foreign_keys=False, poolclass=NullPool).execution_options(**{_WRITES: True})
         try:
             async with engine.begin() as connection:
-                await connection.run_sync(by)
+                await connection.run_sync(by or migrate.upgrade)
         finally:
             await engine.dispose()
 
