@@ -34,6 +34,16 @@ check: install ## formatting, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+	$(BIN)/python -m tools.docs check
+
+.PHONY: docs
+docs: install ## the documentation as a site, in site/
+	$(BIN)/python -m tools.docs site
+
+.PHONY: docs-pages
+docs-pages: install ## write the pages that come from the code again
+	$(BIN)/python -m tools.docs pages
+
 .PHONY: fmt
 fmt: install ## format and fix what can be fixed
 	$(BIN)/ruff format .

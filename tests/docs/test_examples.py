@@ -1,0 +1,156 @@
+"""Every example of the API page is run as it is printed, in all three languages, against a served gateway."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from PIL import Image
+from tools.docs import examples
+from tools.docs.pages import OF_THE_PAGE
+
+from gemgate.simulator import Simulator
+from gemgate.web.operation import OPERATIONS
+from tests.serving import Served, served, settings_for
+
+KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
+TOLD, VALUES = examples.load()
+
+
+def test_every_operation_has_an_example() -> None:
+    told = {example.operation for example in TOLD}
+    assert {one.name for one in OPERATIONS} - set(OF_THE_PAGE) - told == set()
+    assert told <= {one.name for one in OPERATIONS}
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
+    async with Simulator(("alice",)) as sim:
+        settings = settings_for(
+            sim, tmp_path / "data", api_key=KEYS["GEMGATE_KEY"], admin_key=KEYS["GEMGATE_ADMIN_KEY"]
+        )
+        async with served(settings) as running:
+            yield running, sim
+
+
+def files(folder: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(folder / "picture.png")
+    (folder / "notes.txt").write_text("some words")
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions"}
+    body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
+    (folder / "lines.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")
+
+
+async def told_by_curl(code: str, folder: Path) -> str:
+    return await output("bash", "-c", code, cwd=folder)
+
+
+async def told_by_javascript(code: str, folder: Path) -> str:
+    return await output(shutil.which("node") or "node", "--input-type=module", "-e", code, cwd=folder)
+
+
+async def output(*command: str, cwd: Path) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env={**os.environ, **KEYS}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, wrong = await process.communicate()
+    assert process.returncode == 0, (command[-1], wrong.decode())
+    return out.decode()
+
+
+async def told_by_python(code: str, folder: Path) -> str:
+    """In this process, beside the loop: starting Python seventy times would take most of the test."""
+
+    def run() -> str:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.chdir(folder):
+            exec(compile(code, "example", "exec"), {})
+        return said.getvalue()
+
+    before = dict(os.environ)
+    os.environ.update(KEYS)
+    try:
+        return await asyncio.to_thread(run)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def part(thing: Any, keys: str) -> str:
+    for key in keys.split("."):
+        thing = thing[int(key)] if isinstance(thing, list) else thing[key]
+    return str(thing)
+
+
+@pytest.mark.parametrize("language", ["curl", "python", "javascript"])
+async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], tmp_path: Path) -> None:
+    running, sim = gate
+    if language == "javascript" and shutil.which("node") is None:
+        pytest.skip("node is not installed (apt-get install nodejs)")
+    if language == "curl" and shutil.which("curl") is None:
+        pytest.skip("curl is not installed (apt-get install curl)")
+    tell = {"curl": told_by_curl, "python": told_by_python, "javascript": told_by_javascript}[language]
+    files(tmp_path)
+    cookies = sim.google.cookies("alice")
+    pixel = examples.picture_base64()
+    values = {**VALUES, "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"], "pixel": pixel}
+    for example in TOLD:
+        filled = examples.filled(example, values)
+        said = await tell(examples.write(filled, language, running.url), tmp_path)  # type: ignore[arg-type]
+        where = f"{example.operation} in {language}: {said[:400]}"
+        if example.shows == "json":
+            answer = ast.literal_eval(said) if language == "python" else json.loads(said)
+            if refused(answer, example.may):
+                continue
+            assert "error" not in answer or answer["error"] is None, where
+            assert "detail" not in answer, where
+            for name, keys in example.save.items():
+                if keys.startswith("header:"):
+                    header = keys.removeprefix("header:")
+                    values[name] = urlsplit(await asyncio.to_thread(begun_upload, filled, running.url, header)).path
+                else:
+                    values[name] = part(answer, keys)
+            if example.operation == "images.generations":
+                values["picture"] = urlsplit(answer["data"][0]["url"]).path.removeprefix("/images/")
+        elif example.shows == "file":
+            got = (tmp_path / examples.file_name(example)).read_bytes()
+            assert got[:1] != b"{", where
+            assert got
+        else:
+            assert said.strip(), where
+            assert '"error"' not in said, where
+        if example.operation == "batch.resume":
+            await asyncio.sleep(0.3)
+    assert not sim.record.violations
+
+
+def refused(answer: dict[str, Any], may: tuple[str, ...]) -> bool:
+    code = answer.get("code") or (answer.get("error") or {}).get("code")
+    return code in may
+
+
+def begun_upload(example: examples.Example, address: str, header: str) -> str:
+    """The same call once more, for a header that the examples do not print."""
+    headers = {**example.headers, "Authorization": f"Bearer {KEYS['GEMGATE_KEY']}"}
+    answer = requests.post(address + example.path, headers=headers, json=example.body, timeout=30)
+    return answer.headers[header]
+
+
+def test_python_examples_are_python_and_the_rest_is_quoted() -> None:
+    for example in TOLD:
+        shown = examples.filled(example, VALUES)
+        compile(examples.write(shown, "python"), "example", "exec")
+        assert "{" not in examples.write(shown, "curl").partition("-d ")[0].partition("--data")[0], example.operation
+    assert sys.version_info >= (3, 11)
