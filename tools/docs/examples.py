@@ -69,7 +69,10 @@ def filled(example: Example, values: Mapping[str, str]) -> Example:
 
     return Example(
         **{name: fill(getattr(example, name)) for name in ("path", "body", "form", "headers", "raw")},
-        **{name: getattr(example, name) for name in ("operation", "method", "key", "save", "shows", "status", "note", "may")},
+        **{
+            name: getattr(example, name)
+            for name in ("operation", "method", "key", "save", "shows", "status", "note", "may")
+        },
     )
 
 
