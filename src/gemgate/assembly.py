@@ -17,6 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from gemgate import telemetry, thumbnails
+from gemgate.accounts import Offer
 from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
@@ -38,7 +39,18 @@ from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, BlobStore, Clock, CookieSource, Deadlines, Dice, Fact, Observer, Upstream
+from gemgate.ports import (
+    AccountSetup,
+    BlobStore,
+    Caller,
+    Clock,
+    CookieSource,
+    Deadlines,
+    Dice,
+    Fact,
+    Observer,
+    Upstream,
+)
 from gemgate.roster import LEASE_SECONDS, Build, Roster
 from gemgate.settings import Settings, SettingsError, config_home
 from gemgate.stores import blobs, ownership
@@ -111,6 +123,21 @@ class Service:
     announcer: Announcer | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting came from, when that is known."""
+
+    @property
+    def fleet(self) -> None:
+        """A node does not know the others; its gateway does."""
+        return None
+
+    @property
+    def degraded(self) -> str:
+        return self.limiter.degraded
+
+    def offers(self) -> tuple[Offer, ...]:
+        return self.pool.offers()
+
+    async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
+        await self.roster.note(caller, action, account, detail)
 
     def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Start a supervised background loop that ends with the service."""

@@ -8,21 +8,24 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
+from gemgate.accounts import Offer
 from gemgate.assembly import Service, database_url, supervise
 from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.announcer import Announcer
 from gemgate.fleet.nodes import Fleet
 from gemgate.fleet.registry import Connect, proof
-from gemgate.ports import Clock, NodeRegistry
+from gemgate.ports import AuditLine, Caller, Clock, NodeRegistry
+from gemgate.roster import actor_of
 from gemgate.settings import Settings, SettingsError
 from gemgate.stores.limits import MovingWindowLimiter
+from gemgate.stores.sql.accounts import write_audit
 from gemgate.stores.sql.database import Database, bring_up, unopened
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.nodes import SqlNodeRegistry
@@ -75,6 +78,16 @@ def check(settings: Settings) -> list[str]:
     if not (settings.cookie_keys or settings.cookie_key_file):
         missing.append("cookies are sealed under a key of this machine: set the same COOKIE_KEYS on all nodes")
     return missing
+
+
+def check_edge(settings: Settings) -> list[str]:
+    """The same for a gateway, which keeps no state of its own; nobody may call it by accident."""
+    if not settings.on_loopback and not settings.api_key and settings.auth != "none":
+        raise SettingsError(
+            f"HOST={settings.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave the gateway open "
+            "on purpose"
+        )
+    return [line for line in check(settings) if line.startswith("limits")]
 
 
 def node_url(settings: Settings, port: int) -> str:
@@ -163,7 +176,21 @@ class Edge:
     observer: Observers
     clock: Clock
     started_at: float
+    origins: Mapping[str, str] = field(default_factory=dict)
     loops: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def degraded(self) -> str:
+        return self.limiter.degraded
+
+    def offers(self) -> tuple[Offer, ...]:
+        return self.fleet.offers()
+
+    async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
+        """Who changed what; it stands in the shared database with what nodes note."""
+        assert self.registry.database is not None
+        line = AuditLine(self.clock.now(), actor_of(caller), action, account, detail)
+        await write_audit(self.registry.database, line)
 
     def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Start a supervised background loop that ends with the gateway."""
@@ -180,7 +207,9 @@ class Edge:
 
 
 @asynccontextmanager
-async def open_edge(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Edge]:
+async def open_edge(
+    settings: Settings, *, clock: Clock | None = None, origins: Mapping[str, str] | None = None
+) -> AsyncIterator[Edge]:
     """A gateway's parts, running. It starts whether or not the registry can be reached."""
     clock = clock or SystemClock()
     registry = Registry(registry_url(settings))
@@ -197,7 +226,7 @@ async def open_edge(settings: Settings, *, clock: Clock | None = None) -> AsyncI
     assert registry.database is not None
     keys = SqlKeyStore(registry.database)
     affinity = Affinity(lambda: fleet.registry)
-    edge = Edge(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now())
+    edge = Edge(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), origins or {})
 
     async def probe() -> None:
         while True:
@@ -214,4 +243,14 @@ async def open_edge(settings: Settings, *, clock: Clock | None = None) -> AsyncI
         await edge.close()
 
 
-__all__ = ["Edge", "Registry", "announced", "check", "database_url", "node_url", "open_edge", "registry_url"]
+__all__ = [
+    "Edge",
+    "Registry",
+    "announced",
+    "check",
+    "check_edge",
+    "database_url",
+    "node_url",
+    "open_edge",
+    "registry_url",
+]

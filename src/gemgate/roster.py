@@ -234,8 +234,7 @@ class Roster:
 
     async def note(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         """A line of the audit: who did what, and when."""
-        actor = caller.tenant or ("admin" if caller.admin else caller.client)
-        await self.store.audit(AuditLine(self._clock.now(), actor, action, account, detail))
+        await self.store.audit(AuditLine(self._clock.now(), actor_of(caller), action, account, detail))
         self._observer.note(Fact("account.audit", caller.request_id, {"action": action, "account": account}))
 
     def forecast(self, member: Member) -> Forecast | None:
@@ -311,6 +310,11 @@ class Roster:
                     self._lives[member.name] = await self.store.lives(member.name)
             except GatewayError as error:
                 self._observer.note(Fact("account.not_kept", data={"account": member.name, "why": error.en}))
+
+
+def actor_of(caller: Caller) -> str:
+    """How the audit names somebody."""
+    return caller.tenant or ("admin" if caller.admin else caller.client)
 
 
 def _circuit(kept: KeptCircuit) -> Circuit:

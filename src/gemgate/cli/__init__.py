@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gemgate.cli import ask, clean, diagnose, keeping, pictures, serve
+from gemgate.cli import ask, clean, diagnose, fleet, keeping, pictures, serve
 from gemgate.version import __version__
 
 app = typer.Typer(
@@ -35,6 +35,9 @@ def options(
 
 app.command()(serve.serve)
 app.command()(serve.demo)
+app.command()(fleet.worker)
+app.command()(fleet.gateway)
+app.add_typer(fleet.nodes)
 app.command()(ask.chat)
 app.command()(ask.models)
 app.command()(pictures.image)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,11 @@ import typer
 import uvicorn
 from cryptography.fernet import Fernet
 from rich.panel import Panel
+from starlette.types import ASGIApp
 
 from gemgate import settings as settings_module
-from gemgate.assembly import Service, open_service
-from gemgate.cli.terminal import ConfigOption, fail, load_settings, out, run
+from gemgate.assembly import open_service
+from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, out, run
 from gemgate.settings import Settings, explicit
 from gemgate.simulator import Simulator
 from gemgate.telemetry import set_up_logging
@@ -29,11 +31,12 @@ DRAIN_SECONDS = 30
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks one.", show_default=False)] = None,
+    fleet: FleetOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve the API and the page."""
-    loaded = load_settings({"host": host, "port": port}, config)
-    run(_serve(loaded.settings))
+    loaded = load_settings({"host": host, "port": port, "fleet": fleet}, config)
+    run(_serve(loaded.settings, loaded.origins))
 
 
 def demo(
@@ -68,22 +71,45 @@ async def _demo(host: str, port: int) -> None:
             await _serve(settings, demo=True)
 
 
-async def _serve(settings: Settings, *, demo: bool = False) -> None:
+async def _serve(settings: Settings, origins: Mapping[str, str] | None = None, *, demo: bool = False) -> None:
+    with listening(settings) as (sock, bound):
+        async with open_service(bound) as service:
+            await answer(sock, create_app(bound, service, origins), bound, demo=demo)
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[tuple[socket.socket, Settings]]:
+    """The listening socket, and the settings with the port that it got."""
     sock = listen(settings.host, settings.port)
-    port = sock.getsockname()[1]
-    settings = settings.model_copy(update={"port": port})
     try:
-        async with open_service(settings) as service:
-            await _answer(sock, settings, service, demo=demo)
+        yield sock, settings.model_copy(update={"port": sock.getsockname()[1]})
     finally:
         sock.close()
 
 
-async def _answer(sock: socket.socket, settings: Settings, service: Service, *, demo: bool) -> None:
+class _Server(uvicorn.Server):
+    """`leaving` is awaited when a signal has come and calls are still taken."""
+
+    leaving: Callable[[], Awaitable[None]] | None = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.leaving is not None:
+            await self.leaving()
+        await super().shutdown(sockets)
+
+
+async def answer(
+    sock: socket.socket,
+    app: ASGIApp,
+    settings: Settings,
+    *,
+    demo: bool = False,
+    leaving: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Serve until a signal ends it; what cannot be opened has been said in one line by then."""
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
-            create_app(settings, service),
+            app,
             http="httptools",
             ws="none",
             lifespan="on",
@@ -94,6 +120,7 @@ async def _answer(sock: socket.socket, settings: Settings, service: Service, *, 
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )
+    server.leaving = leaving
     announcing = asyncio.create_task(_announce(server, settings.host, settings.port, demo=demo))
     try:
         await server.serve(sockets=[sock])

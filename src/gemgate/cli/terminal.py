@@ -23,6 +23,14 @@ err = Console(stderr=True)
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file instead of ./gemgate.toml.", show_default=False)
 ]
+FleetOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--fleet/--no-fleet",
+        help="All state is shared with other nodes; what is not stops the start.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from gemgate.accounts import Capability, Offer
 from gemgate.catalog import ModelCard
-from gemgate.errors import GatewayError, NoAccount
+from gemgate.errors import GatewayError, NoAccount, NotFound
 from gemgate.fleet.registry import DEAD_AFTER, Connect, answering, proof
 from gemgate.policy import routing
 from gemgate.ports import Clock, Fact, NodeRegistry, Observer
@@ -28,11 +28,12 @@ AVOID = 60.0
 class Wanted:
     """What a call needs of a node. card: None when it generates nothing, then any node that lives will do.
 
-    prefer: the worker that holds its conversation or its files.
+    prefer: the worker that holds its conversation or its files. only: the one that was asked for by name.
     """
 
     card: ModelCard | None = None
     prefer: str = ""
+    only: str = ""
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class Fleet:
 
     def pick(self, wanted: Wanted, tried: Sequence[str] = ()) -> Tracked:
         """The node for a call, of those whose URL is not in `tried`. NoAccount says why there is none."""
-        able = [one for one in self.nodes if one.node.card.url not in tried and self._takes(one, wanted)]
+        able = [one for one in self.able(wanted) if one.node.card.url not in tried]
         chosen = routing.choose([_candidate(one) for one in able], wanted.prefer)
         if chosen is None and wanted.card is not None:
             # A node that is signing in will serve in a moment: waiting there beats an error.
@@ -140,8 +141,21 @@ class Fleet:
             one.passed = routing.moved_on(one.passed, one.node.weight, self._front)
         return one
 
+    def able(self, wanted: Wanted) -> list[Tracked]:
+        """The nodes that could take such a call now."""
+        return [one for one in self.nodes if self._takes(one, wanted)]
+
+    def node(self, name: str) -> Tracked:
+        """A node by its name; NotFound."""
+        found = [one for one in self.nodes if one.name == name]
+        if not found:
+            raise unknown_node(name)
+        return max(found, key=lambda one: one.serves)
+
     def _takes(self, one: Tracked, wanted: Wanted) -> bool:
         now = self._clock.monotonic()
+        if wanted.only:
+            return one.serves and one.name == wanted.only
         if not one.serves or one.avoid_until > now:
             return False
         if wanted.card is None:
@@ -222,6 +236,10 @@ class Fleet:
             retry_after=min(waits) if waits else 5.0,
             code="rate_limit_exceeded" if waits else "no_node",
         )
+
+
+def unknown_node(name: str) -> NotFound:
+    return NotFound(f"There is no node {name[:60]}", f"没有名为 {name[:60]} 的节点", code="node_not_found")
 
 
 def _candidate(one: Tracked) -> routing.Candidate:

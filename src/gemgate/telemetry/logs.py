@@ -26,6 +26,9 @@ _LEVELS = {
     "account.not_kept": logging.WARNING,
     "cookies.refused": logging.WARNING,
     "logo.moved": logging.WARNING,
+    "node.alive": logging.WARNING,
+    "node.announced": logging.INFO,
+    "node.unheard": logging.WARNING,
 }
 QUIET = frozenset({"health", "ready", "metrics", "images.stored"})
 """Operations that are asked for all the time and whose success tells nothing."""

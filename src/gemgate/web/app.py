@@ -42,6 +42,7 @@ from gemgate.web.access import Access
 from gemgate.web.door import Door, refused
 from gemgate.web.operation import BODIES
 from gemgate.web.reading import CallerLeft
+from gemgate.web.relay import nodes
 
 PARTS = (
     chat,
@@ -62,6 +63,7 @@ PARTS = (
     overview,
     configuration,
     requests,
+    nodes,
     page,
     status,
 )

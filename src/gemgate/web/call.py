@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from gemgate.accounts import Offer
 from gemgate.assembly import Service
 from gemgate.dialects.wire import Stamp
 from gemgate.errors import GatewayError
-from gemgate.ports import Fact, Quota
+from gemgate.fleet.nodes import Fleet
+from gemgate.ports import Caller, Clock, Fact, Observer, Quota
+from gemgate.settings import Settings
 from gemgate.web.access import Access
 from gemgate.web.errors import limit_headers
+
+
+class House(Protocol):
+    """What doors find behind them, on a node (a `Service`) as at the edge of a fleet, where there are no accounts."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def origins(self) -> Mapping[str, str]: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def observer(self) -> Observer: ...
+    @property
+    def fleet(self) -> Fleet | None: ...
+    @property
+    def degraded(self) -> str: ...
+    def offers(self) -> tuple[Offer, ...]: ...
+    async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None: ...
 
 
 @dataclass(slots=True)
 class Call:
     """One request. `operation` is its route's name; `headers` are added to whatever is answered."""
 
-    service: Service
+    house: House
     access: Access
     request_id: str
     began: float
     operation: str = "none"
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def service(self) -> Service:
+        """The node that answers; routes that ask for it are never served at the edge."""
+        assert isinstance(self.house, Service)
+        return self.house
+
     def stamp(self, prefix: str, connection: HTTPConnection) -> Stamp:
         """A fresh id and the time, for a dialect's writer."""
-        return Stamp(prefix + uuid.uuid4().hex, int(self.service.clock.now()), self.base_url(connection))
+        return Stamp(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
 
     def base_url(self, connection: HTTPConnection) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called."""
-        public = self.service.settings.public_base_url
+        public = self.house.settings.public_base_url
         return public.rstrip("/") if public else f"{connection.url.scheme}://{connection.url.netloc}"
 
     def admitted(self, quota: Quota) -> None:
@@ -41,7 +71,7 @@ class Call:
             self.headers |= limit_headers(quota.limit, quota.remaining, quota.reset)
 
     def note(self, name: str, **data: str | int | float | bool | None) -> None:
-        self.service.observer.note(Fact(name, self.request_id, data))
+        self.house.observer.note(Fact(name, self.request_id, data))
 
     def failed(self, error: GatewayError, *, in_band: bool = False) -> None:
         """Note how it failed, without what the message quotes."""
@@ -57,7 +87,7 @@ class Call:
 
     def seconds(self) -> float:
         """Since the request came."""
-        return self.service.clock.monotonic() - self.began
+        return self.house.clock.monotonic() - self.began
 
 
 def call_of(connection: HTTPConnection) -> Call:

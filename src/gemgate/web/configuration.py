@@ -16,8 +16,8 @@ router = APIRouter()
 
 @operation(router, "GET", "/api/settings", "settings", level="admin", summary="Settings in force, secrets redacted")
 async def settings_in_force(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
-    settings, origins = service.settings, service.origins
+    house = call_of(request).house
+    settings, origins = house.settings, house.origins
     rows = [
         {
             "name": name.upper(),

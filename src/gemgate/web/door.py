@@ -12,11 +12,10 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.assembly import Service
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
 from gemgate.web import errors
 from gemgate.web.access import Access
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import Call, House, call_of
 from gemgate.web.reading import CallerLeft
 from gemgate.web.streaming import internal_error
 
@@ -25,22 +24,26 @@ CLIENT_CLOSED = 499
 
 
 class Door:
-    """Serves `app`; `service` is asked for at every request because it exists only while the app runs."""
+    """Serves `app`; `house` is asked for at every request because it exists only while the app runs.
 
-    def __init__(self, app: ASGIApp, service: Callable[[], tuple[Service, Access]]) -> None:
+    edge: nobody stands before it who may state who calls.
+    """
+
+    def __init__(self, app: ASGIApp, house: Callable[[], tuple[House, Access]], *, edge: bool = False) -> None:
         self._app = app
-        self._service = service
+        self._house = house
+        self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        service, access = self._service()
-        call = Call(service, access, "req_" + uuid.uuid4().hex[:24], service.clock.monotonic())
+        house, access = self._house()
+        call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
         scope["gemgate.call"] = call
         app = self._app
         try:
-            if stated := access.take_statement(scope):
+            if not self._edge and (stated := access.take_statement(scope)):
                 call.request_id = stated.caller.request_id
         except GatewayError as error:
             app = errors.answer(error, HTTPConnection(scope), call.request_id)

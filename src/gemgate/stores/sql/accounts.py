@@ -31,6 +31,13 @@ from gemgate.stores.sql.schema import account, account_circuit, address_circuit,
 _PROXY = "proxy"
 
 
+async def write_audit(database: Database, line: AuditLine) -> None:
+    """For who changes something without having accounts, too."""
+    values = {"at": line.at, "actor": line.actor, "action": line.action}
+    async with database.writing() as connection:
+        await connection.execute(insert(audit_line).values(account=line.account, detail=line.detail, **values))
+
+
 class SqlAccountStore:
     """See `ports.AccountStore` for what every method promises."""
 
@@ -287,9 +294,7 @@ class SqlAccountStore:
             return tuple(SessionLife(r.account, r.began_at, r.renewed_at, r.ended_at, r.died) for r in rows)
 
     async def audit(self, line: AuditLine) -> None:
-        values = {"at": line.at, "actor": line.actor, "action": line.action}
-        async with self._database.writing() as connection:
-            await connection.execute(insert(audit_line).values(account=line.account, detail=line.detail, **values))
+        await write_audit(self._database, line)
 
     async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
         wanted = select(audit_line).order_by(audit_line.c.at.desc(), audit_line.c.id.desc()).limit(limit)

@@ -158,12 +158,17 @@ class SqlNodeRegistry:
             .limit(1)
         )
         async with self._database.reading() as connection:
-            return await connection.scalar(query) or ""
+            return _worker(await connection.scalar(query))
 
     async def runs(self, account_name: str) -> str:
         query = select(account.c.owner).where(account.c.name == account_name, account.c.lease_until > epoch_now())
         async with self._database.reading() as connection:
-            return await connection.scalar(query) or ""
+            return _worker(await connection.scalar(query))
+
+
+def _worker(owner: str | None) -> str:
+    """The node's name from that in the leases of accounts, which tells where it runs as well: NAME@MACHINE:PORT."""
+    return (owner or "").rpartition("@")[0] or owner or ""
 
 
 def _columns(card: NodeCard, report: NodeReport) -> dict[str, Any]:

@@ -27,7 +27,7 @@ async def index(request: Request, caller: Caller) -> Response:
     if not assets.ready:
         await asyncio.to_thread(assets.load)
     asset = assets.index
-    settings = call_of(request).service.settings
+    settings = call_of(request).house.settings
     headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(settings)}
     return _answer(request, asset, headers)
 

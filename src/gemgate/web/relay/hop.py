@@ -100,12 +100,23 @@ class Hop:
 
     @asynccontextmanager
     async def exchange(
-        self, node_url: str, connection: HTTPConnection, stated: edge.Stated, body: Body | None
+        self,
+        node_url: str,
+        connection: HTTPConnection,
+        stated: edge.Stated,
+        body: Body | None,
+        *,
+        fresh: bool = False,
     ) -> AsyncIterator[Exchange]:
-        """Send the request to a node; what it answers, until the block ends. Unsent, Broken."""
+        """Send the request to a node; what it answers, until the block ends. Unsent, Broken.
+
+        fresh: the answer is wanted, not word that it has not changed.
+        """
         scope = connection.scope
         url = URL(node_url.rstrip("/") + _target(scope), encoded=True)
         headers = self._headers(connection, stated)
+        if fresh:
+            headers.popall("if-none-match", None)
         data = None
         if body is not None:
             data = await body.whole() if body.complete.is_set() else body.pieces()

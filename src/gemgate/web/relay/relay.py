@@ -33,6 +33,9 @@ MAX_NODES = 3
 """Nodes that are asked for one call at most."""
 REFUSAL_BYTES = 65_536
 
+IN_MEMORY = ("gemini.upload.continue", "requests.explain")
+"""Operations on what lives in the memory of one node only: that another does not know it says nothing."""
+
 _READS = ("GET", "HEAD", "OPTIONS")
 _MOVES = (429, 502, 503)
 """Statuses with which a node can say that it could not take a call."""
@@ -106,7 +109,7 @@ class Relay:
 
     async def _pass(self, passage: Passage) -> None:
         passage.asked = await self._read(passage)
-        wanted = Wanted(passage.asked.card, await self._preferred(passage))
+        wanted = Wanted(passage.asked.card, await self._preferred(passage), self._only(passage))
         tried: list[str] = []
         while True:
             try:
@@ -137,6 +140,11 @@ class Relay:
             quota = await self._limiter.take(caller, asked.card.id)
             passage.caller = replace(caller, quota=quota)
         return asked
+
+    def _only(self, passage: Passage) -> str:
+        """The node that an operator names (`?node=`): where an account is added, say. NotFound."""
+        name = passage.request.query_params.get("node", "") if passage.route.level == "admin" else ""
+        return self._fleet.node(name).name if name else ""
 
     async def _preferred(self, passage: Passage) -> str:
         """The worker that holds what this call continues; of listings of models the one that has most of them."""
@@ -182,8 +190,8 @@ class Relay:
             return "x-ratelimit-limit-requests" not in head.fields
         if head.status != 404 or not (passage.asked.trace.ids or passage.asked.trace.account):
             return False
-        if passage.route.name == "gemini.upload.continue":
-            return True  # an upload lives in the memory of the node that began it
+        if passage.route.name in IN_MEMORY:
+            return True
         return passage.asked.card is None and (not self._shared or bool(passage.asked.trace.account))
 
     async def _keep_refusal(self, passage: Passage, node: Tracked, wanted: Wanted, exchange: Exchange) -> bool:

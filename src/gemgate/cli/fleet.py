@@ -1,0 +1,174 @@
+"""`gemgate worker`, `gemgate gateway` and `gemgate nodes`: several machines behind one address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gemgate import assembly_fleet
+from gemgate.assembly import open_service
+from gemgate.cli.serve import answer, listening
+from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, out, run
+from gemgate.fleet.registry import DEAD_AFTER, answering
+from gemgate.ports import NodeRegistry
+from gemgate.settings import Settings
+from gemgate.web.app import create_app
+from gemgate.web.relay.app import create_gateway
+from gemgate.work import Node
+
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default=False)]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 picks one.", show_default=False)]
+
+FAREWELL = 2.5
+"""Seconds that a leaving node still takes calls: until every gateway has read that it is OFFLINE."""
+
+
+def worker(
+    host: HostOption = None,
+    port: PortOption = None,
+    fleet: FleetOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve as a node of a fleet: registered in PostgreSQL from the start, called by `gemgate gateway`."""
+    loaded = load_settings({"host": host, "port": port, "fleet": fleet}, config)
+    run(_worker(loaded.settings, loaded.origins))
+
+
+def gateway(
+    host: HostOption = None,
+    port: PortOption = None,
+    fleet: FleetOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Serve the whole fleet at one address: every call goes to the best node. It has no accounts of its own."""
+    loaded = load_settings({"host": host, "port": port, "fleet": fleet}, config)
+    run(_gateway(loaded.settings, loaded.origins))
+
+
+async def _worker(settings: Settings, origins: Mapping[str, str]) -> None:
+    _warn(assembly_fleet.check(settings))
+    with listening(settings) as (sock, bound):
+        async with open_service(bound) as service, assembly_fleet.announced(service, bound, bound.port) as announcer:
+            out.print(f"node {announcer.card.worker_id} at {announcer.card.url}", highlight=False, soft_wrap=True)
+
+            async def leave() -> None:
+                await announcer.leave()
+                await asyncio.sleep(FAREWELL)
+
+            await answer(sock, create_app(bound, service, origins), bound, leaving=leave)
+
+
+async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
+    _warn(assembly_fleet.check_edge(settings))
+    with listening(settings) as (sock, bound):
+        async with assembly_fleet.open_edge(bound, origins=origins) as edge:
+            await answer(sock, create_gateway(bound, edge), bound)
+
+
+def _warn(missing: list[str]) -> None:
+    for line in missing:
+        err.print(f"[yellow]not shared:[/yellow] {line}", highlight=False, soft_wrap=True)
+
+
+nodes = typer.Typer(name="nodes", help="The nodes of a fleet, in the registry itself: no gateway has to run.")
+
+NameArgument = Annotated[str, typer.Argument(help="The node's GEMINI_WORKER_ID.")]
+
+
+@nodes.command("list")
+def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
+    """All nodes, dead ones too."""
+
+    async def read() -> tuple[Node, ...]:
+        async with _registry(config) as registry:
+            return await registry.nodes()
+
+    found = run(read())
+    if json:
+        out.print_json(data=[_told(node) for node in found])
+        return
+    if not found:
+        err.print("No node has registered. Start one with `gemgate worker`.", highlight=False)
+        return
+    table = Table("node", "address", "status", "weight", "running", "lanes", "prompts", "beat")
+    for node in found:
+        report = node.report
+        status = "dead" if _is_dead(node) else f"{report.status}, draining" if node.draining else report.status
+        row = (node.card.worker_id, node.card.url, status, f"{node.weight:g}", report.current, report.lanes)
+        table.add_row(*map(str, row), str(report.dispatched), f"{node.age:.0f} s ago")
+        if report.why:
+            table.add_row("", report.why, style="dim")
+    out.print(table)
+
+
+@nodes.command()
+def drain(name: NameArgument, config: ConfigOption = None) -> None:
+    """Give a node no new calls; what runs there ends. It stays so until `resume`."""
+    _change(config, lambda registry: registry.drain(name, True), f"{name} takes no new calls")
+
+
+@nodes.command()
+def resume(name: NameArgument, config: ConfigOption = None) -> None:
+    """Take back `drain`."""
+    _change(config, lambda registry: registry.drain(name, False), f"{name} takes calls again")
+
+
+@nodes.command()
+def weight(
+    name: NameArgument,
+    share: Annotated[float, typer.Argument(help="Its share beside the others' weights; 0 = no calls.", min=0)],
+    config: ConfigOption = None,
+) -> None:
+    """Set a node's share of the calls."""
+    _change(config, lambda registry: registry.weigh(name, share), f"{name} has weight {share:g}")
+
+
+@nodes.command()
+def remove(name: NameArgument, config: ConfigOption = None) -> None:
+    """Forget a node that is gone; one that lives announces itself again."""
+    _change(config, lambda registry: registry.forget(name), f"{name} is forgotten")
+
+
+@asynccontextmanager
+async def _registry(config: ConfigOption) -> AsyncIterator[NodeRegistry]:
+    settings = load_settings({}, config).settings
+    registry = assembly_fleet.Registry(assembly_fleet.registry_url(settings))
+    try:
+        async with answering():
+            opened = await registry.connect()
+        yield opened
+    finally:
+        await registry.close()
+
+
+def _change(config: ConfigOption, change: Callable[[NodeRegistry], Awaitable[None]], done: str) -> None:
+    async def work() -> None:
+        async with _registry(config) as registry, answering():
+            await change(registry)
+
+    run(work())
+    out.print(done, highlight=False)
+
+
+def _is_dead(node: Node) -> bool:
+    return node.report.status != "OFFLINE" and node.age >= DEAD_AFTER
+
+
+def _told(node: Node) -> dict[str, object]:
+    report = asdict(node.report)
+    report["models"] = [offer["name"] for offer in report.pop("offers")]
+    return {
+        "name": node.card.worker_id,
+        "url": node.card.url,
+        "dead": _is_dead(node),
+        "weight": node.weight,
+        "draining": node.draining,
+        "age": round(node.age, 1),
+        **report,
+    }

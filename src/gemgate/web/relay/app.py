@@ -1,0 +1,141 @@
+"""The web application of `gemgate gateway`: its own routes, and everything else passed on to a node.
+
+It is served by the door and judged by the `Access` that nodes have; nodes believe what was found here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gemgate.assembly_fleet import Edge
+from gemgate.errors import GatewayError
+from gemgate.settings import Settings
+from gemgate.version import __version__
+from gemgate.web import configuration, keys, page, sessions
+from gemgate.web.access import Access
+from gemgate.web.call import call_of
+from gemgate.web.door import CLIENT_CLOSED, Door, refused
+from gemgate.web.reading import CallerLeft
+from gemgate.web.relay import gathering, nodes, status
+from gemgate.web.relay.body import Body
+from gemgate.web.relay.hop import Hop
+from gemgate.web.relay.metrics import RelayMetrics
+from gemgate.web.relay.relay import Passage, Relay, Severed
+from gemgate.web.relay.routes import Route, Routes, all_routes
+
+PARTS = (status, nodes, gathering, sessions, keys, configuration, page)
+"""What the gateway answers itself."""
+OWN = frozenset(
+    {
+        *("health", "ready", "metrics", "page", "page.file", "settings"),
+        *("nodes.list", "nodes.drain", "nodes.weight", "nodes.remove"),
+        *("session", "session.begin", "session.end", "session.list", "session.revoke"),
+        *("keys.list", "keys.make", "keys.revoke"),
+        *("accounts.list", "overview", "requests.list"),
+    }
+)
+"""Their operations."""
+BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
+SLACK = 30.0
+"""Seconds that a node may be silent beyond its longest deadline before it is given up."""
+
+
+def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
+    """The ASGI application over a running edge, which it leaves open."""
+    access = Access(settings, edge.keys, edge.clock)
+    metrics = RelayMetrics(edge.fleet)
+    routes = all_routes()
+    front = Front(edge, access, metrics, routes)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        token = settings.internal_token.get_secret_value() if settings.internal_token else ""
+        hop = Hop(token, silence=settings.request_timeout_seconds + settings.first_byte_timeout_seconds + SLACK)
+        edge.run("keys", access.keybook.tend)
+        app.state.hop, app.state.metrics = hop, metrics
+        front.relay = Relay(
+            settings, edge.fleet, edge.affinity, edge.limiter, hop, metrics, shared=settings.shared_database
+        )
+        try:
+            yield
+        finally:
+            await hop.close()
+
+    own = FastAPI(
+        title="gemgate",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
+    )
+    for part in PARTS:
+        own.include_router(part.router)
+    front.own = own
+    return Door(front, lambda: (edge, access), edge=True)
+
+
+class Front:
+    """Tells the gateway's own routes from those of the nodes."""
+
+    own: ASGIApp
+    relay: Relay
+
+    def __init__(self, edge: Edge, access: Access, metrics: RelayMetrics, routes: Routes) -> None:
+        self._edge = edge
+        self._access = access
+        self._metrics = metrics
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.own(scope, receive, send)
+            return
+        route = self._routes.find(scope["method"], scope["path"])
+        if route.name in OWN:
+            await self.own(scope, receive, send)
+        else:
+            await self._pass_on(Request(scope, receive), route, send)
+
+    async def _pass_on(self, request: Request, route: Route, send: Send) -> None:
+        call = call_of(request)
+        call.operation = route.name or "none"
+        passage: Passage | None = None
+        status = CLIENT_CLOSED
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            caller = await self._access.caller(request, route.level, call.request_id, route.name)
+            limit = self._edge.settings.max_body_bytes
+            body = None if _has_no_body(request) else Body(request, limit)
+            passage = Passage(request, counted, route, caller, body)
+            await self.relay(passage)
+        except Severed:
+            return  # an answer that is not completed makes the server close the connection
+        except Exception as error:
+            if passage is not None and passage.head is not None:
+                if isinstance(error, CallerLeft):
+                    return
+                raise
+            await (await refused(request, error))(request.scope, request.receive, counted)
+        finally:
+            self._metrics.done(route.name, passage.node if passage else "", status, call.seconds())
+
+
+def _has_no_body(request: Request) -> bool:
+    """Whether nothing follows the head, so that nothing needs to be read, or sent on as if it came."""
+    length = request.headers.get("content-length", "")
+    return "transfer-encoding" not in request.headers and length in ("", "0") and request.method in BODILESS

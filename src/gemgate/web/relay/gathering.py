@@ -1,0 +1,154 @@
+"""What lives in the memory of each node, told as one: the accounts, whether all is well, the last requests.
+
+A node that does not answer in time is named, and the others are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from gemgate.errors import GatewayError
+from gemgate.fleet.nodes import Fleet, Tracked
+from gemgate.member import Standing
+from gemgate.ports import Caller
+from gemgate.version import __version__
+from gemgate.web import edge, overview
+from gemgate.web.answers import json_response
+from gemgate.web.call import call_of
+from gemgate.web.operation import operation
+from gemgate.web.reading import whole_number
+from gemgate.web.relay.hop import Broken, Hop, Unsent
+
+router = APIRouter()
+
+PATIENCE = 3.0
+"""Seconds that one node may take."""
+LARGEST = 4_000_000
+USABLE = ("ready", "busy", "starting")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the nodes answered, by their names; silent: those that did not, and why."""
+
+    told: Mapping[str, dict[str, Any]]
+    silent: Mapping[str, str]
+
+
+async def gather(request: Request, caller: Caller) -> Gathered:
+    """Ask every node that can be asked the same question at once. Raises what all of them refuse it with."""
+    fleet = call_of(request).house.fleet
+    assert fleet is not None
+    nodes = [one for one in fleet.nodes if one.serves]
+    hop: Hop = request.app.state.hop
+    answers = await asyncio.gather(*(_ask(hop, one, request, caller) for one in nodes))
+    told = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
+    silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
+    return Gathered(told, silent)
+
+
+async def _ask(hop: Hop, one: Tracked, request: Request, caller: Caller) -> dict[str, Any] | str:
+    """The node's answer, or why there is none."""
+    stated = edge.Stated(caller, "admin", request.url.scheme)
+    read = b""
+    try:
+        async with (
+            asyncio.timeout(PATIENCE),
+            hop.exchange(one.node.card.url, request, stated, None, fresh=True) as exchange,
+        ):
+            async for chunk in exchange.chunks():
+                read += chunk
+                if len(read) > LARGEST:
+                    return "its answer is too large"
+            if exchange.head.status != 200:
+                return f"it answered {exchange.head.status}"
+        told: dict[str, Any] = orjson.loads(read)
+    except (Unsent, Broken, TimeoutError, GatewayError, orjson.JSONDecodeError) as error:
+        return str(error) or type(error).__name__
+    return told
+
+
+@operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts of all nodes")
+async def accounts(request: Request, caller: Caller) -> Response:
+    gathered = await gather(request, caller)
+    answer = {
+        "accounts": _rows(gathered, "accounts"),
+        "waiting": sum(told["waiting"] for told in gathered.told.values()),
+        "silent": gathered.silent,
+    }
+    return json_response(answer)
+
+
+@operation(
+    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+)
+async def summary(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    fleet = call.house.fleet
+    assert fleet is not None
+    gathered = await gather(request, caller)
+    now = call.house.clock.now()
+    rows = _rows(gathered, "accounts")
+    degraded = [*_troubles(fleet, gathered), *([call.house.degraded] if call.house.degraded else [])]
+    degraded += [text for told in gathered.told.values() for text in told["degraded"]]
+    said = overview.verdict([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
+    if not fleet.nodes:
+        said = overview.Verdict("setup", "No node has registered yet.", "尚无节点注册。")
+    requests = [told["requests"] for told in gathered.told.values()]
+    facts = {
+        "level": said.level,
+        "sentence": {"en": said.en, "zh": said.zh},
+        "degraded": degraded,
+        "accounts": rows,
+        "waiting": sum(told["waiting"] for told in gathered.told.values()),
+        "requests": {name: sum(one[name] for one in requests) for name in ("ended", "failed", "under_way")},
+        "version": __version__,
+        "node": "gateway",
+        "nodes": dict(fleet.words()),
+        "started_at": min((told["started_at"] for told in gathered.told.values()), default=0),
+    }
+    etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
+    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(orjson.dumps({"now": now, **facts}), headers=headers, media_type="application/json")
+
+
+def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
+    """What of the fleet itself is not as it should be."""
+    gone = [f"node {one.name} is gone" for one in fleet.nodes if not one.alive and one.node.report.status != "OFFLINE"]
+    foreign = [f"node {one.name} has another INTERNAL_TOKEN" for one in fleet.nodes if one.alive and not one.proven]
+    silent = [f"node {name} does not answer: {why}" for name, why in gathered.silent.items()]
+    return [*([fleet.degraded] if fleet.degraded else []), *gone, *foreign, *silent]
+
+
+def _account(row: Mapping[str, Any]) -> overview.Account:
+    standing = Standing(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
+    return overview.Account(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"])
+
+
+@operation(
+    router,
+    "GET",
+    "/api/requests",
+    "requests.list",
+    level="admin",
+    summary="The last requests of all nodes, newest first",
+)
+async def requests(request: Request, caller: Caller) -> Response:
+    """The same filters as on a node. There is one page: `limit` rows at most, 200 with every node's newest."""
+    limit = whole_number(request, "limit", 50, least=1, most=200)
+    gathered = await gather(request, caller)
+    rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
+    return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.silent})
+
+
+def _rows(gathered: Gathered, name: str) -> Sequence[dict[str, Any]]:
+    return [{**row, "node": node} for node, told in gathered.told.items() for row in told[name]]

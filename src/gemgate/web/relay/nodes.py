@@ -1,0 +1,139 @@
+"""The nodes of a fleet, for operators: how each one is, its share, draining. A single node answers that it is none.
+
+What an operator says is written to the registry, so that every gateway obeys, and read back at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from gemgate.dialects import wire
+from gemgate.errors import Conflict, NotFound, StorageDown
+from gemgate.fleet.nodes import Fleet, Tracked
+from gemgate.fleet.registry import answering
+from gemgate.ports import Caller, NodeRegistry
+from gemgate.web.answers import json_response
+from gemgate.web.call import Call, call_of
+from gemgate.web.operation import operation
+from gemgate.web.reading import model_reader, read_with
+
+router = APIRouter()
+
+BODY = 10_000
+
+
+class DrainRequest(wire.Body):
+    """Body of POST /api/nodes/{name}/drain: no new calls, what runs may end; false takes it back."""
+
+    draining: bool = True
+
+
+class WeightRequest(wire.Body):
+    """Body of POST /api/nodes/{name}/weight: the node's share beside the others' weights; 0 = no calls."""
+
+    weight: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
+
+
+@operation(router, "GET", "/api/nodes", "nodes.list", level="admin", summary="The nodes of the fleet and how they are")
+async def listing(request: Request, caller: Caller) -> Response:
+    fleet = call_of(request).house.fleet
+    if fleet is None:
+        return json_response({"fleet": False, "degraded": "", "nodes": []})
+    rows = [node_of(one) for one in fleet.nodes]
+    return json_response({"fleet": True, "degraded": fleet.degraded, "nodes": rows})
+
+
+@operation(
+    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", level="admin", body=DrainRequest,
+    summary="Let a node finish what it does and take nothing new; or take that back",
+)  # fmt: skip
+async def drain(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    body, _ = await read_with(request, BODY, model_reader(DrainRequest, lambda body: body))
+    fleet, registry, name = await _addressed(call, request)
+    async with answering():
+        await registry.drain(name, body.draining)
+    await call.house.audit(caller, "node drained" if body.draining else "node resumed", "", name)
+    return await _shown(fleet, name)
+
+
+@operation(
+    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", level="admin", body=WeightRequest,
+    summary="Set a node's share of the calls",
+)  # fmt: skip
+async def weigh(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    body, _ = await read_with(request, BODY, model_reader(WeightRequest, lambda body: body))
+    fleet, registry, name = await _addressed(call, request)
+    async with answering():
+        await registry.weigh(name, body.weight)
+    await call.house.audit(caller, "node weighed", "", f"{name}: {body.weight:g}")
+    return await _shown(fleet, name)
+
+
+@operation(router, "DELETE", "/api/nodes/{name}", "nodes.remove", level="admin", summary="Forget a node that is gone")
+async def remove(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    fleet, registry, name = await _addressed(call, request)
+    if fleet.node(name).serves:
+        raise Conflict(
+            f"The node {name} lives and would announce itself again; stop it first, or drain it",
+            f"节点 {name} 仍在运行，会重新注册；请先停止它，或将其排空",
+            code="node_alive",
+        )
+    async with answering():
+        await registry.forget(name)
+    await call.house.audit(caller, "node removed", "", name)
+    await fleet.refresh()
+    return json_response({"name": name, "removed": True})
+
+
+async def _addressed(call: Call, request: Request) -> tuple[Fleet, NodeRegistry, str]:
+    """The fleet, its registry and the node that the path names, as they are now. NotFound, StorageDown."""
+    fleet = call.house.fleet
+    if fleet is None:
+        raise NotFound(
+            "This is a single node; nodes are looked after by `gemgate gateway`",
+            "这是单个节点；节点由 `gemgate gateway` 管理",
+            code="no_fleet",
+        )
+    await fleet.refresh()
+    name = fleet.node(request.path_params["name"]).name
+    if fleet.registry is None:
+        raise StorageDown(
+            "The registry of nodes is away; try again when it is back", "节点注册库不可用，请稍后重试", retry_after=5.0
+        )
+    return fleet, fleet.registry, name
+
+
+async def _shown(fleet: Fleet, name: str) -> Response:
+    await fleet.refresh()
+    return json_response(node_of(fleet.node(name)))
+
+
+def node_of(one: Tracked) -> dict[str, Any]:
+    """A node as the page and the API show it."""
+    node, report = one.node, one.node.report
+    return {
+        "name": one.name,
+        "url": node.card.url,
+        "status": report.status,
+        "alive": one.alive,
+        "trusted": one.proven,
+        "why": report.why,
+        "weight": node.weight,
+        "draining": node.draining,
+        "age": round(node.age, 1),
+        "inflight": one.inflight,
+        "current": report.current,
+        "lanes": report.lanes,
+        "taken": one.taken,
+        "dispatched": report.dispatched,
+        "cooling": dict(report.cooling),
+        "models": [offer.name for offer in report.offers],
+        "version": report.version,
+        "created_at": node.created_at,
+    }

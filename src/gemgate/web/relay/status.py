@@ -1,0 +1,78 @@
+"""How the gateway of a fleet is: health, readiness, figures. Cheap: everything stands in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gemgate.catalog import DEFAULT_MODEL, resolve
+from gemgate.errors import NoAccount
+from gemgate.fleet.nodes import Fleet, Wanted
+from gemgate.ports import Caller
+from gemgate.version import __version__
+from gemgate.web.answers import json_response
+from gemgate.web.call import call_of
+from gemgate.web.operation import operation
+from gemgate.web.relay.metrics import RelayMetrics
+
+router = APIRouter()
+
+TEXT = Wanted(resolve(DEFAULT_MODEL, ()))
+"""A plain chat: what a fleet that is ready can take."""
+
+
+def fleet_of(request: Request) -> Fleet:
+    fleet = call_of(request).house.fleet
+    assert fleet is not None, "these routes are served at the edge of a fleet"
+    return fleet
+
+
+@operation(router, "GET", "/health", "health", level="open", summary="How the gateway and its nodes are, in figures")
+async def health(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    return json_response(
+        health_of(fleet_of(request), watermark=call.house.settings.watermark_removal)
+        | {
+            "degraded": [text for text in (fleet_of(request).degraded, call.house.degraded) if text],
+        }
+    )
+
+
+def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
+    able = fleet.able(TEXT)
+    return {
+        "status": "ok",
+        "role": "gateway",
+        "version": __version__,
+        "client_ready": bool(able),
+        "watermark_removal": watermark,
+        "concurrency": {
+            "max": sum(one.node.report.lanes for one in able),
+            "available": sum(max(0, one.node.report.lanes - one.load) for one in able),
+        },
+        "nodes": dict(fleet.words()),
+    }
+
+
+@operation(
+    router, "GET", "/ready", "ready", level="open", summary="200 when a node can take a call, 503 and why otherwise"
+)
+async def ready(request: Request, caller: Caller) -> Response:
+    fleet = fleet_of(request)
+    if fleet.able(TEXT):
+        return json_response({"ready": True})
+    try:
+        fleet.pick(TEXT)
+    except NoAccount as error:
+        reasons = [error.text(caller.language)]
+    else:
+        reasons = ["the nodes are still signing in"]
+    return json_response({"ready": False, "reasons": reasons}, 503)
+
+
+@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+async def metrics(request: Request, caller: Caller) -> Response:
+    figures: RelayMetrics = request.app.state.metrics
+    return Response(generate_latest(figures.read()), media_type=CONTENT_TYPE_LATEST)
