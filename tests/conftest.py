@@ -1,4 +1,6 @@
-"""What holds for the whole run: where NO_SKIPS is set, a test that lacks a program has failed (decisions.md 20)."""
+"""What holds for the whole run: where NO_SKIPS is set, a test that lacks a program has failed (decisions.md 20), and no
+test may show a cookie.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,24 @@ from collections.abc import Generator
 
 import pytest
 
+from tests import leaks
+
 _LACKS = re.compile(r"is not installed|is missing|could not import")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A machine that installs what the tests need must not pass because something is missing after all."""
     report = yield
+    if report.when == "teardown":
+        said = "".join(text for _, text in report.sections)
+        places = [f"the captured output ({one})" for one in leaks.in_text(said)]
+        folder = getattr(item, "funcargs", {}).get("tmp_path")
+        if folder is not None:
+            places += leaks.in_folder(folder)
+        if places:
+            report.outcome = "failed"
+            report.longrepr = f"{report.nodeid} lets a cookie be seen in {', '.join(places)}"
     if os.environ.get("NO_SKIPS") and report.skipped and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2]
         if _LACKS.search(reason):

@@ -1,0 +1,123 @@
+"""What the READMEs tell a reader to type is typed here, against a demo that really runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gemgate.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md")
+FENCE = re.compile(r"(?ms)^```(\w+)\n(.*?)^```")
+NOT_HERE = ("make demo", "python3.11 -m venv", "gemgate serve")
+"""Run by other tests, and by `.ci/run` itself: a fresh clone, an empty environment, a server that does not end."""
+END = "<the end of one>"
+IN_TURN = f"for code in {{codes!r}}: exec(code, {{{{}}}}); print({END!r})"
+"""One process for all Python blocks: most of their time is importing SDKs."""
+ADDRESS = "http://127.0.0.1:8100"
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    return [code for name, code in FENCE.findall((ROOT / page).read_text("utf-8")) if name == kind]
+
+
+async def free_port() -> int:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port
+
+
+@pytest.fixture
+async def demo(tmp_path: Path) -> AsyncIterator[str]:
+    """`gemgate demo` as a process; its address."""
+    port = await free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gemgate", "demo", "--port", str(port)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    async with http.get(f"{address}/ready") as answer:
+                        if answer.status == 200:
+                            break
+                except aiohttp.ClientError:
+                    pass
+                assert process.returncode is None, (await process.communicate())[0].decode()
+                await asyncio.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        said = (await process.communicate())[0].decode()
+        assert process.returncode in (0, 130, -15), said
+        assert "Traceback" not in said, said
+
+
+async def typed(*command: str, cwd: Path) -> str:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(cwd)}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, wrong = await process.communicate()
+    assert process.returncode == 0, f"{command}: {wrong.decode()}"
+    return out.decode()
+
+
+@pytest.mark.timeout(240)
+async def test_everything_that_is_shown_works(demo: str, tmp_path: Path) -> None:
+    python = [code.replace(ADDRESS, demo) for page in PAGES for code in blocks(page, "python")]
+    said = await typed(sys.executable, "-c", IN_TURN.format(codes=python), cwd=tmp_path)
+    assert len([one for one in said.split(END) if one.strip()]) == len(python), said
+    for page in PAGES:
+        for code in blocks(page, "sh"):
+            if code.startswith(NOT_HERE):
+                continue
+            said = await typed("bash", "-ec", code.replace(ADDRESS, demo), cwd=tmp_path)
+            assert '"error"' not in said, (page, code, said)
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    for english, chinese in (("README.md", "README.zh.md"), ("docs/start.md", "docs/start.zh.md")):
+        first = {line for code in blocks(english, "sh") for line in re.findall(r"^(?:gemgate|make) \w+", code, re.M)}
+        second = {line for code in blocks(chinese, "sh") for line in re.findall(r"^(?:gemgate|make) \w+", code, re.M)}
+        assert second <= first
+        assert {line for line in first if line.startswith("make")} <= second
+
+
+def test_the_first_screen_is_one_screen() -> None:
+    for page in PAGES[:2]:
+        first = (ROOT / page).read_text("utf-8").partition("\n---\n")[0]
+        assert len(first.splitlines()) <= 45
+
+
+def test_the_example_of_env_names_settings_that_exist() -> None:
+    named = re.findall(r"(?m)^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text())
+    known = {name.upper() for name in Settings.model_fields}
+    assert set(named) - known == {"REDIS_PASSWORD", "VNC_PW"}
+    assert len(named) == len(set(named))
+
+
+def test_the_example_of_env_can_be_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gemgate.settings import load
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    loaded = load()
+    assert loaded.settings.rate_limit_per_hour == 60
+    assert loaded.settings.cookie_source == "env"
+    assert loaded.origins["rate_limit_per_hour"] == ".env"
