@@ -21,6 +21,7 @@ from typing import Any
 
 from gemgate.settings import Settings
 from gemgate.simulator.remote import BlockingSimulator
+from tests.servers import free_port
 
 TOKEN = "a-token-that-the-fleet-shares"
 KEY, OTHER, LIMITED, ADMIN = "sk-main-0001", "sk-other-0002", "sk-limited-0003", "admin-key-0004"
@@ -51,6 +52,20 @@ class Process:
     def told(self) -> str:
         return self.log.read_text(errors="replace")
 
+    def wait_listening(self) -> None:
+        """Wait until it says where it listens."""
+        deadline = time.monotonic() + 60
+        while "gemgate listens on " not in (told := self.told()):
+            assert self.popen.poll() is None, f"{self.name} ended:\n{told}"
+            assert time.monotonic() < deadline, f"{self.name} does not listen:\n{told}"
+            time.sleep(0.05)
+        self.url = told.partition("gemgate listens on ")[2].split()[0].replace("0.0.0.0", "127.0.0.1")
+
+    def end(self, seconds: float = 40) -> int:
+        """SIGTERM, and its exit code."""
+        self.popen.terminate()
+        return self.popen.wait(seconds)
+
 
 @dataclass(slots=True)
 class RunningFleet:
@@ -62,6 +77,7 @@ class RunningFleet:
     accounts: Mapping[str, Sequence[str]]
     gateway: Process
     nodes: dict[str, Process] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
     launcher: Callable[[str], list[str]] = lambda name: []
 
     @property
@@ -69,7 +85,7 @@ class RunningFleet:
         return self.gateway.url
 
     def begin(self, name: str, **more: str) -> Process:
-        """Start a worker and wait until it says where it listens."""
+        """Start a worker."""
         place = self.folder / name
         place.mkdir(exist_ok=True)
         blobs = place / "blobs"
@@ -77,9 +93,17 @@ class RunningFleet:
             (self.folder / "blobs").mkdir(exist_ok=True)
             blobs.symlink_to(self.folder / "blobs")
         _write_accounts(place, self.sim, self.accounts[name])
+        # A worker keeps its port, as it does on a machine of its own: so it is the same one after a restart.
+        self.ports.setdefault(name, free_port())
+        more.setdefault("PORT", str(self.ports[name]))
         env = {**self.shared, "DATA_DIR": str(place), "GEMINI_WORKER_ID": name, **more}
         self.nodes[name] = start(["worker"], name, env, place, self.launcher(name))
         return self.nodes[name]
+
+    def restart(self, name: str) -> None:
+        """A worker again, after it was killed or ended."""
+        self.begin(name).wait_listening()
+        self.wait_healthy()
 
     def ask(self, method: str, path: str, body: Any = None, *, key: str = ADMIN, **headers: str) -> tuple[int, Any]:
         """Status and JSON of one request to the gateway."""
@@ -147,7 +171,7 @@ def clean_environment() -> dict[str, str]:
 def start(
     command: Sequence[str], name: str, env: Mapping[str, str], folder: Path, launcher: Sequence[str] = ()
 ) -> Process:
-    """A gemgate command, once it says where it listens."""
+    """A gemgate command that is starting."""
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         popen = subprocess.Popen(
@@ -158,14 +182,7 @@ def start(
             cwd=folder,
             env={**clean_environment(), "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **env},
         )
-    process = Process(name, popen, log)
-    deadline = time.monotonic() + 60
-    while "gemgate listens on " not in (told := process.told()):
-        assert popen.poll() is None, f"{name} ended:\n{told}"
-        assert time.monotonic() < deadline, f"{name} does not listen:\n{told}"
-        time.sleep(0.05)
-    process.url = told.partition("gemgate listens on ")[2].split()[0].replace("0.0.0.0", "127.0.0.1")
-    return process
+    return Process(name, popen, log)
 
 
 @contextmanager
@@ -201,6 +218,8 @@ def running_fleet(
     try:
         for name in accounts:
             fleet.begin(name)
+        for process in (gateway, *fleet.nodes.values()):
+            process.wait_listening()
         fleet.wait_healthy()
         yield fleet
     finally:

@@ -23,7 +23,7 @@ from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
 from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, GatewayError
 from gemgate.fetcher import GuardedFetcher, GuardedSender
 from gemgate.fleet.announcer import Announcer
 from gemgate.gateway import Gateway
@@ -455,7 +455,12 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
     async def renew() -> None:
         while True:
             await service.clock.sleep(LEASE_SECONDS / 3)
-            await roster.renew()
+            try:
+                async with asyncio.timeout(LEASE_SECONDS / 3):
+                    await roster.renew()
+            except (GatewayError, TimeoutError) as error:
+                # What we run, we go on running: nobody else can take it over without the database either.
+                service.observer.note(Fact("accounts.not_renewed", data={"why": str(error) or "no answer"}))
 
     async def probe() -> None:
         while True:

@@ -7,19 +7,28 @@ the second tells it anew (a fork).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Message, Reuse
 from gemgate.dialects import transcript
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, StorageDown
 from gemgate.pool import AccountPool
 from gemgate.ports import Caller, Clock, Conversation, ConversationStore, Thread
 from gemgate.prompting.fingerprint import chain, scope
 
 LEASE_SLACK = 60.0
+PATIENCE = 1.5
+"""Seconds that a call waits for the store. Without it a history is told anew, which costs less than an error."""
+AWAY = 2.0
+"""Seconds after which a store that was away is asked again."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -59,6 +68,18 @@ class Conversations:
         self._clock = clock
         self._lease_seconds = lease_seconds + LEASE_SLACK
         self._delete_after = delete_after
+        self._away_until = 0.0
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The store's answer; StorageDown soon, and at once while it is known to be away."""
+        if self._clock.monotonic() < self._away_until:
+            raise _away()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await question()
+        except (StorageDown, TimeoutError):
+            self._away_until = self._clock.monotonic() + AWAY
+            raise _away() from None
 
     async def plan(self, request: ChatRequest, card: ModelCard, caller: Caller) -> Plan:
         """Where this chat goes on. What is found is leased until `remember` or `release`."""
@@ -66,7 +87,8 @@ class Conversations:
         messages = request.messages
         named: Conversation | None = None
         if request.conversation_id:
-            named = await self.store.get(caller.tenant, request.conversation_id)
+            conversation_id = request.conversation_id
+            named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
             messages = self._with_stored(named, where, messages)
         names = chain(where, messages)
         plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
@@ -74,17 +96,22 @@ class Conversations:
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
-        found = await self.store.find(caller.tenant, names[:-1])
+        with contextlib.suppress(StorageDown):
+            await self._go_on(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+        return plan
+
+    async def _go_on(self, plan: Plan, found: Conversation | None) -> None:
+        """Lease the conversation in which the history stands, if nothing speaks against it."""
         if found is None:
-            return plan
+            return
+        names, messages = plan.names, plan.messages
         new = len(names) - 1 - names.index(found.tip)
         if any(message.role == "assistant" for message in messages[len(messages) - new :]):
             plan.reuse = "fork"  # the history was edited after the place we know
-        elif await self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds):
+        elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):
             plan.known, plan.new, plan.reuse = found, new, "hit"
         else:
             plan.reuse = "fork"  # somebody else goes on in it right now
-        return plan
 
     def _with_stored(
         self, named: Conversation | None, where: str, messages: tuple[Message, ...]
@@ -110,7 +137,10 @@ class Conversations:
         tenant: str,
         sentinel: str = "",
     ) -> None:
-        """The answer is given: from now on the history with it is known to stand in `thread`."""
+        """The answer is given: from now on the history with it is known to stand in `thread`.
+
+        A store that is away does not spoil the answer: the history will be told anew.
+        """
         now = self._clock.now()
         history = (*plan.messages, answer)
         named = bool(plan.conversation_id)
@@ -131,16 +161,22 @@ class Conversations:
             transcript=transcript.dump(history) if named else "",
             delete_at=now + self._delete_after if self._delete_after else 0.0,
         )
-        await self.store.save(conversation)
-        if previous is not None and previous.id != conversation.id:
-            await self.store.forget(previous.id)
         plan.known = None
+        with contextlib.suppress(StorageDown):
+            await self._ask(lambda: self.store.save(conversation))
+            if previous is not None and previous.id != conversation.id:
+                replaced = previous.id
+                await self._ask(lambda: self.store.forget(replaced))
 
     async def release(self, plan: Plan, *, lost: bool = False) -> None:
         """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
         if plan.known is None:
             return
         known, plan.known = plan.known, None
+        with contextlib.suppress(StorageDown):
+            await self._ask(lambda: self._let_go(known, plan.owner, lost=lost))
+
+    async def _let_go(self, known: Conversation, owner: str, *, lost: bool) -> None:
         if lost and not known.named:
             if self._delete_after and known.thread.cid:
                 # It still stands in the account's history and is ours to delete.
@@ -150,7 +186,7 @@ class Conversations:
         elif lost:
             await self.store.save(replace(known, tip=""))
         else:
-            await self.store.release(known.id, plan.owner)
+            await self.store.release(known.id, owner)
 
     async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
         """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
@@ -186,18 +222,18 @@ class Conversations:
         if not self._delete_after or not cid:
             return
         now = self._clock.now()
-        await self.store.save(
-            Conversation(
-                uuid.uuid4().hex,
-                tenant,
-                "",
-                0,
-                account,
-                identity,
-                "",
-                Thread((cid,)),
-                now,
-                now,
-                delete_at=now + self._delete_after,
-            )
+        due = now + self._delete_after
+        left = Conversation(
+            uuid.uuid4().hex, tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
         )
+        with contextlib.suppress(StorageDown):
+            await self._ask(lambda: self.store.save(left))
+
+
+def _away() -> StorageDown:
+    return StorageDown(
+        "The database that holds conversations is away; leave conversation_id out, or try again",
+        "保存对话的数据库不可用；请去掉 conversation_id 或稍后重试",
+        code="database_unavailable",
+        retry_after=5.0,
+    )

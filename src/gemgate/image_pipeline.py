@@ -34,6 +34,8 @@ from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, Imag
 
 CPU_SECONDS = 30.0
 LINK_SECONDS = 7 * 24 * 3600
+PATIENCE = 3.0
+"""Seconds that a finished picture waits for its entry in the gallery."""
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 
@@ -213,8 +215,21 @@ class ImagePipeline:
             note = "; ".join(part for part in (image.note, f"not stored: {error.en}") if part)
             return replace(image, name="", note=note)
         facts = Picture(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
-        await self._gallery.remember(facts)
+        if not await self._listed(facts, certainly=once):
+            image = replace(image, note="; ".join(part for part in (image.note, "not in the gallery") if part))
         return replace(image, url=self.url_of(image.name))
+
+    async def _listed(self, facts: Picture, *, certainly: bool) -> bool:
+        """Whether the gallery has it. A batch finds its pictures there again; others are worth more than the list."""
+        if certainly:
+            await self._gallery.remember(facts)
+            return True
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._gallery.remember(facts)
+        except (StorageDown, TimeoutError):
+            return False
+        return True
 
     async def stored_for(self, order: Order) -> GeneratedImage | None:
         """The picture that an earlier run stored under a batch task's name, or None."""

@@ -75,6 +75,7 @@ class Roster:
         self._addresses: dict[str, Address] = {}
         self._stored_addresses: dict[str, KeptCircuit] = {}
         self._lives: dict[str, tuple[SessionLife, ...]] = {}
+        self._renewed_at = clock.monotonic()
         self.joined: Callable[[Member], None] = lambda member: None
         self.parted: Callable[[Member], None] = lambda member: None
 
@@ -134,11 +135,19 @@ class Roster:
         return self._addresses[name]
 
     async def renew(self) -> None:
-        """Keep our leases, let go of what another node took, and take over what nobody runs any more."""
+        """Keep our leases, let go of what another node took, and take over what nobody runs any more.
+
+        After a time without the store nothing is taken over at first: the others could not renew theirs either.
+        """
         held = await self.store.renew(self._owner, LEASE_SECONDS)
+        now = self._clock.monotonic()
+        was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
+        self._renewed_at = now
         for member in self._pool.members:
             if member.name not in held:
                 await self._part(member)
+        if was_away:
+            return
         running = {member.name for member in self._pool.members}
         for kept in await self.store.all():
             if kept.name not in running and self._is_meant(kept):

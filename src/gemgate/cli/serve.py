@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from gemgate.simulator import Simulator
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
+from gemgate.web.notices import NoticingProtocol
 
 DRAIN_SECONDS = 30
 
@@ -92,6 +94,13 @@ class _Server(uvicorn.Server):
 
     leaving: Callable[[], Awaitable[None]] | None = None
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM has done its work when the server has ended: raised once more, it would kill us before we tidy up."""
+        with super().capture_signals():
+            yield
+            self._captured_signals[:] = [one for one in self._captured_signals if one != signal.SIGTERM]
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self.leaving is not None:
             await self.leaving()
@@ -110,7 +119,7 @@ async def answer(
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=NoticingProtocol,
             ws="none",
             lifespan="on",
             log_config=None,

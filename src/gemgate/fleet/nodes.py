@@ -50,6 +50,8 @@ class Tracked:
     avoid_until: float = 0.0
     cool_until: dict[Capability, float] = field(default_factory=dict)
     taken: int = 0
+    notices: bool = False
+    """It tells when a prompt goes out, and its word gets through to us."""
 
     @property
     def name(self) -> str:

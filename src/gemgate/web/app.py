@@ -40,6 +40,7 @@ from gemgate.web import (
 )
 from gemgate.web.access import Access
 from gemgate.web.door import Door, refused
+from gemgate.web.notices import Notices
 from gemgate.web.operation import BODIES
 from gemgate.web.reading import CallerLeft
 from gemgate.web.relay import nodes
@@ -89,6 +90,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
     origins: where each setting came from, for the page.
     """
     holder = _Holder()
+    notices = Notices()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -99,6 +101,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
             access = holder.access or Access(settings, running.keys, running.clock)
             holder.service, holder.access = running, access
             running.origins = origins or {}
+            running.observer.add(notices)
             running.run("keys", access.keybook.tend)
             yield
 
@@ -116,7 +119,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
     for part in PARTS:
         api.include_router(part.router)
     api.openapi = lambda: openapi_document(api)  # type: ignore[method-assign]
-    return Door(api, holder.get)
+    return Door(api, holder.get, notices)
 
 
 def openapi_document(api: FastAPI) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
 from gemgate.web import errors
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
+from gemgate.web.notices import Notices
 from gemgate.web.reading import CallerLeft
 from gemgate.web.streaming import internal_error
 
@@ -26,13 +27,13 @@ CLIENT_CLOSED = 499
 class Door:
     """Serves `app`; `house` is asked for at every request because it exists only while the app runs.
 
-    edge: nobody stands before it who may state who calls.
+    notices: of a node, whose gateway may state who calls; None at the edge, where nobody stands before it.
     """
 
-    def __init__(self, app: ASGIApp, house: Callable[[], tuple[House, Access]], *, edge: bool = False) -> None:
+    def __init__(self, app: ASGIApp, house: Callable[[], tuple[House, Access]], notices: Notices | None = None) -> None:
         self._app = app
         self._house = house
-        self._edge = edge
+        self._notices = notices
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,8 +44,9 @@ class Door:
         scope["gemgate.call"] = call
         app = self._app
         try:
-            if not self._edge and (stated := access.take_statement(scope)):
+            if self._notices is not None and (stated := access.take_statement(scope)):
                 call.request_id = stated.caller.request_id
+                self._notices.expect(call.request_id, scope)
         except GatewayError as error:
             app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
@@ -55,6 +57,8 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._notices is not None:
+                    self._notices.over(call.request_id)
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 headers["x-request-id"] = headers["request-id"] = call.request_id
                 for name, value in (*call.headers.items(), *cors.items()):
@@ -75,6 +79,8 @@ class Door:
                 raise
             call.note("request.crashed", why=type(error).__name__)
         finally:
+            if self._notices is not None:
+                self._notices.over(call.request_id)
             # Paths name pictures and files; only one that led nowhere helps to find out what was wrong.
             path = scope["path"][:200] if call.operation == "none" else ""
             call.note("request.done", operation=call.operation, status=status, seconds=call.seconds(), path=path)

@@ -13,10 +13,12 @@ import secrets
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from gemgate.errors import GatewayError, NotFound
+from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports import ClientKey, Clock, KeyStore, PageSession
 
 EVERY = 2.0
+PATIENCE = 4.0
+"""Seconds that the database may take."""
 SESSION_SECONDS = 24 * 3600.0
 USED_EVERY = 60.0
 """Seconds between two notes of a key's use, so that calls write nothing."""
@@ -71,7 +73,19 @@ class Keybook:
             await self._clock.sleep(EVERY)
 
     async def refresh(self) -> None:
-        """Read everything again."""
+        """Read everything again. StorageDown, also for a database that does not answer."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._read()
+        except TimeoutError:
+            raise StorageDown(
+                "The database does not answer; keys that are known still count",
+                "数据库无响应；已知的密钥仍然有效",
+                code="database_unavailable",
+                retry_after=5.0,
+            ) from None
+
+    async def _read(self) -> None:
         async with self._reading:
             keys = await self._store.keys()
             sessions = await self._store.sessions(self._clock.now())

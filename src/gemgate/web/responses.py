@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from gemgate.chat import Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, transcript, wire
 from gemgate.dialects.wire import Stamp
-from gemgate.errors import BadRequest, NotFound
+from gemgate.errors import BadRequest, NotFound, StorageDown
 from gemgate.ports import Caller, StoredResponse
 from gemgate.web.answering import Answer, admit, answers, stream, whole
 from gemgate.web.answers import json_response, large_json_response
@@ -24,6 +24,9 @@ from gemgate.web.operation import operation
 from gemgate.web.reading import beside_the_loop, read_body
 
 router = APIRouter()
+
+PATIENCE = 2.0
+"""Seconds that a finished answer waits until it is kept."""
 
 
 @operation(router, "POST", "/v1/responses", "responses.create", body=responses.ResponsesRequest)
@@ -64,7 +67,12 @@ async def _stored(
             fold.add(event)
             if isinstance(event, Ended):
                 written, told = await asyncio.to_thread(_texts, fold.reply(), stamp, body, model, history)
-                await call.service.responses.save(StoredResponse(stamp.id, caller.tenant, written, told, stamp.created))
+                stored = StoredResponse(stamp.id, caller.tenant, written, told, stamp.created)
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await call.service.responses.save(stored)
+                except (StorageDown, TimeoutError):
+                    call.note("response.not_kept")  # the answer is worth more than that it can be continued by its id
             yield event
 
 

@@ -214,6 +214,9 @@ def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
     arguments["prepare_threshold"] = None  # prepared statements fail behind a pooler that shares connections
     try:
+        from gemgate.stores.sql.letting_go import LettingGo  # noqa: PLC0415 - only where PostgreSQL is used
+
+        arguments["async_creator_fn"] = LettingGo.connect
         return create_async_engine(url, connect_args=arguments, **options)
     except ModuleNotFoundError:
         raise GatewayError(

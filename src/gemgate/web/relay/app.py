@@ -80,7 +80,7 @@ def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
     for part in PARTS:
         own.include_router(part.router)
     front.own = own
-    return Door(front, lambda: (edge, access), edge=True)
+    return Door(front, lambda: (edge, access))
 
 
 class Front:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import aiohttp
@@ -17,6 +20,7 @@ from yarl import URL
 
 from gemgate.errors import GatewayError
 from gemgate.web import edge
+from gemgate.web.notices import WANTED_HEADER
 from gemgate.web.reading import CallerLeft
 from gemgate.web.relay.body import Body
 
@@ -30,7 +34,12 @@ _HOP_BY_HOP = frozenset(
         *("transfer-encoding", "upgrade", "expect"),
     }
 )
-_OURS = frozenset((edge.TOKEN_HEADER, edge.CALLER_HEADER, "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"))
+_OURS = frozenset(
+    (
+        *(edge.TOKEN_HEADER, edge.CALLER_HEADER, WANTED_HEADER),
+        *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"),
+    )
+)
 _KEYS = frozenset(("authorization", "x-api-key", "x-goog-api-key"))
 KEY_SHOWN_TO_NODES = "edge"
 """Stands for a key that was checked here: nodes need to know that one came (it tells dialects apart), not which."""
@@ -41,7 +50,38 @@ class Unsent(Exception):
 
 
 class Broken(Exception):
-    """The connection ended, or was silent for too long, after the request may have been read."""
+    """The connection ended, or was silent for too long, after the request may have been read.
+
+    ended: by the node's side, which says that everything it had written before has been read here.
+    noticed: the node had told that the prompt goes out (`web.notices`).
+    """
+
+    def __init__(self, why: str, *, ended: bool = False, noticed: bool = True) -> None:
+        super().__init__(why)
+        self.ended = ended
+        self.noticed = noticed
+
+
+class _Sight:
+    """Where an answer leaves word whether a notice came before it; also of one that never comes."""
+
+    def __init__(self) -> None:
+        self.notice: asyncio.Future[bool] | None = None
+
+    @property
+    def noticed(self) -> bool:
+        return self.notice is not None and self.notice.done()
+
+
+_sight: ContextVar[_Sight] = ContextVar("gemgate_sight")
+
+
+class _Response(aiohttp.ClientResponse):
+    """aiohttp tells of an interim response by a future that is meant for `100 Continue`; here it is looked at."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        self._continue = _sight.get().notice = asyncio.get_running_loop().create_future()
+        return await super().start(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +112,7 @@ class Exchange:
     """An answer that is coming in."""
 
     head: Head
+    noticed: bool
     _response: aiohttp.ClientResponse
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -80,7 +121,7 @@ class Exchange:
             async for chunk in self._response.content.iter_any():
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise Broken(type(error).__name__) from None
+            raise Broken(type(error).__name__, ended=_ended(error)) from None
 
 
 class Hop:
@@ -91,6 +132,7 @@ class Hop:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, ttl_dns_cache=60),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence),
+            response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
@@ -120,6 +162,8 @@ class Hop:
         data = None
         if body is not None:
             data = await body.whole() if body.complete.is_set() else body.pieces()
+        sight = _Sight()
+        _sight.set(sight)
         try:
             response = await self._session.request(
                 scope["method"], url, headers=headers, data=data, allow_redirects=False
@@ -129,9 +173,9 @@ class Hop:
         except (aiohttp.ClientError, TimeoutError, ConnectionError, GatewayError, CallerLeft) as error:
             if body is not None and body.failure is not None:
                 raise body.failure from None
-            raise Broken(type(error).__name__) from None
+            raise Broken(type(error).__name__, ended=_ended(error), noticed=sight.noticed) from None
         try:
-            yield Exchange(_head(response), response)
+            yield Exchange(_head(response), sight.noticed, response)
         finally:
             # Also ends the call on the node, unless its answer has been read to the end.
             response.close()
@@ -150,11 +194,19 @@ class Hop:
         headers["x-forwarded-proto"] = stated.scheme
         headers["x-forwarded-host"] = connection.headers.get("host", "")
         headers[edge.TOKEN_HEADER] = self._token
+        headers[WANTED_HEADER] = "1"
         headers[edge.CALLER_HEADER] = edge.statement(stated)
         return headers
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _ended(error: BaseException) -> bool:
+    """Whether the node's side closed the connection; a silence, or a network that failed, says nothing."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError) or (
+        isinstance(error, aiohttp.ClientOSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+    )
 
 
 def _target(scope: Scope) -> str:

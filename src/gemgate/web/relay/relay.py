@@ -1,7 +1,8 @@
 """The story of a call through the gateway: who asks, what it is about, which node, and on to it.
 
 A call goes to another node only before its first byte has gone to the client, and only when it is certain that nothing
-was generated: the node was not reached, or it says so itself (ADR 5). Reads may be asked again.
+was generated: the node was not reached, it says so itself, or it died before it told that the prompt goes out (ADR 5).
+Reads may be asked again.
 """
 
 from __future__ import annotations
@@ -160,6 +161,7 @@ class Relay:
         try:
             async with self._hop.exchange(url, passage.request, stated, passage.body) as exchange:
                 self._fleet.reached(node)
+                self._note_notices(passage, node, exchange)
                 if self._moves(passage, exchange.head) and await self._keep_refusal(passage, node, wanted, exchange):
                     return last and await self._give_up(passage)
                 self._remember(passage, exchange.head, node)
@@ -176,10 +178,20 @@ class Relay:
                 await self._break_off(passage, node, str(error))
                 return True
             self._fleet.unreachable(node)
-            if passage.request.method in _READS and not last:
-                self._metrics.moved(node.name, "read again")
+            certain = self._never_sent(passage, node, error)
+            if (certain or passage.request.method in _READS) and not last:
+                self._metrics.moved(node.name, "lost before it was sent" if certain else "read again")
                 return False
-            raise _cut_off(node.name, str(error), certain=False) from None
+            raise _cut_off(node.name, str(error), certain=certain) from None
+
+    def _note_notices(self, passage: Passage, node: Tracked, exchange: Exchange) -> None:
+        """Whether notices come through from this node: an old version, or a proxy between us, may keep them back."""
+        if passage.asked.counted and exchange.head.status < 400:
+            node.notices = exchange.noticed
+
+    def _never_sent(self, passage: Passage, node: Tracked, error: Broken) -> bool:
+        """Whether the node died before the prompt went to Google: its notice would have come before its end."""
+        return passage.asked.counted and node.notices and error.ended and not error.noticed
 
     def _moves(self, passage: Passage, head: Head) -> bool:
         """Whether another node may do better: this one could not take the call, or does not know what it names.
