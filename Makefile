@@ -67,6 +67,8 @@ lock: $(UV) ## resolve the requirement locks again (versions and hashes, no host
 		pyproject.toml -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
 		--group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group clients-genai2 -o requirements/clients-genai2.txt
 
 .PHONY: help
 help: ## this list

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gemgate.simulator.commissions import commissioned
+from gemgate.simulator.obedient import obey, read
 from gemgate.simulator.paint import Painting
 from gemgate.simulator.refusals import wordings
 from gemgate.simulator.script import Answer, Prompt
@@ -39,8 +40,13 @@ def smaller(a: int, b: int) -> int:
 
 def demo(prompt: Prompt) -> Answer:
     """The answer to `prompt`, with thoughts when extended thinking was asked for."""
+    wanted = read(prompt)
+    if wanted.told:
+        prompt = replace(prompt, text=wanted.question)
     chinese = bool(_CHINESE.search(prompt.text))
     thoughts = _thoughts(prompt, chinese=chinese) if prompt.thinking else ""
+    if (spoken := obey(wanted)) is not None:
+        return Answer(spoken, thoughts=thoughts)
     paintings = commissioned(prompt, picture_sent=bool(pictures_among(prompt.files)))
     if paintings:
         return replace(_picture(prompt, paintings, chinese=chinese), thoughts=thoughts)

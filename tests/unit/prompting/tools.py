@@ -83,24 +83,25 @@ class Entry:
     allowed: tuple[str, ...]
 
 
-def filled(value: Any) -> Any:
+def filled(value: Any, word: str = SENTINEL) -> Any:
     """`%S%` is the right code word, `%W%` a wrong one, `%U%` the right one in capitals, `%5%` its first letters."""
     if isinstance(value, str):
-        for mark, word in (("%S%", SENTINEL), ("%W%", WRONG), ("%U%", SENTINEL.upper()), ("%5%", SENTINEL[:5])):
-            value = value.replace(mark, word)
+        for mark, meant in (("%S%", word), ("%W%", WRONG), ("%U%", word.upper()), ("%5%", word[:5])):
+            value = value.replace(mark, meant)
         return value
     if isinstance(value, list):
-        return [filled(inner) for inner in value]
+        return [filled(inner, word) for inner in value]
     if isinstance(value, dict):
-        return {key: filled(inner) for key, inner in value.items()}
+        return {key: filled(inner, word) for key, inner in value.items()}
     return value
 
 
-def corpus() -> list[Entry]:
+def corpus(word: str = SENTINEL) -> list[Entry]:
+    """All entries, with `word` as the code word."""
     entries = []
     for path in sorted(CORPUS.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            row = filled(json.loads(line))
+            row = filled(json.loads(line), word)
             expect, allowed = tuple(row["expect"]), tuple(row.get("allowed", ()))
             entries.append(Entry(row["id"], row["note"], row["output"], expect, allowed))
     return entries

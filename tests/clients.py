@@ -1,0 +1,89 @@
+"""Environments of clients that exclude those of .venv, made from `requirements/clients-*.txt` into `.clients/`.
+
+A judge is a pytest module under tests/judges that runs there, in a process of its own, and knows only an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+JUDGES = ROOT / "tests" / "judges"
+
+
+@pytest.fixture(scope="session")
+def genai2() -> Path:
+    """The Python of the environment with google-genai 2 and LangChain."""
+    return environment("clients-genai2")
+
+
+def environment(name: str) -> Path:
+    """The Python of `requirements/NAME.txt`, installed if it is not there; skipped by name where uv is missing."""
+    uv = ROOT / ".tools" / "bin" / "uv"
+    program = str(uv) if uv.exists() else shutil.which("uv") or pytest.skip("uv is not installed; `make install` does")
+    lock = ROOT / "requirements" / f"{name}.txt"
+    folder = ROOT / ".clients" / name
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f"{name}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        stamp = folder / ".ready"
+        if not stamp.exists() or stamp.read_text() != digest:
+            quiet = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(folder)}
+            for command in (
+                ["venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
+                ["pip", "sync", "--quiet", "--require-hashes", str(lock)],
+            ):
+                subprocess.run([program, *command], check=True, env=quiet, timeout=600)
+            stamp.write_text(digest)
+    return python
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a judge found: names of tests by outcome, and its whole report."""
+
+    passed: list[str]
+    failed: list[str]
+    skipped: list[str]
+    report: str
+
+
+async def judged(python: Path, judge: str, url: str, folder: Path, *options: str, **environ: str) -> Verdict:
+    """Run `tests/judges/JUDGE.py` against the gateway at `url`; `folder` is for its report."""
+    results = folder / "judge.xml"
+    process = await asyncio.create_subprocess_exec(
+        str(python),
+        *("-m", "pytest", f"{judge}.py", f"--junit-xml={results}", *options),
+        cwd=JUDGES,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "GEMGATE_URL": url, "NO_PROXY": "127.0.0.1", **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    report = output.decode(errors="replace")
+    if not results.exists():
+        pytest.fail(report)
+    found: dict[str, list[str]] = {"passed": [], "failed": [], "skipped": []}
+    for case in ElementTree.parse(results).iter("testcase"):  # our own file
+        kind = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
+        outcome = {"failure": "failed", "error": "failed"}.get(kind, kind)
+        found[outcome].append(f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}")
+    return Verdict(**found, report=report)

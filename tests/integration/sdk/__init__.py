@@ -1,0 +1,1 @@
+"""Official clients as judges: what they accept is right."""
