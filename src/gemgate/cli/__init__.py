@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gemgate.cli import ask, clean, diagnose, fleet, keeping, pictures, serve
+from gemgate.cli import ask, clean, diagnose, fleet, keeping, moving, pictures, serve
 from gemgate.version import __version__
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command(name="settings")(diagnose.show_settings)
 app.command()(diagnose.doctor)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
+app.command()(moving.migrate)
 
 
 def main() -> None:

@@ -136,7 +136,12 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
         url, blobs = database_url(settings), open_blobs(settings)
         manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: progress.advance(task))
     out.print(f"{_told(manifest)} restored", highlight=False, soft_wrap=True)
-    if locked := await _locked_accounts(settings):
+    database = await open_database(url)
+    try:
+        locked = await locked_accounts(settings, database)
+    finally:
+        await database.close()
+    if locked:
         err.print(
             f"[yellow]These accounts cannot be opened with the key in force: {', '.join(locked)}.[/yellow] Restore the "
             "key with --keys (or set COOKIE_KEYS to the old one), or sign them in again.",
@@ -145,12 +150,9 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
         )
 
 
-async def _locked_accounts(settings: Settings) -> list[str]:
+async def locked_accounts(settings: Settings, database: Database) -> list[str]:
+    """The accounts in a database that the keys in force do not open."""
     vault = open_vault(
         settings.cookie_keys.get_secret_value() if settings.cookie_keys else None, key_file(settings), settings.data_dir
     )
-    database = await open_database(database_url(settings))
-    try:
-        return [kept.name for kept in await SqlAccountStore(database, vault).all() if kept.trouble is not None]
-    finally:
-        await database.close()
+    return [kept.name for kept in await SqlAccountStore(database, vault).all() if kept.trouble is not None]

@@ -68,19 +68,19 @@ class Database:
         return self._engine.dialect.name == "sqlite"
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent view; nothing may be written."""
-        async with _gateway_errors(), self._reader.connect() as connection:
+    async def reading(self, seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
+        """One consistent view; nothing may be written. seconds: how long it may last; None for a copy of everything."""
+        async with _gateway_errors(seconds), self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed at the end, or rolled back by an exception."""
         if self._turn is None:
-            async with _gateway_errors(), self._writer.begin() as connection:
+            async with _gateway_errors(seconds), self._writer.begin() as connection:
                 yield connection
         else:
-            async with self._turn, _gateway_errors(), self._writer.begin() as connection:
+            async with self._turn, _gateway_errors(seconds), self._writer.begin() as connection:
                 yield connection
 
     async def lock(self, name: str) -> bool:
@@ -249,10 +249,10 @@ def _prepare_sqlite(engine: AsyncEngine, *, foreign_keys: bool) -> None:
 
 
 @asynccontextmanager
-async def _gateway_errors() -> AsyncIterator[None]:
+async def _gateway_errors(seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[None]:
     """What the world does to a database becomes StorageDown; our own mistakes stay what they are."""
     try:
-        async with asyncio.timeout(TRANSACTION_SECONDS) as bound:
+        async with asyncio.timeout(seconds) as bound:
             yield
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InterfaceError) and type(error) is not DatabaseError:

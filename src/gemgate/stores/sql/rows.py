@@ -35,7 +35,7 @@ def tables() -> list[Table]:
 
 async def pages(database: Database) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
     """All rows of one moment, table by table, `PAGE` at a time."""
-    async with database.reading() as connection:
+    async with database.reading(None) as connection:
         for table in tables():
             async with connection.stream(select(table)) as result:
                 async for part in result.mappings().partitions(PAGE):
@@ -65,7 +65,7 @@ async def copy(source: Database, target: Database, done: Callable[[int], None] =
     done: hears how many rows have been looked at.
     """
     new = 0
-    async with target.writing() as connection:
+    async with target.writing(None) as connection:
         async for name, rows in pages(source):
             new += await connection.run_sync(put, metadata.tables[name], rows)
             done(len(rows))
