@@ -346,6 +346,32 @@ class Gallery(Protocol):
     async def count(self) -> int: ...
 
 
+ChannelKind = Literal["webhook", "bark"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPlace:
+    """Somebody to alert. place: what may be shown of the address; url: "" when it cannot be opened."""
+
+    id: str
+    kind: ChannelKind
+    place: str
+    url: str = field(repr=False)
+    created_at: float
+
+
+class AlertPlaces(Protocol):
+    """Whom to alert, as set up on the page."""
+
+    async def all(self) -> Sequence[AlertPlace]: ...
+
+    async def add(self, kind: ChannelKind, url: str, now: float) -> AlertPlace: ...
+
+    async def remove(self, place_id: str) -> bool:
+        """Whether it was there."""
+        ...
+
+
 class Fetcher(Protocol):
     """Gets what a user's link points at, and nothing that is not public."""
 
