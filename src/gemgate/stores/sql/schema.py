@@ -187,8 +187,8 @@ alert_channel = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("place", Text, nullable=False, comment="What may be shown of the address: its host"),
-    Column("url", Text, nullable=False, comment="Sealed: who knows it can send there"),
+    Column("place", Text, nullable=False),
+    Column("url", Text, nullable=False, comment="Sealed"),
     Column("url_key", Text, nullable=False),
     Column("created_at", Double, nullable=False),
 )

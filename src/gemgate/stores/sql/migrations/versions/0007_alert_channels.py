@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("place", sa.Text, nullable=False),
-        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("url", sa.Text, nullable=False, comment="Sealed"),
         sa.Column("url_key", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
     )
