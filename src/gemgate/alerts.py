@@ -7,7 +7,7 @@ one not again within an hour, and a restart remembers from the audit what was to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -18,7 +18,7 @@ from gemgate.accounts import Capability
 from gemgate.errors import GatewayError
 from gemgate.member import Member
 from gemgate.pool import AccountPool
-from gemgate.ports import AlertPlaces, AuditLine, ChannelKind, Clock, Fact, Observer, Sender
+from gemgate.ports import AuditLine, Clock, Fact, Observer, Sender
 from gemgate.roster import Roster
 
 LOOK_EVERY = 2.0
@@ -38,12 +38,6 @@ Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon"]
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 _WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 _WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
-_TRIAL = (
-    "gemgate: a test",
-    "gemgate 测试",
-    "Alerts of gemgate arrive here",
-    "gemgate 的提醒会发送到这里",
-)
 _ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
 
 
@@ -74,7 +68,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is told. over: the trouble has ended; trial: somebody only wants to see whether it arrives."""
+    """What is told. over: the trouble has ended."""
 
     subject: Subject
     over: bool
@@ -85,13 +79,10 @@ class Alert:
     text: str
     text_zh: str
     until: float = 0.0
-    trial: bool = False
 
     @property
     def event(self) -> str:
-        """`account.needs_login`, `account.recovered`, `address.blocked`, ..., `test`."""
-        if self.trial:
-            return "test"
+        """`account.needs_login`, `account.recovered`, `address.blocked`, ..."""
         what = "account" if self.subject.account else "address"
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
@@ -119,7 +110,7 @@ class Webhook:
         return orjson.dumps(
             {
                 "event": alert.event,
-                "kind": "test" if alert.trial else alert.subject.kind,
+                "kind": alert.subject.kind,
                 "account": alert.subject.account or None,
                 "capability": alert.subject.capability or None,
                 "address": alert.subject.address or None,
@@ -155,22 +146,6 @@ class Bark:
         )
 
 
-CHANNELS: dict[ChannelKind, type[Webhook] | type[Bark]] = {"webhook": Webhook, "bark": Bark}
-
-
-def all_of(fixed: Sequence[Channel], places: AlertPlaces) -> Callable[[], Awaitable[Sequence[Channel]]]:
-    """Those of the settings, and those set up on the page; without the latter while the database is away."""
-
-    async def channels() -> Sequence[Channel]:
-        try:
-            stored = await places.all()
-        except GatewayError:
-            stored = ()
-        return [*fixed, *(CHANNELS[place.kind](place.url) for place in stored if place.url)]
-
-    return channels
-
-
 @dataclass(slots=True)
 class _Episode:
     """A subject's trouble from its beginning until it is over and told so."""
@@ -187,15 +162,13 @@ class _Episode:
 class Alerts:
     """`tend` looks, decides and tells until it is cancelled. It watches standings, not facts: a fact that was missed
     would leave an episode open for ever, and a look costs next to nothing.
-
-    channels: who is to be told, asked every time; while there is nobody, nothing counts as told.
     """
 
     def __init__(
         self,
         pool: AccountPool,
         roster: Roster,
-        channels: Callable[[], Awaitable[Sequence[Channel]]],
+        channels: Sequence[Channel],
         *,
         sender: Sender,
         node: str,
@@ -286,11 +259,8 @@ class Alerts:
             del self._episodes[subject]
 
     async def _tell(self, episode: _Episode, *, over: bool) -> None:
-        channels = await self._channels()
-        if not channels:
-            return
         alert = _alert(episode.trouble, over=over, at=self._clock.now(), node=self._node)
-        taken = await asyncio.gather(*(self._sent(channel, alert) for channel in channels))
+        taken = await asyncio.gather(*(self._sent(channel, alert) for channel in self._channels))
         now = self._clock.now()
         if not any(taken):
             episode.not_before = now + AFTER_FAILURE
@@ -311,28 +281,18 @@ class Alerts:
         for pause in (0.0, *RETRIES):
             if pause:
                 await self._clock.sleep(pause)
-            if not (why := await self._posted(channel, alert)):
+            try:
+                headers = {"content-type": "application/json; charset=utf-8", "user-agent": "gemgate"}
+                status = await self._sender.post(channel.url, channel.body(alert), headers)
+            except GatewayError as error:
+                why = error.kind
+                continue
+            if 200 <= status < 300:
                 self._observer.note(Fact("alert.sent", data=data))
                 return True
+            why = f"HTTP {status}"
         self._observer.note(Fact("alert.failed", data={**data, "why": why}))
         return False
-
-    async def try_out(self) -> list[tuple[Channel, str]]:
-        """Send every channel a test, once; beside each why it was not taken, "" when it was."""
-        now = self._clock.now()
-        alert = Alert(Subject("needs_login"), False, now, self._node, *_TRIAL, trial=True)
-        channels = await self._channels()
-        reasons = await asyncio.gather(*(self._posted(channel, alert) for channel in channels))
-        return list(zip(channels, reasons, strict=True))
-
-    async def _posted(self, channel: Channel, alert: Alert) -> str:
-        """Send once; why it was not taken, "" when it was."""
-        try:
-            headers = {"content-type": "application/json; charset=utf-8", "user-agent": "gemgate"}
-            status = await self._sender.post(channel.url, channel.body(alert), headers)
-        except GatewayError as error:
-            return error.kind
-        return "" if 200 <= status < 300 else f"HTTP {status}"
 
     # What a restart remembers
 

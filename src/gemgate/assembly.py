@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from gemgate import telemetry, thumbnails
 from gemgate.accounts import Offer
-from gemgate.alerts import Alerts, Bark, Channel, Webhook, all_of
+from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
 from gemgate.cookies import accounts_file
@@ -57,7 +57,6 @@ from gemgate.stores import blobs, ownership
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.alert_channels import SqlAlertChannels
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.database import database_url as parsed_url
@@ -110,8 +109,6 @@ class Service:
     keys: SqlKeyStore
     thumbnails: Thumbnails
     jobs: Jobs
-    alerts: Alerts
-    alert_places: SqlAlertChannels
     responses: SqlResponseStore
     uploads: ResumableUploads
     link_key: bytes | None
@@ -241,6 +238,8 @@ async def _opened(
         default_proxy=settings.proxy_url,
     )
     store = open_blobs(settings)
+    if isinstance(store, SpoolingBlobStore):
+        await store.recall()
     files = SqlFileStore(database, store, clock)
     gallery = SqlGallery(database)
     link_key = link_key_of(settings)
@@ -303,16 +302,6 @@ async def _opened(
         settings.concurrency,
         settings.default_image_model,
     )
-    alert_places = SqlAlertChannels(database, vault)
-    alerts = Alerts(
-        pool,
-        roster,
-        all_of(alert_channels(settings), alert_places),
-        sender=GuardedSender(allowed=lambda _: True),  # the operator's own addresses may be private ones
-        node=settings.gemini_worker_id,
-        clock=clock,
-        observer=observer,
-    )
     service = Service(
         settings=settings,
         gateway=gateway,
@@ -325,8 +314,6 @@ async def _opened(
         keys=SqlKeyStore(database),
         thumbnails=Thumbnails(store),
         jobs=jobs,
-        alerts=alerts,
-        alert_places=alert_places,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         link_key=link_key,
@@ -342,8 +329,12 @@ async def _opened(
         _run_accounts(service, resident=resident)
         await roster.start(seeds, own=resident)
         _run_upkeep(service)
-        if resident:
+        if resident and (channels := alert_channels(settings)):
+            sender = GuardedSender(allowed=lambda _: True)  # the operator's own addresses may be private ones
+            node = settings.gemini_worker_id
+            alerts = Alerts(pool, roster, channels, sender=sender, node=node, clock=clock, observer=observer)
             service.run("alerts", alerts.tend)
+        if resident:
             service.run("jobs", jobs.worker.work)
             service.run("batch closing", jobs.closer.tend)
             service.run("webhooks", jobs.herald.tend)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from gemgate.catalog import ModelCard
-from gemgate.chat import ChatRequest, Message, Reuse
+from gemgate.chat import ChatRequest, File, Image, Message, Reuse
 from gemgate.dialects import transcript
 from gemgate.errors import GatewayError, StorageDown
+from gemgate.files import Inline
 from gemgate.pool import AccountPool
 from gemgate.ports import Caller, Clock, Conversation, ConversationStore, Thread
 from gemgate.prompting.fingerprint import chain, scope
@@ -27,6 +28,8 @@ PATIENCE = 1.5
 """Seconds that a call waits for the store. Without it a history is told anew, which costs less than an error."""
 AWAY = 2.0
 """Seconds after which a store that was away is asked again."""
+HEAVY = 500_000
+"""Bytes of files beyond which they are hashed in a thread."""
 
 T = TypeVar("T")
 
@@ -58,6 +61,13 @@ class Plan:
         return self.messages[len(self.messages) - self.new :]
 
 
+async def _beside(messages: Iterable[Message], work: Callable[[], T]) -> T:
+    """The result of `work` on messages; from a thread when large files are among them, so that the loop goes on."""
+    sources = [part.source for message in messages for part in message.parts if isinstance(part, Image | File)]
+    heavy = sum(len(source.data) for source in sources if isinstance(source, Inline)) > HEAVY
+    return await asyncio.to_thread(work) if heavy else work()
+
+
 class Conversations:
     """`delete_after` seconds of rest a conversation is deleted at Google; None keeps it (HISTORY)."""
 
@@ -69,12 +79,6 @@ class Conversations:
         self._lease_seconds = lease_seconds + LEASE_SLACK
         self._delete_after = delete_after
         self._away_until = 0.0
-        self._under_way: set[str] = set()
-
-    @property
-    def under_way(self) -> int:
-        """Chats that are being answered right now."""
-        return len(self._under_way)
 
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """The store's answer; StorageDown soon, and at once while it is known to be away."""
@@ -95,11 +99,10 @@ class Conversations:
         if request.conversation_id:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
-            messages = self._with_stored(named, where, messages)
-        names = chain(where, messages)
+            messages = await _beside(messages, lambda: self._with_stored(named, where, request.messages))
+        names = await _beside(messages, lambda: chain(where, messages))
         plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
         plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
-        self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
@@ -152,10 +155,12 @@ class Conversations:
         history = (*plan.messages, answer)
         named = bool(plan.conversation_id)
         previous = plan.known
+        tip = (await _beside(history, lambda: chain(plan.scope, history)))[-1]
+        told = await _beside(history, lambda: transcript.dump(history)) if named else ""
         conversation = Conversation(
             id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
             tenant=tenant,
-            tip=chain(plan.scope, history)[-1],
+            tip=tip,
             length=len(history),
             account=account,
             identity=identity,
@@ -165,7 +170,7 @@ class Conversations:
             updated_at=now,
             sentinel=sentinel,
             named=named,
-            transcript=transcript.dump(history) if named else "",
+            transcript=told,
             delete_at=now + self._delete_after if self._delete_after else 0.0,
         )
         plan.known = None
@@ -177,7 +182,6 @@ class Conversations:
 
     async def release(self, plan: Plan, *, lost: bool = False) -> None:
         """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
-        self._under_way.discard(plan.owner)
         if plan.known is None:
             return
         known, plan.known = plan.known, None

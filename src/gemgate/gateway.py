@@ -61,7 +61,7 @@ from gemgate.ports import (
 )
 from gemgate.prompting import structured_output, tokens, tool_calls, turns
 from gemgate.prompting.compose import Composed, compose
-from gemgate.prompting.picture import picture_hints, picture_prompt
+from gemgate.prompting.picture import picture_prompt
 from gemgate.prompting.stops import StopFilter
 
 Data = dict[str, str | int | float | bool | None]
@@ -173,7 +173,8 @@ class Gateway:
     ) -> list[GeneratedImage | GatewayError]:
         """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
 
-        When none succeeded the first error is raised: then there is nothing to deliver. `done` hears of each at once.
+        When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
+        again has to know. `done` hears of each result at once.
         """
         uploads = await self._attachments.load(request.references, admission.caller.tenant, pictures_only=True)
 
@@ -189,9 +190,9 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             making = [group.create_task(one()) for _ in range(request.n)]
         results = [task.result() for task in making]
-        if all(isinstance(result, GatewayError) for result in results):
-            assert isinstance(results[0], GatewayError)
-            raise results[0]
+        errors = [result for result in results if isinstance(result, GatewayError)]
+        if len(errors) == len(results):
+            raise min(errors, key=lambda error: error.generated == "no")
         return results
 
     async def generate_image(
@@ -376,9 +377,8 @@ class _ChatAnswer:
     async def _material(self, continued: bool, limit: int) -> Material:
         """What is new to the conversation, or everything."""
         turn = self._turn
-        hints = picture_hints(self._request.images) if self._request.images else ""
         if continued:
-            told = "\n\n".join(filter(None, (structured_output.instructions(self._request.response_format), hints)))
+            told = structured_output.instructions(self._request.response_format)
             composed = compose(
                 self._plan.tail,
                 instructions=told,
@@ -388,8 +388,7 @@ class _ChatAnswer:
                 limit=limit,
             )
         else:
-            told = "\n\n".join(filter(None, (turn.instructions, hints)))
-            composed = compose(self._plan.messages, instructions=told, sentinel=turn.sentinel, limit=limit)
+            composed = compose(self._plan.messages, instructions=turn.instructions, sentinel=turn.sentinel, limit=limit)
         return await self._loaded(composed)
 
     async def _loaded(self, composed: Composed) -> Material:

@@ -212,8 +212,9 @@ class ImagePipeline:
                     return first
                 image = replace(image, name=_name(order.prompt, moment, secrets.token_hex(3), worked.header.extension))
         except StorageDown as error:
-            note = "; ".join(part for part in (image.note, f"not stored: {error.en}") if part)
-            return replace(image, name="", note=note)
+            return replace(_noted(image, f"not stored: {error.en}"), name="")
+        if self._store.waits("images/" + image.name):
+            image = _noted(image, "the picture store is away: the picture waits on the gateway and is moved later")
         facts = Picture(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
         if not await self._listed(facts, certainly=once):
             image = replace(image, note="; ".join(part for part in (image.note, "not in the gallery") if part))
@@ -278,6 +279,10 @@ class ImagePipeline:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _noted(image: GeneratedImage, note: str) -> GeneratedImage:
+    return replace(image, note="; ".join(part for part in (image.note, note) if part))
 
 
 def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:

@@ -266,8 +266,11 @@ class BlobStore(Protocol):
         """The whole object; NotFound."""
         ...
 
-    def chunks(self, key: str) -> AsyncIterator[bytes]:
-        """The object piece by piece; NotFound before the first."""
+    def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to `end`, which is not included, piece by piece; NotFound before the first.
+
+        0 <= start < end <= size, and None is the size.
+        """
         ...
 
     async def stat(self, key: str) -> BlobFacts | None: ...
@@ -280,6 +283,10 @@ class BlobStore(Protocol):
 
     def url(self, key: str, seconds: int) -> str | None:
         """An address at which anybody can get the object for `seconds`; None when only we can serve it."""
+        ...
+
+    def waits(self, key: str) -> bool:
+        """Whether the object stands on this machine only, until a store that is away comes back."""
         ...
 
 
@@ -344,32 +351,6 @@ class Gallery(Protocol):
         ...
 
     async def count(self) -> int: ...
-
-
-ChannelKind = Literal["webhook", "bark"]
-
-
-@dataclass(frozen=True, slots=True)
-class AlertPlace:
-    """Somebody to alert. place: what may be shown of the address; url: "" when it cannot be opened."""
-
-    id: str
-    kind: ChannelKind
-    place: str
-    url: str = field(repr=False)
-    created_at: float
-
-
-class AlertPlaces(Protocol):
-    """Whom to alert, as set up on the page."""
-
-    async def all(self) -> Sequence[AlertPlace]: ...
-
-    async def add(self, kind: ChannelKind, url: str, now: float) -> AlertPlace: ...
-
-    async def remove(self, place_id: str) -> bool:
-        """Whether it was there."""
-        ...
 
 
 class Fetcher(Protocol):

@@ -255,6 +255,9 @@ class MemoryBlobs:
     def url(self, key: str, seconds: int) -> str | None:
         return None
 
+    def waits(self, key: str) -> bool:
+        return False
+
 
 class MemoryGallery:
     """A gallery that forgets with its process."""

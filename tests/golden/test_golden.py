@@ -19,7 +19,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import Broken
 from gemgate.prompting import turns
 from gemgate.prompting.compose import compose
-from tests.unit.dialects.events import ANSWERS, stamp
+from tests.unit.dialects.events import ANSWERS, sent, stamp
 
 HERE = Path(__file__).parent
 BODY = read(responses.ResponsesRequest, {"input": "hi", "reasoning": {"summary": "auto"}})
@@ -65,7 +65,7 @@ def test_a_stream_that_fails_is_written_to_the_byte(dialect: str) -> None:
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("dialect", WHOLES)
 def test_a_whole_answer_is_written_to_the_byte(dialect: str, answer: str) -> None:
-    text = json.dumps(WHOLES[dialect](ANSWERS[answer]), ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(sent(WHOLES[dialect](ANSWERS[answer])), ensure_ascii=False, indent=2) + "\n"
     agrees(HERE / dialect / f"{answer.replace(' ', '_')}.json", text.encode())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gemgate.accounts import Cookies
-from gemgate.alerts import Alerts, Bark, Webhook, all_of
+from gemgate.alerts import Alerts, Bark, Webhook
 from gemgate.errors import Blocked, SignedOut, Spent, StorageDown, Unreachable
 from gemgate.member import Member
 from gemgate.policy.lifetime import Forecast
@@ -21,13 +21,6 @@ from tests.unit.test_pool import House
 HOOK = Webhook("https://chat.example/hooks/SECRET-TOKEN")
 BARK = Bark("https://push.example/SECRET-KEY")
 DEAD = SignedOut("the session is dead", "会话已失效")
-
-
-class NoPlaces:
-    """Nobody was set up on the page."""
-
-    async def all(self) -> tuple[Any, ...]:
-        return ()
 
 
 class Posts:
@@ -85,7 +78,7 @@ class Scene:
         self.alerts = Alerts(
             house.pool,
             self.ledger,  # type: ignore[arg-type]
-            all_of(channels or (HOOK,), NoPlaces()),
+            channels or (HOOK,),
             sender=self.posts,
             node="node-1",
             clock=self.clock,

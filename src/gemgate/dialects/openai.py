@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gemgate.chat import ResponseFormat, Tool, ToolChoice
-from gemgate.dialects.wire import Body, Stamp, base64_text, image_facts, image_link, status_of
+from gemgate.dialects.wire import Base64, Body, Stamp, image_facts, image_link, status_of
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
 
@@ -189,7 +189,7 @@ def image_entry(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> dict[st
     if as_url or image.data is None:
         entry: dict[str, Any] = {"url": image_link(image, stamp)}
     else:
-        entry = {"b64_json": base64_text(image.data)}
+        entry = {"b64_json": Base64(image.data)}
     if image.prompt:
         entry["revised_prompt"] = image.prompt
     return entry | image_facts(image)

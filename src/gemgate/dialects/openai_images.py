@@ -14,7 +14,7 @@ from pydantic import Field
 
 from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, image_entry, image_options, unsupported
-from gemgate.dialects.wire import Body, Stamp, base64_text, inline_image, read, source_of_url, sse
+from gemgate.dialects.wire import Body, Stamp, inline_image, read, source_of_url, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source, Stored
 from gemgate.images import GeneratedImage, ImageRequest, SizePolicy
@@ -29,7 +29,8 @@ __all__ = [
     "read_edits_form",
     "read_generations",
     "write",
-    "write_events",
+    "write_event",
+    "write_failure",
 ]
 
 MAX_REFERENCES = 16
@@ -182,24 +183,24 @@ def write_usage(usage: Usage, image_tokens: int) -> dict[str, Any]:
 _FORMATS = {"image/jpeg": "jpeg", "image/webp": "webp"}
 
 
-def write_events(
-    images: Sequence[GeneratedImage], call: ImagesCall, stamp: Stamp, usage: Usage, *, image_tokens: int = 0
-) -> bytes:
-    """`stream: true`: the finished pictures as events, one each; there is nothing partial to show."""
+def write_event(
+    image: GeneratedImage, call: ImagesCall, stamp: Stamp, usage: Usage, *, image_tokens: int = 0
+) -> tuple[str, dict[str, Any]]:
+    """`stream: true`: name and data of the event of a finished picture; there is nothing partial to show."""
     kind = "image_edit.completed" if call.request.references else "image_generation.completed"
-    return b"".join(
-        sse(
-            {
-                "type": kind,
-                "b64_json": base64_text(image.data or b""),
-                "created_at": stamp.created,
-                "size": str(image.size),
-                "quality": call.request.options.quality or "auto",
-                "background": "auto",
-                "output_format": _FORMATS.get(image.mime, "png"),
-                "usage": write_usage(usage, image_tokens),
-            },
-            kind,
-        )
-        for image in images
-    )
+    event = {
+        "type": kind,
+        **image_entry(image, stamp, as_url=call.as_url),
+        "created_at": stamp.created,
+        "size": str(image.size),
+        "quality": call.request.options.quality or "auto",
+        "background": "auto",
+        "output_format": _FORMATS.get(image.mime, "png"),
+        "usage": write_usage(usage, image_tokens),
+    }
+    return kind, event
+
+
+def write_failure(error: GatewayError, language: str, request_id: str) -> bytes:
+    """The event of a picture that failed beside others; the SDK raises it."""
+    return sse({"type": "error", **envelope(error, language, request_id)[1]}, "error")

@@ -13,11 +13,12 @@ from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
 from gemgate.dialects.wire import (
+    Base64,
     Body,
     Stamp,
-    base64_text,
     image_facts,
     image_link,
+    inline,
     inline_image,
     rfc3339,
     status_of,
@@ -111,11 +112,11 @@ def write_images(
     return answer
 
 
-def picture(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> str:
+def picture(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> str | Base64:
     """A link, or a data URL; the other one when the wanted one cannot be had."""
     if as_url or image.data is None:
         return image_link(image, stamp)
-    return f"data:{image.mime};base64,{base64_text(image.data)}"
+    return inline(image)
 
 
 def read_cookies(body: CookiesRequest) -> tuple[Cookies, str | None]:

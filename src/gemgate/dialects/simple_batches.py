@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from gemgate.dialects.openai import ASPECTS, image_options
-from gemgate.dialects.wire import Body, Stamp, base64_text, image_facts, image_link, inline_image, rfc3339, sse
+from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, inline_image, rfc3339, sse
 from gemgate.errors import BadRequest
 from gemgate.files import Link, Source, Stored
 from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
@@ -263,7 +263,7 @@ def write_result(done: TaskDone, stamp: Stamp, *, as_base64: bool) -> dict[str, 
     """`{task_id, url}` or `{task_id, image}`, with the picture's facts."""
     result: dict[str, Any] = {"task_id": done.task_id}
     if as_base64 and done.image.data is not None:
-        result["image"] = f"data:{done.image.mime};base64,{base64_text(done.image.data)}"
+        result["image"] = inline(done.image)
     else:
         result["url"] = image_link(done.image, stamp)
     return {**result, "details": image_facts(done.image)}

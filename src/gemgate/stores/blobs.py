@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
@@ -49,9 +51,10 @@ class ObjectBlobStore:
         except (BaseError, OSError) as error:
             raise _down(error) from None
 
-    async def chunks(self, key: str) -> AsyncIterator[bytes]:
+    async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        options: Any = {"range": {"offset": start} if end is None else (start, end)} if start or end else None
         try:
-            result = await obstore.get_async(self._store, key)
+            result = await obstore.get_async(self._store, key, options=options)
             async for chunk in result.stream(CHUNK):
                 yield bytes(chunk)
         except (FileNotFoundError, ValueError):
@@ -101,89 +104,124 @@ class ObjectBlobStore:
             return None
         return obstore.sign(self._store, "GET", key, timedelta(seconds=seconds))
 
+    def waits(self, key: str) -> bool:
+        del key
+        return False
+
 
 class SpoolingBlobStore:
     """Puts into `primary`; what it cannot take now waits in the `spool` folder and is served from there.
 
-    `drain` moves it over once the primary is back; a background loop calls it.
+    While the primary is away everything new goes to the spool at once, so that nobody waits for its time-outs. `recall`
+    finds what an earlier process left there; `drain`, called by a background loop, moves it once the primary is back.
     """
 
     def __init__(self, primary: ObjectBlobStore, spool: ObjectBlobStore) -> None:
         self._primary = primary
         self._spool = spool
         self._spooled: dict[str, str] = {}
-        self.waiting = 0
+        self._away = False
+        self._moving = asyncio.Lock()
+        """Held while one object moves, and while one that waits is written anew or deleted."""
+
+    @property
+    def waiting(self) -> int:
+        """Objects in the spool."""
+        return len(self._spooled)
+
+    async def recall(self) -> None:
+        """Know again what an earlier process left in the spool; before anything is served."""
+        async for facts in self._spool.list(""):
+            self._spooled.setdefault(facts.key, mime_of(facts.key))
 
     async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
-        try:
-            return await self._primary.put(key, data, mime, replace=replace)
-        except StorageDown:
-            stored = await self._spool.put(key, data, mime, replace=replace)
-            self._spooled[key] = mime
-            self.waiting = len(self._spooled)
-            return stored
+        if key in self._spooled and not replace:
+            return False
+        if not self._away:
+            with contextlib.suppress(StorageDown):
+                stored = await self._primary.put(key, data, mime, replace=replace)
+                await self._forget(key)
+                return stored
+        stored = await self._spool.put(key, data, mime, replace=replace)
+        self._spooled[key], self._away = mime, True
+        return stored
 
     async def put_file(self, key: str, path: Path, mime: str) -> None:
-        try:
-            await self._primary.put_file(key, path, mime)
-        except StorageDown:
-            await self._spool.put_file(key, path, mime)
-            self._spooled[key] = mime
-            self.waiting = len(self._spooled)
+        if not self._away:
+            with contextlib.suppress(StorageDown):
+                await self._primary.put_file(key, path, mime)
+                return await self._forget(key)
+        await self._spool.put_file(key, path, mime)
+        self._spooled[key], self._away = mime, True
+        return None
 
-    def chunks(self, key: str) -> AsyncIterator[bytes]:
-        return (self._spool if key in self._spooled else self._primary).chunks(key)
+    async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        if key in self._spooled:
+            try:
+                async for piece in self._spool.chunks(key, start, end):
+                    yield piece
+                return
+            except NotFound:
+                pass  # moved meanwhile: it is said before the first piece
+        async for piece in self._primary.chunks(key, start, end):
+            yield piece
 
     async def get(self, key: str) -> Blob:
         if key in self._spooled:
-            return await self._spool.get(key)
+            with contextlib.suppress(NotFound):  # moved meanwhile
+                return await self._spool.get(key)
         return await self._primary.get(key)
 
     async def stat(self, key: str) -> BlobFacts | None:
-        if key in self._spooled:
-            return await self._spool.stat(key)
-        return await self._primary.stat(key)
+        facts = await self._spool.stat(key) if key in self._spooled else None
+        return facts or await self._primary.stat(key)
 
     async def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
-            self._spooled.pop(key, None)
-        await self._spool.delete(keys)
+            await self._forget(key)
         await self._primary.delete(keys)
 
     async def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
-        async for facts in self._primary.list(prefix):
+        async for facts in self._spool.list(prefix):
+            self._spooled.setdefault(facts.key, mime_of(facts.key))
             yield facts
+        async for facts in self._primary.list(prefix):
+            if facts.key not in self._spooled:
+                yield facts
 
     def url(self, key: str, seconds: int) -> str | None:
         return None if key in self._spooled else self._primary.url(key, seconds)
 
-    def spooled(self, key: str) -> bool:
-        """Whether an object waits for the primary store."""
+    def waits(self, key: str) -> bool:
         return key in self._spooled
 
     async def drain(self) -> int:
         """Move what waits to the primary store; how much was moved. Ends quietly while the primary is away."""
-        if not self._spooled:
-            await self._remember()
         moved = 0
-        for key, mime in tuple(self._spooled.items()):
-            try:
-                blob = await self._spool.get(key)
-                await self._primary.put(key, blob.data, mime)
-            except StorageDown:
-                break
-            except NotFound:
-                pass
-            await self._spool.delete([key])
-            self._spooled.pop(key, None)
-            moved += 1
-        self.waiting = len(self._spooled)
+        for key in tuple(self._spooled):
+            async with self._moving:
+                mime = self._spooled.get(key)
+                if mime is None:
+                    continue
+                with contextlib.suppress(NotFound):
+                    blob = await self._spool.get(key)
+                    try:
+                        await self._primary.put(key, blob.data, mime)
+                    except StorageDown:
+                        self._spooled[key] = self._spooled.pop(key)  # another one is tried first the next time
+                        return moved
+                    moved += 1
+                self._away = False
+                del self._spooled[key]
+                await self._spool.delete([key])
         return moved
 
-    async def _remember(self) -> None:
-        """What an earlier process left in the spool."""
-        async for facts in self._spool.list(""):
-            self._spooled[facts.key] = mime_of(facts.key)
+    async def _forget(self, key: str) -> None:
+        """What waits under this key waits no longer; from here on readers go to the primary store."""
+        if key in self._spooled:
+            async with self._moving:
+                self._spooled.pop(key, None)
+                await self._spool.delete([key])
 
 
 MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}

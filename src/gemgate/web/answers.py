@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from gemgate.dialects.wire import dumps
+from gemgate.dialects.wire import Base64, dumps
 
 LONG = 256_000
 """A string beyond this many characters is written in slices."""
@@ -20,10 +20,11 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 def large_json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
     """The same for answers that carry pictures as base64: never one big copy of all of them."""
-    return StreamingResponse(_paced(json_pieces(value)), headers=headers, media_type="application/json")
+    return StreamingResponse(paced(json_pieces(value)), headers=headers, media_type="application/json")
 
 
-async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces one by one; after a large one others have their turn."""
     for piece in pieces:
         yield piece
         if len(piece) >= LONG:
@@ -38,6 +39,10 @@ def json_pieces(value: Any) -> Iterator[bytes]:
         yield b'"'
         for at in range(0, len(value), LONG):
             yield dumps(value[at : at + LONG])[1:-1]
+        yield b'"'
+    elif isinstance(value, Base64):
+        yield b'"'
+        yield from value.pieces()
         yield b'"'
     elif isinstance(value, dict):
         yield b"{"
@@ -54,9 +59,18 @@ def json_pieces(value: Any) -> Iterator[bytes]:
         yield b"]"
 
 
+def sse_pieces(value: Any, event: str) -> Iterator[bytes]:
+    """A server-sent event of a JSON value in pieces."""
+    yield f"event: {event}\ndata: ".encode()
+    yield from json_pieces(value)
+    yield b"\n\n"
+
+
 def _has_long_string(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) > LONG
+    if isinstance(value, Base64):
+        return len(value.data) > LONG
     if isinstance(value, dict):
         return any(_has_long_string(inner) for inner in value.values())
     return isinstance(value, list | tuple) and any(_has_long_string(inner) for inner in value)

@@ -18,7 +18,6 @@ from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate.web import (
     accounts,
-    alerts,
     anthropic,
     batches,
     chat,
@@ -59,7 +58,6 @@ PARTS = (
     files,
     conversations,
     accounts,
-    alerts,
     gallery,
     keys,
     sessions,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
-from email.utils import formatdate
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from email.utils import formatdate, parsedate_to_datetime
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from gemgate.chat import Usage
 from gemgate.dialects import openai_images, simple, wire
@@ -16,16 +17,18 @@ from gemgate.dialects.simple import PicturesCall
 from gemgate.errors import GatewayError, NotFound, Unauthorized
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.policy import links
-from gemgate.ports import Blob, BlobFacts, Caller
+from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
 from gemgate.stores.blobs import mime_of
-from gemgate.web.answers import large_json_response
+from gemgate.web.answers import large_json_response, paced, sse_pieces
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
 from gemgate.web.reading import read_form, read_with, unless_gone
-from gemgate.web.streaming import HEADERS as STREAM_HEADERS
+from gemgate.web.streaming import HEARTBEAT_SECONDS, EventStream
 
 router = APIRouter()
+
+HEARTBEAT = b": still painting\n\n"
 
 
 @operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
@@ -77,19 +80,15 @@ async def generate_images(request: Request, caller: Caller) -> Response:
 
 async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
     call = call_of(request)
-    images, failures, _ = await _made(request, call, wanted.request, caller)
-    stamp = call.stamp("", request)
-    text = tokens.estimate(wanted.request.prompt)
-    shown = tokens.IMAGE_TOKENS * len(wanted.request.references)
-    usage = Usage(text + shown, tokens.IMAGE_TOKENS_OUT * len(images))
     if wanted.stream:
-        body = await asyncio.to_thread(openai_images.write_events, images, wanted, stamp, usage, image_tokens=shown)
-        return Response(body, headers=STREAM_HEADERS)
-    answer = await asyncio.to_thread(
-        openai_images.write,
+        events = _events(call, request, wanted, caller)
+        return EventStream(await unless_gone(request, anext(events)), events, {}, None)
+    images, failures, _ = await _made(request, call, wanted.request, caller)
+    shown, usage = _usage(wanted, len(images))
+    answer = openai_images.write(
         images,
         wanted,
-        stamp,
+        call.stamp("", request),
         usage,
         image_tokens=shown,
         failures=failures,
@@ -98,13 +97,57 @@ async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -
     return large_json_response(answer)
 
 
+def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
+    """Estimated tokens of the reference pictures, and of everything."""
+    shown = tokens.IMAGE_TOKENS * len(wanted.request.references)
+    return shown, Usage(tokens.estimate(wanted.request.prompt) + shown, tokens.IMAGE_TOKENS_OUT * made)
+
+
+async def _events(call: Call, request: Request, wanted: ImagesCall, caller: Caller) -> AsyncGenerator[bytes, None]:
+    """Each picture as soon as it is there, then what failed beside them; when nothing succeeds that is an error.
+
+    Heartbeats are written here: one between the pieces of a picture would end up inside it.
+    """
+    gateway, stamp = call.service.gateway, call.stamp("", request)
+    admission = await gateway.admit_images(wanted.request.model, caller)
+    call.admitted(admission.quota)
+    told: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
+    making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=told.put_nowait))
+    making.add_done_callback(lambda _: told.put_nowait(None))
+    failures: list[GatewayError] = []
+    begun = False
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS if begun else None):
+                    result = await told.get()
+            except TimeoutError:
+                yield HEARTBEAT
+                continue
+            if result is None:
+                break
+            if isinstance(result, GatewayError):
+                failures.append(result)
+                continue
+            begun = True
+            shown, usage = _usage(wanted, 1)
+            name, event = openai_images.write_event(result, wanted, stamp, usage, image_tokens=shown)
+            async for piece in paced(sse_pieces(event, name)):
+                yield piece
+        making.result()
+        for error in failures:
+            call.failed(error, in_band=True)
+            yield openai_images.write_failure(error, caller.language, call.request_id)
+    finally:
+        making.cancel()
+        await asyncio.wait({making})
+
+
 async def _simple_answer(request: Request, wanted: PicturesCall, caller: Caller) -> Response:
     call = call_of(request)
     images, failures, model = await _made(request, call, wanted.request, caller)
     stamp = call.stamp("", request)
-    answer = await asyncio.to_thread(
-        simple.write_images, images, wanted, stamp, model, failures=failures, language=caller.language
-    )
+    answer = simple.write_images(images, wanted, stamp, model, failures=failures, language=caller.language)
     return large_json_response(answer)
 
 
@@ -126,9 +169,6 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 FOREVER = "public, max-age=31536000, immutable"
 
 
-@operation(
-    router, "GET", "/images/{name:path}", "images.stored", level="open", produces="image/*", summary="A stored picture"
-)
 async def stored(request: Request, caller: Caller) -> Response:
     """Open on loopback, else with a client key or a signed link (decisions.md 12). Names never change their bytes."""
     call = call_of(request)
@@ -136,15 +176,29 @@ async def stored(request: Request, caller: Caller) -> Response:
     _check_link(request, call, caller)
     if not _NAME.fullmatch(name) or ".." in name:
         raise _no_picture(name)
-    store = call.service.blobs
-    facts = await store.stat("images/" + name)
+    store, key = call.service.blobs, "images/" + name
+    facts = await store.stat(key)
     if facts is None:
         raise _no_picture(name)
     headers = _headers(facts)
-    if request.headers.get("if-none-match", "").strip() in (headers["etag"], "*"):
+    if _is_known(request, facts, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    blob = await store.get("images/" + name)
-    return _ranged(request, blob, headers, mime_of(name))
+    status, start, end = _range(request, facts.size, headers["etag"])
+    if status == 416:
+        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{facts.size}"})
+    headers["content-length"] = str(end - start)
+    if status == 206:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{facts.size}"
+    if request.method == "HEAD":
+        return Response(None, status, headers, media_type=mime_of(name))
+    pieces = store.chunks(key, start, end)
+    return StreamingResponse(_behind(await anext(pieces, b""), pieces), status, headers, media_type=mime_of(name))
+
+
+operation(
+    router, "GET", "/images/{name:path}", "images.stored", level="open", produces="image/*", summary="A stored picture"
+)(stored)
+operation(router, "HEAD", "/images/{name:path}", "images.stored", level="open", documented=False)(stored)
 
 
 def _check_link(request: Request, call: Call, caller: Caller) -> None:
@@ -177,18 +231,31 @@ def _headers(facts: BlobFacts) -> dict[str, str]:
     }
 
 
-def _ranged(request: Request, blob: Blob, headers: dict[str, str], mime: str) -> Response:
-    """The whole picture, or the one range that was asked for."""
-    size = len(blob.data)
+def _is_known(request: Request, facts: BlobFacts, etag: str) -> bool:
+    """Whether the caller has these very bytes (RFC 9110, 13.1)."""
+    if tags := request.headers.get("if-none-match"):
+        return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags.split(","))
+    try:
+        return parsedate_to_datetime(request.headers["if-modified-since"]).timestamp() >= int(facts.modified)
+    except (KeyError, ValueError):
+        return False
+
+
+def _range(request: Request, size: int, etag: str) -> tuple[int, int, int]:
+    """200, 206 or 416, and the bytes meant, the end not included. Several ranges get the whole, as RFC 9110 allows."""
     wanted = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if not wanted or request.headers.get("if-range", headers["etag"]) != headers["etag"]:
-        return Response(blob.data, headers=headers, media_type=mime)
+    if not wanted or request.headers.get("if-range", etag) != etag:
+        return 200, 0, size
     first, last = wanted.groups()
     if not first and not last:
-        return Response(blob.data, headers=headers, media_type=mime)
+        return 200, 0, size
     start = int(first) if first else max(0, size - int(last))
-    end = min(int(last), size - 1) if first and last else size - 1
-    if start > end:
-        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{size}"})
-    headers["content-range"] = f"bytes {start}-{end}/{size}"
-    return Response(blob.data[start : end + 1], 206, headers, media_type=mime)
+    end = min(int(last) + 1, size) if first and last else size
+    return (206, start, end) if start < end else (416, 0, 0)
+
+
+async def _behind(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """All pieces again; the first was read before anything was promised."""
+    yield first
+    async for piece in rest:
+        yield piece

@@ -99,15 +99,74 @@ async def test_pictures_of_the_service_stand_in_the_bucket_and_their_links_work(
 async def test_what_the_bucket_cannot_take_waits_in_a_folder_over_a_restart(s3: str, tmp_path: Path) -> None:
     away = bucket("http://127.0.0.1:9")
     spooling = SpoolingBlobStore(away, blobs.folder(tmp_path))
-    await spooling.put("images/x.png", b"late", "image/png")
+    await spooling.put("late/x.png", b"late", "image/png")
     assert spooling.waiting == 1
-    assert (await spooling.get("images/x.png")).data == b"late"
+    assert (await spooling.get("late/x.png")).data == b"late"
     again = SpoolingBlobStore(bucket(s3), blobs.folder(tmp_path))
+    await again.recall()
+    assert again.waits("late/x.png")
+    assert again.url("late/x.png", 60) is None
+    assert [facts.key async for facts in again.list("late")] == ["late/x.png"]
     assert await again.drain() == 1
+    assert not again.waits("late/x.png")
+    assert [facts.key async for facts in again.list("late")] == ["late/x.png"]
     assert again.waiting == 0
-    assert (await bucket(s3).get("images/x.png")).data == b"late"
+    assert (await bucket(s3).get("late/x.png")).data == b"late"
     with pytest.raises(NotFound):
-        await blobs.folder(tmp_path).get("images/x.png")
+        await blobs.folder(tmp_path).get("late/x.png")
+
+
+async def test_a_bucket_that_is_away_is_asked_once_until_it_is_back(s3: str, tmp_path: Path) -> None:
+    primary = bucket("http://127.0.0.1:9")
+    store = SpoolingBlobStore(primary, blobs.folder(tmp_path))
+    asked = 0
+    put = primary.put
+
+    async def counting(*given: Any, **more: Any) -> bool:
+        nonlocal asked
+        asked += 1
+        return await put(*given, **more)
+
+    primary.put = counting  # type: ignore[method-assign]
+    for number in range(3):
+        assert await store.put(f"away/{number}", b"data", "image/png")
+    assert asked == 1
+    assert not await store.put("away/1", b"other", "image/png", replace=False)
+    assert await store.drain() == 0
+    put = bucket(s3).put
+    assert await store.drain() == 3
+    assert await store.put("away/3", b"data", "image/png")
+    assert store.waiting == 0
+    assert [facts.key async for facts in bucket(s3).list("away/")] == [f"away/{number}" for number in range(4)]
+
+
+async def test_what_waits_can_be_deleted_and_written_anew(s3: str, tmp_path: Path) -> None:
+    store = SpoolingBlobStore(bucket("http://127.0.0.1:9"), blobs.folder(tmp_path))
+    await store.put("waits/a", b"1", "image/png")
+    await store.put("waits/a", b"2", "image/png")
+    await store.put("waits/b", b"3", "image/png")
+    assert b"".join([piece async for piece in store.chunks("waits/a")]) == b"2"
+    with contextlib.suppress(StorageDown):
+        await store.delete(["waits/b"])
+    assert store.waiting == 1
+    again = SpoolingBlobStore(bucket(s3), blobs.folder(tmp_path))
+    await again.recall()
+    assert await again.drain() == 1
+    assert (await again.get("waits/a")).data == b"2"
+    assert await again.stat("waits/b") is None
+
+
+@pytest.mark.parametrize("kind", ["bucket", "folder"])
+async def test_a_large_object_comes_whole_and_in_ranges(kind: str, s3: str, tmp_path: Path) -> None:
+    """Large enough for the bucket to take it in parts."""
+    store = bucket(s3) if kind == "bucket" else blobs.folder(tmp_path)
+    data = random.Random(7).randbytes(12_000_000)
+    assert await store.put("large.png", data, "image/png")
+    assert (await store.get("large.png")).data == data
+    for start, end in [(0, None), (0, 10), (5, 6), (11_999_990, None), (1_000_000, 9_000_000), (0, 12_000_000)]:
+        assert b"".join([piece async for piece in store.chunks("large.png", start, end)]) == data[start:end]
+    with pytest.raises(NotFound):
+        await anext(store.chunks("missing.png", 1, 2))
 
 
 @pytest.fixture

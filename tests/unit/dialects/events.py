@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -17,11 +18,16 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import Stamp
+from gemgate.dialects.wire import Stamp, dumps
 from gemgate.images import GeneratedImage
 
 HEX = "0123456789abcdef0123456789abcdef"
 CREATED = 1_795_255_200
+
+
+def sent(value: Any) -> Any:
+    """What a client reads of an answer."""
+    return json.loads(dumps(value))
 
 
 def stamp(prefix: str) -> Stamp:

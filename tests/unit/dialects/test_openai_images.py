@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import orjson
 import pytest
 from openai.types import ImageEditCompletedEvent, ImageGenCompletedEvent, ImagesResponse
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage
 from gemgate.files import Inline, Link, Stored
 from gemgate.images import ImageOptions, ImageRequest
-from tests.unit.dialects.events import image, stamp
+from tests.unit.dialects.events import image, sent, stamp
 
 PNG = Inline(b"abc", "image/png", "a.png")
 
@@ -165,6 +164,7 @@ USAGE = Usage(300, 258)
 
 def test_the_answer_has_openais_shape_and_the_facts_beside_it() -> None:
     body = openai_images.write([image(), image(None)], generate(), stamp(""), USAGE, image_tokens=258)
+    body = sent(body)
     ImagesResponse.model_validate(body)
     first, second = body["data"]
     assert base64.b64decode(first["b64_json"]) == image().data
@@ -183,6 +183,7 @@ def test_what_failed_stands_beside_what_succeeded() -> None:
     body = openai_images.write(
         [image()], generate(n=2), stamp(""), USAGE, failures=[NoImage("no", "没有")], language="zh"
     )
+    body = sent(body)
     ImagesResponse.model_validate(body)
     assert body["errors"][0]["message"] == "没有"
     assert body["errors"][0]["code"] == "no_image"
@@ -200,12 +201,10 @@ def test_what_failed_stands_beside_what_succeeded() -> None:
 )
 def test_streamed_pictures_are_completed_events(call: ImagesCall, model: Any) -> None:
     assert call.stream
-    body = openai_images.write_events([image(), image()], call, stamp(""), USAGE)
-    frames = body.split(b"\n\n")[:-1]
-    assert len(frames) == 2
-    for frame in frames:
-        name, data = frame.split(b"\n")
-        event = model.model_validate(orjson.loads(data.removeprefix(b"data: ")))
-        assert name.decode() == f"event: {event.type}"
+    name, data = openai_images.write_event(image(), call, stamp(""), USAGE)
+    event = model.model_validate(sent(data))
+    assert name == event.type
+    assert base64.b64decode(event.b64_json) == image().data
+    assert (event.width, event.sha256) == (2048, image().sha256)
     with pytest.raises(ValidationError):
         model.model_validate({})

@@ -29,7 +29,7 @@ from gemgate.dialects import responses
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, Broken, NotFound, RateLimited
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, HEX, answers, stamp
+from tests.unit.dialects.events import ANSWERS, HEX, answers, sent, stamp
 from tests.unit.dialects.offline import openai_client
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
@@ -90,10 +90,10 @@ def content(item: dict[str, Any]) -> tuple[str, str]:
 @given(events=answers())
 @settings(max_examples=200, deadline=None)
 def test_events_tell_what_the_whole_response_tells(events: list[Event]) -> None:
-    whole = responses.write(fold(events), stamp("resp_"), body_of(), "m")
+    whole = sent(responses.write(fold(events), stamp("resp_"), body_of(), "m"))
     Response.model_validate(whole)
     body, response = streamed(events)
-    assert response == whole
+    assert sent(response) == whole
     told = frames(body)
     assert [event["sequence_number"] for event in told] == list(range(len(told)))
     for event in told:

@@ -23,7 +23,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import MarkdownFlow, Stamp, base64_text, dumps, status_of
+from gemgate.dialects.wire import Base64, MarkdownFlow, Stamp, dumps, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 
 _REASONS = {
@@ -55,7 +55,7 @@ class PartWriter:
             case ToolCalled(call):
                 return {"functionCall": {"name": call.name, "args": json.loads(call.arguments), "id": call.id}}
             case ImageGenerated(image) if self._inline and image.data is not None:
-                return {"inlineData": {"mimeType": image.mime, "data": base64_text(image.data)}}
+                return {"inlineData": {"mimeType": image.mime, "data": Base64(image.data)}}
             case ImageGenerated(image):
                 return {"text": self._flow.image(image, self._stamp)}
 

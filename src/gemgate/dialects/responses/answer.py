@@ -24,7 +24,7 @@ from gemgate.chat import (
 )
 from gemgate.dialects.openai import error_code
 from gemgate.dialects.responses.request import ResponsesRequest, ToolBody
-from gemgate.dialects.wire import Stamp, base64_text, image_facts, image_markdown, status_of
+from gemgate.dialects.wire import Base64, Stamp, image_facts, image_markdown, status_of
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
 
@@ -176,7 +176,7 @@ def image_item(image: GeneratedImage, data: bytes, index: int, stamp: Stamp) -> 
         "id": item_id("ig", index, stamp),
         "type": "image_generation_call",
         "status": "completed",
-        "result": base64_text(data),
+        "result": Base64(data),
         "output_format": _FORMATS.get(image.mime, "png"),
         "size": str(image.size),
         "revised_prompt": image.prompt or None,

@@ -83,15 +83,12 @@ def _is_googles(url: str) -> bool:
 
 async def _get(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
     """One GET; its body, bounded, and its type."""
-    chunks: list[bytes] = []
-    size = 0
+    body = bytearray()
 
     def take(chunk: bytes) -> int:
-        nonlocal size
-        size += len(chunk)
-        if size > MAX_BYTES:
+        if len(body) + len(chunk) > MAX_BYTES:
             return 0  # fewer bytes than given: libcurl ends the transfer
-        chunks.append(chunk)
+        body.extend(chunk)
         return len(chunk)
 
     try:
@@ -101,7 +98,7 @@ async def _get(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
     if response.status_code != 200:
         raise _of_status(response.status_code, url)
     mime = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return b"".join(chunks), mime
+    return bytes(body), mime
 
 
 def _of_status(status: int, url: str) -> GatewayError:
