@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chat", "imaging")
+NAMES = ("chat", "hop", "imaging")
 
 
 def _present() -> list[str]:

@@ -120,21 +120,21 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(sim: RemoteSimulator) -> AsyncIterator[Gateway]:
-    """A gateway process that answers /health, with every limit off and the simulator's account."""
+async def gateway(sim: RemoteSimulator | None, command: str = "serve", **more: str) -> AsyncIterator[Gateway]:
+    """A process of ours that answers /health, with every limit off and the simulator's account."""
     with tempfile.TemporaryDirectory(prefix="gemgate-bench-") as name:
         folder = Path(name)
-        port = _free_port()
+        port = free_port()
         log = folder / "log"
         born = perf_counter()
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(str(Path(sys.executable).with_name("gemgate")), "serve"),
+                *(str(Path(sys.executable).with_name("gemgate")), command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=folder,
-                env={**clean_environment(), **NO_LIMITS, **_settings(sim, folder, port)},
+                env={**clean_environment(), **NO_LIMITS, **_settings(sim, folder, port), **more},
             )
         try:
             await _healthy(process, port)
@@ -148,16 +148,17 @@ async def gateway(sim: RemoteSimulator) -> AsyncIterator[Gateway]:
             await _ended(process)
 
 
-def _settings(sim: RemoteSimulator, folder: Path, port: int) -> dict[str, str]:
+def _settings(sim: RemoteSimulator | None, folder: Path, port: int) -> dict[str, str]:
+    place = {"DATA_DIR": str(folder / "data"), "XDG_CONFIG_HOME": str(folder / "config"), "PORT": str(port)}
+    if sim is None:
+        return place
     cookies = next(iter(sim.accounts.values()))
     return {
+        **place,
         "SECURE_1PSID": cookies["__Secure-1PSID"],
         "SECURE_1PSIDTS": cookies["__Secure-1PSIDTS"],
         "PROXY_URL": sim.proxy_url,
         "PROXY_CA_FILE": str(sim.ca_file),
-        "DATA_DIR": str(folder / "data"),
-        "XDG_CONFIG_HOME": str(folder / "config"),
-        "PORT": str(port),
     }
 
 
@@ -167,7 +168,7 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.upper() not in ours}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
