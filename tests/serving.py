@@ -65,7 +65,12 @@ async def served(
         sock.bind(("127.0.0.1", 0))
         sock.listen(512)
         config = uvicorn.Config(
-            create_app(settings, service), http="httptools", lifespan="on", log_config=None, access_log=False
+            create_app(settings, service),
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None

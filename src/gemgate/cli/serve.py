@@ -125,6 +125,7 @@ async def answer(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # the server believes any proxy on this machine; `Access` those of TRUSTED_PROXIES
             timeout_keep_alive=75,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )

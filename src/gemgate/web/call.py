@@ -63,7 +63,8 @@ class Call:
     def base_url(self, connection: HTTPConnection) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called."""
         public = self.house.settings.public_base_url
-        return public.rstrip("/") if public else f"{connection.url.scheme}://{connection.url.netloc}"
+        scheme = "https" if self.access.is_https(connection) else "http"
+        return public.rstrip("/") if public else f"{scheme}://{connection.url.netloc}"
 
     def admitted(self, quota: Quota) -> None:
         """Say in the headers what is left of the client's hour."""

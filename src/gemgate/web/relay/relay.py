@@ -21,6 +21,7 @@ from gemgate.fleet.nodes import Fleet, Tracked, Wanted
 from gemgate.ports import Caller, Limiter
 from gemgate.settings import Settings
 from gemgate.web import edge
+from gemgate.web.call import call_of
 from gemgate.web.reading import SMALL, CallerLeft
 from gemgate.web.relay import reading
 from gemgate.web.relay.body import Body
@@ -269,7 +270,9 @@ class Relay:
 
     def _scheme(self, request: Request) -> str:
         public = self._settings.public_base_url
-        return public.partition("://")[0] if public else request.url.scheme
+        if public:
+            return public.partition("://")[0]
+        return "https" if call_of(request).access.is_https(request) else "http"
 
 
 class Severed(Exception):
