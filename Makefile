@@ -36,6 +36,12 @@ check: install ## formatting, lint, types, floors
 
 	$(BIN)/python -m tools.docs check
 
+.PHONY: dist
+dist: install ## wheel and sdist in dist/, each installed into an empty environment and run there
+	rm -rf dist
+	$(BIN)/hatchling build -t sdist -t wheel
+	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py -m "soak or not soak" --dist-folder dist
+
 .PHONY: docs
 docs: install ## the documentation as a site, in site/
 	$(BIN)/python -m tools.docs site

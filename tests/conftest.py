@@ -15,6 +15,10 @@ from tests import leaks
 _LACKS = re.compile(r"is not installed|is missing|could not import")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--dist-folder", help="a wheel and an sdist that were built already (make dist)")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A machine that installs what the tests need must not pass because something is missing after all."""
