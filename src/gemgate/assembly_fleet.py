@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import make_url
 
 from gemgate.accounts import Offer
 from gemgate.assembly import Service, database_url, supervise
@@ -104,11 +104,11 @@ def _own_address(settings: Settings) -> str:
             return settings.host
     except ValueError:
         return settings.host
-    away = URL.create("x") if not settings.db_host else URL.create("x", host=settings.db_host)
+    away = make_url(registry_url(settings)).host or "192.0.2.1"
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             # Connecting a datagram socket sends nothing: it only asks the routing table.
-            probe.connect((away.host or "192.0.2.1", 9))
+            probe.connect((away, 9))
             return str(probe.getsockname()[0])
     except OSError:
         return "127.0.0.1"
