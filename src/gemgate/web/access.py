@@ -88,8 +88,10 @@ class Access:
             self._attempts.failed(network)
         if level == "admin" and not is_admin:
             raise self._not_admin(presented)
-        if level == "client" and key is None and not is_admin and (self._keys or presented.startswith(PREFIX)):
-            raise _no_key(presented)
+        if level == "client" and key is None and (self._keys or presented.startswith(PREFIX)):
+            known = session is not None or (is_admin and (self._admin or self._in_browser(connection, presented)))
+            if not known:
+                raise _no_key(presented)
         if isinstance(key, ClientKey) and key.operations and group_of(operation) not in ("", *key.operations):
             raise _not_allowed(key, group_of(operation))
         if session is not None and level != "open":
@@ -242,6 +244,14 @@ class Access:
         if _name_of(headers.get("host", "")) not in (*_LOCAL_NAMES, self._settings.host):
             return False
         return connection.scope["method"] in _SAFE or self._from_our_page(headers)
+
+    @staticmethod
+    def _in_browser(connection: HTTPConnection, presented: str) -> bool:
+        """Whether our own page asks, which has no key where this machine's pages are an admin's.
+
+        Programs bring a key wherever one is set: through a proxy on this machine everybody seems to be here.
+        """
+        return not presented and connection.headers.get("sec-fetch-site") in ("same-origin", "none")
 
     def _not_admin(self, presented: str) -> Unauthorized | Forbidden:
         if self._admin and not presented:

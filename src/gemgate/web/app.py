@@ -113,6 +113,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
     )

@@ -17,6 +17,7 @@ from gemgate.web import errors
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
 from gemgate.web.notices import Notices
+from gemgate.web.operation import methods_at
 from gemgate.web.reading import CallerLeft
 from gemgate.web.streaming import internal_error
 
@@ -96,6 +97,8 @@ async def refused(request: Request, error: Exception) -> Response:
             problem = error
         case HTTPException():
             problem = of_http(error, request.scope)
+            if error.status_code == 405:
+                call.headers["allow"] = ", ".join(methods_at(request.scope["path"]))
         case _:
             structlog.stdlib.get_logger("gemgate").exception(
                 "request.failed", request_id=call.request_id, exc_info=error

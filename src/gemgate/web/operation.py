@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
+from starlette.routing import compile_path
 
 from gemgate.ports import Caller
 from gemgate.web.access import Level
@@ -104,6 +105,11 @@ def operation(
         return endpoint
 
     return register
+
+
+def methods_at(path: str) -> list[str]:
+    """The methods that operations take at `path`."""
+    return sorted({entry.method for entry in OPERATIONS if compile_path(entry.path)[0].match(path)})
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -1,0 +1,278 @@
+"""What no client should send, sent to every route: a clean 4xx in the dialect of the route, and no generation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from gemgate.simulator import Simulator
+from gemgate.web.operation import OPERATIONS
+from tests.serving import Served, served, settings_for
+
+JSON = {"content-type": "application/json"}
+DEEP = b"[" * 100_000
+TRUNCATED = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nhalf a fi'
+
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+SURROGATE = b"""{"model": "x", "max_tokens": 1, "prompt": "\\ud800", "input": "\\ud800", "contents": "\\ud800",
+"messages": [{"role": "user", "content": "\\udfff"}]}"""
+WRONG_TYPES = b"""{"prompt": 1, "prompts": "x", "messages": {"a": 1}, "input": 7, "contents": 3, "model": [], "file": 5,
+"cookies": [], "name": {}, "url": 3, "input_file_id": 1, "key": [], "weight": "x"}"""
+MANY_PARTS = b"".join(b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nv\r\n' % n for n in range(500))
+
+BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
+    "empty": (b"", JSON),
+    "truncated": (b'{"prompt": "x", "messages": [{"role": "user", "con', JSON),
+    "not-utf8": (b'{"prompt": "\xff\xfe", "messages": []}', JSON),
+    "list": (b"[]", JSON),
+    "text": (b'"x"', JSON),
+    "null": (b"null", JSON),
+    "deep": (DEEP, JSON),
+    "deep-closed": (b'{"messages":' + b"[" * 5_000 + b"]" * 5_000 + b"}", JSON),
+    "deep-object": (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, JSON),
+    "surrogate": (SURROGATE, JSON),
+    "wrong-types": (WRONG_TYPES, JSON),
+    "wrong-elements": (b'{"prompts": [1], "messages": [1], "input": [1], "contents": [1], "max_tokens": "many"}', JSON),
+    "huge-number": (b'{"n": 1' + b"0" * 400 + b', "prompt": "x", "count": 1e999}', JSON),
+    "nan": (b'{"temperature": NaN, "messages": []}', JSON),
+    "gzip": (b"\x1f\x8b\x08\x00", {**JSON, "content-encoding": "gzip"}),
+    "form-without-boundary": (b"--x\r\n\r\n", {"content-type": "multipart/form-data"}),
+    "form-truncated": (TRUNCATED, FORM),
+    "form-garbage": (b"\x00\xff" * 500, FORM),
+    "form-bad-header": (b"--x\r\nContent-Disposition form-data\r\n\r\nx\r\n--x--\r\n", FORM),
+    "form-empty": (b"--x--\r\n", FORM),
+    "form-strange-boundary": (b"--x--\r\n", {"content-type": f'multipart/form-data; boundary="{"y" * 300}"'}),
+    "form-many-parts": (MANY_PARTS + b"--x--\r\n", FORM),
+}
+"""By name: a body, and the headers that come with it."""
+
+TAKES_NOTHING = re.compile(
+    r"/(cancel|pause|resume|retry|drain|\{action\}|test)$"
+    r"|/v1/batch/|\{upload_id\}|/api/cookies/"
+)
+"""Routes that do not look at a body, or whose place is looked for first."""
+
+IDS = ["..%2f..%2fetc%2fpasswd", "%2e%2e%2f", "%00", "a%0d%0aset-cookie:x=1", "%ff%fe", "x" * 3_000, "%F0%9F%9A%80",
+       "'%20or%201=1--",
+       "$(id)", "..%5c..%5cwindows", "%c0%ae%c0%ae/"]  # fmt: skip
+
+GOOGLE = re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$")
+SIMPLE = re.compile(r"/v1/(generate|generate-images|batch)(/|$)|(?!/v1/)")
+
+
+def dialect_of(path: str) -> str:
+    """Which dialect's error a path owes (api_contract.md 1), told again without looking at the code."""
+    if GOOGLE.match(path):
+        return "google"
+    if path.startswith("/v1/messages"):
+        return "anthropic"
+    return "simple" if SIMPLE.match(path) else "openai"
+
+
+def flaw(path: str, status: int, headers: Any, body: bytes) -> str:
+    """What is wrong with an error's answer; "" when it is as its dialect wants it."""
+    if not 400 <= status < 500:
+        return f"status {status}: {body[:120]!r}"
+    if not (headers.get("x-request-id") and headers["x-request-id"] == headers.get("request-id")):
+        return "no request id"
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return f"no JSON: {body[:120]!r}"
+    text = json.dumps(told)
+    if "Traceback" in text or "site-packages" in text or ".py" in text:
+        return f"it leaks: {text[:200]}"
+    if isinstance(told, list) and path.endswith(":streamGenerateContent"):
+        (told,) = told
+    error = told.get("error")
+    match dialect_of(path):
+        case "google":
+            good = isinstance(error, dict) and error.get("code") == status and {"message", "status"} <= error.keys()
+        case "anthropic":
+            good = told.get("type") == "error" and {"type", "message"} <= (error or {}).keys()
+        case "openai":
+            good = isinstance(error, dict) and {"message", "type", "param", "code"} <= error.keys()
+            # The edits' envelope follows the form of the body (decisions.md 17).
+            good = good or (path.startswith("/v1/images/edit") and isinstance(told.get("detail"), str))
+        case _:
+            good = isinstance(told.get("detail"), str) and bool(told["detail"])
+    return "" if good else f"not the dialect's shape: {text[:200]}"
+
+
+def filled(path: str) -> str:
+    """A route's path with harmless names in it."""
+    path = path.replace("{model:path}", "gemini-3-flash-preview").replace("{action}", "test")
+    return re.sub(r"\{[^}]+\}", "unknown1", path)
+
+
+@asynccontextmanager
+async def calling(
+    sim: Simulator, tmp_path: Path, **settings: Any
+) -> AsyncIterator[tuple[Served, aiohttp.ClientSession]]:
+    async with served(settings_for(sim, tmp_path, **settings)) as gate, aiohttp.ClientSession(gate.url) as session:
+        yield gate, session
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        yield simulator
+        assert simulator.record.generations == 0
+        assert not simulator.record.violations
+
+
+POSTED = sorted({(op.method, op.path) for op in OPERATIONS if op.method in ("POST", "PUT", "PATCH")})
+
+
+async def test_malformed_bodies_are_refused_on_every_route(sim: Simulator, tmp_path: Path) -> None:
+    wrong = []
+    asked = 0
+    async with calling(sim, tmp_path) as (_, session):
+        for method, template in POSTED:
+            path = filled(template)
+            for name, (body, headers) in BODIES.items():
+                async with session.request(method, path, data=body, headers=headers) as answer:
+                    text = await answer.read()
+                asked += 1
+                harmless = TAKES_NOTHING.search(template) or (template.endswith("/files") and "/upload/" in template)
+                if answer.status < 400 and harmless:
+                    continue  # nothing of the body counts there
+                if problem := flaw(path, answer.status, answer.headers, text):
+                    wrong.append(f"{method} {path} [{name}]: {problem}")
+    assert asked > 700
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_tricks_in_paths_lead_nowhere(sim: Simulator, tmp_path: Path) -> None:
+    wrong = []
+    (tmp_path / "secret.txt").write_text("secret")
+    async with calling(sim, tmp_path) as (gate, session):
+        templates = [
+            (op.method, op.path) for op in OPERATIONS if "{" in op.path and op.method in ("GET", "DELETE", "POST")
+        ]
+        paths = [(m, re.sub(r"\{[^}]+\}", trick, t)) for m, t in templates for trick in IDS]
+        paths += [
+            ("GET", f"/images/202611/20261121/{trick}secret.txt")
+            for trick in ("../../../", "..%2f..%2f..%2f", "%2e%2e/")
+        ]
+        paths += [
+            ("GET", path) for path in ("/%2e%2e/secret.txt", "//etc/passwd", "/v1//models/..", "/gemini/%00", "/v1/%ff")
+        ]
+        for method, path in paths:
+            url = URL(gate.url + path, encoded=True)
+            body = b"{}" if method == "POST" else None
+            async with session.request(method, url, data=body, allow_redirects=False) as answer:
+                text = await answer.read()
+            decoded = URL(gate.url + path, encoded=True).path
+            if method == "POST" and answer.status < 400 and TAKES_NOTHING.search(path):
+                continue
+            if problem := flaw(decoded, answer.status, answer.headers, text):
+                wrong.append(f"{method} {path[:90]}: {problem}")
+            assert b"root:" not in text
+            assert text != b"secret"
+            assert "set-cookie" not in answer.headers
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_unknown_routes_and_wrong_methods(sim: Simulator, tmp_path: Path) -> None:
+    unknown = [
+        "/v1/nothing", "/v1/chat", "/gemini/v1beta/nothing", "/v1beta/nothing", "/gemini",
+        "/upload/v1beta/nothing",
+        "/v1/messages/nothing", "/v1/batch/x/nothing", "/api/nothing", "/nothing", "/v1/images/nothing/x",
+    ]  # fmt: skip
+    wrong = []
+    async with calling(sim, tmp_path) as (_, session):
+        for path in unknown:
+            async with session.get(path) as answer:
+                problem = flaw(path, answer.status, answer.headers, await answer.read())
+                if problem or answer.status != 404:
+                    wrong.append(f"GET {path}: {answer.status} {problem}")
+        known: dict[str, set[str]] = {}
+        for op in OPERATIONS:
+            known.setdefault(op.path, set()).add(op.method)
+        for template, methods in known.items():
+            for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - methods:
+                path = filled(template)
+                async with session.request(method, path) as answer:
+                    problem = flaw(path, answer.status, answer.headers, await answer.read())
+                if answer.status == 405 and not answer.headers.get("allow"):
+                    problem = problem or "a 405 without Allow"
+                if problem or answer.status not in (404, 405):
+                    wrong.append(f"{method} {path}: {answer.status} {problem}")
+    assert not wrong, "\n".join(wrong)
+
+
+PRIVATE = [
+    "http://127.0.0.1/x.png", "http://localhost/x.png", "http://[::1]/x.png", "http://[::ffff:10.0.0.1]/x.png",
+    "http://169.254.169.254/latest/meta-data", "http://10.0.0.1/x", "http://192.168.1.1/x", "http://0x7f000001/x",
+    "http://2130706433/x", "http://0/x", "http://user:pass@example.com/x", "file:///etc/passwd", "ftp://example.com/x",
+    "gopher://127.0.0.1/x", "http://", "//127.0.0.1/x", "/etc/passwd", "javascript:alert(1)",
+]  # fmt: skip
+
+
+def links(url: str) -> list[tuple[str, dict[str, Any]]]:
+    """The URL at every place where a dialect takes one."""
+
+    def message(part: dict[str, Any]) -> dict[str, Any]:
+        return {"max_tokens": 5, "model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": [part]}]}
+
+    def responses(part: dict[str, Any]) -> dict[str, Any]:
+        return {"input": [{"role": "user", "content": [part]}]}
+
+    source = {"type": "url", "url": url}
+    return [
+        ("/v1/chat/completions", message({"type": "image_url", "image_url": {"url": url}})),
+        ("/v1/responses", responses({"type": "input_image", "image_url": url})),
+        ("/v1/responses", responses({"type": "input_file", "file_url": url})),
+        ("/v1/messages", message({"type": "image", "source": source})),
+        ("/v1/messages", message({"type": "document", "source": source})),
+        (
+            "/gemini/v1beta/models/gemini-3-flash-preview:generateContent",
+            {"contents": [{"parts": [{"fileData": {"fileUri": url, "mimeType": "image/png"}}]}]},
+        ),
+        ("/v1/images/edits", {"prompt": "x", "images": [{"image_url": url}]}),
+        ("/v1/images/edit", {"prompt": "x", "image": url}),
+        ("/v1/generate-images", {"prompt": "x", "image": url}),
+    ]
+
+
+async def test_links_to_places_that_are_not_public_are_refused_in_every_dialect(sim: Simulator, tmp_path: Path) -> None:
+    wrong = []
+    async with calling(sim, tmp_path) as (_, session):
+        for url in PRIVATE:
+            for path, body in links(url):
+                async with session.post(path, json=body) as answer:
+                    problem = flaw(path, answer.status, answer.headers, await answer.read())
+                if problem or answer.status not in (400, 403, 404):
+                    wrong.append(f"{path} {url}: {answer.status} {problem}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(sim: Simulator, tmp_path: Path) -> None:
+    wrong = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 50_000
+
+    async with calling(sim, tmp_path, max_body_mb=1) as (_, session):
+        for method, template in POSTED:
+            if TAKES_NOTHING.search(template) or "/files/" in template:
+                continue
+            path = filled(template)
+            for kind, headers in (("json", JSON), ("form", {"content-type": "multipart/form-data; boundary=x"})):
+                for data in (b" " * 1_100_000, endless()):
+                    async with session.request(method, path, data=data, headers=headers) as answer:
+                        problem = flaw(path, answer.status, answer.headers, await answer.read())
+                    takes_no_form = kind == "form" or template in ("/v1/files", "/upload")
+                    if problem or (answer.status != 413 and not (answer.status == 400 and takes_no_form)):
+                        wrong.append(f"{method} {path} [{kind}]: {answer.status} {problem}")
+    assert not wrong, "\n".join(wrong)
