@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from gemgate.errors import BadRequest, NotFound, UnsupportedMedia
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.imaging import Unfit, measure
+from gemgate.imaging.whole import is_cut
 from gemgate.member import Member
 from gemgate.ports import Clock, Fetcher, FileStore, Upload
 
@@ -65,7 +66,7 @@ class Attachments:
     def _type(self, found: Inline, picture: bool) -> str:
         """The type that the bytes themselves show; what is declared counts only where bytes show nothing."""
         try:
-            return measure(found.data, max_pixels=self._max_pixels).mime
+            mime = measure(found.data, max_pixels=self._max_pixels).mime
         except UnsupportedMedia:
             declared = found.mime or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
             if picture or declared.startswith("image/"):
@@ -78,6 +79,14 @@ class Attachments:
             return declared
         except Unfit as why:
             raise BadRequest(str(why), param="image", code="invalid_image") from None
+        if is_cut(found.data):
+            raise BadRequest(
+                "The picture is cut off: its file has no end; send it whole",
+                "图片不完整：文件缺少结尾，请发送完整的图片",
+                param="image",
+                code="invalid_image",
+            )
+        return mime
 
     async def send_up(self, member: Member, uploads: Sequence[Upload]) -> tuple[tuple[str, str], ...]:
         """(handle, name) of each file on this account, sent up where it is not there yet."""

@@ -193,6 +193,10 @@ async def test_the_simple_routes_answer_in_their_shapes(http: aiohttp.ClientSess
             async with http.post(path, json={"prompt": "redder", "image": image}) as answer:
                 assert list(await answer.json())[:2] == ["images", "model"]
     assert sim.record.calls[-1].files[0].data == png(16, 16)
+    several = [reference, base64.b64encode(png(8, 8)).decode()]
+    async with http.post("/v1/images/edit", json={"prompt": "both", "image": several}) as answer:
+        assert answer.status == 200
+    assert [file.data for file in sim.record.calls[-1].files] == [png(16, 16), png(8, 8)]
 
 
 async def test_openai_s_json_edit_takes_file_ids_and_data_urls(
@@ -223,6 +227,8 @@ REFUSED = [
     ("/v1/images/edit", {"prompt": "x", "image": "http://example.com/x.png"}, 400, "detail"),
     ("/v1/images/edit", {"prompt": "x", "image": "/etc/passwd"}, 400, "detail"),
     ("/v1/images/edit", {"prompt": "x", "image": base64.b64encode(b"GIF nonsense").decode()}, 400, "detail"),
+    ("/v1/images/edit", {"prompt": "x", "image": base64.b64encode(png(64, 64)[:900]).decode()}, 400, "detail"),
+    ("/v1/images/edit", {"prompt": "x", "image": [base64.b64encode(b"GIF nonsense").decode()]}, 400, "detail"),
     ("/v1/generate-images", {"prompt": "x", "count": 99}, 400, "detail"),
     ("/v1/generate-images", {"count": 1}, 400, "detail"),
 ]

@@ -5,41 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from gemgate.dialects.openai import ASPECTS, image_options
+from gemgate.dialects.simple import MAX_REFERENCES, Wishes, options_of
 from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, inline_image, rfc3339, sse
-from gemgate.errors import BadRequest
 from gemgate.files import Link, Source, Stored
-from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
+from gemgate.images import GeneratedImage, ImageOptions
 
 BatchStatus = Literal["queued", "processing", "paused", "completed", "failed", "cancelled"]
 
 MAX_PROMPTS = 10_000
-MAX_REFERENCES = 16
 PRIORITIES = 100
 
 Words = Annotated[str, Field(max_length=32_000)]
-
-
-class Wishes(Body):
-    """How pictures are wanted: for a whole batch, or for one item of it.
-
-    size: "1k", "2k", "4k", "1024x1536", a shape like "16:9", or "auto".
-    """
-
-    model: str | None = None
-    size: str | None = None
-    aspect: str | None = None
-    quality: str | None = None
-    size_policy: SizePolicy | None = None
-    resample: bool | None = None
-    remove_logo: bool | None = None
 
 
 class BatchItemBody(Wishes):
@@ -150,7 +132,7 @@ class BatchOrder:
 
 def read_batch(body: BatchImagesRequest) -> BatchOrder:
     """The order; BadRequest (from the wire model) for an empty one. Blank prompts fail when their turn comes."""
-    options = _options(body, ImageOptions(), "")
+    options = options_of(body, ImageOptions(), "")
     items = [BatchItem(prompt) for prompt in body.prompts or ()]
     items += [_item(item, options, f"items[{at}]") for at, item in enumerate(body.items or ())]
     hook = body.webhook
@@ -168,46 +150,9 @@ def read_batch(body: BatchImagesRequest) -> BatchOrder:
 
 
 def _item(body: BatchItemBody, common: ImageOptions, where: str) -> BatchItem:
-    options = _options(body, common, f"{where}.")
+    options = options_of(body, common, f"{where}.")
     references = tuple(_reference(text, f"{where}.references[{at}]") for at, text in enumerate(body.references))
     return BatchItem(body.prompt, body.model, None if options == common else options, references)
-
-
-_LONG_SIDES = {"1k": 1024, "2k": 2048, "4k": 4096}
-_SHAPE = re.compile(r"\d{1,2}:\d{1,2}")
-
-
-def _options(body: Wishes, common: ImageOptions, where: str) -> ImageOptions:
-    """The wishes of `body`; what it leaves open is as in `common`."""
-    named: dict[str, Any] = {}
-    size = (body.size or "").strip().lower()
-    if size in _LONG_SIDES:
-        named["long_side"] = _LONG_SIDES[size]
-    elif _SHAPE.fullmatch(size):
-        named["aspect"] = size
-    elif size:
-        try:
-            measured = image_options(size, None)
-        except BadRequest:
-            raise BadRequest(
-                f'{where}size must be "1k", "2k", "4k", WIDTHxHEIGHT, a shape like 16:9, or "auto"',
-                f'{where}size 必须是 "1k"、"2k"、"4k"、宽x高、16:9 之类的比例或 "auto"',
-                param=f"{where}size",
-            ) from None
-        named |= {"aspect": measured.aspect, "long_side": measured.long_side}
-    if body.aspect is not None:
-        if not _SHAPE.fullmatch(body.aspect):
-            shapes = ", ".join(ASPECTS)
-            raise BadRequest(
-                f"{where}aspect must be a shape such as {shapes}",
-                f"{where}aspect 必须是比例，例如 {shapes}",
-                param=f"{where}aspect",
-            )
-        named["aspect"] = body.aspect
-    for name in ("quality", "size_policy", "resample", "remove_logo"):
-        if (value := getattr(body, name)) is not None:
-            named[name] = value
-    return replace(common, **named)
 
 
 def _reference(text: str, where: str) -> Source:

@@ -198,6 +198,12 @@ def _decoded(text: str) -> bytes:
 
 def inline_image(text: str, param: str) -> Inline:
     """A picture given as base64, with or without a data: prefix; never an address or a path."""
+    if text.startswith(("http://", "https://", "file:")):
+        raise BadRequest(
+            f"{param} is base64 or a data: URL, never an address; links go into images[].image_url of /v1/images/edits",
+            f"{param} 应为 base64 或 data: URL，不能是链接；链接请使用 /v1/images/edits 的 images[].image_url",
+            param=param,
+        )
     if text[:5].lower() != "data:":
         return Inline(decode_base64(text, param))
     source = source_of_url(text, param)

@@ -19,3 +19,12 @@ def is_whole(data: bytes) -> bool:
     if data[:4] == b"RIFF":
         return len(data) >= int.from_bytes(data[4:8], "little") + 8
     return data.startswith(b"GIF8") and data.rstrip(b"\0")[-1:] == b";"
+
+
+def is_cut(data: bytes) -> bool:
+    """Whether the file certainly lacks its end; cameras and editors put things of their own behind it."""
+    if data.startswith(_PNG):
+        return b"IEND" not in data
+    if data.startswith(b"\xff\xd8\xff"):
+        return b"\xff\xd9" not in data
+    return data[:4] == b"RIFF" and len(data) < int.from_bytes(data[4:8], "little") + 8

@@ -38,6 +38,10 @@ def test_pictures_are_asked_for() -> None:
     assert call == simple.PicturesCall(ImageRequest("p", None, 2, (Inline(b"abc", "image/png"),), options), as_url=True)
     call = simple.read_images(read(simple.EditImageRequest, {"prompt": "p", "image": "YWJj"}))
     assert call.request.references == (Inline(b"abc"),)
+    body = {"prompt": "p", "n": 3, "image": ["YWJj", "data:image/png;base64,YWJj"], "size": "4k", "aspect": "16:9"}
+    call = simple.read_images(read(simple.GenerateImagesRequest, body))
+    assert call.request.references == (Inline(b"abc"), Inline(b"abc", "image/png"))
+    assert (call.request.n, call.request.options) == (3, ImageOptions("16:9", 4096))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,11 @@ def test_pictures_are_asked_for() -> None:
         (simple.GenerateImagesRequest, {"prompt": "x", "count": 0}, "count"),
         (simple.GenerateImagesRequest, {"prompt": "x", "count": 11}, "count"),
         (simple.GenerateImagesRequest, {"prompt": "x", "response_type": "b64_json"}, "response_type"),
+        (simple.GenerateImagesRequest, {"prompt": "x", "size": "large"}, "size"),
+        (simple.GenerateImagesRequest, {"prompt": "x", "aspect": "wide"}, "aspect"),
         (simple.EditImageRequest, {"prompt": "x"}, "image"),
+        (simple.EditImageRequest, {"prompt": "x", "image": []}, "image"),
+        (simple.EditImageRequest, {"prompt": "x", "image": ["YWJj"] * 17}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": ""}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": "http://example.com/a.png"}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": "data:text/plain;base64,YWJj"}, "image"),
