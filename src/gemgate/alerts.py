@@ -18,7 +18,7 @@ from gemgate.accounts import Capability
 from gemgate.errors import GatewayError
 from gemgate.member import Member
 from gemgate.pool import AccountPool
-from gemgate.ports import AuditLine, Clock, Fact, Observer, Sender
+from gemgate.ports import AlertChannel, AlertStore, AuditLine, Clock, Fact, Observer, Sender
 from gemgate.roster import Roster
 
 LOOK_EVERY = 2.0
@@ -34,7 +34,7 @@ RETRIES = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
 
-Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon"]
+Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "test"]
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 _WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 _WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
@@ -82,7 +82,9 @@ class Alert:
 
     @property
     def event(self) -> str:
-        """`account.needs_login`, `account.recovered`, `address.blocked`, ..."""
+        """`account.needs_login`, `account.recovered`, `address.blocked`, ...; `test` when somebody tries a channel."""
+        if self.subject.kind == "test":
+            return "test"
         what = "account" if self.subject.account else "address"
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
@@ -146,6 +148,21 @@ class Bark:
         )
 
 
+def channel_of(kept: AlertChannel) -> Channel:
+    return Bark(kept.url) if kept.kind == "bark" else Webhook(kept.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alert that was taken, as the audit remembers it. of: the capability or address it was about."""
+
+    at: float
+    account: str
+    kind: Kind
+    of: str
+    over: bool
+
+
 @dataclass(slots=True)
 class _Episode:
     """A subject's trouble from its beginning until it is over and told so."""
@@ -162,6 +179,8 @@ class _Episode:
 class Alerts:
     """`tend` looks, decides and tells until it is cancelled. It watches standings, not facts: a fact that was missed
     would leave an episode open for ever, and a look costs next to nothing.
+
+    channels: those of the settings; `store` has those that were set up on the page.
     """
 
     def __init__(
@@ -170,6 +189,7 @@ class Alerts:
         roster: Roster,
         channels: Sequence[Channel],
         *,
+        store: AlertStore | None = None,
         sender: Sender,
         node: str,
         clock: Clock,
@@ -177,7 +197,8 @@ class Alerts:
     ) -> None:
         self._pool = pool
         self._roster = roster
-        self._channels = channels
+        self._fixed = channels
+        self._store = store
         self._sender = sender
         self._node = node
         self._clock = clock
@@ -260,7 +281,7 @@ class Alerts:
 
     async def _tell(self, episode: _Episode, *, over: bool) -> None:
         alert = _alert(episode.trouble, over=over, at=self._clock.now(), node=self._node)
-        taken = await asyncio.gather(*(self._sent(channel, alert) for channel in self._channels))
+        taken = await asyncio.gather(*(self._sent(channel, alert) for channel in await self._channels()))
         now = self._clock.now()
         if not any(taken):
             episode.not_before = now + AFTER_FAILURE
@@ -269,6 +290,38 @@ class Alerts:
         if not over:
             episode.told_at = now
         await self._write_down(alert, now)
+
+    async def _channels(self) -> Sequence[Channel]:
+        """Those of the settings, and those of the page as far as they can be read now."""
+        try:
+            kept = await self._store.channels() if self._store else ()
+        except GatewayError as error:
+            self._observer.note(Fact("alert.not_kept", data={"why": error.kind}))
+            kept = ()
+        return [*self._fixed, *(channel_of(one) for one in kept if one.url)]
+
+    async def try_out(self, channel: Channel) -> str:
+        """Tell a channel that this is a test, once; why it was not taken, "" when it was."""
+        alert = _alert(Trouble(Subject("test")), over=False, at=self._clock.now(), node=self._node)
+        try:
+            status = await self._post(channel, alert)
+        except GatewayError as error:
+            return error.kind
+        return "" if 200 <= status < 300 else f"HTTP {status}"
+
+    async def told(self, limit: int = 50) -> list[Told]:
+        """What was told lately, newest first. StorageDown."""
+        lines = await self._roster.store.audit_lines(limit=1000)
+        found = ((line, _subject(line)) for line in lines if line.actor == _ACTOR)
+        return [
+            Told(line.at, subject.account, subject.kind, subject.capability or subject.address, line.action == _OVER)
+            for line, subject in found
+            if subject is not None
+        ][:limit]
+
+    async def _post(self, channel: Channel, alert: Alert) -> int:
+        headers = {"content-type": "application/json; charset=utf-8", "user-agent": "gemgate"}
+        return await self._sender.post(channel.url, channel.body(alert), headers)
 
     async def _sent(self, channel: Channel, alert: Alert) -> bool:
         """Whether the channel took it, at the first try or a later one. An address is never logged: it is a secret."""
@@ -282,8 +335,7 @@ class Alerts:
             if pause:
                 await self._clock.sleep(pause)
             try:
-                headers = {"content-type": "application/json; charset=utf-8", "user-agent": "gemgate"}
-                status = await self._sender.post(channel.url, channel.body(alert), headers)
+                status = await self._post(channel, alert)
             except GatewayError as error:
                 why = error.kind
                 continue
@@ -370,6 +422,13 @@ def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
             title, title_zh = "gemgate: the address is blocked", "地址被封锁"
             text = f"Google blocks the address ({subject.address}); its accounts rest{wait}"
             text_zh = f"Google 封锁了出口地址（{subject.address}），其账号暂停使用{wait_zh}"
+        case "test":
+            return (
+                "gemgate: a test",
+                "gemgate 测试",
+                "This is a test; real alerts come here",
+                "这是一条测试消息，告警将发送到这里",
+            )
         case "dies_soon":
             title, title_zh = f"gemgate: {name} will need a login soon", f"{name} 即将需要重新登录"
             text, text_zh = f"The session of account {name}", f"账号 {name} 的会话"

@@ -57,6 +57,7 @@ from gemgate.stores import blobs, ownership
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.alerts import SqlAlertStore
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.database import database_url as parsed_url
@@ -107,6 +108,8 @@ class Service:
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
+    alerts: Alerts
+    alert_store: SqlAlertStore
     thumbnails: Thumbnails
     jobs: Jobs
     responses: SqlResponseStore
@@ -302,6 +305,17 @@ async def _opened(
         settings.concurrency,
         settings.default_image_model,
     )
+    alert_store = SqlAlertStore(database, vault)
+    alerts = Alerts(
+        pool,
+        roster,
+        list(alert_channels(settings).values()),
+        store=alert_store,
+        sender=GuardedSender(allowed=lambda _: True),  # the operator's own addresses may be private ones
+        node=settings.gemini_worker_id,
+        clock=clock,
+        observer=observer,
+    )
     service = Service(
         settings=settings,
         gateway=gateway,
@@ -312,6 +326,8 @@ async def _opened(
         files=files,
         gallery=gallery,
         keys=SqlKeyStore(database),
+        alerts=alerts,
+        alert_store=alert_store,
         thumbnails=Thumbnails(store),
         jobs=jobs,
         responses=SqlResponseStore(database),
@@ -329,11 +345,8 @@ async def _opened(
         _run_accounts(service, resident=resident)
         await roster.start(seeds, own=resident)
         _run_upkeep(service)
-        if resident and (channels := alert_channels(settings)):
-            sender = GuardedSender(allowed=lambda _: True)  # the operator's own addresses may be private ones
-            node = settings.gemini_worker_id
-            alerts = Alerts(pool, roster, channels, sender=sender, node=node, clock=clock, observer=observer)
-            service.run("alerts", alerts.tend)
+        if resident:
+            service.run("alerts", service.alerts.tend)
         if resident:
             service.run("jobs", jobs.worker.work)
             service.run("batch closing", jobs.closer.tend)
@@ -395,13 +408,13 @@ def node_name(settings: Settings) -> str:
     return f"{settings.gemini_worker_id}@{socket.gethostname()}:{settings.port}"
 
 
-def alert_channels(settings: Settings) -> list[Channel]:
-    """Whom ALERT_WEBHOOK_URL and ALERT_BARK_URL name."""
-    channels: list[Channel] = []
+def alert_channels(settings: Settings) -> dict[str, Channel]:
+    """Whom ALERT_WEBHOOK_URL and ALERT_BARK_URL name, by the setting."""
+    channels: dict[str, Channel] = {}
     if settings.alert_webhook_url:
-        channels.append(Webhook(settings.alert_webhook_url.get_secret_value()))
+        channels["ALERT_WEBHOOK_URL"] = Webhook(settings.alert_webhook_url.get_secret_value())
     if settings.alert_bark_url:
-        channels.append(Bark(settings.alert_bark_url.get_secret_value()))
+        channels["ALERT_BARK_URL"] = Bark(settings.alert_bark_url.get_secret_value())
     return channels
 
 

@@ -18,6 +18,7 @@ from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate.web import (
     accounts,
+    alerts,
     anthropic,
     batches,
     chat,
@@ -58,6 +59,7 @@ PARTS = (
     files,
     conversations,
     accounts,
+    alerts,
     gallery,
     keys,
     sessions,

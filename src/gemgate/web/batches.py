@@ -56,11 +56,15 @@ def _read(body: bytes) -> BatchOrder:
 
 @operation(router, "GET", "/v1/batch", "batch.list", query={"limit": "integer", "after": "string"})
 async def listing(request: Request, caller: Caller) -> Response:
-    """The caller's batches, newest first; an admin's are everybody's."""
+    """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
     limit = whole_number(request, "limit", 50, least=1, most=500)
     store = call_of(request).service.jobs.store
     batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
-    return json_response(simple_batches.write_listing([_state(batch) for batch in batches], total))
+    answer = simple_batches.write_listing([_state(batch) for batch in batches], total)
+    if caller.admin:
+        for row, batch in zip(answer["batches"], batches, strict=True):
+            row |= {"key": batch.tenant or None, "own": batch.tenant == caller.tenant}
+    return json_response(answer)
 
 
 @operation(

@@ -182,6 +182,17 @@ page_session = Table(
     Column("agent", Text, nullable=False, server_default=""),
 )
 
+alert_channel = Table(
+    "alert_channel",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("url_key", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
 conversation = Table(
     "conversation",
     metadata,

@@ -219,7 +219,7 @@ export function Table({ caption, head, children }) {
 /** Parts of a whole as a bar, and as words beside it. `stages`: [name, seconds]. */
 export function Stages({ stages, total, legend }) {
   const whole = Math.max(total ?? 0, stages.reduce((sum, [, , seconds]) => sum + (seconds ?? 0), 0)) || 1;
-  const told = stages.filter(([, , seconds]) => seconds > 0);
+  const told = stages.filter(([, , seconds]) => seconds >= 0.0005);
   const text = told.map(([, name, seconds]) => `${name} ${span(seconds)}`).join(", ");
   return html`
     <div class="stages">

@@ -1,0 +1,155 @@
+// One account: its card, and the form that hands cookies over. A cookie goes one way only.
+import { get, post } from "./api.js";
+import { html, useState } from "./html.js";
+import { useClock } from "./live.js";
+import { Countdown, Field, State, Trouble } from "./parts.js";
+import { ago, words } from "./words.js";
+
+const t = words({
+  text: ["text", "文本"],
+  pro: ["Pro text", "Pro 文本"],
+  image: ["pictures", "图片"],
+  upload: ["uploads", "上传"],
+  lanes: ["{busy} of {max} lanes busy", "{max} 个通道中 {busy} 个占用"],
+  lanes_word: ["Lanes", "通道"],
+  rests: ["Rests", "冷却"],
+  last_error: ["Last error", "最近错误"],
+  forecast: ["Forecast", "预测"],
+  signed_in: ["Signed in", "登录于"],
+  renewed: ["Renewed", "续期于"],
+  source: ["Cookies from", "Cookie 来源"],
+  pasted: ["pasted here", "手动粘贴"],
+  usage: ["Used", "已用"],
+  node: ["Node", "节点"],
+  kind: ["Kind", "类型"],
+  web: ["Google account (cookies)", "Google 账号（Cookie）"],
+  official: ["official API key", "官方 API 密钥"],
+  fallback: ["only when no other can", "仅作后备"],
+  probing: ["next call tries again", "下一次请求将试探"],
+  name: ["Name of the account", "账号名称"],
+  name_hint: ["As you like: letters, digits, dots and dashes.", "自定：字母、数字、点和短横线。"],
+  cookies: ["Cookies", "Cookie"],
+  cookies_hint: [
+    "A Cookie header, a JSON export, or the text of a cookies.txt. __Secure-1PSID has to be in it.",
+    "Cookie 请求头、JSON 导出或 cookies.txt 文本，须包含 __Secure-1PSID。",
+  ],
+  more: ["Proxy, lanes, another source", "代理、通道、其他来源"],
+  proxy: ["Proxy of this account", "此账号的代理"],
+  proxy_hint: ["Empty: as all others.", "留空则与其他账号相同。"],
+  lanes_hint: ["Calls at once; empty: CONCURRENCY.", "并发数；留空则使用 CONCURRENCY。"],
+  from: ["Read cookies from", "从此处读取 Cookie"],
+  from_hint: ["Instead of pasting, e.g. file:/path/cookies.txt or browser:firefox.", "代替粘贴，例如 file:/path/cookies.txt 或 browser:firefox。"],
+  add: ["Add the account", "添加账号"],
+  hand: ["Take these cookies", "使用这些 Cookie"],
+  signing: ["Signing in at Google …", "正在登录 Google…"],
+  kept: ["The account is there, but not signed in. Paste other cookies to try again.", "账号已创建但尚未登录，请粘贴其他 Cookie 重试。"],
+});
+
+export const capability = (name) => t(name);
+
+/** `children`: what can be done with it. */
+export function AccountCard({ account, children }) {
+  const now = useClock(true);
+  const { lanes } = account;
+  const boxes = Math.min(lanes.max, 24);
+  const full = lanes.max ? Math.ceil((lanes.busy / lanes.max) * boxes) : 0;
+  const resting = account.cooldowns.filter((one) => one.until || one.phase !== "closed");
+  return html`
+    <article class="sheet" aria-label=${account.name}>
+      <div class="row between"><h3>${account.name}</h3><${State} word=${account.state} /></div>
+      ${(account.why || account.until) && html`<p>${account.why} <${Countdown} until=${account.until} /></p>`}
+      <div class="stack tight">
+        <div class="lanes" aria-hidden="true">${Array.from({ length: boxes }, (_, at) => html`<i class=${at < full ? "busy" : ""}></i>`)}</div>
+        <p class="small muted">${t("lanes", lanes)}</p>
+      </div>
+      <dl class="facts">
+        ${account.node && html`<dt>${t("node")}</dt><dd>${account.node}</dd>`}
+        ${resting.map((one) => html`
+          <dt>${t("rests")}</dt>
+          <dd><span class="tag">${t(one.capability)}</span> ${one.until ? html`<${Countdown} until=${one.until} />` : t("probing")}
+            <span class="small muted"> ${one.reason}</span></dd>
+        `)}
+        ${account.usage.map((one) => html`<dt>${t("usage")}</dt><dd>${one.window}: ${Math.round(one.used * 100)} %</dd>`)}
+        ${account.forecast && html`<dt>${t("forecast")}</dt><dd>${account.forecast}</dd>`}
+        ${account.last_error && html`<dt>${t("last_error")}</dt><dd>${account.last_error}</dd>`}
+        ${account.signed_in_at && html`<dt>${t("signed_in")}</dt><dd>${ago(account.signed_in_at, now)}</dd>`}
+        ${account.renewed_at && html`<dt>${t("renewed")}</dt><dd>${ago(account.renewed_at, now)}</dd>`}
+        ${children && html`
+          <dt>${t("kind")}</dt><dd>${t(account.kind)}${account.fallback ? `, ${t("fallback")}` : ""}</dd>
+          ${account.kind === "web" && html`<dt>${t("source")}</dt><dd>${account.source || t("pasted")}</dd>`}
+        `}
+      </dl>
+      ${children}
+    </article>
+  `;
+}
+
+const at = (node) => (node ? `?node=${encodeURIComponent(node)}` : "");
+
+/** Text of cookies as it was pasted; JSON exports go as JSON. */
+export const handOver = (cookies, account, node) => post("/api/cookies" + at(node), { cookies, account });
+
+export function CookieBox({ value, onInput, required = true }) {
+  return html`
+    <${Field} label=${t("cookies")} hint=${t("cookies_hint")} wide>
+      <textarea class="raw" name="cookies" rows="5" spellcheck="false" autocomplete="off" required=${required} value=${value}
+        onInput=${(e) => onInput(e.target.value)}></textarea>
+    <//>
+  `;
+}
+
+/** Adds an account. When it is made but Google refuses its cookies, the same form takes others for it. */
+export function NewAccount({ onDone, first }) {
+  const [form, setForm] = useState({ name: first ? "main" : "", cookies: "", source: "", proxy: "", lanes: "" });
+  const [made, setMade] = useState("");
+  const [problem, setProblem] = useState(null);
+  const [working, setWorking] = useState(false);
+  const set = (name) => (e) => setForm({ ...form, [name]: e.target.value });
+  const submit = async (event) => {
+    event.preventDefault();
+    setWorking(true);
+    setProblem(null);
+    try {
+      if (made === form.name) await handOver(form.cookies, form.name);
+      else {
+        const body = { name: form.name, source: form.source, proxy: form.proxy || null };
+        if (form.lanes) body.lanes = Number(form.lanes);
+        if (form.cookies) body.cookies = form.cookies;
+        await post("/api/accounts", body);
+      }
+      setForm({ ...form, cookies: "" });
+      onDone();
+    } catch (failed) {
+      setProblem(failed);
+      if (failed.code !== "account_exists" && !made) {
+        const there = await get("/api/accounts/" + encodeURIComponent(form.name)).catch(() => null);
+        if (there && form.cookies) setMade(form.name);
+      }
+    } finally {
+      setWorking(false);
+    }
+  };
+  return html`
+    <form class="form" onSubmit=${submit}>
+      <${Field} label=${t("name")} hint=${t("name_hint")} wide>
+        <input name="name" required pattern="[\\w.\\-]+" maxlength="64" value=${form.name} readonly=${Boolean(made)} onInput=${set("name")} />
+      <//>
+      <${CookieBox} value=${form.cookies} required=${!form.source} onInput=${(cookies) => setForm({ ...form, cookies })} />
+      <details class="wide">
+        <summary>${t("more")}</summary>
+        <div class="form">
+          <${Field} label=${t("from")} hint=${t("from_hint")}><input name="source" value=${form.source} onInput=${set("source")} /><//>
+          <${Field} label=${t("proxy")} hint=${t("proxy_hint")}><input name="proxy" value=${form.proxy} onInput=${set("proxy")} /><//>
+          <${Field} label=${t("lanes_word")} hint=${t("lanes_hint")}>
+            <input name="lanes" type="number" min="1" max="256" value=${form.lanes} onInput=${set("lanes")} />
+          <//>
+        </div>
+      </details>
+      ${problem && html`<div class="wide"><${Trouble} problem=${problem} />${made && html`<p class="small">${t("kept")}</p>`}</div>`}
+      <div class="actions">
+        <button class="first" disabled=${working} aria-busy=${working}>${made ? t("hand") : t("add")}</button>
+        ${working && html`<span class="muted" role="status">${t("signing")}</span>`}
+      </div>
+    </form>
+  `;
+}

@@ -1,0 +1,110 @@
+// The API reference: our own OpenAPI document, drawn here, without asking anybody else.
+import { html, useState } from "./html.js";
+import { usePoll } from "./live.js";
+import { Code, Field, Loading, Page, Trouble } from "./parts.js";
+import { number, words } from "./words.js";
+
+const t = words({
+  lead: ["All {count} operations of this service, from its own OpenAPI document.", "本服务的全部 {count} 个接口，来自自带的 OpenAPI 文档。"],
+  document: ["OpenAPI document", "OpenAPI 文档"],
+  search: ["Search", "搜索"],
+  parameters: ["Parameters", "参数"],
+  body: ["Body", "请求体"],
+  answers: ["Answers", "响应"],
+  required: ["required", "必填"],
+  none: ["Nothing found.", "没有结果。"],
+  in_path: ["in the path", "路径"],
+  in_query: ["in the query", "查询"],
+});
+
+export function Reference({ title }) {
+  const { data, problem } = usePoll("/openapi.json", 0);
+  const [wanted, setWanted] = useState("");
+  const operations = Object.entries(data?.paths ?? {}).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, told]) => ({ ...told, path, method: method.toUpperCase() })));
+  const found = operations.filter((one) => `${one.method} ${one.path} ${one.summary}`.toLowerCase().includes(wanted.toLowerCase()));
+  return html`
+    <${Page} title=${title} lead=${data && html`${t("lead", { count: number(operations.length) })} <a href="/openapi.json">${t("document")}</a>`}>
+      <${Trouble} problem=${problem} />
+      ${!data && !problem && html`<${Loading} />`}
+      ${data && html`
+        <div class="filters"><${Field} label=${t("search")}><input type="search" value=${wanted} onInput=${(e) => setWanted(e.target.value)} /><//></div>
+        <div class="stack tight">
+          ${found.map((one) => html`<${Operation} key=${one.method + one.path} one=${one} document=${data} />`)}
+          ${!found.length && html`<p class="muted">${t("none")}</p>`}
+        </div>
+      `}
+    <//>
+  `;
+}
+
+function Operation({ one, document }) {
+  const [open, setOpen] = useState(false);
+  return html`
+    <details class="sheet" onToggle=${(e) => setOpen(e.currentTarget.open)}>
+      <summary><span class="method">${one.method}</span> <code>${one.path}</code> <span class="muted">${one.summary}</span></summary>
+      ${open && html`<${Inside} one=${one} document=${document} />`}
+    </details>
+  `;
+}
+
+function Inside({ one, document }) {
+  const schema = Object.values(one.requestBody?.content ?? {})[0]?.schema;
+  const body = schema && resolved(schema, document);
+  return html`
+    <div class="stack">
+      ${one.parameters?.length > 0 && html`
+        <section class="stack tight"><h3>${t("parameters")}</h3>
+          <dl class="facts">${one.parameters.map((each) => html`
+            <dt><code>${each.name}</code></dt><dd>${typeOf(each.schema ?? {}, document)} <span class="muted">${t("in_" + each.in)}${each.required ? `, ${t("required")}` : ""}</span></dd>`)}
+          </dl></section>`}
+      ${body && html`
+        <section class="stack tight"><h3>${t("body")}</h3>
+          ${body.description && html`<p class="muted">${body.description}</p>`}
+          <dl class="facts">${Object.entries(body.properties ?? {}).map(([name, each]) => html`
+            <dt><code>${name}</code></dt>
+            <dd>${typeOf(each, document)} <span class="muted">${(body.required ?? []).includes(name) ? t("required") : ""} ${resolved(each, document).description ?? ""}</span></dd>`)}
+          </dl></section>`}
+      <section class="stack tight"><h3>${t("answers")}</h3>
+        <dl class="facts">${Object.entries(one.responses ?? {}).map(([status, told]) => html`<dt>${status}</dt><dd>${told.description}</dd>`)}</dl>
+      </section>
+      <${Code} label="curl" text=${command(one, body, document)} />
+    </div>
+  `;
+}
+
+const resolved = (schema, document) =>
+  schema.$ref ? document.components.schemas[schema.$ref.split("/").at(-1)] ?? {} : schema;
+
+/** A type in one line: "string", "array of Message", "1k or 2k". */
+function typeOf(schema, document) {
+  if (schema.$ref) return schema.$ref.split("/").at(-1);
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
+  const many = schema.anyOf ?? schema.oneOf;
+  if (many) return many.map((one) => typeOf(one, document)).filter((one) => one !== "null").join(" | ");
+  if (schema.type === "array") return `[ ${typeOf(schema.items ?? {}, document)} ]`;
+  return schema.type ?? "any";
+}
+
+/** A value of a schema's type to begin with; only what has to be there. */
+function example(schema, document, depth = 0) {
+  const one = resolved(schema, document);
+  if (one.default !== undefined && one.default !== null) return one.default;
+  if (one.enum) return one.enum[0];
+  const first = (one.anyOf ?? one.oneOf)?.find((each) => each.type !== "null");
+  if (first) return example(first, document, depth);
+  if (one.type === "array") return depth > 3 ? [] : [example(one.items ?? {}, document, depth + 1)];
+  if (one.properties) {
+    if (depth > 3) return {};
+    const wanted = one.required ?? [];
+    return Object.fromEntries(wanted.map((name) => [name, example(one.properties[name], document, depth + 1)]));
+  }
+  return { string: "…", integer: 1, number: 1, boolean: true }[one.type] ?? {};
+}
+
+function command(one, body, document) {
+  const parts = [`curl ${one.method === "GET" ? "" : `-X ${one.method} `}${location.origin}${one.path}`, `  -H "Authorization: Bearer $GEMGATE_KEY"`];
+  if (body) parts.push(`  -H "Content-Type: application/json"`, `  -d '${JSON.stringify(example(body, document), null, 2).replaceAll("'", "'\\''")}'`);
+  return parts.join(" \\\n");
+}
