@@ -110,6 +110,10 @@ class AccountPool:
         self._wake()
         return member
 
+    def answers(self, *needs: Capability) -> bool:
+        """Whether a call that needs these can be answered now, or as soon as a lane is free: what /ready says."""
+        return any(member.is_open and member.standing(*needs).usable for member in self.members)
+
     def background_lanes(self, *needs: Capability) -> int:
         """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
         able = [m for m in self.members if m.is_open and m.standing(*needs).usable]
@@ -271,7 +275,7 @@ class AccountPool:
 
     def nobody(self, *needs: Capability) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do."""
-        standings = [(m.name, m.standing(*needs)) for m in self.members]
+        standings = [(_named(m, needs), m.standing(*needs)) for m in self.members]
         if not standings:
             return NoAccount(
                 "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "
@@ -281,8 +285,8 @@ class AccountPool:
                 code="no_account",
             )
         now = self._clock.now()
-        en = "; ".join(f"{name}: {_words(s, now, zh=False)}" for name, s in standings)
-        zh = "；".join(f"{name}：{_words(s, now, zh=True)}" for name, s in standings)
+        en = "; ".join(f"{name}: {_words(s, now, zh=False)}" for (name, _), s in standings)
+        zh = "；".join(f"{name}：{_words(s, now, zh=True)}" for (_, name), s in standings)
         thaws = [s.until for _, s in standings if s.until > now]
         quota = any(s.quota for _, s in standings)
         soonest = min((s.until for _, s in standings if s.quota), default=0) if quota else min(thaws, default=0)
@@ -340,6 +344,14 @@ def _too_busy(seconds: float) -> Busy:
         retry_after=seconds,
         code="busy",
     )
+
+
+def _named(member: Member, needs: tuple[Capability, ...]) -> tuple[str, str]:
+    """The account in English and Chinese, with the capability that rests where others of it do not."""
+    if member.standing(*needs).state == "cooling" != member.standing().state:
+        shut = [need for need in needs if need in member.cooldowns()]
+        return f"{member.name} for {', '.join(shut)}", f"{member.name}（{'、'.join(shut)}）"
+    return member.name, member.name
 
 
 def _words(standing: Standing, now: float, *, zh: bool) -> str:

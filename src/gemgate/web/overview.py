@@ -13,8 +13,9 @@ from typing import Any, Literal
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from gemgate.accounts import Capability
 from gemgate.assembly import Service
-from gemgate.member import Standing
+from gemgate.member import Member, Standing
 from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.accounts import account_of
@@ -24,6 +25,8 @@ from gemgate.web.operation import operation
 router = APIRouter()
 
 HOUR = 3600.0
+_WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
+_WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
 Level = Literal["ok", "starting", "warn", "down", "setup"]
 
 
@@ -38,12 +41,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the verdict needs to know of one account. lanes: all, and those taken."""
+    """What the verdict needs to know of one account. lanes: all, and those taken.
+
+    standing: for text, by which /ready judges as well. cooling: other capabilities that rest.
+    """
 
     name: str
     standing: Standing
     lanes: int
     busy: int
+    cooling: tuple[Capability, ...] = ()
 
 
 def verdict(accounts: Sequence[Account], degraded: Sequence[str], now: float) -> Verdict:
@@ -66,6 +73,12 @@ def verdict(accounts: Sequence[Account], degraded: Sequence[str], now: float) ->
         return Verdict("warn", f"Calls are answered; {names} {verb} for now.", f"服务正常；{names} 暂时休息。")
     if degraded:
         return Verdict("warn", f"Calls are answered, but: {degraded[0]}.", f"服务正常，但存在降级：{degraded[0]}。")
+    for one in usable:
+        if one.cooling:
+            what, what_zh = (" and ".join(_WHAT[c] for c in one.cooling), "、".join(_WHAT_ZH[c] for c in one.cooling))
+            return Verdict(
+                "warn", f"Text is answered; {one.name} rests for {what}.", f"文本正常；{one.name} 的{what_zh}暂时休息。"
+            )
     lanes, busy = sum(one.lanes for one in usable), sum(one.busy for one in usable)
     count = f"{len(usable)} account{'s' if len(usable) > 1 else ''}"
     return Verdict(
@@ -87,6 +100,12 @@ def _nobody(accounts: Sequence[Account], helpless: Sequence[Account], now: float
     if helpless:
         need, need_zh = _need(helpless)
         return Verdict("down", f"No account can answer: {need}.", f"没有可用的账号：{need_zh}。")
+    if any(one.standing.state in ("cooling", "blocked") for one in accounts):
+        return Verdict(
+            "down",
+            "No account can answer at the moment; one call is finding out whether Google does again.",
+            "目前没有可用的账号；正在用一次调用探测 Google 是否恢复。",
+        )
     return Verdict("down", "No account can answer: all are paused.", "没有可用的账号：全部已暂停。")
 
 
@@ -119,7 +138,7 @@ def facts_of(call: Call, caller: Caller) -> dict[str, Any]:
     now = service.clock.now()
     members = service.pool.members
     degraded = [text for text in (service.limiter.degraded,) if text]
-    said = verdict([Account(m.name, m.standing(), m.lanes, m.busy) for m in members], degraded, now)
+    said = verdict([_account(m, now) for m in members], degraded, now)
     return {
         "level": said.level,
         "sentence": {"en": said.en, "zh": said.zh},
@@ -131,6 +150,11 @@ def facts_of(call: Call, caller: Caller) -> dict[str, Any]:
         "node": service.settings.gemini_worker_id,
         "started_at": round(service.started_at),
     }
+
+
+def _account(member: Member, now: float) -> Account:
+    resting = tuple(c for c, circuit in member.cooldowns().items() if c != "text" and circuit.phase(now) == "open")
+    return Account(member.name, member.standing("text"), member.lanes, member.busy, resting)
 
 
 def _lasting(account: dict[str, Any], now: float) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gemgate.accounts import CAPABILITIES
 from gemgate.assembly import Service
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
@@ -48,13 +50,12 @@ def health_of(service: Service) -> dict[str, Any]:
     """The figures of spec 1.4, each read where it is decided."""
     members = service.pool.members
     now = service.clock.monotonic()
-    usable = [m for m in members if m.is_open and m.standing().usable]
     lanes = sum(m.lanes for m in members)
     busy = sum(m.busy for m in members)
     return {
         "status": "ok",
         "version": __version__,
-        "client_ready": bool(usable),
+        "client_ready": service.pool.answers("text"),
         "watermark_removal": service.settings.watermark_removal,
         "rate_limiter": {
             "current_delay": max((m.pacer.current_delay for m in members), default=0.0),
@@ -67,12 +68,9 @@ def health_of(service: Service) -> dict[str, Any]:
         "storage": {"total_images": 0},
         "conversations": {"total": 0, "active_in_memory": 0},
         "degraded": [text for text in (service.limiter.degraded,) if text],
-        "accounts": {state: sum(m.standing().state == state for m in members) for state in _states(members)},
+        "accounts": dict(sorted(Counter(m.standing().state for m in members).items())),
+        "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
     }
-
-
-def _states(members: tuple[Any, ...]) -> list[str]:
-    return sorted({member.standing().state for member in members})
 
 
 @operation(
@@ -80,14 +78,9 @@ def _states(members: tuple[Any, ...]) -> list[str]:
 )
 async def ready(request: Request, caller: Caller) -> Response:
     service = call_of(request).service
-    if any(m.is_open and m.standing("text").usable for m in service.pool.members):
+    if service.pool.answers("text"):
         return json_response({"ready": True})
-    problem = service.pool.nobody("text")
-    if all(m.standing("text").state == "starting" for m in service.pool.members) and service.pool.members:
-        reasons = ["the account is still signing in"]
-    else:
-        reasons = [problem.text(caller.language)]
-    return json_response({"ready": False, "reasons": reasons}, 503)
+    return json_response({"ready": False, "reasons": [service.pool.nobody("text").text(caller.language)]}, 503)
 
 
 @operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
