@@ -12,7 +12,9 @@ from gemgate.errors import AccountError, GatewayError, SignedOut
 from gemgate.member import Member
 from gemgate.ports import Clock, Dice, Fact, Observer
 
-FIRST_RETRY, LONGEST_RETRY, REFUSED_RETRY = 2.0, 300.0, 1800.0
+FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
+FIRST_REFUSED, LONGEST_REFUSED = 1800.0, 6 * 3600.0
+"""Seconds until refused cookies are tried again, doubled each time: a dead session is left alone."""
 WATCH_EVERY = 2.0
 """Seconds between two looks at a source that can change by itself."""
 USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
@@ -26,6 +28,7 @@ class Schedule:
 
     retry_at: float = 0.0
     retry_after: float = FIRST_RETRY
+    refused_after: float = FIRST_REFUSED
     rotate_at: float = float("inf")
     usage_at: float = float("inf")
 
@@ -97,7 +100,8 @@ class Keeper:
             await self._member.sign_in(cookies=fresh, from_source=fresh is not None)
         except AccountError:
             # A person must act; looking again now and then notices that they did.
-            self._plan.retry_at = now + REFUSED_RETRY
+            self._plan.retry_at = now + self._plan.refused_after
+            self._plan.refused_after = min(LONGEST_REFUSED, self._plan.refused_after * 2)
         except GatewayError:
             if fresh is not None:
                 self._seen, self._source_at = "", now + self._plan.retry_after

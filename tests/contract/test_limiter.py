@@ -293,3 +293,32 @@ def test_a_bad_address_stops_the_start_without_showing_it(url: str) -> None:
         MovingWindowLimiter(per_hour=1, model_interval=0, clock=SystemClock(), redis_url=url)
     assert caught.value.code == "redis_url"
     assert url not in str(caught.value)
+
+
+@pytest.mark.soak
+async def test_a_redis_that_hangs_delays_a_call_by_300_ms_at_most(own_redis: RedisServer) -> None:
+    """Thirty calls at once, five times; a timer of 250 ms beside them tells how late this machine is anyway."""
+    worst = []
+    for _ in range(5):
+        limiter = MovingWindowLimiter(
+            per_hour=1000, model_interval=0, clock=SystemClock(), redis_url=own_redis.url, when_down="local"
+        )
+        await asyncio.gather(*(timed(limiter, somebody()) for _ in range(30)))
+        own_redis.stop_still()
+        try:
+            began = time.perf_counter()
+            yardstick = asyncio.ensure_future(asyncio.sleep(0.25))
+            calls = [asyncio.ensure_future(timed(limiter, somebody())) for _ in range(30)]
+            await yardstick
+            late = time.perf_counter() - began - 0.25
+            ends = await asyncio.gather(*calls)
+        finally:
+            own_redis.go_on()
+        await limiter.close()
+        assert all(isinstance(end, Quota) for _, end in ends)
+        worst.append((max(seconds for seconds, _ in ends), late))
+    print(
+        "slowest of 30 calls while Redis hangs, ms (the machine's own lateness): "
+        + ", ".join(f"{seconds * 1000:.0f} ({late * 1000:.0f})" for seconds, late in worst)
+    )
+    assert min(seconds - late for seconds, late in worst) <= 0.3

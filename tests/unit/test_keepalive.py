@@ -247,3 +247,13 @@ async def test_usage_is_read_on_a_slow_timer_and_its_failure_means_nothing(made:
     kept.google.usage_trouble = None
     await kept.clock.advance(610)
     assert kept.member.usage[0].used == 0.75
+
+
+async def test_refused_cookies_are_tried_less_and_less_often(made: Any) -> None:
+    kept = made(Cookies("psid-9", "dead"))
+    tries = []
+    await kept.clock.advance(60)
+    for half_hours in range(1, 9):
+        await kept.clock.advance(1800)
+        tries.append((half_hours / 2, kept.opened))
+    assert [count for _, count in tries] == [2, 2, 3, 3, 3, 3, 4, 4], tries
