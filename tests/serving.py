@@ -15,9 +15,10 @@ import uvicorn
 
 from gemgate.assembly import Service, open_service
 from gemgate.jobs import JobRules
-from gemgate.ports import Clock
+from gemgate.ports import Clock, Dice
 from gemgate.settings import Settings, explicit
 from gemgate.simulator import Simulator
+from gemgate.telemetry import system_dice
 from gemgate.web.app import create_app
 
 NO_LIMITS: dict[str, Any] = {
@@ -58,10 +59,15 @@ def settings_for(sim: Simulator | None, folder: Path, account: str = "alice", **
 
 @asynccontextmanager
 async def served(
-    settings: Settings, *, wait_ready: bool = True, job_rules: JobRules | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    wait_ready: bool = True,
+    job_rules: JobRules | None = None,
+    clock: Clock | None = None,
+    dice: Dice = system_dice,
 ) -> AsyncIterator[Served]:
     """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise."""
-    async with open_service(settings, job_rules=job_rules, clock=clock) as service:
+    async with open_service(settings, job_rules=job_rules, clock=clock, dice=dice) as service:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.bind(("127.0.0.1", 0))
         sock.listen(512)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from gemgate.accounts import CAPABILITIES, Capability, Cookies, Offer, State, UsageWindow
 from gemgate.errors import (
@@ -36,7 +36,7 @@ class Standing:
     """What an account (or one capability of it) can do now.
 
     usable: a call may start, now or as soon as a lane is free. quota: waiting alone helps.
-    until: epoch seconds when it thaws, 0 = unknown.
+    until: epoch seconds when it thaws, 0 = unknown. code: of the error behind a state that lasts.
     """
 
     state: State
@@ -45,6 +45,7 @@ class Standing:
     why_zh: str = ""
     until: float = 0.0
     quota: bool = False
+    code: str = ""
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ class Member:
         if not self.is_open:
             error = self.last_error
             en, zh = (error.plain("en"), error.plain("zh")) if error else ("not signed in", "未登录")
-            return Standing(self._state, False, en, zh)
+            return Standing(self._state, False, en, zh, code=(error.code or "") if error else "")
         now = self._clock.now()
         way = self.address.circuit
         if not way.admits(now):
@@ -230,6 +231,9 @@ class Member:
         self._note_circuits(*before)
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
             self.last_error = error
+        if isinstance(error, Spent | Blocked) and error.retry_after is None:
+            circuit = self.address.circuit if isinstance(error, Blocked) else self.circuits[cast("Capability", blamed)]
+            error.retry_after = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
         if isinstance(error, Rejected):
             self._fell("error", error)
         elif before != (self.circuits, self.address.circuit):

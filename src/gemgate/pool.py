@@ -275,7 +275,7 @@ class AccountPool:
 
     def nobody(self, *needs: Capability) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do."""
-        standings = [(_named(m, needs), m.standing(*needs)) for m in self.members]
+        standings = [(m.name, m.standing(*needs)) for m in self.members]
         if not standings:
             return NoAccount(
                 "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "
@@ -285,8 +285,8 @@ class AccountPool:
                 code="no_account",
             )
         now = self._clock.now()
-        en = "; ".join(f"{name}: {_words(s, now, zh=False)}" for (name, _), s in standings)
-        zh = "；".join(f"{name}：{_words(s, now, zh=True)}" for (_, name), s in standings)
+        en = "; ".join(f"{m.name}: {_words(m, needs, now, zh=False)}" for m in self.members)
+        zh = "；".join(f"{m.name}：{_words(m, needs, now, zh=True)}" for m in self.members)
         thaws = [s.until for _, s in standings if s.until > now]
         quota = any(s.quota for _, s in standings)
         soonest = min((s.until for _, s in standings if s.quota), default=0) if quota else min(thaws, default=0)
@@ -346,23 +346,24 @@ def _too_busy(seconds: float) -> Busy:
     )
 
 
-def _named(member: Member, needs: tuple[Capability, ...]) -> tuple[str, str]:
-    """The account in English and Chinese, with the capability that rests where others of it do not."""
-    if member.standing(*needs).state == "cooling" != member.standing().state:
-        shut = [need for need in needs if need in member.cooldowns()]
-        return f"{member.name} for {', '.join(shut)}", f"{member.name}（{'、'.join(shut)}）"
-    return member.name, member.name
-
-
-def _words(standing: Standing, now: float, *, zh: bool) -> str:
+def _words(member: Member, needs: tuple[Capability, ...], now: float, *, zh: bool) -> str:
+    """How an account stands for a call, in words; of one that rests only in part it says in which."""
+    standing = member.standing(*needs)
+    state: str = standing.state
+    if state == "cooling" and member.standing().state != state:
+        resting = [need for need in needs if not member.circuits[need].admits(now)]
+        state += f"（{'、'.join(resting)}）" if zh else f" for {', '.join(resting)}"
     why = standing.why_zh if zh else standing.why
     left = math.ceil(standing.until - now) if standing.until > now else 0
     wait = (f"，{left} 秒后恢复" if zh else f", {left} s left") if left else ""
-    return f"{standing.state} ({why}{wait})" if why or wait else standing.state
+    return f"{state} ({why}{wait})" if why or wait else state
 
 
 def _code(standings: list[Standing]) -> str:
     states = {standing.state for standing in standings}
     if "needs_login" in states:
         return "cookie_expired"
-    return "ip_blocked" if "blocked" in states else "no_account"
+    if "blocked" in states:
+        return "ip_blocked"
+    codes = {standing.code for standing in standings}
+    return codes.pop() or "no_account" if len(codes) == 1 else "no_account"

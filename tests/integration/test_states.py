@@ -160,5 +160,5 @@ async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulato
             health = await answer.json()
         assert health["capabilities"] == {"text": True, "pro": True, "image": False, "upload": True}
         error = gate.service.pool.nobody("image")
-        assert "default for image: cooling" in error.en
-        assert "default（image）：cooling" in error.zh
+        assert "default: cooling for image (limit" in error.en
+        assert "default：cooling（image）" in error.zh

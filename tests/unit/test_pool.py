@@ -271,7 +271,7 @@ async def test_the_error_says_which_accounts_there_are_and_why() -> None:
         await house.chat()
     text = caught.value.en
     assert "a: paused" in text
-    assert "b: cooling (limit" in text
+    assert "b: cooling for text (limit" in text
     assert "c: needs_login (cookies refused)" in text
     assert "已手动暂停" in caught.value.zh
     assert caught.value.quota  # b thaws by itself

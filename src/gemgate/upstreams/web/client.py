@@ -67,9 +67,6 @@ class HardenedClient(GeminiClient):
             await self.init(timeout=SESSION_SECONDS, auto_refresh=False)
         except errors.FAILURES as error:
             raise errors.of_exception(error, sent=False) from None
-        # Hazard: a page without a token is accepted and the session goes on as an anonymous guest.
-        if not self.access_token:
-            raise errors.signed_out("Google answered as to a guest")
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
             raise errors.signed_out("only foreign cookies were accepted")
@@ -96,8 +93,11 @@ class HardenedClient(GeminiClient):
     async def _init_rpc(self) -> None:
         """Hazard: ten RPCs one after the other at sign-in; one says all that is needed.
 
-        It also leaves `_recent_chats` None, which would otherwise grow by one with every generation.
+        It also leaves `_recent_chats` None, which would otherwise grow by one with every generation. Hazard: a page
+        without a token is accepted and the session goes on as an anonymous guest; for guests nothing is asked at all.
         """
+        if not self.access_token:
+            raise errors.signed_out("Google answered as to a guest")
         await self._fetch_user_status()
 
     async def _batch_execute(
