@@ -53,11 +53,12 @@ def environment(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge found: names of tests by outcome, and its whole report."""
+    """What a judge found: names of tests by outcome, the generations that they say they cost, and its whole report."""
 
     passed: list[str]
     failed: list[str]
     skipped: list[str]
+    generations: int
     report: str
 
 
@@ -86,4 +87,9 @@ async def judged(python: Path, judge: str, url: str, folder: Path, *options: str
         kind = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
         outcome = {"failure": "failed", "error": "failed"}.get(kind, kind)
         found[outcome].append(f"{case.get('classname', '').rpartition('.')[2]}.{case.get('name')}")
-    return Verdict(**found, report=report)
+    stated = [
+        int(item.get("value", 0))
+        for item in ElementTree.parse(results).iter("property")
+        if item.get("name") == "generations"
+    ]
+    return Verdict(**found, generations=sum(stated), report=report)

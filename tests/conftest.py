@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A machine that installs what the tests need must not pass because something is missing after all."""
     report = yield
-    if report.when == "teardown":
+    if report.when == "teardown" and item.get_closest_marker("stock") is None:
         said = "".join(text for _, text in report.sections)
         places = [f"the captured output ({one})" for one in leaks.in_text(said)]
         folder = getattr(item, "funcargs", {}).get("tmp_path")

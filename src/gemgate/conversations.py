@@ -79,6 +79,12 @@ class Conversations:
         self._lease_seconds = lease_seconds + LEASE_SLACK
         self._delete_after = delete_after
         self._away_until = 0.0
+        self._under_way: set[str] = set()
+
+    @property
+    def under_way(self) -> int:
+        """Chats that are being answered right now."""
+        return len(self._under_way)
 
     async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """The store's answer; StorageDown soon, and at once while it is known to be away."""
@@ -103,6 +109,7 @@ class Conversations:
         names = await _beside(messages, lambda: chain(where, messages))
         plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
         plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
+        self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
@@ -182,6 +189,7 @@ class Conversations:
 
     async def release(self, plan: Plan, *, lost: bool = False) -> None:
         """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
+        self._under_way.discard(plan.owner)
         if plan.known is None:
             return
         known, plan.known = plan.known, None

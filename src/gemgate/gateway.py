@@ -61,7 +61,7 @@ from gemgate.ports import (
 )
 from gemgate.prompting import structured_output, tokens, tool_calls, turns
 from gemgate.prompting.compose import Composed, compose
-from gemgate.prompting.picture import picture_prompt
+from gemgate.prompting.picture import picture_hints, picture_prompt
 from gemgate.prompting.stops import StopFilter
 
 Data = dict[str, str | int | float | bool | None]
@@ -377,8 +377,9 @@ class _ChatAnswer:
     async def _material(self, continued: bool, limit: int) -> Material:
         """What is new to the conversation, or everything."""
         turn = self._turn
+        hints = picture_hints(self._request.images) if self._request.images else ""
         if continued:
-            told = structured_output.instructions(self._request.response_format)
+            told = "\n\n".join(filter(None, (structured_output.instructions(self._request.response_format), hints)))
             composed = compose(
                 self._plan.tail,
                 instructions=told,
@@ -388,7 +389,8 @@ class _ChatAnswer:
                 limit=limit,
             )
         else:
-            composed = compose(self._plan.messages, instructions=turn.instructions, sentinel=turn.sentinel, limit=limit)
+            told = "\n\n".join(filter(None, (turn.instructions, hints)))
+            composed = compose(self._plan.messages, instructions=told, sentinel=turn.sentinel, limit=limit)
         return await self._loaded(composed)
 
     async def _loaded(self, composed: Composed) -> Material:

@@ -72,7 +72,7 @@ class Keep(Protocol):
         ...
 
 
-class _Forgetful:
+class Forgetful:
     """For accounts that nobody remembers."""
 
     def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
@@ -153,7 +153,7 @@ class Member:
         self.renewed_at = 0.0
         self.last_error: GatewayError | None = None
         self.generation = 0
-        self.keep: Keep = keep or _Forgetful()
+        self.keep: Keep = keep or Forgetful()
         self.changed: Callable[[], None] = lambda: None
         self._state: State = "starting"
         self._rules = rules

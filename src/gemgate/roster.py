@@ -31,6 +31,8 @@ from gemgate.ports import (
 )
 
 LEASE_SECONDS = 30.0
+ACTIONS = ("test", "refresh", "pause", "resume", "reset")
+"""What people do with an account that is there."""
 
 Build = Callable[[AccountSetup, Address, Keep], Member]
 """Makes an account's member: upstream, source, pacer and all. Only the assembly knows how."""
@@ -225,6 +227,35 @@ class Roster:
         member.pause(paused)
         await self.store.pause(name, paused)
         await self.note(caller, "paused" if paused else "resumed", name)
+        return member
+
+    async def act(self, name: str, action: str, caller: Caller, capability: Capability | None = None) -> Member:
+        """One of `ACTIONS` by its name; BadRequest for any other. capability: the only one that is reset."""
+        match action:
+            case "test":
+                return await self.test(name)
+            case "refresh":
+                return await self.refresh(name, caller)
+            case "pause" | "resume":
+                return await self.pause(name, action == "pause", caller)
+            case "reset":
+                return await self.reset(name, capability, caller)
+        raise BadRequest(
+            f"{action} is no action; use {', '.join(ACTIONS)}", f"未知操作 {action}，可用：{'、'.join(ACTIONS)}"
+        )
+
+    async def test(self, name: str) -> Member:
+        """Ask Google how the account stands, cheaply, and believe it."""
+        member = self.member(name)
+        if not member.is_open:
+            await member.sign_in()
+            return member
+        try:
+            await member.upstream.ping()
+        except GatewayError as error:
+            if error.kind == "signed_out":
+                member.signed_out(error)
+            raise
         return member
 
     async def reset(self, name: str, capability: Capability | None, caller: Caller) -> Member:

@@ -75,7 +75,7 @@ async def test_an_hours_calls_are_counted_and_the_next_is_told_when_to_come_back
     assert error.retry_after is not None
     assert 3590 <= error.retry_after <= 3600
     assert f"{error.retry_after:.0f}" in error.en
-    assert error.details == {"limit": 5, "remaining": 0, "reset": error.retry_after}
+    assert error.details == {"limit": 5, "remaining": 0, "reset": error.retry_after, "rule": "hour"}
     assert (await limiter.take(somebody(), "another")).remaining == 4
 
 

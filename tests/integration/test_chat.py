@@ -348,6 +348,12 @@ async def test_health_is_true_at_every_moment(gate: Served, sim: Simulator) -> N
             health = await answer.json()
         assert health["concurrency"] == {"max": 64, "available": 61}
         assert health["rate_limiter"]["requests_last_minute"] == 3
+        assert health["conversations"] == {"total": 0, "active_in_memory": 3}
         await asyncio.gather(*calls)
+        async with http.post("/v1/images/generations", json={"prompt": "a boat", "response_format": "url"}) as answer:
+            assert answer.status == 200
         async with http.get("/health") as answer:
-            assert (await answer.json())["concurrency"]["available"] == 64
+            health = await answer.json()
+        assert health["concurrency"]["available"] == 64
+        assert health["conversations"] == {"total": 3, "active_in_memory": 0}
+        assert health["storage"] == {"total_images": 1}

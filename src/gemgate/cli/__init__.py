@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gemgate.cli import ask, clean, diagnose, fleet, keeping, moving, pictures, serve
+from gemgate.cli import accounts, ask, clean, diagnose, fleet, keeping, moving, pictures, serve
 from gemgate.version import __version__
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command()(serve.demo)
 app.command()(fleet.worker)
 app.command()(fleet.gateway)
 app.add_typer(fleet.nodes)
+app.add_typer(accounts.app)
 app.command()(ask.chat)
 app.command()(ask.models)
 app.command()(pictures.image)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +15,18 @@ from typing import Literal
 
 import typer
 
-from gemgate.assembly import deadlines
-from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, out
+from gemgate.accounts import Cookies
+from gemgate.assembly import database_url, member_builder, seeds_of, sqlite_path
+from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, out, run
 from gemgate.errors import GatewayError, SignedOut, Unreachable
-from gemgate.settings import Settings, shown
-from gemgate.upstreams.web import WebUpstream
+from gemgate.member import Address, Forgetful
+from gemgate.policy.precedence import precedence
+from gemgate.ports import CookieSource, KeptAccount, Upstream
+from gemgate.settings import Settings, config_home, shown
+from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.database import open_database
+from gemgate.stores.vault import open_vault
+from gemgate.telemetry import Observers, SystemClock, system_dice
 from gemgate.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -58,7 +64,7 @@ def show_settings(as_json: JsonOption = False, config: ConfigOption = None) -> N
 def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Check cookies, the way to Google, disk, clock and versions, and say what to do."""
     settings = load_settings(config=config).settings
-    findings = asyncio.run(_all(settings))
+    findings = run(_all(settings))
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
@@ -72,7 +78,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [_versions(), _disk(settings.data_dir), _clock(settings.data_dir), _listening(settings)]
-    findings += [finding async for finding in _account(settings)]
+    findings += [finding async for finding in _accounts(settings)]
     return findings
 
 
@@ -113,40 +119,116 @@ def _listening(settings: Settings) -> Finding:
     return Finding("access", "warn", f"{where}, open to everybody (AUTH=none)", "set API_KEY")
 
 
-async def _account(settings: Settings) -> AsyncIterator[Finding]:
-    cookies = settings.environment_cookies
-    if cookies is None:
-        yield Finding(
-            "cookies",
-            "fail",
-            "no cookies are set",
-            "sign in to gemini.google.com in a private window, copy __Secure-1PSID and __Secure-1PSIDTS into "
-            "SECURE_1PSID and SECURE_1PSIDTS, then close that window without signing out",
-        )
+async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
+    """Every account: which cookies count and why, and whether they sign in."""
+    place = sqlite_path(settings)
+    stored: dict[str, KeptAccount] = {}
+    if place is None or place.exists():
+        try:
+            stored = {kept.name: kept for kept in await _stored(settings)}
+        except GatewayError as error:
+            yield Finding("database", "fail", error.en, "what it holds of the accounts is not known here")
+    named = {setup.name: setup for setup in seeds_of(settings)}
+    setups = {name: kept.setup for name, kept in stored.items() if kept.setup.origin == "admin"} | named
+    if not setups:
+        yield Finding("cookies", "fail", "no account is set up and no cookies are set", _HOW)
         return
-    if not cookies.psidts:
-        yield Finding("cookies", "warn", "SECURE_1PSIDTS is not set", "most accounts need it: copy it as well")
-    ca_file = str(settings.proxy_ca_file) if settings.proxy_ca_file else None
-    upstream = WebUpstream(proxy=settings.proxy_url, ca_file=ca_file, deadlines=deadlines(settings))
-    began = time.monotonic()
+    build = member_builder(settings, clock=SystemClock(), dice=system_dice, observer=Observers([]))
+    for name, setup in setups.items():
+        kept = stored.get(name) or KeptAccount(setup)
+        if setup.kind == "official":
+            yield Finding(f"account {name}", "ok", f"official API, key from {setup.source}; no cookies")
+            continue
+        member = build(setup, Address("doctor"), _FORGETFUL)
+        try:
+            async for finding in _account(name, member.source, member.upstream, kept):
+                yield finding
+        finally:
+            await member.upstream.close()
+
+
+async def _stored(settings: Settings) -> tuple[KeptAccount, ...]:
+    keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
+    vault = open_vault(keys, settings.cookie_key_file or config_home() / "cookie.key", settings.data_dir)
+    database = await open_database(database_url(settings))
     try:
-        opened = await upstream.open(cookies)
-    except Unreachable as error:
-        yield Finding("reachability", "fail", error.en, "check the network, PROXY_URL and PROXY_CA_FILE")
-    except SignedOut as error:
-        yield Finding("reachability", "ok", "Google answers")
-        yield Finding(
-            "cookies",
-            "fail",
-            error.en,
-            "sign in again in a private window, copy fresh values, and do not use that session elsewhere",
-        )
-    except GatewayError as error:
-        yield Finding("sign-in", "fail", error.en, "try again later; if it stays, look for an update of gemgate")
-    else:
-        took = time.monotonic() - began
-        models = ", ".join(offer.name for offer in opened.offers)
-        yield Finding("reachability", "ok", f"Google answers, sign-in took {took:.1f} s")
-        yield Finding("cookies", "ok", f"signed in ({opened.status}); models: {models}")
+        return await SqlAccountStore(database, vault).all()
     finally:
-        await upstream.close()
+        await database.close()
+
+
+async def _account(
+    name: str, source: CookieSource | None, upstream: Upstream, kept: KeptAccount
+) -> AsyncIterator[Finding]:
+    fresh, trouble = None, ""
+    if source is not None:
+        try:
+            fresh = await source.read()
+            trouble = "" if fresh else source.missing or "it holds no cookies (yet)"
+        except GatewayError as error:
+            trouble = error.en
+    live = source is not None and source.live
+    order = precedence(kept, fresh, live=live)
+    where = source.name if source else "by hand"
+    if trouble:
+        yield Finding(f"source of {name}", "warn", f"{where}: {trouble}", "the stored ones count meanwhile")
+    if kept.trouble is not None:
+        yield Finding(f"stored cookies of {name}", "fail", kept.trouble.en, "put the old key back, or sign in again")
+    yield Finding(f"cookies of {name}", "ok" if order else "fail", _why(order, fresh, kept, where, live=live))
+    if not order:
+        yield Finding(f"sign-in of {name}", "fail", "there is nothing to sign in with", _HOW)
+        return
+    if not order[0].psidts:
+        yield Finding(f"cookies of {name}", "warn", "__Secure-1PSIDTS is not set", "most accounts need it: copy it too")
+    yield await _sign_in(name, upstream, order)
+
+
+def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: KeptAccount, where: str, *, live: bool) -> str:
+    """Which cookies come first, in words (the rule is `precedence`). Sessions are named by their digest."""
+    if not order:
+        return f"none, neither from the source ({where}) nor stored"
+    first = order[0]
+    others = f"; {len(order) - 1} more to fall back on" if len(order) > 1 else ""
+    if first != fresh:
+        renewed = "have been renewed since" if fresh is not None else "are all there is"
+        source = f": the text of {where} has not changed since it was taken" if fresh is not None else ""
+        return f"the stored ones count (session {first.identity}), they {renewed}{source}{others}"
+    if first in (kept.cookies, kept.previous):
+        return f"{where} and the store hold the same ones (session {first.identity}){others}"
+    if live:
+        return (
+            f"{where} counts (session {first.identity}): a live browser rotates, and gemgate only reads along{others}"
+        )
+    changed = "its text has changed since it was taken" if kept.taken else "nothing is stored yet"
+    return f"{where} counts (session {first.identity}): {changed}{others}"
+
+
+async def _sign_in(name: str, upstream: Upstream, order: Sequence[Cookies]) -> Finding:
+    """Try them in their order, as the gateway does."""
+    check, began = f"sign-in of {name}", time.monotonic()
+    refused: SignedOut | None = None
+    for number, cookies in enumerate(order, 1):
+        try:
+            opened = await upstream.open(cookies)
+        except SignedOut as error:
+            refused = error
+            continue
+        except Unreachable as error:
+            return Finding(check, "fail", error.en, "check the network, PROXY_URL and PROXY_CA_FILE")
+        except GatewayError as error:
+            return Finding(check, "fail", error.en, "try again later; if it stays, look for an update of gemgate")
+        models = ", ".join(offer.name for offer in opened.offers)
+        text = f"signed in ({opened.status}) in {time.monotonic() - began:.1f} s; models: {models}"
+        if number == 1:
+            return Finding(check, "ok", text)
+        return Finding(check, "warn", f"only the older cookies are good: {text}", "hand over fresh cookies soon")
+    assert refused is not None
+    advice = "sign in again in a private window, copy fresh values, and do not use that session elsewhere"
+    return Finding(check, "fail", refused.en, advice)
+
+
+_FORGETFUL = Forgetful()
+_HOW = (
+    "sign in to gemini.google.com in a private window and copy __Secure-1PSID and __Secure-1PSIDTS: into SECURE_1PSID "
+    "and SECURE_1PSIDTS, onto the page, or into `gemgate accounts add`; then close that window without signing out"
+)

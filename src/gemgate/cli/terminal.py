@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -46,6 +47,12 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def language() -> str:
+    """The language of the terminal, "zh" or "en"."""
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
 def load_settings(options: Mapping[str, Any] | None = None, config: Path | None = None) -> Loaded:
     """Settings in force; a wrong one ends the command with one clear line."""
     try:
@@ -78,7 +85,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except settings.SettingsError as error:
         fail(str(error), 2)
     except GatewayError as error:
-        fail(str(error))
+        fail(error.text(language()))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

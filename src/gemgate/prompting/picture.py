@@ -14,8 +14,15 @@ def picture_prompt(prompt: str, options: ImageOptions, *, references: int) -> st
         hints.append(f"Use the {references} attached pictures as described and return one picture.")
     else:
         hints.append("Generate an image.")
+    hints.append(picture_hints(options))
+    return " ".join(filter(None, hints)) + "\n\n" + prompt
+
+
+def picture_hints(options: ImageOptions) -> str:
+    """How the picture is wanted, in words; "" when it does not matter. In a chat this stands after the system text."""
+    hints = []
     if options.aspect:
         hints.append(f"Aspect ratio {options.aspect}.")
     if options.quality in ("high", "hd"):
         hints.append("High quality, fine detail.")
-    return " ".join(hints) + "\n\n" + prompt
+    return " ".join(hints)

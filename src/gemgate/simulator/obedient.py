@@ -78,7 +78,11 @@ def read(prompt: Prompt) -> Wanted:
     turns = [turn for text in (*before, prompt.text) for turn in _turns(text)]
     asked = [text for role, text in turns if role == "User" and text and not text.startswith(_REPAIR)]
     question = asked[-1] if asked else prompt.text
-    results = _results(turns[-1][1] if turns else "", code_word)
+    results: tuple[str, ...] = ()
+    for _, text in reversed(turns):
+        if not (found := _results(text, code_word)):
+            break
+        results = found + results
     functions: tuple[Function, ...] = ()
     duties = list(_DUTY.finditer(everything)) if code_word else []
     must = bool(duties) and duties[-1]["must"] is not None
@@ -170,7 +174,7 @@ def _turns(text: str) -> list[tuple[str, str]]:
 
 
 def _results(text: str, code_word: str) -> tuple[str, ...]:
-    """What the functions answered, out of the blocks of the last turn."""
+    """What the functions answered, out of the blocks of one turn."""
     if not code_word:
         return ()
     block = re.compile(

@@ -184,21 +184,53 @@ def open_vault(keys: str | None, key_file: Path, data_dir: Path) -> Vault:
     return Vault([line.strip() for line in lines if line.strip() and not line.startswith("#")], place=str(key_file))
 
 
+def add_key(path: Path) -> None:
+    """Put a new key before those of the file, so that it seals from now on; the others still open. Whole or not at all.
+
+    GatewayError when the file cannot be written (a mounted secret, say).
+    """
+    try:
+        lines = [line for line in path.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
+        draft = _drafted(path, "".join(f"{line}\n" for line in [Fernet.generate_key().decode(), *lines]))
+        try:
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _written_down(path.parent)
+    except OSError as error:
+        raise GatewayError(
+            f"The key file {path} cannot be changed ({error.strerror})",
+            f"无法修改密钥文件 {path}（{error.strerror}）",
+            code="cookie_key",
+        ) from None
+
+
 def _make_key_file(path: Path) -> None:
     """Make the file whole or not at all; of several processes that start together, one wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = _drafted(path, f"{Fernet.generate_key().decode()}\n")
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{_HEADER}{Fernet.generate_key().decode()}\n")
-            file.flush()
-            os.fsync(descriptor)
         with suppress(FileExistsError):
             path.hardlink_to(draft)
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
+    _written_down(path.parent)
+
+
+def _drafted(path: Path, keys: str) -> Path:
+    """A file beside `path` that only we may read, with these keys, on the disk."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(_HEADER + keys)
+        file.flush()
+        os.fsync(descriptor)
+    return draft
+
+
+def _written_down(path: Path) -> None:
+    """Bring a folder's entries to the disk."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

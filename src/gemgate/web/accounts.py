@@ -9,7 +9,6 @@ from pydantic import Field
 
 from gemgate.accounts import CAPABILITIES, Capability
 from gemgate.dialects import simple, wire
-from gemgate.errors import BadRequest, GatewayError
 from gemgate.member import Member
 from gemgate.ports import AccountSetup, Caller
 from gemgate.roster import Roster
@@ -140,38 +139,9 @@ async def remove(request: Request, caller: Caller) -> Response:
 async def act(request: Request, caller: Caller) -> Response:
     """test: a cheap status check. refresh: sign in anew. reset: close the circuits by hand, all or one capability."""
     call = call_of(request)
-    roster, name = call.service.roster, request.path_params["name"]
-    member = roster.member(name)
-    match request.path_params["action"]:
-        case "test":
-            await _test(member)
-        case "refresh":
-            await roster.refresh(name, caller)
-        case "pause":
-            await roster.pause(name, True, caller)
-        case "resume":
-            await roster.pause(name, False, caller)
-        case "reset":
-            await roster.reset(name, await _capability(request), caller)
-        case action:
-            raise BadRequest(
-                f"{action} is no action; use test, refresh, pause, resume or reset",
-                f"未知操作 {action}，可用：test、refresh、pause、resume、reset",
-            )
-    return _shown(call, member, caller)
-
-
-async def _test(member: Member) -> None:
-    """Ask Google how the account stands, and believe it."""
-    if not member.is_open:
-        await member.sign_in()
-        return
-    try:
-        await member.upstream.ping()
-    except GatewayError as error:
-        if error.kind == "signed_out":
-            member.signed_out(error)
-        raise
+    name, action = request.path_params["name"], request.path_params["action"]
+    capability = await _capability(request) if action == "reset" else None
+    return _shown(call, await call.service.roster.act(name, action, caller, capability), caller)
 
 
 async def _capability(request: Request) -> Capability | None:

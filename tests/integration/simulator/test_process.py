@@ -28,6 +28,7 @@ async def remote() -> AsyncIterator[RemoteSimulator]:
         yield simulator
 
 
+@pytest.mark.stock
 async def test_the_stock_client_talks_to_a_simulator_elsewhere(
     remote: RemoteSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

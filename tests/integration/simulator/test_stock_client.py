@@ -17,6 +17,8 @@ from gemgate.accounts import PSID, PSIDTS
 from gemgate.simulator import Answer, Simulator
 from tests.integration.simulator.conftest import Stock
 
+pytestmark = pytest.mark.stock
+
 REVISED = ["The answer", "The answer is 41", "The answer is 42, <b>surely</b> 世界 😀"]
 
 

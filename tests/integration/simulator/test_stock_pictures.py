@@ -24,6 +24,8 @@ from gemgate.simulator.refusals import WORDINGS
 from gemgate.simulator.studio import Rule, Sitting, Studio
 from tests.integration.simulator.conftest import Stock, Wire
 
+pytestmark = pytest.mark.stock
+
 FLASH, PRO = "gemini-flash", "gemini-pro"
 
 

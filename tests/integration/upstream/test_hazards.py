@@ -326,6 +326,7 @@ async def test_a_running_stream_survives_signing_in_again(sim: Simulator, signed
     assert joined(await running).endswith("seven")
 
 
+@pytest.mark.stock
 async def test_cached_cookies_of_another_account_are_not_used(
     sim2: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

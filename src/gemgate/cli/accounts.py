@@ -1,0 +1,378 @@
+"""`gemgate accounts`: add, list, test, pause, remove. Cookies come from a prompt, a file or standard input, and never
+from the command line, which every program on the machine can read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.prompt import Prompt
+from rich.table import Table
+
+from gemgate.accounts import Capability, Cookies
+from gemgate.cli.desk import Desk, Facts, opened, resealed
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, out, run
+from gemgate.errors import BadRequest, GatewayError, NotFound
+from gemgate.ports import AccountSetup
+
+SIGNING_IN = 60.0
+"""Seconds that an account which was just added is watched while it signs in."""
+_GOOD = ("ready", "busy")
+_PHASES = {"open": "cools", "half_open": "the next call probes"}
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url", help="The gateway to ask. [default: the one on this DATA_DIR, if it runs]", show_default=False
+    ),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--admin-key",
+        help="The gateway's admin key. Better set ADMIN_KEY: other programs can read a command line.",
+        show_default=False,
+    ),
+]
+NodeOption = Annotated[
+    str | None, typer.Option("--node", help="Which node, when --url is the gateway of a fleet.", show_default=False)
+]
+NameArgument = Annotated[str, typer.Argument(help="The account's name.")]
+
+app = typer.Typer(
+    name="accounts",
+    help="Google accounts: over the API of the gateway that runs, else on its database.",
+    no_args_is_help=True,
+)
+
+
+@app.command("list")
+def list_accounts(
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """All accounts: state, lanes, what cools, how long the session will live."""
+
+    async def work(desk: Desk) -> None:
+        found = await desk.all()
+        if as_json:
+            _print_json({"where": desk.where, "accounts": found})
+            return
+        _say_where(desk)
+        if not found:
+            err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
+            return
+        table = Table("account", "state", "lanes", "source", "session")
+        for facts in found:
+            lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
+            table.add_row(facts["name"], _state(facts), lanes, facts["source"] or "by hand", facts["forecast"] or "")
+            for line in _details(facts):
+                table.add_row("", line, style="dim")
+        out.print(table)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+@app.command()
+def add(
+    name: Annotated[
+        str | None, typer.Argument(help="The account's name; without it the only one, or `default`.")
+    ] = None,
+    cookies: Annotated[
+        Path | None,
+        typer.Option("--cookies", help="File with cookies (JSON, cookies.txt, a header line); - reads standard input."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source", help="file:PATH, browser:firefox[:PROFILE] or browser:chrome[:PROFILE]: read from then on."
+        ),
+    ] = None,
+    proxy: Annotated[str | None, typer.Option("--proxy", help="The account's own way to Google.")] = None,
+    lanes: Annotated[int | None, typer.Option("--lanes", min=1, max=256, help="Calls at once.")] = None,
+    weight: Annotated[float | None, typer.Option("--weight", min=0, help="Share beside other accounts.")] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Add an account, or give new cookies to one. They are verified before the old ones are dropped.
+
+    Without --cookies and --source they are asked for, or read from standard input: pbpaste | gemgate accounts add
+    """
+    wanted = _read_cookies(cookies) if cookies is not None or source is None else None
+    is_new = any(value is not None for value in (source, proxy, lanes, weight))
+    if source is not None and url is None:
+        source = _from_here(source)
+    setup = AccountSetup(name or "default", "web", source or "", proxy, lanes, 1.0 if weight is None else weight)
+
+    async def work(desk: Desk) -> None:
+        if not as_json:
+            _say_where(desk)
+        taken = setup.name
+        if is_new:
+            await desk.set_up(setup)
+        if wanted is not None:
+            with err.status("signing in …"):
+                taken = await desk.hand_over(setup.name if is_new else name, wanted)
+        _report(await _signed_in(desk, taken), as_json=as_json)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+@app.command()
+def show(
+    name: NameArgument,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """One account, and who did what with it."""
+
+    async def work(desk: Desk) -> None:
+        facts = await desk.one(name)
+        if as_json:
+            _print_json(facts)
+            return
+        _say_where(desk)
+        out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
+        for line in [*_details(facts), f"address {facts['address']}", f"models: {', '.join(facts['models']) or '-'}"]:
+            out.print(f"  {line}", highlight=False, soft_wrap=True)
+        for line in facts["audit"]:
+            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
+            out.print(f"  {at}  {line['actor']}  {line['action']}  {line['detail']}", style="dim", highlight=False)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+@app.command("test")
+def ask_google(
+    name: Annotated[str | None, typer.Argument(help="The account's name; without it all.")] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Ask Google whether the cookies are good. Leaves with 1 when an account does not answer."""
+
+    async def work(desk: Desk) -> None:
+        names = [name] if name else [facts["name"] for facts in await desk.all()]
+        if not names:
+            fail("there is no account yet; `gemgate accounts add` takes cookies")
+        if not as_json:
+            _say_where(desk)
+        bad = 0
+        for one in names:
+            with err.status(f"asking Google about {one} …"):
+                facts, why = await _tested(desk, one)
+            bad += bool(why)
+            if as_json:
+                _print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
+            else:
+                text = f"[red]{one}: {why}[/red]" if why else f"{one}: {_state(facts)}"
+                out.print(text, highlight=False, soft_wrap=True)
+        if bad:
+            raise typer.Exit(1)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+async def _tested(desk: Desk, name: str) -> tuple[Facts, str]:
+    """The account after a test, and why it failed."""
+    try:
+        facts = await desk.act(name, "test")
+    except NotFound:
+        raise
+    except GatewayError as error:
+        return {}, error.text(language())
+    return facts, "" if facts["state"] in _GOOD else f"{facts['state']} ({facts['why']})"
+
+
+def _acting(action: str, about: str) -> Callable[..., None]:
+    def command(
+        name: NameArgument,
+        as_json: JsonOption = False,
+        url: UrlOption = None,
+        admin_key: KeyOption = None,
+        node: NodeOption = None,
+        config: ConfigOption = None,
+    ) -> None:
+        async def work(desk: Desk) -> None:
+            if not as_json:
+                _say_where(desk)
+            _report(await desk.act(name, action), as_json=as_json, must_be_ready=action == "refresh")
+
+        _at_desk(work, url, admin_key, node, config)
+
+    command.__doc__ = about
+    return command
+
+
+app.command("refresh")(_acting("refresh", "Read the cookies from their source once more and sign in anew."))
+app.command("pause")(_acting("pause", "Give an account no new calls; what runs ends. It stays so over a restart."))
+app.command("resume")(_acting("resume", "Take back `pause`."))
+
+
+@app.command()
+def reset(
+    name: NameArgument,
+    capability: Annotated[
+        str | None, typer.Option("--capability", help="text, pro, image or upload; without it all.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """End a cool-down by hand. Google's limit stays what it is; an audit line says who did it."""
+    if capability is not None and capability not in get_args(Capability):
+        fail(f"--capability is one of {', '.join(get_args(Capability))}", 2)
+    chosen: Capability | None = capability  # type: ignore[assignment]
+
+    async def work(desk: Desk) -> None:
+        if not as_json:
+            _say_where(desk)
+        _report(await desk.act(name, "reset", chosen), as_json=as_json)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+@app.command()
+def remove(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Forget an account with its cookies. Calls under way end as they do."""
+    if not yes:
+        if not sys.stdin.isatty():
+            fail("say --yes to remove an account without being asked", 2)
+        typer.confirm(f"Forget the account {name} and its cookies?", abort=True)
+
+    async def work(desk: Desk) -> None:
+        _say_where(desk)
+        await desk.remove(name)
+        out.print(f"{name} is forgotten", highlight=False)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+@app.command()
+def rekey(config: ConfigOption = None) -> None:
+    """Seal all stored cookies with a new key: a fresh one in the key file, or the first of COOKIE_KEYS.
+
+    No gateway may run meanwhile. Older keys stay where they are, because older backups need them.
+    """
+    told = run(resealed(load_settings(config=config).settings))
+    out.print(f"{told.changed} secrets are sealed anew with {told.key}", highlight=False, soft_wrap=True)
+    if told.locked:
+        fail(
+            f"these accounts were sealed with a key that is not there: {', '.join(told.locked)}. Add that key behind "
+            "the first one and run this again, or hand over their cookies anew"
+        )
+    out.print(told.hint, style="dim", highlight=False, soft_wrap=True)
+
+
+def _at_desk(
+    work: Callable[[Desk], Awaitable[None]],
+    url: str | None,
+    admin_key: str | None,
+    node: str | None,
+    config: Path | None,
+) -> None:
+    """Do it where the accounts are."""
+    settings = load_settings({"admin_key": admin_key}, config).settings
+
+    async def there() -> None:
+        async with opened(settings, url, node, language()) as desk:
+            await work(desk)
+
+    run(there())
+
+
+async def _signed_in(desk: Desk, name: str) -> Facts:
+    """The account once it is known whether its cookies are good."""
+    over = time.monotonic() + SIGNING_IN
+    facts = await desk.one(name)
+    with err.status("signing in …"):
+        while facts["state"] == "starting" and facts["source"] and time.monotonic() < over and desk.lives:
+            await asyncio.sleep(0.3)
+            facts = await desk.one(name)
+    return facts
+
+
+def _read_cookies(place: Path | None) -> Cookies:
+    """From the file, from standard input, or asked for without showing what is typed. BadRequest for nonsense."""
+    try:
+        if place is not None and str(place) != "-":
+            return Cookies.parse(place.read_text("utf-8-sig"))
+        if not sys.stdin.isatty():
+            return Cookies.parse(sys.stdin.read())
+        err.print("Paste the values from the cookies of gemini.google.com; nothing is shown.", highlight=False)
+        psid = Prompt.ask("__Secure-1PSID", console=err, password=True)
+        if any(mark in psid for mark in "={["):
+            return Cookies.parse(psid)  # a whole header or a browser extension's export
+        psidts = Prompt.ask("__Secure-1PSIDTS", console=err, password=True)
+        return Cookies(psid.strip(), psidts.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{place} cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}", 2)
+    except BadRequest as error:
+        fail(error.text(language()), 2)
+
+
+def _from_here(source: str) -> str:
+    """A relative file means the folder where the command is typed, not the gateway's."""
+    kind, _, place = source.partition(":")
+    return f"file:{Path(place).expanduser().absolute()}" if kind == "file" and place else source
+
+
+def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None:
+    if as_json:
+        _print_json(facts)
+    else:
+        out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
+    if facts["state"] in ("needs_login", "error") or (must_be_ready and facts["state"] not in _GOOD):
+        raise typer.Exit(1)
+
+
+def _state(facts: Facts) -> str:
+    why = f" ({facts['why']})" if facts["why"] else ""
+    left = f", {math.ceil(facts['seconds_left'])} s left" if facts["seconds_left"] else ""
+    return f"{facts['state']}{why}{left}"
+
+
+def _details(facts: Facts) -> list[str]:
+    lines = [
+        f"{one['capability']}: {_PHASES[one['phase']]}, {math.ceil(one['seconds_left'])} s left ({one['reason']})"
+        for one in facts["cooldowns"]
+    ]
+    if facts["last_error"] and facts["last_error"] != facts["why"]:
+        lines.append(f"last error: {facts['last_error']}")
+    return lines
+
+
+def _say_where(desk: Desk) -> None:
+    err.print(desk.where, style="dim", highlight=False, soft_wrap=True)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
