@@ -107,13 +107,27 @@ class Form:
     files: list[tuple[str, Inline]]
 
 
+class _Parser(MultiPartParser):
+    """Knows whether the last boundary came: the framework takes a body that was cut off for a short one."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def discard(self) -> None:
+        """Give up every file, finished or not."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
 async def read_form(request: Request, limit: int) -> Form:
     """A multipart body, at most `limit` bytes; BadRequest for a malformed one."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise BadRequest("The body must be multipart/form-data", "请求体必须是 multipart/form-data")
     stream = chunks_of(request, limit)
-    parser = MultiPartParser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
+    parser = _Parser(request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError, UnicodeDecodeError) as error:
@@ -121,6 +135,12 @@ async def read_form(request: Request, limit: int) -> Form:
         raise BadRequest(f"The multipart body is malformed: {reason}", f"multipart 请求体格式错误：{reason}") from None
     finally:
         await stream.aclose()
+    if not parser.ended:
+        parser.discard()
+        raise BadRequest(
+            "The multipart body is malformed: it ends before its last boundary",
+            "multipart 请求体格式错误：在结束边界之前中断",
+        )
     found = Form([], [])
     try:
         for name, value in form.multi_items():

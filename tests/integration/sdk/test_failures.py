@@ -81,6 +81,12 @@ def name_of(value: Any) -> str:
     return str(value.__name__)
 
 
+@pytest.fixture(autouse=True)
+def _history_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken answer is looked for in the history, for seconds; here it is not there."""
+    monkeypatch.setattr("gemgate.upstreams.web.upstream.READ_BACK_AFTER", (0.05,))
+
+
 @pytest.fixture
 async def clients(gate: Served) -> AsyncIterator[Clients]:
     made = Clients(gate.url)
