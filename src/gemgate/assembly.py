@@ -295,6 +295,7 @@ async def _opened(
             dice,
             observer,
             rules,
+            roster.renew,
         ),
         Closer(job_store, files, store, pictures, owner, clock, observer, rules),
         Herald(job_store, GuardedSender(), vault, clock, observer, rules),
@@ -303,6 +304,7 @@ async def _opened(
         vault,
         clock,
         settings.concurrency,
+        roster.lanes_elsewhere,
         settings.default_image_model,
     )
     alert_store = SqlAlertStore(database, vault)

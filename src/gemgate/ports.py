@@ -757,11 +757,14 @@ class JobStore(Protocol):
         """Tasks in the order in which they ended, those behind `Task.settled` = `after`."""
         ...
 
-    async def claim(self, owner: str, needs: Collection[Need], seconds: float) -> Claim | None:
+    async def claim(
+        self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
+    ) -> Claim | None:
         """Take the task whose turn it is and hold it for so long; None when there is none to run now.
 
         The batch of the highest priority first, batches of one priority in turns, never more at once than the batch
-        allows.
+        allows. A task that left an answer in a chat goes to the node that has its account among `accounts`, for a
+        minute or until that node is dead.
         """
         ...
 

@@ -72,6 +72,7 @@ class Roster:
         self._rotate_every = rotate_every
         self._default_proxy = default_proxy
         self._own = True
+        self._renewing = asyncio.Lock()
         self._named: frozenset[str] = frozenset()
         self._kept: dict[str, _Kept] = {}
         self._addresses: dict[str, Address] = {}
@@ -141,19 +142,26 @@ class Roster:
 
         After a time without the store nothing is taken over at first: the others could not renew theirs either.
         """
-        held = await self.store.renew(self._owner, LEASE_SECONDS)
-        now = self._clock.monotonic()
-        was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
-        self._renewed_at = now
-        for member in self._pool.members:
-            if member.name not in held:
-                await self._part(member)
-        if was_away:
-            return
-        running = {member.name for member in self._pool.members}
-        for kept in await self.store.all():
-            if kept.name not in running and self._is_meant(kept):
-                await self._join_or_note(kept)
+        async with self._renewing:
+            held = await self.store.renew(self._owner, LEASE_SECONDS)
+            now = self._clock.monotonic()
+            was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
+            self._renewed_at = now
+            for member in self._pool.members:
+                if member.name not in held:
+                    await self._part(member)
+            if was_away:
+                return
+            running = {member.name for member in self._pool.members}
+            for kept in await self.store.all():
+                if kept.name not in running and self._is_meant(kept):
+                    await self._join_or_note(kept)
+
+    async def lanes_elsewhere(self, usual: int) -> int:
+        """Calls at once that the accounts of other living nodes take; `usual` where an account does not say."""
+        now = self._clock.now()
+        others = [kept for kept in await self.store.all() if kept.owner not in ("", self._owner)]
+        return sum(kept.setup.lanes or usual for kept in others if kept.lease_until > now and not kept.paused)
 
     async def close(self) -> None:
         """Bring everything down, and give the accounts back."""

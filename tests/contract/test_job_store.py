@@ -12,12 +12,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
 from gemgate.errors import Conflict, NotFound
+from gemgate.ports import AccountSetup
+from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import task as task_table
+from gemgate.stores.vault import Vault
 from gemgate.work import (
     Batch,
     Cancelled,
@@ -449,3 +453,25 @@ async def test_ten_thousand_tasks_are_entered_without_holding_the_loop_and_claim
     assert Counter(claim.task.attempt for claim in claims) == {1: 50}
     assert each < 0.25
     print(f"10,000 tasks: longest gap {max(gaps) * 1e3:.1f} ms, claim {each * 1e3:.1f} ms")
+
+
+async def test_what_stands_in_a_chat_is_left_to_the_node_that_can_read_it_as_long_as_it_lives(
+    store: SqlJobStore, database: Database
+) -> None:
+    accounts = SqlAccountStore(database, Vault([Fernet.generate_key().decode()]))
+    await accounts.set_up(AccountSetup("alice", origin="admin"))
+    assert await accounts.claim("alice", "node-a", LEASE)
+    await submitted(store, 1)
+    first = await store.claim("node-a", ["image"], 0.0, ["alice"])
+    assert first is not None
+    assert await store.note(first, Trail("alice", "identity", "c_1"))
+    await asyncio.sleep(0.01)
+    assert await store.expire() == 1
+    assert await store.claim("node-b", ["image"], LEASE, ["bob"]) is None
+    again = await store.claim("node-a/2", ["image"], 0.0, ["alice"])
+    assert again is not None
+    assert again.task.trail.cid == "c_1"
+    await asyncio.sleep(0.01)
+    assert await store.expire() == 1
+    await accounts.release("node-a")
+    assert await store.claim("node-b", ["image"], LEASE, ["bob"]) is not None, "nobody has the account any more"

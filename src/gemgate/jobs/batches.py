@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,7 +48,10 @@ class Origin:
 
 @dataclass(slots=True)
 class Jobs:
-    """What doors call. `lanes`: calls at once where no account is known yet (CONCURRENCY)."""
+    """What doors call. `lanes`: calls at once of an account that does not say (CONCURRENCY).
+
+    elsewhere: those of all accounts that other nodes run.
+    """
 
     store: JobStore
     worker: Worker
@@ -59,6 +62,7 @@ class Jobs:
     vault: Vault
     clock: Clock
     lanes: int
+    elsewhere: Callable[[int], Awaitable[int]]
     default_image_model: str
     _watchers: defaultdict[str, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
     _over: bool = False
@@ -99,12 +103,13 @@ class Jobs:
     ) -> Batch:
         """A batch of pictures, entered with all the tasks that were prepared; it was admitted and counted before."""
         model = order.model or self.default_image_model
+        lanes = await self._lanes()
         batch = Batch(
             id="",
             kind="images",
             tenant=origin.caller.tenant,
             created_at=self.clock.now(),
-            concurrency=min(order.concurrency, self._lanes()),
+            concurrency=min(order.concurrency, lanes),
             asked=order.concurrency,
             priority=order.priority,
             model=model,
@@ -126,15 +131,15 @@ class Jobs:
     ) -> Batch:
         """An OpenAI batch. With problems in its file it is entered as failed and nothing of it is run."""
         now = self.clock.now()
-        kind = KINDS[endpoint]
+        kind, lanes = KINDS[endpoint], await self._lanes()
         about = {**about, "endpoint": endpoint, "base_url": origin.base_url}
         batch = Batch(
             id="",
             kind=kind,
             tenant=origin.caller.tenant,
             created_at=now,
-            concurrency=self._lanes(),
-            asked=self._lanes(),
+            concurrency=lanes,
+            asked=lanes,
             need="text" if kind == "chat" else "image",
             model=str(lines[0].body.get("model") or "") if lines else "",
             about=dumps(about),
@@ -215,9 +220,10 @@ class Jobs:
             kept[upload.sha256] = Stored(file.id)
         return kept[upload.sha256]
 
-    def _lanes(self) -> int:
-        """Calls at once that all accounts together take."""
-        return sum(member.lanes for member in self.gateway.pool.members) or self.lanes
+    async def _lanes(self) -> int:
+        """Calls at once that all accounts together take, those of other nodes too."""
+        here = sum(member.lanes for member in self.gateway.pool.members)
+        return here + await self.elsewhere(self.lanes) or self.lanes
 
     # How they stand
 

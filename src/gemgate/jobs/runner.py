@@ -187,7 +187,7 @@ class Runner:
         return str(line_of(claim.task)["body"].get("model") or default)
 
 
-def picture_key(batch_id: str, seq: int, part: int) -> str:
+def picture_key(batch_id: str, seq: int, part: int = 0) -> str:
     """Six hex digits of the task for its picture's name, no two alike within a batch."""
     base = int(hashlib.sha256(batch_id.encode()).hexdigest()[:6], 16)
     return f"{(base + seq * PARTS + part) & 0xFFFFFF:06x}"

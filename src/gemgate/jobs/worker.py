@@ -49,7 +49,10 @@ class _Run:
 
 @dataclass(slots=True)
 class Worker:
-    """`owner`: this process, told from every other one that ever ran. `touched` hears of batches that changed."""
+    """`owner`: this process, told from every other one that ever ran. `touched` hears of batches that changed.
+
+    adopt: take over accounts that no living node runs.
+    """
 
     store: JobStore
     runner: Runner
@@ -59,6 +62,7 @@ class Worker:
     dice: Dice
     observer: Observer
     rules: JobRules
+    adopt: Callable[[], Awaitable[None]]
     touched: Callable[[str], None] = lambda batch_id: None
     _runs: set[_Run] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,7 +118,8 @@ class Worker:
         if lapsed := await self.store.expire():
             self._note("tasks.lapsed", {"count": lapsed})
         while needs := self._room():
-            claim = await self.store.claim(self.owner, needs, self.rules.lease)
+            accounts = [member.name for member in self.pool.members]
+            claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
             if claim is None:
                 return
             self._start(claim)
@@ -151,6 +156,8 @@ class Worker:
         if claim.task.attempt > MOST_RUNS:
             return Failed("worker_lost", f"It ended its process {MOST_RUNS} times", f"任务已中断 {MOST_RUNS} 次", True)
         try:
+            if claim.task.trail.cid and self.pool.member(claim.task.trail.account) is None:
+                await self.adopt()  # only with its account can be read what the task left behind
             return await self.runner.run(claim, run.journal)
         except LeaseLost:
             self._note("task.lost", _about(claim))

@@ -111,6 +111,16 @@ def _account(google: Google, arguments: dict[str, Any]) -> dict[str, Any]:
 _SETTABLE = ("status", "language", "lifetime", "grace", "needs_stamp", "used")
 
 
+def _world(google: Google, arguments: dict[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name not in _HABITS:
+            raise ValueError(f"{name!r} cannot be set; one of {', '.join(_HABITS)}")
+        setattr(google.world, name, value)
+
+
+_HABITS = ("reads_temporary", "carries_on", "patience")
+
+
 def _add_account(google: Google, arguments: dict[str, Any]) -> dict[str, str]:
     account = google.add_account(arguments.pop("account"), **arguments)
     return google.cookies(account.name)
@@ -154,6 +164,7 @@ _VERBS: dict[str, Verb] = {
     "advance": lambda google, arguments: google.advance(arguments["seconds"]),
     "tolerate": lambda google, arguments: google.tolerate(*arguments["hosts"]),
     "account": _account,
+    "world": _world,
     "add_account": _add_account,
     "upload": _upload,
 }

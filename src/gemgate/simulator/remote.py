@@ -115,6 +115,10 @@ class RemoteGoogle(Generic[T]):
         """The account's facts, after setting some (status, language, lifetime, grace, needs_stamp, used)."""
         return self._send("account", {"account": account, **facts}, _same)
 
+    def world(self, **habits: Any) -> T:
+        """Set what the service does for everybody: reads_temporary, carries_on, patience."""
+        return self._send("world", habits, _same)
+
     def add_account(self, account: str, **facts: Any) -> T:
         """A new account; gives its cookies."""
         return self._send("add_account", {"account": account, **facts}, _same)

@@ -223,7 +223,8 @@ class Telling:
         if not self.call.generated:
             return
         turn, chat = self.turn, self.chat
-        if self.fault.completes if self.fault and self._struck else outcome == "complete":
+        alone = self.world.carries_on and outcome == "cancelled"
+        if self.fault.completes if self.fault and self._struck else outcome == "complete" or alone:
             turn.texts, turn.thoughts, turn.state = (self._last, *self._others), self.answer.thoughts, "whole"
         elif turn.texts or turn.thoughts:
             turn.state = "stopped"

@@ -91,6 +91,8 @@ class World:
         self.studio = Studio()
         self.reads_temporary = False
         """Whether a temporary chat can be read by its id. Not known of the real service."""
+        self.carries_on = False
+        """Whether an answer is finished although its client has gone, as the real service does."""
         self.patience = 20
         """Requests a dead session may make before it counts as hammering."""
         self._pages: OrderedDict[str, Page] = OrderedDict()

@@ -80,7 +80,7 @@ def ending(outcome: Settled, number: int) -> dict[str, Any]:
             if trail is not None:
                 values |= trail_columns(trail)
         case GivenBack():
-            values["run_after"] = 0.0
+            values["run_after"] = epoch_now()
         case Cancelled():
             pass
     if values["status"] != "queued":

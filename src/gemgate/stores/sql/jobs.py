@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Row,
     Select,
     Update,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     or_,
     select,
     update,
@@ -35,7 +37,7 @@ from gemgate.errors import Conflict, NotFound
 from gemgate.ports import Held
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
-from gemgate.stores.sql.schema import batch, task
+from gemgate.stores.sql.schema import account, batch, task
 from gemgate.work import (
     Batch,
     BatchKind,
@@ -57,6 +59,8 @@ from gemgate.work import (
 CHANNEL = "gemgate_jobs"
 CHUNK = 500
 """Rows in one statement: an order of ten thousand must not hold the event loop."""
+READ_BY_OWNER = 60.0
+"""Seconds for which a task whose answer may stand in a chat is left to the node that can read that chat."""
 LOOKED_AT = 50
 """Batches with something to run that a claim looks at, the first ones of the order."""
 _OPEN: tuple[BatchState, ...] = ("active", "paused")
@@ -141,10 +145,10 @@ class SqlJobStore:
 
     # Runs
 
-    async def claim(self, owner: str, needs: Collection[Need], seconds: float) -> Claim | None:
-        runnable = exists().where(
-            task.c.batch == batch.c.id, task.c.status == "queued", task.c.run_after <= epoch_now()
-        )
+    async def claim(
+        self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
+    ) -> Claim | None:
+        runnable = exists().where(task.c.batch == batch.c.id, _runnable(task, accounts))
         ready = (
             select(batch.c.id)
             .where(
@@ -162,18 +166,20 @@ class SqlJobStore:
             ids = (await connection.execute(ready)).scalars().all()
         for batch_id in ids:
             async with self._database.writing() as connection:
-                if claim := await self._claimed(connection, batch_id, owner, seconds):
+                if claim := await self._claimed(connection, batch_id, owner, seconds, accounts):
                     return claim
         return None
 
-    async def _claimed(self, connection: AsyncConnection, batch_id: str, owner: str, seconds: float) -> Claim | None:
+    async def _claimed(
+        self, connection: AsyncConnection, batch_id: str, owner: str, seconds: float, accounts: Collection[str]
+    ) -> Claim | None:
         row = await _locked(connection, batch_id)
         if row is None or row.state != "active" or row.running >= row.concurrency:
             return None
         waiting = task.alias()
         first = (
             select(waiting.c.id)
-            .where(waiting.c.batch == batch_id, waiting.c.status == "queued", waiting.c.run_after <= epoch_now())
+            .where(waiting.c.batch == batch_id, _runnable(waiting, accounts))
             .order_by(waiting.c.seq)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -264,7 +270,7 @@ class SqlJobStore:
                     continue
                 status: TaskStatus = "cancelled" if row.state in _GIVEN_UP else "queued"
                 change = update(task).where(task.c.batch == batch_id, which)
-                freed = await connection.execute(change.values(status=status, lease_owner="", run_after=0.0))
+                freed = await connection.execute(change.values(status=status, lease_owner="", run_after=epoch_now()))
                 if freed.rowcount:
                     await connection.execute(_moved(batch_id, status, freed.rowcount))
                     await self._tell(connection, batch_id)
@@ -458,3 +464,20 @@ def _moved(batch_id: str, status: TaskStatus, count: int) -> Update:
             }
         )
     )
+
+
+def _runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
+    """Tasks that a node with these accounts may run now.
+
+    What an earlier run left in a chat is read by the node that has its account, as long as that one lives.
+    """
+    elsewhere = exists().where(
+        account.c.name == of.c.account, account.c.owner != "", account.c.lease_until > epoch_now()
+    )
+    free = or_(
+        of.c.cid == "",
+        of.c.account.in_(accounts),
+        of.c.run_after <= epoch_now() - READ_BY_OWNER,
+        not_(elsewhere),
+    )
+    return and_(of.c.status == "queued", of.c.run_after <= epoch_now(), free)
