@@ -78,13 +78,17 @@ class _Waiter:
 
 
 class AccountPool:
-    """`patience`: seconds a call waits for a lane at most; `loyalty`: the first of these for the account it prefers."""
+    """`patience`: seconds a call waits for a lane at most; `loyalty`: the first of these for the account it prefers.
+
+    kept_free: lanes of each account that batches leave to others, unless it has no more.
+    """
 
     def __init__(self, *, clock: Clock, dice: Dice, patience: float = 120.0, loyalty: float = LOYALTY) -> None:
         self._clock = clock
         self._dice = dice
         self._patience = patience
         self._loyalty = min(loyalty, patience)
+        self.kept_free = 1
         self._members: dict[str, Member] = {}
         self._waiting: deque[_Waiter] = deque()
 
@@ -118,7 +122,7 @@ class AccountPool:
         """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
         able = [m for m in self.members if m.is_open and m.standing(*needs).usable]
         able = [m for m in able if not m.fallback] or able
-        return sum(max(1, m.lanes - 1) for m in able)
+        return sum(max(1, m.lanes - self.kept_free) for m in able)
 
     def offers(self) -> tuple[Offer, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
@@ -246,7 +250,8 @@ class AccountPool:
             if not member.is_open:
                 continue
             standing = member.standing(*waiter.needs)
-            free = member.lanes - member.busy - (1 if waiter.background and member.lanes > 1 else 0)
+            kept = min(self.kept_free, member.lanes - 1) if waiter.background else 0
+            free = member.lanes - member.busy - kept
             if standing.state != "ready" or free <= 0:
                 continue
             if offer := waiter.card.offer(member.offers):

@@ -218,11 +218,11 @@ def environment(sim: RemoteSimulator, account: str, folder: Path, **more: str) -
 
 
 @asynccontextmanager
-async def painter(*accounts: str, readable: bool) -> AsyncIterator[RemoteSimulator]:
-    """A simulated Google in a process of its own that takes about half a second for a cheap picture."""
+async def painter(*accounts: str, readable: bool, pace: float = 0.1) -> AsyncIterator[RemoteSimulator]:
+    """A simulated Google in a process of its own that takes about five times `pace` seconds for a cheap picture."""
     async with RemoteSimulator.spawn(accounts) as sim:
         await sim.google.pictures(cheap=True)
-        await sim.google.reply("number", "", image=Painting(), pace=0.1, busy=3)
+        await sim.google.reply("number", "", image=Painting(), pace=pace, busy=3)
         await sim.google.world(reads_temporary=readable, carries_on=readable)
         yield sim
 

@@ -66,19 +66,22 @@ async def on_sqlite(folder: Path, nodes: list[Node], count: int, kills: int, *, 
                 back.append(time.time() - restarted)
             await kept.until_ended(count, 300)
             figures = await kept.check(count)
+            assert figures["in flight at a cut"] > kills, "the cuts missed what they were for"
         print(f"\nSQLite, chats {'readable' if readable else 'not readable'}: {figures}")
         print(f"from the start of the next process until all that was cut off ran again: {told(back)}")
         assert max(back) < REAL_LEASE - 5, "a lease was waited for, where nobody else can hold one"
 
 
-async def on_postgres(folder: Path, nodes: list[Node], url: str, count: int, kills: int, *, lease: float) -> None:
+async def on_postgres(
+    folder: Path, nodes: list[Node], url: str, count: int, kills: int, *, lease: float, pace: float
+) -> None:
     """Two nodes; in turn one is killed and comes back sooner or later, or is halted past its lease and goes on.
 
     A node that comes back at once reads its chats itself; otherwise the other one takes over.
     """
     dice = pauses(count)
     length = lease or REAL_LEASE
-    async with painter("alice", "bob", readable=True) as sim:
+    async with painter("alice", "bob", readable=True, pace=pace) as sim:
         for name, account in (("node-a", "alice"), ("node-b", "bob")):
             more = {"DATABASE_URL": url, "GEMINI_WORKER_ID": name}
             nodes.append(Node(name, environment(sim, account, folder, **more), folder, lease))
@@ -89,7 +92,7 @@ async def on_postgres(folder: Path, nodes: list[Node], url: str, count: int, kil
         async with books(url, folder, sim, batch_id, count, readable=False) as kept:
             for number in range(1, kills + 1):
                 await kept.until_ended(number * (count - 4 * LANES) // (kills + 1), 240)
-                await asyncio.sleep(dice.uniform(0, 0.6))
+                await asyncio.sleep(dice.uniform(0, 5 * pace))
                 node = nodes[number % 2]
                 node.halt()
                 await asyncio.sleep(0.02)
@@ -109,6 +112,7 @@ async def on_postgres(folder: Path, nodes: list[Node], url: str, count: int, kil
                     await node.start()
             await kept.until_ended(count, 600)
             figures = await kept.check(count)
+            assert figures["in flight at a cut"] > kills, "the cuts missed what they were for"
         print(f"\nPostgreSQL, two nodes, leases of {length:.0f} s: {figures}")
         print(f"from a cut until all of it ran again, taken over by the other node: {told(over)}")
         print(f"the same, by the node itself that came back at once: {told(back)}")
@@ -124,7 +128,7 @@ async def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, nodes: list
 async def test_of_two_nodes_one_takes_over_what_the_other_held(
     tmp_path: Path, nodes: list[Node], postgres_url: str
 ) -> None:
-    await on_postgres(tmp_path, nodes, postgres_url, 80, 3, lease=4.0)
+    await on_postgres(tmp_path, nodes, postgres_url, 90, 3, lease=4.0, pace=0.5)
 
 
 @pytest.mark.soak
@@ -137,4 +141,4 @@ async def test_a_thousand_tasks_and_twenty_kills_on_sqlite(tmp_path: Path, nodes
 async def test_a_thousand_tasks_and_twenty_cuts_on_two_nodes(
     tmp_path: Path, nodes: list[Node], postgres_url: str
 ) -> None:
-    await on_postgres(tmp_path, nodes, postgres_url, 1000, 20, lease=0.0)
+    await on_postgres(tmp_path, nodes, postgres_url, 1000, 20, lease=0.0, pace=0.7)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gemgate.cli import accounts, ask, clean, diagnose, fleet, keeping, moving, pictures, serve
+from gemgate.cli import accounts, ask, batches, clean, diagnose, fleet, keeping, moving, pictures, serve
 from gemgate.version import __version__
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command()(pictures.image)
 app.command()(pictures.edit)
 app.command("clean")(clean.clean_files)
 app.add_typer(clean.logo)
+app.add_typer(batches.batch)
 app.command(name="settings")(diagnose.show_settings)
 app.command()(diagnose.doctor)
 app.command()(keeping.backup)

@@ -292,7 +292,7 @@ class Jobs:
             raise batch_not_found(batch.id)
         if changed.state != state:
             raise Conflict(
-                f"The batch has ended as {changed.state}; only a batch that is under way can be changed",
+                "The batch has ended; only a batch that is under way can be changed",
                 "批次已结束，无法更改",
                 code="batch_ended",
             )

@@ -1,0 +1,168 @@
+"""A gateway for commands that talk to one: the named one, the one that runs on this machine, or one of our own.
+
+Our own lives in this process, on a free port of loopback, and ends with the command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+import uvicorn
+
+from gemgate.assembly import local_url, open_service, sqlite_path
+from gemgate.cli.serve import listening
+from gemgate.errors import ClientError, GatewayError, NotFound, Unreachable
+from gemgate.settings import Settings
+from gemgate.stores import ownership
+from gemgate.web.app import create_app
+
+SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+"""An event stream beats every ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A session with a gateway. own: it runs in this process."""
+
+    http: aiohttp.ClientSession
+    url: str
+    key: str
+    own: bool = False
+
+    async def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
+        """The answer's JSON; GatewayError with what the gateway said, Unreachable when it does not answer."""
+        more = {"content-type": "application/json"} if body is not None else {}
+        async with self.open(method, path, body, {**more, **(headers or {})}) as answer:
+            try:
+                return orjson.loads(await answer.read())
+            except orjson.JSONDecodeError:
+                raise _no_gateway(self.url) from None
+
+    @asynccontextmanager
+    async def open(
+        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A good answer, its body still to come. target: a path, or an address; only our gateway gets our key."""
+        ours = target.startswith("/") or _origin(target) == _origin(self.url)
+        address = self.url + target if target.startswith("/") else target
+        sent = {**({"authorization": f"Bearer {self.key}"} if ours and self.key else {}), **(headers or {})}
+        try:
+            async with self.http.request(method, address, data=body, headers=sent) as answer:
+                if answer.status >= 400:
+                    raise _said(answer.status, await answer.read(), address)
+                yield answer
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            system = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else ""
+            why = system or str(error) or "no answer in time"
+            raise Unreachable(f"{_origin(address)} does not answer: {why}", f"{_origin(address)} 没有响应") from None
+
+
+@asynccontextmanager
+async def connected(settings: Settings, url: str, key: str, *, resident: bool) -> AsyncIterator[Connection]:
+    """The gateway at `url`; without one that of this machine, else our own.
+
+    resident: our own one works on batches; otherwise it only looks into the database.
+    """
+    language = "zh-CN" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en"
+    async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language}) as http:
+        if url:
+            url = url.rstrip("/").removesuffix("/v1")
+            if urlsplit(url).scheme not in ("http", "https"):
+                url = "http://" + url
+            yield Connection(http, url, key)
+        elif running := await _running(http, settings):
+            yield Connection(http, running, key or _key_of(settings))
+        else:
+            async with _own(settings, resident=resident) as own:
+                yield Connection(http, own, _key_of(settings), own=True)
+
+
+async def _running(http: aiohttp.ClientSession, settings: Settings) -> str:
+    """Where a gateway with these settings runs, "" when none does."""
+    place = sqlite_path(settings)
+    owner = ownership.owner_of(ownership.lock_path(place)) if place else None
+    address = owner.url if owner else "" if place else local_url(settings)
+    if not address:
+        return ""
+    try:
+        async with http.get(f"{address}/health", timeout=aiohttp.ClientTimeout(total=10)) as answer:
+            known = "client_ready" in orjson.loads(await answer.read())
+    except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError):
+        known = False
+    return address if known else ""
+
+
+@asynccontextmanager
+async def _own(settings: Settings, *, resident: bool) -> AsyncIterator[str]:
+    """A gateway in this process, as long as the block lasts."""
+    free = {"host": "127.0.0.1", "port": 0, "rate_limit_per_hour": 0, "model_interval_seconds": 0}
+    with listening(settings.model_copy(update=free)) as (sock, bound):
+        async with open_service(bound, resident=resident) as service:
+            service.pool.kept_free = 0  # nobody sits in front of it
+            config = uvicorn.Config(
+                create_app(bound, service), ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1
+            )
+            server = _Quiet(config)
+            serving = asyncio.create_task(server.serve(sockets=[sock]))
+            try:
+                while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
+                    await asyncio.sleep(0.01)
+                yield f"http://127.0.0.1:{bound.port}"
+            finally:
+                if resident:
+                    await service.jobs.stop()
+                server.should_exit = True
+                await asyncio.wait({serving}, timeout=5)
+
+
+class _Quiet(uvicorn.Server):
+    """Ctrl-C belongs to the command."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _key_of(settings: Settings) -> str:
+    """A key that the gateway with these settings takes; batches are then seen as their owner sees them."""
+    return settings.api_keys[0].secret if settings.api_keys else ""
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _said(status: int, body: bytes, address: str) -> GatewayError:
+    """The gateway's own words; where there are none, what to look at."""
+    try:
+        detail = orjson.loads(body)["detail"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return _no_gateway(_origin(address)) if status == 404 else Unreachable(f"{address} answered {status}", "")
+    hint = ". Give the key of that gateway with --key" if status == 401 else ""
+    kind: type[GatewayError] = NotFound if status == 404 else ClientError if status < 500 else Unreachable
+    return kind(f"{detail}{hint}", str(detail))
+
+
+def _no_gateway(url: str) -> ClientError:
+    return ClientError(f"There is no gemgate at {url}", f"{url} 上没有 gemgate")
+
+
+def written_whole(path: Path, data: bytes) -> None:
+    """Write a file so that nobody ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.part")
+    half.write_bytes(data)
+    half.replace(path)

@@ -1,0 +1,180 @@
+"""`gemgate batch` as a person types it, in processes of their own, with a gateway of its own and with one that runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gemgate.simulator import BlockingSimulator, Painting
+from tests.servers import free_port, wait_for_port
+
+SECONDS = 120
+
+
+@pytest.fixture
+def sim() -> Iterator[BlockingSimulator]:
+    with BlockingSimulator.spawn() as running:
+        running.google.pictures(cheap=True)
+        running.google.reply("fox", "", image=Painting(), pace=0.15, busy=3)
+        running.google.refuse("celebrity", "refusal")
+        yield running
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(sim: BlockingSimulator, tmp_path: Path) -> Iterator[Start]:
+    cookies = sim.google.cookies("alice")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "DATA_DIR": str(tmp_path / "data"),
+        "COOKIE_KEY_FILE": str(tmp_path / "cookie.key"),
+        "SECURE_1PSID": cookies["__Secure-1PSID"],
+        "SECURE_1PSIDTS": cookies["__Secure-1PSIDTS"],
+        "PROXY_URL": sim.proxy_url,
+        "PROXY_CA_FILE": str(sim.ca_file),
+        "CONCURRENCY": "3",
+        "COLUMNS": "200",
+        "PYTHONUTF8": "1",
+    }
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "gemgate", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, env={**environment, **more}, cwd=tmp_path, **pipes))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == code, (process.returncode, out, err)
+    return out, err
+
+
+def until(holds: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def foxes(folder: Path, count: int) -> None:
+    lines = ["# foxes", "", *(f"fox {number} in snow" for number in range(count))]
+    (folder / "prompts.txt").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_a_run_that_was_stopped_goes_on_and_nothing_is_made_twice(
+    start: Start, sim: BlockingSimulator, tmp_path: Path
+) -> None:
+    foxes(tmp_path, 10)
+    run = ("batch", "run", "prompts.txt", "--size", "4k", "-o", "out")
+    first = start(*run)
+    until(lambda: len(list((tmp_path / "out").glob("*.png"))) >= 3)
+    first.send_signal(signal.SIGINT)
+    _, err = ended(first, 130)
+    assert "The same command again goes on" in err
+    assert 3 <= sim.google.record().generations < 10
+    out, err = ended(start(*run))
+    assert "of 10 are made" in err
+    assert "completed" in out
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name[:6] for file in files] == [f"{number:05d}_" for number in range(1, 11)]
+    assert all(Image.open(file).size[0] > 0 for file in files)
+    files[4].unlink()
+    files[7].write_bytes(b"half a picture")
+    summary = json.loads(ended(start(*run, "--json"))[0])
+    assert (summary["completed"], len(summary["files"]), summary["errors"]) == (10, 10, [])
+    assert len(list((tmp_path / "out").iterdir())) == 10
+    record = sim.google.record()
+    assert record.generations == 10
+    assert {call.model for call in record.calls} == {"gemini-pro"}
+    assert record.peak["alice"] == 3, "all lanes, where nobody else can want one"
+
+
+def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
+    start: Start, sim: BlockingSimulator, tmp_path: Path
+) -> None:
+    port = free_port()
+    url, key = f"http://127.0.0.1:{port}", "key-of-ann-0000"
+    server = start(
+        "serve",
+        PORT=str(port),
+        API_KEY=f"ann:{key}",
+        ADMIN_KEY="key-of-admin-00",
+        RATE_LIMIT_PER_HOUR="0",
+        MODEL_INTERVAL_SECONDS="0",
+    )
+    wait_for_port(port, SECONDS)
+    there = ("--url", url, "--key", key)
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(picture, "PNG")
+    (tmp_path / "red.png").write_bytes(picture.getvalue())
+    items = [{"prompt": f"fox {number}"} for number in range(5)]
+    items += [{"prompt": "fox in this", "references": ["red.png"]}, {"prompt": "a celebrity"}]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    first = start("batch", "run", "items.jsonl", "-o", "out", *there)
+    until(lambda: sim.google.record().generations >= 2)
+    first.send_signal(signal.SIGINT)
+    assert "goes on without you" in ended(first, 130)[1]
+    (row,) = json.loads(ended(start("batch", "list", "--json", *there))[0])["batches"]
+    shown: dict[str, Any] = {}
+
+    def over() -> bool:
+        request = urllib.request.Request(f"{url}/v1/batch/{row['batch_id']}/status")
+        request.add_header("authorization", f"Bearer {key}")
+        with urllib.request.urlopen(request) as answer:
+            shown.update(json.load(answer))
+        return shown["status"] == "completed"
+
+    until(over)
+    assert (shown["completed"], shown["failed"]) == (6, 1)
+    # It is found without --url as well, and taken with a key of its own settings
+    out, err = ended(start("batch", "run", "items.jsonl", "-o", "out", API_KEY=f"ann:{key}"), 1)
+    assert "6 pictures written" in out
+    assert "refused" in err
+    assert sim.google.record().generations == 7
+    reference = next(call for call in sim.google.record().calls if "in this" in call.prompt)
+    assert [sim.google.upload(file.id).data for file in reference.files] == [picture.getvalue()]
+    ended(start("batch", "fetch", row["batch_id"], "--zip", "all.zip", *there))
+    assert len(zipfile.ZipFile(tmp_path / "all.zip").namelist()) == 6 + 2
+    assert "--key" in ended(start("batch", "list", "--url", url, "--key", "wrong-key-000000"), 1)[1]
+    server.terminate()
+    ended(server)
+
+
+def test_what_is_wrong_is_said_before_anything_is_made(start: Start, sim: BlockingSimulator, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("# nothing\n\n")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "bad.jsonl").write_text('{"prompt": "a"}\nfox\n')
+    closed = f"http://127.0.0.1:{free_port()}"
+    for arguments, code, word in (
+        (("run", "missing.txt"), 2, "missing.txt"),
+        (("run", "empty.txt"), 2, "no prompts"),
+        (("run", "latin.txt"), 2, "UTF-8"),
+        (("run", "bad.jsonl"), 2, "line 2"),
+        (("list", "--url", closed), 1, closed),
+    ):
+        assert word in ended(start("batch", *arguments), code)[1]
+    assert sim.google.record().received == 0
