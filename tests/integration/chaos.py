@@ -75,7 +75,7 @@ class Node:
     async def start(self) -> None:
         """Until it answers /health."""
         self.launch()
-        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(300):
             while True:
                 with suppress(aiohttp.ClientError):
                     async with http.get(f"{self.url}/health") as answer:

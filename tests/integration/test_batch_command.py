@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from PIL import Image
+from typer.testing import CliRunner
 
+from gemgate.cli import app
 from gemgate.simulator import BlockingSimulator, Painting
 from tests.servers import free_port, wait_for_port
 
-SECONDS = 120
+SECONDS = 300
 
 
 @pytest.fixture
@@ -67,6 +70,11 @@ def start(sim: BlockingSimulator, tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
+def typed(*arguments: str, **environment: str) -> Result:
+    """The command in this process."""
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", **environment})
+
+
 def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == code, (process.returncode, out, err)
@@ -85,6 +93,7 @@ def foxes(folder: Path, count: int) -> None:
     (folder / "prompts.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
+@pytest.mark.timeout(900)
 def test_a_run_that_was_stopped_goes_on_and_nothing_is_made_twice(
     start: Start, sim: BlockingSimulator, tmp_path: Path
 ) -> None:
@@ -113,6 +122,7 @@ def test_a_run_that_was_stopped_goes_on_and_nothing_is_made_twice(
     assert record.peak["alice"] == 3, "all lanes, where nobody else can want one"
 
 
+@pytest.mark.timeout(900)
 def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     start: Start, sim: BlockingSimulator, tmp_path: Path
 ) -> None:
@@ -138,7 +148,7 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     until(lambda: sim.google.record().generations >= 2)
     first.send_signal(signal.SIGINT)
     assert "goes on without you" in ended(first, 130)[1]
-    (row,) = json.loads(ended(start("batch", "list", "--json", *there))[0])["batches"]
+    (row,) = json.loads(typed("batch", "list", "--json", *there).stdout)["batches"]
     shown: dict[str, Any] = {}
 
     def over() -> bool:
@@ -157,24 +167,35 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     assert sim.google.record().generations == 7
     reference = next(call for call in sim.google.record().calls if "in this" in call.prompt)
     assert [sim.google.upload(file.id).data for file in reference.files] == [picture.getvalue()]
-    ended(start("batch", "fetch", row["batch_id"], "--zip", "all.zip", *there))
-    assert len(zipfile.ZipFile(tmp_path / "all.zip").namelist()) == 6 + 2
-    assert "--key" in ended(start("batch", "list", "--url", url, "--key", "wrong-key-000000"), 1)[1]
+    archive = tmp_path / "all.zip"
+    assert typed("batch", "fetch", row["batch_id"], "--zip", str(archive), *there).exit_code == 0
+    assert len(zipfile.ZipFile(archive).namelist()) == 6 + 2
+    wrong = typed("batch", "list", "--url", url, "--key", "wrong-key-000000")
+    assert (wrong.exit_code, "--key" in wrong.stderr) == (1, True)
+    shown_again = typed("batch", "show", row["batch_id"], *there)
+    assert "6/7 made, 1 failed" in shown_again.stdout
+    assert "ended" in typed("batch", "cancel", row["batch_id"], *there).stderr
     server.terminate()
     ended(server)
 
 
-def test_what_is_wrong_is_said_before_anything_is_made(start: Start, sim: BlockingSimulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["run", "missing.txt"], 2, "missing.txt"),
+        (["run", "empty.txt"], 2, "no prompts"),
+        (["run", "latin.txt"], 2, "UTF-8"),
+        (["run", "bad.jsonl"], 2, "line 2"),
+        (["run", "bad.jsonl", "--size", "8k"], 2, "--size"),
+        (["list", "--url", "http://127.0.0.1:1"], 1, "http://127.0.0.1:1 does not answer"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("# nothing\n\n")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     (tmp_path / "bad.jsonl").write_text('{"prompt": "a"}\nfox\n')
-    closed = f"http://127.0.0.1:{free_port()}"
-    for arguments, code, word in (
-        (("run", "missing.txt"), 2, "missing.txt"),
-        (("run", "empty.txt"), 2, "no prompts"),
-        (("run", "latin.txt"), 2, "UTF-8"),
-        (("run", "bad.jsonl"), 2, "line 2"),
-        (("list", "--url", closed), 1, closed),
-    ):
-        assert word in ended(start("batch", *arguments), code)[1]
-    assert sim.google.record().received == 0
+    done = typed("batch", *arguments, DATA_DIR=str(tmp_path / "data"))
+    assert (done.exit_code, word in done.stderr) == (code, True), done.output

@@ -28,8 +28,8 @@ __all__ = [
     "write_failure",
 ]
 
-Endpoint = Literal["/v1/chat/completions", "/v1/responses", "/v1/images/generations"]
-ENDPOINTS: tuple[Endpoint, ...] = ("/v1/chat/completions", "/v1/responses", "/v1/images/generations")
+Endpoint = Literal["/v1/chat/completions", "/v1/images/generations"]
+ENDPOINTS: tuple[Endpoint, ...] = ("/v1/chat/completions", "/v1/images/generations")
 MAX_LINES = 50_000
 
 Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]

@@ -30,14 +30,6 @@ async def create(request: Request, caller: Caller) -> Response:
     jobs, gateway = call.service.jobs, call.service.gateway
     reader = model_reader(BatchCreateRequest, openai_batches.read_create)
     body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
-    if endpoint not in KINDS:
-        served = ", ".join(KINDS)
-        raise BadRequest(
-            f"Batches are served for {served}",
-            f"批次支持的 endpoint：{served}",
-            param="endpoint",
-            code="invalid_endpoint",
-        )
     file = await owned(call, body.input_file_id, caller.tenant)
     if file.purpose != "batch":
         raise BadRequest(

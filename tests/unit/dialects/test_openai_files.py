@@ -97,21 +97,21 @@ def test_a_batch_is_shown_as_openai_shows_it() -> None:
     ],
 )
 def test_what_a_batch_cannot_do_is_named(body: dict[str, Any], param: str) -> None:
-    whole = {"input_file_id": "file-1", "endpoint": "/v1/responses", "completion_window": "24h"}
-    assert openai_batches.read_create(read(openai_batches.BatchCreateRequest, whole)) == "/v1/responses"
+    whole = {"input_file_id": "file-1", "endpoint": "/v1/images/generations", "completion_window": "24h"}
+    assert openai_batches.read_create(read(openai_batches.BatchCreateRequest, whole)) == "/v1/images/generations"
     with pytest.raises(BadRequest) as caught:
         openai_batches.read_create(read(openai_batches.BatchCreateRequest, {**whole, **body}))
     assert caught.value.param == param
 
 
 def line(**more: Any) -> bytes:
-    row = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"input": "hi"}, **more}
+    row = {"custom_id": "a", "method": "POST", "url": "/v1/images/generations", "body": {"input": "hi"}, **more}
     return json.dumps(row, ensure_ascii=False).encode()
 
 
 def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> None:
     good, errors = openai_batches.read_lines(
-        b"\xef\xbb\xbf" + line() + b"\r\n\n" + line(custom_id="b", body={"input": "北京"}), "/v1/responses"
+        b"\xef\xbb\xbf" + line() + b"\r\n\n" + line(custom_id="b", body={"input": "北京"}), "/v1/images/generations"
     )
     assert [(row.line, row.custom_id, row.body) for row in good] == [
         (1, "a", {"input": "hi"}),
@@ -126,7 +126,7 @@ def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> No
         line(custom_id="d", body={"stream": True}),
         line(custom_id=""),
     ]
-    good, errors = openai_batches.read_lines(b"\n".join(rows), "/v1/responses")
+    good, errors = openai_batches.read_lines(b"\n".join(rows), "/v1/images/generations")
     assert len(good) == 1
     assert [(error.line, error.code) for error in errors] == [
         (2, "invalid_json_line"),
@@ -135,7 +135,7 @@ def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> No
         (5, "invalid_json_line"),
         (6, "invalid_json_line"),
     ]
-    assert openai_batches.read_lines(b"\n \n", "/v1/responses")[1][0].code == "empty_file"
+    assert openai_batches.read_lines(b"\n \n", "/v1/images/generations")[1][0].code == "empty_file"
 
 
 def test_lines_are_written_as_openai_writes_them() -> None:

@@ -1,0 +1,145 @@
+"""OpenAI's batch API by OpenAI's own client, from the uploaded file to the downloaded answers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai.types import Batch
+from PIL import Image
+
+from gemgate.simulator import Painting, Simulator
+from tests.integration.test_batches import QUICK
+from tests.serving import Served, served, settings_for, until
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.pictures(cheap=True)
+        yield simulator
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path, concurrency=8), job_rules=QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as made:
+        yield made
+
+
+def line(custom_id: str, url: str = "/v1/chat/completions", **body: Any) -> dict[str, Any]:
+    return {"custom_id": custom_id, "method": "POST", "url": url, "body": body}
+
+
+def chat(custom_id: str, words: str, **more: Any) -> dict[str, Any]:
+    return line(custom_id, model="gemini-3-flash-preview", messages=[{"role": "user", "content": words}], **more)
+
+
+async def ordered(
+    client: openai.AsyncOpenAI, lines: list[dict[str, Any]], endpoint: Any = "/v1/chat/completions", **more: Any
+) -> Batch:
+    data = "\n".join(json.dumps(each) for each in lines).encode()
+    file = await client.files.create(file=("orders.jsonl", data), purpose="batch")
+    return await client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h", **more)
+
+
+async def over(client: openai.AsyncOpenAI, batch: Batch) -> Batch:
+    async with asyncio.timeout(60):
+        while batch.status in ("validating", "in_progress", "finalizing", "cancelling"):
+            await asyncio.sleep(0.05)
+            batch = await client.batches.retrieve(batch.id)
+    return batch
+
+
+async def answers(client: openai.AsyncOpenAI, file_id: str | None) -> dict[str, Any]:
+    assert file_id is not None
+    text = (await client.files.content(file_id)).text
+    return {row["custom_id"]: row for row in map(json.loads, text.splitlines())}
+
+
+async def test_chats_are_answered_in_a_file_each_under_its_own_id(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.reply("hello", "Hello to you")
+    lines = [chat("first", "hello 1"), chat("second", "hello 2", n=2)]
+    lines += [line("bad", model="gemini-3-flash-preview", messages=[])]
+    batch = await ordered(client, lines, metadata={"night": "1"})
+    assert batch.object == "batch"
+    assert batch.request_counts is not None
+    batch = await over(client, batch)
+    assert (batch.status, batch.metadata) == ("completed", {"night": "1"})
+    assert batch.request_counts is not None
+    assert (batch.request_counts.total, batch.request_counts.completed) == (3, 2)
+    found = await answers(client, batch.output_file_id)
+    assert set(found) == {"first", "second"}
+    body = found["first"]["response"]["body"]
+    assert found["first"]["response"]["status_code"] == 200
+    assert body["choices"][0]["message"]["content"] == "Hello to you"
+    assert len(found["second"]["response"]["body"]["choices"]) == 2
+    assert body["usage"]["total_tokens"] > 0
+    bad = (await answers(client, batch.error_file_id))["bad"]
+    assert (bad["response"]["status_code"], bad["response"]["body"]["error"]["param"]) == (400, "messages")
+    assert sim.record.generations == 3
+    assert all(call.temporary for call in sim.record.calls)
+    assert not sim.record.violations
+
+
+async def test_pictures_come_in_the_file_and_what_was_refused_in_the_other(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    sim.google.reply("cat", "", image=Painting())
+    sim.google.refuse("celebrity", "refusal")
+    url = "/v1/images/generations"
+    lines = [
+        line("cat", url, model="gemini-2.5-flash-image", prompt="a cat", n=2, response_format="b64_json"),
+        line("no", url, model="gemini-2.5-flash-image", prompt="a celebrity"),
+    ]
+    batch = await over(client, await ordered(client, lines, url))
+    assert batch.status == "completed"
+    assert batch.request_counts is not None
+    assert (batch.request_counts.completed, batch.request_counts.failed) == (1, 1)
+    found = await answers(client, batch.output_file_id)
+    pictures = found["cat"]["response"]["body"]["data"]
+    assert len(pictures) == 2
+    assert all(Image.open(io.BytesIO(base64.b64decode(one["b64_json"]))).size == (256, 256) for one in pictures)
+    refused = (await answers(client, batch.error_file_id))["no"]
+    assert refused["response"]["status_code"] == 400
+    assert refused["response"]["body"]["error"]["code"] == "content_policy_violation"
+    assert sim.record.generations == 3
+
+
+async def test_batches_are_listed_and_cancelled(client: openai.AsyncOpenAI, sim: Simulator, gate: Served) -> None:
+    sim.google.reply("slow", "late", delay=30)
+    batches = [await ordered(client, [chat("a", f"slow {number}")]) for number in range(3)]
+    await until(lambda: sim.record.open_streams == 3)
+    listed = [batch.id async for batch in client.batches.list(limit=2)]
+    assert listed == [batch.id for batch in reversed(batches)]
+    cancelled = await over(client, await client.batches.cancel(batches[0].id))
+    assert cancelled.status == "cancelled"
+    row = (await answers(client, cancelled.error_file_id))["a"]
+    assert row["error"]["code"] == "batch_cancelled"
+    await until(lambda: sim.record.open_streams == 2)
+
+
+async def test_wrong_orders_are_refused_in_words_of_the_sdk(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    with pytest.raises(openai.BadRequestError, match="/v1/chat/completions, /v1/images/generations"):
+        await ordered(client, [chat("a", "hello")], "/v1/embeddings")
+    with pytest.raises(openai.NotFoundError, match="batch_0000"):
+        await client.batches.retrieve("batch_0000")
+    file = await client.files.create(file=("a.txt", b"hello"), purpose="user_data")
+    with pytest.raises(openai.BadRequestError, match="purpose=batch"):
+        await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    twice = await over(client, await ordered(client, [chat("a", "hello"), chat("a", "hello")]))
+    assert twice.status == "failed"
+    assert twice.errors is not None
+    assert sim.record.received == 0
