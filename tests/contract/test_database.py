@@ -13,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -318,13 +318,11 @@ async def test_a_postgresql_that_drops_its_connections_is_used_again_without_an_
     await database.close()
 
 
-async def test_a_database_that_hangs_is_given_up(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_hangs_is_given_up(postgres_url: str) -> None:
     database = await open_database(postgres_url)
-    monkeypatch.setattr(sql_database, "TRANSACTION_SECONDS", 0.5)
     with pytest.raises(StorageDown, match="no answer in time"):
-        async with asyncio.timeout(30), database.writing() as connection:
+        async with asyncio.timeout(30), database.writing(seconds=0.5) as connection:
             await connection.execute(text("SELECT pg_sleep(60)"))
-    monkeypatch.undo()
     await SqlAccountStore(database, Vault([KEY])).set_up(AccountSetup("alice"))
     await database.close()
 
@@ -341,3 +339,28 @@ async def test_a_damaged_file_is_an_error_of_the_storage(tmp_path: Path) -> None
     path.write_bytes(os.urandom(8192))
     with pytest.raises(StorageDown):
         await open_database(path)
+
+
+async def test_a_process_that_hangs_inside_a_transaction_holds_nobody_up_for_long(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_database, "_END_IDLE", "SET LOCAL idle_in_transaction_session_timeout = '500ms'")
+    one, other = await open_database(postgres_url), await open_database(postgres_url)
+    try:
+        await SqlAccountStore(one, Vault([KEY])).set_up(AccountSetup("alice"))
+        change = update(account).where(account.c.name == "alice")
+
+        async def hang() -> None:
+            async with one.writing() as hanging:
+                await hanging.execute(change.values(weight=2.0))
+                async with asyncio.timeout(60), other.writing() as connection:
+                    await connection.execute(change.values(weight=3.0))
+                await hanging.execute(change.values(weight=4.0))
+
+        with pytest.raises(StorageDown):
+            await hang()
+        async with one.reading() as connection:
+            assert await connection.scalar(select(account.c.weight)) == 3.0
+    finally:
+        await one.close()
+        await other.close()

@@ -29,8 +29,12 @@ from gemgate.stores.sql import migrate
 BUSY_TIMEOUT_MS = 30_000
 TRANSACTION_SECONDS = 40.0
 """No transaction lasts longer, so that a database that hangs holds nobody for ever."""
+IDLE_SECONDS = 10
+"""After so long without a word PostgreSQL ends a transaction that may hold rows: its process hangs, others wait."""
 CONNECT_SECONDS = 5
 _WRITES = "gemgate_writes"
+_END_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+_ENDED_IDLE = "25P03"
 
 
 class epoch_now(FunctionElement[float]):  # noqa: N801 - reads as SQL
@@ -78,6 +82,8 @@ class Database:
         """A transaction that is committed at the end, or rolled back by an exception."""
         if self._turn is None:
             async with _gateway_errors(seconds), self._writer.begin() as connection:
+                if seconds is not None:
+                    await connection.exec_driver_sql(_END_IDLE)
                 yield connection
         else:
             async with self._turn, _gateway_errors(seconds), self._writer.begin() as connection:
@@ -255,7 +261,8 @@ async def _gateway_errors(seconds: float | None = TRANSACTION_SECONDS) -> AsyncI
         async with asyncio.timeout(seconds) as bound:
             yield
     except DBAPIError as error:
-        if not isinstance(error, OperationalError | InterfaceError) and type(error) is not DatabaseError:
+        ended = getattr(error.orig, "sqlstate", "") == _ENDED_IDLE
+        if not (ended or isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError):
             raise
         cause = getattr(error.orig, "sqlite_errorname", "") or type(error.orig).__name__
         raise _away(cause) from error
