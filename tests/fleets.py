@@ -78,6 +78,7 @@ class RunningFleet:
     gateway: Process
     nodes: dict[str, Process] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     launcher: Callable[[str], list[str]] = lambda name: []
 
     @property
@@ -96,7 +97,7 @@ class RunningFleet:
         # A worker keeps its port, as it does on a machine of its own: so it is the same one after a restart.
         self.ports.setdefault(name, free_port())
         more.setdefault("PORT", str(self.ports[name]))
-        env = {**self.shared, "DATA_DIR": str(place), "GEMINI_WORKER_ID": name, **more}
+        env = {**self.shared, "DATA_DIR": str(place), "GEMINI_WORKER_ID": name, **self.own.get(name, {}), **more}
         self.nodes[name] = start(["worker"], name, env, place, self.launcher(name))
         return self.nodes[name]
 
@@ -192,9 +193,15 @@ def running_fleet(
     database: str,
     redis: str,
     accounts: Mapping[str, Sequence[str]],
+    *,
+    own: Mapping[str, Mapping[str, str]] | None = None,
+    launcher: Callable[[str], list[str]] = lambda name: [],
     **more: str,
 ) -> Iterator[RunningFleet]:
-    """The fleet with all its workers ready. Everything ends with the block."""
+    """The fleet with all its workers ready. Everything ends with the block.
+
+    own: settings of single workers. launcher: what a worker's command line begins with.
+    """
     shared = {
         **NO_LIMITS,
         "FLEET": "on",
@@ -214,7 +221,7 @@ def running_fleet(
     keys = f"main:{KEY},other:{OTHER},limited:{LIMITED};rph=3"
     edge = {**shared, "API_KEY": keys, "ADMIN_KEY": ADMIN, "DATA_DIR": str(folder / "gateway")}
     gateway = start(["gateway"], "gateway", edge, folder / "gateway")
-    fleet = RunningFleet(folder, sim, shared, accounts, gateway)
+    fleet = RunningFleet(folder, sim, shared, accounts, gateway, own=own or {}, launcher=launcher)
     try:
         for name in accounts:
             fleet.begin(name)

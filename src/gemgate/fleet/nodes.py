@@ -53,6 +53,10 @@ class Tracked:
     notices: bool = False
     """It tells when a prompt goes out, and its word gets through to us."""
 
+    def heard(self) -> None:
+        """A notice has come."""
+        self.notices = True
+
     @property
     def name(self) -> str:
         return self.node.card.worker_id

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Iterable
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from multidict import CIMultiDict
@@ -65,8 +67,14 @@ class Broken(Exception):
 class _Sight:
     """Where an answer leaves word whether a notice came before it; also of one that never comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], None]) -> None:
         self.notice: asyncio.Future[bool] | None = None
+        self._told = told
+
+    def look_out(self) -> asyncio.Future[bool]:
+        self.notice = asyncio.get_running_loop().create_future()
+        self.notice.add_done_callback(lambda notice: None if notice.cancelled() else self._told())
+        return self.notice
 
     @property
     def noticed(self) -> bool:
@@ -80,7 +88,7 @@ class _Response(aiohttp.ClientResponse):
     """aiohttp tells of an interim response by a future that is meant for `100 Continue`; here it is looked at."""
 
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        self._continue = _sight.get().notice = asyncio.get_running_loop().create_future()
+        self._continue = _sight.get().look_out()
         return await super().start(connection)
 
 
@@ -130,7 +138,9 @@ class Hop:
     def __init__(self, token: str, *, silence: float) -> None:
         self._token = token
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, ttl_dns_cache=60),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, ttl_dns_cache=60, socket_factory=_socket
+            ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence),
             response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -149,10 +159,11 @@ class Hop:
         body: Body | None,
         *,
         fresh: bool = False,
+        told: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Exchange]:
         """Send the request to a node; what it answers, until the block ends. Unsent, Broken.
 
-        fresh: the answer is wanted, not word that it has not changed.
+        fresh: the answer is wanted, not word that it has not changed. told: called when a notice comes.
         """
         scope = connection.scope
         url = URL(node_url.rstrip("/") + _target(scope), encoded=True)
@@ -162,7 +173,7 @@ class Hop:
         data = None
         if body is not None:
             data = await body.whole() if body.complete.is_set() else body.pieces()
-        sight = _Sight()
+        sight = _Sight(told)
         _sight.set(sight)
         try:
             response = await self._session.request(
@@ -200,6 +211,17 @@ class Hop:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that notices within 20 s that nothing comes through any more, also while it only waits."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
+        if (option := getattr(socket, name, None)) is not None:  # not every system has all of them
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def _ended(error: BaseException) -> bool:

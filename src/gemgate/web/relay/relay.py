@@ -160,9 +160,11 @@ class Relay:
         stated = edge.Stated(passage.caller, passage.route.level, self._scheme(passage.request))
         url = node.node.card.url
         try:
-            async with self._hop.exchange(url, passage.request, stated, passage.body) as exchange:
+            async with self._hop.exchange(url, passage.request, stated, passage.body, told=node.heard) as exchange:
                 self._fleet.reached(node)
-                self._note_notices(passage, node, exchange)
+                if passage.asked.counted and exchange.head.status < 400:
+                    # An old version, or a proxy between us, may keep notices back.
+                    node.notices = exchange.noticed
                 if self._moves(passage, exchange.head) and await self._keep_refusal(passage, node, wanted, exchange):
                     return last and await self._give_up(passage)
                 self._remember(passage, exchange.head, node)
@@ -184,11 +186,6 @@ class Relay:
                 self._metrics.moved(node.name, "lost before it was sent" if certain else "read again")
                 return False
             raise _cut_off(node.name, str(error), certain=certain) from None
-
-    def _note_notices(self, passage: Passage, node: Tracked, exchange: Exchange) -> None:
-        """Whether notices come through from this node: an old version, or a proxy between us, may keep them back."""
-        if passage.asked.counted and exchange.head.status < 400:
-            node.notices = exchange.noticed
 
     def _never_sent(self, passage: Passage, node: Tracked, error: Broken) -> bool:
         """Whether the node died before the prompt went to Google: its notice would have come before its end."""
