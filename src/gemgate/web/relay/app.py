@@ -5,6 +5,7 @@ It is served by the door and judged by the `Access` that nodes have; nodes belie
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -42,6 +43,7 @@ OWN = frozenset(
 )
 """Their operations."""
 BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
+LOOK_AGAIN = 1.0
 SLACK = 30.0
 """Seconds that a node may be silent beyond its longest deadline before it is given up."""
 
@@ -58,6 +60,7 @@ def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
         token = settings.internal_token.get_secret_value() if settings.internal_token else ""
         hop = Hop(token, silence=settings.request_timeout_seconds + settings.first_byte_timeout_seconds + SLACK)
         edge.run("keys", access.keybook.tend)
+        edge.run("lost nodes", lambda: _look_again(edge, hop))
         app.state.hop, app.state.metrics = hop, metrics
         front.relay = Relay(
             settings, edge.fleet, edge.affinity, edge.limiter, hop, metrics, shared=settings.shared_database
@@ -81,6 +84,17 @@ def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
         own.include_router(part.router)
     front.own = own
     return Door(front, lambda: (edge, access))
+
+
+async def _look_again(edge: Edge, hop: Hop) -> None:
+    """Ask the nodes that could not be reached whether they are back, so that no call has to find out."""
+    while True:
+        lost = [one for one in edge.fleet.nodes if one.failures and one.alive]
+        back = await asyncio.gather(*(hop.answers(one.node.card.url) for one in lost))
+        for one, answers in zip(lost, back, strict=True):
+            if answers:
+                edge.fleet.reached(one)
+        await edge.clock.sleep(LOOK_AGAIN)
 
 
 class Front:

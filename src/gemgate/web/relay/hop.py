@@ -88,7 +88,8 @@ class _Response(aiohttp.ClientResponse):
     """aiohttp tells of an interim response by a future that is meant for `100 Continue`; here it is looked at."""
 
     async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        self._continue = _sight.get().look_out()
+        if (sight := _sight.get(None)) is not None:
+            self._continue = sight.look_out()
         return await super().start(connection)
 
 
@@ -208,6 +209,15 @@ class Hop:
         headers[WANTED_HEADER] = "1"
         headers[edge.CALLER_HEADER] = edge.statement(stated)
         return headers
+
+    async def answers(self, node_url: str) -> bool:
+        """Whether somebody is there: a cheap question, for nodes that could not be reached."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                async with self._session.get(node_url.rstrip("/") + "/health") as response:
+                    return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            return False
 
     async def close(self) -> None:
         await self._session.close()
