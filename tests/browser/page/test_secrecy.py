@@ -1,0 +1,140 @@
+"""Who may see what: signing in, tokens, sessions that end; and nothing of another key's, nor a secret, on any page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, Response, expect
+
+from gemgate.settings import Settings
+from gemgate.simulator import Simulator
+from tests.browser.page.conftest import ADMIN, CLIENT, visiting
+from tests.browser.page.test_appearance import MODEL, PAGES
+from tests.serving import Served, served, until
+
+pytestmark = [pytest.mark.system]
+
+CANARY = "xylophonecanary"
+
+
+@pytest.fixture
+async def locked(settings: Callable[..., Settings]) -> AsyncIterator[Served]:
+    """A gateway that asks for keys."""
+    async with served(settings("alice", "bob", api_key=f"app:{CLIENT}", admin_key=ADMIN)) as running:
+        yield running
+
+
+async def signed_in(page: Any) -> None:
+    await page.fill("input[name=key]", ADMIN)
+    await page.click("button.first")
+    await expect(page.locator("nav")).to_be_visible()
+
+
+async def test_wrong_key_sign_in_and_out_and_an_ended_session(locked: Served, chrome: Browser) -> None:
+    async with visiting(chrome, locked.url) as visitor:
+        page = visitor.page
+        visitor.expected += ["401 (Unauthorized)"]
+        await visitor.open()
+        await expect(page.locator("nav")).to_have_count(0)
+        await page.fill("input[name=key]", "wrong")
+        await page.click("button.first")
+        await expect(page.get_by_role("alert")).to_have_text("The admin key is wrong")
+        await visitor.shot("wrong-key")
+        await signed_in(page)
+        await visitor.drawn()
+        assert ADMIN not in await page.evaluate("() => JSON.stringify([localStorage, sessionStorage, document.cookie])")
+        await page.reload()
+        await expect(page.locator("nav")).to_be_visible()
+        bearer = {"authorization": f"Bearer {ADMIN}"}
+        async with (
+            aiohttp.ClientSession(locked.url, headers=bearer) as http,
+            http.delete("/api/session?everywhere=true") as answer,
+        ):
+            assert answer.status == 200
+        await expect(page.get_by_role("status")).to_contain_text("session has ended")
+        await visitor.shot("session-ended")
+        await signed_in(page)
+        await page.click("text=Sign out")
+        await expect(page.locator("input[name=key]")).to_be_visible()
+        assert not await page.context.cookies()
+
+
+async def test_a_change_without_the_pages_token_is_refused_and_said(locked: Served, chrome: Browser) -> None:
+    async with visiting(chrome, locked.url) as visitor:
+        page = visitor.page
+        visitor.expected.append("403 (Forbidden)")
+        await visitor.open()
+        await signed_in(page)
+
+        async def forge(route: Any) -> None:
+            await route.continue_(headers={**route.request.headers, "x-csrf-token": "forged"})
+
+        await page.route("**/api/accounts/alice/pause", forge)
+        await visitor.open("accounts")
+        await page.click("article[aria-label=alice] >> text=Pause")
+        await expect(page.get_by_role("alert")).to_contain_text("token is missing or wrong")
+        assert not any(member.paused for member in locked.service.pool.members)
+        await page.unroute("**/api/accounts/alice/pause")
+        await page.click("article[aria-label=alice] >> text=Pause")
+        await expect(page.locator("article[aria-label=alice] .state")).to_have_text("paused")
+        answer = await page.evaluate("async () => (await fetch('/api/accounts/alice/resume', {method: 'POST'})).status")
+        assert answer == 403
+
+
+async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
+    locked: Served, sim: Simulator, chrome: Browser
+) -> None:
+    await until(lambda: all(member.is_open for member in locked.service.pool.members))
+    headers = {"authorization": f"Bearer {CLIENT}"}
+    async with aiohttp.ClientSession(locked.url, headers=headers) as http:
+        body = {"model": MODEL, "messages": [{"role": "user", "content": f"tell of the {CANARY}"}]}
+        async with http.post("/v1/chat/completions", json=body) as answer:
+            assert answer.status == 200
+            request_id = answer.headers["x-request-id"]
+        async with http.post("/v1/images/generations", json={"prompt": f"a {CANARY}"}) as answer:
+            assert answer.status == 200
+        sim.google.refuse(f"forbidden {CANARY}")
+        order = {"prompts": [f"one {CANARY}", f"two {CANARY}", f"forbidden {CANARY}"]}
+        async with http.post("/v1/batch/images", json=order) as answer:
+            batch_id = (await answer.json())["batch_id"]
+        while True:
+            async with http.get(f"/v1/batch/{batch_id}/status") as answer:
+                if (await answer.json())["status"] == "completed":
+                    break
+            await asyncio.sleep(0.05)
+
+    sent: list[tuple[str, str]] = []
+
+    async def keep(response: Response) -> None:
+        kind = response.headers.get("content-type", "")
+        if "json" in kind or "event-stream" in kind:
+            sent.append((response.url, await response.text()))
+
+    async with visiting(chrome, locked.url) as visitor:
+        page = visitor.page
+        await visitor.open()
+        await signed_in(page)
+        page.on("response", keep)
+        for place in (*PAGES, f"requests/{request_id}", f"batches/{batch_id}"):
+            await visitor.open(place)
+            sent.append((place, await page.content()))
+        await expect(page.get_by_text("belongs to the key app")).to_be_visible()
+        await visitor.open("gallery")
+        handles = await page.locator(".wall a").evaluate_all("all => all.map(one => one.hash)")
+        assert len(handles) == 3
+        for handle in handles:
+            await visitor.open(handle.removeprefix("#/"))
+            sent.append((handle, await page.content()))
+        await page.wait_for_load_state("networkidle")
+        metrics = await page.evaluate("async () => (await fetch('/metrics')).text()")
+        assert "gemgate" in metrics
+        sent.append(("/metrics", metrics))
+    secrets = [CANARY, ADMIN, CLIENT]
+    secrets += [value for name in ("alice", "bob") for value in sim.google.cookies(name).values()]
+    told = [(where, secret[:8]) for where, text in sent for secret in secrets if secret in text]
+    assert not told
+    assert len(sent) > 20

@@ -1,0 +1,179 @@
+"""What a person does on the page: from pasted cookies to a batch's ZIP, and what they see while an account rests."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import aiohttp.web
+import pytest
+from playwright.async_api import Browser, expect
+
+from gemgate.settings import Settings
+from gemgate.simulator import Simulator
+from tests.browser.page.conftest import Visitor, visiting
+from tests.serving import Served, served, until
+
+pytestmark = [pytest.mark.system]
+
+
+async def test_from_pasted_cookies_to_the_zip_of_a_batch(
+    settings: Callable[..., Settings], sim: Simulator, chrome: Browser, tmp_path: Path
+) -> None:
+    header = "; ".join(f"{name}={value}" for name, value in sim.google.cookies("alice").items())
+    async with served(settings(), wait_ready=False) as gate, visiting(chrome, gate.url) as visitor:
+        await visitor.open()
+        page = visitor.page
+        await expect(page.locator("h1")).to_have_text("Set up your first account")
+        await visitor.shot("welcome")
+        visitor.expected.append("400 (Bad Request)")
+        await page.fill("textarea[name=cookies]", "SID=nothing that helps")
+        await page.click("text=Add the account")
+        await expect(page.get_by_role("alert")).to_contain_text("__Secure-1PSID")
+        await page.fill("textarea[name=cookies]", header)
+        await page.click("button.first")
+        await expect(page.locator(".verdict")).to_contain_text("Everything is all right")
+        await expect(page.locator("article .state")).to_have_text("ready")
+        assert gate.service.pool.members[0].is_open
+
+        sim.google.reply("story", "Once **upon** a time.", thoughts="They want a story.", chars=4, pace=0.01)
+        await _chat(visitor)
+        await _pictures(visitor, tmp_path)
+        assert sim.record.generations == 3
+        await _batch(visitor)
+        assert sim.record.generations == 6
+        seen = await page.content()
+        assert not any(value in seen for value in sim.google.cookies("alice").values())
+
+
+async def _chat(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.open("playground")
+    await page.check("input[name=thinking]")
+    await page.fill("textarea[name=message]", "a story")
+    await page.press("textarea[name=message]", "Control+Enter")
+    await page.wait_for_function("() => document.querySelector('.talk[aria-busy=true] .markdown')")  # it grows
+    await expect(page.locator(".talk strong")).to_have_text("upon")
+    await page.click(".talk summary")
+    await expect(page.locator(".talk details")).to_contain_text("They want a story.")
+    await visitor.shot("chat")
+    await expect(page.locator(".code").nth(1)).to_contain_text('reasoning_effort="high"')
+
+
+async def _pictures(visitor: Visitor, folder: Path) -> None:
+    page = visitor.page
+    await visitor.open("playground/generate")
+    await page.fill("textarea[name=prompt]", "a red boat")
+    await page.click("button.first")
+    made = page.locator(".picture img")
+    await expect(made).to_be_visible()
+    path = folder / "boat.png"
+    path.write_bytes(await (await page.request.get(str(await made.evaluate("one => one.src")))).body())
+    await visitor.shot("generated")
+    await visitor.open("playground/edit")
+    await page.set_input_files("input[type=file]", path)
+    await page.fill("textarea[name=prompt]", "make it night")
+    await page.click("button.first")
+    await expect(page.locator(".compare .after")).to_be_visible()
+    await page.locator("input[type=range]").fill("30")
+    assert await page.locator(".compare").evaluate("one => one.style.getPropertyValue('--cut')") == "30%"
+    await visitor.shot("edited")
+    await visitor.open("gallery")
+    await expect(page.locator(".wall li")).to_have_count(2)
+    await page.click(".wall li:first-child a")
+    await expect(page.locator("dialog section[aria-label='Made from'] img")).to_be_visible()
+    await visitor.shot("lineage")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("dialog")).to_have_count(0)
+
+
+async def _batch(visitor: Visitor) -> None:
+    page = visitor.page
+    await visitor.open("batches")
+    table = 'prompt,size\n"a fox, red",1k\n"a ""big"" jay",\nan owl,16:9\n'
+    await page.set_input_files(
+        "input[type=file]", files=[{"name": "o.csv", "mimeType": "text/csv", "buffer": table.encode()}]
+    )
+    await expect(page.locator("button.first")).to_have_text("Order 3 pictures")
+    await page.click("button.first")
+    await expect(page.locator(".sheet .state")).to_have_text("completed")
+    await expect(page.locator(".wall li")).to_have_count(3)
+    await visitor.shot("batch-completed")
+    async with page.expect_download() as told:
+        await page.click("text=ZIP of all pictures")
+    saved = await (await told.value).path()
+    with zipfile.ZipFile(io.BytesIO(Path(saved).read_bytes())) as archive:
+        names = archive.namelist()
+        assert sum(name.endswith(".png") for name in names) == 3
+        assert 'a ""big"" jay' in archive.read("manifest.csv").decode()
+
+
+async def test_an_account_cools_and_its_countdown_runs(gate: Served, sim: Simulator, chrome: Browser) -> None:
+    await until(lambda: all(member.is_open for member in gate.service.pool.members))
+    async with visiting(chrome, gate.url) as visitor:
+        await visitor.open()
+        await expect(visitor.page.locator(".verdict")).to_contain_text("2 accounts ready")
+        sim.google.fault("generate", "code", code=1037, account="alice", times=9)
+        body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
+        async with aiohttp.ClientSession(gate.url) as http:
+            for _ in range(2):  # the second goes to the account that was idle longer, unless the first did
+                async with http.post("/v1/chat/completions", json=body) as answer:
+                    assert answer.status == 200
+        card = visitor.page.locator("article[aria-label=alice]")
+        left = card.get_by_role("timer").first
+        await expect(left).to_be_visible()
+        before = await left.inner_text()
+        await visitor.page.wait_for_function(
+            "before => document.querySelector('article[aria-label=alice] [role=timer]').innerText !== before",
+            arg=before,
+        )
+        after = await left.inner_text()
+        assert 3000 < _seconds(after) < _seconds(before)
+        await visitor.shot("cooling")
+
+
+def _seconds(text: str) -> int:
+    total = 0
+    for part in text.split(maxsplit=1)[0].split(":"):
+        total = total * 60 + int(part)
+    return total
+
+
+async def test_a_channel_of_alerts_is_set_up_tried_and_forgotten(gate: Served, chrome: Browser) -> None:
+    got: list[dict[str, str]] = []
+
+    async def take(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        got.append(await request.json())
+        return aiohttp.web.Response()
+
+    app = aiohttp.web.Application()
+    app.router.add_post("/SECRET-PATH", take)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host = "{}:{}".format(*runner.addresses[0])
+    try:
+        async with visiting(chrome, gate.url) as visitor:
+            page = visitor.page
+            await visitor.open("alerts")
+            await page.fill("input[name=url]", f"http://{host}/SECRET-PATH")
+            await page.click("button.first")
+            await expect(page.get_by_role("status")).to_have_text("A test was sent and taken.")
+            await expect(page.locator("td code")).to_have_text(host)
+            assert got[0]["event"] == "test"
+            await visitor.shot("alerts-set-up")
+            assert "SECRET-PATH" not in await page.content()
+            async with aiohttp.ClientSession(gate.url) as http, http.get("/api/alerts") as answer:
+                assert "SECRET-PATH" not in await answer.text()
+            assert len(await gate.service.alerts._channels()) == 1
+            await page.click("text=Forget")
+            await expect(page.locator("td code")).to_have_count(0)
+            assert not await gate.service.alert_store.channels()
+    finally:
+        await runner.cleanup()
+    for path in gate.settings.data_dir.glob("*.sqlite3*"):
+        assert b"SECRET-PATH" not in path.read_bytes()

@@ -1,0 +1,96 @@
+"""The page is light: what we wrote is small, it is there at once, and watching costs the API nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser
+
+import gemgate.web.page
+from gemgate.web.page import assets
+from tests.browser.page.conftest import visiting
+from tests.serving import Served, until
+
+STATIC = Path(gemgate.web.page.__file__).parent / "static"
+MOST = 300_000
+
+
+def test_what_we_wrote_is_small_and_others_files_are_told_apart() -> None:
+    ours = sum(path.stat().st_size for path in STATIC.rglob("*") if path.is_file() and "vendor" not in path.parts)
+    assert 20_000 < ours < MOST
+    notes = (STATIC / "vendor" / "LICENSES.md").read_text()
+    assert all(path.name in notes for path in (STATIC / "vendor").glob("*.mjs"))
+
+
+def test_all_of_it_is_less_than_the_bar_as_it_travels() -> None:
+    everything = [assets.index, *assets.files.values()]
+    assert sum(len(asset.packed or asset.data) for asset in everything) < MOST / 3
+
+
+@pytest.mark.system
+async def test_the_first_paint_comes_within_a_second_and_a_second_visit_asks_for_nothing_again(
+    gate: Served, chrome: Browser
+) -> None:
+    async with visiting(chrome, gate.url) as visitor:
+        await visitor.open()
+        paints = []
+        for _ in range(3):  # the best of three: other work on the machine is not the page's weight
+            await visitor.page.goto("about:blank")
+            await visitor.page.goto(f"{gate.url}/#/overview")
+            await visitor.page.wait_for_selector(".verdict")
+            paints.append(
+                await visitor.page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            )
+        print(f"first contentful paint: {[round(one) for one in paints]} ms")
+        assert min(paints) < 1000
+        again = await visitor.page.evaluate(
+            "() => performance.getEntriesByType('resource').filter(one => one.name.includes('/page/'))"
+            ".filter(one => one.transferSize > 400).map(one => one.name)"
+        )
+        assert not again
+        foreign = await visitor.page.evaluate(
+            "() => performance.getEntriesByType('resource').map(e => e.name).filter(name => !name.startsWith(origin))"
+        )
+        assert not foreign
+
+
+@pytest.mark.soak
+@pytest.mark.system
+@pytest.mark.timeout(600)
+async def test_an_open_page_costs_the_api_nothing_that_can_be_measured(gate: Served, chrome: Browser) -> None:
+    await until(lambda: all(member.is_open for member in gate.service.pool.members))
+    without: list[float] = []
+    beside: list[float] = []
+    async with aiohttp.ClientSession(gate.url) as http, AsyncExitStack() as stack:
+        await _load(http, 100)
+        for turn in range(10):
+            if turn % 2:  # by turns, so that what else the machine does falls on both
+                async with visiting(chrome, gate.url) as visitor:
+                    await visitor.open()
+                    await asyncio.sleep(1)
+                    beside += await _load(http, 200)
+            else:
+                without += await _load(http, 200)
+        await stack.aclose()
+    told = {name: statistics.median(times) * 1000 for name, times in (("without", without), ("beside", beside))}
+    print(f"median of a chat: {told['without']:.2f} ms without a page, {told['beside']:.2f} ms beside one")
+    assert told["beside"] < told["without"] * 1.15 + 0.5
+
+
+async def _load(http: aiohttp.ClientSession, count: int) -> list[float]:
+    """Seconds of each of so many chats, one after the other."""
+    body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "say hello"}]}
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        async with http.post("/v1/chat/completions", json=body) as answer:
+            assert answer.status == 200
+            await answer.read()
+        times.append(time.perf_counter() - began)
+    return times
