@@ -1,15 +1,23 @@
-"""Cookies of browsers that really run: read while they are open, and again after a page rotated them."""
+"""Cookies of browsers that really run: read while they are open, and again after a page rotated them; a gateway that
+runs beside them takes every change by itself, never rotates, and answers with it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
+from playwright.async_api import BrowserContext
 
+from gemgate.accounts import Cookies
 from gemgate.cookies.sources import source_of
 from gemgate.simulator import Simulator
 from tests.browser.conftest import APP, SIGN_IN, Firefox, chromium, chromium_signs_in, eventually, firefox
+from tests.serving import Served, served, settings_for, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -29,14 +37,42 @@ async def test_firefox_is_read_while_it_runs_and_after_its_page_rotated(google: 
     async with firefox(tmp_path / "home", google, profile) as browser:
         assert await source.read() is None
         await sign_in(browser, "alice")
-        first = await eventually(source, lambda: google.google.cookies("alice"), 30)
-        await browser.open(APP + "?rotate=3600")
-        await rotated_by_its_page(browser, google)
-        second = await eventually(source, lambda: google.google.cookies("alice"), 30)
+        async with gateway(google, f"browser:firefox:{profile}", tmp_path / "data") as gate:
+            first = await takes_it(gate, google, 30)
+            await browser.open(APP + "?rotate=3600")
+            await rotated_by_its_page(browser, google)
+            second = await takes_it(gate, google, 30)
         assert second.psid == first.psid
         assert second.psidts != first.psidts
+        assert google.record.requests_of("rotate") == 1, "the browser rotates, and nobody else"
         assert await browser.run("return document.getElementById('account').textContent")
     assert await source.read() == second
+
+
+@asynccontextmanager
+async def gateway(google: Simulator, source: str, folder: Path) -> AsyncIterator[Served]:
+    """A gateway that lives on that browser."""
+    more = {"proxy_url": google.proxy_url, "proxy_ca_file": google.ca_file, "cookie_refresh_seconds": 1}
+    async with served(settings_for(None, folder, cookie_source=source, **more), wait_ready=False) as gate:
+        yield gate
+
+
+async def takes_it(gate: Served, google: Simulator, seconds: float) -> Cookies:
+    """Wait until the gateway has signed in with what Google knows, and chat; it must not have rotated."""
+    member = gate.service.roster.member("default")
+
+    def there() -> bool:
+        return (
+            member.is_open and member.cookies is not None and member.cookies.as_dict() == google.google.cookies("alice")
+        )
+
+    await until(there, seconds)
+    body = {"prompt": "Count to 3"}
+    async with aiohttp.ClientSession(gate.url) as http, http.post("/v1/generate", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+        assert "3" in (await answer.json())["text"]
+    assert member.cookies is not None
+    return member.cookies
 
 
 async def rotated_by_its_page(browser: Firefox, google: Simulator) -> None:
@@ -82,17 +118,58 @@ async def test_two_containers_of_firefox_hold_two_accounts(google: Simulator, tm
 
 
 async def test_chromium_is_read_while_it_runs_and_after_its_page_rotated(google: Simulator, tmp_path: Path) -> None:
-    """Chromium writes its cookies every 30 s; the last ones when it ends."""
+    """Chromium writes its cookies every 30 s, or once 512 changes have come together, which saves this test a minute; the
+    last ones when it ends.
+    """
     folder = tmp_path / "data"
     source = source_of(f"browser:chrome:{folder}")
     assert await source.read() is None
     async with chromium(folder, google) as context:
         rotate = await chromium_signs_in(context, "alice")
-        first = await eventually(source, lambda: google.google.cookies("alice"), 60)
-        await rotate()
-        second = await eventually(source, lambda: google.google.cookies("alice"), 60)
+        await written(context)
+        async with gateway(google, f"browser:chrome:{folder}", tmp_path / "gate") as gate:
+            first = await takes_it(gate, google, 60)
+            await rotate()
+            await written(context)
+            second = await takes_it(gate, google, 60)
         assert second.psid == first.psid
         assert second.psidts != first.psidts
+        assert google.record.requests_of("rotate") == 1, "the browser rotates, and nobody else"
         await rotate()
     third = await eventually(source, lambda: google.google.cookies("alice"), 5)
     assert third.psidts != second.psidts
+
+
+async def written(context: BrowserContext) -> None:
+    """So many cookies of somewhere else that Chromium writes all it has."""
+    names = [f"c{number}" for number in range(600)]
+    await context.add_cookies(
+        [
+            {"name": f"c{n}", "value": "x", "domain": f"h{n // 100}.example", "path": "/", "expires": 4e9}
+            for n in range(600)
+        ]
+    )
+
+
+@pytest.mark.soak
+async def test_both_browsers_are_followed_at_their_own_pace(google: Simulator, tmp_path: Path) -> None:
+    """Nothing hurries them: how long after a rotation in the browser the gateway has its cookies, in seconds."""
+    profile, folder, clock = tmp_path / "profile", tmp_path / "data", asyncio.get_running_loop().time
+    async with firefox(tmp_path / "home", google, profile) as browser:
+        await sign_in(browser, "alice")
+        async with gateway(google, f"browser:firefox:{profile}", tmp_path / "one") as gate:
+            await takes_it(gate, google, 30)
+            await browser.open(APP + "?rotate=3600")
+            await rotated_by_its_page(browser, google)
+            began = clock()
+            await takes_it(gate, google, 30)
+            fox = clock() - began
+    async with chromium(folder, google) as context:
+        rotate = await chromium_signs_in(context, "alice")
+        async with gateway(google, f"browser:chrome:{folder}", tmp_path / "two") as gate:
+            await takes_it(gate, google, 60)
+            await rotate()
+            began = clock()
+            await takes_it(gate, google, 60)
+            chrome = clock() - began
+    print(f"seconds from a rotation in the browser to a chat with it: Firefox {fox:.1f}, Chromium {chrome:.1f}")
