@@ -264,8 +264,9 @@ async def _opened(
         max_pixels=max(settings.max_image_pixels, MAX_PIXELS),
     )
     history, _, seconds = settings.history.partition(":")
+    conversation_store = SqlConversationStore(database, behind=database.is_sqlite)
     conversations = Conversations(
-        SqlConversationStore(database),
+        conversation_store,
         clock=clock,
         lease_seconds=settings.request_timeout_seconds,
         delete_after=float(seconds) if history == "delete" else None,
@@ -347,6 +348,7 @@ async def _opened(
         _run_accounts(service, resident=resident)
         await roster.start(seeds, own=resident)
         _run_upkeep(service)
+        service.run("conversations", conversation_store.tend)
         if resident:
             service.run("alerts", service.alerts.tend)
         if resident:

@@ -66,6 +66,7 @@ async def test_the_migrations_make_exactly_the_schema(database: Database, databa
 
 async def test_every_migration_goes_down_and_up_again(database: Database, database_url: str) -> None:
     revisions = [one.revision for one in ScriptDirectory.from_config(migrate.config()).walk_revisions()]
+    assert migrate.newest() == revisions[0]
     for revision in [*revisions[1:], "base"]:
         await in_migration(database_url, migrate.downgrade, revision)
     assert await in_migration(database_url, tables) == {migrate.VERSION_TABLE}
@@ -85,7 +86,7 @@ async def test_rows_survive_a_start_and_a_second_open(database: Database, databa
 
 async def test_a_failing_migration_leaves_no_trace(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(connection: Connection) -> None:
-        migrate._migrate(connection, migrate.command.upgrade, "head")
+        migrate._migrate(connection, "upgrade", "head")
         raise RuntimeError("the machine fell over")
 
     monkeypatch.setattr(migrate, "upgrade", broken)

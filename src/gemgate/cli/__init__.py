@@ -1,16 +1,94 @@
-"""The command line: one file per group of commands. `main` is what the installed script calls."""
+"""The command line: one file per group of commands, imported only when one of its commands runs.
+
+`main` is what the installed script calls. A command of a new file gets a row in COMMANDS and nothing else here.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from gemgate.cli import accounts, ask, batches, clean, diagnose, fleet, keeping, moving, pictures, serve
 from gemgate.version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("serve:serve", "Serve the API and the page."),
+    "demo": (
+        "serve:demo",
+        "Serve a simulated Google: everything works, no account is needed, nothing leaves this machine.",
+    ),
+    "worker": (
+        "fleet:worker",
+        "Serve as a node of a fleet: registered in PostgreSQL from the start, called by `gemgate gateway`.",
+    ),
+    "gateway": (
+        "fleet:gateway",
+        "Serve the whole fleet at one address: every call goes to the best node. It has no accounts of its own.",
+    ),
+    "nodes": ("fleet:nodes", "The nodes of a fleet, in the registry itself: no gateway has to run."),
+    "accounts": ("accounts:app", "Google accounts: over the API of the gateway that runs, else on its database."),
+    "chat": ("ask:chat", "Chat with the account; the answer streams to the terminal."),
+    "models": ("ask:models", "List the models that can be named, and what the account offers."),
+    "image": (
+        "pictures:image",
+        'Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes',
+    ),
+    "edit": ("pictures:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
+    "clean": (
+        "clean:clean_files",
+        "Take the visible logo off picture files, where there is evidence that it is there.",
+    ),
+    "logo": ("clean:logo", "The visible logo's place and shape."),
+    "batch": (
+        "batches:batch",
+        "Many pictures from a file of prompts. They survive Ctrl-C, crashes and restarts; nothing is made twice.",
+    ),
+    "settings": (
+        "diagnose:show_settings",
+        "Print every setting in force and where it came from; secrets are never shown.",
+    ),
+    "doctor": ("diagnose:doctor", "Check cookies, the way to Google, disk, clock and versions, and say what to do."),
+    "backup": (
+        "keeping:backup",
+        "Write a backup: accounts (sealed), conversations, batches, keys of clients. It may run beside a gateway.",
+    ),
+    "restore": (
+        "keeping:restore",
+        "Bring a backup back, into SQLite or PostgreSQL, whatever it was made from. No gateway may run meanwhile.",
+    ),
+    "migrate": (
+        "moving:migrate",
+        "Copy a single node's state into PostgreSQL (DATABASE_URL or DB_*). What is there already stays as it is.",
+    ),
+}
+"""Name -> where it is, and the first line of its help: that much can be listed without importing the gateway."""
+
+
+def command(name: str) -> Any:
+    """The click command of that name, with its module imported."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(f"gemgate.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_group(found)
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command(name)(found)
+    return typer.main.get_command(alone)
+
+
+class _Listed(TyperGroup):
+    """Lists placeholders; the real command comes in when one is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As the library's, with the real command in the place of the listed one."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, command(name) if name else listed, rest
+
 
 app = typer.Typer(
     name="gemgate",
+    cls=_Listed,
     help="Your own Gemini web account as OpenAI, Gemini, Anthropic and simple REST APIs.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,24 +111,14 @@ def options(
     """Your own Gemini web account as OpenAI, Gemini, Anthropic and simple REST APIs."""
 
 
-app.command()(serve.serve)
-app.command()(serve.demo)
-app.command()(fleet.worker)
-app.command()(fleet.gateway)
-app.add_typer(fleet.nodes)
-app.add_typer(accounts.app)
-app.command()(ask.chat)
-app.command()(ask.models)
-app.command()(pictures.image)
-app.command()(pictures.edit)
-app.command("clean")(clean.clean_files)
-app.add_typer(clean.logo)
-app.add_typer(batches.batch)
-app.command(name="settings")(diagnose.show_settings)
-app.command()(diagnose.doctor)
-app.command()(keeping.backup)
-app.command()(keeping.restore)
-app.command()(moving.migrate)
+def _list(name: str, summary: str) -> None:
+    @app.command(name, help=summary)
+    def listed() -> None:
+        raise AssertionError(name)
+
+
+for _name, (_, _summary) in COMMANDS.items():
+    _list(_name, _summary)
 
 
 def main() -> None:

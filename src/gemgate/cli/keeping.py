@@ -58,7 +58,7 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="Throw away what the database holds now.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Bring a backup back, into SQLite or PostgreSQL, whatever it was made from. No gateway may run on it meanwhile."""
+    """Bring a backup back, into SQLite or PostgreSQL, whatever it was made from. No gateway may run meanwhile."""
     settings = load_settings(config=config).settings
     if keys is not None:
         _put_keys(settings, keys)

@@ -21,7 +21,6 @@ from gemgate import settings as settings_module
 from gemgate.assembly import open_service
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, out, run
 from gemgate.settings import Settings, explicit
-from gemgate.simulator import Simulator
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
@@ -52,6 +51,8 @@ def demo(
 
 
 async def _demo(host: str, port: int) -> None:
+    from gemgate.simulator import Simulator  # a real gateway does not need it
+
     async with Simulator(accounts=("demo",)) as simulator:
         cookies = simulator.google.cookies("demo")
         with tempfile.TemporaryDirectory(prefix="gemgate-demo-") as folder:

@@ -42,6 +42,7 @@ _CREDENTIAL = re.compile(
     r"[^\s&\"',;}]{6,}",
     re.IGNORECASE,
 )
+_CREDENTIAL_WORDS = ("bearer", "basic", "key", "token", "secret", "password", "sig")
 _USERINFO = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
 LEAST_SECRET = 6
 """Shorter settings are not looked for: replacing them would garble every line."""
@@ -52,10 +53,16 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
     for secret in secrets:
         if secret in text:
             text = text.replace(secret, "***")
-    text = _COOKIE.sub(r"\1\2***", text)
+    # Each pattern has a word it cannot do without: looking for that first makes an innocent line cheap.
+    if "SID" in text:
+        text = _COOKIE.sub(r"\1\2***", text)
     text = _TOKEN.sub("***", text)
-    text = _USERINFO.sub(r"\1***@", text)
-    return _CREDENTIAL.sub(r"\1***", text)
+    if "://" in text:
+        text = _USERINFO.sub(r"\1***@", text)
+    folded = text.casefold()
+    if any(word in folded for word in _CREDENTIAL_WORDS):
+        text = _CREDENTIAL.sub(r"\1***", text)
+    return text
 
 
 class LogLines:

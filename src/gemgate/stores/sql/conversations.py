@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import Executable, Row, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from gemgate.errors import StorageDown
 from gemgate.ports import Conversation, StoredResponse, Thread
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import conversation as table
@@ -17,15 +21,27 @@ from gemgate.stores.sql.schema import stored_response as responses
 
 CHUNK = 500
 """Tips in one query: SQLite takes 32,766 parameters, long histories have fewer messages than this."""
+BEHIND = 0.05
+"""Seconds that a save may wait for others."""
 
 
 class SqlConversationStore:
-    """A lease is a conditional update, so two callers never continue one conversation at once."""
+    """A lease is a conditional update, so two callers never continue one conversation at once.
 
-    def __init__(self, database: Database) -> None:
+    behind: `save` returns at once, and what was saved within a moment is written together by `tend`, before anything
+    else is asked here at the latest. It is for a database that nobody else reads: a crash in that moment costs that
+    the histories are told anew. What callers know by its id, or what is to be deleted at Google, never waits.
+    """
+
+    def __init__(self, database: Database, *, behind: bool = False) -> None:
         self._database = database
+        self._behind = behind
+        self._waiting: dict[str, Conversation] = {}
+        self._told = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
+        await self.written()
         query = (
             select(table)
             .where(table.c.tip.in_(tips[-CHUNK:]), table.c.tenant == tenant)
@@ -37,6 +53,7 @@ class SqlConversationStore:
         return _conversation(row) if row else None
 
     async def get(self, tenant: str | None, conversation_id: str) -> Conversation | None:
+        await self.written()
         query = select(table).where(table.c.id == conversation_id)
         if tenant is not None:
             query = query.where(table.c.tenant == tenant)
@@ -45,6 +62,7 @@ class SqlConversationStore:
         return _conversation(row) if row else None
 
     async def lease(self, conversation_id: str, owner: str, now: float, seconds: float) -> bool:
+        await self.written()
         change = (
             update(table)
             .where(table.c.id == conversation_id, or_(table.c.lease_until <= now, table.c.lease_owner == owner))
@@ -54,6 +72,7 @@ class SqlConversationStore:
             return (await connection.execute(change)).rowcount == 1
 
     async def release(self, conversation_id: str, owner: str) -> None:
+        await self.written()
         change = (
             update(table)
             .where(table.c.id == conversation_id, table.c.lease_owner == owner)
@@ -63,37 +82,50 @@ class SqlConversationStore:
             await connection.execute(change)
 
     async def save(self, conversation: Conversation) -> None:
-        values = {
-            "id": conversation.id,
-            "tenant": conversation.tenant,
-            "tip": conversation.tip,
-            "length": conversation.length,
-            "account": conversation.account,
-            "identity": conversation.identity,
-            "offer": conversation.offer,
-            "metadata": orjson.dumps(conversation.thread.metadata).decode(),
-            "sentinel": conversation.sentinel,
-            "named": conversation.named,
-            "transcript": conversation.transcript,
-            "lease_owner": "",
-            "lease_until": 0.0,
-            "created_at": conversation.created_at,
-            "updated_at": conversation.updated_at,
-            "delete_at": conversation.delete_at,
-        }
-        insert = sqlite_insert if self._database.is_sqlite else pg_insert
-        statement = insert(table).values(values)
-        changed = {name: statement.excluded[name] for name in values if name not in ("id", "tenant", "created_at")}
-        # An id belongs to the tenant who took it first; another one's row is left alone.
-        own = table.c.tenant == conversation.tenant
+        if self._behind and not conversation.named and not conversation.delete_at:
+            self._waiting[conversation.id] = conversation
+            self._told.set()
+            return
+        await self.written()
+        await self._write([conversation])
+
+    async def tend(self) -> None:
+        """Write what waits, together, a moment after it came; runs for ever, and leaves nothing when it is ended."""
+        try:
+            while True:
+                await self._told.wait()
+                await asyncio.sleep(BEHIND)
+                with contextlib.suppress(StorageDown):
+                    await self.written()
+        finally:
+            with contextlib.suppress(StorageDown):
+                await self.written()
+
+    async def written(self) -> None:
+        """Return when everything that was saved so far stands in the database. StorageDown: what waited is given up."""
+        async with self._writing:
+            self._told.clear()
+            rows, self._waiting = self._waiting, {}
+            if not rows:
+                return
+            try:
+                await self._write(list(rows.values()))
+            except asyncio.CancelledError:
+                self._waiting = rows | self._waiting
+                self._told.set()
+                raise
+
+    async def _write(self, conversations: Sequence[Conversation]) -> None:
         async with self._database.writing() as connection:
-            await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed, where=own))
+            await connection.execute(_upsert(self._database.is_sqlite), [_row(one) for one in conversations])
 
     async def forget(self, conversation_id: str) -> None:
+        await self.written()
         async with self._database.writing() as connection:
             await connection.execute(delete(table).where(table.c.id == conversation_id))
 
     async def latest(self, tenant: str | None, limit: int, offset: int = 0) -> tuple[Sequence[Conversation], int]:
+        await self.written()
         query = select(table).order_by(table.c.updated_at.desc(), table.c.id).limit(limit).offset(offset)
         total = select(func.count()).select_from(table)
         if tenant is not None:
@@ -103,6 +135,7 @@ class SqlConversationStore:
             return rows, int((await connection.execute(total)).scalar_one())
 
     async def due(self, now: float, limit: int) -> Sequence[Conversation]:
+        await self.written()
         query = (
             select(table)
             .where(table.c.delete_at > 0, table.c.delete_at <= now, table.c.lease_until <= now)
@@ -113,13 +146,46 @@ class SqlConversationStore:
             return [_conversation(row) for row in await connection.execute(query)]
 
     async def forget_before(self, moment: float) -> int:
+        await self.written()
         async with self._database.writing() as connection:
             gone = await connection.execute(delete(table).where(table.c.updated_at < moment, table.c.delete_at == 0))
         return gone.rowcount
 
     async def count(self) -> int:
+        await self.written()
         async with self._database.reading() as connection:
             return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+@functools.cache
+def _upsert(sqlite: bool) -> Executable:
+    """Built once: SQLAlchemy takes longer to build it than SQLite to carry it out."""
+    statement = (sqlite_insert if sqlite else pg_insert)(table)
+    changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in ("id", "tenant", "created_at")}
+    # An id belongs to the tenant who took it first; another one's row is left alone.
+    own = table.c.tenant == statement.excluded.tenant
+    return statement.on_conflict_do_update(index_elements=["id"], set_=changed, where=own)
+
+
+def _row(conversation: Conversation) -> dict[str, str | int | float | bool]:
+    return {
+        "id": conversation.id,
+        "tenant": conversation.tenant,
+        "tip": conversation.tip,
+        "length": conversation.length,
+        "account": conversation.account,
+        "identity": conversation.identity,
+        "offer": conversation.offer,
+        "metadata": orjson.dumps(conversation.thread.metadata).decode(),
+        "sentinel": conversation.sentinel,
+        "named": conversation.named,
+        "transcript": conversation.transcript,
+        "lease_owner": "",
+        "lease_until": 0.0,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "delete_at": conversation.delete_at,
+    }
 
 
 def _conversation(row: Row[Any]) -> Conversation:

@@ -1,0 +1,109 @@
+"""Conversations in the database: what is saved is found, whether it is written at once or together with others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select
+
+from gemgate.ports import Conversation, Thread
+from gemgate.stores.sql.conversations import SqlConversationStore
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.schema import conversation as table
+
+ONE = Conversation("one", "alice", "tip-1", 2, "default", "g1", "fbb1", Thread(("c_1", "r_1")), 100.0, 100.0)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(params=[False, True], ids=["at once", "behind"])
+def store(database: Database, request: pytest.FixtureRequest) -> SqlConversationStore:
+    return SqlConversationStore(database, behind=request.param)
+
+
+async def written(database: Database) -> int:
+    async with database.reading() as connection:
+        return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+async def test_what_was_saved_is_found_by_its_tip_and_tenant(store: SqlConversationStore) -> None:
+    await store.save(ONE)
+    assert await store.find("alice", ["tip-0", "tip-1"]) == ONE
+    assert await store.find("bob", ["tip-1"]) is None
+    assert await store.get(None, "one") == ONE
+    assert await store.count() == 1
+
+
+async def test_the_longer_history_wins_and_a_later_save_replaces(store: SqlConversationStore) -> None:
+    await store.save(ONE)
+    await store.save(replace(ONE, id="two", tip="tip-2", length=4))
+    assert (await store.find("alice", ["tip-1", "tip-2"])) == replace(ONE, id="two", tip="tip-2", length=4)
+    await store.save(replace(ONE, tip="tip-3", length=6, updated_at=200.0))
+    assert await store.find("alice", ["tip-1"]) is None
+    assert await store.find("alice", ["tip-3"]) == replace(ONE, tip="tip-3", length=6, updated_at=200.0)
+
+
+async def test_an_id_stays_with_the_tenant_who_took_it_first(store: SqlConversationStore) -> None:
+    await store.save(ONE)
+    await store.written()
+    await store.save(replace(ONE, tenant="mallory", tip="tip-x"))
+    assert await store.get("alice", "one") == ONE
+    assert await store.get("mallory", "one") is None
+
+
+async def test_a_save_ends_the_lease(store: SqlConversationStore) -> None:
+    await store.save(ONE)
+    assert await store.lease("one", "a", now=100.0, seconds=60.0)
+    assert not await store.lease("one", "b", now=110.0, seconds=60.0)
+    await store.save(ONE)
+    assert await store.lease("one", "b", now=110.0, seconds=60.0)
+
+
+async def test_what_is_forgotten_does_not_come_back(store: SqlConversationStore) -> None:
+    await store.save(ONE)
+    await store.forget("one")
+    await store.written()
+    assert await store.count() == 0
+
+
+async def test_saves_wait_for_each_other_and_are_written_together(database: Database) -> None:
+    store = SqlConversationStore(database, behind=True)
+    tending = asyncio.create_task(store.tend())
+    for number in range(20):
+        await store.save(replace(ONE, id=str(number)))
+    assert await written(database) == 0
+    async with asyncio.timeout(20):
+        while await written(database) < 20:
+            await asyncio.sleep(0.01)
+    await store.save(ONE)
+    tending.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await tending
+    assert await written(database) == 21
+
+
+async def test_what_somebody_relies_on_never_waits(database: Database) -> None:
+    store = SqlConversationStore(database, behind=True)
+    await store.save(replace(ONE, id="named", named=True))
+    await store.save(replace(ONE, id="clutter", delete_at=500.0))
+    assert await written(database) == 2
+
+
+async def test_a_write_that_is_cut_off_is_not_lost(database: Database) -> None:
+    store = SqlConversationStore(database, behind=True)
+    await store.save(ONE)
+    writing = asyncio.create_task(store.written())
+    await asyncio.sleep(0)
+    writing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await writing
+    assert await store.get("alice", "one") == ONE
