@@ -162,3 +162,31 @@ async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulato
         error = gate.service.pool.nobody("image")
         assert "default: cooling for image (limit" in error.en
         assert "default：cooling（image）" in error.zh
+
+
+async def test_the_pace_that_health_tells_is_the_one_that_is_kept(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, rpm_limit=60, cooldown_429_seconds=0)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def pace() -> dict[str, Any]:
+            async with http.get("/health") as answer:
+                found: dict[str, Any] = (await answer.json())["rate_limiter"]
+                return found
+
+        async def ask(status: int) -> None:
+            async with http.post("/v1/chat/completions", json=CHAT) as answer:
+                assert answer.status == status, await answer.text()
+
+        still = {"current_delay": 0.0, "requests_last_minute": 0, "consecutive_429s": 0, "rpm_limit": 60}
+        assert await pace() == still
+        await ask(200)
+        assert await pace() == {**still, "requests_last_minute": 1}
+        sim.google.fault("generate", "status", status=429)
+        await ask(429)
+        assert await pace() == {**still, "requests_last_minute": 2, "current_delay": 2.0, "consecutive_429s": 1}
+        before = gate.service.clock.monotonic()
+        await ask(200)
+        assert gate.service.clock.monotonic() - before > 1.0, "two seconds of delay, give or take a fifth"
+        after = await pace()
+        assert (after["consecutive_429s"], after["requests_last_minute"]) == (0, 3)
+        assert 0 < after["current_delay"] < 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -283,7 +284,7 @@ def rekey(config: ConfigOption = None) -> None:
     No gateway may run meanwhile. Older keys stay where they are, because older backups need them.
     """
     told = run(resealed(load_settings(config=config).settings))
-    out.print(f"{told.changed} secrets are sealed anew with {told.key}", highlight=False, soft_wrap=True)
+    out.print(f"sealed anew with {told.key}: {told.changed} secret(s)", highlight=False, soft_wrap=True)
     if told.locked:
         fail(
             f"these accounts were sealed with a key that is not there: {', '.join(told.locked)}. Add that key behind "
@@ -300,7 +301,8 @@ def _at_desk(
     config: Path | None,
 ) -> None:
     """Do it where the accounts are."""
-    settings = load_settings({"admin_key": admin_key}, config).settings
+    quiet = None if "LOG_LEVEL" in os.environ else "warning"  # what happened is said by the command itself
+    settings = load_settings({"admin_key": admin_key, "log_level": quiet}, config).settings
 
     async def there() -> None:
         async with opened(settings, url, node, language()) as desk:

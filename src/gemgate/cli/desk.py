@@ -184,7 +184,7 @@ class _Store:
     lives = False
 
     def __init__(self, service: Service, language: str) -> None:
-        self.where = f"in the database {_place(service.settings)}; no gateway runs on it"
+        self.where = _where(service.settings)
         self._service = service
         self._roster = service.roster
         self._language = language
@@ -286,6 +286,8 @@ async def running_accounts(store: AccountStore, now: float) -> dict[str, str]:
     return {kept.name: kept.owner for kept in await store.all() if kept.owner and kept.lease_until > now}
 
 
-def _place(settings: Settings) -> str:
+def _where(settings: Settings) -> str:
     place = sqlite_path(settings)
-    return str(place) if place else "PostgreSQL"
+    if place:
+        return f"in the database {place}; no gateway runs on it"
+    return f"in the PostgreSQL database; no gateway answers at {local_url(settings)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gemgate.errors import AccountError, GatewayError
-from gemgate.stores.vault import Vault, open_vault
+from gemgate.stores.vault import Vault, add_key, open_vault
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 PHRASE, OTHER_PHRASE = "correct horse battery staple", "another quite long phrase"
@@ -157,3 +158,20 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GatewayError, match="COOKIE_KEYS"):
         open_vault(None, tmp_path / "file/cookie.key", tmp_path / "data")
+
+
+async def test_a_new_key_comes_first_and_the_old_one_still_opens(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "cookie.key"
+    old = open_vault(None, path, tmp_path / "data")
+    sealed = await old.seal("alice", {"x": "y"})
+    add_key(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["cookie.key"]
+    new = open_vault(None, path, tmp_path / "data")
+    assert await new.open("alice", sealed) == {"x": "y"}
+    again = await new.rewrap("alice", sealed)
+    assert again is not None
+    with pytest.raises(AccountError):
+        await old.open("alice", again)
+    with pytest.raises(GatewayError, match="cannot be changed"):
+        add_key(tmp_path / "nowhere")
