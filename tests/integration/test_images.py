@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import io
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,8 +21,14 @@ import pytest
 from PIL import Image
 
 from gemgate.errors import StorageDown
+from gemgate.images import GeneratedImage
+from gemgate.imaging import Profile
+from gemgate.imaging.logo import draw
+from gemgate.ports import Fact, Picture
 from gemgate.simulator import Answer, Simulator
 from tests.serving import Served, served, settings_for, until
+from tests.unit.imaging.picture_files import encoded
+from tests.unit.imaging.picture_kinds import TEST_SEEDS, paint
 
 NAME = re.compile(r"\d{8}_\d{6}_[a-z0-9-]+_[0-9a-f]{6}\.png")
 
@@ -536,3 +544,48 @@ async def test_when_nothing_can_store_a_picture_it_comes_in_the_answer(
         made = await answer.json()
     assert pixels(base64.b64decode(made["images"][0].partition(",")[2])) == pixels(png())
     assert "not stored: The disk is full" in made["details"][0]["note"]
+
+
+async def test_a_moved_logo_is_told_once_and_pictures_keep_coming_as_they_are(
+    gate: Served, http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts: list[Fact] = []
+    note = gate.service.observer.note
+
+    def watched(fact: Fact) -> None:
+        facts.append(fact)
+        note(fact)
+
+    monkeypatch.setattr(gate.service.observer, "note", watched)
+    moved = Profile("moved", 64, 70, 41, 0.5)
+    for seed in range(5):
+        plain = paint("leaves", TEST_SEEDS + seed, 500, 500)
+        paints(sim, encoded(draw(plain, moved), "PNG"))
+        async with http.post("/v1/generate-images", json={"prompt": "x"}) as answer:
+            made = await answer.json()
+        assert made["details"][0]["logo"] == "absent"
+        came = np.asarray(opened(base64.b64decode(made["images"][0].partition(",")[2])))
+        assert np.array_equal(came, draw(plain, moved))
+    (told,) = [fact for fact in facts if fact.name == "logo.moved"]
+    assert "64 px" in str(told.data["what"])
+
+
+async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simulator, tmp_path: Path) -> None:
+    paints(sim, png())
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/v1/generate-images", json={"prompt": "new", "response_type": "url"}) as answer:
+            new = urlsplit((await answer.json())["images"][0]).path
+        name = "202601/20260101/20260101_000000_old_0a1b2c.png"
+        await gate.service.blobs.put("images/" + name, png(), "image/png")
+        facts = GeneratedImage(320, 200, len(png()), "image/png", "00", "full_size", "absent", "m", name)
+        await gate.service.gallery.remember(Picture(facts, "", time.time() - 3 * 86_400))
+        async with http.get("/images/" + name) as answer:
+            assert answer.status == 200
+    async with served(settings_for(sim, tmp_path, retention_days=2)) as gate, aiohttp.ClientSession(gate.url) as http:
+        async with asyncio.timeout(10):
+            while await gate.service.gallery.find(name):
+                await asyncio.sleep(0.02)
+        async with http.get("/images/" + name) as answer:
+            assert answer.status == 404
+        async with http.get(new) as answer:
+            assert answer.status == 200

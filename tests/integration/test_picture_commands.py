@@ -51,6 +51,7 @@ def test_image_writes_files_and_says_what_it_measured(gemgate, sim: BlockingSimu
     before = sim.google.record().generations
     done = gemgate("image", "a red fox in snow", "-n", "2", "-o", "foxes", "--json")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     rows = json.loads(done.stdout)
     assert len(rows) == 2
     assert sim.google.record().generations == before + 2
@@ -80,10 +81,16 @@ def test_a_size_that_google_does_not_deliver_is_a_failure_only_when_required(gem
     assert "4096" in refused.stderr
 
 
-def test_wrong_words_are_told_in_one_line(gemgate) -> None:
+def test_wrong_words_are_told_in_one_line(gemgate, tmp_path: Path) -> None:
     wrong = gemgate("image", "a lake", "--size", "9k")
     assert wrong.returncode == 2
     assert wrong.stderr.count("\n") == 1
+    empty = gemgate("image", "  ")
+    assert (empty.returncode, empty.stderr.count("\n")) == (2, 1)
+    (tmp_path / "page.png").write_bytes(b"<html>")
+    page = gemgate("edit", "page.png", "x")
+    assert (page.returncode, page.stderr.count("\n")) == (1, 1)
+    assert "page.png: not a picture" in page.stderr
     missing = gemgate("edit", "nowhere.png", "x")
     assert missing.returncode == 1
     assert "nowhere.png" in missing.stderr

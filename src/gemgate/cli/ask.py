@@ -29,13 +29,13 @@ def chat(
     config: ConfigOption = None,
 ) -> None:
     """Chat with the account; the answer streams to the terminal."""
-    settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config).settings
+    settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
     run(_chat(settings, prompt, model, system, thoughts))
 
 
 def models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List the models that can be named, and what the account offers."""
-    run(_models(load_settings(config=config).settings, as_json))
+    run(_models(load_settings(config=config, quiet=True).settings, as_json))
 
 
 @asynccontextmanager

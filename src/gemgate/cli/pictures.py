@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import mimetypes
 import tempfile
@@ -17,9 +16,10 @@ from rich.table import Table
 from gemgate.cli.ask import CALLER, signed_in
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, run
 from gemgate.dialects.wire import image_facts
-from gemgate.errors import GatewayError
+from gemgate.errors import ClientError, GatewayError
 from gemgate.files import Inline
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
+from gemgate.imaging import measure
 from gemgate.settings import Settings
 
 SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
@@ -85,6 +85,8 @@ def _request(
     require_size: bool,
 ) -> ImageRequest:
     size = size.lower() if size else None
+    if not prompt.strip():
+        fail("the prompt is empty", 2)
     if size is not None and size not in SIZES:
         fail(f"--size is one of {', '.join(SIZES)}", 2)
     options = ImageOptions(
@@ -99,13 +101,16 @@ def _request(
 
 def _read(path: Path) -> Inline:
     try:
-        return Inline(path.read_bytes(), mimetypes.guess_type(path.name)[0] or "", path.name)
+        data = path.read_bytes()
+        return Inline(data, measure(data).mime, path.name)
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
+    except ClientError as error:
+        fail(f"{path}: {error}")
 
 
 def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: bool) -> None:
-    settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config).settings
+    settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
     results = run(_made(settings, wanted, folder, quiet=as_json))
     if as_json:
         print(json.dumps([_row(path, result) for path, result in results], ensure_ascii=False, indent=2))
@@ -119,7 +124,7 @@ Result = tuple[Path | None, GeneratedImage | GatewayError]
 
 
 async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet: bool) -> list[Result]:
-    """Every picture as soon as it is there; what failed with its error."""
+    """Every picture, written as soon as it is there; what failed with its error."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -132,11 +137,14 @@ async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet
         async with signed_in(settings) as service:
             progress.update(bar, description="painting")
             admission = await service.gateway.admit_images(wanted.model, CALLER)
-            made = await service.gateway.generate_images(wanted, admission, done=lambda _: progress.advance(bar))
-    return [
-        (await asyncio.to_thread(_written, folder, result) if isinstance(result, GeneratedImage) else None, result)
-        for result in made
-    ]
+            results: list[Result] = []
+
+            def done(result: GeneratedImage | GatewayError) -> None:
+                results.append((_written(folder, result) if isinstance(result, GeneratedImage) else None, result))
+                progress.advance(bar)
+
+            await service.gateway.generate_images(wanted, admission, done=done)
+    return results
 
 
 def _written(folder: Path, image: GeneratedImage) -> Path:

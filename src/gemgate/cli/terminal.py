@@ -53,15 +53,21 @@ def language() -> str:
     return "zh" if locale.lower().startswith("zh") else "en"
 
 
-def load_settings(options: Mapping[str, Any] | None = None, config: Path | None = None) -> Loaded:
-    """Settings in force; a wrong one ends the command with one clear line."""
+def load_settings(
+    options: Mapping[str, Any] | None = None, config: Path | None = None, *, quiet: bool = False
+) -> Loaded:
+    """Settings in force; a wrong one ends the command with one clear line.
+
+    quiet: of a command that says itself what goes wrong; its log is shown when LOG_LEVEL or DEBUG asks for one.
+    """
     try:
         loaded = settings.load(options, config=config)
     except settings.SettingsError as error:
         fail(str(error), 2)
-    telemetry.set_up_logging(
-        "debug" if loaded.settings.debug else loaded.settings.log_level, loaded.settings.log_format
-    )
+    level = "debug" if loaded.settings.debug else loaded.settings.log_level
+    if quiet and level != "debug" and loaded.origins["log_level"] == "default":
+        level = "error"
+    telemetry.set_up_logging(level, loaded.settings.log_format)
     bridge()
     return loaded
 

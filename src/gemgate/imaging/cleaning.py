@@ -67,7 +67,9 @@ def clean(
         sighting = find(corner, profiles, lossy=picture.lossy, size=size)
         if sighting is None:
             return Cleaned(data, "absent", corner=picture.corner(CORNER))
-        return _taken_off(data, picture, corner, sighting, size) if remove else _kept(data, sighting, "removal is off")
+        if not remove:
+            return _kept(data, sighting, "the logo is there and was left on")
+        return _taken_off(data, picture, corner, sighting, size)
     except (Unfit, ClientError) as why:
         return Cleaned(data, "kept", note=str(why))
     except MemoryError:

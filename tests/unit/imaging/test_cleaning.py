@@ -47,7 +47,7 @@ def test_with_removal_off_it_only_looks():
     cleaned = clean(data, remove=False)
     assert (cleaned.logo, cleaned.profile, cleaned.left) == ("kept", "v1-48", cleaned.amplitude)
     assert cleaned.data is data
-    assert "off" in cleaned.note
+    assert "left on" in cleaned.note
 
 
 def test_a_lift_that_leaves_something_gives_the_original_back(monkeypatch):
