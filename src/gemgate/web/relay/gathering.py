@@ -131,7 +131,8 @@ def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
 
 def _account(row: Mapping[str, Any]) -> overview.Account:
     standing = Standing(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
-    return overview.Account(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"])
+    resting = tuple(one["capability"] for one in row["cooldowns"] if one["capability"] != "text")
+    return overview.Account(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"], resting)
 
 
 @operation(

@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
-import { Empty, Field, Loading, Note, Page, Stages, State, Table, Trouble } from "./parts.js";
+import { Empty, Field, Loading, Note, Page, Stages, Table, Trouble } from "./parts.js";
 import { bytes, chinese, clock, moment, number, span, told, words } from "./words.js";
 
 const t = words({
@@ -75,6 +75,15 @@ const t = words({
   spoken: ["not again: answer had begun", "未重发：回答已开始"],
   no_help: ["not again: would not help", "未重发：换账号无济于事"],
   last_try: ["not again: enough tries", "未重发：已达次数上限"],
+  tried: ["had failed this call", "本次请求中已失败"],
+  cooling: ["cooling", "冷却中"],
+  busy: ["busy", "繁忙"],
+  needs_login: ["needs login", "需要登录"],
+  paused: ["paused", "已暂停"],
+  blocked: ["address blocked", "地址被封锁"],
+  starting: ["signing in", "登录中"],
+  json: ["JSON that did not fit", "JSON 不符合要求"],
+  tools: ["tool calls that did not fit", "工具调用不符合声明"],
   sent: ["sent", "已发送"],
   removed: ["logo removed", "标志已去除"],
   absent: ["no logo there", "无标志"],
@@ -197,7 +206,7 @@ function Explained({ shown }) {
     </section>
     ${shown.attempts.length > 0 && html`<${Attempts} attempts=${shown.attempts} />`}
     ${shown.repairs.length > 0 && html`
-      <section class="stack tight"><h2>${t("repair")}</h2><ul>${shown.repairs.map((one) => html`<li>${typeof one === "string" ? one : JSON.stringify(one)}</li>`)}</ul></section>`}
+      <section class="stack tight"><h2>${t("repair")}</h2><ul>${shown.repairs.map((one) => html`<li>${t(one)}</li>`)}</ul></section>`}
     ${shown.pictures.length > 0 && html`<${Pictures} pictures=${shown.pictures} />`}
     <section class="sheet" aria-labelledby="facts">
       <h2 id="facts">${t("facts")}</h2>
@@ -212,10 +221,10 @@ const Attempts = ({ attempts }) => html`
     <${Table} caption=${t("attempts")} head=${["number", "account", "why", "reuse", "outcome", "then", "queue", "first_byte", "upstream"].map((name) => t(name))}>
       ${attempts.map((one, at) => html`
         <tr>
-          <th scope="row">${at + 1}${one.repair ? html` <span class="tag">${t("repair")}: ${one.repair}</span>` : ""}</th>
+          <th scope="row">${at + 1}${one.repair ? html` <span class="tag">${t("repair")}: ${t(one.repair)}</span>` : ""}</th>
           <td>${one.account ?? "–"}</td>
           <td>${one.why ? t(one.why) : "–"}
-            ${one.skipped.map((other) => html`<div class="small muted">${t("skipped")}: ${other.account} (${html`<${State} word=${other.state} />`} ${chinese() ? other.why_zh ?? other.why : other.why})</div>`)}
+            ${one.skipped.map((other) => html`<div class="small muted">${t("skipped")}: ${other.account} · ${t(other.state)}${other.why ? ` · ${chinese() ? other.why_zh ?? other.why : other.why}` : ""}</div>`)}
           </td>
           <td>${one.reuse ? t(one.reuse) : "–"}</td>
           <td>${t(one.outcome)}${one.error && html`<div class="small">${told(one.error)}</div><div class="small muted">${t("generated", { what: one.generated })}</div>`}</td>
