@@ -124,7 +124,7 @@ def _opencv() -> Any:
     try:
         import cv2
     except ImportError:
-        print("OpenCV is not installed; its columns are empty")
+        print("OpenCV is not installed, its columns are empty: pip install opencv-python-headless")
         return None
     return cv2
 

@@ -153,9 +153,14 @@ class ImagePipeline:
             async with asyncio.timeout(CPU_SECONDS):
                 return await loop.run_in_executor(self._threads, self._worked, fetched, order.options, remove)
         except TimeoutError:
-            header = measure(fetched.data, max_pixels=self._max_pixels)
-            digest = await asyncio.to_thread(lambda: hashlib.sha256(fetched.data).hexdigest())
-            return _Worked(fetched.data, header, digest, "kept", False, ("cleaning took too long",))
+            return await asyncio.to_thread(self._as_it_came, fetched.data, "cleaning took too long")
+
+    def _as_it_came(self, data: bytes, note: str) -> _Worked:
+        """The pixels that Google sent; only provenance is added, which decodes nothing."""
+        stamped = stamp(data, changed=False)
+        notes = tuple(part for part in (note, stamped.note) if part)
+        digest = hashlib.sha256(stamped.data).hexdigest()
+        return _Worked(stamped.data, measure(data, max_pixels=self._max_pixels), digest, "kept", False, notes)
 
     def _worked(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Worked:
         notes: list[str] = []

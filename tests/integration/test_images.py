@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,9 +21,11 @@ import openai
 import pytest
 from PIL import Image
 
+from gemgate import image_pipeline
 from gemgate.errors import StorageDown
 from gemgate.images import GeneratedImage
-from gemgate.imaging import Profile
+from gemgate.imaging import Cleaned, Profile
+from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
 from gemgate.ports import Fact, Picture
 from gemgate.simulator import Answer, Simulator
@@ -589,3 +592,27 @@ async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simul
             assert answer.status == 404
         async with http.get(new) as answer:
             assert answer.status == 200
+
+
+async def test_a_picture_that_takes_too_long_comes_as_it_is_but_says_what_made_it(
+    http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = threading.Event()
+
+    def stuck(*_: object, **__: object) -> Cleaned:
+        waited.wait(10)
+        raise AssertionError("nobody waits for this any more")
+
+    monkeypatch.setattr(image_pipeline, "clean", stuck)
+    monkeypatch.setattr(image_pipeline, "CPU_SECONDS", 0.05)
+    marked = encoded(draw(paint("leaves", TEST_SEEDS, 500, 500), V1_SMALL), "PNG")
+    paints(sim, marked)
+    async with http.post("/v1/generate-images", json={"prompt": "x"}) as answer:
+        made = await answer.json()
+    waited.set()
+    data = base64.b64decode(made["images"][0].partition(",")[2])
+    assert pixels(data) == pixels(marked)
+    assert b"trainedAlgorithmicMedia" in data
+    facts = made["details"][0]
+    assert (facts["logo"], facts["note"]) == ("kept", "cleaning took too long")
+    assert (facts["bytes"], facts["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
