@@ -1,4 +1,5 @@
-"""Environments of clients that exclude those of .venv, made from `requirements/clients-*.txt` into `.clients/`.
+"""Environments of clients that exclude those of .venv, made from `requirements/clients-*.txt` into `.clients/`, and
+those that live on npm, made from `tests/judges/js/package.json`.
 
 A judge is a pytest module under tests/judges that runs there, in a process of its own, and knows only an address.
 """
@@ -8,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -49,6 +52,52 @@ def environment(name: str) -> Path:
                 subprocess.run([program, *command], check=True, env=quiet, timeout=600)
             stamp.write_text(digest)
     return python
+
+
+@pytest.fixture(scope="session")
+def npm() -> Path:
+    """The folder with the packages of npm and the scripts that use them; skipped by name where there is no npm."""
+    program = shutil.which("npm")
+    if program is None or shutil.which("node") is None:
+        pytest.skip("npm is not installed")
+    source, folder = JUDGES / "js", ROOT / ".clients" / "js"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = (source / "package.json").read_bytes()
+    with (folder.parent / "js.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        stamp = folder / ".ready"
+        if not stamp.exists() or stamp.read_bytes() != wanted:
+            (folder / "package.json").write_bytes(wanted)
+            quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error")
+            subprocess.run([program, "install", *quiet], cwd=folder, check=True, timeout=600)
+            stamp.write_bytes(wanted)
+        for script in source.glob("*.mjs"):  # a module finds its packages from where it stands
+            shutil.copyfile(script, folder / script.name)
+    return folder
+
+
+async def told(folder: Path, script: str, url: str, key: str, *arguments: str) -> dict[str, Any]:
+    """What `tests/judges/js/SCRIPT.mjs` found at the gateway: an object by the names of its checks."""
+    process = await asyncio.create_subprocess_exec(
+        *("node", f"{script}.mjs", *arguments),
+        cwd=folder,
+        env={**os.environ, "GEMGATE_URL": url, "GEMGATE_KEY": key, "AI_SDK_LOG_WARNINGS": "false"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    lines = output.decode().splitlines()
+    if not lines or not lines[-1].startswith("{"):
+        pytest.fail(f"{script}: {output.decode()}{complaints.decode()}")
+    found: dict[str, Any] = json.loads(lines[-1])
+    thrown = {name: what for name, what in found.items() if isinstance(what, dict) and "thrown" in what}
+    assert not thrown, "\n".join(f"{name}: {what['thrown']}\n{what['stack']}" for name, what in thrown.items())
+    return found
 
 
 @dataclass(frozen=True, slots=True)

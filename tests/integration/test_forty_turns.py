@@ -25,6 +25,8 @@ SYSTEM = "Be kind, and answer in one line."
 TURNS = 40
 LOST = 20
 
+pytestmark = pytest.mark.timeout(300)
+
 
 class Talk:
     """One conversation of one SDK: `say` is a turn; `reuse` is what the gateway said of it."""
@@ -115,7 +117,9 @@ WAYS = ["chat", "responses", "continued", "anthropic", "gemini"]
 async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice", "bob")) as simulator:
         # Markdown, entities and blank lines: what comes back in the history must still be known again.
-        simulator.google.reply("turn", lambda prompt: f"reply to *{prompt.text.split()[-1]}* & <b>more</b>\n\n- one_two")
+        simulator.google.reply(
+            "turn", lambda prompt: f"reply to *{prompt.text.split()[-1]}* & <b>more</b>\n\n- one_two"
+        )
         yield simulator
 
 
@@ -145,12 +149,10 @@ async def test_turn_forty_sends_what_turn_two_did(sim: Simulator, tmp_path: Path
         assert sent[1:] == [f"turn number {number:02}" for number in range(2, TURNS + 1)]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "continued"])  # another key's response id is refused
 async def test_another_key_never_goes_on_in_a_conversation_it_knows_by_heart(
     sim: Simulator, tmp_path: Path, way: str
 ) -> None:
-    if way == "continued":
-        pytest.skip("a response id of another key is refused; see the dialect's own tests")
     async with served(settings_for(sim, tmp_path, api_key="ann:a,ben:b")) as gate:
         ann, thief = Talk(gate.url, "a", way), Talk(gate.url, "b", way)
         await ann.say("turn number 01")
@@ -198,4 +200,3 @@ def two_accounts(sim: Simulator, folder: Path) -> Any:
     )
     proxy = {"proxy_url": sim.proxy_url, "proxy_ca_file": sim.ca_file}
     return settings_for(None, folder).model_copy(update=proxy)
-
