@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chat", "hop", "imaging")
+NAMES = ("chat", "batches", "hop", "imaging")
 
 
 def _present() -> list[str]:

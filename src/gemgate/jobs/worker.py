@@ -27,6 +27,9 @@ NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text"}
 MOST_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
 
+GIVING_BACK = 5.0
+"""Seconds in which what was stopped must have been written down as given back."""
+
 Data = dict[str, str | int | float | bool | None]
 
 
@@ -277,7 +280,7 @@ class Worker:
         for run in tuple(self._runs):
             run.stop("stopping")
         if runs:
-            await asyncio.wait(runs, timeout=self.rules.grace)
+            await asyncio.wait(runs, timeout=GIVING_BACK)
 
     def _note(self, name: str, data: Data) -> None:
         self.observer.note(Fact(name, data=data))
