@@ -20,11 +20,18 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml | $(UV)
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# What it takes to run, without what it takes to develop.
+$(VENV)/.runnable: requirements/run.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements/run.txt
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
 .PHONY: install
 install: $(VENV)/.ready ## set up .venv with everything for development
 
 .PHONY: demo
-demo: install ## run the gateway against the built-in simulator and print commands to try
+demo: $(if $(wildcard $(VENV)/.ready),install,$(VENV)/.runnable) ## run the gateway against the built-in simulator and print commands to try
 	$(BIN)/gemgate demo
 
 .PHONY: check

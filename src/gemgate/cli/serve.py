@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 import uvicorn
 from cryptography.fernet import Fernet
-from rich.panel import Panel
 from starlette.types import ASGIApp
 
 from gemgate import settings as settings_module
@@ -167,18 +166,26 @@ async def _announce(server: uvicorn.Server, host: str, port: int, *, demo: bool)
             f"gemgate listens on [bold]{base}[/bold]  (OpenAI base URL: {base}/v1)", highlight=False, soft_wrap=True
         )
         return
-    body = "\n".join(
-        [
-            f"[bold]gemgate demo[/bold] on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
-            "",
-            "Try in another terminal:",
-            f"  curl {base}/v1/chat/completions -H 'content-type: application/json' \\",
-            """    -d '{"messages": [{"role": "user", "content": "Count to 12"}]}'""",
-            f"  curl -N {base}/v1/chat/completions -H 'content-type: application/json' \\",
-            """    -d '{"stream": true, "messages": [{"role": "user", "content": "写一首关于大海的诗"}]}'""",
-            "or in Python, with the openai package:",
-            f'  OpenAI(base_url="{base}/v1", api_key="demo").chat.completions.create(',
-            '      model="gemini-3-flash-preview", messages=[{"role": "user", "content": "Say hello"}])',
-        ]
+    # Plain lines, however long: a frame would cut commands off that are there to be copied.
+    print(
+        f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
+        "",
+        f"The page:  {base}/",
+        "Try in another terminal:",
+        "",
+        f"  curl {base}/v1/chat/completions -H 'content-type: application/json' \\",
+        """    -d '{"messages": [{"role": "user", "content": "Count to 12"}]}'""",
+        "",
+        f"  curl -N {base}/v1/chat/completions -H 'content-type: application/json' \\",
+        """    -d '{"stream": true, "messages": [{"role": "user", "content": "写一首关于大海的诗"}]}'""",
+        "",
+        "or in Python, with the openai package:",
+        "",
+        "  from openai import OpenAI",
+        f'  client = OpenAI(base_url="{base}/v1", api_key="demo")',
+        '  messages = [{"role": "user", "content": "Say hello"}]',
+        '  answer = client.chat.completions.create(model="gemini-3-flash-preview", messages=messages)',
+        "  print(answer.choices[0].message.content)",
+        sep="\n",
+        flush=True,
     )
-    out.print(Panel(body, border_style="cyan"), highlight=False, markup=True, soft_wrap=True)
