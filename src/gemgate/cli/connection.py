@@ -19,11 +19,11 @@ import aiohttp
 import orjson
 import uvicorn
 
-from gemgate.assembly import local_url, open_service, sqlite_path
+from gemgate.assembly import open_service
+from gemgate.cli.desk import running
 from gemgate.cli.serve import listening
 from gemgate.errors import ClientError, GatewayError, NotFound, Unreachable
 from gemgate.settings import Settings
-from gemgate.stores import ownership
 from gemgate.web.app import create_app
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -82,26 +82,11 @@ async def connected(settings: Settings, url: str, key: str, *, resident: bool) -
             if urlsplit(url).scheme not in ("http", "https"):
                 url = "http://" + url
             yield Connection(http, url, key)
-        elif running := await _running(http, settings):
-            yield Connection(http, running, key or _key_of(settings))
+        elif found := await running(settings):
+            yield Connection(http, found, key or _key_of(settings))
         else:
             async with _own(settings, resident=resident) as own:
                 yield Connection(http, own, _key_of(settings), own=True)
-
-
-async def _running(http: aiohttp.ClientSession, settings: Settings) -> str:
-    """Where a gateway with these settings runs, "" when none does."""
-    place = sqlite_path(settings)
-    owner = ownership.owner_of(ownership.lock_path(place)) if place else None
-    address = owner.url if owner else "" if place else local_url(settings)
-    if not address:
-        return ""
-    try:
-        async with http.get(f"{address}/health", timeout=aiohttp.ClientTimeout(total=10)) as answer:
-            known = "client_ready" in orjson.loads(await answer.read())
-    except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError):
-        known = False
-    return address if known else ""
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ from gemgate.web.accounts import account_of
 
 PATIENCE = aiohttp.ClientTimeout(total=180, sock_connect=5)
 """Signing in may take as long as Google takes."""
-GLANCE = aiohttp.ClientTimeout(total=2)
+GLANCE = aiohttp.ClientTimeout(total=5)
 
 Facts = dict[str, Any]
 
@@ -62,7 +62,7 @@ class Desk(Protocol):
 @asynccontextmanager
 async def opened(settings: Settings, url: str | None, node: str | None, language: str) -> AsyncIterator[Desk]:
     """The desk for these settings. url: the gateway to ask, else it is looked for; node: which one of a fleet."""
-    found = url or await _running(settings)
+    found = url or await running(settings)
     if found is not None:
         key = settings.admin_key.get_secret_value() if settings.admin_key else ""
         headers = {"accept-language": language, **({"authorization": f"Bearer {key}"} if key else {})}
@@ -76,7 +76,7 @@ async def opened(settings: Settings, url: str | None, node: str | None, language
             yield _Store(service, language)
 
 
-async def _running(settings: Settings) -> str | None:
+async def running(settings: Settings) -> str | None:
     """Where a gateway on our database answers: the lock beside SQLite says it, on PostgreSQL we knock at our own port.
 
     Conflict when one runs and cannot be reached.
