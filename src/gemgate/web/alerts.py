@@ -48,7 +48,14 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/alerts", "alerts.add", level="admin", body=ChannelRequest, summary="Add a channel of alerts"
+    router,
+    "POST",
+    "/api/alerts",
+    "alerts.add",
+    level="admin",
+    body=ChannelRequest,
+    success=201,
+    summary="Add a channel of alerts",
 )
 async def add(request: Request, caller: Caller) -> Response:
     call = call_of(request)

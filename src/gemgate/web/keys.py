@@ -52,7 +52,9 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response({"keys": rows, "limits": limits, "needed": bool(settings.api_keys)})
 
 
-@operation(router, "POST", "/api/keys", "keys.make", level="admin", body=KeyRequest, summary="Make a client key")
+@operation(
+    router, "POST", "/api/keys", "keys.make", level="admin", body=KeyRequest, success=201, summary="Make a client key"
+)
 async def make(request: Request, caller: Caller) -> Response:
     """The answer's `key` is the only time that the secret is told."""
     call = call_of(request)

@@ -61,10 +61,14 @@ def operation(
     body: type[BaseModel] | None = None,
     query: Mapping[str, str] | None = None,
     produces: str = "application/json",
+    success: int = 200,
     summary: str = "",
     documented: bool = True,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request."""
+    """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request.
+
+    success: the status that says so.
+    """
 
     def register(endpoint: Endpoint) -> Endpoint:
         OPERATIONS.append(Registered(method, path, name, level))
@@ -97,7 +101,7 @@ def operation(
             openapi_extra=extra,
             response_model=None,
             responses={
-                200: {"description": "the answer", "content": {produces: {}}},
+                success: {"description": "the answer", "content": {produces: {}}},
                 **{status: {"description": text} for status, text in ERRORS.items()},
             },
             include_in_schema=documented,
