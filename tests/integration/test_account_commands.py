@@ -290,7 +290,7 @@ def _sealed(house: House) -> tuple[str, str]:
 
 def test_a_cool_down_outlives_kill_9_and_then_exactly_one_call_probes(sim: BlockingSimulator, house: House) -> None:
     house.accounts("add", "alice", typed=header(sim, "alice"))
-    rules = {"COOLDOWN_429_SECONDS": "5", "RATE_LIMIT_PER_HOUR": "0", "CONCURRENCY": "8"}
+    rules = {"COOLDOWN_429_SECONDS": "12", "RATE_LIMIT_PER_HOUR": "0", "CONCURRENCY": "8"}
     with house.serving(**rules) as gate:
         _until(lambda: gate.ask("/ready")[0] == 200)
         sim.google.fault("generate", "status", status=429)
@@ -301,12 +301,13 @@ def test_a_cool_down_outlives_kill_9_and_then_exactly_one_call_probes(sim: Block
     with house.serving(**rules) as gate:
         _until(lambda: gate.ask("/api/accounts/alice")[1]["state"] != "starting")
         received = sim.google.record().received
-        if time.time() < thaw - 1:
+        if time.time() < thaw - 4:  # a machine that took that long to restart has nothing left to show
             status, body, headers = gate.chat()
-            assert (status, int(headers["retry-after"]) <= 6) == (429, True), body
+            assert status == 429, body
+            assert int(headers["retry-after"]) <= 13
         assert sim.google.record().received == received
         _until(lambda: time.time() > thaw + 0.2)
-        sim.google.reply("say hello", "slow hello", delay=1.5)
+        sim.google.reply("say hello", "slow hello", delay=5)
         with ThreadPoolExecutor(5) as pool:
             statuses = sorted(one[0] for one in pool.map(lambda _: gate.chat(), range(5)))
         assert statuses == [200, 429, 429, 429, 429]
