@@ -291,12 +291,25 @@ async def test_leaving_does_not_wait_for_a_registry_that_is_away() -> None:
 
 async def test_what_was_seen_is_remembered_by_the_tenant_that_said_it() -> None:
     affinity = Affinity(lambda: None, size=3)
-    affinity.remember("me", ["c1", "tip2"], "w1")
+    affinity.remember("me", ["c1"], "w1", tip="tip2")
     assert await affinity.worker(Trace("me", ids=("c1",))) == "w1"
-    assert await affinity.worker(Trace("me", tips=("tip1", "tip2"))) == "w1"
+    assert await affinity.worker(Trace("me", tips=("tip1", "tip2", "tip3"))) == "w1"
+    assert await affinity.worker(Trace("me", tips=("tip1", "tip2"))) == "", "the same words once more continue nothing"
     assert await affinity.worker(Trace("you", ids=("c1",))) == ""
     affinity.remember("me", ["a", "b", "c"], "w2")
     assert await affinity.worker(Trace("me", ids=("c1",))) == "", "the oldest are forgotten"
+
+
+async def test_chats_that_begin_alike_are_told_apart_by_the_shared_store() -> None:
+    registry = Registry()
+    registry.holders = {"me": "w2"}
+    affinity = Affinity(lambda: registry)  # type: ignore[arg-type, return-value]
+    affinity.remember("me", [], "w1", tip="hello")
+    second_turn = Trace("me", tips=("hello", "hello+answer", "hello+answer+more"))
+    assert await affinity.worker(second_turn) == "w1"
+    affinity.remember("me", [], "w2", tip="hello")
+    affinity.remember("me", [], "w1", tip="hello")
+    assert await affinity.worker(second_turn) == "w2"
 
 
 async def test_what_was_not_seen_is_asked_of_the_shared_store_and_of_nobody_for_a_first_message() -> None:

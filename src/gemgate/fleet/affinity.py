@@ -55,7 +55,8 @@ class Affinity:
 
     async def worker(self, trace: Trace) -> str:
         """The worker to prefer; "" when nobody is known."""
-        known = self._recall(trace.tenant, (*trace.ids, *reversed(trace.tips)))
+        # Where a history stands without its last message; of a first message there is nothing to find.
+        known = self._recall(trace.tenant, (*trace.ids, *reversed(trace.tips[:-1])))
         registry = self._registry()
         if not known and registry is not None:
             if trace.account:
@@ -64,8 +65,16 @@ class Affinity:
                 known = await _soon(registry.holder(trace.tenant, trace.conversation, trace.tips[:-1]))
         return known or self._recall(trace.tenant, trace.files)
 
-    def remember(self, tenant: str, keys: Iterable[str], worker: str) -> None:
-        """A worker took a call that is known again by these."""
+    def remember(self, tenant: str, keys: Iterable[str], worker: str, *, tip: str = "") -> None:
+        """A worker took a call that is known again by these, and by its history's fingerprint.
+
+        Chats that begin alike have one fingerprint. When they run on several workers only the shared store can tell
+        them apart, by what was answered.
+        """
+        if tip:
+            elsewhere = self._seen.get((tenant, tip), worker) != worker
+            self._seen[tenant, tip] = "" if elsewhere else worker
+            self._seen.move_to_end((tenant, tip))
         for key in keys:
             if key:
                 self._seen[tenant, key] = worker

@@ -229,7 +229,8 @@ class Relay:
         if head.status >= 400:
             return
         trace = passage.asked.trace
-        self._affinity.remember(trace.tenant, (*trace.ids, *trace.tips[-1:], *trace.files), node.name)
+        tip = trace.tips[-1] if trace.tips else ""
+        self._affinity.remember(trace.tenant, (*trace.ids, *trace.files), node.name, tip=tip)
         if upload := head.fields.get("x-goog-upload-url"):
             self._affinity.remember("", [upload.partition("?")[0].rpartition("/")[2]], node.name)
 
