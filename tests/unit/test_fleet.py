@@ -153,6 +153,13 @@ async def test_an_unreachable_node_is_left_alone_longer_every_time() -> None:
         assert made.names() == {"b"}
         await made.clock.advance(1)
         assert made.names() == {"a", "b"}
+    made.registry.rows = [node("a")]
+    await made.fleet.refresh()
+    made.fleet.unreachable(a)
+    assert made.names() == set()
+    assert made.fleet.pick(TEXT) is a, "the only one is tried all the same"
+    made.registry.rows = [node("a"), node("b")]
+    await made.fleet.refresh()
     made.fleet.reached(a)
     made.fleet.unreachable(a)
     await made.clock.advance(2.5)

@@ -134,6 +134,10 @@ class Fleet:
         """The node for a call, of those whose URL is not in `tried`. NoAccount says why there is none."""
         able = [one for one in self.able(wanted) if one.node.card.url not in tried]
         chosen = routing.choose([_candidate(one) for one in able], wanted.prefer)
+        if chosen is None:
+            # Nobody else is there: then rather try one that could not be reached a moment ago.
+            able = [one for one in self.able(wanted, avoided=True) if one.node.card.url not in tried]
+            chosen = routing.choose([_candidate(one) for one in able], wanted.prefer)
         if chosen is None and wanted.card is not None:
             # A node that is signing in will serve in a moment: waiting there beats an error.
             soon = [one for one in self.nodes if one.node.card.url not in tried and self._opening(one)]
@@ -147,9 +151,9 @@ class Fleet:
             one.passed = routing.moved_on(one.passed, one.node.weight, self._front)
         return one
 
-    def able(self, wanted: Wanted) -> list[Tracked]:
-        """The nodes that could take such a call now."""
-        return [one for one in self.nodes if self._takes(one, wanted)]
+    def able(self, wanted: Wanted, *, avoided: bool = False) -> list[Tracked]:
+        """The nodes that could take such a call now. avoided: also those that could not be reached lately."""
+        return [one for one in self.nodes if self._takes(one, wanted, avoided=avoided)]
 
     def node(self, name: str) -> Tracked:
         """A node by its name; NotFound."""
@@ -158,11 +162,11 @@ class Fleet:
             raise unknown_node(name)
         return max(found, key=lambda one: one.serves)
 
-    def _takes(self, one: Tracked, wanted: Wanted) -> bool:
+    def _takes(self, one: Tracked, wanted: Wanted, *, avoided: bool) -> bool:
         now = self._clock.monotonic()
         if wanted.only:
             return one.serves and one.name == wanted.only
-        if not one.serves or one.avoid_until > now:
+        if not one.serves or (one.avoid_until > now and not avoided):
             return False
         if wanted.card is None:
             return not one.node.draining or one.name == wanted.prefer

@@ -350,7 +350,7 @@ async def test_calls_that_wait_in_a_killed_node_are_made_on_another(fleet: Runni
             fleet.ask("POST", f"/api/nodes/{name}/weight", {"weight": 0.0})
         async with aiohttp.ClientSession(fleet.url) as http:
             calls = [asyncio.create_task(chat(http, f"wait {number:02d}.")) for number in range(lanes + more)]
-            await until(lambda: seen(fleet) == (lanes + more, lanes), 30)
+            await until(lambda: seen(fleet) == (lanes + more, lanes), 60)
             fleet.sim.google.clear()
             for name in ("w1", "w2"):
                 fleet.ask("POST", f"/api/nodes/{name}/weight", {"weight": 1.0})
