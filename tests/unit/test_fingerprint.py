@@ -49,7 +49,7 @@ def plain(history: list[Message]) -> list:
             else:
                 parts.append(("f", p.source))
         if m.role == "assistant":
-            parts = [("t", p[1].rstrip()) if p[0] == "t" else p for p in parts]
+            parts = [("t", p[1].strip()) if p[0] == "t" else p for p in parts]
         out.append((m.role, tuple(p for p in parts if p != ("t", ""))))
     return out
 
@@ -76,6 +76,8 @@ def test_what_clients_change_without_meaning_it_changes_nothing() -> None:
     assert chain("s", [said]) == chain("s", [later])
     call = Message("assistant", (ToolCall("id1", "f", '{"a": 1, "b": 2}'),))
     assert chain("s", [call]) == chain("s", [replace(call, parts=(ToolCall("id2", "f", '{"b":2,"a":1}'),))])
+    stripped = Message("assistant", (Text("\n Here it is."),))  # as some front ends keep answers
+    assert chain("s", [stripped]) == chain("s", [Message("assistant", (Text("Here it is."),))])
     split = Message("user", (Text("a"), Text("b")))
     assert chain("s", [split]) == chain("s", [Message("user", (Text("a\nb"),))])
 

@@ -132,6 +132,13 @@ class StreamOptions(Body):
     include_usage: StrictBool = False
 
 
+class ReasoningBody(Body):
+    """The field that routers and front ends send in place of `reasoning_effort`."""
+
+    effort: str | None = None
+    enabled: StrictBool | None = None
+
+
 class ChatCompletionRequest(Body):
     """Body of POST /v1/chat/completions."""
 
@@ -146,6 +153,7 @@ class ChatCompletionRequest(Body):
     stop: str | list[str] | None = None
     n: int | None = Field(default=None, ge=1, le=8)
     reasoning_effort: str | None = None
+    reasoning: ReasoningBody | None = None
     logprobs: StrictBool | None = None
     modalities: list[str] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -209,13 +217,19 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         tools=tools,
         tool_choice=read_tool_choice(choice, [tool.name for tool in tools], parallel=parallel),
         response_format=_response_format(body.response_format),
-        thinking=thinking_of(body.reasoning_effort),
+        thinking=_thinking(body),
         stop=_stop(body.stop),
         n=body.n or 1,
         conversation_id=body.conversation_id,
         images=ImageOptions() if body.modalities and "image" in body.modalities else None,
         ignored=tuple(name for name in _NOT_HONOURED if getattr(body, name) is not None),
     )
+
+
+def _thinking(body: ChatCompletionRequest) -> bool | None:
+    if body.reasoning is None or body.reasoning_effort is not None:
+        return thinking_of(body.reasoning_effort)
+    return body.reasoning.enabled if body.reasoning.effort is None else thinking_of(body.reasoning.effort)
 
 
 def include_usage(body: ChatCompletionRequest) -> bool:

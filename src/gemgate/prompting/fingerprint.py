@@ -2,7 +2,7 @@
 
 `chain(messages)[k]` names the history up to message k; equal names mean equal histories. What a client may drop or add
 without changing the history is left out: thoughts, empty messages, the pictures that we put into an answer, white
-space at the end of one. Everything else counts, length-prefixed, so that no two different histories run together.
+space round one. Everything else counts, length-prefixed, so that no two different histories run together.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _part(part: Part, *, own: bool) -> list[bytes]:
     match part:
         case Text(text):
             if own:
-                text = _PICTURE.sub("", text).rstrip()
+                text = _PICTURE.sub("", text).strip()
             return [b"t", _field(text)] if text else []
         case Image(source) | File(source):
             return [] if own else [b"f", _source(source)]
