@@ -18,6 +18,7 @@ import pytest
 
 from gemgate.errors import StorageDown
 from gemgate.jobs import JobRules
+from gemgate.policy import pacer
 from gemgate.policy.backoff import Backoff
 from gemgate.simulator import Answer, Painting, Simulator
 from gemgate.work import Claim, Task
@@ -339,7 +340,12 @@ async def test_a_third_of_all_generations_fail_and_every_task_ends_right(sim: Si
 
 
 @pytest.mark.soak
-async def test_a_third_of_a_thousand_generations_fail(sim: Simulator, tmp_path: Path) -> None:
+async def test_a_third_of_a_thousand_generations_fail(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With waits as they really are; only the account's own pace after a 429, an hour for so many, is made short."""
+    monkeypatch.setattr(pacer, "FIRST_GAP", 0.02)
+    monkeypatch.setattr(pacer, "LONGEST_GAP", 0.2)
     await a_third_fails(sim, tmp_path, 1000, JobRules())
 
 
