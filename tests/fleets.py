@@ -54,7 +54,7 @@ class Process:
 
     def wait_listening(self) -> None:
         """Wait until it says where it listens."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while "gemgate listens on " not in (told := self.told()):
             assert self.popen.poll() is None, f"{self.name} ended:\n{told}"
             assert time.monotonic() < deadline, f"{self.name} does not listen:\n{told}"
@@ -116,7 +116,7 @@ class RunningFleet:
         _, told = self.ask("GET", "/api/nodes")
         return {row["name"]: row for row in told["nodes"]}
 
-    def wait(self, condition: Callable[[dict[str, dict[str, Any]]], bool], seconds: float = 30) -> None:
+    def wait(self, condition: Callable[[dict[str, dict[str, Any]]], bool], seconds: float = 90) -> None:
         """Wait until the gateway sees the nodes so."""
         deadline = time.monotonic() + seconds
         while not condition(rows := self.rows()):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from gemgate.settings import Settings
 from gemgate.simulator import Simulator
@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 SHOTS = HERE.parents[2] / "test-artifacts" / "page"
 ADMIN = "correct horse battery staple"
 CLIENT = "client-secret-4711"
+expect.set_options(timeout=30_000)  # the machine may be busy with other things
+
 SIZES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 375, "height": 740}}
 
 
