@@ -48,8 +48,7 @@ class Attachments:
             )
         mime = await asyncio.to_thread(self._type, found, picture)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(found.data).hexdigest())
-        name = found.name or f"file-{number}{mimetypes.guess_extension(mime) or ''}"
-        return Upload(name, mime, found.data, digest)
+        return Upload(_named(found.name, mime, number), mime, found.data, digest)
 
     async def _bytes(self, source: Source, owner: str) -> Inline:
         match source:
@@ -102,3 +101,16 @@ class Attachments:
         member.handles = {k: v for k, v in member.handles.items() if v[1] > now}
         member.handles[key] = (handle, now + HANDLE_SECONDS)
         return handle, upload.name
+
+
+_TELLS_NOTHING = ("text/", "application/octet-stream")
+
+
+def _named(name: str, mime: str, number: int) -> str:
+    """The file's own name; with an extension where it has none that says what it is, as a document's title has not."""
+    ending = mimetypes.guess_extension(mime) or ""
+    if not name:
+        return f"file-{number}{ending}"
+    if mimetypes.guess_type(name)[0] or mime.startswith(_TELLS_NOTHING):
+        return name
+    return name + ending

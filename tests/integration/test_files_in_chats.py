@@ -132,6 +132,13 @@ async def test_files_in_the_body_go_up_under_their_names(
     assert not sim.record.violations
 
 
+async def test_a_title_that_is_no_file_name_gets_its_extension(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": b64(PDF)}
+    document = {"type": "document", "title": "Menu of v1.2", "source": source}
+    assert (await send(http, anthropic(document)))[0] == 200
+    assert went_up(sim) == [("Menu of v1.2.pdf", "application/pdf", PDF)]
+
+
 async def test_the_same_file_goes_up_once_for_all_dialects(sim: Simulator, http: aiohttp.ClientSession) -> None:
     for body in IN_THE_BODY.values():
         assert (await send(http, body))[0] == 200
