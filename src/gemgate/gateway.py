@@ -41,7 +41,7 @@ from gemgate.chat import (
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
-from gemgate.errors import Broken, Forbidden, GatewayError, LimitError
+from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.pool import AccountPool
@@ -394,6 +394,8 @@ class _ChatAnswer:
         return await self._loaded(composed)
 
     async def _loaded(self, composed: Composed) -> Material:
+        if not composed.text.strip() and not composed.attachments:
+            raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         owner = self._admission.caller.tenant
         uploads = await self._gateway._attachments.load(composed.attachments, owner)  # noqa: SLF001
         return Material(composed.text, uploads, composed.filed)

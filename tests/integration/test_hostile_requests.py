@@ -256,6 +256,33 @@ async def test_links_to_places_that_are_not_public_are_refused_in_every_dialect(
     assert not wrong, "\n".join(wrong)
 
 
+async def test_who_says_nothing_is_told_so(sim: Simulator, tmp_path: Path) -> None:
+    wrong = []
+    async with calling(sim, tmp_path) as (_, session):
+        for nothing in ("", " ", "\n\t"):
+            said = {
+                "messages": [{"role": "user", "content": nothing}],
+                "model": "gemini-3-flash-preview",
+                "max_tokens": 5,
+            }
+            parts = {"contents": [{"parts": [{"text": nothing}]}]}
+            for path, body in (
+                ("/v1/chat/completions", said),
+                ("/v1/chat/completions", {**said, "stream": True}),
+                ("/v1/messages", said),
+                ("/v1/responses", {"input": nothing}),
+                ("/v1/generate", {"prompt": nothing}),
+                ("/v1/images/generations", {"prompt": nothing}),
+                ("/v1/generate-images", {"prompt": nothing}),
+                ("/gemini/v1beta/models/gemini-3-flash-preview:generateContent", parts),
+            ):
+                async with session.post(path, json=body) as answer:
+                    problem = flaw(path, answer.status, answer.headers, await answer.read())
+                if problem or answer.status != 400:
+                    wrong.append(f"{path} {nothing!r}: {answer.status} {problem}")
+    assert not wrong, "\n".join(wrong)
+
+
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(sim: Simulator, tmp_path: Path) -> None:
     wrong = []
 
