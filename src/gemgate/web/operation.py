@@ -40,6 +40,7 @@ ERRORS = {
     401: "the key is missing or wrong",
     403: "not from here, or not with this key",
     404: "there is no such thing",
+    409: "a name or key is taken, or the state of the thing forbids it",
     413: "the body is too large",
     415: "the body's encoding is not accepted",
     422: "understood, but it cannot be had",
