@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -227,6 +228,24 @@ async def test_a_link_to_our_own_upload_is_that_upload(sim: Simulator, http: aio
     status, body = await send(http, gemini({"fileData": {"fileUri": file["uri"], "mimeType": file["mimeType"]}}))
     assert status == 200, body
     assert went_up(sim) == [("menu.pdf", "application/pdf", PDF)]
+
+
+async def test_an_upload_that_has_expired_is_gone_in_every_dialect(
+    sim: Simulator, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemgate.web.gemini_files.FILE_SECONDS", 0.3)
+    headers = {"x-goog-upload-protocol": "raw", "x-goog-upload-file-name": "menu.pdf"}
+    async with http.post("/upload/v1beta/files", data=PDF, headers=headers) as answer:
+        file = (await answer.json())["file"]
+    assert file["expirationTime"]
+    await asyncio.sleep(0.4)
+    name = file["name"].removeprefix("files/")
+    async with http.get(f"/v1beta/files/{name}") as answer:
+        assert answer.status == 404
+    for dialect, write in BY_ID.items():
+        status, body = await send(http, write(name if dialect == "gemini" else f"file-{name}"))
+        assert status == 404, (dialect, body)
+    assert sim.record.received == 0
 
 
 OLD = [
