@@ -347,6 +347,8 @@ async def _opened(
     try:
         _run_accounts(service, resident=resident)
         await roster.start(seeds, own=resident)
+        if resident:
+            await alert_store.rewrap()
         _run_upkeep(service)
         service.run("conversations", conversation_store.tend)
         if resident:

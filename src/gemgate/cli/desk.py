@@ -21,6 +21,7 @@ from gemgate.ports import AccountSetup, AccountStore, Caller, KeptAccount
 from gemgate.settings import Settings, config_home
 from gemgate.stores import ownership
 from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.alerts import SqlAlertStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import add_key, open_vault
 from gemgate.web.accounts import account_of
@@ -261,7 +262,8 @@ async def resealed(settings: Settings) -> Resealed:
         try:
             keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
             path = settings.cookie_key_file or config_home() / "cookie.key"
-            store = SqlAccountStore(database, open_vault(keys, path, settings.data_dir))
+            vault = open_vault(keys, path, settings.data_dir)
+            store = SqlAccountStore(database, vault)
             for account, owner in (await running_accounts(store, time.time())).items():
                 raise Conflict(
                     f"The node {owner} runs the account {account}; stop all nodes first. With COOKIE_KEYS nothing has "
@@ -270,8 +272,9 @@ async def resealed(settings: Settings) -> Resealed:
                 )
             if keys is None:
                 add_key(path)
-                store = SqlAccountStore(database, open_vault(None, path, settings.data_dir))
-            changed = await store.rewrap()
+                vault = open_vault(None, path, settings.data_dir)
+                store = SqlAccountStore(database, vault)
+            changed = await store.rewrap() + await SqlAlertStore(database, vault).rewrap()
             locked = tuple(kept.name for kept in await store.all() if kept.trouble is not None)
         finally:
             await database.close()

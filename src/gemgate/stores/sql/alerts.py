@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, delete, insert, select, update
 
 from gemgate.errors import AccountError
 from gemgate.ports import AlertChannel, Sealed, Vault
@@ -47,6 +47,23 @@ class SqlAlertStore:
         async with self._database.writing() as connection:
             gone = await connection.execute(delete(alert_channel).where(alert_channel.c.id == channel_id))
         return bool(gone.rowcount)
+
+    async def rewrap(self) -> int:
+        """Seal every address under the first key that is not yet; how many were changed."""
+        async with self._database.reading() as connection:
+            rows = list(await connection.execute(select(alert_channel)))
+        changed = 0
+        for row in rows:
+            try:
+                new = await self._vault.rewrap(_subject(row.id), Sealed(row.url_key, row.url))
+            except AccountError:
+                continue  # its key is gone: the page says so
+            if new is not None:
+                same = and_(alert_channel.c.id == row.id, alert_channel.c.url == row.url)
+                values = {"url": new.text, "url_key": new.key_id}
+                async with self._database.writing() as connection:
+                    changed += (await connection.execute(update(alert_channel).where(same).values(values))).rowcount
+        return changed
 
 
 def _subject(channel_id: str) -> str:
