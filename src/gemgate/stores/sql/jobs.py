@@ -58,7 +58,9 @@ from gemgate.work import (
 
 CHANNEL = "gemgate_jobs"
 CHUNK = 500
-"""Rows in one statement: an order of ten thousand must not hold the event loop."""
+"""Rows that are read or changed by one statement."""
+ENTERED = 100
+"""Tasks that are entered at a time: with more of them the driver would hold the event loop up."""
 READ_BY_OWNER = 60.0
 """Seconds for which a task whose answer may stand in a chat is left to the node that can read that chat."""
 LOOKED_AT = 50
@@ -83,8 +85,8 @@ class SqlJobStore:
         async with self._database.writing() as connection:
             entered = (await connection.execute(entry)).scalar_one_or_none() is not None
             if entered:
-                for start in range(0, len(tasks), CHUNK):
-                    rows = [row_of(order.id, seq, tasks[seq]) for seq in range(start, min(start + CHUNK, len(tasks)))]
+                for start in range(0, len(tasks), ENTERED):
+                    rows = [row_of(order.id, seq, tasks[seq]) for seq in range(start, min(start + ENTERED, len(tasks)))]
                     await connection.execute(insert(task), rows)
                     await asyncio.sleep(0)
                 await self._tell(connection, order.id)
