@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,13 +74,3 @@ async def test_it_survives_a_restart_and_is_told_of_a_dead_session(
         await until(lambda: any(m.standing().state == "needs_login" for m in again.service.pool.members))
         await until(lambda: bool(listener.heard), seconds=40)
     assert "needs a login" in listener.heard[0]["title"]
-
-
-@pytest.mark.parametrize("url", ["ftp://example.com/x", "https:///nohost", "javascript:1"])
-async def test_what_is_no_address_is_refused(gate: Served, browser: Browser, url: str) -> None:
-    await browser.sign_in()
-    await browser.ask("POST", "/api/alerts", {"kind": "webhook", "url": url}, status=400)
-
-
-async def test_clients_may_not(gate: Served, browser: Browser, tmp_path: Path) -> None:
-    await browser.ask("GET", "/api/alerts", status=401)
