@@ -107,3 +107,18 @@ async def test_a_write_that_is_cut_off_is_not_lost(database: Database) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await writing
     assert await store.get("alice", "one") == ONE
+
+
+async def test_what_still_waits_is_found_and_leased_by_one(database: Database) -> None:
+    store = SqlConversationStore(database, behind=True)
+    await store.save(ONE)
+    await store.save(replace(ONE, id="two", tip="tip-2", length=4))
+    assert await store.find("alice", ["tip-0", "tip-1"]) == ONE
+    assert await written(database) == 0
+    assert await store.find("bob", ["tip-1"]) is None
+    await store.save(ONE)
+    taken = await asyncio.gather(*(store.lease("one", owner, now=100.0, seconds=60.0) for owner in "abc"))
+    assert sorted(taken) == [False, False, True]
+    assert await written(database) == 2
+    assert not await store.lease("one", "d", now=110.0, seconds=60.0)
+    assert await store.lease("two", "d", now=110.0, seconds=60.0)

@@ -40,7 +40,7 @@ def serve(
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks one.")] = 8100,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks one.")] = 8100,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve a simulated Google: everything works, no account is needed, nothing leaves this machine."""

@@ -24,6 +24,8 @@ CHUNK = 500
 BEHIND = 0.05
 """Seconds that a save may wait for others."""
 
+_Values = dict[str, str | int | float | bool]
+
 
 class SqlConversationStore:
     """A lease is a conditional update, so two callers never continue one conversation at once.
@@ -41,6 +43,10 @@ class SqlConversationStore:
         self._writing = asyncio.Lock()
 
     async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
+        # Nothing can be longer than a history that ends where the caller's does.
+        for one in self._waiting.values():
+            if tips and one.tip == tips[-1] and one.tenant == tenant:
+                return one
         await self.written()
         query = (
             select(table)
@@ -62,7 +68,8 @@ class SqlConversationStore:
         return _conversation(row) if row else None
 
     async def lease(self, conversation_id: str, owner: str, now: float, seconds: float) -> bool:
-        await self.written()
+        if await self._flush(conversation_id, owner, now + seconds):
+            return True
         change = (
             update(table)
             .where(table.c.id == conversation_id, or_(table.c.lease_until <= now, table.c.lease_owner == owner))
@@ -87,7 +94,7 @@ class SqlConversationStore:
             self._told.set()
             return
         await self.written()
-        await self._write([conversation])
+        await self._write([_row(conversation)])
 
     async def tend(self) -> None:
         """Write what waits, together, a moment after it came; runs for ever, and leaves nothing when it is ended."""
@@ -103,21 +110,26 @@ class SqlConversationStore:
 
     async def written(self) -> None:
         """Return when everything that was saved so far stands in the database. StorageDown: what waited is given up."""
+        await self._flush()
+
+    async def _flush(self, leased: str = "", owner: str = "", until: float = 0.0) -> bool:
+        """Write what waits; whether `leased` was among it and is the owner's now: nobody else can have leased it."""
         async with self._writing:
             self._told.clear()
             rows, self._waiting = self._waiting, {}
             if not rows:
-                return
+                return False
             try:
-                await self._write(list(rows.values()))
+                await self._write([_row(one, *((owner, until) if one.id == leased else ())) for one in rows.values()])
             except asyncio.CancelledError:
                 self._waiting = rows | self._waiting
                 self._told.set()
                 raise
+            return leased in rows
 
-    async def _write(self, conversations: Sequence[Conversation]) -> None:
+    async def _write(self, rows: list[_Values]) -> None:
         async with self._database.writing() as connection:
-            await connection.execute(_upsert(self._database.is_sqlite), [_row(one) for one in conversations])
+            await connection.execute(_upsert(self._database.is_sqlite), rows)
 
     async def forget(self, conversation_id: str) -> None:
         await self.written()
@@ -167,7 +179,7 @@ def _upsert(sqlite: bool) -> Executable:
     return statement.on_conflict_do_update(index_elements=["id"], set_=changed, where=own)
 
 
-def _row(conversation: Conversation) -> dict[str, str | int | float | bool]:
+def _row(conversation: Conversation, owner: str = "", until: float = 0.0) -> _Values:
     return {
         "id": conversation.id,
         "tenant": conversation.tenant,
@@ -180,8 +192,8 @@ def _row(conversation: Conversation) -> dict[str, str | int | float | bool]:
         "sentinel": conversation.sentinel,
         "named": conversation.named,
         "transcript": conversation.transcript,
-        "lease_owner": "",
-        "lease_until": 0.0,
+        "lease_owner": owner,
+        "lease_until": until,
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
         "delete_at": conversation.delete_at,
