@@ -71,6 +71,10 @@ class Keep(Protocol):
         """Something changed that a restart must not forget. Returns at once."""
         ...
 
+    async def settled(self, member: Member) -> None:
+        """Return when what changed stands where a restart finds it; after a moment all the same."""
+        ...
+
 
 class Forgetful:
     """For accounts that nobody remembers."""
@@ -82,6 +86,9 @@ class Forgetful:
         return None
 
     def changed(self, member: Member) -> None:
+        return None
+
+    async def settled(self, member: Member) -> None:
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from gemgate.accounts import Capability, Offer
 from gemgate.catalog import ModelCard
-from gemgate.errors import Busy, ModelNotFound, NoAccount
+from gemgate.errors import Busy, GatewayError, ModelNotFound, NoAccount
 from gemgate.member import Member, Standing
 from gemgate.policy.balance import Candidate, choose
 from gemgate.ports import Clock, Dice, Upstream
@@ -163,6 +163,8 @@ class AccountPool:
             raise
         finally:
             member.left(needs, failure)
+            if isinstance(failure, GatewayError):
+                await member.keep.settled(member)  # the caller hears of a rest when a restart would know of it
 
     def _chosen(
         self, waiter: _Waiter, member: Member

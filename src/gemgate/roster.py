@@ -31,6 +31,8 @@ from gemgate.ports import (
 )
 
 LEASE_SECONDS = 30.0
+SETTLED_SECONDS = 1.0
+"""How long a caller waits for the database to know of a rest."""
 ACTIONS = ("test", "refresh", "pause", "resume", "reset")
 """What people do with an account that is there."""
 
@@ -342,6 +344,11 @@ class Roster:
         kept.dirty = True
         if kept.writing is None or kept.writing.done():
             kept.writing = asyncio.ensure_future(self._write(member, kept))
+
+    async def settled(self, member: Member) -> None:
+        kept = self._kept.get(member.name)
+        if kept is not None and kept.writing is not None and not kept.writing.done():
+            await asyncio.wait({kept.writing}, timeout=SETTLED_SECONDS)
 
     async def _write(self, member: Member, kept: _Kept) -> None:
         """Bring the newest state down; what changes meanwhile is written after it."""

@@ -164,6 +164,9 @@ async def test_at_the_start_stored_cookies_count_beside_the_ones_of_the_source(m
         def changed(self, member: Member) -> None:
             return None
 
+        async def settled(self, member: Member) -> None:
+            return None
+
     kept.member.keep = Stored()
     kept.member.cookies = SECOND
     await kept.clock.advance(60)

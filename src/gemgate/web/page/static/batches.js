@@ -131,7 +131,7 @@ function One({ id }) {
   const listed = usePoll("/v1/batch?limit=500", 0);
   const [trouble, setTrouble] = useState(null);
   const about = listed.data?.batches.find((one) => one.batch_id === id);
-  const own = about?.own ?? true;
+  const own = about?.own === true; // until it is known, nothing of a batch is asked for but its counts
   useEffect(() => setOver(Boolean(data) && !OPEN.includes(data.status)), [data?.status]);
   const act = (verb) => async () => {
     await post(`/v1/batch/${id}/${verb}`);
@@ -162,7 +162,7 @@ function One({ id }) {
         </section>
         ${own
           ? html`<${Outcome} id=${id} done=${data.completed} failed=${data.failed} />`
-          : html`<${Note}><p>${t("foreign", { key: about.key ?? "–" })}</p><//>`}
+          : about && html`<${Note}><p>${t("foreign", { key: about.key ?? "–" })}</p><//>`}
       `}
     <//>
   `;
