@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import tempfile
@@ -26,6 +27,8 @@ from gemgate.web.app import create_app
 from gemgate.web.notices import NoticingProtocol
 
 DRAIN_SECONDS = 30
+COLLECTED_EVERY = (20_000, 20, 20)
+"""Allocations between two collections of young objects, and collections between those of older ones."""
 
 
 def serve(
@@ -132,6 +135,9 @@ async def answer(
     )
     server.leaving = leaving
     announcing = asyncio.create_task(_announce(server, settings.host, settings.port, demo=demo))
+    # What was built so far stays for good: the collector need not walk through it again and again.
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_EVERY)
     try:
         await server.serve(sockets=[sock])
     finally:
