@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(300, gt=0, description="Whole time of one generation")
     first_byte_timeout_seconds: float = Field(90, gt=0, description="Silence before the first byte")
     idle_timeout_seconds: float = Field(60, gt=0, description="Silence between two pieces")
+    wire_facts: Path | None = Field(
+        None, description="TOML file that overrides single facts of Google's wire (docs/google-wire.md)"
+    )
     prompt_max_chars: int = Field(
         900_000,
         ge=0,

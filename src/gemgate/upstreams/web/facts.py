@@ -1,0 +1,74 @@
+"""Facts of Google's wire that may change without a release, from `facts.toml` and an operator's overrides."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromptFacts(_Facts):
+    """Sizes of a prompt, in UTF-8 bytes (docs/google-wire.md 1)."""
+
+    plain_bytes: int = Field(gt=0)
+    with_files_bytes: int = Field(gt=0)
+    temporary_share: float = Field(gt=0, le=1)
+
+
+class AddressFacts(_Facts):
+    """What one way out bears, over all accounts that use it (docs/google-wire.md 4.3)."""
+
+    calls_per_minute: float = Field(ge=0)
+    rest_seconds: float = Field(ge=0)
+
+
+class WireFacts(_Facts):
+    """Everything in `facts.toml`; `version` is the date of the youngest source."""
+
+    version: str
+    prompt: PromptFacts
+    address: AddressFacts
+
+
+class BadFacts(ValueError):
+    """The operator's file cannot be read or names a fact that does not exist; says which."""
+
+
+@cache
+def shipped() -> WireFacts:
+    """The facts that this version came with."""
+    return WireFacts.model_validate(_shipped())
+
+
+def load(overrides: Path | None = None) -> WireFacts:
+    """The shipped facts with single values replaced by the operator's file. BadFacts."""
+    if overrides is None:
+        return shipped()
+    try:
+        merged = _merged(_shipped(), tomllib.loads(overrides.read_text("utf-8")))
+        return WireFacts.model_validate(merged)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadFacts(f"{overrides}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadFacts(f"{overrides}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _shipped() -> dict[str, Any]:
+    return tomllib.loads(files("gemgate.upstreams.web").joinpath("facts.toml").read_text("utf-8"))
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in over.items():
+        known = out.get(key)
+        out[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return out
