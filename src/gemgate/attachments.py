@@ -16,10 +16,14 @@ from gemgate.files import Inline, Link, Source, Stored
 from gemgate.imaging import Unfit, measure
 from gemgate.imaging.whole import is_cut
 from gemgate.member import Member
-from gemgate.ports import Clock, Fetcher, FileStore, Upload
+from gemgate.ports import Clock, Fetcher, FileStore, SentFile, Upload
 
 HANDLE_SECONDS = 12 * 3600
 """Google keeps an upload for a day (`ttl_1d` in its handle); half of that is safe."""
+
+
+MAX_FILES = 10
+"""Files that one prompt may refer to (docs/google-wire.md 8.4)."""
 
 
 class Attachments:
@@ -87,20 +91,27 @@ class Attachments:
             )
         return mime
 
-    async def send_up(self, member: Member, uploads: Sequence[Upload]) -> tuple[tuple[str, str], ...]:
-        """(handle, name) of each file on this account, sent up where it is not there yet."""
+    async def send_up(self, member: Member, uploads: Sequence[Upload]) -> tuple[SentFile, ...]:
+        """Each file on this account, sent up where it is not there yet. BadRequest for more than it takes."""
+        if len(uploads) > MAX_FILES:
+            raise BadRequest(
+                f"{len(uploads)} files with one prompt; Google takes {MAX_FILES} at most",
+                f"一次提问附带了 {len(uploads)} 个文件；Google 最多接受 {MAX_FILES} 个",
+                param="messages",
+                code="too_many_files",
+            )
         return tuple(await asyncio.gather(*(self._send(member, upload) for upload in uploads)))
 
-    async def _send(self, member: Member, upload: Upload) -> tuple[str, str]:
+    async def _send(self, member: Member, upload: Upload) -> SentFile:
         now = self._clock.now()
         key = f"{upload.sha256}/{upload.name}"
         known = member.handles.get(key)
         if known is not None and known[1] > now:
-            return known[0], upload.name
+            return SentFile(known[0], upload.name, upload.mime)
         handle = await member.upstream.upload(upload)
         member.handles = {k: v for k, v in member.handles.items() if v[1] > now}
         member.handles[key] = (handle, now + HANDLE_SECONDS)
-        return handle, upload.name
+        return SentFile(handle, upload.name, upload.mime)
 
 
 _TELLS_NOTHING = ("text/", "application/octet-stream")

@@ -44,6 +44,7 @@ from gemgate.ports import (
     Observer,
     Piece,
     Prompt,
+    SentFile,
     Thread,
     Upload,
 )
@@ -253,7 +254,7 @@ class Dispatcher:
             long_side=errand.card.long_side,
         )
 
-    async def _sent_up(self, lease: Lease, material: Material) -> tuple[tuple[str, str], ...]:
+    async def _sent_up(self, lease: Lease, material: Material) -> tuple[SentFile, ...]:
         """The prompt's files on this account; what goes wrong is held against its uploads, not against its answers."""
         try:
             return await self._attachments.send_up(lease.member, material.uploads)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, State, UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
@@ -79,11 +79,19 @@ class Upload:
     sha256: str
 
 
+class SentFile(NamedTuple):
+    """An upload as a prompt refers to it; type and name as its bytes showed them (see `fitting`)."""
+
+    handle: str
+    name: str
+    mime: str
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One generation.
 
-    files:     uploads, each already sent up by this upstream: (handle, name).
+    files:     uploads, each already sent up by this upstream.
     thread:    the conversation it continues, or None for a new one.
     exact:     nobody reads along: hold the text back until it is final.
     temporary: the chat shall not stand in the account's history.
@@ -92,7 +100,7 @@ class Prompt:
 
     text: str
     offer: Offer
-    files: tuple[tuple[str, str], ...] = ()
+    files: tuple[SentFile, ...] = ()
     thread: Thread | None = None
     temporary: bool = False
     extended_thinking: bool = False

@@ -16,7 +16,18 @@ from PIL import Image
 from gemgate.accounts import Cookies, Opened
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
-from gemgate.ports import Accepted, Answered, Answering, Deadlines, ImageFound, Piece, Prompt, Upload, Upstream
+from gemgate.ports import (
+    Accepted,
+    Answered,
+    Answering,
+    Deadlines,
+    ImageFound,
+    Piece,
+    Prompt,
+    SentFile,
+    Upload,
+    Upstream,
+)
 from gemgate.simulator import Simulator
 from gemgate.testing import ScriptedUpstream
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
@@ -185,7 +196,7 @@ class Scripted:
         return self.upstream.under_way
 
     def files(self) -> list[tuple[str, bytes]]:
-        uploads = [self.upstream.uploads[handle] for handle, _ in self.upstream.prompts[-1].files]
+        uploads = [self.upstream.uploads[handle] for handle, _, _ in self.upstream.prompts[-1].files]
         return [(upload.mime, upload.data) for upload in uploads]
 
     def broken_rules(self) -> list[str]:
@@ -340,7 +351,9 @@ async def test_a_file_goes_up_once_and_with_every_prompt_that_names_it(stage: St
     assert isinstance(handle, str)
     assert handle
     for _ in range(2):
-        await pieces_of(stage.upstream, prompt_for(found, "read this", files=((handle, "notes.txt"),)))
+        await pieces_of(
+            stage.upstream, prompt_for(found, "read this", files=(SentFile(handle, "notes.txt", "text/plain"),))
+        )
         assert stage.files() == [("text/plain", data)]
 
 

@@ -140,6 +140,26 @@ async def test_a_title_that_is_no_file_name_gets_its_extension(sim: Simulator, h
     assert went_up(sim) == [("Menu of v1.2.pdf", "application/pdf", PDF)]
 
 
+async def test_more_than_ten_files_are_refused_before_anything_is_sent(
+    sim: Simulator, http: aiohttp.ClientSession
+) -> None:
+    parts = [
+        {"type": "file", "file": {"filename": f"{n}.txt", "file_data": f"data:text/plain;base64,{b64(b'%d' % n)}"}}
+        for n in range(11)
+    ]
+    status, body = await send(http, chat(*parts))
+    assert (status, body["error"]["code"]) == (400, "too_many_files")
+    assert (sim.record.generations, uploads(sim)) == (0, 0)
+    assert (await send(http, chat(*parts[1:])))[0] == 200
+    assert len(went_up(sim)) == 10
+
+
+async def test_a_picture_under_a_wrong_name_is_still_seen(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    file = {"filename": "photo.pdf", "file_data": f"data:application/pdf;base64,{b64(PNG)}"}
+    assert (await send(http, chat({"type": "file", "file": file})))[0] == 200
+    assert went_up(sim) == [("photo.pdf.png", "image/png", PNG)]
+
+
 async def test_the_same_file_goes_up_once_for_all_dialects(sim: Simulator, http: aiohttp.ClientSession) -> None:
     for body in IN_THE_BODY.values():
         assert (await send(http, body))[0] == 200

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from gemgate.simulator import attached
 from gemgate.simulator.accounts import FREE_MODELS, Account, Model
 from gemgate.simulator.exchange import Request
 from gemgate.simulator.world import BUILD, Page
@@ -131,7 +132,7 @@ class Order:
     """What the inner list of a StreamGenerate asks for. wrong: the rules it breaks."""
 
     text: str = ""
-    files: list[tuple[str, str]] = field(default_factory=list)
+    files: list[attached.Reference] = field(default_factory=list)
     metadata: list[Any] = field(default_factory=lambda: ["", "", "", *[None] * 6, ""])
     gem: str = ""
     temporary: bool = False
@@ -185,11 +186,12 @@ def _read_message(asked: Order, message: Any) -> None:
     if files is None:
         return
     for entry in files if isinstance(files, list) and files else [None]:
-        match entry:
-            case [[str(upload_id)], str(name)]:
-                asked.files.append((upload_id, name))
-            case _:
-                asked.wrong.append("the files of slot 0 are not [[[upload id], name], ...]")
+        if reference := attached.read(entry):
+            asked.files.append(reference)
+        else:
+            asked.wrong.append("the files of slot 0 are not [[[id,kind,null,mime],name,null*6,[0]], ...]")
+    if len(asked.files) > attached.MOST_FILES:
+        asked.wrong.append(f"slot 0 has {len(asked.files)} files, {attached.MOST_FILES} at most")
 
 
 def _is_metadata(value: Any) -> bool:

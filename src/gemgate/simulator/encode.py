@@ -195,4 +195,14 @@ def size_of(data: bytes) -> Size | None:
     return (header.width, header.height) if header.mime in _DECODED else None
 
 
+def sniffed(data: bytes) -> str | None:
+    """The type of a picture or a PDF file by its first bytes, None when they show nothing."""
+    if data.startswith(b"%PDF-"):
+        return "application/pdf"
+    try:
+        return measure(data, max_pixels=0).mime
+    except ClientError:
+        return None
+
+
 _DECODED: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")

@@ -126,7 +126,7 @@ def upload(world: World, request: Request, caller: Caller) -> Response:
         world.record.violation(f"upload: {'; '.join(wrong)}")
         return page(400, "", "text/plain")
     name, mime, data = file
-    return page(200, world.uploads.add(name, mime, data, owner).id, "text/plain; charset=utf-8")
+    return page(200, world.uploads.add(name, mime, data, owner, world.clock()).id, "text/plain; charset=utf-8")
 
 
 def other(world: World, request: Request, caller: Caller) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 
-from gemgate.simulator import checks
+from gemgate.simulator import attached, checks
 from gemgate.simulator.accounts import FREE_MODELS, Account, Caller
 from gemgate.simulator.chats import Chat, Misfit, Turn
 from gemgate.simulator.exchange import Break, Request, Response, page
@@ -119,7 +119,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=NO_SUCH, rule=found.why if found.wrong else "")
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
-    call.files = tuple(_file(world, upload_id, name, owner) for upload_id, name in order.files)
+    call.files = _files(posted, owner)
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
@@ -143,13 +143,29 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     return Telling(world, call, chat, turn, kept, prompt, posted.style)
 
 
-def _file(world: World, upload_id: str, name: str, owner: str) -> Upload:
-    upload = world.uploads.get(upload_id)
-    if upload is None:
-        raise Refusal(code=NO_SUCH, rule=f"unknown file {upload_id!r}")
-    if upload.owner not in ("", owner):
-        raise Refusal(code=NO_SUCH, rule=f"file {upload_id!r} belongs to another account")
-    return replace(upload, name=name)
+def _files(posted: _Posted, owner: str) -> tuple[Upload, ...]:
+    """The files the model gets to see; a Refusal for one that cannot be referred to."""
+    world, habits = posted.world, posted.world.files
+    shown = []
+    for reference in posted.order.files:
+        if not owner or (reference.short and habits.short == "refused") or _too_old(posted):
+            raise Refusal(code=attached.NOT_PROVED)
+        upload = world.uploads.get(reference.id)
+        if upload is None:
+            raise Refusal(code=attached.NOT_ACCEPTED, rule=f"unknown file {reference.id!r}")
+        if upload.owner not in ("", owner):
+            raise Refusal(code=attached.NOT_ACCEPTED, rule=f"file {reference.id!r} belongs to another account")
+        if attached.is_over(upload, world.clock()):
+            raise Refusal(code=attached.NOT_ACCEPTED)
+        if visible := attached.seen(reference, upload, habits):
+            shown.append(visible)
+    return tuple(shown)
+
+
+def _too_old(posted: _Posted) -> bool:
+    """Whether the page's token does for text only."""
+    opened, lasts = posted.opened, posted.world.files.token_seconds
+    return bool(lasts and opened and posted.world.clock() - opened.time > lasts)
 
 
 def _new_chat(world: World, owner: str, model: str, order: checks.Order) -> Chat:

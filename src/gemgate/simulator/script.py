@@ -18,13 +18,14 @@ Pattern: TypeAlias = str | re.Pattern[str]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it was uploaded; `id` is what the upload answered."""
+    """A file as it was uploaded; `id` is what the upload answered, `time` when (epoch seconds)."""
 
     id: str
     name: str
     mime: str
     data: bytes = field(repr=False)
     owner: str = ""
+    time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

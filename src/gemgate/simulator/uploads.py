@@ -34,8 +34,8 @@ class Uploads:
     def get(self, file_id: str) -> Upload | None:
         return self._files.get(file_id)
 
-    def add(self, name: str, mime: str, data: bytes, owner: str) -> Upload:
-        upload = Upload(f"/contrib_service/ttl_1d/{secrets.token_hex(20)}", name, mime, data, owner)
+    def add(self, name: str, mime: str, data: bytes, owner: str, time: float = 0.0) -> Upload:
+        upload = Upload(f"/contrib_service/ttl_1d/{secrets.token_hex(20)}", name, mime, data, owner, time)
         self._files[upload.id] = upload
         self._bytes += len(data)
         while self._bytes > _MOST_BYTES and len(self._files) > 1:

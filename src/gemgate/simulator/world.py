@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gemgate.simulator.accounts import Accounts, Session
+from gemgate.simulator.attached import FileHabits
 from gemgate.simulator.chats import Chats
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
@@ -37,6 +38,7 @@ class Page:
     token: str
     session: Session | None
     language: str
+    time: float = 0.0
     client: str = ""
     """The client's own session uuid, learnt from its first request."""
     _base: int = -1
@@ -89,6 +91,7 @@ class World:
         self.uploads = Uploads()
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
+        self.files = FileHabits()
         self.reads_temporary = False
         """Whether a temporary chat can be read by its id. Not known of the real service."""
         self.carries_on = False
@@ -122,6 +125,7 @@ class World:
             token=f"AK{secrets.token_urlsafe(24)}:{int(self.clock() * 1000)}" if session else "",
             session=session,
             language=session.account.language if session else "en",
+            time=self.clock(),
         )
         self._pages[page.sid] = page
         if len(self._pages) > _MOST_PAGES:

@@ -17,7 +17,7 @@ from loguru import logger
 from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, Drift, GatewayError, ModelGone, Rejected, SignedOut, Spent, Stalled
-from gemgate.ports import Accepted, Answering, Deadlines, Upload
+from gemgate.ports import Accepted, Answering, Deadlines, SentFile, Upload
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.logs import bridge
@@ -308,7 +308,9 @@ async def test_uploads_keep_their_name_and_type(sim2: Simulator, signed_in: Sign
     handle = await upstream.upload(Upload("猫.png", "image/png", b"\x89PNG\r\n\x1a\nxyz", "0"))
     no_ending = await upstream.upload(Upload("notes", "text/markdown", b"# hi", "1"))
     sim2.google.reply("look", "seen")
-    await pieces(upstream, "look", files=((handle, "猫.png"), (no_ending, "notes.md")))
+    await pieces(
+        upstream, "look", files=(SentFile(handle, "猫.png", "image/png"), SentFile(no_ending, "notes", "text/markdown"))
+    )
     files = sim2.record.calls[-1].files
     assert [(f.name, f.mime, f.data) for f in files] == [
         ("猫.png", "image/png", b"\x89PNG\r\n\x1a\nxyz"),

@@ -11,7 +11,7 @@ import pytest
 
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import BadRequest, Broken, Drift, GatewayError, ModelGone, Refused, Rejected, SignedOut, Spent
-from gemgate.ports import Deadlines, Piece, Prompt
+from gemgate.ports import Deadlines, Piece, Prompt, SentFile
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.official.wire import Events
 from tests import official
@@ -192,7 +192,7 @@ async def test_cookies_mean_nothing_to_an_api_key(upstream: OfficialUpstream) ->
 
 async def test_a_file_that_is_gone_is_not_sent_as_nothing(api: OfficialApi, upstream: OfficialUpstream) -> None:
     with pytest.raises(Broken, match="send it again") as caught:
-        await answer(upstream, files=(("0" * 64 + "/text/plain", "a.txt"),))
+        await answer(upstream, files=(SentFile("0" * 64 + "/text/plain", "a.txt", "text/plain"),))
     assert caught.value.generated == "no"
     assert api.received == 0
 

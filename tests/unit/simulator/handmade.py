@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import re
 import uuid
 from typing import Any
@@ -188,6 +189,12 @@ def texts(found: list[Any]) -> list[str]:
 def code(found: list[Any]) -> int | None:
     """The stream's error code, if it reports one."""
     return next((part[5][2][0][1][0] for part in found if len(part) > 5 and part[5] and len(part[5]) > 2), None)
+
+
+def referred(file_id: str, name: str, mime: str = "", kind: int = 0) -> list[Any]:
+    """A file of a prompt as the web app refers to it; type and kind as its name tells them."""
+    mime = mime or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return [[file_id, kind or {"image": 1, "video": 2}.get(mime.split("/")[0], 3), None, mime], name, *[None] * 6, [0]]
 
 
 def metadata(found: list[Any]) -> list[Any]:

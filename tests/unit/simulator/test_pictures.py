@@ -20,7 +20,7 @@ from gemgate.simulator.record import Drawn, Record
 from gemgate.simulator.refusals import WORDINGS
 from gemgate.simulator.script import Answer, Prompt
 from tests.unit.simulator.conftest import Clock
-from tests.unit.simulator.handmade import Hand, code, metadata, parts, snapshots, texts, whole
+from tests.unit.simulator.handmade import Hand, code, metadata, parts, referred, snapshots, texts, whole
 
 PLACEHOLDER = "http://googleusercontent.com/image_generation_content/0"
 
@@ -321,17 +321,17 @@ def uploaded(hand: Hand, data: bytes, name: str) -> str:
 
 def with_files(hand: Hand, prompt: str, *files: tuple[str, str], **bent: Any) -> list[Any]:
     slots = hand.slots(prompt, **bent)
-    slots[0][3] = [[[file_id], name] for file_id, name in files]
+    slots[0][3] = [referred(file_id, name) for file_id, name in files]
     return parts(hand.google.handle(hand.generate(slots=slots)))
 
 
 @pytest.mark.parametrize("mime", ["image/png", "image/jpeg", "image/webp"])
 def test_an_edit_is_made_of_the_first_picture_that_came(google: Google, mime: Any) -> None:
-    hand = Hand(google)
+    hand, name = Hand(google), f"a.{mime.partition('/')[2]}"
     reference = encoded(painted("photo", 5, (777, 555)), Painting(mime=mime))
-    notes, sent = uploaded(hand, b"notes", "n.txt"), uploaded(hand, reference, "a.png")
+    notes, sent = uploaded(hand, b"notes", "n.txt"), uploaded(hand, reference, name)
     other = uploaded(hand, encoded(painted("photo", 6, (64, 64)), Painting()), "b.png")
-    with_files(hand, "make the sky blue", (notes, "n.txt"), (sent, "a.png"), (other, "b.png"))
+    with_files(hand, "make the sky blue", (notes, "n.txt"), (sent, name), (other, "b.png"))
     picture = drawn(google)
     assert (picture.kind, picture.of, picture.width, picture.height) == ("edit", sent, 777, 555)
     assert google.record.calls[-1].files[1].data == reference

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from typing import Any
 
 import pytest
 
 from gemgate.simulator.google import Google
-from tests.unit.simulator.handmade import NEW_CHAT, Hand, code, mark, metadata, parts, texts
+from tests.unit.simulator.handmade import NEW_CHAT, Hand, code, mark, metadata, parts, referred, texts
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mNkaGhgwAaYGHCAwSkBAMyIARAUbW44AAAAAElFTkSuQmCC"
+)
 
 FLASH, PRO = "56fdd199312815e2", "e6fa609c3fa255c0"
 
@@ -215,14 +221,70 @@ def test_files_must_be_uploaded_and_ones_own(google: Google) -> None:
     file = google.handle(alice.upload(b"data", "notes.txt")).body.decode()
     for hand, upload_id, expected in [
         (alice, file, None),
-        (alice, "/contrib_service/ttl_1d/none", 1099),
-        (bob, file, 1099),
+        (alice, "/contrib_service/ttl_1d/none", 1003),
+        (bob, file, 1003),
     ]:
         slots = hand.slots("look")
-        slots[0][3] = [[[upload_id], "notes.txt"]]
+        slots[0][3] = [referred(upload_id, "notes.txt")]
         assert code(parts(google.handle(hand.generate(slots=slots)))) == expected
     assert [file.data for file in google.record.calls[0].files] == [b"data"]
     assert len(google.record.violations) == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "seen"),
+    [
+        (lambda ref: referred(ref, "cat.png"), True),
+        (lambda ref: [[ref, 1, None, "image/png", "5A0C"], "cat.png", *[None] * 6, [0]], True),
+        (lambda ref: referred(ref, "cat.png", "image/jpeg", 1), False),
+        (lambda ref: referred(ref, "cat.jpg", "image/jpeg", 1), False),
+        (lambda ref: referred(ref, "cat.png", "image/png", 3), False),
+        (lambda ref: referred(ref, "cat.txt", "image/png", 1), False),
+        (lambda ref: [[ref], "cat.png"], False),
+    ],
+)
+def test_a_file_that_does_not_fit_its_reference_is_dropped_without_a_word(
+    google: Google, entry: Any, seen: bool
+) -> None:
+    hand = Hand(google)
+    slots = hand.slots("look")
+    slots[0][3] = [entry(google.handle(hand.upload(PNG, "cat.png")).body.decode())]
+    google.reply("look", lambda prompt: f"I see {[file.name for file in prompt.files]}")
+    assert texts(parts(google.handle(hand.generate(slots=slots))))[-1] == ("I see ['cat.png']" if seen else "I see []")
+    assert not google.record.violations
+
+
+def test_short_references_are_ignored_refused_or_taken(google: Google) -> None:
+    for how, expected, files in [("ignored", None, 0), ("refused", 1100, 0), ("taken", None, 1)]:
+        google.world.files.short = how
+        hand = Hand(google)
+        slots = hand.slots("look")
+        slots[0][3] = [[[google.handle(hand.upload(b"data", "notes.txt")).body.decode()], "notes.txt"]]
+        assert code(parts(google.handle(hand.generate(slots=slots)))) == expected
+        assert len(google.record.calls[-1].files) == files
+
+
+def test_references_die_after_a_day_and_old_tokens_and_guests_have_none(google: Google, clock: Any) -> None:
+    hand = Hand(google)
+    slots = hand.slots("look")
+    slots[0][3] = [referred(google.handle(hand.upload(b"data", "notes.txt")).body.decode(), "notes.txt")]
+    google.world.files.token_seconds = 3600
+    clock.now += 3601
+    assert code(parts(google.handle(hand.generate(slots=slots)))) == 1100
+    assert texts(hand.say("no file, so it passes"))[-1]
+    google.world.files.token_seconds = 0
+    clock.now += 24 * 3600
+    assert code(parts(google.handle(hand.generate(slots=slots)))) == 1003
+
+
+def test_an_eleventh_file_is_refused(google: Google) -> None:
+    hand = Hand(google)
+    slots = hand.slots("look")
+    file = google.handle(hand.upload(b"data", "notes.txt")).body.decode()
+    slots[0][3] = [referred(file, "notes.txt")] * 11
+    assert google.handle(hand.generate(slots=slots)).status == 400
+    slots[0][3].pop()
+    assert code(parts(google.handle(hand.generate(slots=slots)))) is None
 
 
 @pytest.mark.parametrize(

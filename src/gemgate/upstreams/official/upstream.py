@@ -87,7 +87,7 @@ class OfficialUpstream:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         answer = Answer(f"{next(self._calls)}.")
         thinking = prompt.extended_thinking and prompt.offer.name in self._models.thinking
-        files = [await asyncio.to_thread(self._kept, handle) for handle, _ in prompt.files]
+        files = [await asyncio.to_thread(self._kept, handle) for handle, _, _ in prompt.files]
         body = await _apart(sum(len(f.data) for f in files), lambda: _body(prompt, files, thinking=thinking))
         try:
             async for chunk in self._chunks(f"/{prompt.offer.id}:streamGenerateContent", body):

@@ -19,8 +19,9 @@ from gemini_webapi.constants import (
     Headers,
 )
 
-from gemgate.ports import Prompt
+from gemgate.ports import Prompt, SentFile
 from gemgate.upstreams.web.client import HardenedClient
+from gemgate.upstreams.web.file_names import fitting
 
 _SLOTS = 81
 
@@ -42,7 +43,7 @@ def build(client: HardenedClient, prompt: Prompt) -> Request:
     turn = str(uuid.uuid4()).upper()
 
     inner: list[Any] = [None] * _SLOTS
-    files = [[[handle], name] for handle, name in prompt.files] or None
+    files = [_reference(file) for file in prompt.files] or None
     inner[0] = [prompt.text, 0, None, files, None, None, 0]
     inner[1] = [client.language]
     inner[2] = list(prompt.thread.metadata) if prompt.thread else DEFAULT_METADATA
@@ -69,6 +70,13 @@ def build(client: HardenedClient, prompt: Prompt) -> Request:
     }
     form = {"at": client.access_token or "", "f.req": _json([None, _json(inner)])}
     return Request(params, headers, urlencode(form).encode())
+
+
+def _reference(file: SentFile) -> list[Any]:
+    """A file in the long shape; the library's short one is ignored or refused (docs/google-wire.md 8.1)."""
+    name, mime = fitting(file.name, file.mime)
+    kind = {"image": 1, "video": 2}.get(mime.partition("/")[0], 3)
+    return [[file.handle, kind, None, mime], name, *[None] * 6, [0]]
 
 
 def _json(value: Any) -> str:

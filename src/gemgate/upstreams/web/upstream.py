@@ -8,7 +8,6 @@ be fetched on the session that made it.
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from gemgate.upstreams.web import errors, generation, pictures
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
+from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
 
 T = TypeVar("T")
@@ -222,7 +222,7 @@ class WebUpstream:
                         upload.data,
                         client=client.session,
                         push_id=client.push_id,
-                        filename=upload_name(upload.name, upload.mime),
+                        filename=fitting(upload.name, upload.mime)[0],
                     )
                 )
             )
@@ -257,14 +257,6 @@ class WebUpstream:
             return await call
         except errors.FAILURES as error:
             raise errors.of_exception(error, sent=False) from None
-
-
-def upload_name(name: str, mime: str) -> str:
-    """A file name whose ending tells the type, because Google's type is guessed from it (protocol.md 5)."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip() or "file"
-    if mime and mimetypes.guess_type(base)[0] != mime:
-        base += mimetypes.guess_extension(mime) or ""
-    return base
 
 
 def _opened(client: HardenedClient) -> Opened:

@@ -1,0 +1,22 @@
+"""Name and type of a file as Google shall see them, at its upload and in every prompt alike.
+
+A file whose name and type disagree is dropped without a word (docs/google-wire.md 8.1).
+"""
+
+from __future__ import annotations
+
+import mimetypes
+
+_SAYS_LITTLE = ("", "text/plain", "application/octet-stream")
+
+
+def fitting(name: str, mime: str) -> tuple[str, str]:
+    """A name whose ending tells the type, and that type: what bytes show counts, else what the name's ending says."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip() or "file"
+    told = mimetypes.guess_type(base)[0]
+    if told and mime in _SAYS_LITTLE and not told.startswith(("image/", "video/")):
+        return base, told
+    mime = mime or "application/octet-stream"
+    if told != mime:
+        base += mimetypes.guess_extension(mime) or ""
+    return base, mime
