@@ -122,7 +122,7 @@ class Conversations:
         if found is None:
             return
         names, messages = plan.names, plan.messages
-        new = len(names) - 1 - names.index(found.tip)
+        new = names[-2::-1].index(found.tip) + 1  # messages that say nothing share the name before them
         if any(message.role == "assistant" for message in messages[len(messages) - new :]):
             plan.reuse = "fork"  # the history was edited after the place we know
         elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -61,6 +60,7 @@ from gemgate.ports import (
 )
 from gemgate.prompting import structured_output, tokens, tool_calls, turns
 from gemgate.prompting.compose import Composed, compose
+from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.picture import picture_hints, picture_prompt
 from gemgate.prompting.stops import StopFilter
 
@@ -338,7 +338,7 @@ class _ChatAnswer:
             if isinstance(event, TextDelta):
                 out += _text(self._stops.feed(event.text))
             elif self._stops.hit is None:
-                out += [*_text(self._stops.finish()), event]
+                out += [*_text(self._stops.finish()), _identified(event)]
         for event in out:
             self._fold.add(event)
             if isinstance(event, TextDelta):
@@ -523,8 +523,15 @@ def _count_part(meter: tokens.Meter, part: Part) -> int:
 
 
 def _call_id(number: int) -> str:
-    del number
-    return "call_" + uuid.uuid4().hex[:24]
+    """An id for while the answer is read; `_identified` gives the one that the caller sees."""
+    return f"call_{number}"
+
+
+def _identified(event: turns.Out) -> turns.Out:
+    if not isinstance(event, ToolCalled):
+        return event
+    call = event.call
+    return ToolCalled(replace(call, id=call_id(call.name, call.arguments, secrets.token_bytes(6))))
 
 
 def check_scope(card: ModelCard, caller: Caller) -> None:

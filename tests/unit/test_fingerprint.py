@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gemgate.chat import File, Image, Message, Text, Thought, Tool, ToolCall, ToolResult
+from gemgate.chat import File, Image, Message, Role, Text, Thought, Tool, ToolCall, ToolResult
 from gemgate.files import Inline, Link, Stored
-from gemgate.prompting.fingerprint import chain, scope
+from gemgate.prompting.fingerprint import call_id, chain, scope
 
 words = st.text(min_size=1, max_size=12).filter(lambda t: t.strip() and "![" not in t)
 sources = st.one_of(
@@ -92,3 +93,41 @@ def test_the_scope_tells_tenants_models_and_tools_apart() -> None:
         scope("t", "m", (), "json"),
     }
     assert len(scopes) == 5
+
+
+OWN = call_id("f", '{"a":1}', b"\x01" * 6)
+
+
+def asked(*parts: ToolCall) -> list[Message]:
+    return [Message("user", (Text("go"),)), Message("assistant", parts)]
+
+
+def test_a_call_with_an_id_of_ours_is_that_call_whatever_became_of_its_arguments() -> None:
+    given = chain("s", asked(ToolCall(OWN, "f", '{"a":1}')))
+    assert chain("s", asked(ToolCall(OWN, "f", '{"a":1,"all":false}'))) == given
+    assert chain("s", asked(ToolCall("mine", "f", '{"a": 1}'))) == given  # the id was dropped, the arguments were not
+    assert chain("s", asked(ToolCall("mine", "f", '{"a":1,"all":false}'))) != given
+    assert chain("s", asked(ToolCall(call_id("f", '{"a":2}', b"\x01" * 6), "f", '{"a":1}'))) != given
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["x", "y"])), min_size=1, max_size=6), st.randoms())
+def test_the_order_of_results_and_their_doubles_count_for_nobody(said: list[tuple[int, str]], dice: Random) -> None:
+    before = asked(*(ToolCall(f"c{number}", "f", f'{{"n":{number}}}') for number in range(4)))
+    after = [Message("assistant", (Text("done"),))]
+
+    def told(results: list[tuple[int, str]]) -> str:
+        messages = [Message("tool", (ToolResult(f"c{n}", "f", (Text(text),)),)) for n, text in results]
+        return chain("s", [*before, *messages, *after])[-1]
+
+    mixed = [*said, *(pair for pair in said if dice.random() < 0.5)]
+    dice.shuffle(mixed)
+    assert told(mixed) == told(said)
+    assert told([*said, (3, "another")]) != told(said)
+    assert {told([(0, "x")]), told([(1, "x")]), told([(0, "y")])} != {told([(0, "x")])}
+
+
+@given(st.text(" \n\t", max_size=3), st.text(" \n\t", max_size=3), st.sampled_from(["user", "system", "assistant"]))
+def test_white_space_at_the_ends_counts_for_nobody(before: str, after: str, role: Role) -> None:
+    assert chain("s", [Message(role, (Text(f"{before}so be it{after}"),))]) == chain(
+        "s", [Message(role, (Text("so be it"),))]
+    )

@@ -2,14 +2,19 @@
 
 `chain(messages)[k]` names the history up to message k; equal names mean equal histories. What a client may drop or add
 without changing the history is left out: thoughts, empty messages, the pictures that we put into an answer, white
-space round one. Everything else counts, length-prefixed, so that no two different histories run together.
+space round a text, the order of results and their doubles. Everything else counts, length-prefixed, so that no two
+different histories run together.
+
+Agents send a call back as they ran it, not as they got it: with defaults filled in, a prefix removed, blanks trimmed.
+The ids that we give therefore carry the digest of the call, so that it is that call whatever became of its arguments;
+of a call with any other id the arguments count.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
@@ -20,14 +25,45 @@ _PICTURE = re.compile(r"!\[[^\]\n]*\]\((?:data:|https?://|/images/)[^)\s]*\)")
 """A picture in an answer as Markdown; the link carries a signature that changes."""
 
 
+_OWN = re.compile(r"call_[0-9a-f]{12}([0-9a-f]{20})")
+"""An id that we gave: what makes it unique, then the digest of the call."""
+
+_SUMS = 1 << 256
+
+
+def call_id(name: str, arguments: str, entropy: bytes) -> str:
+    """The id of a call that we make; at least six bytes of `entropy` make it unique."""
+    if len(entropy) < 6:
+        raise ValueError
+    return f"call_{entropy[:6].hex()}{_digest_of_call(name, arguments).hex()}"
+
+
 def chain(scope: str, messages: Sequence[Message]) -> list[str]:
     """One hash per message, each of the whole history up to it, within `scope` (tenant, model, tools)."""
     digest = hashlib.blake2b(_field(scope), digest_size=20)
+    results: set[bytes] = set()
     names: list[str] = []
+    numbers: dict[str, int] = {}
+    total = 0
     for message in messages:
-        for piece in _canonical(message):
+        piece = _canonical(message, numbers)
+        if message.role == "tool" and piece:
+            # Neighbouring results count as a set, so that each costs the same however many there are.
+            single = hashlib.blake2b(piece, digest_size=32).digest()
+            if single not in results:
+                results.add(single)
+                total = (total + int.from_bytes(single, "big")) % _SUMS
+            named = digest.copy()
+            named.update(b"r" + total.to_bytes(32, "big"))
+        else:
+            if piece and results:
+                digest.update(b"r" + total.to_bytes(32, "big"))
+                results, total = set(), 0
             digest.update(piece)
-        names.append(digest.copy().hexdigest())
+            named = digest.copy()
+            if results:
+                named.update(b"r" + total.to_bytes(32, "big"))
+        names.append(named.hexdigest())
     return names
 
 
@@ -38,18 +74,22 @@ def scope(tenant: str, model: str, tools: Iterable[Tool], extra: str = "") -> st
     return hashlib.blake2b(packed, digest_size=20).hexdigest()
 
 
-def _canonical(message: Message) -> Iterator[bytes]:
-    pieces = [piece for part in _parts(message) for piece in _part(part, own=message.role == "assistant")]
-    if pieces:
-        yield _field(message.role)
-        yield len(pieces).to_bytes(4, "big")
-        yield from pieces
+def _canonical(message: Message, numbers: dict[str, int]) -> bytes:
+    """The bytes of a message, none for one that says nothing. `numbers` of the calls by their ids; grows."""
+    for part in message.parts:
+        if isinstance(part, ToolCall):
+            numbers[part.id] = len(numbers)
+    own = message.role == "assistant"
+    pieces = [piece for part in _parts(message.parts) for piece in _part(part, numbers, own=own)]
+    if not pieces:
+        return b""
+    return b"".join([b"m", _field(message.role), len(pieces).to_bytes(4, "big"), *pieces])
 
 
-def _parts(message: Message) -> Iterator[Part]:
+def _parts(parts: Iterable[Part]) -> Iterator[Part]:
     """The parts, with neighbouring texts as one: clients split and join them at will."""
     texts: list[str] = []
-    for part in message.parts:
+    for part in parts:
         if isinstance(part, Text):
             texts.append(part.text)
             continue
@@ -61,21 +101,27 @@ def _parts(message: Message) -> Iterator[Part]:
         yield Text("\n".join(texts))
 
 
-def _part(part: Part, *, own: bool) -> list[bytes]:
+def _part(part: Part, numbers: Mapping[str, int], *, own: bool) -> list[bytes]:
     match part:
         case Text(text):
-            if own:
-                text = _PICTURE.sub("", text).strip()
+            text = (_PICTURE.sub("", text) if own else text).strip()
             return [b"t", _field(text)] if text else []
         case Image(source) | File(source):
             return [] if own else [b"f", _source(source)]
         case ToolCall():
-            return [b"c", _field(part.name), _field(_arguments(part.arguments))]
+            given = _OWN.fullmatch(part.id)
+            return [b"c", bytes.fromhex(given[1]) if given else _digest_of_call(part.name, part.arguments)]
         case ToolResult():
-            inner = [piece for p in part.parts for piece in _part(p, own=False)]
-            return [b"r", _field(part.name), bytes([part.is_error]), len(inner).to_bytes(4, "big"), *inner]
+            inner = [piece for p in _parts(part.parts) for piece in _part(p, numbers, own=False)]
+            of_call = _field(str(numbers.get(part.call_id, "")))
+            head = [b"r", of_call, _field(part.name), bytes([part.is_error])]
+            return [*head, len(inner).to_bytes(4, "big"), *inner]
         case Thought():
             return []
+
+
+def _digest_of_call(name: str, arguments: str) -> bytes:
+    return hashlib.blake2b(_field(name) + _field(_arguments(arguments)), digest_size=10).digest()
 
 
 def _arguments(text: str) -> str:
