@@ -22,8 +22,7 @@ DEEP = b"[" * 100_000
 TRUNCATED = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nhalf a fi'
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
-SURROGATE = b"""{"model": "x", "max_tokens": 1, "prompt": "\\ud800", "input": "\\ud800", "contents": "\\ud800",
-"messages": [{"role": "user", "content": "\\udfff"}]}"""
+SURROGATE = b'{"model": "x", "prompt": "\xed\xa0\x80", "messages": [{"role": "user", "content": "\xed\xb0\x80"}]}'
 WRONG_TYPES = b"""{"prompt": 1, "prompts": "x", "messages": {"a": 1}, "input": 7, "contents": 3, "model": [], "file": 5,
 "cookies": [], "name": {}, "url": 3, "input_file_id": 1, "key": [], "weight": "x"}"""
 MANY_PARTS = b"".join(b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nv\r\n' % n for n in range(500))

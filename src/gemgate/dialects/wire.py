@@ -85,10 +85,60 @@ class Echo(Body):
 M = TypeVar("M", bound=BaseModel)
 
 
+class Wishes(Body):
+    """A request: what it does not know it keeps, so that `ignored` can name it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True)
+
+
+_NOTES = frozenset(
+    {"user", "metadata", "store", "stream", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
+)
+"""Fields that are notes of the caller and ask for nothing in the answer."""
+_NO_WISH: tuple[object, ...] = (None, "", "auto", "default", [], {})
+NAMED_AT_MOST = 40
+"""Ignored fields that a header names; a body may have any number."""
+
+
+def ignored(body: BaseModel, *not_honoured: str, prefix: str = "") -> tuple[str, ...]:
+    """Wishes of a request that change nothing, for `x-gemgate-ignored`: known fields that are not honoured, and all
+    unknown ones. Empty and "auto" are no wish; `prefix` is the path of a nested object, with its dot.
+    """
+    known = [name for name in not_honoured if getattr(body, name) is not None]
+    unknown = [name for name, value in (body.model_extra or {}).items() if is_wish(name, value)]
+    return tuple(prefix + _header_safe(name) for name in (known + unknown)[:NAMED_AT_MOST])
+
+
+def is_wish(name: str, value: object) -> bool:
+    """Whether a field that nobody reads asks for something."""
+    return name not in _NOTES and not any(value is none or value == none for none in _NO_WISH)
+
+
+def _header_safe(name: str) -> str:
+    return re.sub(r"[^\w.\[\]$-]", "_", name, flags=re.ASCII)[:64]
+
+
+_ESCAPES = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+
+
+def load_json(text: bytes) -> Any:
+    """Any JSON value; orjson.JSONDecodeError. Halves of surrogate pairs, which JavaScript writes when it cuts a text,
+    become U+FFFD.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" not in str(error):
+            raise
+        return orjson.loads(_ESCAPES.sub(lambda m: rb"\ufffd" if m.group(2) else m.group(0), text))
+
+
 def parse_json(body: bytes) -> dict[str, Any]:
     """A JSON object from a request body; BadRequest for anything else, however malformed."""
     try:
-        value = orjson.loads(body)
+        value = load_json(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}", f"请求体不是有效的 JSON：{error}") from None
     if not isinstance(value, dict):
@@ -152,11 +202,18 @@ def field_path(loc: tuple[int | str, ...]) -> str:
 
 _UNION_WORDS = frozenset({"str", "int", "float", "bool", "list", "dict", "none", "function-after", "constrained-str"})
 
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w=.+-]+)*?)(;base64)?,", re.IGNORECASE)
+_DATA_URL = re.compile(
+    r"""data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+(?:=(?:"[^"]*"|[^",;]*))?)*?)(;base64)?,""", re.IGNORECASE
+)
+_PICTURES = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+"""How the base64 of a picture begins."""
 
 
 def source_of_url(url: str, param: str, *, name: str = "") -> Source:
-    """A data: URL as bytes, an http(s) one as a link; BadRequest for everything else."""
+    """A data: URL as bytes, an http(s) one as a link, and bare base64 that begins as a picture does as that picture;
+    BadRequest for everything else.
+    """
+    url = url.strip()
     if url[:5].lower() == "data:":
         match = _DATA_URL.match(url, 0, 300)
         if not match or not match.group(3):
@@ -164,8 +221,11 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
                 f"{param} is a data URL that is not base64", f"{param} 不是 base64 编码的 data URL", param=param
             )
         return Inline(decode_base64(url[match.end() :], param), (match.group(1) or "").lower(), name)
-    if url.startswith(("http://", "https://")):
-        return Link(url, name=name)
+    if url[:8].lower().startswith(("http://", "https://")):
+        scheme, _, rest = url.partition("://")
+        return Link(f"{scheme.lower()}://{rest}", name=name)
+    if mime := next((mime for start, mime in _PICTURES.items() if url.startswith(start)), ""):
+        return Inline(decode_base64(url, param), mime, name)
     raise BadRequest(
         f"{param} must be a data: URL or a public http(s) URL",
         f"{param} 必须是 data: URL 或公开的 http(s) URL",
