@@ -303,6 +303,23 @@ async def test_placeholder_links_are_removed_in_both_modes(sim2: Simulator, sign
     assert joined(await pieces(upstream, "tell", exact=True)) == expected
 
 
+@pytest.mark.parametrize("step", [1, 3, 64])
+async def test_dressing_never_reaches_a_reader_wherever_frames_are_cut(
+    sim2: Simulator, signed_in: SignIn, step: int
+) -> None:
+    upstream = await signed_in(sim2)
+    raw = (
+        "It is 4 [cite: 1].\n```python?code_reference&code_event_index=2\nprint(2 + 2)\n```\n"
+        "```text?code_stdout&code_event_index=2\n4\n```\n* so &lt;it&gt; is\n\n&lt;!-- end list -->\n"
+        "http://googleusercontent.com/immersive_entry_chip/0\n\nDone."
+        '\n\n&lt;FollowUp label="And 3?" query="What is 3 + 3?"/>'
+    )
+    expected = "It is 4.\n```python\nprint(2 + 2)\n```\n```text\n4\n```\n* so <it> is\nDone."
+    sim2.google.reply("tell", raw=[*(raw[:end] for end in range(1, len(raw), step)), raw])
+    for exact in (False, True):
+        assert joined(await pieces(upstream, "tell", exact=exact)) == expected
+
+
 async def test_uploads_keep_their_name_and_type(sim2: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim2)
     handle = await upstream.upload(Upload("猫.png", "image/png", b"\x89PNG\r\n\x1a\nxyz", "0"))
