@@ -46,6 +46,7 @@ from gemgate.ports import (
     Prompt,
     SentFile,
     Thread,
+    Unknown,
     Upload,
 )
 from gemgate.prompting.refusal import meaning_of
@@ -184,6 +185,9 @@ class Dispatcher:
                     with told.sending(lease, attempt.began):
                         async with aclosing(lease.upstream.stream(prompt)) as stream:
                             async for piece in stream:
+                                if isinstance(piece, Unknown):
+                                    told.unknown(piece.field)
+                                    continue
                                 told.came(lease, spoke=not isinstance(piece, Accepted))
                                 if isinstance(piece, Accepted | ImageFound):
                                     await self._note(errand, attempt, piece)
@@ -191,6 +195,8 @@ class Dispatcher:
                                     attempt.cid = piece.cid
                                 else:
                                     attempt.spoke = True
+                                if isinstance(piece, Answered) and not piece.stored:
+                                    told.not_stored()
                                 _judge(errand, attempt, piece)
                                 yield attempt, piece
                                 told.waits()

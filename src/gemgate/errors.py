@@ -37,6 +37,10 @@ from typing import Any, ClassVar, Literal
 Generated = Literal["no", "maybe"]
 """Whether a prompt can have been processed by Google: "no" is certain, "maybe" is everything else."""
 
+Remedy = Literal["", "again", "fresh_chat", "reload", "upload"]
+"""What makes one more try on the same account worth it, if nothing was generated: sending it again as it is, telling
+everything in a fresh chat, loading the account's page anew, or uploading the files anew."""
+
 
 class GatewayError(Exception):
     """Base of all; `str(error)` is the English text, `zh` the Chinese one.
@@ -71,6 +75,7 @@ class GatewayError(Exception):
         self.quoted = quoted
         self.capability = ""
         """Which capability of an account is to blame, when it is not the one that the call was for."""
+        self.remedy: Remedy = ""
 
     def text(self, language: str = "en") -> str:
         """The message in `language` ("zh…" or anything else for English)."""

@@ -308,7 +308,9 @@ class _ChatAnswer:
                             self._fold.add(image)
                             yield image
                         case Answered():
-                            self._thread = piece.thread
+                            self._thread = piece.thread if piece.stored else None
+                            if not piece.stored:
+                                self._failed_cid = ""
             if self._stops.hit is not None:
                 break
             outcome = await self._finished()

@@ -99,6 +99,14 @@ class Narrator:
                 seconds=round(now - self._sent, 4), model=self.model, served=lease.offer.name, purpose=self.purpose,
             )  # fmt: skip
 
+    def unknown(self, field: str) -> None:
+        """Google's answer held something that this version does not know."""
+        self._tell("answer.unknown", field=field)
+
+    def not_stored(self) -> None:
+        """Google answered whole, and kept nothing of the conversation."""
+        self._tell("answer.not_stored")
+
     def waits(self) -> None:
         """The listener is done with the piece; from now on it is Google's time again."""
         self._since = self.clock.monotonic()

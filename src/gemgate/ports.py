@@ -123,6 +123,16 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Google said something that this version does not know: counted and explained, never shown as an answer.
+
+    field: where it stood, of few different values: "code 1234", "status 9", "frame 27", "rich 99"; never a content.
+    """
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRef:
     """A generated picture that still has to be fetched, on the session that made it."""
 
@@ -141,14 +151,18 @@ class ImageFound:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer is complete. `text` is the whole final text, `revised` says that sent text was changed later."""
+    """The answer is complete. `text` is the whole final text, `revised` says that sent text was changed later.
+
+    stored: False when Google said that the conversation was not kept: nothing can be gone on with (1096).
+    """
 
     thread: Thread
     text: str
     revised: bool = False
+    stored: bool = True
 
 
-Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Answered
+Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Unknown | Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -1011,6 +1025,7 @@ __all__ = [
     "Sequence",
     "SessionLife",
     "Thread",
+    "Unknown",
     "Upload",
     "Upstream",
     "Vault",

@@ -57,17 +57,21 @@ PAID_MODELS = _models("56fdd199312815e2", "e6fa609c3fa255c0", "8c46e95b1a07cecc"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a tier means on the wire. capacity: (value, field) as the model header carries it."""
+    """What a tier means on the wire. capacity: (value, field) as the model header carries it.
+
+    actions: number of an action and how many of it there are until the reset.
+    """
 
     number: int
     models: tuple[Model, ...]
     tier_flags: tuple[int, ...]
     capability_flags: tuple[int, ...]
     capacity: tuple[int, int]
+    actions: tuple[tuple[int, int], ...] = ((6, 25),)
 
 
 PLANS: dict[Tier, Plan] = {
-    "free": Plan(1, FREE_MODELS, (), (1, 4), (1, 12)),
+    "free": Plan(1, FREE_MODELS, (), (1, 4), (1, 12), ((5, 15), (1, 200))),
     "pro": Plan(2, PAID_MODELS, (8,), (1, 4, 19), (2, 12)),
     "ultra": Plan(3, PAID_MODELS, (22,), (1, 4, 19), (2, 13)),
     "plus": Plan(4, PAID_MODELS, (), (1, 4, 115), (4, 12)),
@@ -115,7 +119,8 @@ class Account:
 
     status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds an
     older one still counts after its replacement. needs_stamp: whether `__Secure-1PSID` alone is refused.
-    used: how much of the 5-hour and of the weekly window is spent, 0..1.
+    used: how much of the 5-hour and of the weekly window is spent, 0..1. stores: whether its chats are kept (not while
+    its activity is switched off).
     """
 
     name: str
@@ -126,6 +131,7 @@ class Account:
     grace: float = 300.0
     needs_stamp: bool = True
     used: tuple[float, float] = (0.12, 0.05)
+    stores: bool = True
     sessions: list[Session] = field(default_factory=list)
     gems: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     models: tuple[Model, ...] = ()
@@ -196,6 +202,10 @@ class Accounts:
             return self._accounts[name]
         except KeyError:
             raise KeyError(f"there is no account {name!r}; there are {', '.join(self._accounts)}") from None
+
+    def get(self, name: str) -> Account | None:
+        """The account, None for a guest's name."""
+        return self._accounts.get(name)
 
     def __contains__(self, name: str) -> bool:
         return name in self._accounts

@@ -16,6 +16,7 @@ import orjson
 from gemgate.simulator.exchange import Later, Request, Response
 from gemgate.simulator.google import Google
 from gemgate.simulator.script import Upload
+from gemgate.simulator.switches import Switches
 from gemgate.simulator.travel import brush_from_json, wishes_from_json
 
 _JSON = (("content-type", "application/json"),)
@@ -74,6 +75,8 @@ def _reply(google: Google, arguments: dict[str, Any]) -> None:
     pattern = _pattern(arguments, "pattern")
     if isinstance(arguments.get("candidates"), list):
         arguments["candidates"] = tuple(arguments["candidates"])
+    if "codes" in arguments:
+        arguments["codes"] = tuple(arguments["codes"])
     if "rich" in arguments:
         arguments["rich"] = {int(number): value for number, value in arguments["rich"].items()}
     arguments["image"] = tuple(map(brush_from_json, arguments.pop("image", ())))
@@ -108,14 +111,14 @@ def _account(google: Google, arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(account, name) for name in ("name", "tier", "email", "expired", *_SETTABLE)}
 
 
-_SETTABLE = ("status", "language", "lifetime", "grace", "needs_stamp", "used")
+_SETTABLE = ("status", "language", "lifetime", "grace", "needs_stamp", "used", "stores")
 
 
 def _world(google: Google, arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
-        if name not in _HABITS:
-            raise ValueError(f"{name!r} cannot be set; one of {', '.join(_HABITS)}")
-        setattr(google.world, name, value)
+        if name not in _HABITS and name not in Switches.__dataclass_fields__:
+            raise ValueError(f"{name!r} cannot be set; one of {', '.join((*_HABITS, *Switches.__dataclass_fields__))}")
+        setattr(google.world if name in _HABITS else google.world.switches, name, value)
 
 
 _HABITS = ("reads_temporary", "carries_on", "patience")

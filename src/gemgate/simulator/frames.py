@@ -27,6 +27,7 @@ class Style:
     count_newline: the newline after a frame belongs to its count. cuts: at most so many random cuts per write.
     extras: parts other than wrb.fr around the answer. paired: sometimes two parts in one frame.
     sparse: rich fields in the trailing dict even where they would fit their position.
+    positional: what the service says beside the answer stands by place, as it did until 2026, instead of by key.
     linked: a placeholder link in the text for every picture that was made.
     """
 
@@ -38,6 +39,7 @@ class Style:
     paired: bool = False
     sparse: bool = False
     linked: bool = False
+    positional: bool = False
 
     @classmethod
     def drawn(cls, dice: random.Random) -> Style:
@@ -135,23 +137,28 @@ def candidate(
     return row
 
 
+RID, TITLE, PROGRESS, TOKEN, CONTEXT, QUOTA, STORED = 17, 10, 6, 20, 25, 27, 43
+"""Fields of a part beside the answer itself: at that index, or under the index + 1 as a key (wire guide 6.1)."""
+
+
 def snapshot(
-    ids: tuple[str, str],
-    candidates: Sequence[Any] = (),
-    *,
-    context: str | None = None,
-    busy: bool = False,
-    stamp: tuple[int, int] | None = None,
+    ids: tuple[str | None, str], candidates: Sequence[Any] = (), beside: Mapping[int, Any] | None = None
 ) -> list[Any]:
-    """The inner JSON of one StreamGenerate part. ids: (cid, rid); context: present only in the final one."""
+    """The inner JSON of one StreamGenerate part, everything by place. ids: (cid, rid); beside: index -> value."""
     body: list[Any] = [None, list(ids), None, None, list(candidates) or None]
-    if busy or context is not None or stamp is not None:
-        body += [None, [None, ["data_analysis_tool"]] if busy else None]
-    if context is not None:
-        body += [None] * (25 - len(body)) + [context]
-    if stamp is not None:
-        body += [None] * (27 - len(body)) + [[[[None, None, None, list(stamp)]]]]
+    for index, value in sorted((beside or {}).items()):
+        body += [None] * (index - len(body)) + [value]
     return body
+
+
+def service(ids: tuple[str | None, str], field: int, value: Any) -> list[Any]:
+    """The inner JSON of a part that says one thing beside the answer, by key: the third place holds the dict."""
+    return [None, list(ids), {str(field + 1): value}]
+
+
+def progress(text: str, style: Style) -> Any:
+    """What is being done, as the value of the field of that name."""
+    return [None, ["data_analysis_tool", None, None, [text]]] if style.positional else [*[None] * 5, [text]]
 
 
 def chop(data: bytes, style: Style, dice: random.Random) -> Iterator[bytes]:

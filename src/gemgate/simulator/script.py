@@ -71,6 +71,7 @@ class Answer:
     thoughts: plain text that grows before the text does. delay: seconds of silence before the first frame;
     pace: seconds between frames. candidates: how many, or the texts of the others. queued, busy: waiting parts before
     the first candidate. rich: fields of the rich block `[12]`, by number (protocol.md 6).
+    codes: error codes behind the finished answer.
     images: pictures to show in the last frame; progress: frames that only say it is still working, before them;
     fetch_delay: seconds of silence before a picture's file.
     """
@@ -89,6 +90,7 @@ class Answer:
     images: tuple[Brush, ...] = ()
     progress: int = 1
     fetch_delay: float = 0.0
+    codes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.text, self.frames, self.raw))) > 1:
@@ -110,6 +112,7 @@ class Pacing(TypedDict, total=False):
     rich: Mapping[int, Any]
     progress: int
     fetch_delay: float
+    codes: tuple[int, ...]
 
 
 Speaker: TypeAlias = Callable[[Prompt], "Answer | str"]
@@ -164,8 +167,8 @@ _ONLY_AT: dict[str, tuple[str, ...]] = {
     "wrong_type": (*IMAGES, *RPCS),
     "expired": IMAGES,
 }
-_LIMITS = {1037, 1050, 1052, 1060}
-"""Stream codes that say for certain that nothing was generated (decisions.md 1)."""
+_LIMITS = {1003, 1037, 1050, 1052, 1053, 1060, 1096, 1097, 1099, 1100, 1152, 1155}
+"""Stream codes that say, before any word, for certain that nothing was generated (docs/google-wire.md 4.1)."""
 
 
 @dataclass(slots=True)

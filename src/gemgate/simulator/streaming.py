@@ -11,7 +11,17 @@ from typing import Any
 from gemgate.simulator import frames
 from gemgate.simulator.chats import PROGRESS, Chat, Turn
 from gemgate.simulator.exchange import Break, Outcome, Response, Step
-from gemgate.simulator.frames import PREFIX, Style, candidate, chop, error_info, frame, part, snapshot
+from gemgate.simulator.frames import (
+    PREFIX,
+    Style,
+    candidate,
+    chop,
+    error_info,
+    frame,
+    part,
+    service,
+    snapshot,
+)
 from gemgate.simulator.pages import CAPTCHA
 from gemgate.simulator.record import Call
 from gemgate.simulator.script import Answer, Fault, Prompt
@@ -24,6 +34,8 @@ HEADERS = (
     ("x-content-type-options", "nosniff"),
 )
 _BATCH = 64 << 10
+NOT_STORED = 1096
+"""Behind a whole answer: the conversation is not kept. In place of one: there is no such record."""
 
 
 @dataclass(slots=True)
@@ -105,11 +117,15 @@ class Telling:
 
     def _frames(self) -> Iterator[_Frame]:
         ids, style = (self.chat.cid, self.turn.rid), self.style
-        yield _Frame(frame([part(None, snapshot(ids), style)], style))
+        if style.positional:
+            yield self._beside(ids, {})
+        else:
+            yield self._beside((None, self.turn.rid), {frames.RID: self.turn.rid})
+            yield self._beside(ids, {frames.TOKEN: [f"AWx{self.turn.rid}"], frames.STORED: not self.chat.temporary})
         for _ in range(self.answer.queued):
             yield _Frame(frame([part(None, None, error=[9])], style))
         for _ in range(self.answer.busy):
-            yield _Frame(frame([part(None, snapshot(ids, busy=True), style)], style))
+            yield self._beside(ids, {frames.PROGRESS: frames.progress("Analyzing...", style)})
         # Two parts in one frame, where nobody counts or paces the frames
         paired = style.paired and not self.fault and not self.answer.pace
         waiting: list[Any] = []
@@ -120,9 +136,36 @@ class Telling:
                 waiting = []
         if waiting:
             yield _Frame(frame(waiting, style), shot)
+        yield from self._trailing(ids)
         if style.extras:
             yield _Frame(frame([["di", 1843], ["af.httprm", 1843, "6153279406432108375", 7]], style))
             yield _Frame(frame([["e", 21, None, None, 8812]], style))
+
+    def _beside(self, ids: tuple[str | None, str], fields: Mapping[int, Any]) -> _Frame:
+        """A frame of what is said beside the answer: by place in one part, or by key in a part for each."""
+        style = self.style
+        if style.positional:
+            return _Frame(frame([part(None, snapshot(ids, beside=fields), style)], style))
+        return _Frame(frame([part(None, service(ids, *one), style) for one in fields.items()], style))
+
+    def _closing(self) -> dict[int, Any]:
+        """What is said beside the end of an answer: title, quota, and the context where the chat is kept."""
+        said = {frames.TITLE: [self.chat.title], frames.QUOTA: self.world.quota(self.call.account, self.chat.model)}
+        return {**said, frames.CONTEXT: self.turn.context} if self._stored else said
+
+    @property
+    def _stored(self) -> bool:
+        return self.world.stores(self.call.account, temporary=self.chat.temporary)
+
+    def _trailing(self, ids: tuple[str, str]) -> Iterator[_Frame]:
+        """What comes behind the last snapshot of a whole answer."""
+        if not (self._last or self.answer.thoughts or self.answer.rich or self.turn.pictures):
+            return
+        if not self.style.positional:
+            for one in self._closing().items():
+                yield self._beside(ids, dict([one]))
+        for code in (*self.answer.codes, *(() if self._stored else (NOT_STORED,))):
+            yield _Frame(frame([part(None, None, error=error_info(code))], self.style))
 
     def _shots(self, ids: tuple[str, str]) -> Iterator[_Shot]:
         """The snapshots: thoughts grow first, then the text; the last one carries the final marks."""
@@ -134,27 +177,27 @@ class Telling:
                 yield self._shot(ids, ("",), thoughts)
         for _ in range(answer.progress if turn.pictures else 0):
             yield self._shot(ids, ("",), answer.thoughts, rich={PROGRESS: [1]})
-        seconds = int(turn.time)
-        final = {"context": turn.context, "stamp": (seconds, int((turn.time - seconds) * 1e9))}
         for text, last in _marked(self._texts()):
             others = self._others if last else tuple(other[: len(text)] for other in self._others)
-            yield self._shot(ids, (text, *others), answer.thoughts, final if last else None)
+            yield self._shot(ids, (text, *others), answer.thoughts, done=last)
 
     def _shot(
         self,
         ids: tuple[str, str],
         texts: tuple[str, ...],
         thoughts: str,
-        final: dict[str, Any] | None = None,
         rich: Mapping[int, Any] | None = None,
+        *,
+        done: bool = False,
     ) -> _Shot:
-        done, style = final is not None, self.style
+        style = self.style
         rich = self.turn.whole_rich() if done else rich
         rows = [
             candidate(rcid, text, thoughts=thoughts, done=done, rich=rich, style=style)
             for rcid, text in zip(self.turn.rcids, texts, strict=False)
         ]
-        return _Shot(part(None, snapshot(ids, rows, **(final or {})), style), texts, thoughts)
+        beside = self._closing() if done and style.positional else None
+        return _Shot(part(None, snapshot(ids, rows, beside), style), texts, thoughts)
 
     async def _steps(self) -> AsyncGenerator[Step, None]:
         """The frames in writes of a sensible size, paced, cut by the dice, and struck by the fault."""

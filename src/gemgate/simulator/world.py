@@ -7,9 +7,10 @@ import secrets
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from gemgate.simulator.accounts import Accounts, Session
+from gemgate.simulator.accounts import PLANS, Accounts, Session
 from gemgate.simulator.attached import FileHabits
 from gemgate.simulator.chats import Chats
 from gemgate.simulator.frames import PLAIN, Style
@@ -17,6 +18,7 @@ from gemgate.simulator.gallery import Gallery
 from gemgate.simulator.record import Record
 from gemgate.simulator.script import Script
 from gemgate.simulator.studio import Studio
+from gemgate.simulator.switches import Switches
 from gemgate.simulator.uploads import Uploads
 
 BUILD = "boq_assistant-bard-web-server_20261118.04_p2"
@@ -92,6 +94,7 @@ class World:
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
         self.files = FileHabits()
+        self.switches = Switches()
         self.reads_temporary = False
         """Whether a temporary chat can be read by its id. Not known of the real service."""
         self.carries_on = False
@@ -116,7 +119,25 @@ class World:
 
     def style(self, dice: random.Random) -> Style:
         """The spelling of one answer."""
-        return PLAIN if self.seed is None else Style.drawn(dice)
+        style = PLAIN if self.seed is None else Style.drawn(dice)
+        return replace(style, positional=True) if self.switches.positional else style
+
+    def stores(self, name: str, *, temporary: bool) -> bool:
+        """Whether a chat of this account is kept: never a temporary one, nor a guest's."""
+        account = self.accounts.get(name)
+        return not temporary and account is not None and account.stores
+
+    def quota(self, name: str, model: str) -> Any:
+        """What is left of the account's actions, as every answer tells it (docs/google-wire.md 6.1)."""
+        account = self.accounts.get(name)
+        used = self.record.generated_by_account[name]
+        reset = [int(self.clock()) + 5 * 3600, 0]
+        rows = []
+        for action, total in account.plan.actions if account else PLANS["free"].actions:
+            left = max(0, total - used)
+            rows.append([[action], 1, round(100 * (total - left) / total), reset, total, left])
+        known = next((m.id for m in account.models if m.name == model), "") if account else ""
+        return [rows, known]
 
     def open_page(self, session: Session | None) -> Page:
         """A load of /app for a living session, or for a guest."""

@@ -88,6 +88,8 @@ NOTED: tuple[Meter, ...] = (
         ("account", "outcome", "generated"),
     ),
     Meter("gemgate_failures_handled", "counter", "What was done after a prompt failed", ("then",)),
+    Meter("gemgate_wire_unknown", "counter", "Parts of Google's answers that this version does not know", ("field",)),
+    Meter("gemgate_answers_not_stored", "counter", "Whole answers whose conversation Google did not keep"),
     Meter("gemgate_repairs", "counter", "Answers that were asked for once more to mend their form", ("what",)),
     Meter("gemgate_conversations_reused", "counter", "How answers began: hit, miss, fork or replay", ("reuse",)),
     Meter("gemgate_queue_seconds", "histogram", "Waiting for a free lane, or for an account's next start", ("stage",)),

@@ -31,6 +31,8 @@ class Metrics:
             "attempt.sent": lambda data: self._count("gemgate_prompts_sent", data["account"]),
             "attempt.spoke": self._spoke,
             "attempt.ended": self._ended,
+            "answer.unknown": lambda data: self._count("gemgate_wire_unknown", data["field"]),
+            "answer.not_stored": lambda data: self._of["gemgate_answers_not_stored"].inc(),
             "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
             "image.delivered": self._delivered,
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),

@@ -48,6 +48,7 @@ class Attempt:
     generated: whether Google made something: no, maybe, yes.
     then:      after a failure, what was done: see `story`.
     sent_at, ended_at: epoch seconds; 0 while it has not come to that.
+    unknown:   what of Google's answer this version does not know, each once; stored: False when Google kept nothing.
     """
 
     errand: int
@@ -68,6 +69,8 @@ class Attempt:
     skipped: list[PassedOver] = field(default_factory=list)
     sent_at: float = 0.0
     ended_at: float = 0.0
+    unknown: list[str] = field(default_factory=list)
+    stored: bool = True
 
 
 @dataclass(slots=True)
@@ -256,6 +259,17 @@ def _ended(record: Record, data: Data, now: float) -> None:
             attempt.generated = "yes" if data["outcome"] == "answered" else attempt.generated
 
 
+def _unknown(record: Record, data: Data, now: float) -> None:
+    attempt = record.attempt(data)
+    if attempt and data["field"] not in attempt.unknown and len(attempt.unknown) < MOST:
+        attempt.unknown.append(str(data["field"]))
+
+
+def _not_stored(record: Record, data: Data, now: float) -> None:
+    if attempt := record.attempt(data):
+        attempt.stored = False
+
+
 def _delivered(record: Record, data: Data, now: float) -> None:
     if record.room(record.pictures):
         record.pictures.append(
@@ -312,6 +326,8 @@ FOLDS: Mapping[str, Callable[[Record, Data, float], None]] = {
     "attempt.spoke": _spoke,
     "attempt.failed": _failed,
     "attempt.then": _then,
+    "answer.unknown": _unknown,
+    "answer.not_stored": _not_stored,
     "attempt.ended": _ended,
     "image.delivered": _delivered,
     "image.failed": _undelivered,

@@ -77,6 +77,8 @@ def _attempt(attempt: Attempt, prompt: int) -> dict[str, Any]:
         "generated": attempt.generated,
         "error": _trouble(attempt.trouble),
         "then": attempt.then or None,
+        "unknown": attempt.unknown,
+        "stored": attempt.stored,
         "queue": round(attempt.queue, 4),
         "pace": round(attempt.pace, 4),
         "first_byte": attempt.first_byte,

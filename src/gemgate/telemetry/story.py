@@ -117,6 +117,17 @@ def _attempt(attempt: Attempt, called: Names) -> Iterator[Sentence]:
     if attempt.account:
         yield _taken(attempt, called)
     yield from _outcome(attempt, called)
+    if not attempt.stored:
+        yield Sentence(
+            "Google kept nothing of the conversation; the next turn will be told in full in a new one.",
+            "Google 没有保存该会话；下一轮将在新会话中完整重述。",
+        )
+    if attempt.unknown:
+        fields = ", ".join(attempt.unknown)
+        yield Sentence(
+            f"Google's answer held parts that this version does not know: {fields}.",
+            f"Google 的回答含有此版本未知的部分：{fields}。",
+        )
 
 
 _REPAIRS: Mapping[str, tuple[str, str]] = {

@@ -176,9 +176,24 @@ def parts(response: Response) -> list[Any]:
     return [part for frame in found for part in frame]
 
 
-def snapshots(found: list[Any]) -> list[Any]:
+def inners(found: list[Any]) -> list[Any]:
     """The inner JSON of the parts that carry one."""
     return [json.loads(part[2]) for part in found if part[0] == "wrb.fr" and part[2]]
+
+
+def snapshots(found: list[Any]) -> list[Any]:
+    """Those of them that hold candidates."""
+    return [inner for inner in inners(found) if len(inner) > 4 and inner[4]]
+
+
+def beside(found: list[Any]) -> dict[str, Any]:
+    """What was said beside the answer: by key, or by place + 1 beyond the candidates."""
+    said: dict[str, Any] = {}
+    for inner in inners(found):
+        if len(inner) == 3 and isinstance(inner[2], dict):
+            said |= inner[2]
+        said |= {str(place + 1): inner[place] for place in range(5, len(inner)) if inner[place] is not None}
+    return said
 
 
 def texts(found: list[Any]) -> list[str]:
@@ -200,7 +215,7 @@ def referred(file_id: str, name: str, mime: str = "", kind: int = 0) -> list[Any
 def metadata(found: list[Any]) -> list[Any]:
     """What a client keeps to go on with the conversation."""
     last = snapshots(found)[-1]
-    return [*last[1], last[4][0][0], None, None, None, None, None, None, last[25]]
+    return [*last[1], last[4][0][0], None, None, None, None, None, None, beside(found).get("26", "")]
 
 
 def _kept(values: dict[str, Any]) -> dict[str, str]:

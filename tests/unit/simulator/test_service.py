@@ -13,7 +13,7 @@ from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.google import Google
 from gemgate.simulator.script import Answer, Prompt
 from tests.unit.simulator.conftest import Clock
-from tests.unit.simulator.handmade import Hand, code, metadata, parts, snapshots, texts, whole
+from tests.unit.simulator.handmade import Hand, beside, code, inners, metadata, parts, snapshots, texts, whole
 
 
 def test_whoever_is_not_signed_in_gets_the_guests_page(google: Google) -> None:
@@ -161,11 +161,41 @@ def test_a_page_can_be_asked_to_rotate_its_cookies(google: Google) -> None:
 
 def test_an_answer_grows_and_ends_with_the_final_marks(google: Google) -> None:
     google.reply("grow", "abcdefghij", chars=4)
-    found = snapshots(Hand(google).say("grow"))
-    assert [inner[4][0][1][0] for inner in found if inner[4]] == ["abcd", "abcdefgh", "abcdefghij"]
-    assert [inner[4][0][8][0] for inner in found if inner[4]] == [1, 1, 2]
-    assert [len(inner) > 25 for inner in found] == [False, False, False, True]
-    assert found[0][4] is None  # the ids come first
+    said = Hand(google).say("grow")
+    found = snapshots(said)
+    assert [inner[4][0][1][0] for inner in found] == ["abcd", "abcdefgh", "abcdefghij"]
+    assert [inner[4][0][8][0] for inner in found] == [1, 1, 2]
+    cid, rid = found[0][1]
+    first = inners(said)[0]
+    assert first == [None, [None, rid], {"18": rid}]  # the ids come first, rid before cid
+    assert [list(inner[2]) for inner in inners(said)[-3:]] == [["11"], ["28"], ["26"]]
+    assert all(inner[1] == [cid, rid] for inner in inners(said)[1:])
+    assert beside(said)["11"] == ["grow"]
+
+
+def test_what_is_said_beside_an_answer_stood_by_place_before(google: Google) -> None:
+    google.world.switches.positional = True
+    found = inners(Hand(google).say("hello"))
+    assert all(inner[2] is None for inner in found)
+    last = found[-1]
+    assert (last[4][0][8], last[10], isinstance(last[25], str)) == ([2], ["hello"], True)
+    assert last[27][0][0][3][0] > 1_700_000_000
+
+
+def test_the_quota_counts_down_with_every_answer(google: Google) -> None:
+    hand = Hand(google)
+    left = [beside(hand.say(f"prompt {n}"))["28"][0][0] for n in range(3)]
+    assert [(row[2], row[4], row[5]) for row in left] == [(4, 25, 24), (8, 25, 23), (12, 25, 22)]
+
+
+def test_a_chat_that_is_not_kept_ends_with_its_code_instead_of_a_context(google: Google) -> None:
+    kept, hand = Hand(google, "bob").say("hello"), Hand(google)
+    google.account("alice").stores = False
+    lost = hand.say("hello")
+    assert (code(kept), code(lost)) == (None, 1096)
+    assert texts(lost)[-1] == texts(kept)[-1]
+    assert "26" in beside(kept)
+    assert "26" not in beside(lost)
 
 
 def test_thoughts_come_before_the_text_and_stay(google: Google) -> None:
@@ -202,6 +232,10 @@ def test_several_candidates(google: Google) -> None:
 
 def test_waiting_parts_come_before_the_first_candidate(google: Google) -> None:
     google.reply("wait", "done", queued=2, busy=1)
+    found = [part for part in Hand(google).say("wait") if part[0] == "wrb.fr"]
+    assert [bool(part[5]) for part in found][:7] == [False, False, False, True, True, False, False]
+    assert json.loads(found[5][2])[2] == {"7": [None] * 5 + [["Analyzing..."]]}
+    google.world.switches.positional = True
     found = [part for part in Hand(google).say("wait") if part[0] == "wrb.fr"]
     assert [bool(part[5]) for part in found] == [False, True, True, False, False]
     assert json.loads(found[3][2])[6][1][0] == "data_analysis_tool"

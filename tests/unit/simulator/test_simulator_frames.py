@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemgate.simulator.frames import (
+    CONTEXT,
     PLAIN,
     PREFIX,
+    PROGRESS,
+    QUOTA,
     Style,
     batch_answer,
     batches,
@@ -23,6 +26,8 @@ from gemgate.simulator.frames import (
     frame,
     growing,
     part,
+    progress,
+    service,
     snapshot,
     sparse_fields,
     units,
@@ -100,12 +105,14 @@ def test_low_fields_stand_at_their_index_and_high_ones_in_the_dict() -> None:
 
 
 def test_a_snapshot_has_its_marks_where_the_protocol_says() -> None:
-    body = snapshot(("c_1", "r_1"), [candidate("rc_1", "hi", thoughts="hm")], context="AwAA", busy=True, stamp=(7, 8))
+    beside = {PROGRESS: progress("Thinking", Style(positional=True)), CONTEXT: "AwAA", QUOTA: [[[[6], 1, 0, [7, 8]]]]}
+    body = snapshot(("c_1", "r_1"), [candidate("rc_1", "hi", thoughts="hm")], beside)
     assert body[1] == ["c_1", "r_1"]
     assert (body[4][0][0], body[4][0][1][0], body[4][0][8][0], body[4][0][37][0][0]) == ("rc_1", "hi", 2, "hm")
     assert body[6][1][0] == "data_analysis_tool"
     assert body[25] == "AwAA"
     assert body[27][0][0][3] == [7, 8]
+    assert service((None, "r_1"), CONTEXT, "AwAA") == [None, [None, "r_1"], {"26": "AwAA"}]
 
 
 def test_only_the_angle_bracket_is_an_entity_on_the_wire() -> None:

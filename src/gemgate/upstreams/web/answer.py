@@ -10,21 +10,27 @@ from gemini_webapi.constants import CARD_CONTENT_RE, DEFAULT_METADATA, Field
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import get_rich_content_field
 
+from gemgate.accounts import UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
-from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread
-from gemgate.upstreams.web import errors
+from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread, Unknown
+from gemgate.upstreams.web import codes, places, quota
 from gemgate.upstreams.web.wording import Wording
 
 _COMPLETE = 2
 _CONTEXT_SLOT = 9
+_PLAIN = 5
+"""Places of a part that holds ids and candidates, and nothing beside them."""
+_PARTS = frozenset({"wrb.fr", "er", "di", "af.httprm", "e"})
 
 
 class Answer:
     """Collects what the frames say about one answer.
 
     `complete` is true once Google called the turn finished; `cid` is known as early as the first frame;
-    `spoke` tells whether any content came (from then on nothing is certain any more).
+    `spoke` tells whether any content came (from then on nothing is certain any more). A code behind a finished answer
+    is no failure: `stored` is False then, and the conversation is not gone on with (docs/google-wire.md 4.1).
+    `title`, `progress` and `left` are what was said beside the answer (6.1).
     """
 
     def __init__(self, model: str, thread: Thread | None, *, exact: bool) -> None:
@@ -40,6 +46,11 @@ class Answer:
         self.cid_confirmed = False
         self.spoke = False
         self.frames = 0
+        self.stored = True
+        self.title = ""
+        self.progress = ""
+        self.left: tuple[UsageWindow, ...] = ()
+        self._unknown: set[str] = set()
         self.failure: GatewayError | None = None
 
     @property
@@ -82,7 +93,7 @@ class Answer:
             pieces.append(Answering(self.cid))
             self.spoke = True
         revised = self._text.revised or self._thoughts.revised
-        pieces.append(Answered(Thread(tuple(self._metadata)), self._text.text, revised))
+        pieces.append(Answered(Thread(tuple(self._metadata)), self._text.text, revised, self.stored))
         return pieces
 
     def candidate(self, data: list[Any], *, final: bool) -> list[Piece]:
@@ -92,14 +103,10 @@ class Answer:
         return pieces
 
     def _part(self, part: list[Any], pieces: list[Piece]) -> None:
-        status = part[5] if len(part) > 5 else None
-        if status:
-            if code := at(part, [5, 2, 0, 1, 0]):
-                error = errors.of_code(int(code), self._model)
-                if self.spoke:
-                    error.generated = "maybe"
-                raise error
-            self._pending = isinstance(status, list)
+        if part[:1] and part[0] not in _PARTS:
+            self._not_known("part", pieces)
+        if len(part) > 5 and part[5] and part[0] in ("wrb.fr", "er"):
+            self._status(part[5], pieces)
         inner = part[2] if len(part) > 2 else None
         if not isinstance(inner, str):
             return
@@ -107,22 +114,60 @@ class Answer:
             body = orjson.loads(inner)
         except orjson.JSONDecodeError:
             return
+        if not isinstance(body, list):
+            return
         if isinstance(ids := at(body, [1]), list):
             self._merge(ids)
             if not self.cid_confirmed and at(ids, [0]):
                 self.cid_confirmed = True
                 pieces.append(Accepted(self.cid))
-        if at(body, [6, 1, 0]) == "data_analysis_tool":
-            self._pending = True
-        if isinstance(context := at(body, [25]), str):
-            self._metadata[_CONTEXT_SLOT] = context
-            self._pending = False
+        if len(body) != _PLAIN:
+            self._beside(body, pieces)
         candidates = at(body, [4])
         if isinstance(candidates, list):
             first = next((c for c in candidates if at(c, [0])), None)
             if first is not None:
+                if not self.cid_confirmed:
+                    self._not_known("frame without cid", pieces)
                 self._pending = False
                 self._candidate(first, pieces, final=False)
+
+    def _status(self, status: Any, pieces: list[Piece]) -> None:
+        """A code or status: what it means before, in, and behind the answer. A list that is no failure is a queue."""
+        code = at(status, [2, 0, 1, 0]) if isinstance(status, list) else status
+        number = at(status, [0]) if isinstance(status, list) else 0
+        code = code if isinstance(code, int) else 0
+        number = number if isinstance(number, int) else 0
+        if (code and code not in codes.CODES) or (not code and number not in codes.STATUSES):
+            self._not_known(f"code {code}" if code else f"status {number}", pieces)
+        if self.complete:
+            self.stored = False
+        elif code or number in codes.STATUSES:
+            error = codes.failure(code, number, self._model)
+            if self.spoke:
+                error.generated, error.remedy = "maybe", ""
+            raise error
+        else:
+            self._pending = True
+
+    def _beside(self, body: list[Any], pieces: list[Piece]) -> None:
+        """What is said beside the answer, by place or by key."""
+        if (progress := places.field(body, places.PROGRESS)) is not None:
+            self._pending = not self._finished_turn
+            self.progress = places.text_in(_without_tool(progress)) or self.progress
+        if isinstance(context := places.field(body, places.CONTEXT), str):
+            self._metadata[_CONTEXT_SLOT] = context
+            self._pending = False
+        self.title = places.text_in(places.field(body, places.TITLE)) or self.title
+        self.left = quota.windows(places.field(body, places.QUOTA)) or self.left
+        for name in places.unknown_fields(body):
+            self._not_known(name, pieces)
+
+    def _not_known(self, field: str, pieces: list[Piece]) -> None:
+        """Say once that Google's answer holds something this version does not know."""
+        if field not in self._unknown:
+            self._unknown.add(field)
+            pieces.append(Unknown(field))
 
     def _candidate(self, candidate: list[Any], pieces: list[Piece], *, final: bool) -> None:
         self._metadata[2] = candidate[0]
@@ -170,6 +215,12 @@ class Answer:
         for slot, value in enumerate(ids[: len(DEFAULT_METADATA)]):
             if value is not None:
                 self._metadata[slot] = value
+
+
+def _without_tool(progress: Any) -> Any:
+    """Progress as it stood by place names its tool first: `[null, ["data_analysis_tool", ...]]`."""
+    tool = at(progress, [1])
+    return tool[1:] if isinstance(tool, list) and at(tool, [0]) == "data_analysis_tool" else progress
 
 
 def is_working(candidate: list[Any] | None) -> bool:

@@ -1,7 +1,6 @@
 """What the library's and libcurl's failures mean: the only place where their texts are read.
 
-`generated` follows decisions.md 1: "no" only after connect or TLS failures, HTTP 401/403/429, and the codes
-1037, 1050, 1052, 1060.
+`generated` is "no" only after connect or TLS failures, HTTP 401/403/429, and the codes that `codes` calls certain.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from curl_cffi.const import CurlECode
 from curl_cffi.curl import CurlError
 from curl_cffi.requests.exceptions import HTTPError, RequestException
 from gemini_webapi import exceptions as library
-from gemini_webapi.constants import AccountStatus, ErrorCode
+from gemini_webapi.constants import AccountStatus
 
 from gemgate.errors import (
     Blocked,
@@ -20,7 +19,6 @@ from gemgate.errors import (
     Drift,
     GatewayError,
     Generated,
-    ModelGone,
     PromptTooLong,
     Rejected,
     SignedOut,
@@ -139,23 +137,6 @@ def of_generation(status: int, characters: int) -> GatewayError:
             param="messages",
         )
     return of_status(status)
-
-
-def of_code(code: int, model: str) -> GatewayError:
-    """The meaning of an error code inside a stream (protocol.md 8)."""
-    match code:
-        case ErrorCode.USAGE_LIMIT_EXCEEDED:
-            return spent(f"code {code}, model {model}")
-        case ErrorCode.MODEL_INCONSISTENT | ErrorCode.MODEL_HEADER_INVALID:
-            return ModelGone(
-                f"Google does not take the model {model} here (code {code})",
-                f"Google 在此处不接受模型 {model}（代码 {code}）",
-                code="model_not_available",
-            )
-        case ErrorCode.IP_TEMPORARILY_BLOCKED:
-            return blocked(f"code {code}")
-        case _:
-            return broken(f"code {code}")
 
 
 def of_account(status: AccountStatus) -> GatewayError | None:

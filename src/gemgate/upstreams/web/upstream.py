@@ -68,6 +68,7 @@ class WebUpstream:
         self._session: _Session | None = None
         self._made_on: dict[str, _Session] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._left: tuple[UsageWindow, ...] = ()
 
     async def open(self, cookies: Cookies | None) -> Opened:
         if cookies is None:
@@ -168,6 +169,7 @@ class WebUpstream:
             raise errors.of_page(frames.garbage)
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
+        self._left = answer.left or self._left
         yield answer.finish()
 
     async def _read_back(self, client: HardenedClient, answer: Answer) -> list[Piece] | None:
@@ -233,7 +235,8 @@ class WebUpstream:
 
     async def usage(self) -> tuple[UsageWindow, ...]:
         async with self._using() as client:
-            return await self._call(client.usage_windows())
+            asked = await self._call(client.usage_windows())
+        return (*asked, *self._left)
 
     @asynccontextmanager
     async def _using(self, session: _Session | None = None) -> AsyncIterator[HardenedClient]:

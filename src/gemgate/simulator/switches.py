@@ -1,0 +1,18 @@
+"""What the service may do one way or another: facts that changed, that sources dispute, or that nobody has proved.
+
+The defaults are today's wire as it was measured. Each switch names the section of docs/google-wire.md it comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Switches:
+    """One setting per fact.
+
+    positional:  what is said beside the answer stands by place, as until 2026 (6.1).
+    """
+
+    positional: bool = False

@@ -1,0 +1,95 @@
+"""What Google's stream codes and statuses mean, and whether a prompt may go out once more: one row each.
+
+docs/google-wire.md 4.1. `certain` says that Google made nothing when the code came before any word of an answer; only
+then may a prompt be sent again at all, and only in the way that `remedy` names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gemgate.errors import GatewayError, ModelGone, PromptTooLong, Remedy
+from gemgate.upstreams.web import errors
+
+Kind = Literal["passing", "spent", "model", "tool", "address", "signed_out", "no_record", "refused", "file", "too_long"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A row of the table. certain: before any word, nothing was generated; remedy: what makes a second try worth it."""
+
+    kind: Kind
+    certain: bool = True
+    remedy: Remedy = ""
+
+
+CODES: Final = {
+    1003: Rule("file", remedy="upload"),
+    1013: Rule("passing", certain=False),
+    1037: Rule("spent"),
+    1050: Rule("model"),
+    1052: Rule("model"),
+    1053: Rule("tool"),
+    1060: Rule("address"),
+    1096: Rule("no_record", remedy="fresh_chat"),
+    1097: Rule("refused", remedy="fresh_chat"),
+    1099: Rule("passing", remedy="again"),
+    1100: Rule("file", remedy="reload"),
+    1152: Rule("too_long"),
+    1155: Rule("passing", remedy="again"),
+}
+STATUSES: Final = {
+    3: Rule("refused"),
+    5: Rule("no_record", remedy="fresh_chat"),
+    7: Rule("signed_out"),
+    8: Rule("spent"),
+    13: Rule("passing", certain=False),
+    16: Rule("signed_out"),
+}
+"""gRPC statuses that stand at `[5]` without a code. Any other list there is a queue: the answer is still to come."""
+
+
+def failure(code: int, status: int, model: str) -> GatewayError:
+    """What a code (0 for none) or a status means before anything was said. A code that is not known may be anything."""
+    rule = CODES.get(code) if code else STATUSES.get(status)
+    what = f"code {code}" if code else f"status {status}"
+    if rule is None:
+        return errors.broken(what)
+    error = _meaning(rule, what, model)
+    error.generated = "no" if rule.certain else "maybe"
+    error.remedy = rule.remedy
+    return error
+
+
+def _meaning(rule: Rule, what: str, model: str) -> GatewayError:
+    match rule.kind:
+        case "spent":
+            return errors.spent(f"{what}, model {model}")
+        case "model":
+            return ModelGone(
+                f"Google does not take the model {model} here ({what})",
+                f"Google 在此处不接受模型 {model}（{what}）",
+                code="model_not_available",
+            )
+        case "address":
+            return errors.blocked(what)
+        case "signed_out":
+            return errors.signed_out(what)
+        case "too_long":
+            return PromptTooLong(
+                f"The prompt or its conversation is longer than Google takes ({what})",
+                f"提示或会话超出 Google 可接受的长度（{what}）",
+                code="context_length_exceeded",
+                param="messages",
+            )
+        case _:
+            return errors.broken(f"{_WORDS.get(rule.kind, 'passing trouble')}, {what}")
+
+
+_WORDS: Final = {
+    "no_record": "it knows no such conversation",
+    "refused": "it refused the request",
+    "file": "it did not accept an attached file",
+    "tool": "it refused the tool",
+}
