@@ -164,7 +164,8 @@ class Telling:
         if not self.style.positional:
             for one in self._closing().items():
                 yield self._beside(ids, dict([one]))
-        for code in (*self.answer.codes, *(() if self._stored else (NOT_STORED,))):
+        quiet = self._stored or self.world.switches.silent
+        for code in (*self.answer.codes, *(() if quiet else (NOT_STORED,))):
             yield _Frame(frame([part(None, None, error=error_info(code))], self.style))
 
     def _shots(self, ids: tuple[str, str]) -> Iterator[_Shot]:

@@ -13,6 +13,8 @@ class Switches:
     """One setting per fact.
 
     positional:  what is said beside the answer stands by place, as until 2026 (6.1).
+    silent:      a chat that is not kept ends without the code that says so, as before (4.1).
     """
 
     positional: bool = False
+    silent: bool = False

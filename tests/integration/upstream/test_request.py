@@ -49,6 +49,7 @@ class Wire:
 async def test_it_equals_the_librarys(
     sim2: Simulator, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch, thinking: bool, temporary: bool, tmp_path: Any
 ) -> None:
+    sim2.google.world.switches.silent = True
     monkeypatch.setenv("GEMINI_COOKIE_PATH", str(tmp_path))
     cookies = sim2.google.cookies("alice")
     library = GeminiClient(
