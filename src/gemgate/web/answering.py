@@ -11,9 +11,10 @@ from gemgate.chat import Began, ChatRequest, Event, Reply, afold, fold
 from gemgate.errors import GatewayError
 from gemgate.gateway import Admission
 from gemgate.ports import Caller
+from gemgate.web import streaming
 from gemgate.web.call import Call
 from gemgate.web.reading import unless_gone
-from gemgate.web.streaming import EventStream, StreamWriter, merged, written
+from gemgate.web.streaming import Opened, StreamWriter, merged, written
 
 Answer = AsyncGenerator[Event, None]
 
@@ -60,28 +61,27 @@ async def stream(
     *,
     media_type: str | None = None,
 ) -> Response:
-    """The answers as they come. The 200 waits for the first event; until then every error is a plain one."""
-    events = _noted(merged(told), call, caller)
-    chunks = written(events, writer, caller.language, call.request_id)
-    head = await unless_gone(request, anext(chunks))
-    return EventStream(head, chunks, {"content-type": media_type} if media_type else {}, writer.heartbeat)
+    """The answers as they come. The 200 waits a moment for the first event; until it, every error is a plain one."""
+    opened = Opened()
+    events = _noted(merged(told), call, caller, opened)
+    chunks = written(events, writer, caller.language, call.request_id, opened)
+    headers = {"content-type": media_type} if media_type else {}
+    return await streaming.answer(request, chunks, lambda: writer.heartbeat, opened, headers)
 
 
 async def _noted(
-    events: AsyncGenerator[tuple[int, Event], None], call: Call, caller: Caller
+    events: AsyncGenerator[tuple[int, Event], None], call: Call, caller: Caller, opened: Opened
 ) -> AsyncGenerator[tuple[int, Event], None]:
     """The same events; the answer's beginning, its end and what goes wrong between them are noted."""
-    begun = False
     call.note("stream.opened")
     try:
         async with aclosing(events):
             async for index, event in events:
                 if isinstance(event, Began):
                     began(call, caller, event)
-                begun = True
                 yield index, event
     except GatewayError as error:
-        if begun:
+        if opened.yes:
             call.failed(error, in_band=True)
         raise
     finally:

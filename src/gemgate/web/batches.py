@@ -15,12 +15,12 @@ from gemgate.errors import BadRequest, NotFound
 from gemgate.jobs.batches import IMAGES, Jobs, Origin, digest_of, scope
 from gemgate.jobs.stored import image_of, loads
 from gemgate.ports import Caller
+from gemgate.web import streaming
 from gemgate.web.answers import LONG, json_response
 from gemgate.web.archive import archive
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
 from gemgate.web.reading import beside_the_loop, read_body, whole_number
-from gemgate.web.streaming import EventStream
 from gemgate.work import Batch, Task
 
 router = APIRouter()
@@ -148,7 +148,7 @@ async def events(request: Request, caller: Caller) -> Response:
     if not (seen.isascii() and seen.isdecimal()):
         raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
     chunks = _progress(call_of(request), batch, int(seen[:12]), caller, request)
-    return EventStream(await anext(chunks), chunks, {}, HEARTBEAT)
+    return await streaming.answer(request, chunks, lambda: HEARTBEAT, streaming.Opened(), {})
 
 
 async def _progress(

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -20,11 +21,12 @@ from gemgate.policy import links
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
 from gemgate.stores.blobs import mime_of
+from gemgate.web import streaming
 from gemgate.web.answers import large_json_response, paced, sse_pieces
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
 from gemgate.web.reading import read_form, read_with, unless_gone
-from gemgate.web.streaming import HEARTBEAT_SECONDS, EventStream
+from gemgate.web.streaming import Opened
 
 router = APIRouter()
 
@@ -81,8 +83,9 @@ async def generate_images(request: Request, caller: Caller) -> Response:
 async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
     call = call_of(request)
     if wanted.stream:
-        events = _events(call, request, wanted, caller)
-        return EventStream(await unless_gone(request, anext(events)), events, {}, None)
+        opened = Opened()
+        events = _events(call, request, wanted, caller, opened)
+        return await streaming.answer(request, events, lambda: None, opened, {})
     images, failures, _ = await _made(request, call, wanted.request, caller)
     shown, usage = _usage(wanted, len(images))
     answer = openai_images.write(
@@ -103,8 +106,11 @@ def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
     return shown, Usage(tokens.estimate(wanted.request.prompt) + shown, tokens.IMAGE_TOKENS_OUT * made)
 
 
-async def _events(call: Call, request: Request, wanted: ImagesCall, caller: Caller) -> AsyncGenerator[bytes, None]:
-    """Each picture as soon as it is there, then what failed beside them; when nothing succeeds that is an error.
+async def _events(
+    call: Call, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
+) -> AsyncGenerator[bytes, None]:
+    """Each picture as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
+    while the stream is not opened and told in it afterwards.
 
     Heartbeats are written here: one between the pieces of a picture would end up inside it.
     """
@@ -115,13 +121,14 @@ async def _events(call: Call, request: Request, wanted: ImagesCall, caller: Call
     making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=told.put_nowait))
     making.add_done_callback(lambda _: told.put_nowait(None))
     failures: list[GatewayError] = []
-    begun = False
     try:
         while True:
+            patience = streaming.HEARTBEAT_SECONDS if opened.yes else streaming.OPEN_SECONDS
             try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS if begun else None):
+                async with asyncio.timeout(patience):
                     result = await told.get()
             except TimeoutError:
+                opened.yes = True
                 yield HEARTBEAT
                 continue
             if result is None:
@@ -129,18 +136,32 @@ async def _events(call: Call, request: Request, wanted: ImagesCall, caller: Call
             if isinstance(result, GatewayError):
                 failures.append(result)
                 continue
-            begun = True
+            opened.yes = True
             shown, usage = _usage(wanted, 1)
             name, event = openai_images.write_event(result, wanted, stamp, usage, image_tokens=shown)
             async for piece in paced(sse_pieces(event, name)):
                 yield piece
-        making.result()
-        for error in failures:
+        for error in _told(making, failures, opened):
             call.failed(error, in_band=True)
             yield openai_images.write_failure(error, caller.language, call.request_id)
     finally:
         making.cancel()
         await asyncio.wait({making})
+
+
+def _told(
+    making: asyncio.Future[list[GeneratedImage | GatewayError]], failures: list[GatewayError], opened: Opened
+) -> list[GatewayError]:
+    """What a stream that is open still has to tell: what failed beside pictures, or why there are none."""
+    error = making.exception()
+    if error is None:
+        return failures
+    if not opened.yes:
+        raise error
+    if isinstance(error, GatewayError):
+        return [error]
+    structlog.stdlib.get_logger("gemgate").error("stream.failed", exc_info=error)
+    return [streaming.internal_error(error)]
 
 
 async def _simple_answer(request: Request, wanted: PicturesCall, caller: Caller) -> Response:

@@ -1,23 +1,31 @@
-"""Server-sent events: the 200 waits for the first event, silence is filled with heartbeats, a leaving client stops all.
+"""Server-sent events: the 200 waits a moment for the first event, silence is filled with heartbeats, a leaving client
+stops all.
 
-Before the first event every error is a plain HTTP error; after it the dialect's in-band form ends the stream.
+Before the 200 every error is a plain HTTP error; after it the dialect's in-band form ends the stream. It goes out with
+the first event, or after `OPEN_SECONDS` with a heartbeat: proxies give up on who is silent (nginx after 60 s), and a
+picture or a place in a queue can take longer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gemgate.chat import Event
 from gemgate.errors import GatewayError
+from gemgate.web.reading import unless_gone
 
 HEARTBEAT_SECONDS = 10.0
+OPEN_SECONDS = 8.0
+"""Seconds that the 200 waits for the first event: what fails sooner fails with a status of its own."""
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -27,7 +35,11 @@ HEADERS = {
 
 
 class StreamWriter(Protocol):
-    """A dialect's way to write events; one writer per stream, `index` tells several answers apart."""
+    """A dialect's way to write events; one writer per stream, `index` tells several answers apart.
+
+    heartbeat: what its clients skip, read anew each time; it may come before the first event. None: the dialect has no
+    such thing, and the 200 waits for the first event however long that takes.
+    """
 
     heartbeat: bytes | None
 
@@ -38,29 +50,39 @@ class StreamWriter(Protocol):
     def fail(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
 
 
+@dataclass(slots=True)
+class Opened:
+    """Whether the 200 of a stream is on its way, so that errors can only be told in it."""
+
+    yes: bool = False
+
+
 async def written(
-    events: AsyncGenerator[tuple[int, Event], None], writer: StreamWriter, language: str, request_id: str
+    events: AsyncGenerator[tuple[int, Event], None],
+    writer: StreamWriter,
+    language: str,
+    request_id: str,
+    opened: Opened,
 ) -> AsyncGenerator[bytes, None]:
-    """The bytes of a stream. An error of the first event is raised; a later one is written and ends it."""
-    begun = False
+    """The bytes of a stream. An error is raised until it is opened; a later one is written and ends it."""
     async with aclosing(events):
         try:
             async for index, event in events:
-                begun = True
+                opened.yes = True
                 yield writer.event(index, event)
             yield writer.close()
         except GatewayError as error:
-            if not begun:
+            if not opened.yes:
                 raise
             yield writer.fail(error, language, request_id)
         except Exception as error:
-            if not begun:
+            if not opened.yes:
                 raise
             structlog.stdlib.get_logger("gemgate").exception("stream.failed", request_id=request_id)
             yield writer.fail(internal_error(error), language, request_id)
 
 
-def internal_error(_: Exception) -> GatewayError:
+def internal_error(_: BaseException) -> GatewayError:
     """What a caller is told of a bug of ours: nothing but that it is one."""
     return GatewayError(
         "Something went wrong inside gemgate; the log has the details under this request id",
@@ -70,15 +92,45 @@ def internal_error(_: Exception) -> GatewayError:
     )
 
 
+async def answer(
+    request: Request,
+    chunks: AsyncGenerator[bytes, None],
+    heartbeat: Callable[[], bytes | None],
+    opened: Opened,
+    headers: dict[str, str],
+) -> EventStream:
+    """The stream of `chunks`, opened by the first of them or by `OPEN_SECONDS` of silence; what it raises before that
+    is raised here. CallerLeft when the client goes first.
+    """
+    first = asyncio.ensure_future(anext(chunks))
+    try:
+        await unless_gone(request, asyncio.wait({first}, timeout=OPEN_SECONDS if heartbeat() is not None else None))
+    except BaseException:
+        first.cancel()
+        await asyncio.wait({first})
+        raise
+    if first.done():
+        first.result()
+    opened.yes = True
+    return EventStream(first, chunks, headers, heartbeat)
+
+
 class EventStream(Response):
-    """An ASGI answer that sends `head`, then the rest of `chunks`, until the end or until the client leaves."""
+    """An ASGI answer that sends the `first` chunk, then the rest of `chunks`, until the end or until the client leaves.
+
+    heartbeat: what fills silence, asked for anew each time; None for nothing.
+    """
 
     def __init__(
-        self, head: bytes, chunks: AsyncGenerator[bytes, None], headers: dict[str, str], heartbeat: bytes | None
+        self,
+        first: asyncio.Future[bytes],
+        chunks: AsyncGenerator[bytes, None],
+        headers: dict[str, str],
+        heartbeat: Callable[[], bytes | None],
     ) -> None:
         self.background = None
         self.status_code = 200
-        self._head = head
+        self._first = first
         self._chunks = chunks
         self.raw_headers = [(n.encode(), v.encode("latin-1")) for n, v in {**HEADERS, **headers}.items()]
         self._heartbeat = heartbeat
@@ -86,9 +138,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         pump = asyncio.ensure_future(self._pump(send))
-        beside = [asyncio.ensure_future(_gone(receive))]
-        if self._heartbeat is not None:
-            beside.append(asyncio.ensure_future(self._beat(send, self._heartbeat)))
+        beside = [asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(self._beat(send))]
         try:
             await asyncio.wait({pump, beside[0]}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -101,7 +151,9 @@ class EventStream(Response):
     async def _pump(self, send: Send) -> None:
         async with aclosing(self._chunks):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await self._send(send, self._head)
+            if not self._first.done() and (beat := self._heartbeat()) is not None:
+                await self._send(send, beat)
+            await self._send(send, await self._first)
             async for chunk in self._chunks:
                 await self._send(send, chunk)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -110,13 +162,16 @@ class EventStream(Response):
         self._sent_at = asyncio.get_running_loop().time()
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
-    async def _beat(self, send: Send, heartbeat: bytes) -> None:
+    async def _beat(self, send: Send) -> None:
         loop = asyncio.get_running_loop()
         self._sent_at = loop.time()
         while True:
             silent = loop.time() - self._sent_at
             if silent >= HEARTBEAT_SECONDS:
-                await self._send(send, heartbeat)
+                if (beat := self._heartbeat()) is not None:
+                    await self._send(send, beat)
+                else:
+                    self._sent_at = loop.time()
             else:
                 await asyncio.sleep(HEARTBEAT_SECONDS - silent)
 
