@@ -64,7 +64,11 @@ fmt: install ## format and fix what can be fixed
 
 .PHONY: test
 test: install ## the whole test suite
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not soak"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not soak and not agents"
+
+.PHONY: agents
+agents: install ## every command-line agent at work on a real task (npm and PyPI; about 2 GB in .clients)
+	$(BIN)/pytest tests/agents -m agents $(if $(AGENTS),-k "$(AGENTS)")
 
 .PHONY: soak
 soak: install ## long evidence: the full numbers of every promise, by hand
@@ -80,8 +84,10 @@ lock: $(UV) ## resolve the requirement locks again (versions and hashes, no host
 		pyproject.toml -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
 		--group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--group clients-genai2 -o requirements/clients-genai2.txt
+	for group in clients-genai2 clients-aider clients-llm; do \
+		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			--group $$group -o requirements/$$group.txt || exit 1; \
+	done
 
 .PHONY: help
 help: ## this list
