@@ -11,7 +11,7 @@ import hashlib
 import mimetypes
 from collections.abc import Iterable, Sequence
 
-from gemgate.errors import BadRequest, NotFound, UnsupportedMedia
+from gemgate.errors import BadRequest, NotFound, UnsupportedMedia, said
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.imaging import Unfit, measure
 from gemgate.imaging.whole import is_cut
@@ -63,7 +63,7 @@ class Attachments:
             case Stored(file_id):
                 file = await self._files.get(file_id, owner) if self._files else None
                 if file is None or self._files is None:
-                    raise NotFound(f"There is no file {file_id}", f"文件 {file_id} 不存在", param="file_id")
+                    raise NotFound(f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id")
                 return Inline(await self._files.read(file), file.mime, source.name or file.name)
 
     def _type(self, found: Inline, picture: bool) -> str:

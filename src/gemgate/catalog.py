@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.accounts import Capability, Offer
-from gemgate.errors import ModelNotFound
+from gemgate.errors import ModelNotFound, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ def resolve(model: str, offers: Iterable[Offer]) -> ModelCard:
         return card_of_offer(offer)
     names = ", ".join(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
     raise ModelNotFound(
-        f"The model {model!r} does not exist here. Available: {names}",
-        f"模型 {model!r} 不存在。可用的模型：{names}",
+        f"The model {said(model)!r} does not exist here. Available: {names}",
+        f"模型 {said(model)!r} 不存在。可用的模型：{names}",
         param="model",
         code="model_not_found",
     )

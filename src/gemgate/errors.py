@@ -42,6 +42,15 @@ Remedy = Literal["", "again", "fresh_chat", "reload", "upload"]
 everything in a fresh chat, loading the account's page anew, or uploading the files anew."""
 
 
+MESSAGE_AT_MOST = 4000
+"""Characters of a message; nothing a caller sends makes it longer."""
+
+
+def said(text: str, most: int = 100) -> str:
+    """What a caller said (a path, an id, a type), cut to what a message has room for."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 class GatewayError(Exception):
     """Base of all; `str(error)` is the English text, `zh` the Chinese one.
 
@@ -64,9 +73,12 @@ class GatewayError(Exception):
         details: dict[str, Any] | None = None,
         quoted: str = "",
     ) -> None:
+        zh = zh or en
+        if not quoted:
+            en, zh = said(en, MESSAGE_AT_MOST), said(zh, MESSAGE_AT_MOST)
         super().__init__(en)
         self.en = en
-        self.zh = zh or en
+        self.zh = zh
         self.retry_after = retry_after
         self.generated: Generated = generated
         self.param = param

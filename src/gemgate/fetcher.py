@@ -1,7 +1,7 @@
 """Gets what a user's link points at and tells what a user's webhook asks for, and nothing that is not public (spec 6).
 
-Every address is checked where it cannot change any more: names are resolved by us and the connection goes to exactly
-the addresses that were checked (no DNS rebinding), and every redirect starts again from the beginning.
+Every address is checked where it cannot change any more, at the socket that is about to connect to it: neither another
+spelling of a host nor another answer of the DNS gets past that. Every redirect starts again from the beginning.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from gemgate.errors import BadRequest, Unreachable
 from gemgate.files import Inline
@@ -33,11 +35,22 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
         inner = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
+        if ip in _NAT64:
             inner.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
         if any(found is not None and not found.is_global for found in inner):
             return False
+        if any(ip in network for network in _NOT_GLOBAL):
+            return False
     return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOT_GLOBAL = (
+    ipaddress.ip_network("::/96"),  # IPv4-compatible (RFC 4291, 2.5.5.1), deprecated
+    ipaddress.ip_network("64:ff9b:1::/48"),  # translation of one's own network (RFC 8215)
+    ipaddress.ip_network("fec0::/10"),  # site-local (RFC 3879), deprecated
+)
+"""Ranges that the standard library takes for global."""
 
 
 class _GuardedResolver(AbstractResolver):
@@ -85,23 +98,36 @@ class _Guard:
     def _session(self) -> aiohttp.ClientSession:
         """A session that connects to public addresses only, brings nothing along and keeps nothing."""
         connector = aiohttp.TCPConnector(
-            resolver=_GuardedResolver(self._allowed), use_dns_cache=False, force_close=True
+            resolver=_GuardedResolver(self._allowed),
+            use_dns_cache=False,
+            force_close=True,
+            socket_factory=self._socket,
         )
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         return aiohttp.ClientSession(
             connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
 
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """A socket for an address that may be connected to; the resolver is not asked for a literal one."""
+        family, kind, protocol, _, place = address
+        if not self._allowed(str(place[0])):
+            raise _NotPublicError(str(place[0]))
+        return socket.socket(family, kind, protocol)
+
     def check(self, url: str) -> None:
-        """What is known before resolving: scheme, credentials, and addresses written as numbers."""
+        """What is known before resolving: scheme, credentials, and addresses written as numbers.
+
+        Judged is the host that the client will use: the URL is read by its own reader, after IDNA.
+        """
         try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port
+            parts = URL(url)
+            host, _ = parts.raw_host or "", parts.port
         except ValueError:
             raise _refused(url, "it is not a URL", "不是有效的 URL") from None
         if parts.scheme not in ("http", "https") or not host:
             raise _refused(url, "only http and https links are fetched", "仅支持 http 和 https 链接")
-        if parts.username or parts.password:
+        if parts.user or parts.password:
             raise _refused(url, "it carries a user name or password", "链接中不得包含用户名或密码")
         if _looks_numeric(host) and not self._allowed(host):
             raise _refused(url, "it does not point to a public address", "未指向公网地址")

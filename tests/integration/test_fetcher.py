@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from gemgate.errors import BadRequest
-from gemgate.fetcher import GuardedFetcher, is_public
+from gemgate.fetcher import GuardedFetcher, GuardedSender, is_public
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from gemgate.fetcher import GuardedFetcher, is_public
         ("fe80::1", False), ("fe80::1%eth0", False), ("fc00::1", False), ("::ffff:127.0.0.1", False),
         ("::ffff:8.8.8.8", True), ("2002:7f00:1::", False), ("64:ff9b::7f00:1", False), ("ff02::1", False),
         ("192.0.2.1", False), ("198.18.0.1", False), ("240.0.0.1", False), ("x", False),
+        ("fec0::1", False), ("64:ff9b:1::7f00:1", False), ("::10.0.0.1", False), ("::8.8.8.8", False),
     ],
 )  # fmt: skip
 def test_only_addresses_of_the_open_internet_are_public(address: str, public: bool) -> None:
@@ -35,6 +36,8 @@ def test_only_addresses_of_the_open_internet_are_public(address: str, public: bo
         "http://2130706433/", "http://0x7f.0.0.1/", "http://0177.0.0.1/", "http://127.1/", "ftp://example.com/x",
         "file:///etc/passwd", "http://user:pw@example.com/", "http://", "http://[::ffff:10.0.0.1]/", "http://a:99999/",
         "gopher://x/", "http://0.0.0.0/", "//example.com/x", "http://10.0.0.1:22/",
+        "http://127\u30020\u30020\u30021/", "http://169\uff0e254\uff0e169\uff0e254/", "http://127\uff610\uff610\uff611/",
+        "http://127\u20240\u20240\u20241/", "http://\u2460\u2461\u2466.0.0.1/", "http://\uff11\uff12\uff17.0.0.1/",
     ],
 )  # fmt: skip
 async def test_private_and_odd_links_are_refused(url: str) -> None:
@@ -124,4 +127,25 @@ async def test_a_name_that_resolves_to_a_private_address_is_refused_before_conne
     next(answers)
     with pytest.raises(BadRequest, match="public address"):
         await fetcher.fetch(f"http://rebind.example:{site.port}/cat.png", 1000)
+    assert site.hits == []
+
+
+@pytest.mark.parametrize("stop", ["\u3002", "\uff0e", "\uff61", "\u2024"])
+async def test_another_full_stop_is_judged_as_the_client_connects(site: Site, stop: str) -> None:
+    """The client reads 127<stop>0<stop>0<stop>1 as an address and asks no resolver for it."""
+    host = stop.join(["127", "0", "0", "1"])
+    with pytest.raises(BadRequest, match="public address"):
+        GuardedFetcher().check(f"http://{host}:{site.port}/cat.png")
+    with pytest.raises(BadRequest, match="public address"):
+        await GuardedSender().post(f"http://{host}:{site.port}/cat.png", b"x", {})
+    assert site.hits == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127\u30020\u30020\u30021", "localhost", "0x7f.1"])
+async def test_the_socket_judges_what_the_check_let_pass(
+    site: Site, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr(GuardedFetcher, "check", lambda self, url: None)
+    with pytest.raises(BadRequest, match="public address"):
+        await GuardedFetcher(timeout=5).fetch(f"http://{host}:{site.port}/cat.png", 1000)
     assert site.hits == []

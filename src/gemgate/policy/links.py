@@ -18,6 +18,6 @@ def signed(path: str, expires: int, key: bytes) -> str:
 
 def holds(path: str, exp: str, sig: str, now: float, key: bytes) -> bool:
     """Whether a link was made by us and has not expired."""
-    if not exp.isdigit() or len(exp) > 12 or int(exp) < now:
+    if not (exp.isascii() and exp.isdecimal()) or len(exp) > 12 or int(exp) < now:
         return False
     return hmac.compare_digest(signature(path, int(exp), key).encode(), sig.encode())

@@ -49,7 +49,10 @@ def _unwrapped(text: str) -> str | None:
     Entities or backslashes before every mark make the structure unreadable; inside readable JSON they are data.
     """
     if re.match(r"[{\[]\s*&(?:quot|#34|#x22|#39|apos);", text):
-        return html.unescape(text)
+        try:
+            return html.unescape(text)
+        except ValueError:  # a character reference of more digits than the interpreter reads
+            return None
     if re.match(r'[{\[]\s*\\"', text):
         return re.sub(r'\\(["\\])', r"\1", text)
     return None

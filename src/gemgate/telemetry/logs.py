@@ -43,13 +43,21 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 _CREDENTIAL_WORDS = ("bearer", "basic", "key", "token", "secret", "password", "sig")
-_USERINFO = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
+_USERINFO = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
+LONGEST = 65_536
+"""Characters of a line; what is behind them is left out."""
 LEAST_SECRET = 6
 """Shorter settings are not looked for: replacing them would garble every line."""
 
 
 def masked(text: str, secrets: Collection[str] = ()) -> str:
-    """The text without what looks like a cookie, a key or a password, and without any of `secrets`."""
+    """The text without what looks like a cookie, a key or a password, and without any of `secrets`.
+
+    No pattern may begin with a repetition, nor cross where it can begin again: the cost is linear. A line beyond
+    `LONGEST` is cut between two words, so that no half of a secret is left to be seen.
+    """
+    if len(text) > LONGEST:
+        text = text[:LONGEST].rpartition(" ")[0] + " ... (cut)"
     for secret in secrets:
         if secret in text:
             text = text.replace(secret, "***")

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
 from gemgate.web import errors
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
@@ -110,14 +110,11 @@ async def refused(request: Request, error: Exception) -> Response:
 
 def of_http(error: HTTPException, scope: Scope) -> GatewayError:
     """The framework's own refusals (unknown route, wrong method, broken form) as ours."""
+    path = said(scope["path"])
     if error.status_code == 404:
-        return NotFound(
-            f"There is nothing at {scope['path']}; see /docs for the routes", f"路径 {scope['path']} 不存在"
-        )
+        return NotFound(f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在")
     if error.status_code == 405:
-        return MethodNotAllowed(
-            f"{scope['method']} is not allowed at {scope['path']}", f"{scope['path']} 不支持 {scope['method']}"
-        )
+        return MethodNotAllowed(f"{scope['method']} is not allowed at {path}", f"{path} 不支持 {scope['method']}")
     return BadRequest(str(error.detail), str(error.detail))
 
 

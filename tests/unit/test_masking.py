@@ -1,0 +1,37 @@
+"""What is masked in log lines stays masked when the patterns are cheap, and messages are as long as we say."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemgate.errors import MESSAGE_AT_MOST, BadRequest, said
+from gemgate.telemetry.logs import LONGEST, masked
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("http://user:secret@host:1/x", "http://user:***@host:1/x"),
+        ("a socks5h://u:p@h b", "a socks5h://u:***@h b"),
+        ("http://:pw@host", "http://:***@host"),
+        ("http://host:80/a@b", "http://host:80/a@b"),
+        ("w://" * 3 + "u:p@h", "w://" * 3 + "u:***@h"),
+    ],
+)
+def test_a_password_in_an_address_is_masked(text: str, left: str) -> None:
+    assert masked(text) == left
+
+
+def test_a_cut_line_shows_no_half_of_a_secret() -> None:
+    secret = "http://user:" + "s" * 100 + "@host"
+    for shift in range(0, 120, 7):
+        line = masked("x" * (LONGEST - shift - 1) + " " + secret)
+        assert "sss" not in line
+        assert len(line) < LONGEST + 20
+
+
+def test_what_a_caller_said_is_cut_in_messages() -> None:
+    assert said("abc") == "abc"
+    assert said("x" * 500, 10) == "x" * 10 + "..."
+    error = BadRequest("e" * 1_000_000, "z" * 1_000_000)
+    assert max(len(str(error)), len(error.en), len(error.zh)) == MESSAGE_AT_MOST + 3
