@@ -123,6 +123,38 @@ Kind = Literal["web", "official"]
 
 
 @dataclass(frozen=True, slots=True)
+class Walls:
+    """How much of a prompt an account reads, in UTF-8 bytes; what stands beyond is lost without a word.
+
+    plain: of the text field. with_files: of the text and the text of all files together. 0 = any number.
+    temporary_share: of both in temporary chats. Source: docs/google-wire.md 1.1 to 1.4.
+    """
+
+    plain: int = 0
+    with_files: int = 0
+    temporary_share: float = 1.0
+
+    def of(self, *, temporary: bool) -> Walls:
+        """The walls of one prompt."""
+        share = self.temporary_share
+        return Walls(int(self.plain * share), int(self.with_files * share)) if temporary and share < 1 else self
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredWalls:
+    """What `gemgate accounts measure` found: the largest sizes that were read whole, in bytes.
+
+    resolution: how much more it may be. at: epoch seconds. tier: what the account's model list says, or "unknown".
+    """
+
+    plain: int
+    with_files: int
+    resolution: int
+    at: float
+    tier: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A model that an account really has, as the web app reports it.
 

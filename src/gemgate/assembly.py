@@ -17,7 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from gemgate import telemetry, thumbnails
-from gemgate.accounts import Offer
+from gemgate.accounts import Offer, Walls
 from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
@@ -71,7 +71,7 @@ from gemgate.telemetry.traces import NoOtelError, Traces, exported
 from gemgate.thumbnails import Thumbnails
 from gemgate.uploads import ResumableUploads
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
-from gemgate.upstreams.web import WebUpstream
+from gemgate.upstreams.web import WebUpstream, facts
 from gemgate.version import __version__
 
 LOOP_WATCH = 1.0
@@ -379,7 +379,7 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
             lanes=lanes,
             weight=setup.weight,
             fallback=setup.fallback,
-            prompt_limit=settings.prompt_max_chars,
+            walls=walls_of(setup, settings),
             pacer=Pacer(settings.rpm_limit),
             rules=rules,
             address=address,
@@ -390,6 +390,19 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
         )
 
     return build
+
+
+def walls_of(setup: AccountSetup, settings: Settings) -> Walls:
+    """How much of a prompt an account is assumed to read: the settings, else the facts of the web app's wire."""
+    if setup.kind == "official":
+        return Walls()
+    known = facts.load(settings.wire_facts).prompt
+    plain, both = settings.prompt_max_bytes, settings.prompt_with_files_max_bytes
+    return Walls(
+        known.plain_bytes if plain is None else plain,
+        known.with_files_bytes if both is None else both,
+        known.temporary_share,
+    )
 
 
 def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream:

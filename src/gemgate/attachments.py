@@ -7,6 +7,7 @@ so the same file goes up once while its handle lives.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hashlib
 import mimetypes
 from collections.abc import Iterable, Sequence
@@ -112,6 +113,18 @@ class Attachments:
         member.handles = {k: v for k, v in member.handles.items() if v[1] > now}
         member.handles[key] = (handle, now + HANDLE_SECONDS)
         return SentFile(handle, upload.name, upload.mime)
+
+
+def text_bytes(upload: Upload) -> int:
+    """UTF-8 bytes of text that a file adds to its prompt, 0 where that cannot be known (pictures, PDF, archives)."""
+    mime = upload.mime.lower()
+    if mime.startswith(("image/", "audio/", "video/")) or mime == "application/pdf" or b"\0" in upload.data[:4096]:
+        return 0
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(upload.data[:4096])
+    except UnicodeDecodeError:
+        return len(upload.data) * 3 // 2 if mime.startswith("text/") else 0  # two bytes of GBK are three of UTF-8
+    return len(upload.data)
 
 
 _TELLS_NOTHING = ("text/", "application/octet-stream")

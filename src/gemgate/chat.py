@@ -190,7 +190,9 @@ class Began:
     """Google has said something. From here on an error ends the answer in-band.
 
     served_model: the web app's name of the model that serves; attempts: prompts sent upstream so far.
-    filed: characters of the prompt that went up as a file because the text would have been too long.
+    bytes, limit: UTF-8 bytes of the prompt and of the text of its files, and how many the account reads (0 = any).
+    filed: how many of them went up as a file because the text would have been too long; dropped: bytes of older turns
+    that were not told at all.
     """
 
     served_model: str
@@ -199,6 +201,9 @@ class Began:
     attempts: int = 1
     conversation_id: str = ""
     filed: int = 0
+    bytes: int = 0
+    limit: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

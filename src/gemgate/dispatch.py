@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Protocol
 
-from gemgate.accounts import Capability
+from gemgate.accounts import Capability, Walls
 from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
 from gemgate.chat import Began, Reuse
@@ -61,11 +61,17 @@ LOOK_AGAIN = (0.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a prompt is made of; so many of its characters (`filed`) stand in uploads because the text was too long."""
+    """What a prompt is made of, in UTF-8 bytes (see `prompting.fitting.Composed`).
+
+    So many of them (`filed`) stand in uploads because the text was too long, and so many were `dropped`.
+    """
 
     text: str
     uploads: tuple[Upload, ...] = ()
     filed: int = 0
+    bytes: int = 0
+    limit: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +102,9 @@ class Errand:
     """One prompt to be answered.
 
     needs:           capabilities it uses, the main one first.
-    material:        what to send: with True what is new to `continues`, with False everything, in at most so many
-                     characters of text (0 = any number); asked for when needed.
+    material:        what to send: with True what is new to `continues`, with False everything, within the walls of the
+                     account; asked for when needed. PromptTooLong.
+    replay:          bytes of text that it takes to tell everything, if that is known.
     reuse:           what is reported when it does not go on in `continues`.
     picture:         "must": an answer without one is an error, judged while the account is still held. "may": only if
                      its words say that the account is to blame.
@@ -109,8 +116,9 @@ class Errand:
     card: ModelCard
     caller: Caller
     needs: tuple[Capability, ...]
-    material: Callable[[bool, int], Awaitable[Material]]
+    material: Callable[[bool, Walls], Awaitable[Material]]
     continues: Continues | None = None
+    replay: int = 0
     reuse: Reuse = "miss"
     temporary: bool = False
     thinking: bool = False
@@ -130,7 +138,6 @@ class Attempt:
     began: Began
     continued: bool
     cid: str = ""
-    characters: int = 0
     pictures: int = 0
     spoke: bool = field(default=False)
 
@@ -210,8 +217,6 @@ class Dispatcher:
                 told.failed(lease, error)
                 if isinstance(error, SignedOut) and error.generated == "maybe":
                     await self._look_after(lease)
-                if isinstance(error, PromptTooLong):
-                    lease.member.took_too_much(attempt.characters)
                 if attempt.spoke or number == MAX_TRIES:
                     told.then("spoken" if attempt.spoke else "last_try")
                     raise
@@ -221,7 +226,7 @@ class Dispatcher:
                     again = lease.account
                     told.then("fresh_chat")
                     continue
-                if error.generated != "no" or not _another_may_help(error):
+                if error.generated != "no" or not (_another_may_help(error) or self._reads_more(error, lease, tried)):
                     told.then("maybe_generated" if error.generated != "no" else "no_help")
                     raise
                 if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=again is not None):
@@ -245,9 +250,14 @@ class Dispatcher:
         return Attempt(lease, began, continued)
 
     async def _prompt(self, errand: Errand, attempt: Attempt) -> Prompt:
-        material = await errand.material(attempt.continued, attempt.lease.member.prompt_limit)
-        attempt.characters = len(material.text)
-        attempt.began = replace(attempt.began, filed=material.filed)
+        material = await errand.material(attempt.continued, attempt.lease.member.walls.of(temporary=errand.temporary))
+        attempt.began = replace(
+            attempt.began,
+            filed=material.filed,
+            bytes=material.bytes,
+            limit=material.limit,
+            dropped=material.dropped,
+        )
         thread = errand.continues.thread if attempt.continued and errand.continues else None
         return Prompt(
             text=material.text,
@@ -267,6 +277,13 @@ class Dispatcher:
         except GatewayError as error:
             error.capability = "upload"
             raise
+
+    def _reads_more(self, error: GatewayError, lease: Lease, tried: Sequence[str]) -> bool:
+        """Whether a prompt that is too long for this account fits another one's walls."""
+        if not isinstance(error, PromptTooLong):
+            return False
+        others = [one for one in self._pool.members if one is not lease.member and one.name not in tried]
+        return any(one.is_open and one.reads_more_than(lease.member) for one in others)
 
     def _in_service(self, errand: Errand) -> bool:
         return any(member.standing(*errand.needs).usable for member in self._pool.members)

@@ -13,10 +13,11 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gemgate import catalog
-from gemgate.accounts import Capability
-from gemgate.attachments import Attachments
+from gemgate.accounts import Capability, Walls
+from gemgate.attachments import Attachments, text_bytes
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     ChatRequest,
@@ -40,7 +41,7 @@ from gemgate.chat import (
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
-from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError
+from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError, PromptTooLong
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.pool import AccountPool
@@ -59,13 +60,16 @@ from gemgate.ports import (
     Upload,
 )
 from gemgate.prompting import structured_output, tokens, tool_calls, turns
-from gemgate.prompting.compose import Composed, compose
+from gemgate.prompting.compose import attachments_of, compose
 from gemgate.prompting.fingerprint import call_id
+from gemgate.prompting.fitting import Composed, size, too_long
 from gemgate.prompting.picture import picture_hints, picture_prompt
 from gemgate.prompting.stops import StopFilter
 
 Data = dict[str, str | int | float | bool | None]
 
+LONG_PROMPT = 256_000
+"""Characters of messages beyond which a prompt is written in a thread."""
 LONG_ANSWER = 64_000
 """Characters beyond which the end of an answer is parsed in a thread."""
 
@@ -218,8 +222,8 @@ class Gateway:
         )
         material = Material(picture_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
 
-        async def everything(_continued: bool, _limit: int) -> Material:
-            return material
+        async def everything(_continued: bool, walls: Walls) -> Material:
+            return _within(material, walls)
 
         errand = Errand(
             card,
@@ -376,31 +380,31 @@ class _ChatAnswer:
             journal=self._journal,
         )
 
-    async def _material(self, continued: bool, limit: int) -> Material:
+    async def _material(self, continued: bool, walls: Walls) -> Material:
         """What is new to the conversation, or everything."""
-        turn = self._turn
+        turn, plan = self._turn, self._plan
         hints = picture_hints(self._request.images) if self._request.images else ""
         if continued:
             told = "\n\n".join(filter(None, (structured_output.instructions(self._request.response_format), hints)))
-            composed = compose(
-                self._plan.tail,
-                instructions=told,
-                reminder=turn.reminder,
-                sentinel=turn.sentinel,
-                continuing=True,
-                limit=limit,
-            )
-        else:
-            told = "\n\n".join(filter(None, (turn.instructions, hints)))
-            composed = compose(self._plan.messages, instructions=told, sentinel=turn.sentinel, limit=limit)
-        return await self._loaded(composed)
+            before = plan.messages[: len(plan.messages) - plan.new]
+            writing = partial(compose, plan.tail, reminder=turn.reminder, continuing=True, before=before)
+            return await self._fitted(plan.tail, partial(writing, instructions=told, sentinel=turn.sentinel), walls)
+        told = "\n\n".join(filter(None, (turn.instructions, hints)))
+        everything = partial(compose, plan.messages, instructions=told, sentinel=turn.sentinel)
+        return await self._fitted(plan.messages, everything, walls)
 
-    async def _loaded(self, composed: Composed) -> Material:
+    async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> Material:
+        """The prompt of these messages within the walls, its files loaded: their text counts as well."""
+        attachments = self._gateway._attachments  # noqa: SLF001
+        owner = self._admission.caller.tenant
+        own = await attachments.load(attachments_of(messages), owner)
+        composing = partial(write, walls=walls, file_sizes=[text_bytes(upload) for upload in own])
+        composed = await asyncio.to_thread(composing) if _characters(messages) > LONG_PROMPT else composing()
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
-        owner = self._admission.caller.tenant
-        uploads = await self._gateway._attachments.load(composed.attachments, owner)  # noqa: SLF001
-        return Material(composed.text, uploads, composed.filed)
+        sent = [upload for at, upload in enumerate(own) if at not in composed.left_out]
+        ours = await attachments.load(composed.attachments[len(sent) :], owner)
+        return Material(composed.text, (*sent, *ours), composed.filed, composed.bytes, composed.limit, composed.dropped)
 
     def _repair(self, errand: Errand, again: turns.Again) -> Errand:
         """The second errand: in the same chat where there is one, else told from the beginning."""
@@ -414,12 +418,16 @@ class _ChatAnswer:
             Message("user", (Text(again.prompt),)),
         )
 
-        async def material(continued: bool, limit: int) -> Material:
-            if continued:
-                return Material(again.prompt)
+        async def material(continued: bool, walls: Walls) -> Material:
             turn = self._turn
-            composed = compose(history, instructions=turn.instructions, sentinel=turn.sentinel, limit=limit)
-            return await self._loaded(composed)
+            try:
+                if continued:
+                    return _within(Material(again.prompt), walls)
+                everything = partial(compose, history, instructions=turn.instructions, sentinel=turn.sentinel)
+                return await self._fitted(history, everything, walls)
+            except PromptTooLong as error:
+                error.generated = "maybe"  # the answer that is to be mended was generated
+                raise
 
         return replace(errand, material=material, continues=continues, journal=None, repair=again.what)
 
@@ -491,6 +499,23 @@ async def _from_picture(events: AsyncGenerator[Event, None]) -> AsyncGenerator[E
                 for early in held:
                     yield early
                 held = None
+
+
+def _characters(messages: Sequence[Message]) -> int:
+    """Of all texts, those of tool results too."""
+    parts = (part for message in messages for part in message.parts)
+    inner = (one for part in parts for one in (part.parts if isinstance(part, ToolResult) else (part,)))
+    return sum(len(one.text) for one in inner if isinstance(one, Text))
+
+
+def _within(material: Material, walls: Walls) -> Material:
+    """A prompt that cannot be split, if the account reads all of it. PromptTooLong."""
+    files = sum(map(text_bytes, material.uploads))
+    total = size(material.text) + files
+    limit = walls.with_files if files else walls.plain
+    if limit and total > limit:
+        raise too_long(total, limit)
+    return replace(material, bytes=total, limit=limit)
 
 
 def _text(text: str) -> list[turns.Out]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from gemgate.accounts import CAPABILITIES, Capability, Cookies, Offer, State, UsageWindow
+from gemgate.accounts import CAPABILITIES, Capability, Cookies, MeasuredWalls, Offer, State, UsageWindow, Walls
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -92,13 +92,14 @@ class Forgetful:
         return None
 
 
-SHORTEST_LIMIT = 10_000
-"""Characters that an account is always believed to take."""
+_ANYTHING = Walls()
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
     """What the end of a call says about the account; the caller's own fault says that the account works."""
     match error:
+        case PromptTooLong() if error.generated == "no":
+            return "cancelled"  # our own judgement: Google never saw it
         case None | ClientError() | Refused() | ModelGone() | PromptTooLong() | OutputInvalid() | Unprocessable():
             return "ok"
         case Spent():
@@ -117,7 +118,7 @@ class Member:
     """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none.
 
     fallback: takes a call only while no other account can.
-    prompt_limit: characters of text that it is known, or assumed, to take at once; 0 = any number.
+    walls: how much of a prompt it is known, or assumed, to read. measured: what they come from, if they were measured.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class Member:
         observer: Observer,
         weight: float = 1.0,
         fallback: bool = False,
-        prompt_limit: int = 0,
+        walls: Walls = _ANYTHING,
         keep: Keep | None = None,
     ) -> None:
         self.name = name
@@ -153,7 +154,8 @@ class Member:
         self.cookies: Cookies | None = None
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self.handles: dict[str, tuple[str, float]] = {}
-        self.prompt_limit = prompt_limit
+        self.assumed = walls
+        self.measured: MeasuredWalls | None = None
         self.usage: tuple[UsageWindow, ...] = ()
         self.usage_at = 0.0
         self.signed_in_at = 0.0
@@ -319,12 +321,19 @@ class Member:
         missing = self.source.missing if self.source is not None and not candidates else ""
         raise _no_cookies(missing) if missing else refused
 
-    def took_too_much(self, characters: int) -> None:
-        """Google refused a prompt for its length: from now on half of it is the most, until that is refused too."""
-        learned = max(SHORTEST_LIMIT, characters // 2)
-        self.prompt_limit = min(self.prompt_limit or learned, learned)
-        data: dict[str, str | int | float | bool | None] = {"account": self.name, "characters": self.prompt_limit}
-        self._observer.note(Fact("account.prompt_limit", data=data))
+    @property
+    def walls(self) -> Walls:
+        """What of a prompt is read: as measured on this account, else as assumed of all."""
+        if self.measured is None:
+            return self.assumed
+        return Walls(self.measured.plain, self.measured.with_files, self.assumed.temporary_share)
+
+    def reads_more_than(self, other: Member) -> bool:
+        """Whether a prompt that is too long for the other account may fit here."""
+        mine, theirs = self.walls, other.walls
+        return bool(theirs.plain and (not mine.plain or mine.plain > theirs.plain)) or bool(
+            theirs.with_files and (not mine.with_files or mine.with_files > theirs.with_files)
+        )
 
     async def take_rotated(self, cookies: Cookies) -> None:
         """The session's cookies were renewed: keep them at once."""

@@ -120,10 +120,13 @@ class Settings(BaseSettings):
     wire_facts: Path | None = Field(
         None, description="TOML file that overrides single facts of Google's wire (docs/google-wire.md)"
     )
-    prompt_max_chars: int = Field(
-        900_000,
+    prompt_max_bytes: int | None = Field(
+        None,
         ge=0,
-        description="Longest text of one prompt; the rest goes up as a file. Learned downwards; 0 = any",
+        description="UTF-8 bytes of one prompt's text; older turns beyond go up as a file. Default 120000; 0 = any",
+    )
+    prompt_with_files_max_bytes: int | None = Field(
+        None, ge=0, description="UTF-8 bytes of a prompt and the text of its files together. Default 150000; 0 = any"
     )
     max_body_mb: float = Field(64, gt=0, description="Largest request body, in MB")
     max_image_pixels: int = Field(50_000_000, gt=0, description="Largest picture, in pixels")

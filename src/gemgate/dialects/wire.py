@@ -33,7 +33,7 @@ STATUS: dict[str, int] = {
     "method_not_allowed": 405,
     "conflict": 409,
     "too_large": 413,
-    "prompt_too_long": 413,
+    "prompt_too_long": 400,
     "unsupported_media": 415,
     "unprocessable": 422,
     "rate_limited": 429,

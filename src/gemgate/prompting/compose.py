@@ -7,36 +7,24 @@ the grammar of `tool_calls.py`, so that what the model did before looks like wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from gemgate.accounts import Walls
 from gemgate.chat import File, Image, Message, Text, Thought, ToolCall, ToolResult
-from gemgate.errors import TooLarge
-from gemgate.files import Inline, Source
+from gemgate.files import Source
+from gemgate.prompting.fitting import Block, Composed, Draft, fitted, room_for_older_files
 from gemgate.prompting.tool_calls import render_call, render_result, without_sentinel
 
 _HEADINGS = {"system": "[System]", "user": "[User]", "assistant": "[Assistant]", "tool": "[Tool]"}
-_CONTINUE = "Below is a conversation. Write the assistant's next message, and only that, without a heading."
-_FILED_HISTORY = (
-    "The attached file history.md holds the conversation so far; read all of it. Below is how it goes on. "
-    "Write the assistant's next message, and only that, without a heading."
+_CONVERSATION = "Below is a conversation. "
+_NEXT = "Write the assistant's next message, and only that, without a heading."
+_REST = "The assistant has begun its next message already, and it stands last: write only the rest of it."
+_GO_ON = (
+    "(Go on with the assistant's last message exactly where it stops. Write only what comes behind its last character: "
+    "repeat nothing of it, begin no new message and write no heading.)"
 )
-_FILED_MESSAGE = (
-    "The message to answer is too long for this field, so all of it is in the attached file message.md. "
-    "Read it to its end and answer it as if it stood here."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """What goes up: the text, and the files it speaks of in their order.
-
-    filed: characters that had to go into files because the text would have been too long.
-    """
-
-    text: str
-    attachments: tuple[Source, ...] = ()
-    filed: int = 0
+_ANYTHING = Walls()
 
 
 def compose(
@@ -46,79 +34,95 @@ def compose(
     reminder: str = "",
     sentinel: str = "",
     continuing: bool = False,
-    limit: int = 0,
+    walls: Walls = _ANYTHING,
+    file_sizes: Sequence[int] = (),
+    before: Sequence[Message] = (),
 ) -> Composed:
     """One prompt of all `messages`; `instructions` (tools, formats) stand after the system text, `reminder` at the end.
 
     System messages in the middle of a conversation keep their place. Thoughts are never sent. Attachments are named in
     the text by number so that the model can tell them apart. Without a `sentinel` earlier calls are told in words.
-    `continuing`: the messages are what is new in a conversation that stands already.
-    `limit`: characters that the text may have, 0 = any number. Beyond it the older turns become a file, then the last
-    one too; system text, instructions and reminder always stay in the text. TooLarge when even those do not fit.
+    A conversation that ends with the assistant's own words asks for the rest of them.
+    `continuing`: the messages are what is new in a conversation that stands already, `before` what was said in it.
+    `walls`: what is read of it, see `fitting`; `file_sizes`: bytes of text in each attached file, 0 for none.
+    PromptTooLong when what must be read does not fit.
     """
+    numbers = _call_numbers((*before, *messages))
+
+    def write(without: frozenset[int]) -> Draft:
+        return _draft(messages, _Writing(sentinel, numbers, without=without), instructions, reminder, continuing)
+
+    draft = write(frozenset())
+    sizes = list(file_sizes)
+    left_out = _too_many_files(draft, walls, sizes)
+    if not left_out:
+        return fitted(draft, walls, sum(sizes))
+    dropped = sum(sizes[at] for at in left_out)
+    composed = fitted(write(left_out), walls, sum(sizes) - dropped)
+    return replace(composed, dropped=composed.dropped + dropped)
+
+
+def _too_many_files(draft: Draft, walls: Walls, sizes: list[int]) -> frozenset[int]:
+    """Which files of older turns, the oldest first, the account would not read."""
+    if not any(sizes[: draft.older_files]):
+        return frozenset()
+    room = room_for_older_files(draft, walls) - sum(sizes[draft.older_files :])
+    left_out: set[int] = set()
+    for at in reversed(range(draft.older_files)):
+        room -= sizes[at]
+        if room < 0 and sizes[at]:
+            left_out.add(at)
+    return frozenset(left_out)
+
+
+def begun(messages: Sequence[Message]) -> str:
+    """What the assistant has said already of the message that is wanted, "" for a new one."""
+    last = messages[-1] if messages else None
+    if last is None or last.role != "assistant" or any(isinstance(part, ToolCall) for part in last.parts):
+        return ""
+    return last.text
+
+
+def _draft(messages: Sequence[Message], writing: _Writing, instructions: str, reminder: str, continuing: bool) -> Draft:
     first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
     system = [message.text for message in messages[:first] if message.text]
     turns = messages[first:]
     head = "\n\n".join(part for part in (*system, instructions) if part)
-    writing = _Writing(sentinel, _call_numbers(turns))
-    if len(turns) == 1 and (turns[0].role == "user" or continuing):
-        body = writing.message(turns[0])
-        prompt = _Prompt("", head, [], [body], reminder, headings=False)
-    else:
-        writing.numbered = sum(isinstance(part, Image | File) for turn in turns for part in turn.parts) > 1
-        blocks = [f"{_HEADINGS[turn.role]}\n{text}" if (text := writing.message(turn)) else "" for turn in turns]
-        answered = next((at for at in range(len(turns), 0, -1) if turns[at - 1].role == "assistant"), 0)
-        older = answered if answered < len(turns) else max(0, len(turns) - 1)
-        opening = "" if continuing else _CONTINUE
-        prompt = _Prompt(opening, head, blocks[:older], blocks[older:], reminder, headings=True)
-    return _fitted(prompt, tuple(writing.attachments), limit)
+    if not turns or (len(turns) == 1 and (turns[0].role == "user" or (continuing and not begun(turns)))):
+        latest = tuple(Block("", writing.message(turn)) for turn in turns)
+        return Draft("", "", head, (), latest, reminder, headings=False, attachments=tuple(writing.attachments))
+    prefilled = bool(begun(turns))
+    writing.numbered = sum(isinstance(part, Image | File) for turn in turns for part in turn.parts) > 1
+    older = _first_of_latest(turns, prefilled=prefilled)
+    told: list[Block] = []
+    older_files = 0
+    for at, turn in enumerate(turns):
+        if at == older:
+            older_files = len(writing.attachments)
+        told.append(Block(_HEADINGS[turn.role], writing.message(turn)))
+    task = _REST if prefilled else _NEXT
+    return Draft(
+        "" if continuing and not prefilled else task if continuing else _CONVERSATION + task,
+        task,
+        head,
+        tuple(told[:older]),
+        tuple(told[older:]),
+        "\n\n".join(filter(None, (reminder, _GO_ON if prefilled else ""))),
+        headings=True,
+        attachments=tuple(writing.attachments),
+        older_files=older_files,
+        left_out=writing.without,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Prompt:
-    """The pieces of a prompt in their order: `older` turns, then the `latest` ones, which are to be answered."""
-
-    opening: str
-    head: str
-    older: list[str]
-    latest: list[str]
-    reminder: str
-    headings: bool
-
-    @property
-    def text(self) -> str:
-        head = f"[System]\n{self.head}" if self.head and self.headings else self.head
-        return "\n\n".join(piece for piece in (self.opening, head, *self.older, *self.latest, self.reminder) if piece)
+def _first_of_latest(turns: Sequence[Message], *, prefilled: bool) -> int:
+    """Where the turns begin that are to be answered: behind the assistant's last whole message."""
+    end = len(turns) - 1 if prefilled else len(turns)
+    answered = next((at for at in range(end, 0, -1) if turns[at - 1].role == "assistant"), 0)
+    return answered if answered < end else max(0, end - 1)
 
 
-def _fitted(prompt: _Prompt, attachments: tuple[Source, ...], limit: int) -> Composed:
-    """The prompt as text if it fits; else the older turns as a file; else the latest as another one."""
-    text = prompt.text
-    if not limit or len(text) <= limit:
-        return Composed(text, attachments)
-    filed = 0
-    if any(prompt.older):
-        history = "\n\n".join(piece for piece in prompt.older if piece)
-        attachments = (*attachments, Inline(history.encode(), "text/markdown", "history.md"))
-        filed += len(history)
-        prompt = replace(prompt, opening=_FILED_HISTORY, older=[])
-    if len(prompt.text) > limit:
-        message = "\n\n".join(piece for piece in prompt.latest if piece)
-        attachments = (*attachments, Inline(message.encode(), "text/markdown", "message.md"))
-        filed += len(message)
-        prompt = replace(prompt, latest=[_FILED_MESSAGE])
-    text = prompt.text
-    if len(text) > limit:
-        raise TooLarge(
-            f"System text and tools alone have {len(text):,} characters; this account takes at most {limit:,}",
-            f"仅系统提示和工具说明就有 {len(text):,} 个字符，该账号最多接受 {limit:,} 个",
-            code="context_length_exceeded",
-            param="messages",
-        )
-    return Composed(text, attachments, filed)
-
-
-def _call_numbers(turns: Sequence[Message]) -> dict[str, int]:
+def _call_numbers(turns: Iterable[Message]) -> dict[str, int]:
     """Call id -> its number among the calls of its message, where there are several."""
     numbers: dict[str, int] = {}
     for turn in turns:
@@ -133,11 +137,13 @@ class _Writing:
     """One prompt being written: the attachments met so far, and how calls are dressed."""
 
     sentinel: str
-    call_numbers: dict[str, int]
+    call_numbers: Mapping[str, int]
     numbered: bool = False
     attachments: list[Source] = field(default_factory=list)
+    without: frozenset[int] = frozenset()
+    met: int = 0
 
-    def message(self, message: Message) -> str:
+    def message(self, message: Message) -> tuple[str, ...]:
         lines: list[str] = []
         for part in message.parts:
             match part:
@@ -151,9 +157,12 @@ class _Writing:
                     lines.append(self._result(part))
                 case Thought():
                     pass
-        return "\n".join(line for line in lines if line)
+        return tuple(line for line in lines if line)
 
     def _attached(self, source: Source, *, named: bool) -> str:
+        self.met += 1
+        if self.met - 1 in self.without:
+            return "(a file that was attached here is left out, because it was too long)"
         self.attachments.append(source)
         return f"(attached file {len(self.attachments)})" if named else ""
 
@@ -178,7 +187,9 @@ class _Writing:
 
 def attachments_of(messages: Iterable[Message]) -> tuple[Source, ...]:
     """All files that these messages speak of, in order."""
-    writing = _Writing("", {})
+    found: list[Source] = []
     for message in messages:
-        writing.message(message)
-    return tuple(writing.attachments)
+        for part in message.parts:
+            inner = part.parts if isinstance(part, ToolResult) else (part,)
+            found += [one.source for one in inner if isinstance(one, Image | File)]
+    return tuple(found)

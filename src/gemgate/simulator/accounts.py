@@ -121,6 +121,11 @@ class Account:
     older one still counts after its replacement. needs_stamp: whether `__Secure-1PSID` alone is refused.
     used: how much of the 5-hour and of the weekly window is spent, 0..1. stores: whether its chats are kept (not while
     its activity is switched off).
+
+    wall, file_wall: UTF-8 bytes of a prompt, and of a prompt with the text of its files, that the model reads (None =
+    all): what stands beyond is dropped from the end without a word (docs/google-wire.md 1.1, 1.2). temporary_share: of
+    both in temporary chats (1.4; unmeasured, so 1). window: bytes that a chat holds in all before code 1097 (1.3; how
+    many is not known, so None).
     """
 
     name: str
@@ -132,6 +137,10 @@ class Account:
     needs_stamp: bool = True
     used: tuple[float, float] = (0.12, 0.05)
     stores: bool = True
+    wall: int | None = 130_000
+    file_wall: int | None = 160_000
+    temporary_share: float = 1.0
+    window: int | None = None
     sessions: list[Session] = field(default_factory=list)
     gems: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     models: tuple[Model, ...] = ()

@@ -26,6 +26,7 @@ class Turn:
     """One prompt and what was answered. texts: wire text per candidate, as far as it got.
 
     pictures: shown once all of it stands, with links as good as new whenever somebody looks.
+    read, read_files: what of prompt and files reached the model (`reading.py`).
     state: "running" while it is being written, "whole" when all of it stands, "stopped" when it was cut short.
     """
 
@@ -36,6 +37,8 @@ class Turn:
     model: str
     time: float
     files: tuple[Upload, ...] = ()
+    read: str = ""
+    read_files: tuple[Upload, ...] = ()
     texts: tuple[str, ...] = ()
     thoughts: str = ""
     rich: Mapping[int, Any] = field(default_factory=dict)
@@ -91,7 +94,7 @@ class Chat:
     def said(self) -> tuple[Said, ...]:
         """The turns as plain text, oldest first; only what was answered whole."""
         return tuple(
-            Said(turn.prompt, html.unescape(turn.texts[0]), tuple(picture.id for picture in turn.pictures))
+            Said(turn.read or turn.prompt, html.unescape(turn.texts[0]), tuple(picture.id for picture in turn.pictures))
             for turn in self.turns
             if turn.texts
         )

@@ -111,7 +111,10 @@ def _account(google: Google, arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(account, name) for name in ("name", "tier", "email", "expired", *_SETTABLE)}
 
 
-_SETTABLE = ("status", "language", "lifetime", "grace", "needs_stamp", "used", "stores")
+_SETTABLE = (
+    *("status", "language", "lifetime", "grace", "needs_stamp", "used", "stores"),
+    *("wall", "file_wall", "temporary_share", "window"),
+)
 
 
 def _world(google: Google, arguments: dict[str, Any]) -> None:

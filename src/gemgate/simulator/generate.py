@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 
-from gemgate.simulator import attached, checks
+from gemgate.simulator import attached, checks, reading
 from gemgate.simulator.accounts import FREE_MODELS, Account, Caller
 from gemgate.simulator.chats import Chat, Misfit, Turn
 from gemgate.simulator.exchange import Break, Request, Response, page
@@ -27,6 +27,7 @@ GEMS = {
 """The predefined gems: id -> name, description, prompt."""
 
 USAGE_LIMIT, MODEL_DIFFERS, MODEL_UNKNOWN, BLOCKED = 1037, 1050, 1052, 1060
+WINDOW_FULL = 1097
 NO_SUCH = 1099
 """The code for an unknown conversation, file or gem. Ours: what the service really says is not known."""
 
@@ -124,15 +125,24 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
     chat, kept = found or (_new_chat(world, owner, wanted or default, order), 0)
+    seen = reading.read(order.text, call.files, account, temporary=order.temporary)
+    call.read_bytes, call.read_file_bytes = seen.text_bytes, seen.file_bytes
+    if (
+        account
+        and account.window is not None
+        and _held(chat, kept) + reading.size(seen.text, seen.files) > account.window
+    ):
+        raise Refusal(code=WINDOW_FULL)
     turn = _new_turn(world, order, chat, call.files)
+    turn.read, turn.read_files = seen.text, seen.files
     call.model, call.cid, call.rid = chat.model, chat.cid, turn.rid
     tier = account.tier if account else "free"
     prompt = Prompt(
-        text=order.text,
+        text=seen.text,
         account=owner,
         model=chat.model,
         thinking=order.thinking,
-        files=call.files,
+        files=seen.files,
         history=chat.said()[:kept],
         gem=order.gem,
         temporary=order.temporary,
@@ -166,6 +176,14 @@ def _too_old(posted: _Posted) -> bool:
     """Whether the page's token does for text only."""
     opened, lasts = posted.opened, posted.world.files.token_seconds
     return bool(lasts and opened and posted.world.clock() - opened.time > lasts)
+
+
+def _held(chat: Chat, kept: int) -> int:
+    """Bytes that the chat's window holds of its first `kept` turns."""
+    return sum(
+        reading.size(turn.read, turn.read_files) + sum(len(text.encode()) for text in turn.texts[:1])
+        for turn in chat.turns[:kept]
+    )
 
 
 def _new_chat(world: World, owner: str, model: str, order: checks.Order) -> Chat:

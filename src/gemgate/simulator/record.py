@@ -41,6 +41,7 @@ class Seen:
 class Call:
     """One StreamGenerate whose body arrived whole.
 
+    read_bytes, read_file_bytes: how many bytes of the prompt and of each file reached the model, None = all of them.
     generated: it got past authentication, model checks and injected limits. outcome: "open" while it runs.
     """
 
@@ -57,6 +58,26 @@ class Call:
     outcome: Outcome | str = "open"
     fault: str = ""
     frames: int = 0
+    read_bytes: int | None = None
+    read_file_bytes: tuple[int | None, ...] = ()
+
+    @property
+    def read(self) -> str:
+        """The prompt as far as it reached the model."""
+        if self.read_bytes is None:
+            return self.prompt
+        return self.prompt.encode("utf-8", "surrogatepass")[: self.read_bytes].decode("utf-8", "surrogatepass")
+
+    @property
+    def read_files(self) -> tuple[bytes, ...]:
+        """Each file as far as it reached the model."""
+        counts = self.read_file_bytes or (None,) * len(self.files)
+        return tuple(file.data[:count] for file, count in zip(self.files, counts, strict=True))
+
+    @property
+    def cut(self) -> bool:
+        """Whether something of the prompt or of its files was dropped at a wall."""
+        return self.read_bytes is not None or any(count is not None for count in self.read_file_bytes)
 
 
 @dataclass(slots=True)
@@ -205,7 +226,8 @@ class Record:
         record.requests.extend(Seen(**{**seen, "rpcids": tuple(seen["rpcids"])}) for seen in row["requests"])
         for call in row["calls"]:
             files = tuple(Upload(file["id"], file["name"], file["mime"], b"") for file in call["files"])
-            record.calls.append(Call(**{**call, "files": files}))
+            read = tuple(call["read_file_bytes"])
+            record.calls.append(Call(**{**call, "files": files, "read_file_bytes": read}))
         for drawn in row["pictures"]:
             record.pictures.append(Drawn(**{**drawn, "fetches": [Fetch(**fetch) for fetch in drawn["fetches"]]}))
         for name in ("peak", "by_account", "generated_by_account", "refused_hosts"):

@@ -41,7 +41,7 @@ def explained(record: Record, *, names: bool) -> dict[str, Any]:
         "path": record.path or None,
         "messages": {"all": record.messages, "new": record.new_messages} if record.messages else None,
         "ignored": list(record.ignored),
-        "filed_characters": record.filed,
+        "filed_bytes": record.filed,
         "attempts": [_attempt(attempt, prompts.index(attempt.errand) + 1) for attempt in told.attempts],
         "repairs": record.repairs,
         "pictures": [

@@ -90,8 +90,8 @@ def _asked(record: Record) -> Iterator[Sentence]:
         )
     if record.filed:
         yield Sentence(
-            f"{record.filed} characters of it were too long for the prompt and went up as a file.",
-            f"其中 {record.filed} 个字符超出提示长度，已作为文件上传。",
+            f"{record.filed} bytes of it were too long for the prompt and went up as a file.",
+            f"其中 {record.filed} 字节超出提示长度，已作为文件上传。",
         )
 
 

@@ -93,6 +93,14 @@ def began(call: Call, caller: Caller, event: Began) -> None:
     call.headers["x-gemgate-served-model"] = event.served_model
     call.headers["x-gemgate-conversation"] = event.reuse
     call.headers["x-gemgate-attempts"] = str(event.attempts)
-    call.headers["x-gemgate-context"] = f"file; chars={event.filed}" if event.filed else "inline"
+    call.headers["x-gemgate-context"] = context_header(event)
     if caller.admin and event.account:
         call.headers["x-gemgate-account"] = event.account
+
+
+def context_header(event: Began) -> str:
+    """How the prompt went up: `inline` or `file`, its bytes, what the account reads, and what was left out."""
+    told = [f"bytes={event.bytes}", f"limit={event.limit or 'none'}"]
+    if event.dropped:
+        told.append(f"dropped={event.dropped}")
+    return "; ".join(("file" if event.filed else "inline", *told))

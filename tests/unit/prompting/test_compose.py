@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from gemgate.chat import File, Image, Message, Part, Text, Thought, Tool, ToolCall, ToolChoice, ToolResult
-from gemgate.errors import TooLarge
 from gemgate.files import Inline, Stored
 from gemgate.prompting import tool_calls
 from gemgate.prompting.compose import attachments_of, compose
@@ -123,46 +116,21 @@ def test_the_instructions_show_schema_rules_and_choice() -> None:
     assert "you must call `f`" in tool_calls.reminder(ToolChoice("required", ("f",)), SENTINEL)
 
 
-words = st.text("abc \n", min_size=1, max_size=400).filter(str.strip)
-talks = st.lists(st.tuples(st.sampled_from(["user", "assistant", "system", "tool"]), words), min_size=1, max_size=8)
+def test_results_keep_the_numbers_of_their_calls_in_a_chat_that_goes_on() -> None:
+    text = compose(ROUND[2:], sentinel=SENTINEL, continuing=True, before=ROUND[:2]).text
+    assert f"{SENTINEL} toolresult get_weather (call 2)" in text
+    assert f"{SENTINEL} toolresult get_weather (call 1) failed" in text
+    assert text.index("(call 2)") < text.index("(call 1)")
 
 
-@given(talks, st.integers(500, 2000), st.booleans())
-def test_whatever_the_limit_nothing_is_lost_and_the_text_keeps_to_it(
-    talk: list[tuple[str, str]], limit: int, continuing: bool
-) -> None:
-    messages = [Message("system", (Text("The rules."),))]
-    for number, (role, text) in enumerate(talk):
-        said = Text(f"<{number}> {text}")
-        part = ToolResult(str(number), "f", (said,)) if role == "tool" else said
-        messages.append(Message(role, (part,)))  # type: ignore[arg-type] - a role of the list above
-    messages.append(user("the last question"))
-    try:
-        composed = compose(
-            messages, instructions="The tools.", reminder="Remember.", continuing=continuing, limit=limit
-        )
-    except TooLarge:
-        leading = [text for _, text in itertools.takewhile(lambda turn: turn[0] == "system", talk)]
-        assert sum(map(len, leading)) > limit - 500  # only what may not leave the text is too much
-        return
-    assert len(composed.text) <= limit
-    files = [source.data.decode() for source in composed.attachments if isinstance(source, Inline)]
-    told = "\n".join([composed.text, *files])
-    for number, (_, text) in enumerate(talk):
-        assert f"<{number}> {text}" in told
-    for inline in ("The rules.", "The tools.", "Remember."):
-        assert inline in composed.text
-    assert bool(composed.filed) is bool(files)
+def test_a_begun_answer_is_to_be_gone_on_with() -> None:
+    begun = [user("Count."), Message("assistant", (Text("one, two,"),))]
+    text = compose(begun).text
+    assert "next message, and only that" not in text
+    assert text.index("[Assistant]\none, two,") < text.index("exactly where it stops")
+    later = compose(begun, continuing=True, before=[user("Hi"), Message("assistant", (Text("Hello"),))]).text
+    assert "[User]\nCount.\n\n[Assistant]\none, two,\n\n(Go on" in later
 
 
-def test_the_last_turn_stays_in_the_text_while_it_fits() -> None:
-    messages = [
-        user("old " * 500),
-        Message("assistant", (Text("older " * 500),)),
-        user("the last question", Image(PICTURE)),
-    ]
-    composed = compose(messages, limit=600)
-    assert "the last question" in composed.text
-    assert [getattr(source, "name", "") for source in composed.attachments] == ["", "history.md"]
-    with pytest.raises(TooLarge):
-        compose([Message("system", (Text("x" * 700),)), user("y")], limit=600)
+def test_a_lone_system_message_is_the_prompt() -> None:
+    assert compose([Message("system", (Text("Say hello."),))]).text == "Say hello."

@@ -190,10 +190,18 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     """Status and body of an error in Anthropic's shape."""
     status = status_of(error)
     kind = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
-    detail: dict[str, Any] = {"type": kind, "message": error.text(language)}
+    detail: dict[str, Any] = {"type": kind, "message": _too_long(error) + error.text(language)}
     if error.code:
         detail["code"] = error.code
     return status, {"type": "error", "error": detail, "request_id": request_id}
+
+
+def _too_long(error: GatewayError) -> str:
+    """The words by which Anthropic's clients know that they have to compact; tokens counted as four bytes each."""
+    if error.kind != "prompt_too_long" or "maximum" not in error.details:
+        return "prompt is too long: " if error.kind == "prompt_too_long" else ""
+    tokens, most = -(-error.details["bytes"] // 4), error.details["maximum"] // 4
+    return f"prompt is too long: {tokens} tokens > {most} maximum. "
 
 
 def write_token_count(tokens: int) -> dict[str, Any]:

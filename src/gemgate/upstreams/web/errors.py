@@ -121,17 +121,12 @@ def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> Gatew
     return broken(f"HTTP {status}", generated_if_unsure)
 
 
-LONG = 20_000
-"""Characters that every account takes; a prompt refused as malformed beyond them may be refused for its length."""
-
-
 def of_generation(status: int, characters: int) -> GatewayError:
     """The meaning of the HTTP status that refused a prompt of so many characters."""
-    if status == 413 or (status == 400 and characters > LONG):
+    if status == 413:
         return PromptTooLong(
-            f"This account does not take {characters:,} characters at once (HTTP {status}). This is remembered: "
-            "sent again, the older turns go up as a file",
-            f"该账号一次不接受 {characters:,} 个字符（HTTP {status}）。已记录：再次发送时，较早的内容会作为文件上传",
+            f"This account does not take {characters:,} characters at once (HTTP {status}); shorten the conversation",
+            f"该账号一次不接受 {characters:,} 个字符（HTTP {status}），请缩短对话",
             generated="maybe",
             code="context_length_exceeded",
             param="messages",
