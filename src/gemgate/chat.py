@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from gemgate.files import Inline, Link, Source, Stored
+from gemgate.findings import NOTHING_FOUND, Findings
 from gemgate.images import GeneratedImage, ImageOptions
 
 __all__ = [
@@ -228,9 +229,14 @@ class ImageGenerated:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
+    """findings: what the answer brought besides its words; where a dialect has no shape for it, it stands in the text
+    already (`findings.markdown`).
+    """
+
     reason: Reason
     usage: Usage
     stop_sequence: str | None = None
+    findings: Findings = NOTHING_FOUND
 
 
 Event: TypeAlias = Began | TextDelta | ThoughtDelta | ToolCalled | ImageGenerated | Ended
@@ -270,6 +276,11 @@ class Fold:
         self._parts: list[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated] = []
         self._pieces: list[str] = []
         self._kind: type[TextDelta] | type[ThoughtDelta] | None = None
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything has been said or shown yet."""
+        return bool(self._pieces or self._parts)
 
     def add(self, event: Event) -> None:
         if isinstance(event, TextDelta | ThoughtDelta):

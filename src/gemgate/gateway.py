@@ -42,6 +42,7 @@ from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
 from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError, PromptTooLong
+from gemgate.findings import NOTHING_FOUND, markdown
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.pool import AccountPool
@@ -277,6 +278,7 @@ class _ChatAnswer:
         self._last: Attempt | None = None
         self._thread: Thread | None = None
         self._failed_cid = ""
+        self._found = NOTHING_FOUND
         self._received = 0
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -312,7 +314,7 @@ class _ChatAnswer:
                             self._fold.add(image)
                             yield image
                         case Answered():
-                            self._thread = piece.thread if piece.stored else None
+                            self._thread, self._found = piece.thread if piece.stored else None, piece.findings
                             if not piece.stored:
                                 self._failed_cid = ""
             if self._stops.hit is not None:
@@ -324,12 +326,25 @@ class _ChatAnswer:
                 reason = outcome.reason
                 for event in self._told(_text(self._stops.finish())):
                     yield event
+                if appendix := self._appendix(reason):
+                    self._fold.add(appendix)
+                    self._written.add(appendix.text)
+                    yield appendix
                 break
             errand = self._repair(errand, outcome)
-        ended = Ended("stop_sequence" if self._stops.hit is not None else reason, self._usage(), self._stops.hit)
+        ended = Ended(
+            "stop_sequence" if self._stops.hit is not None else reason, self._usage(), self._stops.hit, self._found
+        )
         self._fold.add(ended)
         await self._remember()
         yield ended
+
+    def _appendix(self, reason: Reason) -> TextDelta | None:
+        """Sources, web pictures and documents behind the words, where nobody counts on the words' form."""
+        if self._stops.hit is not None or reason != "stop" or self._request.response_format.kind != "text":
+            return None
+        text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
+        return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
 
     async def _finished(self) -> turns.Settled | turns.Again:
         """The end of the turn; long answers are parsed and validated beside the event loop."""

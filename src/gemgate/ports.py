@@ -15,6 +15,7 @@ from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, State, Us
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
+from gemgate.findings import NOTHING_FOUND, Findings
 from gemgate.images import GeneratedImage, handle_of
 from gemgate.work import (
     Batch,
@@ -154,12 +155,14 @@ class Answered:
     """The answer is complete. `text` is the whole final text, `revised` says that sent text was changed later.
 
     stored: False when Google said that the conversation was not kept: nothing can be gone on with (1096).
+    findings: what it brought besides its words and pictures.
     """
 
     thread: Thread
     text: str
     revised: bool = False
     stored: bool = True
+    findings: Findings = NOTHING_FOUND
 
 
 Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Unknown | Answered

@@ -20,13 +20,14 @@ Pictures: `commissions` (who asks for one) -> `illustrate` -> `studio` (rules, f
 from gemgate.simulator.paint import Painting
 from gemgate.simulator.record import Call, Drawn, Fetch, Record, Seen
 from gemgate.simulator.remote import BlockingSimulator, RemoteSimulator
-from gemgate.simulator.script import Answer, Fault, Prompt, Said, Upload
+from gemgate.simulator.script import Answer, Canvas, Fault, Prompt, Said, Upload
 from gemgate.simulator.simulator import Simulator
 
 __all__ = [
     "Answer",
     "BlockingSimulator",
     "Call",
+    "Canvas",
     "Drawn",
     "Fault",
     "Fetch",

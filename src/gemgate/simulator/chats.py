@@ -8,12 +8,12 @@ from __future__ import annotations
 import html
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gemgate.simulator.frames import Style, candidate
 from gemgate.simulator.gallery import Picture
-from gemgate.simulator.script import Said, Upload
+from gemgate.simulator.script import Canvas, Said, Upload
 
 _MOST_CHATS = 20_000
 _MOST_CHARACTERS = 128 << 20
@@ -42,6 +42,7 @@ class Turn:
     texts: tuple[str, ...] = ()
     thoughts: str = ""
     rich: Mapping[int, Any] = field(default_factory=dict)
+    canvas: tuple[Canvas, ...] = ()
     pictures: tuple[Picture, ...] = ()
     state: Literal["running", "whole", "stopped"] = "running"
 
@@ -49,6 +50,11 @@ class Turn:
         """The rich fields of the finished answer."""
         shown = {PICTURES: [[picture.item() for picture in self.pictures]]} if self.pictures else {}
         return {**self.rich, **shown}
+
+    def sheets(self, cid: str, share: float = 1.0) -> list[Any]:
+        """The documents as slot 30 of a candidate holds them, so much of each."""
+        grown = [replace(one, text=one.text[: int(len(one.text) * share)]) for one in self.canvas]
+        return [one.row(cid, number) for number, one in enumerate(grown, 1)]
 
     def row(self, cid: str, previous: Turn | None, style: Style) -> list[Any]:
         """The turn as `hNvQHb` lists it."""
@@ -61,6 +67,7 @@ class Turn:
                 thoughts=self.thoughts,
                 done=self.state == "whole",
                 rich=rich,
+                canvas=self.sheets(cid),
                 style=style,
             )
             for rcid, text in zip(self.rcids, self.texts, strict=False)

@@ -124,6 +124,7 @@ def candidate(
     thoughts: str = "",
     done: bool = True,
     rich: Mapping[int, Any] | None = None,
+    canvas: Sequence[Any] = (),
     style: Style = PLAIN,
 ) -> list[Any]:
     """One candidate as it stands in an answer and in the history."""
@@ -132,8 +133,10 @@ def candidate(
     row[9] = "en"
     if rich:
         row[12] = sparse_fields(rich, style)
+    if canvas:
+        row += [None] * (30 - len(row)) + [list(canvas)]
     if thoughts:
-        row += [None] * 24 + [[[thoughts]]]
+        row += [None] * (37 - len(row)) + [[[thoughts]]]
     return row
 
 

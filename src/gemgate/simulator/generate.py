@@ -155,7 +155,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
 
 def _files(posted: _Posted, owner: str) -> tuple[Upload, ...]:
     """The files the model gets to see; a Refusal for one that cannot be referred to."""
-    world, habits = posted.world, posted.world.files
+    world, habits = posted.world, posted.world.switches.files
     shown = []
     for reference in posted.order.files:
         if not owner or (reference.short and habits.short == "refused") or _too_old(posted):
@@ -174,7 +174,7 @@ def _files(posted: _Posted, owner: str) -> tuple[Upload, ...]:
 
 def _too_old(posted: _Posted) -> bool:
     """Whether the page's token does for text only."""
-    opened, lasts = posted.opened, posted.world.files.token_seconds
+    opened, lasts = posted.opened, posted.world.switches.files.token_seconds
     return bool(lasts and opened and posted.world.clock() - opened.time > lasts)
 
 

@@ -113,7 +113,8 @@ class Google:
         """Answer prompts that match `pattern` from now on, `times` times (None = always).
 
         text: plain text, an Answer, or a function from Prompt to either. image: one picture or several. frames, raw and
-        pacing: fields of Answer (thoughts, chars, pace, delay, candidates, queued, busy, rich, progress, fetch_delay).
+        pacing: fields of Answer (thoughts, chars, pace, delay, candidates, queued, busy, rich, canvas,
+        progress, fetch_delay).
         """
         if isinstance(text, str):
             told = Answer(text, frames=tuple(frames), raw=tuple(raw), images=brushes_of(image), **pacing)

@@ -63,6 +63,23 @@ Brush: TypeAlias = "Painting | bytes | Callable[[Prompt], Painting | bytes]"
 
 
 @dataclass(frozen=True, slots=True)
+class Canvas:
+    """A document beside an answer (docs/google-wire.md 6.4). text: as the model writes it, code in fences."""
+
+    title: str
+    text: str
+    name: str = ""
+    language: str = ""
+
+    def row(self, cid: str, number: int) -> list[Any]:
+        """Its row in slot 30 of a candidate."""
+        row: list[Any] = [None] * 15
+        row[0], row[2], row[4] = f"{cid}_{number}", self.title, self.text.replace("<", "&lt;")
+        row[9], row[10], row[14] = self.name, 2 if self.language else 1, self.language or None
+        return row
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer, and how it is paced.
 
@@ -72,6 +89,7 @@ class Answer:
     pace: seconds between frames. candidates: how many, or the texts of the others. queued, busy: waiting parts before
     the first candidate. rich: fields of the rich block `[12]`, by number (protocol.md 6).
     codes: error codes behind the finished answer.
+    canvas: documents written beside the text; the last frame leaves them out, the history has them.
     images: pictures to show in the last frame; progress: frames that only say it is still working, before them;
     fetch_delay: seconds of silence before a picture's file.
     """
@@ -87,6 +105,7 @@ class Answer:
     queued: int = 0
     busy: int = 0
     rich: Mapping[int, Any] = field(default_factory=dict)
+    canvas: tuple[Canvas, ...] = ()
     images: tuple[Brush, ...] = ()
     progress: int = 1
     fetch_delay: float = 0.0
@@ -110,6 +129,7 @@ class Pacing(TypedDict, total=False):
     queued: int
     busy: int
     rich: Mapping[int, Any]
+    canvas: tuple[Canvas, ...]
     progress: int
     fetch_delay: float
     codes: tuple[int, ...]

@@ -80,7 +80,7 @@ class Telling:
         else:
             self._others = answer.candidates
         turn.rcids += tuple(f"rc_{secrets.token_hex(8)}" for _ in self._others)
-        turn.rich = answer.rich
+        turn.rich, turn.canvas = answer.rich, answer.canvas
         for picture in turn.pictures:
             picture.rcids = turn.rcids
         size = len(turn.prompt) + len(answer.thoughts) + sum(map(len, (self._last, *self._others)))
@@ -171,13 +171,15 @@ class Telling:
     def _shots(self, ids: tuple[str, str]) -> Iterator[_Shot]:
         """The snapshots: thoughts grow first, then the text; the last one carries the final marks."""
         answer, turn = self.answer, self.turn
-        if not (self._last or answer.thoughts or answer.rich or turn.pictures):
+        if not (self._last or answer.thoughts or answer.rich or answer.canvas or turn.pictures):
             return
         if answer.thoughts:
             for thoughts in frames.growing(answer.thoughts, answer.chars):
                 yield self._shot(ids, ("",), thoughts)
         for _ in range(answer.progress if turn.pictures else 0):
             yield self._shot(ids, ("",), answer.thoughts, rich={PROGRESS: [1]})
+        for share in (0.5, 1.0) if turn.canvas else ():
+            yield self._shot(ids, ("",), answer.thoughts, share=share)
         for text, last in _marked(self._texts()):
             others = self._others if last else tuple(other[: len(text)] for other in self._others)
             yield self._shot(ids, (text, *others), answer.thoughts, done=last)
@@ -190,11 +192,13 @@ class Telling:
         rich: Mapping[int, Any] | None = None,
         *,
         done: bool = False,
+        share: float = 1.0,
     ) -> _Shot:
         style = self.style
         rich = self.turn.whole_rich() if done else rich
+        canvas = () if done else self.turn.sheets(ids[0], share)
         rows = [
-            candidate(rcid, text, thoughts=thoughts, done=done, rich=rich, style=style)
+            candidate(rcid, text, thoughts=thoughts, done=done, rich=rich, canvas=canvas, style=style)
             for rcid, text in zip(self.turn.rcids, texts, strict=False)
         ]
         beside = self._closing() if done and style.positional else None

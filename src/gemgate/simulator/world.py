@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gemgate.simulator.accounts import PLANS, Accounts, Session
-from gemgate.simulator.attached import FileHabits
 from gemgate.simulator.chats import Chats
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
@@ -93,7 +92,6 @@ class World:
         self.uploads = Uploads()
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
-        self.files = FileHabits()
         self.switches = Switches()
         self.reads_temporary = False
         """Whether a temporary chat can be read by its id. Not known of the real service."""

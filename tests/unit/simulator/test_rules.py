@@ -256,7 +256,7 @@ def test_a_file_that_does_not_fit_its_reference_is_dropped_without_a_word(
 
 def test_short_references_are_ignored_refused_or_taken(google: Google) -> None:
     for how, expected, files in [("ignored", None, 0), ("refused", 1100, 0), ("taken", None, 1)]:
-        google.world.files.short = how
+        google.world.switches.files.short = how
         hand = Hand(google)
         slots = hand.slots("look")
         slots[0][3] = [[[google.handle(hand.upload(b"data", "notes.txt")).body.decode()], "notes.txt"]]
@@ -268,11 +268,11 @@ def test_references_die_after_a_day_and_old_tokens_and_guests_have_none(google: 
     hand = Hand(google)
     slots = hand.slots("look")
     slots[0][3] = [referred(google.handle(hand.upload(b"data", "notes.txt")).body.decode(), "notes.txt")]
-    google.world.files.token_seconds = 3600
+    google.world.switches.files.token_seconds = 3600
     clock.now += 3601
     assert code(parts(google.handle(hand.generate(slots=slots)))) == 1100
     assert texts(hand.say("no file, so it passes"))[-1]
-    google.world.files.token_seconds = 0
+    google.world.switches.files.token_seconds = 0
     clock.now += 24 * 3600
     assert code(parts(google.handle(hand.generate(slots=slots)))) == 1003
 

@@ -15,6 +15,7 @@ from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
 from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread, Unknown
 from gemgate.upstreams.web import codes, places, quota
+from gemgate.upstreams.web.riches import Riches
 from gemgate.upstreams.web.wording import Wording
 
 _COMPLETE = 2
@@ -41,6 +42,7 @@ class Answer:
         self._text = Wording(exact=exact)
         self._thoughts = Wording(exact=exact)
         self._images: dict[str, ImageRef] = {}
+        self._riches = Riches()
         self._finished_turn = False
         self._pending = False
         self.cid_confirmed = False
@@ -93,7 +95,10 @@ class Answer:
             pieces.append(Answering(self.cid))
             self.spoke = True
         revised = self._text.revised or self._thoughts.revised
-        pieces.append(Answered(Thread(tuple(self._metadata)), self._text.text, revised, self.stored))
+        found = self._riches.findings(self._text.raw)
+        for name in sorted(self._riches.unknown):
+            self._not_known(name, pieces)
+        pieces.append(Answered(Thread(tuple(self._metadata)), self._text.text, revised, self.stored, found))
         return pieces
 
     def candidate(self, data: list[Any], *, final: bool) -> list[Piece]:
@@ -183,6 +188,7 @@ class Answer:
             if text:
                 self._say(pieces, ThoughtDelta, self._thoughts.finish())
             self._say(pieces, TextDelta, self._text.feed(text, final=final))
+        self._riches.see(candidate)
         if at(candidate, [12]):
             self._find_images(candidate, pieces)
 

@@ -30,6 +30,11 @@ class Wording:
         self.revised = False
 
     @property
+    def raw(self) -> str:
+        """The last snapshot as it came."""
+        return self._raw
+
+    @property
     def text(self) -> str:
         """The whole text of the last snapshot, cleaned."""
         return clean(self._raw)

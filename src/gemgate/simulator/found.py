@@ -1,0 +1,41 @@
+"""Rich fields with what an answer found on the web, in the spellings that were seen (docs/google-wire.md 6.3, 6.5).
+
+Each gives fields for `Answer.rich`; several can be merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Page = tuple[str, str, str]
+"""Address, title, snippet."""
+
+
+def cited(pages: Sequence[Page]) -> dict[int, Any]:
+    """Citation groups: the text's mark with the numbers, and the pages behind them."""
+    mark = f" [cite: {', '.join(str(number) for number in range(1, len(pages) + 1))}]"
+    entries = [[None, None, None, [[icon(url), url, title, snippet]]] for url, title, snippet in pages]
+    return {43: [[[mark], entries]]}
+
+
+def listed(pages: Sequence[Page], *, field: int = 57) -> dict[int, Any]:
+    """Rows of icon, address, title and snippet somewhere in a field, the service's own addresses among them."""
+    own = ["https://www.gstatic.com/images/branding/product/1x/gemini.png", "https://encrypted.gstatic.com/x", "x", ""]
+    rows = [[icon(url), url, title, snippet] for url, title, snippet in pages]
+    return {field: [["Looking around", [rows, [[icon(own[1]), own[1], own[2], own[3]]]]]]}
+
+
+def grounded(pages: Sequence[Page]) -> dict[int, Any]:
+    """The grounding rows of field 0."""
+    rows = [[[[None, [None, None, title, [None, [None, None, [None, [url]]]]]]]] for url, title, _ in pages]
+    return {0: [[*[None] * 14, [*[None] * 12, rows]]]}
+
+
+def pictured(pictures: Sequence[tuple[str, str]]) -> dict[int, Any]:
+    """Pictures of the web: address and alternative text."""
+    return {1: [[[[url], None, None, None, alt]] for url, alt in pictures]}
+
+
+def icon(url: str) -> str:
+    return f"https://t3.gstatic.com/faviconV2?url={url}&client=BARD&type=FAVICON&size=256"

@@ -1,0 +1,148 @@
+"""What stands in a candidate besides its text: sources, pictures of the web, canvas documents; and what we do not know.
+
+Everything is read by meaning where it can be, and whatever is neither read nor known to be bookkeeping has a name in
+`unknown`, so that nothing of an answer vanishes unseen (docs/google-wire.md 6.3 to 6.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gemini_webapi.utils import get_nested_value as at
+from gemini_webapi.utils.citation import extract_citations
+
+from gemgate.findings import Document, Findings, WebPicture, WebSource
+from gemgate.upstreams.web.marks import clean, suggestions
+
+_CANVAS: Final = 30
+_RICH: Final = 12
+_FAVICON: Final = "gstatic.com/faviconV2"
+_OWN_HOSTS: Final = ("gstatic.com", "googleusercontent.com")
+_DIGITS: Final = 3
+"""Of a key that is told by its name: names are few, because a metric has one row for each."""
+_MOST_VALUES: Final = 200_000
+"""Values of one candidate that are looked through for sources: a bound, not a size that was seen."""
+
+_READ: Final = frozenset({"2", "7", "8", "44", "canvas"})
+"""Rich fields that are read, by their key: pictures of the web, progress, generated pictures, citations."""
+_SLOTS: Final = frozenset({*range(13), 22, _CANVAS, 37})
+"""Slots of a candidate that are read, or hold ids, text and marks only."""
+
+
+class Riches:
+    """Collects over the snapshots of one answer; what a later snapshot leaves out is kept."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {}
+        self._rest: list[Any] = []
+        self.unknown: set[str] = set()
+
+    def see(self, candidate: list[Any]) -> None:
+        """Take note of one snapshot's candidate; nothing in it is read before the end."""
+        self._fields.update(_fields(at(candidate, [_RICH])))
+        for slot in range(_RICH + 1, len(candidate)):
+            value = candidate[slot]
+            if value and slot == _CANVAS:
+                self._fields["canvas"] = value
+            elif value and slot not in _SLOTS and isinstance(value, list | dict | str):
+                self.unknown.add(f"candidate {slot}")
+        self._rest = candidate
+
+    def findings(self, raw: str) -> Findings:
+        """Everything that the snapshots brought; `raw`: the text as the wire has it."""
+        fields = self._fields
+        if not fields and len(self._rest) <= _RICH:
+            return Findings(suggestions=suggestions(raw))
+        grounded = list(_grounding(fields.get("1")))
+        icons = [*_with_favicon([*fields.values(), *self._rest[:_RICH], *self._rest[_RICH + 1 :]])]
+        known = _READ | {"1"} if grounded else _READ
+        self.unknown.update(
+            f"rich {key}" for key in fields if key not in known and key.isdigit() and len(key) <= _DIGITS
+        )
+        return Findings(
+            sources=_once([*_citations(fields.get("44")), *icons, *grounded]),
+            pictures=tuple(_pictures(fields.get("2"))),
+            documents=tuple(_documents(fields.get("canvas"))),
+            suggestions=suggestions(raw),
+        )
+
+
+def _fields(block: Any) -> dict[str, Any]:
+    """What is in a rich block, by key: field n stands at n or under str(n + 1) in a dict at the end."""
+    if isinstance(block, dict):
+        return {key: value for key, value in block.items() if value}
+    found: dict[str, Any] = {}
+    for place, value in enumerate(block if isinstance(block, list) else ()):
+        if isinstance(value, dict):
+            found.update({key: inner for key, inner in value.items() if inner})
+        elif value:
+            found[str(place + 1)] = value
+    return found
+
+
+def _citations(groups: Any) -> Iterator[WebSource]:
+    for found in extract_citations(groups):
+        yield WebSource(found["url"], found["title"] or "", number=found["id"])
+
+
+def _with_favicon(values: list[Any]) -> Iterator[WebSource]:
+    """Every list `[icon, address, title, snippet]`, wherever it stands, in the order of the wire."""
+    waiting, left = values[::-1], _MOST_VALUES
+    while waiting and left:
+        left -= 1
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            if len(value) > 1 and isinstance(value[0], str) and _FAVICON in value[0] and isinstance(value[1], str):
+                title, snippet = (at(value, [n], "") for n in (2, 3))
+                yield WebSource(value[1], _words(title), _words(snippet))
+            else:
+                waiting.extend(reversed(value))
+
+
+def _grounding(field: Any) -> Iterator[WebSource]:
+    rows = at(field, [0, 14, 12])
+    for row in rows if isinstance(rows, list) else ():
+        url, title = at(row, [0, 0, 1, 3, 1, 2, 1, 0]), at(row, [0, 0, 1, 2], "")
+        if isinstance(url, str):
+            yield WebSource(url, _words(title))
+
+
+def _once(sources: list[WebSource]) -> tuple[WebSource, ...]:
+    """Each address once, and none of the service's own."""
+    kept: dict[str, WebSource] = {}
+    for source in sources:
+        if _is_foreign(source.url):
+            kept.setdefault(source.url, source)
+    return tuple(kept.values())
+
+
+def _is_foreign(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = "." + (parts.hostname or "")
+    return parts.scheme in ("http", "https") and not host.endswith(_OWN_HOSTS) and "/branding/" not in parts.path
+
+
+def _pictures(rows: Any) -> Iterator[WebPicture]:
+    for row in rows if isinstance(rows, list) else ():
+        url = at(row, [0, 0, 0])
+        if isinstance(url, str) and url.startswith(("http://", "https://")):
+            yield WebPicture(url, _words(at(row, [0, 4], "")))
+
+
+def _documents(rows: Any) -> Iterator[Document]:
+    for row in rows if isinstance(rows, list) else ():
+        text = at(row, [4])
+        if isinstance(text, str) and text:
+            title, name, language = (_words(at(row, [place], "")) for place in (2, 9, 14))
+            yield Document(_words(at(row, [0], "")), title, clean(text), name, language, is_code=at(row, [10]) == 2)
+
+
+def _words(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else ""

@@ -1,0 +1,144 @@
+"""Sources, pictures of the web and documents reach every dialect as Markdown behind the text, streamed and whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gemgate.simulator import Canvas, Simulator
+from gemgate.simulator.found import cited, grounded, listed, pictured
+from tests.serving import Served, served, settings_for
+
+MODEL = "gemini-3-flash-preview"
+PAGES = [
+    ("https://example.org/tides", "How tides work", "The moon pulls."),
+    ("https://example.com/moon(1)", "The [moon]", "It is far."),
+]
+LIST = "\n\n**Sources**\n\n1. [How tides work](https://example.org/tides)\n2. [The (moon)](https://example.com/moon%281%29)"
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path)) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(gate.url) as session:
+        yield session
+
+
+def asked(dialect: str, text: str, *, stream: bool) -> tuple[str, dict[str, Any]]:
+    say = [{"role": "user", "content": text}]
+    match dialect:
+        case "chat":
+            return "/v1/chat/completions", {"model": MODEL, "messages": say, "stream": stream}
+        case "responses":
+            return "/v1/responses", {"model": MODEL, "input": text, "stream": stream}
+        case "anthropic":
+            return "/v1/messages", {"model": MODEL, "max_tokens": 999, "messages": say, "stream": stream}
+        case _:
+            how = "streamGenerateContent?alt=sse" if stream else "generateContent"
+            return f"/v1beta/models/{MODEL}:{how}", {"contents": [{"parts": [{"text": text}]}]}
+
+
+def said(dialect: str, event: dict[str, Any]) -> str:
+    """The text of a whole answer or of one event of a stream."""
+    match dialect:
+        case "chat":
+            return "".join((c.get("delta") or c.get("message") or {}).get("content") or "" for c in event["choices"])
+        case "responses" if "output" in event:
+            return "".join(part["text"] for item in event["output"] for part in item["content"])
+        case "responses":
+            return event["delta"] if event["type"] == "response.output_text.delta" else ""
+        case "anthropic" if "content" in event:
+            return "".join(block["text"] for block in event["content"])
+        case "anthropic":
+            return event.get("delta", {}).get("text", "")
+        case _:
+            return "".join(part["text"] for c in event["candidates"] for part in c["content"]["parts"])
+
+
+async def answer(http: aiohttp.ClientSession, dialect: str, text: str, *, stream: bool) -> str:
+    path, body = asked(dialect, text, stream=stream)
+    async with http.post(path, json=body) as response:
+        assert response.status == 200, await response.text()
+        if not stream:
+            return said(dialect, await response.json())
+        lines = (await response.text()).splitlines()
+    events = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    return "".join(said(dialect, event) for event in events)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "gemini"])
+async def test_everything_found_stands_behind_the_text(
+    sim: Simulator, http: aiohttp.ClientSession, dialect: str, stream: bool
+) -> None:
+    program = Canvas("Tide table", "```python\nprint('a < b')\n```", "tides.py", "python")
+    prose = Canvas("An essay", "# Tides\n\nThey come & go.")
+    rich = cited(PAGES) | pictured([("https://example.org/t.png", "a tide")])
+    sim.google.reply("tides", "The moon does it.", canvas=(program, prose), rich=rich, chars=6)
+    expected = (
+        "The moon does it."
+        "\n\n## Tide table\n\n`tides.py`\n\n```python\nprint('a < b')\n```"
+        "\n\n## An essay\n\n# Tides\n\nThey come & go."
+        "\n\n![a tide](https://example.org/t.png)" + LIST
+    )
+    assert await answer(http, dialect, "tides?", stream=stream) == expected
+    assert sim.record.generations == 1
+
+
+@pytest.mark.parametrize("rich", [cited(PAGES), listed(PAGES), grounded(PAGES), cited(PAGES) | listed(PAGES)])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_each_spelling_of_sources_is_read_once_and_without_own_hosts(
+    sim: Simulator, http: aiohttp.ClientSession, rich: dict[int, Any], stream: bool
+) -> None:
+    sim.google.reply("tides", "The moon does it [cite: 1, 2].", rich=rich)
+    assert await answer(http, "chat", "tides?", stream=stream) == "The moon does it." + LIST
+
+
+async def test_nothing_is_put_behind_json_or_a_call(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    sim.google.reply("tides", '{"a": 1}', rich=cited(PAGES))
+    path, body = asked("chat", "tides?", stream=False)
+    async with http.post(path, json={**body, "response_format": {"type": "json_object"}}) as response:
+        content = (await response.json())["choices"][0]["message"]["content"]
+    assert json.loads(content) == {"a": 1}
+
+
+async def test_the_conversation_goes_on_behind_a_list_of_sources(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    sim.google.reply("tides", "The moon does it.", rich=cited(PAGES))
+    sim.google.reply("why", "Because.")
+    first = await answer(http, "chat", "tides?", stream=False)
+    history = [
+        {"role": "user", "content": "tides?"},
+        {"role": "assistant", "content": first},
+        {"role": "user", "content": "why?"},
+    ]
+    async with http.post("/v1/chat/completions", json={"model": MODEL, "messages": history}) as response:
+        assert response.status == 200
+    assert len({call.cid for call in sim.record.calls}) == 1
+
+
+async def test_what_is_not_known_is_counted_and_explained(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    sim.google.reply("tides", "The moon does it.", rich={98: ["something new"], 43: None, **cited(PAGES)})
+    path, body = asked("chat", "tides?", stream=False)
+    async with http.post(path, json=body) as response:
+        assert response.status == 200
+        request_id = response.headers["x-request-id"]
+    async with http.get("/metrics") as response:
+        assert 'gemgate_wire_unknown_total{field="rich 99"} 1.0' in await response.text()
+    async with http.get(f"/api/requests/{request_id}") as response:
+        assert "rich 99" in await response.text()
