@@ -24,7 +24,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
     "Administration": ("accounts.", "cookies.", "keys.", "alerts", "nodes", "backup"),
 }
-OF_THE_PAGE = ("page", "page.file", "session", "session.begin", "session.end", "session.list", "session.revoke")
+OF_THE_PAGE = (
+    "page",
+    "page.file",
+    "page.docs",
+    "session",
+    "session.begin",
+    "session.end",
+    "session.list",
+    "session.revoke",
+)
 """Operations that only the page itself has a use for."""
 
 LEVELS = {"client": "a client key", "admin": "the admin key", "open": "nobody's key"}

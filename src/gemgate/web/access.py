@@ -142,7 +142,8 @@ class Access:
         if connection.url.scheme == "https":
             return True
         peer = connection.client.host if connection.client else ""
-        return self._trusted(peer) and connection.headers.get("x-forwarded-proto", "").strip().lower() == "https"
+        said = connection.headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
+        return self._trusted(peer) and said.strip().lower() == "https"
 
     def check_browser(self, headers: Headers) -> None:
         """Forbidden when a foreign web page asks: by its Host (DNS rebinding) or by its Origin."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
-from gemgate.web import errors
+from gemgate.web import errors, paths
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
 from gemgate.web.notices import Notices
@@ -41,6 +41,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         house, access = self._house()
+        paths.settle(scope, paths.below_of(house.settings.public_base_url))
         call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
         scope["gemgate.call"] = call
         app = self._app

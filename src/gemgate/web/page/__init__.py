@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from gemgate.errors import NotFound
 from gemgate.ports import Caller
 from gemgate.settings import Settings
+from gemgate.web import paths
 from gemgate.web.call import call_of
 from gemgate.web.operation import operation
 from gemgate.web.page.assets import Asset, Assets
@@ -30,6 +31,13 @@ async def index(request: Request, caller: Caller) -> Response:
     settings = call_of(request).house.settings
     headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(settings)}
     return _answer(request, asset, headers)
+
+
+@operation(router, "GET", "/docs", "page.docs", level="open", produces="text/html", documented=False)
+async def docs(request: Request, caller: Caller) -> Response:
+    """The API reference: a place of the page. The address is relative, for a page below a path of a proxy's."""
+    up = "../" if request.scope.get(paths.SEEN, "").endswith("/") else "./"
+    return Response(status_code=307, headers={"location": up + "#/reference"})
 
 
 @operation(router, "GET", "/page/{version}/{name:path}", "page.file", level="open", documented=False)

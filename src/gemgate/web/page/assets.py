@@ -73,12 +73,13 @@ class Assets:
 
     @property
     def base(self) -> str:
-        return f"/page/{self.version}/"
+        """Relative to the page, which may stand below a path of a proxy's."""
+        return f"page/{self.version}/"
 
     @cached_property
     def import_map(self) -> str:
         return json.dumps(
-            {"imports": {name: self.base + path for name, path in IMPORTS.items()}}, separators=(",", ":")
+            {"imports": {name: f"./{self.base}{path}" for name, path in IMPORTS.items()}}, separators=(",", ":")
         )
 
     @cached_property

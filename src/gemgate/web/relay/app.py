@@ -34,7 +34,7 @@ PARTS = (status, nodes, gathering, sessions, keys, configuration, page)
 """What the gateway answers itself."""
 OWN = frozenset(
     {
-        *("health", "ready", "metrics", "page", "page.file", "settings"),
+        *("health", "ready", "metrics", "page", "page.file", "page.docs", "settings"),
         *("nodes.list", "nodes.drain", "nodes.weight", "nodes.remove"),
         *("session", "session.begin", "session.end", "session.list", "session.revoke"),
         *("keys.list", "keys.make", "keys.revoke"),

@@ -1,6 +1,12 @@
 // Calls of the gateway's own API, with the session's token, in the reader's language.
 import { language } from "./words.js";
 
+/** Where the gateway is: the path the page stands at, "" at the root, "/gem" below a proxy's path; and its whole address. */
+export const root = new URL(".", document.baseURI).pathname.replace(/\/$/, "");
+export const address = location.origin + root;
+/** A path of the gateway as the browser has to ask for it; whole addresses stay. */
+export const here = (path) => (path.startsWith("/") ? root + path : path);
+
 /** Tells the page when it is signed out. */
 export const events = new EventTarget();
 
@@ -26,7 +32,7 @@ export async function ask(method, path, { body, form, signal, more } = {}) {
   if (body !== undefined) sent["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(here(path), {
       method,
       headers: sent,
       body: form ?? (body === undefined ? undefined : JSON.stringify(body)),

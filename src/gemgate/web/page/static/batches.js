@@ -1,5 +1,5 @@
 // Batches of pictures: order them, watch them, fetch them.
-import { get, post } from "./api.js";
+import { get, here, post } from "./api.js";
 import { itemsOf } from "./csv.js";
 import { Wall } from "./gallery.js";
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
@@ -153,7 +153,7 @@ function One({ id }) {
           <${Meter} done=${data.completed} failed=${data.failed} total=${data.total} label=${t("progress")} />
           ${data.waiting_for && html`<p class="muted">${t("waiting", { what: data.waiting_for })}</p>`}
           <div class="actions">
-            ${own && data.completed > 0 && html`<a class="button" href="/v1/batch/${id}/archive" download>${t("zip")}</a>`}
+            ${own && data.completed > 0 && html`<a class="button" href=${here(`/v1/batch/${id}/archive`)} download>${t("zip")}</a>`}
             ${OPEN.includes(data.status) && deed("pause")}
             ${data.status === "paused" && deed("resume", true)}
             ${open && deed("cancel")}

@@ -1,5 +1,5 @@
 // Delivered pictures: previews, measured facts, what was made from what.
-import { ask, get } from "./api.js";
+import { ask, get, here } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { Confirm, Dialog, Empty, Loading, Page, Trouble } from "./parts.js";
 import { bytes, moment, number, words } from "./words.js";
@@ -44,7 +44,7 @@ export function Wall({ pictures }) {
     <ul class="wall">
       ${pictures.map((one) => html`
         <li key=${one.id}>
-          <a href="#/gallery/${one.id}"><img src=${one.thumb} loading="lazy" width="320" height="320"
+          <a href="#/gallery/${one.id}"><img src=${here(one.thumb)} loading="lazy" width="320" height="320"
             alt=${one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) })} /></a>
           <span class="small">${one.details.width} × ${one.details.height}${one.own ? "" : ` · ${t("other", one)}`}</span>
         </li>
@@ -94,11 +94,11 @@ function One({ id, onClose }) {
       <${Trouble} problem=${problem} />
       ${shown && html`
         <div class="halves">
-          <div class="picture"><img src=${shown.file} alt=${shown.prompt ?? title} /></div>
+          <div class="picture"><img src=${here(shown.file)} alt=${shown.prompt ?? title} /></div>
           <div class="stack">
             <${Facts} shown=${shown} />
             <div class="actions">
-              <a class="button" href="${shown.file}?download=1" download>${t("save")}</a>
+              <a class="button" href="${here(shown.file)}?download=1" download>${t("save")}</a>
               <a class="button" href="#/playground/edit/${shown.id}">${t("edit")}</a>
               <button type="button" class="danger" onClick=${() => setSure(true)}>${t("remove")}</button>
             </div>
@@ -143,7 +143,7 @@ function Kin({ title, pictures }) {
     <section class="stack tight" aria-label=${title}>
       <h3>${title}</h3>
       <ul class="thumbs">${pictures.map((one) => html`
-        <li><a href="#/gallery/${one.id}"><img src=${one.thumb} alt=${one.prompt ?? t("picture", { when: moment(one.created_at) })} /></a></li>
+        <li><a href="#/gallery/${one.id}"><img src=${here(one.thumb)} alt=${one.prompt ?? t("picture", { when: moment(one.created_at) })} /></a></li>
       `)}</ul>
     </section>
   `;

@@ -84,6 +84,9 @@ function App() {
   };
   if (problem && !session) return html`<main class="gate"><${Trouble} problem=${problem} /></main>`;
   if (!session) return html`<main class="gate"><${Loading} /></main>`;
+  if (!session.signed_in && placeOf()[0] === "reference") {
+    return html`<main id="main" tabindex="-1"><${PAGES.reference} title=${t("reference")} /></main>`; // it holds no secret
+  }
   if (!session.signed_in) return html`<${Gate} key=${lang} session=${session} onSession=${took} speak=${speak} />`;
   return html`<${Frame} key=${lang} session=${session} onSession=${took} speak=${speak} />`;
 }

@@ -1,5 +1,5 @@
 // Pictures from words, and pictures changed by words, with a look at before and after.
-import { ask, get } from "./api.js";
+import { ask, get, here, root } from "./api.js";
 import { Attach, dataUrl } from "./attach.js";
 import { Snippets } from "./chat.js";
 import { html, useEffect, useState } from "./html.js";
@@ -104,7 +104,8 @@ function useMaking() {
 
 const local = (url) => {
   const { pathname, search } = new URL(url, location.href);
-  return pathname.startsWith("/images/") ? pathname + search : url;
+  const at = pathname.indexOf("/images/");
+  return at === 0 || pathname.startsWith(root + "/images/") ? pathname.slice(at) + search : url;
 };
 
 function Made({ state, alt, children }) {
@@ -114,10 +115,10 @@ function Made({ state, alt, children }) {
       <${Trouble} problem=${state.problem} />
       ${state.pictures.map((one) => html`
         <figure class="stack tight picture">
-          ${children ? children(one) : html`<img src=${local(one.url)} alt=${alt} />`}
+          ${children ? children(one) : html`<img src=${here(local(one.url))} alt=${alt} />`}
           <figcaption class="small muted">
             ${t("took", { time: span(state.seconds), width: one.width, height: one.height, size: bytes(one.bytes) })}
-            ${" · "}<a href=${local(one.url)} target="_blank" rel="noreferrer">${t("save")}</a>
+            ${" · "}<a href=${here(local(one.url))} target="_blank" rel="noreferrer">${t("save")}</a>
             ${state.requestId && html`${" · "}<a href="#/requests/${state.requestId}">${t("why")}</a>`}
           </figcaption>
         </figure>
@@ -181,7 +182,7 @@ export function Edit({ from }) {
         <${Trouble} problem=${trouble} />
         <${Made} state=${state} alt=${t("after")}>
           ${(one) => html`
-            <${Compare} before=${before?.url} after=${local(one.url)} />
+            <${Compare} before=${before?.url} after=${here(local(one.url))} />
             <div class="actions"><button type="button" onClick=${() => load(local(one.url), "edited")}>${t("go_on")}</button></div>
           `}
         <//>

@@ -1,4 +1,5 @@
 // The API reference: our own OpenAPI document, drawn here, without asking anybody else.
+import { address, here } from "./api.js";
 import { html, useState } from "./html.js";
 import { usePoll } from "./live.js";
 import { Code, Field, Loading, Page, Trouble } from "./parts.js";
@@ -24,7 +25,7 @@ export function Reference({ title }) {
     Object.entries(methods).map(([method, told]) => ({ ...told, path, method: method.toUpperCase() })));
   const found = operations.filter((one) => `${one.method} ${one.path} ${one.summary}`.toLowerCase().includes(wanted.toLowerCase()));
   return html`
-    <${Page} title=${title} lead=${data && html`${t("lead", { count: number(operations.length) })} <a href="/openapi.json">${t("document")}</a>`}>
+    <${Page} title=${title} lead=${data && html`${t("lead", { count: number(operations.length) })} <a href=${here("/openapi.json")}>${t("document")}</a>`}>
       <${Trouble} problem=${problem} />
       ${!data && !problem && html`<${Loading} />`}
       ${data && html`
@@ -104,7 +105,7 @@ function example(schema, document, depth = 0) {
 }
 
 function command(one, body, document) {
-  const parts = [`curl ${one.method === "GET" ? "" : `-X ${one.method} `}${location.origin}${one.path}`, `  -H "Authorization: Bearer $GEMGATE_KEY"`];
+  const parts = [`curl ${one.method === "GET" ? "" : `-X ${one.method} `}${address}${one.path}`, `  -H "Authorization: Bearer $GEMGATE_KEY"`];
   if (body) parts.push(`  -H "Content-Type: application/json"`, `  -d '${JSON.stringify(example(body, document), null, 2).replaceAll("'", "'\\''")}'`);
   return parts.join(" \\\n");
 }

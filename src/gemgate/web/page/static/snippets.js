@@ -1,5 +1,7 @@
 // The same call as a command and as SDK code, ready to be copied. Keys are named, never filled in.
-const base = () => location.origin + "/v1";
+import { address } from "./api.js";
+
+const base = () => address + "/v1";
 const quoted = (text) => JSON.stringify(text);
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const indent = (value, by) => JSON.stringify(value, null, 2).replaceAll("\n", "\n" + " ".repeat(by));

@@ -1,0 +1,55 @@
+"""The many spellings of our addresses, brought to the one that routes know: before keys, scopes, dialects and the fleet
+look at them, so that all judge what is really used.
+
+Clients put our address, or half of it, where another service's stood: Google's path for OpenAI's clients
+(`/v1beta/openai`), `/openai/v1`, `/api/v1`, `/anthropic`, no `/v1` at all or two of them, a slash too many.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlsplit
+
+from starlette.types import Scope
+
+SEEN = "gemgate.path"
+"""Where a scope keeps the path as the client spelled it."""
+
+_SLASHES = re.compile(r"/{2,}")
+_TWICE = re.compile(r"/v1(?:beta)?(?=/v1(?:beta)?(?:/|$))")
+_ELSEWHERE = re.compile(r"(?:/gemini)?/v1(?:beta)?/openai|/openai(?:/v1)?|/api/v1|/anthropic(?:/v1)?")
+_OURS = re.compile(
+    r"/(?:(?:chat/completions|responses|messages|models|files|batches)(?:/|$)|images/(?:generations|edits?)$)"
+)
+"""What stands directly below `/v1` for the clients of OpenAI and Anthropic."""
+
+
+def canonical(path: str, below: str = "") -> str:
+    """`path` as routes spell it; one that no rule fits comes back as it is, but for slashes too many.
+
+    below: the path of our own public address, for proxies that do not take it off. Doing it twice changes nothing.
+    """
+    path = _SLASHES.sub("/", path)
+    if below and (path == below or path.startswith(below + "/")):
+        path = path[len(below) :] or "/"
+    path = path.rstrip("/") or "/"
+    while found := _TWICE.match(path):
+        path = path[found.end() :]
+    if (found := _ELSEWHERE.match(path)) and _OURS.match(rest := path[found.end() :]):
+        return "/v1" + rest
+    return "/v1" + path if _OURS.match(path) else path
+
+
+def below_of(public_base_url: str | None) -> str:
+    """The path of PUBLIC_BASE_URL, "" at the root of a host."""
+    return urlsplit(public_base_url or "").path.rstrip("/")
+
+
+def settle(scope: Scope, below: str) -> None:
+    """Give the scope of a request its canonical path; the raw one follows, for what is passed on to a node."""
+    seen: str = scope["path"]
+    scope[SEEN] = seen
+    path = canonical(seen, below)
+    if path != seen:
+        scope["path"] = path
+        scope["raw_path"] = quote(path, safe="/:@!$&'()*+,;=~").encode()
