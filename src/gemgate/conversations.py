@@ -22,6 +22,7 @@ from gemgate.files import Inline
 from gemgate.pool import AccountPool
 from gemgate.ports import Caller, Clock, Conversation, ConversationStore, Thread
 from gemgate.prompting.fingerprint import chain, scope
+from gemgate.prompting.prefill import answered, begun
 
 LEASE_SLACK = 60.0
 PATIENCE = 1.5
@@ -123,7 +124,8 @@ class Conversations:
             return
         names, messages = plan.names, plan.messages
         new = names[-2::-1].index(found.tip) + 1  # messages that say nothing share the name before them
-        if any(message.role == "assistant" for message in messages[len(messages) - new :]):
+        told = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
+        if any(message.role == "assistant" for message in told):
             plan.reuse = "fork"  # the history was edited after the place we know
         elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):
             plan.known, plan.new, plan.reuse = found, new, "hit"
@@ -159,7 +161,7 @@ class Conversations:
         A store that is away does not spoil the answer: the history will be told anew.
         """
         now = self._clock.now()
-        history = (*plan.messages, answer)
+        history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
         previous = plan.known
         tip = (await _beside(history, lambda: chain(plan.scope, history)))[-1]

@@ -17,7 +17,7 @@ from functools import partial
 
 from gemgate import catalog
 from gemgate.accounts import Capability, Walls
-from gemgate.attachments import Attachments, text_bytes
+from gemgate.attachments import MAX_FILES, Attachments, text_bytes
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     ChatRequest,
@@ -65,6 +65,7 @@ from gemgate.prompting.compose import attachments_of, compose
 from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.fitting import Composed, size, too_long
 from gemgate.prompting.picture import picture_hints, picture_prompt
+from gemgate.prompting.prefill import PrefillFilter, begun
 from gemgate.prompting.stops import StopFilter
 
 Data = dict[str, str | int | float | bool | None]
@@ -272,6 +273,7 @@ class _ChatAnswer:
         self._plan = plan
         sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
         self._turn = turns.begin(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), _call_id)
+        self._prefill = PrefillFilter(begun(plan.messages))
         self._stops = StopFilter(request.stop)
         self._written, self._thought = tokens.Meter(), tokens.Meter()
         self._fold = Fold()
@@ -299,7 +301,7 @@ class _ChatAnswer:
                                 yield attempt.began
                         case TextDelta(text):
                             self._received += len(text)
-                            for event in self._told(self._turn.feed(text)):
+                            for event in self._told(self._turn.feed(self._prefill.feed(text))):
                                 yield event
                             if self._stops.hit is not None:
                                 break
@@ -319,6 +321,8 @@ class _ChatAnswer:
                                 self._failed_cid = ""
             if self._stops.hit is not None:
                 break
+            for event in self._told(self._turn.feed(self._prefill.finish())):
+                yield event
             outcome = await self._finished()
             for event in self._told(outcome.events):
                 yield event
@@ -413,7 +417,8 @@ class _ChatAnswer:
         attachments = self._gateway._attachments  # noqa: SLF001
         owner = self._admission.caller.tenant
         own = await attachments.load(attachments_of(messages), owner)
-        composing = partial(write, walls=walls, file_sizes=[text_bytes(upload) for upload in own])
+        sizes = [text_bytes(upload) for upload in own]
+        composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES)
         composed = await asyncio.to_thread(composing) if _characters(messages) > LONG_PROMPT else composing()
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")

@@ -201,10 +201,8 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         raise _no_such_output("modalities")
     names: dict[str, str] = {}
     messages = tuple(_message(message, f"messages[{at}]", names) for at, message in enumerate(body.messages))
-    if not any(message.role != "system" for message in messages):
-        raise BadRequest(
-            "messages holds no user message", "messages 中没有用户消息", param="messages", code="invalid_messages"
-        )
+    if not any(message.parts for message in messages):
+        raise BadRequest("messages is empty", "messages 为空", param="messages", code="invalid_messages")
     if body.files:
         messages = _attach(messages, [Stored(handle) for handle in body.files])
     tools = _tools(body)

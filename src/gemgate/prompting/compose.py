@@ -14,6 +14,7 @@ from gemgate.accounts import Walls
 from gemgate.chat import File, Image, Message, Text, Thought, ToolCall, ToolResult
 from gemgate.files import Source
 from gemgate.prompting.fitting import Block, Composed, Draft, fitted, room_for_older_files
+from gemgate.prompting.prefill import begun
 from gemgate.prompting.tool_calls import render_call, render_result, without_sentinel
 
 _HEADINGS = {"system": "[System]", "user": "[User]", "assistant": "[Assistant]", "tool": "[Tool]"}
@@ -36,6 +37,7 @@ def compose(
     continuing: bool = False,
     walls: Walls = _ANYTHING,
     file_sizes: Sequence[int] = (),
+    most_files: int = 1 << 30,
     before: Sequence[Message] = (),
 ) -> Composed:
     """One prompt of all `messages`; `instructions` (tools, formats) stand after the system text, `reminder` at the end.
@@ -44,7 +46,8 @@ def compose(
     the text by number so that the model can tell them apart. Without a `sentinel` earlier calls are told in words.
     A conversation that ends with the assistant's own words asks for the rest of them.
     `continuing`: the messages are what is new in a conversation that stands already, `before` what was said in it.
-    `walls`: what is read of it, see `fitting`; `file_sizes`: bytes of text in each attached file, 0 for none.
+    `walls`: what is read of it, see `fitting`; `file_sizes`: bytes of text in each attached file, 0 for none;
+    `most_files`: so many can go up with it, so the oldest of older turns give way to a file of ours.
     PromptTooLong when what must be read does not fit.
     """
     numbers = _call_numbers((*before, *messages))
@@ -56,8 +59,12 @@ def compose(
     sizes = list(file_sizes)
     left_out = _too_many_files(draft, walls, sizes)
     if not left_out:
-        return fitted(draft, walls, sum(sizes))
-    dropped = sum(sizes[at] for at in left_out)
+        composed = fitted(draft, walls, sum(sizes))
+        over = len(composed.attachments) - most_files
+        if over <= 0 or len(composed.attachments) == len(draft.attachments):
+            return composed
+        left_out = frozenset(range(min(over, draft.older_files)))
+    dropped = sum(sizes[at] for at in left_out) if sizes else 0
     composed = fitted(write(left_out), walls, sum(sizes) - dropped)
     return replace(composed, dropped=composed.dropped + dropped)
 
@@ -73,14 +80,6 @@ def _too_many_files(draft: Draft, walls: Walls, sizes: list[int]) -> frozenset[i
         if room < 0 and sizes[at]:
             left_out.add(at)
     return frozenset(left_out)
-
-
-def begun(messages: Sequence[Message]) -> str:
-    """What the assistant has said already of the message that is wanted, "" for a new one."""
-    last = messages[-1] if messages else None
-    if last is None or last.role != "assistant" or any(isinstance(part, ToolCall) for part in last.parts):
-        return ""
-    return last.text
 
 
 def _draft(messages: Sequence[Message], writing: _Writing, instructions: str, reminder: str, continuing: bool) -> Draft:

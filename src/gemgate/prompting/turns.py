@@ -23,6 +23,7 @@ from gemgate.chat import (
 )
 from gemgate.errors import OutputInvalid
 from gemgate.prompting import structured_output, tool_calls
+from gemgate.prompting.prefill import begun
 from gemgate.prompting.schemas import compiled
 from gemgate.prompting.tool_parser import Broken, Called, Scrubber, ToolParser
 
@@ -79,7 +80,7 @@ def begin(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) ->
     """
     for tool in request.tools:
         compiled(tool.parameters)
-    answer = _Answer(request.response_format)
+    answer = _Answer(request.response_format, begun(request.messages))
     if request.tools or _has_calls(request):
         choice = request.tool_choice if request.tools else ToolChoice("none")
         return ToolTurn(request.tools, choice, sentinel, call_id, answer)
@@ -93,8 +94,9 @@ def _has_calls(request: ChatRequest) -> bool:
 class _Answer:
     """The text side of an answer: passed on as it comes, or collected until it is the JSON that was asked for."""
 
-    def __init__(self, wanted: ResponseFormat) -> None:
+    def __init__(self, wanted: ResponseFormat, begun: str = "") -> None:
         self.wanted = wanted
+        self._begun = begun
         self.instructions = structured_output.instructions(wanted)
         self.held = wanted.kind != "text"
         self._pieces: list[str] = []
@@ -111,18 +113,23 @@ class _Answer:
 
     def settle(self, *, last: bool) -> tuple[Out, ...] | str:
         """What goes out at the end, or the prompt that asks for better JSON. OutputInvalid when it was the last try."""
-        text = "".join(self._pieces)
+        text = self._begun + "".join(self._pieces)
         self._pieces = []
         if not self.held:
             return ()
         found = structured_output.find(text, self.wanted)
         if found is not None and not found.flaw:
-            return (TextDelta(found.text),)
+            return self._rest(found.text)
         if not last:
             return structured_output.repair_prompt(found, self.wanted)
         if found is not None and self.wanted.kind == "json_schema" and not self.wanted.strict:
-            return (TextDelta(found.text),)
+            return self._rest(found.text)
         raise _not_json(found.flaw if found else "")
+
+    def _rest(self, text: str) -> tuple[Out, ...]:
+        """What the caller has not got yet of the JSON."""
+        rest = text.removeprefix(self._begun.strip())
+        return (TextDelta(rest),) if rest else ()
 
 
 def _not_json(flaw: str) -> OutputInvalid:

@@ -17,6 +17,7 @@ from gemgate.dialects import responses, transcript, wire
 from gemgate.dialects.wire import Stamp
 from gemgate.errors import BadRequest, NotFound, StorageDown
 from gemgate.ports import Caller, StoredResponse
+from gemgate.prompting.prefill import answered
 from gemgate.web.answering import Answer, admit, answers, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
@@ -81,7 +82,7 @@ def _texts(
 ) -> tuple[str, str]:
     """What is kept of a response: itself, and all messages up to and with it."""
     written = wire.dumps(responses.write(reply, stamp, body, model)).decode()
-    return written, transcript.dump((*history, transcript.message_of(reply)))
+    return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 
 async def _previous(call: Call, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:

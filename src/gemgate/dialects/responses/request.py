@@ -168,8 +168,9 @@ def read_token_count(
     tools = _tools(body.tools or ())
     choice, wants_image = _tool_choice(body, tools)
     reasoning = body.reasoning or ReasoningConfig()
-    messages = (*_instructions(body), *continuation(body, previous, references))
-    if not any(message.role != "system" for message in messages):
+    given = continuation(body, previous, references)
+    messages = (*_instructions(body), *given)
+    if not given:
         raise BadRequest("input is empty", "input 为空", param="input", code="invalid_input")
     return ChatRequest(
         messages=messages,
