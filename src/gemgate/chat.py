@@ -127,10 +127,13 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
+    """`bare`: the schema is an enum of words, and the answer is the word itself instead of a JSON string."""
+
     kind: Literal["text", "json_object", "json_schema"] = "text"
     schema: Mapping[str, Any] | None = None
     name: str = ""
     strict: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ class ChatRequest:
     stream:   whether the caller reads along; a caller who does not gets Google's final text exactly.
     thinking: None leaves it to the model, True asks for extended thinking, False for none.
     n:        how many answers; each is a generation of its own.
+    images:   how pictures are wanted, where there may be some.
+    demands_picture: a picture is asked for, not only welcome: words instead of one may mean trouble.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
     """
 
@@ -156,6 +161,7 @@ class ChatRequest:
     n: int = 1
     conversation_id: str | None = None
     images: ImageOptions | None = None
+    demands_picture: bool = False
     temporary: bool = False
     ignored: tuple[str, ...] = ()
 

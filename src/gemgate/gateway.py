@@ -155,7 +155,7 @@ class Gateway:
         )
         untouched = False
         try:
-            told = _from_picture(answer.events()) if answer.may_paint else answer.events()
+            told = _from_picture(answer.events()) if answer.demands_picture else answer.events()
             async with aclosing(told) as events:
                 async for event in events:
                     yield event
@@ -373,16 +373,17 @@ class _ChatAnswer:
         return out
 
     @property
-    def may_paint(self) -> bool:
-        """Whether the caller rather waits for a picture than for words."""
-        return self._admission.card.kind == "image" or self._request.images is not None
+    def demands_picture(self) -> bool:
+        """Whether the caller rather waits for a picture than for words: an offer is not an order."""
+        return self._admission.card.kind == "image" or self._request.demands_picture
 
     def _errand(self) -> Errand:
         request, plan = self._request, self._plan
         known = plan.known
         continues = Continues(known.account, known.identity, known.offer, known.thread) if known else None
         files = any(isinstance(part, Image | File) for message in plan.messages for part in message.parts)
-        needs: tuple[Capability, ...] = (self._admission.card.capability, *(("upload",) if files else ()))
+        main: Capability = "image" if self.demands_picture else self._admission.card.capability
+        needs: tuple[Capability, ...] = (main, *(("upload",) if files else ()))
         return Errand(
             self._admission.card,
             self._admission.caller,
@@ -395,14 +396,14 @@ class _ChatAnswer:
             exact=not request.stream,
             background=self._background,
             conversation_id=plan.conversation_id,
-            picture="may" if self.may_paint else "no",
+            picture="may" if self.demands_picture else "no",
             journal=self._journal,
         )
 
     async def _material(self, continued: bool, walls: Walls) -> Material:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        hints = picture_hints(self._request.images) if self._request.images else ""
+        hints = picture_hints(self._request.images or ImageOptions(), demanded=self.demands_picture)
         if continued:
             told = "\n\n".join(filter(None, (structured_output.instructions(self._request.response_format), hints)))
             before = plan.messages[: len(plan.messages) - plan.new]

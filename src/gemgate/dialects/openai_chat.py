@@ -220,6 +220,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         n=body.n or 1,
         conversation_id=body.conversation_id,
         images=ImageOptions() if body.modalities and "image" in body.modalities else None,
+        demands_picture="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
         ignored=tuple(name for name in _NOT_HONOURED if getattr(body, name) is not None),
     )
 

@@ -18,9 +18,12 @@ def picture_prompt(prompt: str, options: ImageOptions, *, references: int) -> st
     return " ".join(filter(None, hints)) + "\n\n" + prompt
 
 
-def picture_hints(options: ImageOptions) -> str:
-    """How the picture is wanted, in words; "" when it does not matter. In a chat this stands after the system text."""
-    hints = []
+def picture_hints(options: ImageOptions, *, demanded: bool = False) -> str:
+    """How the picture is wanted, in words; "" when it does not matter. In a chat this stands after the system text.
+
+    demanded: a chat is not to end in words.
+    """
+    hints = ["Generate an image."] if demanded else []
     if options.aspect:
         hints.append(f"Aspect ratio {options.aspect}.")
     if options.quality in ("high", "hd"):

@@ -181,6 +181,7 @@ def read_token_count(
         thinking=thinking_of(reasoning.effort),
         include_thoughts=bool(reasoning.summary or reasoning.generate_summary),
         images=_images(body.tools or (), wanted=wants_image),
+        demands_picture=wants_image,
         ignored=_ignored(body),
     )
 
