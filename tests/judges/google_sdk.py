@@ -177,13 +177,13 @@ def test_thoughts_are_parts_of_their_own(client: genai.Client, costs: Costs) -> 
 def test_files_are_uploaded_used_and_deleted(any_client: genai.Client, costs: Costs, tmp_path: Path) -> None:
     costs(1)
     path = tmp_path / "notes.txt"
-    path.write_bytes(b"note " * 100_000)
+    path.write_bytes(b"note " * 24_000)
     file = any_client.files.upload(file=path, config={"mime_type": "text/plain", "display_name": "notes.txt"})
-    assert (file.size_bytes, file.mime_type, file.state) == (500_000, "text/plain", types.FileState.ACTIVE)
+    assert (file.size_bytes, file.mime_type, file.state) == (120_000, "text/plain", types.FileState.ACTIVE)
     assert any_client.files.get(name=file.name).sha256_hash == file.sha256_hash
     assert file.name in [listed.name for listed in any_client.files.list()]
     reply = any_client.models.generate_content(model=MODEL, contents=["What is in it?", file])
-    assert "notes.txt (text/plain, 500000 bytes)" in reply.text
+    assert "notes.txt (text/plain, 120000 bytes)" in reply.text
     any_client.files.delete(name=file.name)
     with pytest.raises(errors.ClientError) as caught:
         any_client.files.get(name=file.name)

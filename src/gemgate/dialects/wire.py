@@ -106,7 +106,7 @@ def ignored(body: BaseModel, *not_honoured: str, prefix: str = "") -> tuple[str,
     """
     known = [name for name in not_honoured if getattr(body, name) is not None]
     unknown = [name for name, value in (body.model_extra or {}).items() if is_wish(name, value)]
-    return tuple(prefix + _header_safe(name) for name in (known + unknown)[:NAMED_AT_MOST])
+    return tuple(prefix + header_safe(name) for name in (known + unknown)[:NAMED_AT_MOST])
 
 
 def is_wish(name: str, value: object) -> bool:
@@ -114,7 +114,8 @@ def is_wish(name: str, value: object) -> bool:
     return name not in _NOTES and not any(value is none or value == none for none in _NO_WISH)
 
 
-def _header_safe(name: str) -> str:
+def header_safe(name: str) -> str:
+    """A name out of a body, as a header may carry it."""
     return re.sub(r"[^\w.\[\]$-]", "_", name, flags=re.ASCII)[:64]
 
 

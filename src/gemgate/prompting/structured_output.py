@@ -56,6 +56,15 @@ def find(answer: str, wanted: ResponseFormat) -> Found | None:
     return best[2] if best else None
 
 
+def bare_word(answer: str, wanted: ResponseFormat) -> str | None:
+    """The one word of the schema's enum that an answer is, quoted or not; None when it is none of them."""
+    words = (wanted.schema or {}).get("enum", ())
+    whole = answer.strip()
+    found = find(answer, wanted)
+    read = orjson.loads(found.text) if found is not None and not found.flaw else None
+    return next((text for text in (whole, whole.strip("`\"'*."), read) if text in words), None)
+
+
 def _checked(value: Any, exact: str | None, wanted: ResponseFormat) -> Found:
     if wanted.kind == "json_object":
         return Found(exact or dump(value), "" if isinstance(value, dict) else "$ must be a JSON object")

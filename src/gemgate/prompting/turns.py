@@ -117,6 +117,8 @@ class _Answer:
         self._pieces = []
         if not self.held:
             return ()
+        if self.wanted.bare and (word := structured_output.bare_word(text, self.wanted)) is not None:
+            return (TextDelta(word),)
         found = structured_output.find(text, self.wanted)
         if found is not None and not found.flaw:
             return self._rest(found.text)

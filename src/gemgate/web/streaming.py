@@ -9,10 +9,10 @@ picture or a place in a queue can take longer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 from starlette.requests import Request
@@ -57,6 +57,19 @@ class Opened:
     yes: bool = False
 
 
+@runtime_checkable
+class Insisting(Protocol):
+    """A writer whose clients may miss an error: `fail_again` goes out behind `fail`, in a write of its own."""
+
+    def fail_again(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
+
+
+def _failure(writer: StreamWriter, error: GatewayError, language: str, request_id: str) -> Iterator[bytes]:
+    yield writer.fail(error, language, request_id)
+    if isinstance(writer, Insisting) and (again := writer.fail_again(error, language, request_id)):
+        yield again
+
+
 async def written(
     events: AsyncGenerator[tuple[int, Event], None],
     writer: StreamWriter,
@@ -74,12 +87,14 @@ async def written(
         except GatewayError as error:
             if not opened.yes:
                 raise
-            yield writer.fail(error, language, request_id)
+            for piece in _failure(writer, error, language, request_id):
+                yield piece
         except Exception as error:
             if not opened.yes:
                 raise
             structlog.stdlib.get_logger("gemgate").exception("stream.failed", request_id=request_id)
-            yield writer.fail(internal_error(error), language, request_id)
+            for piece in _failure(writer, internal_error(error), language, request_id):
+                yield piece
 
 
 def internal_error(_: BaseException) -> GatewayError:

@@ -114,7 +114,22 @@ def test_a_late_error_has_error_as_its_first_and_only_key() -> None:
     assert chunk["error"]["status"] == "RESOURCE_EXHAUSTED"
     assert chunk["error"]["message"] == "太快"
     assert chunk["error"]["details"][0] == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3s"}
-    assert writer.heartbeat is None
+    assert json.loads(writer.fail_again(RateLimited("slow", "太快", retry_after=2.1), "zh", "req_1")) == chunk
+    assert writer.fail_again(Refused("no"), "en", "") == b""
+    assert gemini.ArrayWriter(stamp(""), "m").fail_again(RateLimited("slow"), "en", "") == b""
+
+
+def test_a_heartbeat_changes_nothing_wherever_it_stands() -> None:
+    events: list[Event] = [Began("x"), TextDelta("a"), TextDelta("b"), Ended("stop", Usage())]
+    for kind in (gemini.ChunkWriter, gemini.ArrayWriter):
+        plain, beating = kind(stamp(""), "m"), kind(stamp(""), "m")
+        beat = beating.heartbeat or b""
+        assert beat
+        assert not beat.strip()
+        quiet = b"".join(plain.event(0, event) for event in events) + plain.close()
+        beaten = b"".join(beat + beating.event(0, event) + beat for event in events) + beating.close()
+        read_back = json.loads if kind is gemini.ArrayWriter else chunks
+        assert read_back(beaten) == read_back(quiet)
 
 
 @pytest.mark.parametrize(
@@ -280,12 +295,12 @@ def test_a_full_request_is_read_in_both_spellings(body: dict[str, Any]) -> None:
             (
                 Thought("hm"),
                 Text("Calling"),
-                ToolCall("call_0", "get_weather", '{"city_name": "Paris", "aB": 1}'),
+                ToolCall("call_0", "get_weather", '{"city_name":"Paris","aB":1}'),
                 ToolCall("own", "get_weather", "{}"),
             ),
         ),
         Message("tool", (ToolResult("call_0", "get_weather", (Text("sunny"),)),)),
-        Message("tool", (ToolResult("own", "get_weather", (Text('{"error": "x"}'),), is_error=True),)),
+        Message("tool", (ToolResult("own", "get_weather", (Text('{"error":"x"}'),), is_error=True),)),
         Message("user", (Text("Go on"),)),
     )
     weather, g, h = chat.tools
@@ -304,7 +319,7 @@ def test_a_full_request_is_read_in_both_spellings(body: dict[str, Any]) -> None:
     assert chat.images == ImageOptions(aspect="16:9", long_side=2048)
     assert (chat.stop, chat.n, chat.stream) == (("END",), 2, True)
     assert (chat.thinking, chat.include_thoughts) == (True, True)
-    assert chat.ignored == ("topK", "maxOutputTokens", "tools.googleSearch")
+    assert chat.ignored == ("topK", "maxOutputTokens", "safetySettings", "tools.googleSearch")
 
 
 def test_one_object_may_stand_where_a_list_is_usual() -> None:
@@ -366,9 +381,8 @@ def test_the_thinking_switch(config: dict[str, Any], thinking: bool | None) -> N
         ({"generationConfig": {"speechConfig": {}}}, "speech output"),
         ({"generationConfig": {"responseModalities": ["AUDIO"]}}, "speech output"),
         ({"generationConfig": {"imageConfig": {"imageSize": "8K"}}}, "generationConfig.imageConfig.imageSize"),
-        ({"generationConfig": {"responseMimeType": "text/x.enum"}}, "responseMimeType text/x.enum"),
-        ({"tools": [{"computerUse": {}}]}, "tools[0].computerUse"),
-        ({"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJEKT"}}]}]}, None),
+        ({"generationConfig": {"responseMimeType": "text/x.enum"}}, "generationConfig.responseSchema"),
+        ({"generationConfig": {"responseMimeType": "text/csv"}}, "responseMimeType text/csv"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}, "toolConfig.functionCallingConfig"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "SOME"}}}, "toolConfig.functionCallingConfig.mode"),
     ],

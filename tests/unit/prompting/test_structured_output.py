@@ -121,3 +121,19 @@ def test_the_instructions_name_the_schema_and_text_needs_none() -> None:
     assert so.instructions(ResponseFormat()) == ""
     assert "one JSON object" in so.instructions(OBJECT)
     assert '{"type":"object"' in so.instructions(NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        ("hawk moth", "hawk moth"),
+        (' "hawk moth"\n', "hawk moth"),
+        ("**clothes moth**.", "clothes moth"),
+        ('```json\n"clothes moth"\n```', "clothes moth"),
+        ("It is a hawk moth, I think.", None),
+        ("", None),
+    ],
+)
+def test_a_bare_word_is_found_with_and_without_its_quotes(answer: str, word: str | None) -> None:
+    words = {"type": "string", "enum": ["hawk moth", "clothes moth"]}
+    assert so.bare_word(answer, ResponseFormat("json_schema", words, "answer", strict=True, bare=True)) == word

@@ -11,6 +11,7 @@ from gemgate.dialects.gemini.answer import (
     write_refusal,
     write_token_count,
 )
+from gemgate.dialects.gemini.contents import file_id
 from gemgate.dialects.gemini.files import (
     UploadRequest,
     UploadStart,
@@ -22,7 +23,6 @@ from gemgate.dialects.gemini.files import (
 from gemgate.dialects.gemini.request import (
     CountTokensRequest,
     GenerateContentRequest,
-    file_id,
     read_request,
     read_token_count,
 )

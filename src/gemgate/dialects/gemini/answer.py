@@ -1,7 +1,10 @@
 """Gemini's generateContent, the way out: responses, both stream forms, errors, models (api_contract.md 5).
 
-The stream carries `data: ` lines and nothing else: google-genai reads a comment or an `event:` line as JSON and fails.
-An error after the start must have `error` as its first and only key, or the SDK takes it for a chunk.
+The stream carries `data: ` lines and blank ones and nothing else: google-genai reads a comment or an `event:` line as
+JSON and fails. A blank line ends an event, and where none was begun every SDK skips it: that is the heartbeat.
+An error after the start must have `error` as its first and only key, or the SDK takes it for a chunk. Releases 1 of
+@google/genai see it only where a piece from the network is that object and nothing else, so it is sent once more, bare
+and in a write of its own; what comes after the first is not read by the others.
 """
 
 from __future__ import annotations
@@ -121,7 +124,7 @@ class ChunkWriter:
     `inline_images`: see `PartWriter`. Subclasses frame the chunks.
     """
 
-    heartbeat: bytes | None = None
+    heartbeat: bytes | None = b"\r\n\r\n"
 
     def __init__(self, stamp: Stamp, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
         self._identity = _identity(stamp, model)
@@ -154,6 +157,10 @@ class ChunkWriter:
         chunk = {"candidates": [{**candidate, "finishMessage": error.text(language)}], **self._identity}
         return self._frame({**chunk, "usageMetadata": write_usage(self._usage or Usage())})
 
+    def fail_again(self, error: GatewayError, language: str, request_id: str) -> bytes:
+        """The same error bare, for a write of its own behind `fail`."""
+        return b"" if isinstance(error, Refused) else dumps(envelope(error, language, request_id)[1])
+
     def _end(self, index: int, ended: Ended) -> bytes:
         """Usage stands in the last chunk only."""
         self._usage = ended.usage if self._usage is None else self._usage + ended.usage
@@ -172,11 +179,16 @@ class ChunkWriter:
 class ArrayWriter(ChunkWriter):
     """streamGenerateContent without alt=sse: one JSON array, element by element, content type application/json."""
 
+    heartbeat: bytes | None = b"\r\n"
+
     def close(self) -> bytes:
         return b"]" if self._begun else b"[]"
 
     def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
         return super().fail(error, language, request_id) + b"]"
+
+    def fail_again(self, error: GatewayError, language: str, request_id: str) -> bytes:
+        return b""
 
     def _frame(self, chunk: dict[str, Any]) -> bytes:
         lead = b",\r\n" if self._begun else b"["

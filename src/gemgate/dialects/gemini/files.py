@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemgate.dialects.gemini.answer import page_of
-from gemgate.dialects.gemini.request import Wire
+from gemgate.dialects.gemini.contents import Wire
 from gemgate.dialects.wire import rfc3339
 from gemgate.files import StoredFile
 

@@ -1,113 +1,39 @@
-"""Gemini's generateContent, the way in (api_contract.md 5).
-
-Google's SDKs mix camelCase and snake_case in one body and write whole numbers as floats: both are read everywhere.
-"""
+"""Gemini's generateContent, the way in: what is asked and with what (api_contract.md 5); contents are in `contents`."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from pydantic import AliasChoices, AliasGenerator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from gemgate.chat import (
-    ChatRequest,
-    File,
-    Image,
-    Message,
-    Part,
-    ResponseFormat,
-    Role,
-    Text,
-    Thought,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-)
+from gemgate.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
+from gemgate.dialects import wire
+from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
 from gemgate.dialects.gemini.schema import json_schema
-from gemgate.dialects.wire import Body, decode_base64, is_image
 from gemgate.errors import BadRequest
-from gemgate.files import Inline, Source, Stored
 from gemgate.images import ImageOptions
 
 
-class Wire(Body):
-    """Every field under its camelCase and its snake_case name."""
+class Wishes(Wire):
+    """What it does not know it keeps, so that it can be named as ignored."""
 
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(validation_alias=lambda name: AliasChoices(to_camel(name), name)),
-        extra="ignore",
-        frozen=True,
-        protected_namespaces=(),
-    )
-
-
-class Blob(Wire):
-    data: str
-    mime_type: str = ""
-    display_name: str | None = None
-
-
-class FileData(Wire):
-    file_uri: str
-    mime_type: str = ""
-    display_name: str | None = None
-
-
-class FunctionCallBody(Wire):
-    name: str
-    args: dict[str, Any] | None = None
-    id: str | None = None
-
-
-class FunctionResponsePart(Wire):
-    inline_data: Blob | None = None
-    file_data: FileData | None = None
-
-
-class FunctionResponseBody(Wire):
-    name: str = ""
-    response: dict[str, Any] | None = None
-    id: str | None = None
-    parts: list[FunctionResponsePart] | None = None
-
-
-class PartBody(Wire):
-    text: str | None = None
-    inline_data: Blob | None = None
-    file_data: FileData | None = None
-    function_call: FunctionCallBody | None = None
-    function_response: FunctionResponseBody | None = None
-    thought: bool | None = None
-
-
-class Content(Wire):
-    role: str | None = None
-    parts: list[PartBody] | PartBody | None = None
+    model_config = ConfigDict(extra="allow")
 
 
 class FunctionDeclaration(Wire):
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.:-]{0,127}$")
     description: str | None = None
-    parameters: dict[str, Any] | None = None
-    parameters_json_schema: dict[str, Any] | None = None
+    parameters: Any = None
+    parameters_json_schema: Any = None
 
 
-class ToolBody(Wire):
+class ToolBody(Wishes):
+    """Functions; every other field is a tool of Google's own."""
+
     function_declarations: list[FunctionDeclaration] | None = None
-    google_search: Any = None
-    google_search_retrieval: Any = None
-    google_maps: Any = None
-    url_context: Any = None
-    code_execution: Any = None
-    computer_use: Any = None
-    file_search: Any = None
-    mcp_servers: Any = None
 
 
 class FunctionCallingConfig(Wire):
@@ -125,12 +51,12 @@ class ThinkingConfig(Wire):
     thinking_level: str | None = None
 
 
-class ImageConfig(Wire):
-    aspect_ratio: str | None = Field(default=None, pattern=r"^\d{1,2}:\d{1,2}$")
+class ImageConfig(Wishes):
+    aspect_ratio: str | None = Field(default=None, pattern=r"^(\d{1,2}:\d{1,2}|[Aa]uto|)$")
     image_size: str | None = None
 
 
-class GenerationConfig(Wire):
+class GenerationConfig(Wishes):
     stop_sequences: list[str] | None = None
     response_mime_type: str | None = None
     response_schema: dict[str, Any] | None = None
@@ -143,18 +69,18 @@ class GenerationConfig(Wire):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: float | None = Field(default=None, ge=0)
-    max_output_tokens: int | None = Field(default=None, ge=1)
+    max_output_tokens: int | None = Field(default=None, ge=-1)
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     response_logprobs: bool | None = None
 
 
-class GenerateContentRequest(Wire):
+class GenerateContentRequest(Wishes):
     """Body of models/{model}:generateContent and :streamGenerateContent."""
 
     contents: list[Content] | Content | None = None
-    system_instruction: Content | list[PartBody] | str | None = None
+    system_instruction: Content | list[Any] | str | None = None
     tools: list[ToolBody] | ToolBody | None = None
     tool_config: ToolConfig | None = None
     generation_config: GenerationConfig | None = None
@@ -178,8 +104,6 @@ _NOT_HONOURED = (
     "frequency_penalty",
     "response_logprobs",
 )
-_HOSTED = ("google_search", "google_search_retrieval", "google_maps", "url_context", "code_execution")
-_FOREIGN = ("computer_use", "file_search", "mcp_servers")
 _SIDES = {"512": 512, "0.5K": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
 
@@ -192,9 +116,8 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         raise _unsupported("speech output", "ask for TEXT or IMAGE", "请使用 TEXT 或 IMAGE")
     tools, hosted = _tools(body.tools)
     thinking = config.thinking_config or ThinkingConfig()
-    ignored = tuple(to_camel(name) for name in _NOT_HONOURED if getattr(config, name) is not None)
     return ChatRequest(
-        messages=(*_system(body.system_instruction), *_messages(body.contents)),
+        messages=(*read_system(body.system_instruction), *read_contents(body.contents)),
         model=model,
         stream=stream,
         tools=tools,
@@ -205,8 +128,22 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         n=config.candidate_count or 1,
         images=_images(config),
-        ignored=ignored + hosted,
+        demands_picture="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
+        ignored=_ignored(body, config) + hosted,
     )
+
+
+def _ignored(body: GenerateContentRequest, config: GenerationConfig) -> tuple[str, ...]:
+    unlimited = config.max_output_tokens is not None and config.max_output_tokens < 1
+    names = [to_camel(name) for name in _NOT_HONOURED if getattr(config, name) is not None]
+    if unlimited:
+        names.remove("maxOutputTokens")
+    unknown: list[tuple[BaseModel | None, str]] = [
+        (body, ""),
+        (config, "generationConfig."),
+        (config.image_config, "generationConfig.imageConfig."),
+    ]
+    return (*names, *(at + to_camel(name) for part, at in unknown if part is not None for name in wire.ignored(part)))
 
 
 def read_token_count(body: CountTokensRequest, model: str) -> ChatRequest:
@@ -221,177 +158,29 @@ def _unsupported(param: str, instead: str, instead_zh: str) -> BadRequest:
     return BadRequest(f"{param} is not supported here; {instead}", f"不支持 {param}，{instead_zh}", param=param)
 
 
-def _system(content: Content | list[PartBody] | str | None) -> tuple[Message, ...]:
-    if content is None:
-        return ()
-    if isinstance(content, str):
-        text = content
-    else:
-        parts = content if isinstance(content, list) else _parts_of(content)
-        text = "\n\n".join(part.text for part in parts if part.text)
-    return (Message("system", (Text(text),)),) if text else ()
-
-
-def _parts_of(content: Content) -> list[PartBody]:
-    if content.parts is None:
-        return []
-    return content.parts if isinstance(content.parts, list) else [content.parts]
-
-
-@dataclass(slots=True)
-class _Calls:
-    """The calls made so far, to give ids to those without and to pair the answers with them."""
-
-    made: int
-    open: list[ToolCall]
-
-    def add(self, body: FunctionCallBody) -> ToolCall:
-        call = ToolCall(body.id or f"call_{self.made}", body.name, json.dumps(body.args or {}, ensure_ascii=False))
-        self.made += 1
-        self.open.append(call)
-        return call
-
-    def answered(self, body: FunctionResponseBody) -> ToolCall:
-        """The call that this is the answer to: by id, else the first open one of the name."""
-        for call in self.open:
-            if call.id == body.id or (not body.id and call.name == body.name):
-                self.open.remove(call)
-                return call
-        return ToolCall(body.id or body.name, body.name, "{}")
-
-
-_ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "user"}
-
-
-def _messages(contents: list[Content] | Content | None) -> list[Message]:
-    listed = contents if isinstance(contents, list) else [contents] if contents is not None else []
-    if not listed:
-        raise BadRequest("contents is not specified", "未指定 contents", param="contents")
-    calls = _Calls(0, [])
-    messages: list[Message] = []
-    for at, content in enumerate(listed):
-        role = _ROLES.get(content.role or "user")
-        if role is None:
-            raise BadRequest(
-                f"contents[{at}].role must be user or model",
-                f"contents[{at}].role 必须是 user 或 model",
-                param=f"contents[{at}].role",
-            )
-        messages.extend(_content(content, role, f"contents[{at}]", calls))
-    if not any(message.parts for message in messages):
-        raise BadRequest("contents has no parts", "contents 没有任何 parts", param="contents")
-    return messages
-
-
-def _content(content: Content, role: Role, where: str, calls: _Calls) -> list[Message]:
-    """One content; function responses inside it become messages of their own, in their place."""
-    messages: list[Message] = []
-    parts: list[Part] = []
-    for at, body in enumerate(_parts_of(content)):
-        if body.function_response is not None:
-            if parts:
-                messages.append(Message(role, tuple(parts)))
-                parts = []
-            result = _result(body.function_response, f"{where}.parts[{at}].functionResponse", calls)
-            messages.append(Message("tool", (result,)))
-        elif (part := _part(body, f"{where}.parts[{at}]", calls)) is not None:
-            parts.append(part)
-    if parts:
-        messages.append(Message(role, tuple(parts)))
-    return messages
-
-
-def _part(body: PartBody, where: str, calls: _Calls) -> Part | None:
-    if body.text is not None:
-        if body.thought:
-            return Thought(body.text) if body.text else None
-        return Text(body.text) if body.text else None
-    if body.inline_data is not None:
-        return _attachment(_inline(body.inline_data, f"{where}.inlineData"))
-    if body.file_data is not None:
-        return _attachment(_stored(body.file_data, f"{where}.fileData"))
-    if body.function_call is not None:
-        return calls.add(body.function_call)
-    if body.thought:
-        return None
-    raise BadRequest(
-        f"{where} needs text, inlineData, fileData, functionCall or functionResponse",
-        f"{where} 需要 text、inlineData、fileData、functionCall 或 functionResponse",
-        param=where,
-    )
-
-
-def _attachment(source: Source) -> Image | File:
-    return Image(source) if is_image(source.mime) else File(source)
-
-
-def _inline(blob: Blob, where: str) -> Inline:
-    return Inline(decode_base64(blob.data, f"{where}.data"), blob.mime_type.lower(), blob.display_name or "")
-
-
-_FILE_URI = re.compile(r"(?:https?://[^/\s]+(?:/[\w.-]+)*/v1(?:beta)?/)?files/([A-Za-z0-9_-]{1,64})", re.ASCII)
-
-
-def _stored(file: FileData, where: str) -> Stored:
-    match = _FILE_URI.fullmatch(file.file_uri)
-    if match is None:
-        raise BadRequest(
-            f"{where}.fileUri must be the uri of an upload to this service, or files/<id>",
-            f"{where}.fileUri 必须是本服务上传文件的 uri，或 files/<id>",
-            param=f"{where}.fileUri",
-        )
-    return Stored(file_id(match.group(1)), file.mime_type.lower(), file.display_name or "")
-
-
-def file_id(name: str) -> str:
-    """The store's id (`file-x`) of a file that this dialect calls `files/x`.
-
-    The SDK cuts a file's name out of its uri by `[a-z0-9]+`, so the dash of our ids must not stand there.
-    """
-    bare = name.removeprefix("files/")
-    return bare if bare.startswith("file-") else f"file-{bare}"
-
-
-def _result(body: FunctionResponseBody, where: str, calls: _Calls) -> ToolResult:
-    call = calls.answered(body)
-    response = body.response or {}
-    parts: list[Text | Image | File] = []
-    match response:
-        case {"result": str(text), **rest} | {"output": str(text), **rest} if not rest:
-            parts.append(Text(text))
-        case _:
-            parts.append(Text(json.dumps(response, ensure_ascii=False)))
-    for at, part in enumerate(body.parts or ()):
-        if part.inline_data is not None:
-            parts.append(_attachment(_inline(part.inline_data, f"{where}.parts[{at}].inlineData")))
-        elif part.file_data is not None:
-            parts.append(_attachment(_stored(part.file_data, f"{where}.parts[{at}].fileData")))
-    return ToolResult(call.id, call.name or body.name, tuple(parts), is_error=set(response) == {"error"})
-
-
 def _tools(tools: list[ToolBody] | ToolBody | None) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
-    """The declared functions, and the names of Google's own tools that are left to the web app."""
+    """The declared functions, and the names of all other tools: the web app uses its own as it sees fit."""
     listed = tools if isinstance(tools, list) else [tools] if tools is not None else []
     found: list[Tool] = []
     hosted: list[str] = []
     for at, tool in enumerate(listed):
-        for name in _FOREIGN:
-            if getattr(tool, name) is not None:
-                raise _unsupported(
-                    f"tools[{at}].{to_camel(name)}", "offer functionDeclarations", "请提供 functionDeclarations"
-                )
-        hosted += [f"tools.{to_camel(name)}" for name in _HOSTED if getattr(tool, name) is not None]
+        for name, value in (tool.model_extra or {}).items():
+            if value is not None:
+                hosted.append("tools." + wire.header_safe(to_camel(name)))
         for index, function in enumerate(tool.function_declarations or ()):
             found.append(_function(function, f"tools[{at}].functionDeclarations[{index}]"))
-    return tuple(found), tuple(hosted)
+    return tuple(found), tuple(dict.fromkeys(hosted))
 
 
 def _function(function: FunctionDeclaration, where: str) -> Tool:
-    if function.parameters_json_schema is not None:
-        parameters = function.parameters_json_schema
-    elif function.parameters is not None:
-        parameters = json_schema(function.parameters, f"{where}.parameters")
-    else:
+    """A function with its schema in JSON Schema's words, or as it is where it is none of Google's."""
+    parameters: Any = function.parameters_json_schema
+    if parameters is None and function.parameters is not None:
+        try:
+            parameters = json_schema(function.parameters, f"{where}.parameters")
+        except BadRequest:
+            parameters = function.parameters
+    if not isinstance(parameters, Mapping):
         parameters = {"type": "object", "properties": {}}
     return Tool(function.name, function.description or "", parameters)
 
@@ -426,20 +215,32 @@ def _tool_choice(config: ToolConfig | None, tools: Sequence[Tool]) -> ToolChoice
 
 
 def _format(config: GenerationConfig) -> ResponseFormat:
-    """JSON mode without a schema takes any JSON value, as Google's does."""
+    """JSON mode without a schema takes any JSON value, as Google's does; text/x.enum is one word of a schema's."""
     mime = (config.response_mime_type or "").lower()
-    if mime not in ("", "text/plain", "application/json"):
+    if mime not in ("", "text/plain", "application/json", "text/x.enum"):
         raise _unsupported(
-            f"responseMimeType {mime}", "use text/plain or application/json", "请使用 text/plain 或 application/json"
+            f"responseMimeType {mime}",
+            "use text/plain, application/json or text/x.enum",
+            "请使用 text/plain、application/json 或 text/x.enum",
         )
-    if mime != "application/json":
+    if mime in ("", "text/plain"):
         return ResponseFormat()
+    schema: Mapping[str, Any] = {}
     if isinstance(config.response_json_schema, dict):
-        return ResponseFormat("json_schema", config.response_json_schema, "answer", strict=True)
-    if config.response_schema is not None:
+        schema = config.response_json_schema
+    elif config.response_schema is not None:
         schema = json_schema(config.response_schema, "generationConfig.responseSchema")
-        return ResponseFormat("json_schema", schema, "answer", strict=True)
-    return ResponseFormat("json_schema", {}, "answer")
+    if mime == "application/json":
+        strict = isinstance(config.response_json_schema, dict) or config.response_schema is not None
+        return ResponseFormat("json_schema", schema, "answer", strict=strict)
+    words = schema.get("enum")
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise BadRequest(
+            "text/x.enum needs a responseSchema of type STRING with an enum",
+            "text/x.enum 需要 type 为 STRING 且带 enum 的 responseSchema",
+            param="generationConfig.responseSchema",
+        )
+    return ResponseFormat("json_schema", {"type": "string", "enum": words}, "answer", strict=True, bare=True)
 
 
 def _thinking(config: ThinkingConfig) -> bool | None:
@@ -459,11 +260,13 @@ def _images(config: GenerationConfig) -> ImageOptions | None:
     image = config.image_config
     if image is None:
         return ImageOptions() if "IMAGE" in _modalities(config) else None
-    side = _SIDES.get(image.image_size.upper()) if image.image_size else None
-    if image.image_size and side is None:
+    size = (image.image_size or "").upper()
+    side = _SIDES.get(size)
+    if side is None and size not in ("", "AUTO"):
         raise BadRequest(
             "imageConfig.imageSize must be 1K, 2K or 4K",
             "imageConfig.imageSize 必须是 1K、2K 或 4K",
             param="generationConfig.imageConfig.imageSize",
         )
-    return replace(ImageOptions(), aspect=image.aspect_ratio, long_side=side)
+    aspect = image.aspect_ratio if image.aspect_ratio and ":" in image.aspect_ratio else None
+    return replace(ImageOptions(), aspect=aspect, long_side=side)
