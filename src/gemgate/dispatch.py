@@ -28,6 +28,7 @@ from gemgate.errors import (
     NoImage,
     PromptTooLong,
     Refused,
+    Remedy,
     SignedOut,
     Spent,
     Unreachable,
@@ -171,6 +172,7 @@ class Dispatcher:
         told = self._narrator(errand)
         tried: list[str] = []
         again: str | None = None
+        mended: set[Remedy] = set()
         failure: GatewayError | None = None
         for number in range(1, MAX_TRIES + 1):
             lease: Lease | None = None
@@ -204,6 +206,8 @@ class Dispatcher:
                                     attempt.spoke = True
                                 if isinstance(piece, Answered) and not piece.stored:
                                     told.not_stored()
+                                    if not errand.temporary:
+                                        await self._look_after(lease)
                                 _judge(errand, attempt, piece)
                                 yield attempt, piece
                                 told.waits()
@@ -221,6 +225,10 @@ class Dispatcher:
                     told.then("spoken" if attempt.spoke else "last_try")
                     raise
                 failure = error
+                if (mend := self._mended(errand, attempt, error, mended)) is not None:
+                    errand, again = mend, lease.account
+                    told.then("fresh_chat" if error.remedy == "fresh_chat" else "same_account")
+                    continue
                 if attempt.continued and await self._lost(attempt, errand, error):
                     errand = replace(errand, continues=None, reuse="replay")
                     again = lease.account
@@ -327,6 +335,21 @@ class Dispatcher:
             if any(isinstance(piece, Answered) for piece in pieces):
                 return attempt, pieces
         return None
+
+    def _mended(self, errand: Errand, attempt: Attempt, error: GatewayError, mended: set[Remedy]) -> Errand | None:
+        """The errand as it may go out once more on the same account, each remedy once; None when none helps.
+
+        Only the code itself knows that nothing was generated (docs/google-wire.md 4.1).
+        """
+        remedy = error.remedy
+        if error.generated != "no" or remedy in ("", "reload") or remedy in mended:
+            return None
+        if remedy == "fresh_chat" and not attempt.continued:
+            return None
+        mended.add(remedy)
+        if remedy == "upload":
+            attempt.lease.member.handles = {}
+        return replace(errand, continues=None, reuse="replay") if remedy == "fresh_chat" else errand
 
     async def _lost(self, attempt: Attempt, errand: Errand, error: GatewayError) -> bool:
         """Whether Google does not know the conversation any more, so that nothing can have been said in it.

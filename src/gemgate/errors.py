@@ -38,8 +38,8 @@ Generated = Literal["no", "maybe"]
 """Whether a prompt can have been processed by Google: "no" is certain, "maybe" is everything else."""
 
 Remedy = Literal["", "again", "fresh_chat", "reload", "upload"]
-"""What makes one more try on the same account worth it, if nothing was generated: sending it again as it is, telling
-everything in a fresh chat, loading the account's page anew, or uploading the files anew."""
+"""What makes one more try on the same account worth it, if nothing was generated: sending it as it is, telling
+everything in a fresh chat, loading the account's page anew (the upstream does that itself), or uploading the files."""
 
 
 MESSAGE_AT_MOST = 4000

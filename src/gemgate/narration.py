@@ -15,8 +15,10 @@ from gemgate.errors import GatewayError
 from gemgate.pool import Lease
 from gemgate.ports import Clock, Fact, Observer
 
-Then = Literal["other_account", "signed_in", "fresh_chat", "maybe_generated", "spoken", "no_help", "last_try"]
-"""What was done after a failed try: sent again (the first three), or why not."""
+Then = Literal[
+    "other_account", "signed_in", "fresh_chat", "same_account", "maybe_generated", "spoken", "no_help", "last_try"
+]
+"""What was done after a failed try: sent again (the first four), or why not."""
 
 Data = dict[str, str | int | float | bool | None]
 

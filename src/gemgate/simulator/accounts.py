@@ -120,7 +120,9 @@ class Account:
     status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds an
     older one still counts after its replacement. needs_stamp: whether `__Secure-1PSID` alone is refused.
     used: how much of the 5-hour and of the weekly window is spent, 0..1. stores: whether its chats are kept (not while
-    its activity is switched off).
+    its activity is switched off). page: what it tells: a token; none, and "" is taken for one; none, and one that an
+    earlier page gave out counts for an hour. token_life: seconds that a page's token counts, None for ever. consented:
+    whether the consent page was answered; without that it stands in place of the app.
 
     wall, file_wall: UTF-8 bytes of a prompt, and of a prompt with the text of its files, that the model reads (None =
     all): what stands beyond is dropped from the end without a word (docs/google-wire.md 1.1, 1.2). temporary_share: of
@@ -137,6 +139,9 @@ class Account:
     needs_stamp: bool = True
     used: tuple[float, float] = (0.12, 0.05)
     stores: bool = True
+    page: Literal["token", "empty", "old"] = "token"
+    token_life: float | None = None
+    consented: bool = True
     wall: int | None = 130_000
     file_wall: int | None = 160_000
     temporary_share: float = 1.0

@@ -16,7 +16,7 @@ import orjson
 from gemgate.simulator import attached
 from gemgate.simulator.accounts import FREE_MODELS, Account, Model
 from gemgate.simulator.exchange import Request
-from gemgate.simulator.world import BUILD, Page
+from gemgate.simulator.world import Page
 
 MODEL_HEADER = "x-goog-ext-525001261-jspb"
 UUID_HEADER = "x-goog-ext-525005358-jspb"
@@ -65,8 +65,8 @@ def query(values: dict[str, str], page: Page | None) -> list[str]:
         wrong.append("f.sid was never given out" if values.get("f.sid") else "f.sid is missing")
     elif values.get("hl") != page.language:
         wrong.append(f"hl is {values.get('hl')!r}, the page said {page.language!r}")
-    if values.get("bl") != BUILD:
-        wrong.append(f"bl is {values.get('bl')!r}, the page said {BUILD!r}")
+    elif values.get("bl") != page.build:
+        wrong.append(f"bl is {values.get('bl')!r}, the page said {page.build!r}")
     if values.get("rt") != "c":
         wrong.append("rt=c is missing")
     if not values.get("_reqid", "").isdigit():

@@ -31,6 +31,8 @@ _ROUTES: dict[tuple[str, str, str], str] = {
     ("POST", "content-push.googleapis.com", "/upload"): "upload",
 }
 
+SOCS = "SOCS"
+"""The cookie that says the consent page was answered."""
 _PICTURE_HOSTS = (".googleusercontent.com", ".usercontent.google.com")
 
 
@@ -50,6 +52,8 @@ def rpcids(request: Request) -> tuple[str, ...]:
 
 def init(world: World, request: Request, caller: Caller) -> Response:
     """The app's page; a guest's page for whoever is not signed in."""
+    if caller.account and not caller.account.consented and SOCS not in dict(request.cookies):
+        return pages.consent()
     opened = world.open_page(caller.session if caller.alive else None)
     return pages.app(opened, request.query.get("rotate", ""))
 

@@ -28,18 +28,27 @@ GEMS = {
 
 USAGE_LIMIT, MODEL_DIFFERS, MODEL_UNKNOWN, BLOCKED = 1037, 1050, 1052, 1060
 WINDOW_FULL = 1097
-NO_SUCH = 1099
-"""The code for an unknown conversation, file or gem. Ours: what the service really says is not known."""
+NO_SUCH = 1096
+"""No stored record: an unknown conversation or gem (docs/google-wire.md 4.1)."""
+OLD_TOKEN_SECONDS = 3600
+"""How long a token counts that an earlier page gave out, where later pages come without one (5.1)."""
 
 
 class Refusal(Exception):
     """The call ends here with an HTTP status or a stream code."""
 
-    def __init__(self, *, status: int = 200, code: int = 0, rule: str = "") -> None:
+    def __init__(self, *, status: int = 200, code: int = 0, rule: str = "", xsrf: bool = False) -> None:
         super().__init__(rule)
         self.status = status
         self.code = code
         self.rule = rule
+        self.xsrf = xsrf
+
+    def page(self) -> Response:
+        """What an HTTP status comes with: "xsrf" in the body asks for a fresh page (docs/google-wire.md 4.2)."""
+        if self.xsrf:
+            return page(self.status, ')]}\'\n\n[["xsrf","AK0lder"],["di",21]]', "application/json; charset=utf-8")
+        return page(self.status, f"<h1>Error {self.status}</h1>")
 
 
 @dataclass(slots=True)
@@ -60,7 +69,7 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     opened = world.page(values.get("f.sid", ""))
     token = form.get("at", b"").decode("latin-1")
     # Whoever holds a token means an account, dead or alive; without one even dead cookies make a guest
-    choice, wrong = checks.model_header(request, opened, caller.account if token else None)
+    choice, wrong = checks.model_header(request, opened, caller.account if token or caller.alive else None)
     order = checks.order(checks.read_freq(form), request, opened, choice)
     call = Call(world.clock(), caller.name, order.text, thinking=order.thinking, temporary=order.temporary)
     world.record.arrived(call)
@@ -68,7 +77,7 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     posted = _Posted(world, opened, choice, order, call, style)
     wrong = [*checks.headers(request), *checks.query(values, opened), *wrong, *order.wrong]
     try:
-        account = authenticate(opened, caller, token)
+        account = authenticate(world, opened, caller, token)
         if wrong:
             raise Refusal(status=400)
         assert opened is not None
@@ -82,21 +91,39 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     return _answer(world, told, fault)
 
 
-def authenticate(opened: Page | None, caller: Caller, token: str) -> Account | None:
-    """The account the call runs on, None for a guest; Refusal when neither."""
+def authenticate(world: World, opened: Page | None, caller: Caller, token: str) -> Account | None:
+    """The account the call runs on, None for a guest; Refusal when neither, or when the page is too old."""
     if caller.trouble:
         raise Refusal(status=401, rule=caller.trouble)
-    if caller.alive:
-        if not token:
-            raise Refusal(status=400, rule="the `at` token is missing")
-        if opened is None or token != opened.token or opened.session is not caller.session:
-            raise Refusal(status=400, rule="the `at` token is not the one of this page and session")
+    if opened is not None and opened.build != world.build:
+        raise Refusal(status=405)
+    if caller.alive and caller.account:
+        _check_token(world, opened, caller, token)
         return caller.account
     if not token:
         return None
-    if opened is None or token != opened.token:
+    if not world.issued(token, caller):
         raise Refusal(status=400, rule="an `at` token that was never given out")
     raise Refusal(status=401)
+
+
+def _check_token(world: World, opened: Page | None, caller: Caller, token: str) -> None:
+    """Whether a living session's token counts: its page's own, or what its kind of account takes without one (5.1)."""
+    account = caller.account
+    assert account is not None
+    if not token and account.page == "empty":
+        return
+    if not token:
+        rule = "" if account.page == "old" else "the `at` token is missing"
+        raise Refusal(status=400, rule=rule, xsrf=True)
+    issued = world.issued(token, caller)
+    if issued is None or opened is None or opened.session is not caller.session:
+        raise Refusal(status=400, rule="the `at` token is not the one of this page and session", xsrf=True)
+    if token != opened.token and account.page == "token":
+        raise Refusal(status=400, rule="the `at` token is not the one of this page and session", xsrf=True)
+    lasts = account.token_life if account.page == "token" else OLD_TOKEN_SECONDS
+    if lasts is not None and world.clock() - issued > lasts:
+        raise Refusal(status=400, xsrf=True)
 
 
 def _admit(account: Account | None) -> None:
@@ -208,7 +235,7 @@ def _refused(posted: _Posted, refusal: Refusal, wrong: list[str]) -> Response:
         posted.world.record.violation(f"StreamGenerate: {'; '.join(rules)}")
     posted.call.outcome = "refused"
     if refusal.status != 200:
-        return page(refusal.status, f"<h1>Error {refusal.status}</h1>")
+        return refusal.page()
     return Response(200, HEADERS, error_stream(refusal.code, posted.style))
 
 

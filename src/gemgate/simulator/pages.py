@@ -10,7 +10,7 @@ from gemgate.accounts import PSID, PSIDCC, PSIDTS
 from gemgate.simulator.accounts import Session
 from gemgate.simulator.exchange import Response, page
 from gemgate.simulator.uploads import DEFAULT_PUSH_ID
-from gemgate.simulator.world import BUILD, Page
+from gemgate.simulator.world import Page
 
 APP = "https://gemini.google.com/app"
 SIGN_IN = "https://accounts.google.com/ServiceLogin"
@@ -53,14 +53,16 @@ def app(opened: Page, rotate: str = "") -> Response:
     """
     account = opened.session.account if opened.session else None
     data = {
-        "cfb2h": BUILD,
+        "cfb2h": opened.build,
         "FdrFJe": opened.sid,
         "TuX5cc": opened.language,
         "qKIAYe": account.push_id if account else DEFAULT_PUSH_ID,
         "Im6cmf": "/_/BardChatUi",
     }
     if account:
-        data |= {"SNlM0e": opened.token, "oPEP7c": account.email, "S06Grb": account.number}
+        data |= {"oPEP7c": account.email, "S06Grb": account.number}
+    if opened.token:
+        data["SNlM0e"] = opened.token
     script = f"<script>window.WIZ_global_data = {json.dumps(data)};</script>"
     if account:
         body = f'<h1>Gemini</h1><p id="account">Signed in as {escape(account.email)}</p>{script}'
@@ -70,6 +72,12 @@ def app(opened: Page, rotate: str = "") -> Response:
         frame = f"https://accounts.google.com/RotateCookiesPage?every={quote(rotate)}"
         body += f'<iframe id="rotate" src="{escape(frame)}" hidden></iframe>'
     return page(200, _document("Gemini", body))
+
+
+def consent() -> Response:
+    """What stands in place of the app until its cookie question is answered (docs/google-wire.md 5.6)."""
+    form = '<form action="https://consent.google.com/save" method="post"><button>Accept all</button></form>'
+    return page(200, _document("Before you continue", f"<h1>Before you continue to Google</h1>{form}"))
 
 
 def rotate_page(every: str) -> Response:

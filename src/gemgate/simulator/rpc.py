@@ -75,7 +75,7 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
     if values.get("source-path") not in ("/app", "/usage"):
         wrong.append(f"source-path is {values.get('source-path')!r}")
     try:
-        account = authenticate(opened, caller, form.get("at", b"").decode("latin-1"))
+        account = authenticate(world, opened, caller, form.get("at", b"").decode("latin-1"))
         if wrong:
             raise Refusal(status=400)
     except Refusal as refusal:
@@ -83,7 +83,7 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         if rules:
             world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {'; '.join(rules)}")
         if refusal.status != 401 or rules:
-            return page(refusal.status, f"<h1>Error {refusal.status}</h1>")
+            return refusal.page()
         account = None
     assert opened is not None
     assert calls is not None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemgate.simulator.accounts import PLANS, Accounts, Session
+from gemgate.simulator.accounts import PLANS, Accounts, Caller, Session
 from gemgate.simulator.chats import Chats
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
@@ -40,6 +40,7 @@ class Page:
     session: Session | None
     language: str
     time: float = 0.0
+    build: str = BUILD
     client: str = ""
     """The client's own session uuid, learnt from its first request."""
     _base: int = -1
@@ -99,7 +100,10 @@ class World:
         """Whether an answer is finished although its client has gone, as the real service does."""
         self.patience = 20
         """Requests a dead session may make before it counts as hammering."""
+        self.build = BUILD
+        """The build label of pages loaded from now on; requests with an older one are 405 (docs/google-wire.md 4.2)."""
         self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._tokens: OrderedDict[str, tuple[Session, float]] = OrderedDict()
         self._served: dict[int, int] = {}
 
     def clock(self) -> float:
@@ -139,17 +143,29 @@ class World:
 
     def open_page(self, session: Session | None) -> Page:
         """A load of /app for a living session, or for a guest."""
+        token = f"AK{secrets.token_urlsafe(24)}:{int(self.clock() * 1000)}"
+        tells = session is not None and session.account.page == "token"
         page = Page(
             sid=str(secrets.randbits(63) - (1 << 62)),
-            token=f"AK{secrets.token_urlsafe(24)}:{int(self.clock() * 1000)}" if session else "",
+            token=token if tells else "",
+            build=self.build,
             session=session,
             language=session.account.language if session else "en",
             time=self.clock(),
         )
         self._pages[page.sid] = page
+        if session is not None and tells:
+            self._tokens[token] = session, self.clock()
+            if len(self._tokens) > _MOST_PAGES:
+                self._tokens.popitem(last=False)
         if len(self._pages) > _MOST_PAGES:
             self._pages.popitem(last=False)
         return page
+
+    def issued(self, token: str, caller: Caller) -> float | None:
+        """When a page gave this token to the caller's session, None if none did."""
+        session, at = self._tokens.get(token, (None, 0.0))
+        return at if session is not None and session is caller.session else None
 
     def page(self, sid: str) -> Page | None:
         return self._pages.get(sid)

@@ -252,6 +252,10 @@ _THEN: Mapping[str, tuple[str, str]] = {
         "The conversation is not known there any more, so everything was told anew.",
         "该会话已不存在，因此重新讲述全部内容。",
     ),
+    "same_account": (
+        "It was safe to send it once more to the same account.",
+        "可以安全地向同一账号再发送一次。",
+    ),
     "maybe_generated": (
         "It was not sent again: Google may have made an answer, and nothing is ever generated twice.",
         "没有重新发送：Google 可能已经生成了回答，绝不重复生成。",

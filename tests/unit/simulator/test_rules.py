@@ -197,22 +197,22 @@ def test_a_conversation_is_continued_with_its_own_ids_only(google: Google, place
     hand = Hand(google)
     kept = metadata(hand.say("hello"))
     kept[place] = "x_unknown"
-    assert code(hand.say("again", kept)) == 1099
+    assert code(hand.say("again", kept)) == 1096
     assert "StreamGenerate: " in google.record.violations[-1]
     assert google.record.generations == 1
 
 
 def test_a_conversation_of_another_account_is_a_broken_rule(google: Google) -> None:
     kept = metadata(Hand(google, "alice").say("hello"))
-    assert code(Hand(google, "bob").say("again", kept)) == 1099
+    assert code(Hand(google, "bob").say("again", kept)) == 1096
     assert "belongs to another account" in google.record.violations[-1]
 
 
 def test_half_an_address_of_a_conversation_is_a_broken_rule(google: Google) -> None:
     hand = Hand(google)
     kept = metadata(hand.say("hello"))
-    assert code(hand.say("again", [*kept[:2], "", *kept[3:]])) == 1099
-    assert code(hand.say("again", ["", *kept[1:]])) == 1099
+    assert code(hand.say("again", [*kept[:2], "", *kept[3:]])) == 1096
+    assert code(hand.say("again", ["", *kept[1:]])) == 1096
     assert len(google.record.violations) == 2
 
 
@@ -381,7 +381,7 @@ def test_a_gem_must_exist(google: Google) -> None:
     hand = Hand(google)
     slots = hand.slots("hello", NEW_CHAT)
     slots[19] = "no-such-gem"
-    assert code(parts(google.handle(hand.generate(slots=slots)))) == 1099
+    assert code(parts(google.handle(hand.generate(slots=slots)))) == 1096
     slots = hand.slots("hello")
     slots[19] = "coding-partner"
     assert code(parts(google.handle(hand.generate(slots=slots)))) is None

@@ -6,7 +6,9 @@ Only this file subclasses the library. `HardenedClient` signs in, runs RPCs and 
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +18,13 @@ from curl_cffi import ffi, lib
 from curl_cffi.const import CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
 from gemini_webapi import GeminiClient
+from gemini_webapi import exceptions as library
 from gemini_webapi.constants import GRPC, Endpoint, Headers
 from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
 from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, UsageWindow
+from gemgate.errors import GatewayError
 from gemgate.ports import ImageRef
 from gemgate.upstreams.web import errors
 
@@ -50,28 +54,35 @@ def own_cookie_folder() -> Path:
 
 
 class HardenedClient(GeminiClient):
-    """A signed-in session that nothing but `shut` closes."""
+    """A signed-in session that nothing but `shut` closes. token: the last good one, for a page that comes without."""
 
-    def __init__(self, cookies: Cookies, *, proxy: str | None, ca_file: str | None, lanes: int) -> None:
+    def __init__(
+        self, cookies: Cookies, *, proxy: str | None, ca_file: str | None, lanes: int, token: str = ""
+    ) -> None:
         own_cookie_folder()
         more = {"verify": ca_file} if ca_file else {}
         super().__init__(cookies.psid, cookies.psidts or None, proxy=proxy, **more)
         if cookies.psidcc:
             self._cookies.set(PSIDCC, cookies.psidcc, domain=".google.com", secure=True)
         self._lanes = lanes
+        self._old_token = token
+        self._loading = asyncio.Lock()
         self.auto_refresh = False
 
     async def sign_in(self) -> None:
         """One sign-in attempt; GatewayError unless it ends as the account's own, available session."""
         try:
             await self.init(timeout=SESSION_SECONDS, auto_refresh=False)
+        except library.AuthError as error:
+            raise await self._why_refused() or errors.of_exception(error, sent=False) from None
         except errors.FAILURES as error:
             raise errors.of_exception(error, sent=False) from None
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
-            raise errors.signed_out("only foreign cookies were accepted")
+            raise await self._why_refused() or errors.signed_out("only foreign cookies were accepted")
         if problem := errors.of_account(self.account_status):
-            raise problem
+            completed = self._cookie_source != "Base Cookies"
+            raise (completed and await self._why_refused()) or problem
         if not self.list_models():
             raise errors.drift("no models in the account's status", "no")
         # Hazard: ten requests at once and no more; the pool is made anew for as many as we ever send.
@@ -94,30 +105,84 @@ class HardenedClient(GeminiClient):
         """Hazard: ten RPCs one after the other at sign-in; one says all that is needed.
 
         It also leaves `_recent_chats` None, which would otherwise grow by one with every generation. Hazard: a page
-        without a token is accepted and the session goes on as an anonymous guest; for guests nothing is asked at all.
+        without a token is taken for a guest's. Only the account's status tells who is signed in: it is asked with the
+        page's token, else with the last good one, else with none (docs/google-wire.md 5.1).
         """
-        if not self.access_token:
-            raise errors.signed_out("Google answered as to a guest")
-        await self._fetch_user_status()
+        given = [self.access_token] if self.access_token else [self._old_token, ""] if self._old_token else [""]
+        for token in given:
+            self.access_token = token
+            try:
+                await self._fetch_user_status()
+            except GatewayError as error:
+                if error.remedy != "reload":
+                    raise
+            else:
+                return
+        raise errors.no_token()
+
+    async def _why_refused(self) -> GatewayError | None:
+        """What stands in place of the app for these cookies, where that is something that can be named."""
+        async with AsyncSession[Response](
+            proxy=self.proxy,
+            verify=self.kwargs.get("verify", True),
+            cookies=self._cookies,
+            impersonate=self.impersonate,
+        ) as session:
+            try:
+                page = await session.get(Endpoint.INIT, headers=Headers.GEMINI.value, timeout=RPC_SECONDS)
+            except errors.FAILURES:
+                return None
+        wanted = "consent.google.com" in str(page.url) or "consent.google.com/save" in page.text
+        return errors.consent_wanted() if wanted else None
+
+    async def reload(self, seen: str | None) -> None:
+        """Load the page anew, once for everybody who found the page `seen` (its f.sid) too old. GatewayError.
+
+        A page without a token leaves the one before in use: it goes on counting for a while.
+        """
+        async with self._loading:
+            if self.session_id != seen:
+                return
+            try:
+                page = await self.session.get(Endpoint.INIT, headers=Headers.GEMINI.value, timeout=RPC_SECONDS)
+            except errors.FAILURES as error:
+                raise errors.of_exception(error, sent=False) from None
+            if page.status_code != 200:
+                raise errors.of_status(page.status_code, generated_if_unsure="no")
+            found = extract_page(page.text)
+            if "FdrFJe" not in found:
+                raise errors.signed_out("Google gave no page for these cookies")
+            self.session_id, self.build_label = found["FdrFJe"], found.get("cfb2h") or self.build_label
+            self.access_token = found.get("SNlM0e") or self.access_token
+            self.language, self.push_id = found.get("TuX5cc") or self.language, found.get("qKIAYe") or self.push_id
 
     async def _batch_execute(
         self, payloads: list[RPCData], source_path: str = "/app", close_on_error: bool = False, **kwargs: Any
     ) -> Response:
         """Hazard: a failed RPC closes the client and its retry waits for a lock that init itself holds, for ever."""
         kwargs.setdefault("timeout", RPC_SECONDS)
-        return cast(
-            "Response",
-            await super()._batch_execute(payloads, source_path, close_on_error=False, current_retry=0, **kwargs),
-        )
+        try:
+            done = await super()._batch_execute(payloads, source_path, close_on_error=False, current_retry=0, **kwargs)
+        except library.APIError as error:
+            if _OLD_PAGE.search(str(error)):
+                raise errors.page_expired(str(error)) from None
+            raise
+        return cast("Response", done)
 
     async def rpc(self, rpcid: GRPC, payload: object, source_path: str = "/app", timeout: float = RPC_SECONDS) -> Any:
         """One RPC; the decoded body of its part, or None when the answer holds none.
 
         SignedOut when Google rejects it with code 7 (the library notices that for some RPCs only).
         """
-        response = await self._batch_execute(
-            [RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())], source_path, timeout=timeout
-        )
+        asked = [RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())]
+        page = self.session_id
+        try:
+            response = await self._batch_execute(asked, source_path, timeout=timeout)
+        except GatewayError as error:
+            if error.remedy != "reload":
+                raise
+            await self.reload(page)
+            response = await self._batch_execute(asked, source_path, timeout=timeout)
         for part in extract_json_from_response(response.text):
             if get_nested_value(part, [1]) != rpcid:
                 continue
@@ -195,6 +260,16 @@ class HardenedClient(GeminiClient):
     @property
     def session_uuid(self) -> str:
         return str(self._sessionid)
+
+
+_PAGE = re.compile(r'"(SNlM0e|cfb2h|FdrFJe|TuX5cc|qKIAYe)":\s*"(.*?)"')
+_OLD_PAGE = re.compile(r"status code (?:400|405)\b")
+"""A refused RPC has no body here; a page too old is what both mean for requests that are well formed."""
+
+
+def extract_page(page: str) -> dict[str, str]:
+    """What /app tells its client: token, build, session, language and push id, as far as they are there."""
+    return {name: value for name, value in _PAGE.findall(page) if value}
 
 
 def _set_multi(session: AsyncSession[Response], option: CurlMOpt, value: int) -> None:

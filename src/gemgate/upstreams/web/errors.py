@@ -121,8 +121,22 @@ def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> Gatew
     return broken(f"HTTP {status}", generated_if_unsure)
 
 
-def of_generation(status: int, characters: int) -> GatewayError:
-    """The meaning of the HTTP status that refused a prompt of so many characters."""
+def page_expired(why: str) -> Broken:
+    """Google wants a fresh page: its token or its build is too old. Nothing was processed (docs/google-wire.md 4.2)."""
+    error = broken(f"it wants a fresh page, {why}", "no")
+    error.remedy = "reload"
+    return error
+
+
+def wants_page(status: int, head: bytes) -> bool:
+    """Whether a refusal asks for a fresh page: 405 for an old build, 400 with "xsrf" for a token."""
+    return status == 405 or (status == 400 and b"xsrf" in head)
+
+
+def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
+    """The meaning of the HTTP status that refused a prompt of so many characters; `head` is how its body begins."""
+    if wants_page(status, head):
+        return page_expired(f"HTTP {status}")
     if status == 413:
         return PromptTooLong(
             f"This account does not take {characters:,} characters at once (HTTP {status}); shorten the conversation",
@@ -132,6 +146,24 @@ def of_generation(status: int, characters: int) -> GatewayError:
             param="messages",
         )
     return of_status(status)
+
+
+def consent_wanted() -> SignedOut:
+    """Google shows its consent page in place of the app: a person has to answer it (docs/google-wire.md 5.6)."""
+    return SignedOut(
+        "Google wants its cookie consent answered for this account: open gemini.google.com in the browser, choose, and "
+        "hand over the cookies again, SOCS among them",
+        "Google 要求该账号先确认 Cookie 许可：请在浏览器打开 gemini.google.com 并作出选择，然后重新提供 Cookie"
+        "（包括 SOCS）",
+        code="consent_required",
+    )
+
+
+def no_token() -> Broken:
+    """The account may live, but its page has no token, and Google takes no older one (docs/google-wire.md 5.1)."""
+    error = broken("its page came without a token, and it takes nothing without one; the token comes and goes", "no")
+    error.code = "no_page_token"
+    return error
 
 
 def of_account(status: AccountStatus) -> GatewayError | None:

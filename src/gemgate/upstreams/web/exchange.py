@@ -15,6 +15,8 @@ from typing import Any
 from curl_cffi.requests import AsyncSession, Response
 from curl_cffi.requests.exceptions import RequestException
 
+_HEAD = 2000
+
 
 class SilentUpstreamError(Exception):
     """No byte came within the given seconds."""
@@ -66,6 +68,8 @@ class Exchange:
         )
         self._transfer: asyncio.Task[Response] | None = None
         self.status = 0
+        self.head = b""
+        """How the body begins, for refusals that have to be read."""
 
     @property
     def sent(self) -> bool:
@@ -74,6 +78,8 @@ class Exchange:
 
     def _received(self, chunk: bytes) -> int:
         self._chunks.append(chunk)
+        if len(self.head) < _HEAD:
+            self.head += chunk[: _HEAD - len(self.head)]
         self._news.set()
         return len(chunk)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
@@ -68,17 +68,23 @@ class WebUpstream:
         self._session: _Session | None = None
         self._made_on: dict[str, _Session] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._token = ""
+        """The last good token of a page: what counts for a while when a later page comes without one."""
         self._left: tuple[UsageWindow, ...] = ()
 
     async def open(self, cookies: Cookies | None) -> Opened:
         if cookies is None:
             raise errors.signed_out("no cookies are set")
-        client = HardenedClient(cookies, proxy=self._proxy, ca_file=self._ca_file, lanes=self._lanes)
+        token = self._session.client.access_token if self._session is not None else None
+        client = HardenedClient(
+            cookies, proxy=self._proxy, ca_file=self._ca_file, lanes=self._lanes, token=token or self._token
+        )
         try:
             await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
         except BaseException:
             await client.shut()
             raise
+        self._token = client.access_token or self._token
         old, self._session = self._session, _Session(client)
         if old is not None:
             old.retired = True
@@ -105,13 +111,17 @@ class WebUpstream:
             answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact)
             made: list[str] = []
             try:
-                async for pieces in self._generate(client, prompt, answer):
+                async for pieces in self._sent(client, prompt, answer):
                     for piece in pieces:
                         if isinstance(piece, ImageFound) and session is not None:
                             self._made_on[piece.ref.image_id] = session
                             made.append(piece.ref.image_id)
                         yield piece
             except GatewayError as error:
+                if answer.complete:  # whatever breaks behind a whole answer, it stands
+                    for piece in answer.finish():
+                        yield piece
+                    return
                 if error.generated == "no" or prompt.temporary or not answer.cid:
                     raise
                 rest = await self._read_back(client, answer)
@@ -123,7 +133,24 @@ class WebUpstream:
                 for image_id in made:
                     self._made_on.pop(image_id, None)
 
-    async def _generate(self, client: HardenedClient, prompt: Prompt, answer: Answer) -> AsyncIterator[list[Piece]]:
+    async def _sent(self, client: HardenedClient, prompt: Prompt, answer: Answer) -> AsyncGenerator[list[Piece], None]:
+        """Send, and once more with a fresh page when Google refused the old one: nothing was made of the prompt."""
+        for fresh in (False, True):
+            page = client.session_id
+            try:
+                async with aclosing(self._generate(client, prompt, answer)) as parts:
+                    async for pieces in parts:
+                        yield pieces
+                return
+            except GatewayError as error:
+                if fresh or error.remedy != "reload" or error.generated != "no" or answer.spoke:
+                    raise
+            await client.reload(page)
+            answer.failure = None
+
+    async def _generate(
+        self, client: HardenedClient, prompt: Prompt, answer: Answer
+    ) -> AsyncGenerator[list[Piece], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
         request = generation.build(client, prompt)
         frames = FrameReader()
@@ -150,6 +177,8 @@ class WebUpstream:
                         heard = True
                         if pieces := answer.feed(complete):
                             yield pieces
+                        if answer.failure is not None and b"xsrf" in exchange.head and not answer.spoke:
+                            raise errors.page_expired("xsrf")
                         if answer.failure is not None:
                             raise answer.failure
                     elif heard is False and exchange.sent and frames.garbage:
@@ -164,7 +193,7 @@ class WebUpstream:
         except RequestException as error:
             raise errors.of_exception(error, sent=exchange.sent) from None
         if exchange.status != 200:
-            raise errors.of_generation(exchange.status, len(prompt.text))
+            raise errors.of_generation(exchange.status, exchange.head, len(prompt.text))
         if frames.garbage:
             raise errors.of_page(frames.garbage)
         if not answer.complete:

@@ -1,0 +1,69 @@
+"""Who is signed in is what Google says of the account, not what a page holds (docs/google-wire.md 5.1, 5.6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from gemgate.accounts import Cookies
+from gemgate.errors import Broken, GatewayError, SignedOut
+from gemgate.simulator import Simulator
+from gemgate.upstreams.web import WebUpstream
+from tests.integration.upstream.conftest import SignIn, joined, pieces
+
+
+def _closed(sim: Simulator) -> WebUpstream:
+    return WebUpstream(proxy=sim.proxy_url, ca_file=str(sim.ca_file))
+
+
+async def test_a_page_without_a_token_is_no_sign_of_death(sim2: Simulator, signed_in: SignIn) -> None:
+    sim2.google.account("alice").page = "empty"
+    upstream = await signed_in(sim2)
+    assert joined(await pieces(upstream, "say hello"))
+    assert (await upstream.ping()).status == "AVAILABLE"
+    assert not sim2.record.violations
+
+
+async def test_the_last_good_token_is_used_where_none_is_refused(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.account("alice").page = "old"
+    upstream.offers = (await upstream.open(Cookies.of(sim2.google.cookies("alice")))).offers
+    assert joined(await pieces(upstream, "say hello"))
+    assert not sim2.record.violations
+
+
+async def test_without_any_token_such_an_account_is_not_called_signed_out(sim2: Simulator) -> None:
+    sim2.google.account("alice").page = "old"
+    with pytest.raises(Broken) as caught:
+        await _closed(sim2).open(Cookies.of(sim2.google.cookies("alice")))
+    assert caught.value.code == "no_page_token"
+
+
+@pytest.mark.parametrize("page", ["token", "empty", "old"])
+async def test_a_dead_session_is_signed_out_whatever_its_page_was(
+    sim2: Simulator, signed_in: SignIn, page: str
+) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.account("alice").page = page
+    sim2.google.expire("alice")
+    with pytest.raises(SignedOut):
+        await upstream.ping()
+    with pytest.raises(SignedOut):
+        await upstream.open(Cookies.of(sim2.google.cookies("alice")))
+    assert sim2.record.generations == 0
+
+
+async def test_the_consent_page_is_named(sim2: Simulator) -> None:
+    sim2.google.account("alice").consented = False
+    with pytest.raises(GatewayError) as caught:
+        await _closed(sim2).open(Cookies.of(sim2.google.cookies("alice")))
+    assert caught.value.code == "consent_required"
+    assert "SOCS" in caught.value.en
+
+
+async def test_an_rpc_with_an_old_page_loads_it_anew_once(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.world.build = "boq_assistant-bard-web-server_20261129.01_p0"
+    assert len(await upstream.usage()) == 2
+    assert sim2.record.requests_of("init") == 2
+    assert sim2.record.requests_of("jSf9Qc") == 2
+    assert not sim2.record.violations
