@@ -109,11 +109,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function the caller offers; `parameters` is a JSON Schema of an object."""
+    """A function the caller offers; `parameters` is a JSON Schema of an object.
+
+    strict: the caller wants no call that does not fit it, rather none at all.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

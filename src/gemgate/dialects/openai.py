@@ -75,7 +75,7 @@ class FunctionBody(Body):
 
 def tool_of(function: FunctionBody) -> Tool:
     empty = {"type": "object", "properties": {}}
-    return Tool(function.name, function.description or "", function.parameters or empty)
+    return Tool(function.name, function.description or "", function.parameters or empty, strict=bool(function.strict))
 
 
 def read_tool_choice(choice: object, declared: Collection[str], *, parallel: bool) -> ToolChoice:
@@ -91,7 +91,7 @@ def read_tool_choice(choice: object, declared: Collection[str], *, parallel: boo
             chosen = _allowed(tools, rest.get("mode"), parallel)
         case {"type": "allowed_tools", "tools": list(tools), **rest}:
             chosen = _allowed(tools, rest.get("mode"), parallel)
-        case {"function": {"name": str(name)}} | {"name": str(name)}:
+        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}} | {"name": str(name)}:
             chosen = ToolChoice("required", (name,), parallel)
         case _:
             raise BadRequest("tool_choice is not understood", "无法识别 tool_choice", param="tool_choice")
@@ -111,7 +111,7 @@ def _allowed(tools: list[object], mode: object, parallel: bool) -> ToolChoice:
 
 def _named(tool: object) -> str:
     match tool:
-        case {"function": {"name": str(name)}} | {"name": str(name)}:
+        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}} | {"name": str(name)}:
             return name
         case _:
             return ""

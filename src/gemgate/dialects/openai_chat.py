@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, model_validator
 
 from gemgate.chat import (
     Began,
@@ -15,44 +15,33 @@ from gemgate.chat import (
     Ended,
     Event,
     File,
-    Image,
     ImageGenerated,
     Message,
-    Part,
     Reply,
     ResponseFormat,
-    Role,
-    Text,
     TextDelta,
     ThoughtDelta,
-    Tool,
     ToolCall,
     ToolCalled,
-    ToolResult,
     Usage,
 )
-from gemgate.dialects.openai import (
-    FunctionBody,
-    envelope,
-    read_format,
-    read_tool_choice,
-    thinking_of,
-    tool_of,
-    unsupported,
-)
+from gemgate.dialects.openai import envelope, read_format, thinking_of, unsupported
+from gemgate.dialects.openai_content import Conversation
+from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input
 from gemgate.dialects.wire import (
     Body,
+    Limit,
     MarkdownFlow,
     Stamp,
-    decode_base64,
+    Wishes,
     dumps,
+    ignored,
     image_link,
     pieces,
-    source_of_url,
     sse,
 )
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.files import Inline, Source, Stored
+from gemgate.files import Stored
 from gemgate.images import GeneratedImage, ImageOptions
 
 __all__ = [
@@ -62,59 +51,10 @@ __all__ = [
     "include_usage",
     "model_object",
     "read_request",
+    "toolbox",
     "usage",
     "write",
 ]
-
-
-class ImageUrl(Body):
-    url: str
-    detail: str | None = None
-
-
-class FilePart(Body):
-    file_id: str | None = None
-    filename: str | None = None
-    file_data: str | None = None
-
-
-class AudioPart(Body):
-    data: str
-    format: str = Field(default="wav", pattern=r"^[a-z0-9]{2,5}$")
-
-
-class ContentPart(Body):
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-    image_url: ImageUrl | str | None = None
-    file: FilePart | None = None
-    input_audio: AudioPart | None = None
-
-
-class FunctionCall(Body):
-    name: str
-    arguments: str = "{}"
-
-
-class ToolCallBody(Body):
-    id: str = ""
-    type: str = "function"
-    function: FunctionCall | None = None
-
-
-class MessageBody(Body):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[ContentPart] | None = None
-    name: str | None = None
-    tool_calls: list[ToolCallBody] | None = None
-    tool_call_id: str | None = None
-    function_call: FunctionCall | None = None
-
-
-class ToolBody(Body):
-    type: str = "function"
-    function: FunctionBody | None = None
 
 
 class JsonSchemaBody(Body):
@@ -123,7 +63,9 @@ class JsonSchemaBody(Body):
     strict: bool | None = None
 
 
-class ResponseFormatBody(Body):
+class ResponseFormatBody(JsonSchemaBody):
+    """The wanted form; the schema nested as chat has it, or beside the type as responses have it."""
+
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchemaBody | None = None
 
@@ -139,14 +81,14 @@ class ReasoningBody(Body):
     enabled: StrictBool | None = None
 
 
-class ChatCompletionRequest(Body):
-    """Body of POST /v1/chat/completions."""
+class ChatCompletionRequest(Wishes):
+    """Body of POST /v1/chat/completions; a body of responses (`instructions`, `input`) is read as well."""
 
-    messages: list[MessageBody] = Field(min_length=1)
+    messages: list[Any] = Field(min_length=1)
     model: str | None = None
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    tools: list[ToolBody] | None = None
+    tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: StrictBool | None = None
     response_format: ResponseFormatBody | None = None
@@ -158,8 +100,8 @@ class ChatCompletionRequest(Body):
     modalities: list[str] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
-    max_tokens: int | None = Field(default=None, ge=1)
-    max_completion_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: Limit = None
+    max_completion_tokens: Limit = None
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     seed: int | None = None
@@ -169,10 +111,24 @@ class ChatCompletionRequest(Body):
     prediction: dict[str, Any] | None = None
     verbosity: str | None = None
     web_search_options: dict[str, Any] | None = None
-    functions: list[FunctionBody] | None = None
+    functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
     conversation_id: str | None = Field(default=None, max_length=200)
     files: list[str] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_responses(cls, value: Any) -> Any:
+        """Some editors send the body of responses here."""
+        if not isinstance(value, dict) or "messages" in value or not value.get("input"):
+            return value
+        rest = {key: inner for key, inner in value.items() if key not in ("input", "instructions", "text", "include")}
+        said = value["input"] if isinstance(value["input"], list) else [value["input"]]
+        first = [{"role": "system", "content": value["instructions"]}] if value.get("instructions") else []
+        text = value.get("text")
+        if isinstance(text, dict) and isinstance(text.get("format"), dict):
+            rest.setdefault("response_format", text["format"])
+        return {**rest, "messages": first + said}
 
 
 _NOT_HONOURED = (
@@ -190,7 +146,6 @@ _NOT_HONOURED = (
     "verbosity",
     "web_search_options",
 )
-_ROLES: dict[str, Role] = {"developer": "system", "function": "tool"}
 
 
 def read_request(body: ChatCompletionRequest) -> ChatRequest:
@@ -199,30 +154,37 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         raise _no_such_output("logprobs")
     if body.modalities and "audio" in body.modalities:
         raise _no_such_output("modalities")
-    names: dict[str, str] = {}
-    messages = tuple(_message(message, f"messages[{at}]", names) for at, message in enumerate(body.messages))
+    box = toolbox(body)
+    conversation = Conversation(box)
+    conversation.add_all(body.messages, "messages")
+    messages = tuple(conversation.said)
     if not any(message.parts for message in messages):
         raise BadRequest("messages is empty", "messages 为空", param="messages", code="invalid_messages")
     if body.files:
         messages = _attach(messages, [Stored(handle) for handle in body.files])
-    tools = _tools(body)
     choice = body.tool_choice if body.tool_choice is not None else body.function_call
     parallel = body.parallel_tool_calls is not False
     return ChatRequest(
         messages=messages,
         model=body.model,
         stream=bool(body.stream),
-        tools=tools,
-        tool_choice=read_tool_choice(choice, [tool.name for tool in tools], parallel=parallel),
+        tools=box.tools,
+        tool_choice=choose(box, choice, parallel=parallel),
         response_format=_response_format(body.response_format),
         thinking=_thinking(body),
         stop=_stop(body.stop),
         n=body.n or 1,
         conversation_id=body.conversation_id,
-        images=ImageOptions() if body.modalities and "image" in body.modalities else None,
+        images=ImageOptions() if "image" in (body.modalities or ()) else None,
         demands_picture="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
-        ignored=tuple(name for name in _NOT_HONOURED if getattr(body, name) is not None),
+        ignored=(*ignored(body, *_NOT_HONOURED), *box.ignored),
     )
+
+
+def toolbox(body: ChatCompletionRequest) -> Toolbox:
+    """The tools of the request, by which its answer writes calls."""
+    functions = [{"type": "function", "function": function} for function in body.functions or ()]
+    return read_tools([*functions, *(body.tools or ())])
 
 
 def _thinking(body: ChatCompletionRequest) -> bool | None:
@@ -241,69 +203,6 @@ def _no_such_output(param: str) -> BadRequest:
     )
 
 
-def _message(message: MessageBody, where: str, names: dict[str, str]) -> Message:
-    role: Role = _ROLES.get(message.role, message.role)  # type: ignore[arg-type]
-    content = message.content
-    parts: list[Part] = []
-    if isinstance(content, str):
-        if content:
-            parts.append(Text(content))
-    elif content is not None:
-        parts.extend(_part(part, f"{where}.content[{at}]") for at, part in enumerate(content))
-    elif role in ("user", "system"):
-        raise BadRequest(f"{where}.content is missing", f"缺少 {where}.content", param=f"{where}.content")
-    if role == "tool":
-        call_id = message.tool_call_id or message.name or ""
-        kept = tuple(part for part in parts if isinstance(part, Text | Image | File))
-        return Message(role, (ToolResult(call_id, names.get(call_id, message.name or ""), kept),))
-    for call in message.tool_calls or ():
-        if call.function is not None:
-            names[call.id] = call.function.name
-            parts.append(ToolCall(call.id, call.function.name, call.function.arguments))
-    if message.function_call is not None:
-        names[message.function_call.name] = message.function_call.name
-        parts.append(ToolCall(message.function_call.name, message.function_call.name, message.function_call.arguments))
-    return Message(role, tuple(parts), message.name or "")
-
-
-def _part(part: ContentPart, where: str) -> Part:
-    match part.type:
-        case "text" if part.text is not None:
-            return Text(part.text)
-        case "refusal" if part.refusal is not None:
-            return Text(part.refusal)
-        case "image_url" if part.image_url is not None:
-            url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-            return Image(source_of_url(url, f"{where}.image_url.url"))
-        case "file" if part.file is not None:
-            return File(_file(part.file, f"{where}.file"))
-        case "input_audio" if part.input_audio is not None:
-            audio = part.input_audio
-            data = decode_base64(audio.data, f"{where}.input_audio.data")
-            return File(Inline(data, f"audio/{audio.format}", f"audio.{audio.format}"))
-        case "text" | "refusal" | "image_url" | "file" | "input_audio":
-            raise BadRequest(
-                f"{where} lacks its {part.type}", f"{where} 缺少 {part.type} 字段", param=f"{where}.{part.type}"
-            )
-        case _:
-            raise BadRequest(
-                f"{where} has type {part.type!r}, which cannot be passed on; use text, image_url, file or input_audio",
-                f"{where} 的类型 {part.type!r} 不受支持，请使用 text、image_url、file 或 input_audio",
-                param=f"{where}.type",
-                code="unsupported_content",
-            )
-
-
-def _file(file: FilePart, where: str) -> Source:
-    if file.file_id:
-        return Stored(file.file_id, name=file.filename or "")
-    if file.file_data:
-        if file.file_data[:5].lower() == "data:":
-            return source_of_url(file.file_data, f"{where}.file_data", name=file.filename or "")
-        return Inline(decode_base64(file.file_data, f"{where}.file_data"), "", file.filename or "")
-    raise BadRequest(f"{where} needs file_id or file_data", f"{where} 需要 file_id 或 file_data", param=where)
-
-
 def _attach(messages: tuple[Message, ...], files: list[Stored]) -> tuple[Message, ...]:
     """Our extension `files`: uploaded ids that belong to the last user message."""
     last = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
@@ -314,23 +213,10 @@ def _attach(messages: tuple[Message, ...], files: list[Stored]) -> tuple[Message
     return (*messages[:last], Message(message.role, parts, message.name), *messages[last + 1 :])
 
 
-def _tools(body: ChatCompletionRequest) -> tuple[Tool, ...]:
-    functions = list(body.functions or ())
-    for at, tool in enumerate(body.tools or ()):
-        if tool.type != "function" or tool.function is None:
-            raise BadRequest(
-                f"tools[{at}] has type {tool.type!r}; only functions can be offered",
-                f"tools[{at}] 的类型 {tool.type!r} 不受支持，仅支持 function",
-                param=f"tools[{at}].type",
-            )
-        functions.append(tool.function)
-    return tuple(tool_of(function) for function in functions)
-
-
 def _response_format(body: ResponseFormatBody | None) -> ResponseFormat:
     if body is None:
         return ResponseFormat()
-    schema = body.json_schema or JsonSchemaBody()
+    schema = body.json_schema or body
     return read_format(body.type, schema.schema_, schema.name, schema.strict, "response_format.json_schema.schema")
 
 
@@ -342,12 +228,12 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
 _REASONS = {"stop_sequence": "stop"}
 
 
-def write(replies: list[Reply], stamp: Stamp, model: str) -> dict[str, Any]:
-    """The completion object of one or several answers."""
+def write(replies: list[Reply], stamp: Stamp, model: str, box: Toolbox | None = None) -> dict[str, Any]:
+    """The completion object of one or several answers; `box` are the request's tools."""
     choices = [
         {
             "index": index,
-            "message": _message_out(reply, stamp),
+            "message": _message_out(reply, stamp, box or Toolbox()),
             "logprobs": None,
             "finish_reason": _REASONS.get(reply.ended.reason, reply.ended.reason),
         }
@@ -367,7 +253,7 @@ def write(replies: list[Reply], stamp: Stamp, model: str) -> dict[str, Any]:
     return completion
 
 
-def _message_out(reply: Reply, stamp: Stamp) -> dict[str, Any]:
+def _message_out(reply: Reply, stamp: Stamp, box: Toolbox) -> dict[str, Any]:
     flow = MarkdownFlow()
     content = "".join(
         flow.image(part.image, stamp) if isinstance(part, ImageGenerated) else flow.text(part.text)
@@ -385,11 +271,15 @@ def _message_out(reply: Reply, stamp: Stamp) -> dict[str, Any]:
     if reply.images:
         message["images"] = [image_part(image, stamp, index) for index, image in enumerate(reply.images)]
     if reply.calls:
-        message["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
-            for c in reply.calls
-        ]
+        message["tool_calls"] = [{"id": call.id, **_call_out(call, box)} for call in reply.calls]
     return message
+
+
+def _call_out(call: ToolCall, box: Toolbox) -> dict[str, Any]:
+    """A call of a function or of a custom tool, without its id."""
+    if box.find(call).form == "custom":
+        return {"type": "custom", "custom": {"name": call.name, "input": text_input(call.arguments)}}
+    return {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def image_part(image: GeneratedImage, stamp: Stamp, index: int) -> dict[str, Any]:
@@ -414,8 +304,9 @@ class ChunkWriter:
 
     heartbeat: bytes | None = b": ping\n\n"
 
-    def __init__(self, stamp: Stamp, model: str, *, include_usage: bool) -> None:
+    def __init__(self, stamp: Stamp, model: str, *, include_usage: bool, box: Toolbox | None = None) -> None:
         self._stamp = stamp
+        self._box = box or Toolbox()
         self._include_usage = include_usage
         self._base: dict[str, Any] = {
             "id": stamp.id,
@@ -472,11 +363,13 @@ class ChunkWriter:
     def _call(self, index: int, call: ToolCall) -> bytes:
         number = self._calls.get(index, 0)
         self._calls[index] = number + 1
-        head = {"index": number, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
+        whole = _call_out(call, self._box)
+        kind, field = whole["type"], "input" if whole["type"] == "custom" else "arguments"
+        head = {"index": number, "id": call.id, "type": kind, kind: {"name": call.name, field: ""}}
         chunks = [self._chunk(index, {"tool_calls": [head]})]
         chunks += [
-            self._chunk(index, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
-            for piece in pieces(call.arguments)
+            self._chunk(index, {"tool_calls": [{"index": number, kind: {field: piece}}]})
+            for piece in pieces(whole[kind][field])
         ]
         return b"".join(chunks)
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from gemgate.errors import BadRequest, GatewayError
@@ -81,6 +81,13 @@ class Echo(Body):
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True)
 
+
+def _no_limit(value: object) -> object:
+    return None if value in (0, -1) and not isinstance(value, bool) else value
+
+
+Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_no_limit)]
+"""How much may be written; 0 and -1 are how some clients say that there is no limit."""
 
 M = TypeVar("M", bound=BaseModel)
 

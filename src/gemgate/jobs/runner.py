@@ -99,7 +99,7 @@ class Runner:
                 replies.append(await afold(events))
         digest = hashlib.sha256(task.id.encode()).hexdigest()
         stamp = Stamp(f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.about).get("base_url", ""))
-        return Done(dumps(openai_chat.write(replies, stamp, body.model or card.id)))
+        return Done(dumps(openai_chat.write(replies, stamp, body.model or card.id, openai_chat.toolbox(body))))
 
     async def _made(
         self,

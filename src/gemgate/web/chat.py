@@ -25,10 +25,11 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     stamp = call.stamp("chatcmpl-", request)
     model = body.model or admission.card.id
     told = answers(call, chat, admission)
+    box = openai_chat.toolbox(body)
     if chat.stream:
-        writer = openai_chat.ChunkWriter(stamp, model, include_usage=openai_chat.include_usage(body))
+        writer = openai_chat.ChunkWriter(stamp, model, include_usage=openai_chat.include_usage(body), box=box)
         return await stream(request, call, told, caller, writer)
-    return json_response(openai_chat.write(await whole(request, call, told, caller), stamp, model))
+    return json_response(openai_chat.write(await whole(request, call, told, caller), stamp, model, box))
 
 
 @operation(router, "POST", "/v1/generate", "generate", body=simple.GenerateRequest)

@@ -204,9 +204,9 @@ def test_what_cannot_be_honoured_is_named_and_what_can_is_read() -> None:
         logprobs=False,
         made_up={"x": 1},
     )
-    assert chat.ignored == ("temperature", "max_tokens", "top_k", "verbosity")
+    assert chat.ignored == ("temperature", "max_tokens", "top_k", "verbosity", "made_up")
     assert (chat.n, chat.stop, chat.thinking) == (2, ("END",), True)
-    assert chat.images is not None
+    assert not chat.demands_picture, "a modality is an offer, no order"
     assert chat.messages[0].parts[0] == File(Stored("file-9"))
 
 
@@ -215,7 +215,6 @@ def test_what_cannot_be_honoured_is_named_and_what_can_is_read() -> None:
     [
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "video", "video": 1}]}]}, "messages[0].content[0].type"),
         ({"temperature": 3}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
@@ -225,7 +224,8 @@ def test_what_cannot_be_honoured_is_named_and_what_can_is_read() -> None:
         ({"stream": "yes"}, "stream"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [FUNCTION], "tool_choice": {"type": "function", "function": {"name": "g"}}}, "tool_choice"),
-        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
+        ({"tools": [FUNCTION, {"type": "custom", "custom": {"name": "x y"}}]}, "tools[1].name"),
+        ({"tools": [{"type": "function", "function": {"name": "x", "parameters": "p"}}]}, "tools[0].parameters"),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
             "response_format.json_schema.schema",

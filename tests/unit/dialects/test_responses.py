@@ -294,13 +294,17 @@ def test_switches_and_formats() -> None:
         truncation="auto",
         include=["reasoning.encrypted_content"],
         prompt_cache_key="k",
+        tool_choice={"type": "image_generation"},
     )
     assert chat.thinking is True
     assert chat.include_thoughts is False
     assert chat.response_format == ResponseFormat("json_schema", {"a": 1}, "out", True)
     assert chat.images is not None
     assert (chat.images.aspect, chat.images.long_side, chat.images.quality) == ("16:9", 2048, "high")
-    assert chat.ignored == ("temperature", "max_output_tokens", "tools.web_search")
+    assert chat.ignored == ("temperature", "max_output_tokens", "include", "tools.web_search")
+    offered = ask(tools=[{"type": "image_generation", "size": "2048x1152"}])
+    assert offered.images is None, "an offer is no order"
+    assert offered.ignored == ()
     assert ask(reasoning={"summary": "auto"}).include_thoughts is True
 
 
@@ -312,8 +316,7 @@ def test_switches_and_formats() -> None:
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "message", "role": "user"}]}, "input[0].content"),
         ({"input": [{"type": "message", "content": "x"}]}, "input[0].role"),
-        ({"input": [{"type": "function_call", "name": "f", "arguments": "{}"}]}, "input[0].call_id"),
-        ({"input": [{"type": "computer_call", "id": "x"}]}, "input[0].type"),
+        ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input"),
         ({"input": [{"role": "user", "content": [{"type": "input_video"}]}]}, "input[0].content[0].type"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "file:///x"}]}]},
@@ -322,9 +325,14 @@ def test_switches_and_formats() -> None:
         ({"background": True}, "background"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"prompt": {"id": "p"}}, "prompt"),
-        ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools[0].type"),
-        ({"tools": [{"type": "file_search"}]}, "tools[0].type"),
-        ({"tools": [{"type": "function"}]}, "name"),
+        ({"tools": [{"type": "function"}]}, "tools[0].name"),
+        (
+            {
+                "tools": [{"type": "image_generation", "size": "huge"}],
+                "tool_choice": {"type": "image_generation"},
+            },
+            "tools[0].size",
+        ),
         ({"tool_choice": {"type": "mcp"}}, "tool_choice"),
         ({"tool_choice": {"type": "image_generation"}}, "tool_choice"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema"),

@@ -14,16 +14,16 @@ from gemgate.chat import (
     ImageGenerated,
     Message,
     Reply,
-    Text,
     TextDelta,
-    Thought,
     ThoughtDelta,
     ToolCall,
     ToolCalled,
     Usage,
 )
 from gemgate.dialects.openai import error_code
-from gemgate.dialects.responses.request import ResponsesRequest, ToolBody
+from gemgate.dialects.openai_content import Conversation
+from gemgate.dialects.openai_tools import Toolbox, object_of, text_input
+from gemgate.dialects.responses.request import ResponsesRequest, toolbox
 from gemgate.dialects.wire import Base64, Stamp, image_facts, image_markdown, status_of
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
@@ -33,7 +33,8 @@ Item = dict[str, Any]
 
 def write(reply: Reply, stamp: Stamp, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """The finished response object."""
-    items = [item_of(part, index, stamp) for index, part in enumerate(reply.parts)]
+    box = toolbox(body)
+    items = [item_of(part, index, stamp, box) for index, part in enumerate(reply.parts)]
     return finished(response_object(stamp, body, model), items, reply.ended)
 
 
@@ -81,16 +82,18 @@ def _text(body: ResponsesRequest) -> dict[str, Any]:
     return {**text, "format": wanted}
 
 
-def _tool(tool: ToolBody) -> dict[str, Any]:
-    if tool.type != "function":
-        return tool.model_dump(exclude_unset=True)
-    function = tool.function or {}
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool as responses echo it: functions flat."""
+    function = tool.get("function")
+    function = function if isinstance(function, dict) else tool
+    if tool.get("type") != "function":
+        return tool
     return {
         "type": "function",
-        "name": tool.name or function.get("name"),
-        "description": tool.description or function.get("description"),
-        "parameters": tool.parameters or function.get("parameters"),
-        "strict": tool.strict if tool.strict is not None else function.get("strict", False),
+        "name": function.get("name"),
+        "description": function.get("description"),
+        "parameters": function.get("parameters"),
+        "strict": bool(function.get("strict")),
     }
 
 
@@ -119,15 +122,17 @@ def usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def item_of(part: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, index: int, stamp: Stamp) -> Item:
-    """A finished output item."""
+def item_of(
+    part: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, index: int, stamp: Stamp, box: Toolbox
+) -> Item:
+    """A finished output item; `box` are the request's tools."""
     match part:
         case TextDelta(text):
             return message_item(text, index, stamp)
         case ThoughtDelta(text):
             return reasoning_item(text, index, stamp)
         case ToolCalled(call):
-            return call_item(call, index, stamp)
+            return call_item(call, index, stamp, box)
         case ImageGenerated(image) if image.data is not None:
             return image_item(image, image.data, index, stamp)
         case ImageGenerated(image):
@@ -156,15 +161,33 @@ def reasoning_item(text: str, index: int, stamp: Stamp) -> Item:
     }
 
 
-def call_item(call: ToolCall, index: int, stamp: Stamp) -> Item:
-    return {
-        "id": item_id("fc", index, stamp),
-        "type": "function_call",
-        "status": "completed",
-        "call_id": call.id,
-        "name": call.name,
-        "arguments": call.arguments,
-    }
+def call_item(call: ToolCall, index: int, stamp: Stamp, box: Toolbox) -> Item:
+    """A call in the form of its tool."""
+    offered = box.find(call)
+    place = {"namespace": offered.namespace} if offered.namespace else {}
+    match offered.form:
+        case "function":
+            item: Item = {"name": offered.name, "arguments": call.arguments, **place}
+            return {**_call_head("fc", "function_call", call, index, stamp), **item}
+        case "custom":
+            item = {"name": offered.name, "input": text_input(call.arguments), **place}
+            return {**_call_head("ctc", "custom_tool_call", call, index, stamp), **item}
+        case "local_shell_call":
+            action = {"type": "exec", "env": {}, **object_of(call.arguments)}
+            return {**_call_head("lsh", "local_shell_call", call, index, stamp), "action": action}
+        case "shell_call":
+            action = {"timeout_ms": None, "max_output_length": None, **object_of(call.arguments)}
+            return {**_call_head("sh", "shell_call", call, index, stamp), "action": action, "environment": None}
+        case "apply_patch_call":
+            head = _call_head("apc", "apply_patch_call", call, index, stamp)
+            return {**head, "operation": object_of(call.arguments)}
+        case "tool_search_call":
+            item = {"arguments": object_of(call.arguments), "execution": "client"}
+            return {**_call_head("tsc", "tool_search_call", call, index, stamp), **item}
+
+
+def _call_head(prefix: str, kind: str, call: ToolCall, index: int, stamp: Stamp) -> Item:
+    return {"id": item_id(prefix, index, stamp), "type": kind, "status": "completed", "call_id": call.id}
 
 
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
@@ -190,22 +213,15 @@ def item_id(prefix: str, index: int, stamp: Stamp) -> str:
 
 def owner_of(item_id: str) -> str | None:
     """The id of the response that an item of ours belongs to; None for foreign ids."""
-    match = re.fullmatch(r"(?:msg|fc|rs|ig)_(.+)_\d+", item_id)
+    match = re.fullmatch(r"(?:msg|fc|rs|ig|ctc|lsh|sh|apc|tsc)_(.+)_\d+", item_id)
     return f"resp_{match.group(1)}" if match else None
 
 
 def message_of_item(item: Item) -> Message | None:
     """A stored output item as words, to resolve references to it."""
-    match item:
-        case {"type": "message", "content": list(content)}:
-            texts = tuple(Text(part["text"]) for part in content if part.get("type") == "output_text")
-            return Message("assistant", texts)
-        case {"type": "function_call", "call_id": str(call_id), "name": str(name), "arguments": str(arguments)}:
-            return Message("assistant", (ToolCall(call_id, name, arguments),))
-        case {"type": "reasoning", "summary": list(summary)}:
-            return Message("assistant", tuple(Thought(part["text"]) for part in summary))
-        case _:
-            return None
+    conversation = Conversation()
+    conversation.add(item, "item", strict=False)
+    return conversation.said[0] if conversation.said else None
 
 
 def write_token_count(tokens: int) -> dict[str, Any]:

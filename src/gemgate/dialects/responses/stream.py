@@ -6,7 +6,7 @@ from typing import Any
 
 from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
 from gemgate.dialects.responses import answer
-from gemgate.dialects.responses.request import ResponsesRequest
+from gemgate.dialects.responses.request import ResponsesRequest, toolbox
 from gemgate.dialects.wire import Stamp, image_markdown, pieces, sse
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
@@ -22,6 +22,7 @@ class EventWriter:
 
     def __init__(self, stamp: Stamp, body: ResponsesRequest, model: str) -> None:
         self._stamp = stamp
+        self._box = toolbox(body)
         self._number = 0
         self._items: list[answer.Item] = []
         self._open: type[TextDelta] | type[ThoughtDelta] | None = None
@@ -125,17 +126,21 @@ class EventWriter:
         return event
 
     def _call(self, call: ToolCall) -> bytes:
-        item = answer.call_item(call, self._index, self._stamp)
+        item = answer.call_item(call, self._index, self._stamp, self._box)
         place = {"item_id": item["id"], "output_index": self._index}
-        opening = {**item, "status": "in_progress", "arguments": ""}
+        match item["type"]:
+            case "function_call":
+                name, field, more = "function_call_arguments", "arguments", {"name": item["name"]}
+            case "custom_tool_call":
+                name, field, more = "custom_tool_call_input", "input", {}
+            case _:
+                opening = {**item, "status": "in_progress"}
+                added = self._say("response.output_item.added", output_index=self._index, item=opening)
+                return added + self._done(item)
+        whole, opening = item[field], {**item, "status": "in_progress", field: ""}
         events = [self._say("response.output_item.added", output_index=self._index, item=opening)]
-        events += [
-            self._say("response.function_call_arguments.delta", **place, delta=piece)
-            for piece in pieces(call.arguments)
-        ]
-        events.append(
-            self._say("response.function_call_arguments.done", **place, name=call.name, arguments=call.arguments)
-        )
+        events += [self._say(f"response.{name}.delta", **place, delta=piece) for piece in pieces(whole)]
+        events.append(self._say(f"response.{name}.done", **place, **more, **{field: whole}))
         return b"".join(events) + self._done(item)
 
     def _image(self, image: GeneratedImage) -> bytes:

@@ -1,0 +1,257 @@
+"""The tools of OpenAI's two chat dialects, in all their spellings: what is offered, and under which name it comes back.
+
+Functions nested (chat) or flat (responses); `custom` tools, which take one free text; namespaces; the tools that
+Codex runs itself (shell, local_shell, apply_patch, a client's tool_search). Google knows functions only, so all of them
+are told as functions and their calls are written in the form of the tool. What cannot be offered is left out and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from gemgate.chat import Tool, ToolCall, ToolChoice
+from gemgate.dialects.openai import FunctionBody, read_tool_choice
+from gemgate.dialects.wire import dumps, read
+from gemgate.errors import BadRequest
+
+Form = Literal["function", "custom", "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call"]
+
+_TEXT = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+_LOCAL_SHELL = {
+    "type": "object",
+    "properties": {
+        "command": {"type": "array", "items": {"type": "string"}},
+        "working_directory": {"type": "string"},
+        "timeout_ms": {"type": "integer"},
+    },
+    "required": ["command"],
+}
+_SHELL = {
+    "type": "object",
+    "properties": {"commands": {"type": "array", "items": {"type": "string"}}, "timeout_ms": {"type": "integer"}},
+    "required": ["commands"],
+}
+_PATCH = {
+    "type": "object",
+    "properties": {
+        "type": {"enum": ["create_file", "update_file", "delete_file"]},
+        "path": {"type": "string"},
+        "diff": {"type": "string", "description": "V4A diff of the file; not for delete_file"},
+    },
+    "required": ["type", "path"],
+}
+_OWN: dict[str, tuple[Form, str, Mapping[str, Any]]] = {
+    "local_shell": ("local_shell_call", "Run a command on the user's machine.", _LOCAL_SHELL),
+    "shell": ("shell_call", "Run shell commands on the user's machine.", _SHELL),
+    "apply_patch": ("apply_patch_call", "Create, update or delete a file.", _PATCH),
+}
+HOSTED = ("web_search", "google_search", "image_generation")
+"""What Google's app has itself: may be offered, and is its own business."""
+
+NAMESPACE = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A tool as it is told, and what its calls look like to the client: `name` inside `namespace`, in which form."""
+
+    tool: Tool
+    form: Form
+    name: str
+    namespace: str = ""
+
+
+@dataclass(slots=True)
+class Toolbox:
+    """The tools of a request; `ignored` names what is not offered, `hosted` are the types of Google's own."""
+
+    by_name: dict[str, Offered] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    hosted: set[str] = field(default_factory=set)
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        return tuple(offered.tool for offered in self.by_name.values())
+
+    def find(self, call: ToolCall) -> Offered:
+        """How a call goes back; one of a tool that was never offered is a plain function's."""
+        return self.by_name.get(call.name) or Offered(Tool(call.name, "", {}), "function", call.name)
+
+    def told(self, name: str, namespace: str) -> str:
+        """The name under which a tool was told to the model."""
+        known = next((o.tool.name for o in self.by_name.values() if (o.name, o.namespace) == (name, namespace)), "")
+        return known or joined(namespace, name)
+
+    def add(self, offered: Offered) -> None:
+        self.by_name.setdefault(offered.tool.name, offered)
+
+    def leave(self, kind: str) -> None:
+        if (name := f"tools.{kind}") not in self.ignored:
+            self.ignored.append(name)
+
+
+def joined(namespace: str, name: str) -> str:
+    """`files__list` of a namespace and a name in it; namespaces of Codex end in underscores already."""
+    return f"{namespace.rstrip('_')}{NAMESPACE}{name}" if namespace else name
+
+
+def read_tools(tools: Iterable[object], where: str = "tools") -> Toolbox:
+    """All tools in whatever spelling; BadRequest, with its place, for a function without a usable name."""
+    box = Toolbox()
+    for at, tool in enumerate(tools):
+        _read_tool(box, tool, f"{where}[{at}]")
+    return box
+
+
+def _read_tool(box: Toolbox, tool: object, where: str, namespace: str = "") -> None:
+    if not isinstance(tool, Mapping):
+        raise BadRequest(f"{where} is not a tool", f"{where} 不是工具", param=where)
+    kind = _kind(tool)
+    match kind:
+        case "function":
+            box.add(_function(_flat(tool, "function"), where, namespace))
+        case "custom":
+            box.add(_custom(_flat(tool, "custom"), where, namespace))
+        case "namespace":
+            inner = tool.get("tools")
+            for at, one in enumerate(inner if isinstance(inner, list) else ()):
+                _read_tool(box, one, f"{where}.tools[{at}]", str(tool.get("name") or ""))
+        case "local_shell" | "shell" | "apply_patch":
+            form, description, schema = _OWN[kind]
+            box.add(Offered(Tool(kind, description, schema), form, kind))
+        case "tool_search" if tool.get("execution") == "client":
+            wanted = tool.get("parameters")
+            told = Tool(kind, str(tool.get("description") or ""), wanted if isinstance(wanted, dict) else {})
+            box.add(Offered(told, "tool_search_call", kind))
+        case _:
+            hosted = next((name for name in HOSTED if kind.startswith(name)), "")
+            box.hosted |= {hosted} if hosted else set()
+            if hosted != "image_generation":
+                box.leave(hosted or kind)
+
+
+def _kind(tool: Mapping[str, Any]) -> str:
+    """The type of a tool, also where a client left it out."""
+    kind = tool.get("type")
+    if isinstance(kind, str) and kind:
+        return kind
+    if "function" in tool or "name" in tool:
+        return "function"
+    if "custom" in tool:
+        return "custom"
+    return next(iter(tool), "unknown")
+
+
+def _flat(tool: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A tool without the nesting of chat; Anthropic's name of the schema is read too."""
+    inner = tool.get(key)
+    flat = dict(inner) if isinstance(inner, Mapping) else dict(tool)
+    if "parameters" not in flat and "input_schema" in flat:
+        flat["parameters"] = flat["input_schema"]
+    return flat
+
+
+def _function(flat: dict[str, Any], where: str, namespace: str) -> Offered:
+    if not isinstance(flat.get("parameters"), dict):
+        _check_absent(flat.pop("parameters", None), where, flat.get("name"))
+    body = _checked(flat, where)
+    schema = body.parameters or {"type": "object", "properties": {}}
+    told = Tool(joined(namespace, body.name), body.description or "", schema, strict=bool(body.strict))
+    return Offered(told, "function", body.name, namespace)
+
+
+def _checked(flat: Mapping[str, Any], where: str) -> FunctionBody:
+    try:
+        return read(FunctionBody, dict(flat))
+    except BadRequest as error:
+        error.param = f"{where}.{error.param}"
+        raise
+
+
+def _check_absent(schema: object, where: str, name: object) -> None:
+    """Nothing, and PHP's empty array, are no parameters; anything else is refused with the tool's name."""
+    if schema not in (None, [], ""):
+        raise BadRequest(
+            f"The parameters of {where} ({str(name)[:100]}) are not a JSON Schema object",
+            f"{where}（{str(name)[:100]}）的 parameters 不是 JSON Schema 对象",
+            param=f"{where}.parameters",
+            code="invalid_json_schema",
+        )
+
+
+def _custom(flat: dict[str, Any], where: str, namespace: str) -> Offered:
+    """A freeform tool: one argument `input`, which is its whole text; a grammar is told, not enforced."""
+    body = _checked({"name": flat.get("name"), "description": flat.get("description")}, where)
+    told = [body.description or "", "The argument `input` is the tool's whole input, as free text."]
+    match flat.get("format"):
+        case {"type": "grammar", "grammar": {"definition": str(grammar), **rest}} | {
+            "type": "grammar",
+            "definition": str(grammar),
+            **rest,
+        }:
+            told.append(f"It must fit this {rest.get('syntax', '')} grammar:\n{grammar}")
+        case _:
+            pass
+    tool = Tool(joined(namespace, body.name), "\n\n".join(filter(None, told)), _TEXT)
+    return Offered(tool, "custom", body.name, namespace)
+
+
+def text_input(arguments: str) -> str:
+    """The raw text of a custom call; arguments that are no such object are the text themselves."""
+    match _object(arguments):
+        case {"input": str(text)}:
+            return text
+        case _:
+            return arguments
+
+
+def object_of(arguments: str) -> dict[str, Any]:
+    """Arguments as an object; {} when they are none."""
+    value = _object(arguments)
+    return value if isinstance(value, dict) else {}
+
+
+def _object(arguments: str) -> object:
+    try:
+        return orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def custom_arguments(text: object) -> str:
+    """The arguments that stand for the raw input of an earlier custom call."""
+    return dumps({"input": text if isinstance(text, str) else dumps(text).decode()}).decode()
+
+
+def own_arguments(item: Mapping[str, Any]) -> str:
+    """The arguments that stand for an earlier call of a tool that the client runs, as the model once wrote them."""
+    inner = item.get("operation") if item.get("type") == "apply_patch_call" else item.get("action")
+    silent = ("type",) if item.get("type") == "local_shell_call" else ()
+    if not isinstance(inner, Mapping):
+        return "{}"
+    return dumps({key: value for key, value in inner.items() if key not in silent and value not in (None, {})}).decode()
+
+
+def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
+    """`tool_choice` by the names that the model was told. Google's own tools cannot be forced: they are left to it."""
+    match choice:
+        case "required" if not box.by_name and (box.hosted or box.ignored):
+            return ToolChoice("auto", parallel=parallel)
+        case {"type": str(kind)} if kind in box.by_name and box.by_name[kind].form.endswith("_call"):
+            choice = {"name": kind}
+        case {"type": str(kind)} if kind.startswith(HOSTED) or f"tools.{kind}" in box.ignored:
+            return ToolChoice("auto", parallel=parallel)
+        case {"namespace": str(namespace), "name": str(name)}:
+            choice = {"name": box.told(name, namespace)}
+        case _:
+            pass
+    return read_tool_choice(choice, box.by_name, parallel=parallel)
