@@ -413,7 +413,8 @@ def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream
     if setup.kind == "official":
         key = KeyPlace(setup.source, settings.accounts_path.parent)
         return OfficialUpstream(key, base_url=settings.official_api_url, proxy=proxy, ca_file=ca_file, deadlines=limits)
-    return WebUpstream(proxy=proxy, ca_file=ca_file, lanes=lanes, deadlines=limits)
+    known = facts.load(settings.wire_facts)
+    return WebUpstream(proxy=proxy, ca_file=ca_file, lanes=lanes, deadlines=limits, facts=known)
 
 
 def node_name(settings: Settings) -> str:

@@ -45,6 +45,8 @@ class Turn:
     canvas: tuple[Canvas, ...] = ()
     pictures: tuple[Picture, ...] = ()
     state: Literal["running", "whole", "stopped"] = "running"
+    shown_from: float = 0.0
+    """Epoch seconds from which on the history has it."""
 
     def whole_rich(self) -> dict[int, Any]:
         """The rich fields of the finished answer."""

@@ -17,25 +17,29 @@ from gemgate.simulator import checks
 from gemgate.simulator.accounts import FREE_MODELS, PLANS, Account, Caller
 from gemgate.simulator.chats import Misfit
 from gemgate.simulator.exchange import Request, Response, page
-from gemgate.simulator.frames import Style, batch_answer, part
+from gemgate.simulator.frames import Style, batch_answer, error_info, part
 from gemgate.simulator.generate import GEMS, Refusal, authenticate
 from gemgate.simulator.mishap import spoil
 from gemgate.simulator.record import Fetch, Seen
 from gemgate.simulator.script import Fault
 from gemgate.simulator.world import World
 
-DENIED, MISSING, MALFORMED = 7, 5, 3
+DENIED, MISSING, MALFORMED, INTERNAL = 7, 5, 3, 13
 """Status numbers as `[5]` of a part carries them: not signed in, no such thing, payload of the wrong shape."""
+
+NO_RECORD = 1096
+"""With 13: there is no (more) stored record of it (docs/google-wire.md 4.1)."""
 
 _HOURS_5, _WEEK = 5 * 3600, 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A refusal. rule: what the client did wrong, "" when it is not its fault."""
+    """A refusal. rule: what the client did wrong, "" when it is not its fault; code: goes with number 13."""
 
     number: int
     rule: str = ""
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ def _part(batch: _Batch, call: list[Any]) -> list[Any]:
     if isinstance(answer, Status):
         if answer.rule:
             batch.world.record.violation(f"{rpcid}: {answer.rule}")
-        return part(rpcid, None, error=[answer.number], identifier=identifier)
+        error = error_info(answer.code) if answer.code else [answer.number]
+        return part(rpcid, None, error=error, identifier=identifier)
     return part(rpcid, answer, batch.style, identifier=identifier)
 
 
@@ -229,12 +234,26 @@ def _read_chat(ask: Ask) -> Any:
         case _:
             return Status(MALFORMED, "the payload is not [cid,limit,null,1,[1],[4],null,1]")
     if isinstance(chat, Misfit):
-        return Status(MISSING, chat.why if chat.wrong else "")
+        return Status(INTERNAL, chat.why if chat.wrong else "", NO_RECORD)
     if chat.temporary and not ask.world.reads_temporary:
-        return Status(MISSING)
-    turns = chat.turns
+        return Status(INTERNAL, code=NO_RECORD)
+    now, hides = ask.world.clock(), ask.world.switches.hides_running or ask.world.switches.stored_after > 0
+    turns = [turn for turn in chat.turns if turn.shown_from <= now and not (hides and turn.state == "running")]
     rows = [turn.row(cid, turns[n - 1] if n else None, ask.style) for n, turn in enumerate(turns)]
     return [rows[::-1][:limit], None, None, []]
+
+
+def _stop(ask: Ask) -> Any:
+    match ask.payload:
+        case [[str(cid), str(rid)], [""]]:
+            chat = ask.world.chats.find(cid, ask.account.name if ask.account else "")
+            if isinstance(chat, Misfit):
+                return Status(MISSING, chat.why if chat.wrong else "")
+            if telling := ask.world.telling.get(rid):
+                telling.stop()
+            return []
+        case _:
+            return Status(MALFORMED, "the payload is not [[cid,rid],['']]")
 
 
 def _delete_chat(ask: Ask) -> Any:
@@ -337,6 +356,7 @@ _TABLE: dict[str, Handler] = {
     "aPya6c": _extra_quota,
     "GPRiHf": _abuse,
     "hNvQHb": _read_chat,
+    "NkpXw": _stop,
     "GzXR5e": _delete_chat,
     "qWymEb": _tasks,
     "CNgdBe": _list_gems,

@@ -172,7 +172,7 @@ IMAGES = ("image", "preview", "hop1", "hop2", "original")
 """A picture's links: any of them, or one kind (`links.Route`)."""
 PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "any", *IMAGES)
 RPCS = (
-    "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "GzXR5e", "qWymEb", "CNgdBe",
+    "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "GzXR5e", "qWymEb", "CNgdBe",
     "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
 )  # fmt: skip
 """Every RPC of protocol.md 4."""

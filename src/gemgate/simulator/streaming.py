@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,8 @@ HEADERS = (
     ("x-content-type-options", "nosniff"),
 )
 _BATCH = 64 << 10
+STOP_SECONDS = 0.6
+"""From the stop call to the end of the stream (docs/google-wire.md 7.2)."""
 NOT_STORED = 1096
 """Behind a whole answer: the conversation is not kept. In place of one: there is no such record."""
 
@@ -69,6 +72,8 @@ class Telling:
     answer: Answer = field(default_factory=Answer)
     fault: Fault | None = None
     _struck: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _cut: bool = False
     _others: tuple[str, ...] = ()
 
     def listen(self, answer: Answer, fault: Fault | None) -> None:
@@ -85,6 +90,20 @@ class Telling:
             picture.rcids = turn.rcids
         size = len(turn.prompt) + len(answer.thoughts) + sum(map(len, (self._last, *self._others)))
         self.world.chats.add(self.chat, turn, self.kept, size)
+        self.world.telling[turn.rid] = self
+
+    def stop(self) -> None:
+        """The client wants no more of it: the stream ends by itself a moment later, and what was said is stored."""
+        self._stopping.set()
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait so long, or for ever, or until a moment after it was stopped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+                self._cut = True
+        if self._cut:
+            await asyncio.sleep(STOP_SECONDS)
 
     def response(self) -> Response:
         """The answer as a stream, or in one piece when it is short and in no hurry to be difficult."""
@@ -210,12 +229,15 @@ class Telling:
         fault, answer = self.fault, self.answer
         waiting, size, counted = [PREFIX], 0, 0
         if answer.delay:
-            await asyncio.sleep(answer.delay)
+            await self._pause(answer.delay)
         for one in self._frames():
             if fault and counted >= fault.after_frames:
                 async for step in self._strike(fault, waiting, one.data):
                     yield step
                 if fault.kind != "stall":
+                    return
+                if self._cut:
+                    yield self._last_words()
                     return
                 fault, waiting, size = None, [], 0
             waiting.append(one.data)
@@ -229,13 +251,23 @@ class Telling:
                     yield piece
                 waiting, size = [], 0
                 if answer.pace:
-                    await asyncio.sleep(answer.pace)
+                    await self._pause(answer.pace)
+            if self._cut:
+                yield b"".join([*waiting, self._last_words()])
+                return
         if fault:
             async for step in self._strike(fault, waiting, b""):
                 yield step
         elif waiting:
             for piece in chop(b"".join(waiting), self.style, dice):
                 yield piece
+
+    def _last_words(self) -> bytes:
+        """The end of an answer that was stopped: what was said is all of it."""
+        if not self.turn.texts:
+            return frame([["e", 2, None, None, 99]], self.style)
+        shot = self._shot((self.chat.cid, self.turn.rid), self.turn.texts, self.turn.thoughts, done=True)
+        return frame([shot.part], self.style) + frame([["e", 21, None, None, 8812]], self.style)
 
     async def _strike(self, fault: Fault, waiting: list[bytes], following: bytes) -> AsyncGenerator[Step, None]:
         """Send what is due, then let the fault happen; a stall that ends gives the stream back."""
@@ -249,7 +281,7 @@ class Telling:
                 if fault.torn:
                     yield following[: max(1, len(following) * 2 // 3)]
             case "stall":
-                await silence(fault.seconds)
+                await self._pause(fault.seconds)
                 self._struck = False
             case "trickle":
                 yield b"99999999\n["
@@ -271,10 +303,17 @@ class Telling:
         if not self.call.generated:
             return
         turn, chat = self.turn, self.chat
+        switches = self.world.switches
+        self.world.telling.pop(turn.rid, None)
+        turn.shown_from = self.world.clock() + switches.stored_after if switches.stored_after else 0.0
+        if self._cut and outcome == "complete":
+            turn.state = "whole"
+            return
         alone = self.world.carries_on and outcome == "cancelled"
+        keeps = switches.closing if outcome == "cancelled" and not self._struck else switches.early_end
         if self.fault.completes if self.fault and self._struck else outcome == "complete" or alone:
             turn.texts, turn.thoughts, turn.state = (self._last, *self._others), self.answer.thoughts, "whole"
-        elif turn.texts or turn.thoughts:
+        elif (turn.texts or turn.thoughts) and keeps == "keeps":
             turn.state = "stopped"
         elif turn in chat.turns:
             chat.turns.remove(turn)

@@ -6,6 +6,7 @@ The defaults are today's wire as it was measured. Each switch names the section 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gemgate.simulator.attached import FileHabits
 
@@ -17,8 +18,16 @@ class Switches:
     positional:  what is said beside the answer stands by place, as until 2026 (6.1).
     silent:      a chat that is not kept ends without the code that says so, as before (4.1).
     files:       which shape of a file's reference counts, and how long a token does for files (8.1).
+    closing:     what becomes of a turn whose client closed its connection before the end (9.2): thrown away, or kept as
+                 far as it was told. `world.carries_on` finishes it instead.
+    early_end:   whether a turn that the service itself broke off is kept as far as it came, which is not sure (9.2).
+    hides_running: a turn is in no list before it is stored (9.2); stored_after: seconds from its end until it is.
     """
 
     positional: bool = False
     silent: bool = False
     files: FileHabits = field(default_factory=FileHabits)
+    closing: Literal["discards", "keeps"] = "discards"
+    early_end: Literal["keeps", "discards"] = "keeps"
+    hides_running: bool = False
+    stored_after: float = 0.0

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from gemgate.simulator.accounts import PLANS, Accounts, Caller, Session
 from gemgate.simulator.chats import Chats
@@ -26,6 +26,10 @@ BUILD = "boq_assistant-bard-web-server_20261118.04_p2"
 _MOST_PAGES = 20_000
 _MOST_NUMBERS = 10_000
 _SETTLED = 5.0
+
+
+class Stoppable(Protocol):
+    def stop(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +102,8 @@ class World:
         """Whether a temporary chat can be read by its id. Not known of the real service."""
         self.carries_on = False
         """Whether an answer is finished although its client has gone, as the real service does."""
+        self.telling: dict[str, Stoppable] = {}
+        """Answers under way, by the id of their turn."""
         self.patience = 20
         """Requests a dead session may make before it counts as hammering."""
         self.build = BUILD

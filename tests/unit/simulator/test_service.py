@@ -292,7 +292,7 @@ def test_history_is_read_newest_first_and_deleted(google: Google) -> None:
     assert hand.ask("MaZiqc", "[13,null,[1,null,1]]")[2] == []
     assert hand.ask("GzXR5e", f'["{cid}"]') == []
     assert hand.ask("qWymEb", f'["{cid}",[1,null,0,1]]') == []
-    assert hand.ask("hNvQHb", f'["{cid}",10,null,1,[1],[4],null,1]') == {"status": 5}
+    assert hand.ask("hNvQHb", f'["{cid}",10,null,1,[1],[4],null,1]') == {"status": 13}
     assert code(hand.say("three", metadata(second))) == 1096
     assert list(google.record.violations) == []  # a deleted chat is nobody's fault
 
@@ -314,7 +314,7 @@ def test_temporary_chats_are_not_in_the_history_but_go_on(google: Google) -> Non
     slots[45] = 1
     assert texts(parts(google.handle(hand.generate(slots=slots))))[-1] == "Your name is Ada."
     assert hand.ask("MaZiqc", "[13,null,[0,null,1]]")[2] == []
-    assert hand.ask("hNvQHb", f'["{metadata(found)[0]}",10,null,1,[1],[4],null,1]') == {"status": 5}
+    assert hand.ask("hNvQHb", f'["{metadata(found)[0]}",10,null,1,[1],[4],null,1]') == {"status": 13}
     left = hand.say("what is my name", metadata(found))
     assert texts(left)[-1] == "You have not told me your name yet."
     assert metadata(left)[0] != metadata(found)[0]

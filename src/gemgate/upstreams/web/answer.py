@@ -65,6 +65,11 @@ class Answer:
         return str(self._metadata[0] or "") if self.cid_confirmed else ""
 
     @property
+    def rid(self) -> str:
+        """The id of this answer's turn, empty until Google has named it."""
+        return str(self._metadata[1] or "") if self.cid_confirmed else ""
+
+    @property
     def rcid(self) -> str:
         return str(self._metadata[2] or "")
 

@@ -32,6 +32,7 @@ RPC_SECONDS = 20.0
 SESSION_SECONDS = 60.0
 """The session's own limit for what has no limit of its own (uploads and downloads of pictures)."""
 _REJECTED = 7
+_NO_RECORD = (5, 1096)
 _NONE = (None,) * 5
 _WINDOWS = {1: "5h", 2: "weekly"}
 IDLE_CONNECTION_SECONDS = 60
@@ -174,7 +175,30 @@ class HardenedClient(GeminiClient):
 
         SignedOut when Google rejects it with code 7 (the library notices that for some RPCs only).
         """
-        asked = [RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())]
+        body, _ = await self._rpc(rpcid, payload, source_path, timeout)
+        return body
+
+    async def last_turn(self, cid: str) -> tuple[Any, bool]:
+        """The newest turn of a conversation, None when there is none (yet); and whether Google says that there is no
+        record of it at all (docs/google-wire.md 4.1, 9.2).
+        """
+        body, code = await self._rpc(GRPC.LIST_CONVERSATION_TURNS, [cid, 1, None, 1, [1], [4], None, 1])
+        return get_nested_value(body, [0, 0]), code in _NO_RECORD
+
+    async def stop_answer(self, rpcid: str, cid: str, rid: str) -> None:
+        """Ask for the end of an answer that is being made; its stream then ends by itself, and what was said is stored
+        (docs/google-wire.md 7.2). GatewayError.
+        """
+        try:
+            await self._rpc(rpcid, [[cid, rid], [""]])
+        except errors.FAILURES as error:
+            raise errors.of_exception(error, sent=False) from None
+
+    async def _rpc(
+        self, rpcid: str, payload: object, source_path: str = "/app", timeout: float = RPC_SECONDS
+    ) -> tuple[Any, int]:
+        """The decoded body and the code of an RPC's part, 0 for none: the library's own, else the gRPC status."""
+        asked = [RPCData.model_construct(rpcid=cast("GRPC", rpcid), payload=orjson.dumps(payload).decode())]
         page = self.session_id
         try:
             response = await self._batch_execute(asked, source_path, timeout=timeout)
@@ -186,11 +210,13 @@ class HardenedClient(GeminiClient):
         for part in extract_json_from_response(response.text):
             if get_nested_value(part, [1]) != rpcid:
                 continue
-            if get_nested_value(part, [5, 0]) == _REJECTED:
+            status = get_nested_value(part, [5, 0]) or 0
+            if status == _REJECTED:
                 raise errors.signed_out(f"{rpcid} rejected with code {_REJECTED}")
             body = get_nested_value(part, [2])
-            return orjson.loads(body) if isinstance(body, str) else None
-        return None
+            code = get_nested_value(part, [5, 2, 0, 1, 0]) or status
+            return orjson.loads(body) if isinstance(body, str) else None, code if isinstance(code, int) else 0
+        return None, 0
 
     async def check_status(self) -> None:
         """Ask Google how the account stands; GatewayError unless it is available."""

@@ -67,6 +67,7 @@ class Exchange:
             timeout=timeout,
         )
         self._transfer: asyncio.Task[Response] | None = None
+        self._handed_over = False
         self.status = 0
         self.head = b""
         """How the body begins, for refusals that have to be read."""
@@ -89,6 +90,20 @@ class Exchange:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if not self._handed_over:
+            await self.drop()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the transfer has ended, well or badly."""
+        return self._transfer is not None and self._transfer.done()
+
+    def hand_over(self) -> None:
+        """Leaving the `async with` leaves the transfer running: whoever takes it over drops it."""
+        self._handed_over = True
+
+    async def drop(self) -> None:
+        """End the transfer now, whatever it is at."""
         transfer = self._transfer
         assert transfer is not None
         if not transfer.done():

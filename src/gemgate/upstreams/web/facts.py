@@ -30,12 +30,21 @@ class AddressFacts(_Facts):
     rest_seconds: float = Field(ge=0)
 
 
+class TurnFacts(_Facts):
+    """Answers that are left or break off (docs/google-wire.md 7.2, 9.2)."""
+
+    stop_rpc: str
+    leave_seconds: float = Field(gt=0)
+    whole_seconds: float = Field(gt=0)
+
+
 class WireFacts(_Facts):
     """Everything in `facts.toml`; `version` is the date of the youngest source."""
 
     version: str
     prompt: PromptFacts
     address: AddressFacts
+    turns: TurnFacts
 
 
 class BadFacts(ValueError):

@@ -11,28 +11,33 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, TypeVar
+from itertools import chain, repeat
+from typing import Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
-from gemini_webapi.constants import GRPC, Endpoint
+from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, Stalled
 from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
 from gemgate.upstreams.web import errors, generation, pictures
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
+from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
+from gemgate.upstreams.web.parting import leave
 
 T = TypeVar("T")
 
 SIGN_IN_SECONDS: Final = 45.0
 READ_BACK_AFTER: Final = (0.2, 0.8, 2.0, 4.0)
-"""Seconds between looks at the history when an answer broke off: short, because the caller is waiting."""
+"""Seconds between looks at the history when an answer broke off, the last one again and again."""
+MOST_DOUBTS: Final = 3
+"""Looks that find no record, or an answer cut short, before it counts as lost."""
 
 
 class _Session:
@@ -60,6 +65,7 @@ class WebUpstream:
         ca_file: str | None = None,
         lanes: int = 2,
         deadlines: Deadlines | None = None,
+        facts: WireFacts | None = None,
     ) -> None:
         self._proxy = proxy
         self._ca_file = ca_file
@@ -67,9 +73,11 @@ class WebUpstream:
         self._deadlines = deadlines or Deadlines()
         self._session: _Session | None = None
         self._made_on: dict[str, _Session] = {}
+        self._facts = facts or shipped()
         self._closing: set[asyncio.Task[None]] = set()
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
+        self._parting: set[asyncio.Task[None]] = set()
         self._left: tuple[UsageWindow, ...] = ()
 
     async def open(self, cookies: Cookies | None) -> Opened:
@@ -102,21 +110,26 @@ class WebUpstream:
 
     async def close(self) -> None:
         session, self._session = self._session, None
+        for task in self._parting:
+            task.cancel()
+        await asyncio.gather(*self._parting, return_exceptions=True)
         if session is not None:
             await session.client.shut()
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
         session = self._session
         async with self._using(session) as client:
+            began = time.monotonic()
             answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact)
             made: list[str] = []
             try:
-                async for pieces in self._sent(client, prompt, answer):
-                    for piece in pieces:
-                        if isinstance(piece, ImageFound) and session is not None:
-                            self._made_on[piece.ref.image_id] = session
-                            made.append(piece.ref.image_id)
-                        yield piece
+                async with aclosing(self._sent(session, client, prompt, answer)) as parts:
+                    async for pieces in parts:
+                        for piece in pieces:
+                            if isinstance(piece, ImageFound) and session is not None:
+                                self._made_on[piece.ref.image_id] = session
+                                made.append(piece.ref.image_id)
+                            yield piece
             except GatewayError as error:
                 if answer.complete:  # whatever breaks behind a whole answer, it stands
                     for piece in answer.finish():
@@ -124,7 +137,7 @@ class WebUpstream:
                     return
                 if error.generated == "no" or prompt.temporary or not answer.cid:
                     raise
-                rest = await self._read_back(client, answer)
+                rest = await self._read_back(client, answer, began + self._deadlines.total)
                 if rest is None:
                     raise
                 for piece in rest:
@@ -133,12 +146,14 @@ class WebUpstream:
                 for image_id in made:
                     self._made_on.pop(image_id, None)
 
-    async def _sent(self, client: HardenedClient, prompt: Prompt, answer: Answer) -> AsyncGenerator[list[Piece], None]:
+    async def _sent(
+        self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
+    ) -> AsyncGenerator[list[Piece], None]:
         """Send, and once more with a fresh page when Google refused the old one: nothing was made of the prompt."""
         for fresh in (False, True):
             page = client.session_id
             try:
-                async with aclosing(self._generate(client, prompt, answer)) as parts:
+                async with aclosing(self._generate(session, client, prompt, answer)) as parts:
                     async for pieces in parts:
                         yield pieces
                 return
@@ -149,7 +164,7 @@ class WebUpstream:
             answer.failure = None
 
     async def _generate(
-        self, client: HardenedClient, prompt: Prompt, answer: Answer
+        self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[Piece], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
         request = generation.build(client, prompt)
@@ -164,32 +179,23 @@ class WebUpstream:
             body=request.body,
             timeout=limits.total + 10,
         )
-        heard = False
         try:
             async with exchange:
-                while True:
-                    patience = limits.idle if heard else limits.first_byte
-                    left = over - time.monotonic()
-                    data = await exchange.read(min(patience, max(left, 0.0)))
-                    if data is None:
-                        break
-                    if complete := frames.feed(data):
-                        heard = True
-                        if pieces := answer.feed(complete):
+                try:
+                    async for data in self._read(exchange, frames, over):
+                        if pieces := answer.feed(data):
                             yield pieces
                         if answer.failure is not None and b"xsrf" in exchange.head and not answer.spoke:
                             raise errors.page_expired("xsrf")
                         if answer.failure is not None:
                             raise answer.failure
-                    elif heard is False and exchange.sent and frames.garbage:
-                        heard = True
-                    if time.monotonic() > over:
-                        raise errors.stalled("total", limits.total)
-        except SilentUpstreamError:
-            if time.monotonic() >= over:
-                raise errors.stalled("total", limits.total) from None
-            stage, seconds = ("between chunks", limits.idle) if heard else ("first byte", limits.first_byte)
-            raise errors.stalled(stage, seconds, "maybe" if exchange.sent else "no") from None
+                except (GeneratorExit, asyncio.CancelledError):
+                    self._leave(session, exchange, frames, answer, stop=self._facts.turns.stop_rpc)
+                    raise
+                except Stalled:
+                    if not prompt.temporary:
+                        self._leave(session, exchange, frames, answer, stop="")
+                    raise
         except RequestException as error:
             raise errors.of_exception(error, sent=exchange.sent) from None
         if exchange.status != 200:
@@ -201,30 +207,75 @@ class WebUpstream:
         self._left = answer.left or self._left
         yield answer.finish()
 
-    async def _read_back(self, client: HardenedClient, answer: Answer) -> list[Piece] | None:
+    async def _read(self, exchange: Exchange, frames: FrameReader, over: float) -> AsyncIterator[list[str]]:
+        """Whole frames as they come; Stalled when nothing comes for too long, or all of it takes too long."""
+        limits = self._deadlines
+        heard = False
+        while True:
+            patience = limits.idle if heard else limits.first_byte
+            try:
+                data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
+            except SilentUpstreamError:
+                if time.monotonic() >= over:
+                    raise errors.stalled("total", limits.total) from None
+                stage = "between chunks" if heard else "first byte"
+                raise errors.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
+            if data is None:
+                return
+            complete = frames.feed(data)
+            heard = heard or bool(complete) or bool(exchange.sent and frames.garbage)
+            if complete:
+                yield complete
+            if time.monotonic() > over:
+                raise errors.stalled("total", limits.total)
+
+    def _leave(
+        self, session: _Session | None, exchange: Exchange, frames: FrameReader, answer: Answer, *, stop: str
+    ) -> None:
+        """Keep an unfinished answer's connection in the background until its turn is stored."""
+        if session is None or not exchange.sent or exchange.is_over:
+            return
+        exchange.hand_over()
+
+        async def parting() -> None:
+            async with self._using(session) as client:
+                seconds = self._facts.turns.leave_seconds if stop else self._facts.turns.whole_seconds
+                await leave(client, exchange, frames, answer, stop=stop, seconds=seconds)
+
+        task = asyncio.create_task(parting())
+        self._parting.add(task)
+        task.add_done_callback(self._parting.discard)
+
+    async def _read_back(self, client: HardenedClient, answer: Answer, until: float) -> list[Piece] | None:
         """The rest of an answer that broke off, from the account's history; None when it is not there.
 
-        Nothing is ever sent again: this only reads (protocol.md 4, hNvQHb).
+        Nothing is ever sent again: this only reads (protocol.md 4, hNvQHb). A turn appears when its generation ends, so
+        "not yet" is waited out, up to `until` (monotonic seconds) or as long as an answer takes; "no record" said twice
+        is the end, and so is a turn that stands there cut short (docs/google-wire.md 9.2).
         """
-        for pause in READ_BACK_AFTER:
+        until = min(until, time.monotonic() + self._facts.turns.whole_seconds)
+        doubts = 0
+        for pause in chain(READ_BACK_AFTER, repeat(READ_BACK_AFTER[-1])):
             await asyncio.sleep(pause)
             try:
-                turn = await self._last_turn(client, answer.cid)
+                turn, gone = await self._call(client.last_turn(answer.cid))
             except GatewayError:
-                continue
-            if turn is None:
-                return None
+                turn, gone = None, False
             candidate = at(turn, [3, 0, 0])
-            if at(candidate, [8, 0]) != 2:
-                continue
-            if answer.rcid and at(candidate, [0]) != answer.rcid:
+            if answer.rid and at(turn, [0, 1]) not in (None, answer.rid):
+                candidate = None  # the turn before: ours is not there yet
+            if at(candidate, [8, 0]) == 2:
+                if answer.rcid and at(candidate, [0]) != answer.rcid:
+                    return None
+                return answer.candidate(candidate, final=True) + answer.finish()
+            doubts += gone or (candidate is not None and not is_working(candidate))
+            if doubts >= MOST_DOUBTS or time.monotonic() + pause > until:
                 return None
-            return answer.candidate(candidate, final=True) + answer.finish()
         return None
 
     async def read_chat(self, cid: str) -> list[Piece] | None:
         async with self._using() as client:
-            turn = await self._last_turn(client, cid)
+            turn, _ = await self._call(client.last_turn(cid))
         candidate = at(turn, [3, 0, 0])
         if at(candidate, [8, 0]) != 2:
             return [Answering(cid)] if is_working(candidate) else None
@@ -234,12 +285,7 @@ class WebUpstream:
 
     async def knows(self, cid: str) -> bool:
         async with self._using() as client:
-            return await self._last_turn(client, cid) is not None
-
-    async def _last_turn(self, client: HardenedClient, cid: str) -> Any:
-        """The newest turn of a conversation as Google has it, or None when there is none."""
-        payload = [cid, 1, None, 1, [1], [4], None, 1]
-        return at(await self._call(client.rpc(GRPC.LIST_CONVERSATION_TURNS, payload)), [0, 0])
+            return (await self._call(client.last_turn(cid)))[0] is not None
 
     async def delete_chat(self, cid: str) -> None:
         async with self._using() as client:
