@@ -282,6 +282,7 @@ async def _opened(
         default_model=settings.default_model,
         default_image_model=settings.default_image_model,
         temporary_chats=settings.history == "temporary",
+        model_policy=settings.model_policy,
     )
     rules, owner = job_rules or JobRules(), f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
     job_store = SqlJobStore(database)

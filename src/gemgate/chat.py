@@ -200,13 +200,13 @@ class Usage:
 class Began:
     """Google has said something. From here on an error ends the answer in-band.
 
-    served_model: the web app's name of the model that serves; attempts: prompts sent upstream so far.
+    offer: the account's model that Google was asked for; attempts: prompts sent upstream so far.
     bytes, limit: UTF-8 bytes of the prompt and of the text of its files, and how many the account reads (0 = any).
     filed: how many of them went up as a file because the text would have been too long; dropped: bytes of older turns
     that were not told at all.
     """
 
-    served_model: str
+    offer: str
     account: str = ""
     reuse: Reuse = "miss"
     attempts: int = 1
@@ -241,12 +241,20 @@ class ImageGenerated:
 class Ended:
     """findings: what the answer brought besides its words; where a dialect has no shape for it, it stands in the text
     already (`findings.markdown`).
+    served: Google's own name of the model that answered, which it tells at the end; "" where it told none.
+    unmet: wishes that turned out not to be honoured, for `x-gemgate-ignored`.
     """
 
     reason: Reason
     usage: Usage
     stop_sequence: str | None = None
     findings: Findings = NOTHING_FOUND
+    served: str = ""
+    unmet: tuple[str, ...] = ()
+
+
+UNKNOWN = "unknown"
+"""What is told where Google named no model."""
 
 
 Event: TypeAlias = Began | TextDelta | ThoughtDelta | ToolCalled | ImageGenerated | Ended

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Protocol
 
+from gemgate import downgrade
 from gemgate.accounts import Capability, Walls
 from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
@@ -34,6 +35,7 @@ from gemgate.errors import (
     Unreachable,
 )
 from gemgate.narration import Narrator
+from gemgate.policy.served import Policy
 from gemgate.pool import AccountPool, Lease
 from gemgate.ports import (
     Accepted,
@@ -112,6 +114,7 @@ class Errand:
     background:      a batch's; leaves a lane to interactive calls.
     journal:         of a durable errand.
     repair:          "tools" or "json" when it asks once more for a better form, else "".
+    model_policy:    "require" makes an error of an answer by another model, at its end.
     """
 
     card: ModelCard
@@ -129,6 +132,7 @@ class Errand:
     conversation_id: str = ""
     journal: Journal | None = None
     repair: str = ""
+    model_policy: Policy = "report"
 
 
 @dataclass(slots=True)
@@ -164,12 +168,13 @@ class Dispatcher:
 
     async def pieces(self, errand: Errand) -> AsyncGenerator[tuple[Attempt, Piece], None]:
         """The pieces of one answer. While a piece is being looked at, the account that said it is still held."""
+        told = self._narrator(errand)
         if errand.journal is not None and (left := await self._left_behind(errand, errand.journal.earlier)):
-            for piece in left[1]:
+            for raw in left[1]:
+                piece = await self._signed(errand, left[0], raw, told) if isinstance(raw, Answered) else raw
                 _judge(errand, left[0], piece)
                 yield left[0], piece
             return
-        told = self._narrator(errand)
         tried: list[str] = []
         again: str | None = None
         mended: set[Remedy] = set()
@@ -193,10 +198,11 @@ class Dispatcher:
                     await self._note(errand, attempt)
                     with told.sending(lease, attempt.began):
                         async with aclosing(lease.upstream.stream(prompt)) as stream:
-                            async for piece in stream:
-                                if isinstance(piece, Unknown):
-                                    told.unknown(piece.field)
+                            async for raw in stream:
+                                if isinstance(raw, Unknown):
+                                    told.unknown(raw.field)
                                     continue
+                                piece = raw
                                 told.came(lease, spoke=not isinstance(piece, Accepted))
                                 if isinstance(piece, Accepted | ImageFound):
                                     await self._note(errand, attempt, piece)
@@ -208,6 +214,8 @@ class Dispatcher:
                                     told.not_stored()
                                     if not errand.temporary:
                                         await self._look_after(lease)
+                                if isinstance(raw, Answered):
+                                    piece = await self._signed(errand, attempt, raw, told)
                                 _judge(errand, attempt, piece)
                                 yield attempt, piece
                                 told.waits()
@@ -277,6 +285,21 @@ class Dispatcher:
             exact=errand.exact,
             long_side=errand.card.long_side,
         )
+
+    async def _signed(self, errand: Errand, attempt: Attempt, piece: Answered, told: Narrator) -> Answered:
+        """The end of an answer, with whom Google names for it; ModelNotServed where another was asked and required."""
+        member = attempt.lease.member
+        served = downgrade.writer(attempt.lease.offer, member.offers, piece)
+        painter = downgrade.painter(errand.card, piece)
+        told.signed(served.name, painter.name)
+        cause: downgrade.Cause = "unknown"
+        if served.fits is False:
+            cause = await downgrade.examine(member, errand.needs, served)
+            told.lowered(attempt.lease, served, cause)
+        judged = painter if errand.card.kind == "image" else served
+        if errand.model_policy == "require" and judged.fits is False:
+            raise downgrade.not_served(judged, cause)
+        return replace(piece, served=served.name, painter=painter.name)
 
     async def _sent_up(self, lease: Lease, material: Material) -> tuple[SentFile, ...]:
         """The prompt's files on this account; what goes wrong is held against its uploads, not against its answers."""

@@ -20,6 +20,7 @@
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
     │   ├── ModelGone          the model or the conversation is not what Google expects
+    │   ├── ModelNotServed     another model answered than was asked for
     │   └── PromptTooLong      more text than the account takes at once
     ├── Drift                  Google's answer no longer has the shape the client library knows
     ├── NoAccount              none is usable: which, why, and until when
@@ -221,6 +222,12 @@ class Unreachable(GoogleError):
 
 class ModelGone(GoogleError):
     kind = "model_gone"
+
+
+class ModelNotServed(GoogleError):
+    """Another model answered than was asked for, and the caller would rather have none (MODEL_POLICY=require)."""
+
+    kind = "model_not_served"
 
 
 class PromptTooLong(GoogleError):

@@ -41,10 +41,11 @@ from gemgate.chat import (
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
-from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError, PromptTooLong
+from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError, ModelNotServed, PromptTooLong
 from gemgate.findings import NOTHING_FOUND, markdown
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
+from gemgate.policy.served import Policy, rank
 from gemgate.pool import AccountPool
 from gemgate.ports import (
     Accepted,
@@ -78,11 +79,15 @@ LONG_ANSWER = 64_000
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A call that was resolved and counted once, however many generations it takes (decisions.md 7)."""
+    """A call that was resolved and counted once, however many generations it takes (decisions.md 7).
+
+    model_policy: what becomes of an answer by another model than was asked for.
+    """
 
     card: ModelCard
     quota: Quota
     caller: Caller
+    model_policy: Policy = "report"
 
 
 class Gateway:
@@ -101,6 +106,7 @@ class Gateway:
         default_model: str = catalog.DEFAULT_MODEL,
         default_image_model: str = catalog.DEFAULT_IMAGE_MODEL,
         temporary_chats: bool = False,
+        model_policy: Policy = "report",
     ) -> None:
         self.pool = pool
         self.pictures = pictures
@@ -113,20 +119,21 @@ class Gateway:
         self._default_model = default_model
         self._default_image_model = default_image_model
         self._temporary_chats = temporary_chats
+        self._model_policy: Policy = model_policy
 
     def models(self) -> list[ModelCard]:
         """Every model a caller may name: the catalogue, then what the accounts really offer."""
         return catalog.listing(self.pool.offers())
 
-    async def admit(self, model: str | None, caller: Caller) -> Admission:
-        """Resolve a chat's model and count one call. ModelNotFound, RateLimited."""
-        return await self._admit(model or self._default_model, caller)
+    async def admit(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
+        """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, RateLimited."""
+        return await self._admit(model or self._default_model, caller, policy)
 
-    async def admit_images(self, model: str | None, caller: Caller) -> Admission:
+    async def admit_images(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
         """The same for pictures, with their own default model."""
-        return await self._admit(model or self._default_image_model, caller)
+        return await self._admit(model or self._default_image_model, caller, policy)
 
-    async def _admit(self, model: str, caller: Caller) -> Admission:
+    async def _admit(self, model: str, caller: Caller, policy: Policy | None) -> Admission:
         card = catalog.resolve(model, self.pool.offers())
         check_scope(card, caller)
         facts: Data = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
@@ -137,7 +144,7 @@ class Gateway:
             self._observer.note(Fact("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
         self._observer.note(Fact("call.admitted", caller.request_id, facts))
-        return Admission(card, quota, caller)
+        return Admission(card, quota, caller, policy or self._model_policy)
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
@@ -237,6 +244,7 @@ class Gateway:
             picture="must",
             background=background,
             journal=journal,
+            model_policy=admission.model_policy,
         )
         image: GeneratedImage | None = None
         try:
@@ -244,8 +252,10 @@ class Gateway:
                 async for attempt, piece in pieces:
                     if isinstance(piece, ImageFound) and image is None:
                         image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
-        except GatewayError:
-            if image is None:
+                    elif isinstance(piece, Answered) and image is not None:
+                        image = replace(image, painter=piece.painter or image.painter)
+        except GatewayError as error:
+            if image is None or isinstance(error, ModelNotServed):
                 raise  # once the picture is here, what goes wrong behind it does not matter any more
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
@@ -282,6 +292,7 @@ class _ChatAnswer:
         self._failed_cid = ""
         self._found = NOTHING_FOUND
         self._received = 0
+        self._served = ""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         errand = self._errand()
@@ -317,6 +328,7 @@ class _ChatAnswer:
                             yield image
                         case Answered():
                             self._thread, self._found = piece.thread if piece.stored else None, piece.findings
+                            self._served = piece.served
                             if not piece.stored:
                                 self._failed_cid = ""
             if self._stops.hit is not None:
@@ -337,7 +349,12 @@ class _ChatAnswer:
                 break
             errand = self._repair(errand, outcome)
         ended = Ended(
-            "stop_sequence" if self._stops.hit is not None else reason, self._usage(), self._stops.hit, self._found
+            "stop_sequence" if self._stops.hit is not None else reason,
+            self._usage(),
+            self._stops.hit,
+            self._found,
+            self._served,
+            self._unmet(),
         )
         self._fold.add(ended)
         await self._remember()
@@ -349,6 +366,12 @@ class _ChatAnswer:
             return None
         text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
         return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
+
+    def _unmet(self) -> tuple[str, ...]:
+        """Wishes that Google's name of the model shows not to have been met (docs/google-wire.md 2.5)."""
+        got = rank(self._served)
+        wished = self._request.thinking and got is not None and not got.painter
+        return ("extended_thinking",) if wished and got and not (got.extended or got.thinking) else ()
 
     async def _finished(self) -> turns.Settled | turns.Again:
         """The end of the turn; long answers are parsed and validated beside the event loop."""
@@ -393,6 +416,7 @@ class _ChatAnswer:
             reuse=plan.reuse,
             temporary=request.temporary,
             thinking=bool(request.thinking),
+            model_policy=self._admission.model_policy,
             exact=not request.stream,
             background=self._background,
             conversation_id=plan.conversation_id,

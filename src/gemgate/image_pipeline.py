@@ -30,6 +30,7 @@ from gemgate.imaging import (
     stamp,
 )
 from gemgate.policy import links
+from gemgate.policy.served import told
 from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
 
 CPU_SECONDS = 30.0
@@ -121,7 +122,7 @@ class ImagePipeline:
                 generated="maybe",
                 details={"requested": wanted, "delivered": delivered},
             )
-        image = await self._keep(worked, fetched, order)
+        image = await self._keep(worked, fetched, order, ref.painter)
         stored_at = self._clock.monotonic()
         self._observer.note(
             Fact(
@@ -189,7 +190,7 @@ class ImagePipeline:
         digest = hashlib.sha256(data).hexdigest()
         return _Worked(data, header, digest, cleaned.logo, resampled, tuple(notes))
 
-    async def _keep(self, worked: _Worked, fetched: Fetched, order: Order) -> GeneratedImage:
+    async def _keep(self, worked: _Worked, fetched: Fetched, order: Order, painter: str) -> GeneratedImage:
         at = order.created_at or self._clock.now()
         moment = datetime.fromtimestamp(at, UTC)
         token = order.key or secrets.token_hex(3)
@@ -207,6 +208,7 @@ class ImagePipeline:
             resampled=worked.resampled,
             note="; ".join(worked.notes),
             prompt=order.prompt,
+            painter=told(painter) if painter else "",
             data=worked.data,
         )
         try:

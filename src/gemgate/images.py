@@ -68,6 +68,7 @@ class GeneratedImage:
     source:    by which way the original came: "full_size", "s4096", "s2048", "s1024", "preview".
     requested: the wanted long side in pixels, or None.
     data:      the delivered bytes while they are still at hand; None for a picture read back from its facts.
+    painter:   what Google calls the model that painted it; empty when it did not say.
     note:      what was done or not done, in plain words (smaller than asked, resampled, manifest dropped, spooled).
     """
 
@@ -85,6 +86,7 @@ class GeneratedImage:
     resampled: bool = False
     note: str = ""
     prompt: str = ""
+    painter: str = ""
     data: bytes | None = field(default=None, repr=False)
 
     @property

@@ -18,6 +18,7 @@ from gemgate.errors import (
     ClientError,
     GatewayError,
     ModelGone,
+    ModelNotServed,
     OutputInvalid,
     PromptTooLong,
     Refused,
@@ -102,6 +103,8 @@ def outcome_of(error: BaseException | None) -> Outcome:
             return "cancelled"  # our own judgement: Google never saw it
         case None | ClientError() | Refused() | ModelGone() | PromptTooLong() | OutputInvalid() | Unprocessable():
             return "ok"
+        case ModelNotServed():
+            return "ok"  # judged by asking Google (`downgrade`), not by the breaker
         case Spent():
             return "limited"
         case Blocked():
@@ -189,8 +192,10 @@ class Member:
             until = max(way.until, now)
             return Standing("blocked", False, f"address blocked: {way.reason}", "本机地址被 Google 暂时封锁", until)
         if (shut := self._shut(needs, now)) is not None:
-            quota = shut.reason.startswith(_LIMIT)
+            quota = shut.reason.startswith((_LIMIT, _LOWERED))
             zh = "已达到使用上限" if quota else "连续失败，暂停使用"
+            if shut.reason.startswith(_LOWERED):
+                zh = "Google 改用较低的模型作答，暂停使用"
             return Standing("cooling", False, shut.reason, zh, max(shut.until, now), quota)
         if self.busy >= self.lanes:
             return Standing("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
@@ -335,6 +340,14 @@ class Member:
             theirs.with_files and (not mine.with_files or mine.with_files > theirs.with_files)
         )
 
+    def lowered(self, capability: Capability, why: str, resets_at: float | None) -> None:
+        """Google serves less than this capability promises: it rests until the reset, nothing else does."""
+        before = (dict(self.circuits), self.address.circuit)
+        self.circuits[capability] = self._settled(self.circuits[capability], "limited", _LOWERED + why, resets_at)
+        self._note_circuits(*before)
+        self.keep.changed(self)
+        self.changed()
+
     async def take_rotated(self, cookies: Cookies) -> None:
         """The session's cookies were renewed: keep them at once."""
         self.cookies = cookies
@@ -396,7 +409,7 @@ class Member:
 
 
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
-_LIMIT = "limit: "
+_LIMIT, _LOWERED = "limit: ", "lower model: "
 
 
 def _circuit_data(circuit: Circuit) -> dict[str, str | int | float | bool | None]:

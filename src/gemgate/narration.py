@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.chat import Began
+from gemgate.downgrade import Served
 from gemgate.errors import GatewayError
+from gemgate.policy.served import told
 from gemgate.pool import Lease
 from gemgate.ports import Clock, Fact, Observer
 
@@ -43,6 +45,8 @@ class Narrator:
     _since: float = 0.0
     _upstream: float = 0.0
     _spoke: bool = False
+    _first: float | None = None
+    _served: str = ""
 
     def asks(self, number: int) -> None:
         """A lease is asked for, for this try."""
@@ -73,10 +77,10 @@ class Narrator:
     def sending(self, lease: Lease, began: Began) -> Iterator[None]:
         """While the prompt is at Google: how long that took, and how it ended."""
         self._sent = self._since = self.clock.monotonic()
-        self._upstream, self._spoke = 0.0, False
+        self._upstream, self._spoke, self._first, self._served = 0.0, False, None, ""
         self._tell(
             "attempt.sent",
-            account=lease.account, model=self.model, served=lease.offer.name, reuse=began.reuse, filed=began.filed,
+            account=lease.account, model=self.model, offer=lease.offer.name, reuse=began.reuse, filed=began.filed,
         )  # fmt: skip
         try:
             yield
@@ -96,10 +100,8 @@ class Narrator:
         self._since = now
         if spoke and not self._spoke:
             self._spoke = True
-            self._tell(
-                "attempt.spoke",
-                seconds=round(now - self._sent, 4), model=self.model, served=lease.offer.name, purpose=self.purpose,
-            )  # fmt: skip
+            self._first = round(now - self._sent, 4)
+            self._tell("attempt.spoke", seconds=self._first, model=self.model, purpose=self.purpose)
 
     def unknown(self, field: str) -> None:
         """Google's answer held something that this version does not know."""
@@ -113,6 +115,18 @@ class Narrator:
         """The listener is done with the piece; from now on it is Google's time again."""
         self._since = self.clock.monotonic()
 
+    def signed(self, served: str, painter: str) -> None:
+        """Google has said at the end of the answer who gave it, or nothing."""
+        self._served = served
+        self._tell("attempt.signed", served=told(served), painter=painter and told(painter))
+
+    def lowered(self, lease: Lease, served: Served, cause: str) -> None:
+        """Another model answered than was asked for; why, as far as Google tells when it is asked."""
+        self._tell(
+            "attempt.lowered",
+            account=lease.account, asked=told(served.asked), served=told(served.name), cause=cause,
+        )  # fmt: skip
+
     def failed(self, lease: Lease, error: GatewayError) -> None:
         self._tell("attempt.failed", account=lease.account, generated=error.generated, **_trouble(error))
 
@@ -123,8 +137,8 @@ class Narrator:
     def _ended(self, lease: Lease, outcome: str, generated: str, kind: str = "") -> None:
         self._tell(
             "attempt.ended",
-            account=lease.account, model=self.model, served=lease.offer.name, purpose=self.purpose, outcome=outcome,
-            generated=generated, kind=kind, upstream=round(self._upstream, 4),
+            account=lease.account, model=self.model, served=told(self._served), purpose=self.purpose, outcome=outcome,
+            generated=generated, kind=kind, upstream=round(self._upstream, 4), first=self._first,
         )  # fmt: skip
 
     def _tell(self, name: str, **data: str | int | float | bool | None) -> None:

@@ -143,6 +143,8 @@ class ImageRef:
     rid: str
     rcid: str
     alt: str = ""
+    painter: str = ""
+    """What Google called the maker while it worked, or ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class Answered:
 
     stored: False when Google said that the conversation was not kept: nothing can be gone on with (1096).
     findings: what it brought besides its words and pictures.
+    served, served_id: Google's own name and id of the model that answered, "" where it said nothing.
+    painter: what it calls the maker of the pictures.
     """
 
     thread: Thread
@@ -163,6 +167,9 @@ class Answered:
     revised: bool = False
     stored: bool = True
     findings: Findings = NOTHING_FOUND
+    served: str = ""
+    served_id: str = ""
+    painter: str = ""
 
 
 Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Unknown | Answered

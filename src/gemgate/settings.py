@@ -133,6 +133,10 @@ class Settings(BaseSettings):
 
     default_model: str = Field(DEFAULT_MODEL, description="Text model when a request names none")
     default_image_model: str = Field(DEFAULT_IMAGE_MODEL, description="Picture model when a request names none")
+    model_policy: Literal["report", "require"] = Field(
+        "report",
+        description="When Google answers with another model than asked: `report` tells it, `require` makes it an error",
+    )
     history: str = Field("keep", description="Chats at Google: `keep`, `temporary` or `delete:SECONDS`")
     watermark_removal: bool = Field(True, description="Remove the visible logo from pictures")
     logo_profiles: Path | None = Field(
@@ -189,7 +193,7 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network, strict=False)
         return value
 
-    @field_validator("auth", "log_level", "log_format", "storage", "redis_down", mode="before")
+    @field_validator("auth", "log_level", "log_format", "storage", "redis_down", "model_policy", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

@@ -267,7 +267,7 @@ async def test_the_web_app_s_own_names_work(
             await client.chat.completions.create(model=name, messages=ask("hi"))
         return
     reply = await client.chat.completions.with_raw_response.create(model=name, messages=ask("hi"))
-    assert reply.headers["x-gemgate-served-model"] == "gemini-flash-lite"
+    assert reply.headers["x-gemgate-served-model"] == "3.1 Flash Lite"
     assert reply.parse().model == name
     assert sim.record.calls[-1].model == "gemini-flash-lite"
 

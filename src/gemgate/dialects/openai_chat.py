@@ -38,6 +38,7 @@ from gemgate.dialects.wire import (
     ignored,
     image_link,
     pieces,
+    served_by,
     sse,
 )
 from gemgate.errors import BadRequest, GatewayError
@@ -247,6 +248,7 @@ def write(replies: list[Reply], stamp: Stamp, model: str, box: Toolbox | None = 
         "choices": choices,
         "usage": usage(sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)),
         "system_fingerprint": None,
+        "served_model": served_by([reply.ended for reply in replies]),
     }
     if conversation := replies[0].began.conversation_id:
         completion["conversation_id"] = conversation
@@ -338,7 +340,7 @@ class ChunkWriter:
                 return self._image(index, image)
             case Ended():
                 self._usage = event.usage if self._usage is None else self._usage + event.usage
-                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason))
+                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason), served_model=served_by([event]))
 
     def close(self) -> bytes:
         """What follows the last answer."""
@@ -373,9 +375,9 @@ class ChunkWriter:
         ]
         return b"".join(chunks)
 
-    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
+    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None = None, **more: str) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return b"data: " + dumps({**self._base, "choices": [choice]}) + b"\n\n"
+        return b"data: " + dumps({**self._base, "choices": [choice], **more}) + b"\n\n"
 
 
 def model_object(model_id: str, created: int = 1_700_000_000) -> dict[str, Any]:

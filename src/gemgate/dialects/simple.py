@@ -23,6 +23,7 @@ from gemgate.dialects.wire import (
     inline,
     inline_image,
     rfc3339,
+    served_by,
     status_of,
 )
 from gemgate.errors import BadRequest, GatewayError
@@ -98,7 +99,7 @@ def read_generate(body: GenerateRequest) -> ChatRequest:
 
 
 def write_generate(reply: Reply, model: str) -> dict[str, Any]:
-    return {"text": reply.text, "model": model}
+    return {"text": reply.text, "model": model, "served_model": served_by([reply.ended])}
 
 
 def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:

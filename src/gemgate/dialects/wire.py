@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from gemgate.chat import UNKNOWN, Ended
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link, Source
 from gemgate.images import GeneratedImage
@@ -36,6 +37,7 @@ STATUS: dict[str, int] = {
     "prompt_too_long": 400,
     "unsupported_media": 415,
     "unprocessable": 422,
+    "model_not_served": 422,
     "rate_limited": 429,
     "spent": 429,
     "internal": 500,
@@ -356,6 +358,11 @@ class MarkdownFlow:
         return gap + image_markdown(image, stamp)
 
 
+def served_by(ended: Iterable[Ended]) -> str:
+    """Whom Google named for these answers, each once; "unknown" for one of which it said nothing."""
+    return ", ".join(dict.fromkeys(one.served or UNKNOWN for one in ended))
+
+
 def image_facts(image: GeneratedImage) -> dict[str, Any]:
     """The measured facts of a delivered picture (spec 2.2), as they stand beside it in every dialect of ours."""
     facts: dict[str, Any] = {
@@ -371,6 +378,8 @@ def image_facts(image: GeneratedImage) -> dict[str, Any]:
         "delivered": image.size.long_side,
         "resampled": image.resampled,
     }
+    if image.painter:
+        facts["painter"] = image.painter
     if image.note:
         facts["note"] = image.note
     return facts

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
 from gemgate.accounts import PSID, PSIDCC, PSIDTS
@@ -24,29 +25,34 @@ _MOST_OWNERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A row of the account's model list (protocol.md 4); `name` is what gemini_webapi makes of the category."""
+    """A row of the account's model list (protocol.md 4); `name` is what gemini_webapi makes of the category.
+
+    extended: whether extended thinking is to be had with it (docs/google-wire.md 2.5).
+    """
 
     id: str
     category: str
     display: str
     description: str
     number: int
+    extended: bool = False
 
     @property
     def name(self) -> str:
         return "gemini-" + self.category.lower().replace(" ", "-")
 
-    def row(self) -> list[object]:
+    def row(self, renamed: Mapping[str, str] = MappingProxyType({})) -> list[object]:
+        """renamed: other display names by hex id, as the service gives them from one day to the next."""
         row: list[object] = [None] * 18
         row[0], row[1], row[2], row[10] = self.id, self.category, self.description, self.category
-        row[11], row[12], row[17] = self.display, self.description, self.number
+        row[11], row[12], row[17] = renamed.get(self.id, self.display), self.description, self.number
         return row
 
 
 def _models(flash: str, pro: str, lite: str) -> tuple[Model, ...]:
     return (
         Model(flash, "Flash", "3 Flash", "All-round help", 1),
-        Model(pro, "Pro", "3.1 Pro", "Advanced reasoning, mathematics and code", 3),
+        Model(pro, "Pro", "3.1 Pro", "Advanced reasoning, mathematics and code", 3, extended=True),
         Model(lite, "Flash Lite", "3.1 Flash Lite", "Fastest answers", 6),
     )
 
@@ -128,6 +134,9 @@ class Account:
     all): what stands beyond is dropped from the end without a word (docs/google-wire.md 1.1, 1.2). temporary_share: of
     both in temporary chats (1.4; unmeasured, so 1). window: bytes that a chat holds in all before code 1097 (1.3; how
     many is not known, so None).
+    spent_by: what a spent window does: code 1037, or a lower model in silence. guest: its cookies count, but it is
+    answered like a guest. downgraded: a lower model answers for no reason that can be seen. unnamed: answers name no
+    model. renamed: other display names by hex id (docs/google-wire.md 2.3, 2.4, 5.7).
     """
 
     name: str
@@ -146,6 +155,11 @@ class Account:
     file_wall: int | None = 160_000
     temporary_share: float = 1.0
     window: int | None = None
+    spent_by: Literal["code", "downgrade"] = "code"
+    guest: bool = False
+    downgraded: bool = False
+    unnamed: bool = False
+    renamed: dict[str, str] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
     gems: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     models: tuple[Model, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from gemgate.simulator.frames import Style, candidate
 from gemgate.simulator.gallery import Picture
+from gemgate.simulator.naming import PAINTER, Named
 from gemgate.simulator.script import Canvas, Said, Upload
 
 _MOST_CHATS = 20_000
@@ -44,6 +45,7 @@ class Turn:
     rich: Mapping[int, Any] = field(default_factory=dict)
     canvas: tuple[Canvas, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    named: Named | None = None
     state: Literal["running", "whole", "stopped"] = "running"
     shown_from: float = 0.0
     """Epoch seconds from which on the history has it."""
@@ -76,12 +78,16 @@ class Turn:
         ]
         if self.state == "running" and not rows:
             rows = [candidate(self.rcids[0], "", done=False, rich={PROGRESS: [1]}, style=style)]
+        reply = [rows, None, None, self.rcids[0]] if rows else None
+        if reply and self.named and self.state == "whole":
+            reply += [None] * 18
+            reply[17], reply[21] = self.named.id, PAINTER if self.pictures else self.named.display
         seconds = int(self.time)
         return [
             [cid, self.rid],
             before,
             [[self.prompt], 1, None, 0],
-            [rows, None, None, self.rcids[0]] if rows else None,
+            reply,
             [seconds, int((self.time - seconds) * 1e9)],
         ]
 

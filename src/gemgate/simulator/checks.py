@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from gemgate.simulator import attached
-from gemgate.simulator.accounts import FREE_MODELS, Account, Model
+from gemgate.simulator.accounts import FREE_MODELS, PAID_MODELS, Account, Model
 from gemgate.simulator.exchange import Request
 from gemgate.simulator.world import Page
 
@@ -121,6 +121,8 @@ def model_header(request: Request, page: Page | None, account: Account | None) -
     if row[:-3] != [*expected, None, None]:
         wrong.append(f"{MODEL_HEADER} does not carry this account's capacity ({value}, field {place}), or is misshapen")
     models: Sequence[Model] = account.models if account else FREE_MODELS[:1]
+    if account and account.tier == "free":
+        models = (*models, *PAID_MODELS)  # taken, and answered by a lower one (docs/google-wire.md 2.3)
     known = next((model for model in models if model.id == row[4]), None)
     if known and known.number != row[-3]:
         wrong.append(f"{MODEL_HEADER} names model number {row[-3]!r} for a model whose number is {known.number}")

@@ -141,6 +141,7 @@ def candidate(
 
 
 RID, TITLE, PROGRESS, TOKEN, CONTEXT, QUOTA, STORED = 17, 10, 6, 20, 25, 27, 43
+MARK, MODEL_ID, MODEL_NAME = 14, 39, 42
 """Fields of a part beside the answer itself: at that index, or under the index + 1 as a key (wire guide 6.1)."""
 
 

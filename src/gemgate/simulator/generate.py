@@ -9,11 +9,12 @@ import secrets
 from dataclasses import dataclass, replace
 
 from gemgate.simulator import attached, checks, reading
-from gemgate.simulator.accounts import FREE_MODELS, Account, Caller
+from gemgate.simulator.accounts import FREE_MODELS, Account, Caller, Model
 from gemgate.simulator.chats import Chat, Misfit, Turn
 from gemgate.simulator.exchange import Break, Request, Response, page
 from gemgate.simulator.frames import PREFIX, Style, error_info, frame, linked, part, wire
 from gemgate.simulator.illustrate import illustrate
+from gemgate.simulator.naming import serving
 from gemgate.simulator.pages import captcha
 from gemgate.simulator.record import Call
 from gemgate.simulator.script import Answer, Fault, Prompt, Upload
@@ -129,7 +130,7 @@ def _check_token(world: World, opened: Page | None, caller: Caller, token: str) 
 def _admit(account: Account | None) -> None:
     """The account's own state may forbid it."""
     if account is None or account.status == 1000:
-        if account and max(account.used) >= 1.0:
+        if account and max(account.used) >= 1.0 and account.spent_by == "code":
             raise Refusal(code=USAGE_LIMIT)
         return
     raise Refusal(code=BLOCKED) if account.status == BLOCKED else Refusal(status=403)
@@ -163,6 +164,8 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     turn = _new_turn(world, order, chat, call.files)
     turn.read, turn.read_files = seen.text, seen.files
     call.model, call.cid, call.rid = chat.model, chat.cid, turn.rid
+    turn.named = serving(account, _model(account, choice, chat), thinking=order.thinking)
+    call.served = turn.named.display if turn.named else ""
     tier = account.tier if account else "free"
     prompt = Prompt(
         text=seen.text,
@@ -211,6 +214,14 @@ def _held(chat: Chat, kept: int) -> int:
         reading.size(turn.read, turn.read_files) + sum(len(text.encode()) for text in turn.texts[:1])
         for turn in chat.turns[:kept]
     )
+
+
+def _model(account: Account | None, choice: checks.Choice | None, chat: Chat) -> Model:
+    """The model that was chosen, else the one of the chat."""
+    if choice and choice.known:
+        return choice.known
+    models = account.models if account else FREE_MODELS
+    return next((model for model in models if model.name == chat.model), models[0])
 
 
 def _new_chat(world: World, owner: str, model: str, order: checks.Order) -> Chat:

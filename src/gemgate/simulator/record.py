@@ -43,6 +43,7 @@ class Call:
 
     read_bytes, read_file_bytes: how many bytes of the prompt and of each file reached the model, None = all of them.
     generated: it got past authentication, model checks and injected limits. outcome: "open" while it runs.
+    served: the name of the model that the answer carries, "" for none.
     """
 
     time: float
@@ -58,6 +59,7 @@ class Call:
     outcome: Outcome | str = "open"
     fault: str = ""
     frames: int = 0
+    served: str = ""
     read_bytes: int | None = None
     read_file_bytes: tuple[int | None, ...] = ()
 

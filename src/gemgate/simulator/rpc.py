@@ -173,8 +173,11 @@ def _user_status(ask: Ask) -> Any:
     account = ask.account
     plan = account.plan if account else PLANS["free"]
     body: list[Any] = [None] * 18
-    body[14] = account.status if account else 1016
-    body[15] = [model.row() for model in (account.models if account else FREE_MODELS)]
+    if account and account.guest:
+        plan = PLANS["free"]
+    body[14] = account.status if account and not account.guest else 1016
+    models = account.models if account and not account.guest else FREE_MODELS
+    body[15] = [model.row(account.renamed if account else {}) for model in models]
     body[16], body[17] = list(plan.tier_flags), list(plan.capability_flags)
     return _expect(ask, [], body)
 

@@ -23,6 +23,7 @@ from gemgate.simulator.frames import (
     service,
     snapshot,
 )
+from gemgate.simulator.naming import PAINTER
 from gemgate.simulator.pages import CAPTCHA
 from gemgate.simulator.record import Call
 from gemgate.simulator.script import Answer, Fault, Prompt
@@ -145,6 +146,8 @@ class Telling:
             yield _Frame(frame([part(None, None, error=[9])], style))
         for _ in range(self.answer.busy):
             yield self._beside(ids, {frames.PROGRESS: frames.progress("Analyzing...", style)})
+        if self.turn.pictures:
+            yield self._beside(ids, {frames.PROGRESS: frames.progress(f"Loading {PAINTER}...", style)})
         # Two parts in one frame, where nobody counts or paces the frames
         paired = style.paired and not self.fault and not self.answer.pace
         waiting: list[Any] = []
@@ -171,6 +174,13 @@ class Telling:
         """What is said beside the end of an answer: title, quota, and the context where the chat is kept."""
         said = {frames.TITLE: [self.chat.title], frames.QUOTA: self.world.quota(self.call.account, self.chat.model)}
         return {**said, frames.CONTEXT: self.turn.context} if self._stored else said
+
+    def _named(self) -> dict[int, Any]:
+        """Who answers, as the last content frame says it; of pictures the progress and the history tell it."""
+        named = self.turn.named
+        if named is None or self.turn.pictures:
+            return {}
+        return {frames.MARK: True, frames.MODEL_ID: named.id, frames.MODEL_NAME: named.display}
 
     @property
     def _stored(self) -> bool:
@@ -220,7 +230,7 @@ class Telling:
             candidate(rcid, text, thoughts=thoughts, done=done, rich=rich, canvas=canvas, style=style)
             for rcid, text in zip(self.turn.rcids, texts, strict=False)
         ]
-        beside = self._closing() if done and style.positional else None
+        beside = {**self._named(), **(self._closing() if style.positional else {})} if done else None
         return _Shot(part(None, snapshot(ids, rows, beside), style), texts, thoughts)
 
     async def _steps(self) -> AsyncGenerator[Step, None]:

@@ -87,6 +87,12 @@ NOTED: tuple[Meter, ...] = (
         "How prompts ended: answered, stopped, or the kind of the error; and whether Google made something",
         ("account", "outcome", "generated"),
     ),
+    Meter(
+        "gemgate_models_lowered",
+        "counter",
+        "Answers by another model than was asked for, and why: guest, spent, unknown",
+        ("account", "cause"),
+    ),
     Meter("gemgate_failures_handled", "counter", "What was done after a prompt failed", ("then",)),
     Meter("gemgate_wire_unknown", "counter", "Parts of Google's answers that this version does not know", ("field",)),
     Meter("gemgate_answers_not_stored", "counter", "Whole answers whose conversation Google did not keep"),

@@ -29,7 +29,7 @@ class Metrics:
             "limit.refused": lambda data: self._count("gemgate_limiter_refusals", data["rule"]),
             "lease.granted": self._granted,
             "attempt.sent": lambda data: self._count("gemgate_prompts_sent", data["account"]),
-            "attempt.spoke": self._spoke,
+            "attempt.lowered": lambda data: self._count("gemgate_models_lowered", data["account"], data["cause"]),
             "attempt.ended": self._ended,
             "answer.unknown": lambda data: self._count("gemgate_wire_unknown", data["field"]),
             "answer.not_stored": lambda data: self._of["gemgate_answers_not_stored"].inc(),
@@ -90,16 +90,14 @@ class Metrics:
         if data["attempt"] == 1 and data["repair"]:
             self._count("gemgate_repairs", data["repair"])
 
-    def _spoke(self, data: Mapping[str, Any]) -> None:
-        name = "gen_ai_client_operation_time_to_first_chunk_seconds"
-        self._observe(name, data["seconds"], data["purpose"], PROVIDER, data["model"], data["served"])
-
     def _ended(self, data: Mapping[str, Any]) -> None:
         outcome = data["kind"] or data["outcome"]
         self._count("gemgate_generations", data["account"], outcome, data["generated"])
         name = "gen_ai_client_operation_duration_seconds"
         labels = (data["purpose"], PROVIDER, data["model"], data["served"], data["kind"])
         self._observe(name, data["upstream"], *labels)
+        if data["first"] is not None:  # who answered is told at the end only
+            self._observe("gen_ai_client_operation_time_to_first_chunk_seconds", data["first"], *labels[:-1])
 
     def _delivered(self, data: Mapping[str, Any]) -> None:
         self._count("gemgate_pictures", data["logo"], _size(str(data["size"])))

@@ -44,6 +44,9 @@ class Attempt:
 
     errand:    the prompt it belongs to; repair: "tools" or "json" when that prompt asks once more for a better form.
     why:       conversation (it stands there), again (after signing in), least_busy, only, fallback.
+    offer:     the account's model that Google was asked for; served: what Google named at the end, "unknown" where it
+    named none, "" while that is open; painter: the same of pictures; lowered: why another model answered than was asked
+    for: guest, spent, unknown; "" where none did.
     outcome:   waiting, sent, answered, failed, stopped (by the caller or a stop sequence), refused (no account).
     generated: whether Google made something: no, maybe, yes.
     then:      after a failure, what was done: see `story`.
@@ -57,6 +60,9 @@ class Attempt:
     account: str = ""
     why: str = ""
     served: str = ""
+    offer: str = ""
+    painter: str = ""
+    lowered: str = ""
     reuse: str = ""
     queue: float = 0.0
     pace: float = 0.0
@@ -230,7 +236,7 @@ def _refused(record: Record, data: Data, now: float) -> None:
 def _sent(record: Record, data: Data, now: float) -> None:
     record.filed = max(record.filed, int(data["filed"]))
     if attempt := record.attempt(data):
-        attempt.outcome, attempt.generated, attempt.served = "sent", "maybe", data["served"]
+        attempt.outcome, attempt.generated, attempt.offer = "sent", "maybe", data["offer"]
         attempt.sent_at = now
 
 
@@ -239,6 +245,16 @@ def _spoke(record: Record, data: Data, now: float) -> None:
         record.first_byte = max(0.0, now - record.began)
     if attempt := record.attempt(data):
         attempt.first_byte = float(data["seconds"])
+
+
+def _signed(record: Record, data: Data, now: float) -> None:
+    if attempt := record.attempt(data):
+        attempt.served, attempt.painter = data["served"], data["painter"]
+
+
+def _lowered(record: Record, data: Data, now: float) -> None:
+    if attempt := record.attempt(data):
+        attempt.lowered = data["cause"]
 
 
 def _failed(record: Record, data: Data, now: float) -> None:
@@ -324,6 +340,8 @@ FOLDS: Mapping[str, Callable[[Record, Data, float], None]] = {
     "lease.refused": _refused,
     "attempt.sent": _sent,
     "attempt.spoke": _spoke,
+    "attempt.signed": _signed,
+    "attempt.lowered": _lowered,
     "attempt.failed": _failed,
     "attempt.then": _then,
     "answer.unknown": _unknown,

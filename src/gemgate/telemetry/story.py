@@ -202,16 +202,43 @@ def _outcome(attempt: Attempt, called: Names) -> Iterator[Sentence]:
                 f"Google spoke after {first:.1f} s and had answered after {whole:.1f} s.",
                 f"Google 在 {first:.1f} 秒后开始回答，{whole:.1f} 秒后完成。",
             )
+            yield from _signed(attempt)
         case "stopped":
             yield Sentence(
                 "The answer was stopped before its end: it was not needed any more.", "回答在结束前被中止：已不再需要。"
             )
         case "failed":
+            yield from _signed(attempt)
             yield _failed(attempt)
             if attempt.then in _THEN:
                 yield Sentence(*_THEN[attempt.then])
         case _:
             pass
+
+
+def _signed(attempt: Attempt) -> Iterator[Sentence]:
+    """Who answered, in Google's word."""
+    if attempt.lowered:
+        why_en, why_zh = _LOWERED[attempt.lowered]
+        yield Sentence(
+            f"Google named {attempt.served} as the model that answered, where {attempt.offer} was asked for{why_en}.",
+            f"Google 称作答的模型是 {attempt.served}，而请求的是 {attempt.offer}{why_zh}。",
+        )
+    elif attempt.served == "unknown":
+        yield Sentence("Google did not say which model answered.", "Google 未说明是哪个模型作答。")
+    elif attempt.served:
+        yield Sentence(
+            f"Google named {attempt.served} as the model that answered.", f"Google 称作答的模型是 {attempt.served}。"
+        )
+    if attempt.painter:
+        yield Sentence(f"The picture was painted by {attempt.painter}.", f"图片由 {attempt.painter} 绘制。")
+
+
+_LOWERED: Mapping[str, tuple[str, str]] = {
+    "guest": (": the session is answered like a guest's", "：该会话已被当作访客"),
+    "spent": (": the account's usage window is full", "：该账号的用量窗口已用完"),
+    "unknown": ("; it gives no reason", "；未说明原因"),
+}
 
 
 def _failed(attempt: Attempt) -> Sentence:
@@ -238,6 +265,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "refused": ("Google refused to answer", "Google 拒绝回答"),
     "no_image": ("Google answered with words instead of a picture", "Google 返回了文字而不是图片"),
     "model_gone": ("Google did not accept the model or the conversation", "Google 不接受该模型或会话"),
+    "model_not_served": ("Another model answered than was asked for", "作答的模型不是所要求的模型"),
     "prompt_too_long": ("The prompt was too long for the account", "提示超出该账号的长度"),
     "drift": ("Google's answer had an unknown form", "Google 的回答格式未知"),
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
 from fastapi import Request, Response
 
-from gemgate.chat import Began, ChatRequest, Event, Reply, afold, fold
+from gemgate.chat import Began, ChatRequest, Ended, Event, Reply, afold, fold
+from gemgate.dialects.wire import served_by
 from gemgate.errors import GatewayError
 from gemgate.gateway import Admission
 from gemgate.ports import Caller
@@ -21,12 +22,20 @@ Answer = AsyncGenerator[Event, None]
 
 async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
-    admission = await call.service.gateway.admit(chat.model, caller)
+    admission = await call.service.gateway.admit(chat.model, caller, call.model_policy)
     call.admitted(admission.quota)
     if chat.ignored:
         call.headers["x-gemgate-ignored"] = names = ", ".join(chat.ignored)
         call.note("request.ignored", names=names)
     return admission
+
+
+def unmet(call: Call, names: Iterable[str]) -> None:
+    """Name wishes that turned out not to be honoured beside those that never could be."""
+    if names := tuple(names):
+        before = call.headers.get("x-gemgate-ignored")
+        call.headers["x-gemgate-ignored"] = all_names = ", ".join(filter(None, (before, *names)))
+        call.note("request.ignored", names=all_names)
 
 
 def answers(call: Call, chat: ChatRequest, admission: Admission) -> list[Answer]:
@@ -38,6 +47,8 @@ async def whole(request: Request, call: Call, told: Sequence[Answer], caller: Ca
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
     replies = await unless_gone(request, _folded(told))
     began(call, caller, replies[0].began)
+    call.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
+    unmet(call, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
     return replies
 
 
@@ -79,6 +90,8 @@ async def _noted(
             async for index, event in events:
                 if isinstance(event, Began):
                     began(call, caller, event)
+                if isinstance(event, Ended):
+                    unmet(call, event.unmet)
                 yield index, event
     except GatewayError as error:
         if opened.yes:
@@ -89,8 +102,7 @@ async def _noted(
 
 
 def began(call: Call, caller: Caller, event: Began) -> None:
-    """Headers of an answer that has begun."""
-    call.headers["x-gemgate-served-model"] = event.served_model
+    """Headers of an answer that has begun. Who gives it is told by Google at its end only."""
     call.headers["x-gemgate-conversation"] = event.reuse
     call.headers["x-gemgate-attempts"] = str(event.attempts)
     call.headers["x-gemgate-context"] = context_header(event)

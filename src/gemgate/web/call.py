@@ -12,8 +12,9 @@ from starlette.requests import HTTPConnection
 from gemgate.accounts import Offer
 from gemgate.assembly import Service
 from gemgate.dialects.wire import Stamp
-from gemgate.errors import GatewayError
+from gemgate.errors import BadRequest, GatewayError
 from gemgate.fleet.nodes import Fleet
+from gemgate.policy.served import Policy
 from gemgate.ports import Caller, Clock, Fact, Observer, Quota
 from gemgate.settings import Settings
 from gemgate.web.access import Access
@@ -41,7 +42,10 @@ class House(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """One request. `operation` is its route's name; `headers` are added to whatever is answered."""
+    """One request. `operation` is its route's name; `headers` are added to whatever is answered.
+
+    policy_wanted: the header `x-gemgate-model-policy` as it came.
+    """
 
     house: House
     access: Access
@@ -49,12 +53,29 @@ class Call:
     began: float
     operation: str = "none"
     headers: dict[str, str] = field(default_factory=dict)
+    policy_wanted: str = ""
 
     @property
     def service(self) -> Service:
         """The node that answers; routes that ask for it are never served at the edge."""
         assert isinstance(self.house, Service)
         return self.house
+
+    @property
+    def model_policy(self) -> Policy | None:
+        """The caller's own rule for answers by another model, None for the service's; BadRequest for none we know."""
+        match self.policy_wanted.strip().lower():
+            case "":
+                return None
+            case "report":
+                return "report"
+            case "require":
+                return "require"
+        raise BadRequest(
+            "x-gemgate-model-policy is report or require",
+            "x-gemgate-model-policy 只能是 report 或 require",
+            param="x-gemgate-model-policy",
+        )
 
     def stamp(self, prefix: str, connection: HTTPConnection) -> Stamp:
         """A fresh id and the time, for a dialect's writer."""

@@ -43,6 +43,7 @@ class Door:
         house, access = self._house()
         paths.settle(scope, paths.below_of(house.settings.public_base_url))
         call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
+        call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
         app = self._app
         try:

@@ -18,6 +18,7 @@ from gemgate.dialects.simple import PicturesCall
 from gemgate.errors import GatewayError, NotFound, Unauthorized
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.policy import links
+from gemgate.policy.served import told
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
 from gemgate.stores.blobs import mime_of
@@ -115,7 +116,7 @@ async def _events(
     Heartbeats are written here: one between the pieces of a picture would end up inside it.
     """
     gateway, stamp = call.service.gateway, call.stamp("", request)
-    admission = await gateway.admit_images(wanted.request.model, caller)
+    admission = await gateway.admit_images(wanted.request.model, caller, call.model_policy)
     call.admitted(admission.quota)
     told: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
     making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=told.put_nowait))
@@ -177,11 +178,12 @@ async def _made(
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
     """The pictures, what failed beside them, and the id of the model that was asked."""
     gateway = call.service.gateway
-    admission = await gateway.admit_images(wanted.model, caller)
+    admission = await gateway.admit_images(wanted.model, caller, call.model_policy)
     call.admitted(admission.quota)
     results = await unless_gone(request, gateway.generate_images(wanted, admission))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
+    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(told(image.painter) for image in images))
     return images, failures, wanted.model or admission.card.id
 
 

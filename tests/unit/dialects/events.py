@@ -57,7 +57,12 @@ CALL = ToolCall("call_1", "get_weather", '{"city":"北京","days":3}')
 USAGE = Usage(11, 7, 5)
 
 ANSWERS: dict[str, list[Event]] = {
-    "text": [Began("gemini-flash"), TextDelta("Hello, "), TextDelta("世界 🚀\n"), Ended("stop", Usage(3, 4))],
+    "text": [
+        Began("gemini-flash"),
+        TextDelta("Hello, "),
+        TextDelta("世界 🚀\n"),
+        Ended("stop", Usage(3, 4), served="3.6 Flash"),
+    ],
     "thoughts": [
         Began("gemini-pro", conversation_id="conv_1"),
         ThoughtDelta("let me "),

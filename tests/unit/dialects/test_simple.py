@@ -20,7 +20,11 @@ def test_generate() -> None:
     chat = simple.read_generate(read(simple.GenerateRequest, {"prompt": "hi", "model": "m"}))
     assert chat.temporary
     assert chat.messages[0].text == "hi"
-    assert simple.write_generate(fold(ANSWERS["text"]), "m") == {"text": "Hello, 世界 🚀\n", "model": "m"}
+    assert simple.write_generate(fold(ANSWERS["text"]), "m") == {
+        "text": "Hello, 世界 🚀\n",
+        "model": "m",
+        "served_model": "3.6 Flash",
+    }
 
 
 def test_pictures_are_asked_for() -> None:

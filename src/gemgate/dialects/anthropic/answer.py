@@ -22,7 +22,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import MarkdownFlow, Stamp, pieces, rfc3339, sse, status_of
+from gemgate.dialects.wire import MarkdownFlow, Stamp, pieces, rfc3339, served_by, sse, status_of
 from gemgate.errors import BadRequest, GatewayError
 
 SIGNATURE = "gemgate"
@@ -40,7 +40,8 @@ _STOPS = {
 def write(reply: Reply, stamp: Stamp, model: str) -> dict[str, Any]:
     """The whole message."""
     message = _message(stamp, model, reply.ended.usage)
-    return message | {"content": _content(reply, stamp)} | _stop(reply.ended)
+    served = {"served_model": served_by([reply.ended])}
+    return message | {"content": _content(reply, stamp)} | _stop(reply.ended) | served
 
 
 def _message(stamp: Stamp, model: str, usage: Usage) -> dict[str, Any]:
@@ -167,9 +168,8 @@ class EventWriter:
 
     def _end(self, ended: Ended) -> bytes:
         closing = self._closed()
-        return (
-            closing + _say("message_delta", delta=_stop(ended), usage=write_usage(ended.usage)) + _say("message_stop")
-        )
+        facts = {"usage": write_usage(ended.usage), "served_model": served_by([ended])}
+        return closing + _say("message_delta", delta=_stop(ended), **facts) + _say("message_stop")
 
 
 def _say(kind: str, **fields: Any) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
+    UNKNOWN,
     Began,
     Ended,
     Event,
@@ -26,7 +27,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import Base64, MarkdownFlow, Stamp, dumps, status_of
+from gemgate.dialects.wire import Base64, MarkdownFlow, Stamp, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 
 _REASONS = {
@@ -71,7 +72,9 @@ def write(replies: list[Reply], stamp: Stamp, model: str, *, inline_images: bool
         parts = [writer.part(part) for part in reply.parts]
         candidates.append(_candidate(parts, index, _REASONS[reply.ended.reason]))
     total = sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)
-    return {"candidates": candidates, "usageMetadata": write_usage(total), **_identity(stamp, model)}
+    del model  # an answer tells who gave it, not who was asked
+    identity = _identity(stamp, served_by([reply.ended for reply in replies]))
+    return {"candidates": candidates, "usageMetadata": write_usage(total), **identity}
 
 
 def _candidate(parts: list[Part], index: int, reason: str | None = None) -> dict[str, Any]:
@@ -81,8 +84,9 @@ def _candidate(parts: list[Part], index: int, reason: str | None = None) -> dict
     return candidate
 
 
-def _identity(stamp: Stamp, model: str) -> dict[str, Any]:
-    return {"modelVersion": model.removeprefix("models/"), "responseId": stamp.id}
+def _identity(stamp: Stamp, served: str = "") -> dict[str, Any]:
+    """ModelVersion is Google's own word of who answered, which comes at the end; before it there is none."""
+    return {**({"modelVersion": served} if served else {}), "responseId": stamp.id}
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
@@ -101,7 +105,8 @@ def write_usage(usage: Usage) -> dict[str, Any]:
 
 def write_refusal(error: Refused, stamp: Stamp, model: str, language: str, *, images: bool) -> dict[str, Any]:
     """A refusal as Google tells it: with 200. Without pictures the prompt counts as blocked and has no candidates."""
-    return _refused(error, _identity(stamp, model), language, images=images)
+    del model
+    return _refused(error, _identity(stamp, UNKNOWN), language, images=images)
 
 
 def _refused(error: Refused, identity: dict[str, Any], language: str, *, images: bool) -> dict[str, Any]:
@@ -127,7 +132,8 @@ class ChunkWriter:
     heartbeat: bytes | None = b"\r\n\r\n"
 
     def __init__(self, stamp: Stamp, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
-        self._identity = _identity(stamp, model)
+        del model
+        self._identity = _identity(stamp)
         self._left = answers
         self._inline = inline_images
         self._writers = [PartWriter(stamp, inline=inline_images) for _ in range(answers)]
@@ -166,6 +172,7 @@ class ChunkWriter:
         self._usage = ended.usage if self._usage is None else self._usage + ended.usage
         self._left -= 1
         chunk: dict[str, Any] = {"candidates": [_candidate([], index, _REASONS[ended.reason])], **self._identity}
+        chunk["modelVersion"] = served_by([ended])
         if self._left == 0:
             chunk["usageMetadata"] = write_usage(self._usage)
         return self._frame(chunk)

@@ -24,7 +24,7 @@ from gemgate.dialects.openai import error_code
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, object_of, text_input
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
-from gemgate.dialects.wire import Base64, Stamp, image_facts, image_markdown, status_of
+from gemgate.dialects.wire import Base64, Stamp, image_facts, image_markdown, served_by, status_of
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
 
@@ -107,6 +107,7 @@ def finished(response: dict[str, Any], items: list[Item], ended: Ended) -> dict[
         "incomplete_details": {"reason": cut} if cut else None,
         "output": items,
         "usage": usage(ended.usage),
+        "served_model": served_by([ended]),
     }
 
 

@@ -39,6 +39,7 @@ class SqlGallery:
             "requested": image.requested,
             "resampled": image.resampled,
             "note": image.note,
+            "painter": image.painter,
             "origins": " ".join(picture.references),
             "batch": picture.batch,
             "handle": picture.handle,
@@ -134,6 +135,7 @@ def _picture(row: Row[Any]) -> Picture:
         requested=row.requested,
         resampled=row.resampled,
         note=row.note,
+        painter=row.painter,
         prompt=row.prompt,
     )
     return Picture(image, row.tenant, row.created_at, tuple(row.origins.split()), row.batch)

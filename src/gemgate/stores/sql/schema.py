@@ -147,6 +147,7 @@ picture = Table(
     Column("origins", Text, nullable=False, server_default=""),
     Column("batch", Text, nullable=False, server_default=""),
     Column("handle", Text, nullable=False, server_default="", comment="Names it without a word of its prompt"),
+    Column("painter", Text, nullable=False, server_default="", comment="Google's own name of what painted it"),
     Index("ix_picture_created_at", "created_at"),
     Index("ix_picture_handle", "handle"),
     Index("ix_picture_tenant_created_at", "tenant", "created_at"),

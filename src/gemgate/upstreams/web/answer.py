@@ -14,7 +14,7 @@ from gemgate.accounts import UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
 from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread, Unknown
-from gemgate.upstreams.web import codes, places, quota
+from gemgate.upstreams.web import codes, places, quota, served
 from gemgate.upstreams.web.riches import Riches
 from gemgate.upstreams.web.wording import Wording
 
@@ -43,6 +43,7 @@ class Answer:
         self._thoughts = Wording(exact=exact)
         self._images: dict[str, ImageRef] = {}
         self._riches = Riches()
+        self._served = self._served_id = self.painter = ""
         self._finished_turn = False
         self._pending = False
         self.cid_confirmed = False
@@ -103,8 +104,19 @@ class Answer:
         found = self._riches.findings(self._text.raw)
         for name in sorted(self._riches.unknown):
             self._not_known(name, pieces)
-        pieces.append(Answered(Thread(tuple(self._metadata)), self._text.text, revised, self.stored, found))
+        thread = Thread(tuple(self._metadata))
+        names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
+        pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names))
         return pieces
+
+    @property
+    def painted(self) -> bool:
+        """Whether it has brought a picture."""
+        return bool(self._images)
+
+    def named(self, name: str, model_id: str) -> None:
+        """Google says who answers; what it does not say stays as it is."""
+        self._served, self._served_id = name or self._served, model_id or self._served_id
 
     def candidate(self, data: list[Any], *, final: bool) -> list[Piece]:
         """Pieces of a candidate that was read from history instead of the stream."""
@@ -165,9 +177,11 @@ class Answer:
         if (progress := places.field(body, places.PROGRESS)) is not None:
             self._pending = not self._finished_turn
             self.progress = places.text_in(_without_tool(progress)) or self.progress
+            self.painter = served.painter(self.progress) or self.painter
         if isinstance(context := places.field(body, places.CONTEXT), str):
             self._metadata[_CONTEXT_SLOT] = context
             self._pending = False
+        self.named(*served.of_body(body))
         self.title = places.text_in(places.field(body, places.TITLE)) or self.title
         self.left = quota.windows(places.field(body, places.QUOTA)) or self.left
         for name in places.unknown_fields(body):
@@ -207,7 +221,9 @@ class Answer:
             if image_id in self._images:
                 continue
             alt = at(row, [0, 3, 2], "")
-            ref = ImageRef(url, str(image_id), self.cid, str(self._metadata[1] or ""), self.rcid, str(alt))
+            ref = ImageRef(
+                url, str(image_id), self.cid, str(self._metadata[1] or ""), self.rcid, str(alt), self.painter
+            )
             self._images[image_id] = ref
             self._open(pieces)
             pieces.append(ImageFound(ref))

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from itertools import chain, repeat
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
 from gemini_webapi.constants import Endpoint
@@ -21,8 +21,9 @@ from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
 from gemgate.errors import GatewayError, Stalled
+from gemgate.policy.served import is_painter
 from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
-from gemgate.upstreams.web import errors, generation, pictures
+from gemgate.upstreams.web import errors, generation, pictures, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
@@ -34,6 +35,8 @@ from gemgate.upstreams.web.parting import leave
 T = TypeVar("T")
 
 SIGN_IN_SECONDS: Final = 45.0
+PAINTER_SECONDS: Final = 5.0
+"""How long a finished answer with pictures waits for the history to say who painted them."""
 READ_BACK_AFTER: Final = (0.2, 0.8, 2.0, 4.0)
 """Seconds between looks at the history when an answer broke off, the last one again and again."""
 MOST_DOUBTS: Final = 3
@@ -205,6 +208,8 @@ class WebUpstream:
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
         self._left = answer.left or self._left
+        if answer.painted and not answer.painter and not prompt.temporary:
+            await self._ask_painter(client, answer)
         yield answer.finish()
 
     async def _read(self, exchange: Exchange, frames: FrameReader, over: float) -> AsyncIterator[list[str]]:
@@ -246,6 +251,15 @@ class WebUpstream:
         self._parting.add(task)
         task.add_done_callback(self._parting.discard)
 
+    async def _ask_painter(self, client: HardenedClient, answer: Answer) -> None:
+        """Who made the pictures stands in the history alone where no progress line told it (3.1). Only reads."""
+        try:
+            async with asyncio.timeout(PAINTER_SECONDS):
+                turn, _ = await self._call(client.last_turn(answer.cid))
+        except (GatewayError, TimeoutError):
+            return
+        _signed(answer, turn)
+
     async def _read_back(self, client: HardenedClient, answer: Answer, until: float) -> list[Piece] | None:
         """The rest of an answer that broke off, from the account's history; None when it is not there.
 
@@ -267,6 +281,7 @@ class WebUpstream:
             if at(candidate, [8, 0]) == 2:
                 if answer.rcid and at(candidate, [0]) != answer.rcid:
                     return None
+                _signed(answer, turn)
                 return answer.candidate(candidate, final=True) + answer.finish()
             doubts += gone or (candidate is not None and not is_working(candidate))
             if doubts >= MOST_DOUBTS or time.monotonic() + pause > until:
@@ -281,6 +296,7 @@ class WebUpstream:
             return [Answering(cid)] if is_working(candidate) else None
         answer = Answer("", Thread((cid, at(turn, [0, 1], ""))), exact=True)
         answer.cid_confirmed = True
+        _signed(answer, turn)
         return answer.candidate(candidate, final=True) + answer.finish()
 
     async def knows(self, cid: str) -> bool:
@@ -335,6 +351,17 @@ class WebUpstream:
             return await call
         except errors.FAILURES as error:
             raise errors.of_exception(error, sent=False) from None
+
+
+def _signed(answer: Answer, turn: Any) -> None:
+    """Take over whom the history names for a turn: who painted where there are pictures, else who wrote."""
+    if at(turn, [0, 0]) not in (None, answer.cid) or (answer.rcid and at(turn, [3, 0, 0, 0]) != answer.rcid):
+        return
+    name, model_id = served.of_turn(turn)
+    if is_painter(name):
+        answer.painter = answer.painter or name
+    else:
+        answer.named(name, model_id)
 
 
 def _opened(client: HardenedClient) -> Opened:
