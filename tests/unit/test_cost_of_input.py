@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from gemgate.chat import Tool
+from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
+from gemgate.errors import BadRequest
+from gemgate.imaging.names import file_name
+from gemgate.prompting import loose_json, schemas
+from gemgate.prompting.stops import StopFilter
+from gemgate.prompting.tool_parser import ToolParser
 from gemgate.telemetry.logs import masked
 from gemgate.web.relay import reading
 
@@ -87,3 +95,158 @@ def test_finding_the_model_in_a_form_is_linear(unit: str) -> None:
 
     worst, at = worst_step(find, lambda size: b"--X\r\n" + repeated(unit)(size).encode())
     assert worst <= FACTOR, f"doubled to {at}"
+
+
+TOOLS = (Tool("get_weather", "", {"type": "object", "properties": {"city": {"type": "string"}}}),)
+TOOL_UNITS = [
+    "`",
+    "```",
+    "~~~\n",
+    "[",
+    "_",
+    ":",
+    "\\",
+    " ",
+    "\n",
+    "(",
+    "function ",
+    "tool ",
+    "\u201c",
+    "{",
+    '"',
+    '{"a":',
+    "//",
+    "a",
+]
+
+
+@pytest.mark.parametrize("lead", ["w7fk toolcall ", "w7fk toolcall get_weather ", "w7fk", ""])
+@pytest.mark.parametrize("unit", TOOL_UNITS)
+def test_parsing_a_tool_call_is_linear(unit: str, lead: str) -> None:
+    def parse(text: str) -> object:
+        parser = ToolParser(TOOLS, "w7fk")
+        for at in range(0, len(text), 4096):
+            parser.feed(text[at : at + 4096])
+        return parser.finish()
+
+    worst, at = worst_step(parse, lambda size: lead + repeated(unit)(size), LARGEST // 4)
+    assert worst <= FACTOR, f"doubled to {at}"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[", "{", '"', "\\", "/*", "//", "#", " ", "'", "1", "a", '{"a":', "[1,", '"x" ', "\n", "\\u00", "&#9", "&quot;"],
+)
+def test_reading_loose_json_is_linear(unit: str) -> None:
+    def read(text: str) -> object:
+        try:
+            return loose_json.read_value(text)
+        except loose_json.Unreadable:
+            return None
+
+    for lead in ("", "{", '{"a": ', "[&quot;", '{\\"', "(a="):
+        worst, at = worst_step(read, lambda size, lead=lead: lead + repeated(unit)(size), LARGEST // 4)
+        assert worst <= FACTOR, f"{lead} doubled to {at}"
+
+
+@pytest.mark.parametrize("stops", [("a" * 9_999 + "b",), tuple("a" * n + "b" for n in range(1, 150)), ("ab", "ba")])
+def test_stop_sequences_cost_the_same_however_many_there_are(stops: tuple[str, ...]) -> None:
+    def through(text: str) -> object:
+        found = StopFilter(stops)
+        return [found.feed(text[at : at + 64]) for at in range(0, len(text), 64)]
+
+    worst, at = worst_step(through, repeated("a"), LARGEST // 2)
+    assert worst <= FACTOR, f"doubled to {at}"
+
+
+def test_a_hundred_thousand_stop_sequences_are_refused() -> None:
+    with pytest.raises(BadRequest, match="stop sequences"):
+        StopFilter(tuple(f"stop {n}" for n in range(100_000)))
+
+
+DRAFTS = ["http://json-schema.org/draft-03/schema#", "http://json-schema.org/draft-04/schema#",
+          "http://json-schema.org/draft-06/schema#", "http://json-schema.org/draft-07/schema#",
+          "https://json-schema.org/draft/2019-09/schema", "https://json-schema.org/draft/2020-12/schema"]  # fmt: skip
+
+HOSTILE_SCHEMAS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "enum of objects": lambda n: {"enum": [{"a": at} for at in range(n // 2)]},
+    "anchors": lambda n: {"$defs": {"x": {"$anchor": "a"}}, "allOf": [{"$ref": "#a"}] * (n // 4)},
+    "properties": lambda n: {"properties": {f"p{at}": {"type": "string"} for at in range(n // 3)}},
+    "wrong types": lambda n: {"properties": {f"p{at}": {"type": 5} for at in range(n // 3)}},
+    "required": lambda n: {"required": [f"p{at}" for at in range(n)]},
+    "patterns": lambda n: {"patternProperties": {f"^p{at}$": {} for at in range(n // 2)}},
+    "inner drafts": lambda n: {
+        "anyOf": [{"$schema": DRAFTS[1], "enum": [{"a": at}, {"a": -at}]} for at in range(n // 8)]
+    },
+}
+
+
+@pytest.mark.parametrize("draft", DRAFTS)
+@pytest.mark.parametrize("kind", HOSTILE_SCHEMAS)
+def test_compiling_a_schema_is_linear_in_its_nodes(kind: str, draft: str) -> None:
+    def compile_it(schema: dict[str, Any]) -> object:
+        schemas._compiled.cache_clear()
+        try:
+            return schemas.compiled(schema)
+        except BadRequest:
+            return None
+
+    worst, at = worst_step(
+        compile_it, lambda size: {"$schema": draft, **HOSTILE_SCHEMAS[kind](size // 100)}, LARGEST // 2
+    )
+    assert worst <= FACTOR, f"doubled to {at}"
+
+
+@pytest.mark.parametrize("size", [100, 10_000])
+def test_a_schema_beyond_the_bound_is_refused_at_once(size: int) -> None:
+    schema = {"enum": [{"a": at} for at in range(schemas.MAX_NODES // 2)] + list(range(size))}
+    with pytest.raises(BadRequest, match="larger than"):
+        schemas.compiled(schema)
+
+
+def test_inner_drafts_do_not_lead_out_of_the_safe_keywords() -> None:
+    """The stock validator changes its class at every `$schema`, and with it to the backtracking engine."""
+    inner = {"$schema": DRAFTS[3], "type": "string", "pattern": "(a+)+$"}
+    start = time.thread_time()
+    schemas.compiled({"properties": {"x": inner}}).flaw({"x": "a" * 40 + "!"})
+    assert time.thread_time() - start < 1
+
+
+@pytest.mark.parametrize("unit", ["a", " ", ".", "/", "\u3000", "\u202e", "-", "_", "\x00", "\U0001f600", "%"])
+def test_naming_a_file_is_linear(unit: str) -> None:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    worst, at = worst_step(lambda text: file_name(text, when, "abcdef", "png"), repeated(unit))
+    assert worst <= FACTOR, f"doubled to {at}"
+
+
+MODELS = [(openai_chat.ChatCompletionRequest, "messages"), (anthropic.MessagesRequest, "messages"),
+          (responses.ResponsesRequest, "input"), (gemini.GenerateContentRequest, "contents")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "field"), MODELS)
+@pytest.mark.parametrize("unit", [b"[]", b"1", b'"x"', b"[[]]"])
+def test_wrong_items_cost_one_error(model: Any, field: str, unit: bytes) -> None:
+    body = b'{"model":"x","max_tokens":5,"%s":[%s]}' % (field.encode(), b",".join([unit] * 35_000))
+    start = time.thread_time()
+    with pytest.raises(BadRequest) as refused:
+        wire.read(model, wire.parse_json(body))
+    assert time.thread_time() - start < 0.5
+    assert f"{field}[0]" in str(refused.value)
+
+
+@pytest.mark.parametrize("unit", [b"[]", b"{}", b"0", b'""', b'{"a":1}'])
+def test_a_body_of_crumbs_is_refused_before_it_is_read(unit: bytes) -> None:
+    body = b'{"messages":[%s]}' % b",".join([unit] * 10_000_000)
+    start = time.thread_time()
+    with pytest.raises(BadRequest, match="items"):
+        wire.parse_json(body)
+    assert time.thread_time() - start < 0.2
+
+
+@pytest.mark.parametrize("text", [",", "[", '\\"', "\\\\", '\\\\\\"', "\\n,", "{}"])
+@pytest.mark.parametrize("shift", range(4))
+def test_what_stands_in_a_text_is_no_item(text: str, shift: int) -> None:
+    body = b'{"a":"%s%s","b":[1,2]}' % (b"x" * shift, text.encode() * 150_000)
+    assert not wire.has_more_items(body, 10)
+    assert wire.has_more_items(body, 5)
+    assert wire.parse_json(body)["b"] == [1, 2]

@@ -103,7 +103,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_number, parse
 _SKIPPED = re.compile(
     r"(?:[\s\u00a0\u200b\u200c\u200d\u2060\ufeff]+|//[^\n]*|#[^\n]*|/\*.*?\*/|\\(?=[^\w\s\"'\\]))+", re.DOTALL
 )
-_WORD = re.compile(r"[A-Za-z_$](?:[\w$-]|\\_)*", re.ASCII)
+_WORD = re.compile(r"[A-Za-z_$](?:[\w$-]|\\_)*+", re.ASCII)
 _DIGITS = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])", re.ASCII)
 _LITERALS = {"true": True, "false": False, "null": None, "none": None}
 _CLOSERS = {'"': '"', "'": "'", "\u201c": '\u201d"', "\u201d": '\u201d"', "\u2018": "\u2019'", "\uff02": '\uff02"'}

@@ -1,22 +1,25 @@
 """JSON Schemas of callers, compiled: what is wrong with a value and where, and the mending of plain slips.
 
-The schemas come from outside, so they cost what we allow: references are never fetched, patterns run in an engine of
-linear time (Rust's, through pydantic), and every validation has a budget of steps.
+The schemas come from outside, so they cost what we allow: they have so many nodes at most, references are never
+fetched, patterns run in an engine of linear time (Rust's, through pydantic), and every validation has a budget of
+steps, that of the schema itself against its metaschema included.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
+import attrs
 import orjson
-from jsonschema import Draft202012Validator, FormatChecker, SchemaError, ValidationError, validators
+from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
 from jsonschema.exceptions import best_match
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from pydantic_core import SchemaError as PatternError
 from pydantic_core import SchemaValidator, core_schema
 from pydantic_core import ValidationError as PatternMismatch
@@ -27,6 +30,13 @@ from gemgate.errors import BadRequest
 
 STEPS, STEPS_PER_NODE, STEPS_AT_MOST = 20_000, 30, 300_000
 """Keyword evaluations that one validation may take, by the size of the value: far above any honest schema."""
+
+MAX_NODES, MAX_NODES_TOGETHER = 10_000, 50_000
+"""Values in one schema, and in all schemas of a request. 2000 described properties are 10,000."""
+MAX_SCHEMAS = 512
+"""Schemas (tools, and the answer's) of a request; as many are kept compiled."""
+META_STEPS_PER_NODE = 40
+COMPARED_PER_STEP = 16
 
 Keyword = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]
 
@@ -52,6 +62,11 @@ class _Budget:
 
     def fill(self, value: Any) -> None:
         self.left = min(STEPS + STEPS_PER_NODE * _nodes(value), STEPS_AT_MOST)
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise TooCostly
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +151,104 @@ def compiled(schema: Mapping[str, Any]) -> Compiled:
         ) from None
 
 
-@lru_cache(maxsize=512)
+def all_compiled(schemas: Sequence[Mapping[str, Any]]) -> None:
+    """Compile all schemas of a request, so that each is at hand when it is used; BadRequest as `compiled`."""
+    if len(schemas) > MAX_SCHEMAS + 1:
+        raise BadRequest(
+            f"More than {MAX_SCHEMAS} tools are offered",
+            f"工具数量超过 {MAX_SCHEMAS} 个",
+            param="tools",
+            code="too_many_tools",
+        )
+    if sum(map(_nodes, schemas)) > MAX_NODES_TOGETHER:
+        raise _too_large(MAX_NODES_TOGETHER)
+    for schema in schemas:
+        compiled(schema)
+
+
+def _too_large(most: int) -> BadRequest:
+    return BadRequest(
+        f"The JSON Schema is larger than {most} values", f"JSON Schema 超过 {most} 个值", code="schema_too_large"
+    )
+
+
+@lru_cache(maxsize=MAX_SCHEMAS + 1)
 def _compiled(schema: bytes) -> Compiled:
     document = orjson.loads(schema)
+    nodes = _nodes(document)
+    if nodes > MAX_NODES:
+        raise _too_large(MAX_NODES)
     _check_references(document)
     base: Any = validators.validator_for(document, default=Draft202012Validator)
-    base.check_schema(document, format_checker=FormatChecker(()))
-    budget = _Budget()
+    budget = _Budget(META_STEPS_PER_NODE * (nodes + 50))
+    try:
+        judge = _extended(base, budget, schema)(_metaschema(base), registry=SPECIFICATIONS)
+        if error := best_match(islice(judge.iter_errors(document), 32)):
+            raise SchemaError.create_from(error)
+    except TooCostly:
+        raise _too_large(MAX_NODES) from None
+    return Compiled(_extended(base, budget, schema)(document, registry=EMPTY_REGISTRY), budget)
+
+
+def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
+    """The stock validator with our keywords, every evaluation paid for from `budget`."""
     keywords = {name: _counted(function, budget) for name, function in base.VALIDATORS.items()}
     ours: dict[str, Keyword] = {
         "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional_properties,
+        "patternProperties": partial(_pattern_properties, budget),
+        "additionalProperties": partial(_additional_properties, budget),
         "uniqueItems": _unique_items,
     }
     keywords |= {name: _counted(function, budget) for name, function in ours.items()}
     if b'"patternProperties"' in schema:
         # The stock keyword would run the patterns in the backtracking engine.
         keywords["unevaluatedProperties"] = _counted(lambda *_: None, budget)
-    validator = validators.extend(base, keywords)  # type: ignore[no-untyped-call]
-    return Compiled(validator(document, registry=EMPTY_REGISTRY), budget)
+    made: Any = validators.extend(base, keywords)  # type: ignore[no-untyped-call]
+    names = [(field.name, field.alias) for field in attrs.fields(made) if field.init]
+
+    def evolve(self: Any, **changes: Any) -> Any:
+        # The stock one changes to the stock keywords at every inner `$schema`, and away from budget and safe patterns.
+        return made(**{alias: getattr(self, name) for name, alias in names if alias not in changes}, **changes)
+
+    made.evolve = evolve
+    return made
+
+
+@lru_cache(maxsize=16)
+def _metaschema(base: Any) -> dict[str, Any]:
+    """The metaschema of a draft in one piece.
+
+    From 2019 on it comes as several vocabularies, each of which looks at every place again: six times the cost.
+    """
+    whole: dict[str, Any] = {**base.META_SCHEMA, "$defs": {}, "properties": dict(base.META_SCHEMA["properties"])}
+    for reference in whole.pop("allOf", ()):
+        part: Any = SPECIFICATIONS.contents(urljoin(whole["$id"], reference["$ref"]))
+        whole["properties"].update(part["properties"])
+        whole["$defs"].update(part.get("$defs", {}))
+    if not whole["$defs"]:
+        return dict(base.META_SCHEMA)
+    whole.pop("$dynamicAnchor", whole.pop("$recursiveAnchor", None))
+    flat: dict[str, Any] = _flattened(whole)
+    return flat
+
+
+def _flattened(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_flattened(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _flattened(inner) for key, inner in value.items() if key not in ("$dynamicRef", "$recursiveRef")}
+    if isinstance(value.get("$dynamicRef", value.get("$recursiveRef")), str):
+        made["$ref"] = "#"
+    elif isinstance(reference := made.get("$ref"), str):
+        made["$ref"] = "#" + reference.partition("#")[2]
+    return made
 
 
 def _check_references(document: Any) -> None:
     """BadRequest for a reference out of the document (nothing is ever fetched) or to a place that is not in it."""
+    references: set[str] = set()
+    names: set[str] = set()
     level = [document]
     while level:
         inner = level.pop()
@@ -167,44 +256,40 @@ def _check_references(document: Any) -> None:
             level.extend(inner)
         elif isinstance(inner, dict):
             level.extend(inner.values())
-            reference = inner.get("$ref")
-            if isinstance(reference, str) and not _resolves(document, reference):
-                raise BadRequest(
-                    f"The JSON Schema refers to {reference[:80]!r}, which is not in it; references are never fetched",
-                    f"JSON Schema 引用了不存在的 {reference[:80]!r}；引用不会从网络获取",
-                    code="invalid_json_schema",
-                )
+            names.update(name for key in ("$id", "$anchor") if isinstance(name := inner.get(key), str))
+            if isinstance(reference := inner.get("$ref"), str):
+                references.add(reference)
+    for reference in references:
+        if not _resolves(document, reference, names):
+            raise BadRequest(
+                f"The JSON Schema refers to {reference[:80]!r}, which is not in it; references are never fetched",
+                f"JSON Schema 引用了不存在的 {reference[:80]!r}；引用不会从网络获取",
+                code="invalid_json_schema",
+            )
 
 
-def _resolves(document: Any, reference: str) -> bool:
+def _resolves(document: Any, reference: str, names: Collection[str]) -> bool:
+    """Whether a reference leads into the document; `names` are what its `$id`s and `$anchor`s call parts of it."""
     if not reference.startswith("#"):
-        return _names(document, reference)
+        return reference in names
     if not reference.startswith("#/"):
-        return reference == "#" or _names(document, reference[1:])
+        return reference == "#" or reference[1:] in names
     place = document
     for step in reference[2:].split("/"):
         name = unquote(step).replace("~1", "/").replace("~0", "~")
         if isinstance(place, dict) and name in place:
             place = place[name]
-        elif isinstance(place, list) and name.isdecimal() and int(name) < len(place):
+        elif isinstance(place, list) and name.isdecimal() and len(name) < 10 and int(name) < len(place):
             place = place[int(name)]
         else:
             return False
     return True
 
 
-def _names(document: Any, name: str) -> bool:
-    """Whether an `$id` or `$anchor` inside the document is called `name`."""
-    text = orjson.dumps(name)
-    whole = orjson.dumps(document)
-    return any(b'"%s":%s' % (keyword, text) in whole for keyword in (b"$id", b"$anchor"))
-
-
 def _counted(keyword: Keyword, budget: _Budget) -> Keyword:
     def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[ValidationError]:
-        budget.left -= 1
-        if budget.left < 0:
-            raise TooCostly
+        # What a keyword compares inside of itself is paid for as well: many names, values or patterns at once.
+        budget.spend(1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list) else 0))
         return keyword(validator, wanted, instance, schema) or ()
 
     return count
@@ -236,20 +321,26 @@ def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Validatio
         yield ValidationError(f"does not match {pattern!r}")
 
 
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+def _pattern_properties(
+    budget: _Budget, validator: Any, patterns: Any, instance: Any, _: Any
+) -> Iterator[ValidationError]:
     if not isinstance(instance, dict):
         return
+    budget.spend(len(patterns) * len(instance))
     for pattern, subschema in patterns.items():
         for key, value in instance.items():
             if _matches(pattern, key):
                 yield from validator.descend(value, subschema, path=key, schema_path=pattern)
 
 
-def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+def _additional_properties(
+    budget: _Budget, validator: Any, allowed: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
     if not isinstance(instance, dict):
         return
     known = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
+    budget.spend(len(patterns) * len(instance))
     extras = [key for key in instance if key not in known and not any(_matches(p, key) for p in patterns)]
     if isinstance(allowed, dict):
         for extra in extras:

@@ -62,9 +62,10 @@ _VERB = re.compile(
 _CUT_WORD = re.compile(r"[ \t]*t(?:o(?:o(?:l(?:en?|c(?:al?)?|r\w*)?)?)?)?", re.IGNORECASE)
 _TAIL_DRESS = " \t*_`~])}>\"'.:：;|\\"
 _PREFIX = r"(?:(?:functions?|tools?|default_api|name|function_name|tool_name)\s*[.:：=/]\s*)?"
-_NAME_DRESS = r"[\s:：=>*`\\|\"'“”‘’「『【\[(<-]*"
+_NAME_DRESS = r"[\s:：=>*`\\|\"'“”‘’「『【\[(<-]*+"
+"""Possessive: it stands twice, and where no name follows every split between the two would be tried."""
 _FENCE_LINES = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
-_UNKNOWN = re.compile(rf"{_NAME_DRESS}{_PREFIX}{_NAME_DRESS}([^\W\d](?:[\w.:-]|\\_)*)", re.IGNORECASE)
+_UNKNOWN = re.compile(rf"{_NAME_DRESS}{_PREFIX}{_NAME_DRESS}([^\W\d](?:[\w.:-]|\\_){{0,256}}+)", re.IGNORECASE)
 _AFTER_NAME = re.compile(r"(?:[ \t*_\"'”’」』】\]>:：,\\]|\(\)|`{1,2}(?!`))*")
 
 

@@ -22,7 +22,7 @@ from gemgate.web.answering import Answer, admit, answers, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
-from gemgate.web.reading import beside_the_loop, read_body
+from gemgate.web.reading import beside_the_loop, judged, read_body
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ async def create(request: Request, caller: Caller) -> Response:
     body = await beside_the_loop(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
     previous = await _previous(call, body, caller)
     references = await _references(call, body, caller)
-    chat = await beside_the_loop(len(raw), lambda: responses.read_request(body, previous, references))
+    chat = await beside_the_loop(len(raw), lambda: judged(responses.read_request(body, previous, references)))
     admission = await admit(call, chat, caller)
     stamp = call.stamp("resp_", request)
     model = body.model or admission.card.id
@@ -120,7 +120,7 @@ async def input_tokens(request: Request, caller: Caller) -> Response:
     body = await beside_the_loop(len(raw), lambda: wire.read(responses.TokenCountRequest, wire.parse_json(raw)))
     previous = await _previous(call, body, caller)
     references = await _references(call, body, caller)
-    chat = await beside_the_loop(len(raw), lambda: responses.read_token_count(body, previous, references))
+    chat = await beside_the_loop(len(raw), lambda: judged(responses.read_token_count(body, previous, references)))
     return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat)))
 
 

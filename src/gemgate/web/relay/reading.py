@@ -110,7 +110,7 @@ def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
         model = _model_of(body) or (defaults.image_model if BATCHES[name] else defaults.model)
         return Asked(catalog.resolve(model, defaults.offers), False, _named(route, tenant))
     if name == "cookies.put":
-        account = orjson.loads(body).get("account")
+        account = wire.parse_json(body).get("account")
         return Asked(trace=Trace(tenant, account=account if isinstance(account, str) else ""))
     return Asked(trace=_named(route, tenant))
 
@@ -163,7 +163,7 @@ def _sources(chat: ChatRequest) -> Iterator[Any]:
 def _model_of(body: bytes) -> str:
     """The model that a JSON body or a form names; "" for none."""
     if body[:1] in (b"{", b" ", b"\n", b"\r", b"\t"):
-        model = orjson.loads(body).get("model")
+        model = wire.parse_json(body).get("model")
         return model if isinstance(model, str) else ""
     found = _FORM_MODEL.search(body)
     return found[1].decode("utf-8", "replace").strip() if found else ""
