@@ -24,10 +24,15 @@ async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
     admission = await call.service.gateway.admit(chat.model, caller, call.model_policy)
     call.admitted(admission.quota)
+    name_ignored(call, chat)
+    return admission
+
+
+def name_ignored(call: Call, chat: ChatRequest) -> None:
+    """Wishes that are not honoured, in the headers and in the facts."""
     if chat.ignored:
         call.headers["x-gemgate-ignored"] = names = ", ".join(chat.ignored)
         call.note("request.ignored", names=names)
-    return admission
 
 
 def unmet(call: Call, names: Iterable[str]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from gemgate.chat import Began, ChatRequest, Ended, Event, Usage, fold
 from gemgate.dialects import anthropic
+from gemgate.dialects.wire import Stamp
 from gemgate.ports import Caller
-from gemgate.web.answering import admit, answers, stream, whole
+from gemgate.web.answering import admit, answers, name_ignored, stream, whole
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -21,14 +23,28 @@ async def messages(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     reader = model_reader(anthropic.MessagesRequest, anthropic.read_request)
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
-    admission = await admit(call, chat, caller)
     stamp = call.stamp("msg_", request)
+    if body.max_tokens == 0:
+        return _nothing(call, chat, stamp, body.model)
+    admission = await admit(call, chat, caller)
     told = answers(call, chat, admission)
     if chat.stream:
         writer = anthropic.EventWriter(stamp, body.model, prompt_tokens=call.service.gateway.count_tokens(chat))
         return await stream(request, call, told, caller, writer)
     replies = await whole(request, call, told, caller)
     return json_response(anthropic.write(replies[0], stamp, body.model))
+
+
+def _nothing(call: Call, chat: ChatRequest, stamp: Stamp, model: str) -> Response:
+    """The answer to `max_tokens: 0`, by which clients warm a cache: the request is read, nothing is generated."""
+    name_ignored(call, chat)
+    tokens = call.service.gateway.count_tokens(chat)
+    events: list[Event] = [Began(model), Ended("length", Usage(tokens))]
+    if not chat.stream:
+        return json_response(anthropic.write(fold(events), stamp, model))
+    writer = anthropic.EventWriter(stamp, model, prompt_tokens=tokens)
+    body = b"".join([writer.event(0, event) for event in events])
+    return Response(body, media_type="text/event-stream; charset=utf-8")
 
 
 @operation(router, "POST", "/v1/messages/count_tokens", "messages.count_tokens", body=anthropic.MessageTokensRequest)

@@ -225,7 +225,7 @@ def test_every_kind_of_block_is_read() -> None:
                 Text("T\nhttps://s\nfound"),
             ),
         ),
-        Message("assistant", (Thought("hm"), Text("Calling"), ToolCall("call_1", "f", '{"a": "ü"}'))),
+        Message("assistant", (Thought("hm"), Text("Calling"), ToolCall("call_1", "f", '{"a":"ü"}'))),
         Message("system", (Text("Mind the gap."),)),
         Message("tool", (ToolResult("call_1", "f", (Text("boom"), picture), is_error=True),)),
         Message("tool", (ToolResult("foreign", "", (Text("42"),)),)),
@@ -306,10 +306,13 @@ def test_the_rest_of_the_request() -> None:
                     {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "file:///x"}}]}
                 ]
             },
-            "messages[0].content[0].source",
+            "messages[0].content[0].source.url",
         ),
         ({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}, "messages[0].content[0].tool_use_id"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
+        (
+            {"tools": [{"type": "web_search_20250305", "name": "f"}], "tool_choice": {"type": "tool", "name": "g"}},
+            "tool_choice",
+        ),
         ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "g"}}, "tool_choice"),

@@ -189,7 +189,8 @@ _TYPES = {
 def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
     """Status and body of an error in Anthropic's shape."""
     status = status_of(error)
-    kind = _TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+    final = status < 500 or error.kind == "output_invalid"  # clients repeat an api_error by themselves
+    kind = _TYPES.get(status) or ("invalid_request_error" if final else "api_error")
     detail: dict[str, Any] = {"type": kind, "message": _too_long(error) + error.text(language)}
     if error.code:
         detail["code"] = error.code
