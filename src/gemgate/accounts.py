@@ -177,6 +177,19 @@ class Opened:
     tier: str = ""
 
 
+Renewal = Literal["renewed", "withheld", "refused"]
+"""What came of asking for new cookies: a new 1PSIDTS; 200 without one; 401. Only the first says anything of the
+session (docs/google-wire.md 5.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The end of a rotation. cookies: those of the session now, some of which may have changed."""
+
+    renewal: Renewal
+    cookies: Cookies
+
+
 @dataclass(frozen=True, slots=True)
 class UsageWindow:
     """One of Google's usage windows: `used` in 0..1, `resets_at` in epoch seconds or None."""

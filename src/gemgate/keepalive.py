@@ -114,7 +114,12 @@ class Keeper:
         self._plan.rotate_at = self._next_rotation(now)
         member = self._member
         try:
-            await member.take_rotated(await member.upstream.rotate())
+            rotated = await member.upstream.rotate()
+            member.renewal = rotated.renewal
+            if rotated.renewal == "renewed":
+                await member.take_rotated(rotated.cookies)
+            else:
+                await member.upstream.ping()  # that none came is no sign of death; Google says who lives
         except SignedOut as error:
             self._observer.note(Fact("cookies.refused", data={"account": member.name, "why": error.en}))
             member.signed_out(error)
@@ -123,7 +128,8 @@ class Keeper:
             self._observer.note(Fact("cookies.not_rotated", data={"account": member.name, "why": error.en}))
             self._plan.rotate_at = now + min(60.0, self._rotate_every)
         else:
-            self._observer.note(Fact("cookies.rotated", data={"account": member.name}))
+            name = "cookies.rotated" if rotated.renewal == "renewed" else "cookies.withheld"
+            self._observer.note(Fact(name, data={"account": member.name, "renewal": rotated.renewal}))
 
     async def _read_usage(self, now: float) -> None:
         """How much of Google's windows is used: for people to see, and never in the path of a call."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from gemgate.accounts import CAPABILITIES, Capability, Cookies, MeasuredWalls, Offer, State, UsageWindow, Walls
+from gemgate.accounts import CAPABILITIES, Capability, Cookies, MeasuredWalls, Offer, Renewal, State, UsageWindow, Walls
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -163,6 +163,8 @@ class Member:
         self.usage_at = 0.0
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
+        self.renewal: Renewal | None = None
+        """What came of the last rotation."""
         self.last_error: GatewayError | None = None
         self.generation = 0
         self.keep: Keep = keep or Forgetful()

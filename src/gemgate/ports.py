@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, State, UsageWindow
+from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, Rotated, State, UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
@@ -61,9 +61,13 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Where a web conversation stands: the ten metadata slots (protocol.md 5, index 2)."""
+    """Where a web conversation stands: the ten metadata slots (protocol.md 5, index 2), and after how many turns.
+
+    turns: 0 where nobody counted.
+    """
 
     metadata: tuple[str | None, ...]
+    turns: int = 0
 
     @property
     def cid(self) -> str:
@@ -238,8 +242,11 @@ class Upstream(Protocol):
         """A cheap status check of the open session; raises as `open` does."""
         ...
 
-    async def rotate(self) -> Cookies:
-        """Renew the session's cookies; the new ones, to be kept at once."""
+    async def rotate(self) -> Rotated:
+        """Ask for new cookies of the session; what came of it, and the cookies as they are now, to be kept at once.
+
+        That none came says nothing of the session: ask `ping`. GatewayError when Google could not be asked.
+        """
         ...
 
     async def usage(self) -> tuple[UsageWindow, ...]:

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
+from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports import (
@@ -157,8 +157,8 @@ class ScriptedUpstream:
     async def ping(self) -> Opened:
         return await self.open(None)
 
-    async def rotate(self) -> Cookies:
-        return Cookies("rotated")
+    async def rotate(self) -> Rotated:
+        return Rotated("renewed", Cookies("rotated"))
 
     async def usage(self) -> tuple[UsageWindow, ...]:
         return ()

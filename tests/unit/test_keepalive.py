@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.accounts import Cookies, UsageWindow
+from gemgate.accounts import Cookies, Renewal, Rotated, UsageWindow
 from gemgate.errors import Broken, GatewayError, SignedOut, Unreachable
 from gemgate.keepalive import Keeper
 from gemgate.member import Address, Member
@@ -44,6 +44,9 @@ class Google(ScriptedUpstream):
         self.alive = {FIRST.psidts, SECOND.psidts}
         self.rotations = 0
         self.rotation: GatewayError | None = None
+        self.renewal: Renewal = "renewed"
+        self.dead: GatewayError | None = None
+        self.pings = 0
         self.usage_asked = 0
         self.usage_trouble: GatewayError | None = None
 
@@ -53,12 +56,19 @@ class Google(ScriptedUpstream):
             raise SignedOut("refused")
         return opened
 
-    async def rotate(self) -> Cookies:
+    async def rotate(self) -> Rotated:
         self.rotations += 1
         if self.rotation is not None:
             raise self.rotation
+        if self.renewal != "renewed":
+            return Rotated(self.renewal, FIRST)
         self.alive = {f"rotated-{self.rotations}"}
-        return Cookies("psid-1", f"rotated-{self.rotations}")
+        return Rotated("renewed", Cookies("psid-1", f"rotated-{self.rotations}"))
+
+    async def ping(self) -> Any:
+        self.pings += 1
+        if self.dead is not None:
+            raise self.dead
 
     async def usage(self) -> tuple[UsageWindow, ...]:
         self.usage_asked += 1
@@ -187,7 +197,7 @@ async def test_a_source_that_gets_cookies_later_is_noticed(made: Any) -> None:
 async def test_a_refused_renewal_turns_to_the_source_at_once(made: Any) -> None:
     kept = made()
     await kept.clock.advance(1)
-    kept.google.rotation = SignedOut("401")
+    kept.google.renewal, kept.google.dead = "refused", SignedOut("1016")
     kept.source.cookies = FIRST
     await kept.clock.advance(604)
     assert kept.google.rotations == 1
@@ -198,6 +208,21 @@ async def test_a_refused_renewal_turns_to_the_source_at_once(made: Any) -> None:
     assert [fact.data["state"] for fact in kept.facts.named("account.state")] == [
         "ready", "needs_login", "ready", "needs_login",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("renewal", ["withheld", "refused"])
+async def test_that_no_new_cookie_came_is_no_death_by_itself(made: Any, renewal: Renewal) -> None:
+    kept = made()
+    kept.google.renewal = renewal
+    await kept.clock.advance(1 + 3 * 604)
+    assert (kept.google.rotations, kept.google.pings) == (3, 3)  # Google itself is asked who lives
+    assert kept.state == "ready"
+    assert kept.member.renewal == renewal
+    assert [fact.data["renewal"] for fact in kept.facts.named("cookies.withheld")] == [renewal] * 3
+    kept.google.renewal = "renewed"
+    await kept.clock.advance(604)
+    assert kept.member.cookies.psidts == "rotated-4"
+    assert kept.member.renewal == "renewed"
 
 
 async def test_a_renewal_that_fails_on_the_way_is_tried_again_within_a_minute(made: Any) -> None:

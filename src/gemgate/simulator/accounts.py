@@ -106,6 +106,10 @@ class Session:
         self.psidcc = _code()
         return self.stamps[-1][0]
 
+    def refresh(self) -> None:
+        """Only the cookie that changes with every answer is new."""
+        self.psidcc = _code()
+
     def alive(self, stamp: str, now: float) -> bool:
         """Whether the session lives and `stamp` is a value it still accepts."""
         account = self.account
@@ -128,7 +132,9 @@ class Account:
     used: how much of the 5-hour and of the weekly window is spent, 0..1. stores: whether its chats are kept (not while
     its activity is switched off). page: what it tells: a token; none, and "" is taken for one; none, and one that an
     earlier page gave out counts for an hour. token_life: seconds that a page's token counts, None for ever. consented:
-    whether the consent page was answered; without that it stands in place of the app.
+    whether the consent page was answered; without that it stands in place of the app. rotation: with which cookies a
+    new 1PSIDTS is made (docs/google-wire.md 5.4): any of the session's, 1PSID and 1PSIDTS alone, none (200 without
+    it), more than the two, or never (401).
 
     wall, file_wall: UTF-8 bytes of a prompt, and of a prompt with the text of its files, that the model reads (None =
     all): what stands beyond is dropped from the end without a word (docs/google-wire.md 1.1, 1.2). temporary_share: of
@@ -151,6 +157,7 @@ class Account:
     page: Literal["token", "empty", "old"] = "token"
     token_life: float | None = None
     consented: bool = True
+    rotation: Literal["any", "pair", "withheld", "jar", "bound"] = "any"
     wall: int | None = 130_000
     file_wall: int | None = 160_000
     temporary_share: float = 1.0

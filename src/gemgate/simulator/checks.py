@@ -20,7 +20,8 @@ from gemgate.simulator.world import Page
 
 MODEL_HEADER = "x-goog-ext-525001261-jspb"
 UUID_HEADER = "x-goog-ext-525005358-jspb"
-SLOTS = 81
+SHORTEST, LONGEST = 69, 99
+"""Slots of the inner list: what clients were seen to send, and what was answered (docs/google-wire.md 2.6)."""
 
 _UUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 _HEX32 = re.compile(r"[0-9a-f]{32}")
@@ -29,17 +30,22 @@ _FIXED: dict[int, str] = {
     7: "1",
     10: "1",
     11: "0",
-    17: "[[0]]",
     18: "0",
     27: "1",
     30: "[4]",
-    41: "[1]",
     53: "0",
     61: "[]",
-    68: "1",
 }
 _RESEARCH = (3, 4, 49, 54, 55)
-_FREE = (0, 1, 2, 19, 45, 59, 79, 80, *_RESEARCH)
+_ONE_OF: dict[int, tuple[str, ...]] = {
+    41: ("[1]", "[2]"),
+    68: ("1", "2"),
+    91: ("None", "0"),
+    96: ("None", "0", "1"),
+    97: ("None", "[0]"),
+    98: ("None", "1"),
+}
+_FREE = (17, *_ONE_OF, 0, 1, 2, 19, 45, 59, 79, 80, *_RESEARCH)
 
 
 def headers(request: Request) -> list[str]:
@@ -138,6 +144,7 @@ class Order:
     metadata: list[Any] = field(default_factory=lambda: ["", "", "", *[None] * 6, ""])
     gem: str = ""
     temporary: bool = False
+    turn: int = 0
     thinking: bool = False
     research: bool = False
     wrong: list[str] = field(default_factory=list)
@@ -152,12 +159,14 @@ def read_freq(form: dict[str, bytes]) -> Any:
 
 
 def order(slots: Any, request: Request, page: Page | None, choice: Choice | None) -> Order:
-    """Read the 81 slots (protocol.md 5)."""
+    """Read the slots (protocol.md 5). What stands beyond the end of a short list counts as null."""
     asked = Order()
-    if not isinstance(slots, list) or len(slots) != SLOTS:
+    if not isinstance(slots, list) or not SHORTEST <= len(slots) <= LONGEST:
         count = len(slots) if isinstance(slots, list) else "no"
-        asked.wrong.append(f"the inner list has {count} slots, not {SLOTS}")
+        asked.wrong.append(f"the inner list has {count} slots, not {SHORTEST} to {LONGEST}")
         return asked
+    told = len(slots) > 80
+    slots = slots + [None] * (LONGEST - len(slots))
     # repr tells 1 from true, which == does not
     asked.wrong += [f"slot {n} is {slots[n]!r}, not {want}" for n, want in _FIXED.items() if repr(slots[n]) != want]
     asked.wrong += [
@@ -165,6 +174,12 @@ def order(slots: Any, request: Request, page: Page | None, choice: Choice | None
         for n, value in enumerate(slots)
         if value is not None and n not in _FIXED and n not in _FREE
     ]
+    asked.wrong += [f"slot {n} is {slots[n]!r}" for n, either in _ONE_OF.items() if repr(slots[n]) not in either]
+    match slots[17]:
+        case [[int(turn)]]:
+            asked.turn = turn
+        case _:
+            asked.wrong.append(f"slot 17 is {slots[17]!r}, not [[turn]]")
     _read_message(asked, slots[0])
     if page is not None and slots[1] != [page.language]:
         asked.wrong.append(f"slot 1 is {slots[1]!r}, not [{page.language!r}]")
@@ -172,6 +187,10 @@ def order(slots: Any, request: Request, page: Page | None, choice: Choice | None
         asked.metadata = slots[2]
     else:
         asked.wrong.append("slot 2 is not the ten slots of chat metadata")
+    if not told and choice:  # the header alone says it
+        slots[79], slots[80] = choice.number, choice.thinking
+    elif not told:
+        slots[79], slots[80] = 1, 1
     _read_flags(asked, slots)
     _compare_header(asked, slots, request, choice)
     return asked

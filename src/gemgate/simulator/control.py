@@ -113,6 +113,7 @@ def _account(google: Google, arguments: dict[str, Any]) -> dict[str, Any]:
 
 _SETTABLE = (
     *("status", "language", "lifetime", "grace", "needs_stamp", "used", "stores", "page", "token_life", "consented"),
+    "rotation",
     *("wall", "file_wall", "temporary_share", "window"),
     *("spent_by", "guest", "downgraded", "unnamed", "renamed"),
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import parse_qs
 
+from gemgate.accounts import PSID, PSIDTS
 from gemgate.simulator import pages
 from gemgate.simulator.accounts import Caller
 from gemgate.simulator.exchange import Request, Response, page
@@ -17,6 +18,7 @@ from gemgate.simulator.world import World
 
 STREAM_GENERATE = "/_/BardChatUi/data/assistant.lamda.BardFrontendService/StreamGenerate"
 BATCH_EXECUTE = "/_/BardChatUi/data/batchexecute"
+ROTATED = '[["identity.hfcr",600],["di",22]]'
 ROTATE_BODY = b'[000,"-0000000000000000000"]'
 
 _ROUTES: dict[tuple[str, str, str], str] = {
@@ -86,9 +88,15 @@ def rotate(world: World, request: Request, caller: Caller) -> Response:
         return page(400, "", "text/plain")
     if not caller.alive or caller.session is None:
         return page(401, "", "text/plain")
+    names = {name for name, _ in request.cookies}
+    kind = caller.session.account.rotation
+    if kind == "bound" or (kind == "pair" and names != {PSID, PSIDTS}) or (kind == "jar" and names <= {PSID, PSIDTS}):
+        return page(401, "", "text/plain")
+    if kind == "withheld":
+        caller.session.refresh()
+        return page(200, ROTATED, "application/json; charset=utf-8", *pages.rotated_cookies(caller.session)[1:])
     world.accounts.rotate(caller.session)
-    body = '[["identity.hfcr",600],["di",22]]'
-    return page(200, body, "application/json; charset=utf-8", *pages.rotated_cookies(caller.session))
+    return page(200, ROTATED, "application/json; charset=utf-8", *pages.rotated_cookies(caller.session))
 
 
 def rotate_page(world: World, request: Request, caller: Caller) -> Response:

@@ -89,6 +89,8 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     except Refusal as refusal:
         return _refused(posted, refusal, wrong)
     fault = world.script.strike(("generate",), caller.name, order.text, reused=request.nth > 0)
+    if fault is None and world.switches.stalls_ahead and order.turn > told.kept:
+        fault = Fault("generate", "stall", seconds=600.0)
     return _answer(world, told, fault)
 
 
@@ -152,6 +154,8 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
+    if world.switches.counts_turns and order.turn != (found[1] if found else 0):
+        world.record.violation(f"StreamGenerate: slot 17 is turn {order.turn}, not {found[1] if found else 0}")
     chat, kept = found or (_new_chat(world, owner, wanted or default, order), 0)
     seen = reading.read(order.text, call.files, account, temporary=order.temporary)
     call.read_bytes, call.read_file_bytes = seen.text_bytes, seen.file_bytes

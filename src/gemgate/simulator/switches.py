@@ -16,6 +16,8 @@ class Switches:
     """One setting per fact.
 
     positional:  what is said beside the answer stands by place, as until 2026 (6.1).
+    counts_turns: the turn index of a continuation has to be right (2.6); else anything goes.
+    stalls_ahead: a turn index ahead of the chat's makes it think for ten minutes (2.6, disputed).
     silent:      a chat that is not kept ends without the code that says so, as before (4.1).
     files:       which shape of a file's reference counts, and how long a token does for files (8.1).
     closing:     what becomes of a turn whose client closed its connection before the end (9.2): thrown away, or kept as
@@ -26,6 +28,8 @@ class Switches:
 
     positional: bool = False
     silent: bool = False
+    counts_turns: bool = True
+    stalls_ahead: bool = False
     files: FileHabits = field(default_factory=FileHabits)
     closing: Literal["discards", "keeps"] = "discards"
     early_end: Literal["keeps", "discards"] = "keeps"

@@ -108,7 +108,10 @@ NOTED: tuple[Meter, ...] = (
     Meter("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
     Meter("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),
     Meter(
-        "gemgate_cookie_rotations", "counter", "Rotations of cookies: rotated, refused, failed", ("account", "outcome")
+        "gemgate_cookie_rotations",
+        "counter",
+        "Rotations of cookies: rotated, withheld, refused, failed",
+        ("account", "outcome"),
     ),
     Meter("gemgate_event_loop_lag_seconds", "histogram", "How late the event loop runs what is due", (), LAGS),
 )

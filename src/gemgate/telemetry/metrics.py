@@ -40,6 +40,7 @@ class Metrics:
             "account.circuit": self._circuit,
             "address.circuit": self._address,
             "cookies.rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "rotated"),
+            "cookies.withheld": lambda data: self._count("gemgate_cookie_rotations", data["account"], data["renewal"]),
             "cookies.refused": lambda data: self._count("gemgate_cookie_rotations", data["account"], "refused"),
             "cookies.not_rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "failed"),
             "loop.lag": lambda data: self._of["gemgate_event_loop_lag_seconds"].observe(data["seconds"]),

@@ -57,6 +57,7 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         "models": [offer.name for offer in member.offers],
         "signed_in_at": member.signed_in_at or None,
         "renewed_at": member.renewed_at or None,
+        "renewal": member.renewal,
         "forecast": (dies.zh if zh else dies.en) if dies else None,
         "forecast_seconds": round(dies.seconds) if dies else None,
         "usage": [

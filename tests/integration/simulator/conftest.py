@@ -33,6 +33,7 @@ async def stock(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     async def sign_in(sim: Simulator, name: str | None = "alice", **options: Any) -> GeminiClient:
         sim.google.world.switches.files.short = "taken"  # the only shape that the library sends
         sim.google.world.switches.silent = True  # it takes a code behind an answer for a failure
+        sim.google.world.switches.counts_turns = False  # it always says the first
         cookies = sim.google.cookies(name) if name else {}
         client = GeminiClient(cookies.get(PSID), cookies.get(PSIDTS), proxy=sim.proxy_url, verify=str(sim.ca_file))
         await client.init(auto_refresh=False, **{"timeout": 20, "watchdog_timeout": 10, **options})

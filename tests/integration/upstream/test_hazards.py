@@ -373,7 +373,7 @@ async def test_cached_cookies_of_another_account_are_not_used(
 async def test_no_cookie_lands_in_a_file_or_its_name(sim2: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim2)
     await pieces(upstream, "hello")
-    cookies = await upstream.rotate()
+    cookies = (await upstream.rotate()).cookies
     await upstream.close()
     secrets = [cookies.psid, cookies.psidts]
     folder = Path(os.environ["GEMINI_COOKIE_PATH"])
@@ -386,7 +386,9 @@ async def test_no_cookie_lands_in_a_file_or_its_name(sim2: Simulator, signed_in:
 async def test_rotation_renews_the_cookie_of_the_running_session(sim2: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim2)
     before = sim2.google.cookies("alice")[PSIDTS]
-    cookies = await upstream.rotate()
+    rotated = await upstream.rotate()
+    cookies = rotated.cookies
+    assert rotated.renewal == "renewed"
     assert cookies.psidts != before
     assert cookies.psidts == sim2.google.cookies("alice")[PSIDTS]
     assert joined(await pieces(upstream, "say hello"))

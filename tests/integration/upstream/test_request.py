@@ -40,7 +40,7 @@ class Wire:
         headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
         selector = json.loads(request.headers["x-goog-ext-525001261-jspb"])
         assert json.loads(request.headers["x-goog-ext-525005358-jspb"]) == [inner[59], 1]
-        inner[59] = "uuid"
+        inner[59], inner[17] = "uuid", "the turn: the library never counts"
         return query | {"at": form["at"][0]}, headers, [inner, selector[:-1]]
 
 
@@ -50,6 +50,7 @@ async def test_it_equals_the_librarys(
     sim2: Simulator, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch, thinking: bool, temporary: bool, tmp_path: Any
 ) -> None:
     sim2.google.world.switches.silent = True
+    sim2.google.world.switches.counts_turns = False
     monkeypatch.setenv("GEMINI_COOKIE_PATH", str(tmp_path))
     cookies = sim2.google.cookies("alice")
     library = GeminiClient(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gemgate.accounts import Cookies
+from gemgate.accounts import PSIDTS, Cookies
 from gemgate.errors import Broken, GatewayError, SignedOut
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
-from tests.integration.upstream.conftest import SignIn, joined, pieces
+from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
 
 
 def _closed(sim: Simulator) -> WebUpstream:
@@ -66,4 +66,46 @@ async def test_an_rpc_with_an_old_page_loads_it_anew_once(sim2: Simulator, signe
     assert len(await upstream.usage()) == 2
     assert sim2.record.requests_of("init") == 2
     assert sim2.record.requests_of("jSf9Qc") == 2
+    assert not sim2.record.violations
+
+
+@pytest.mark.parametrize(
+    ("kind", "renewal", "asked"),
+    [("any", "renewed", 1), ("pair", "renewed", 1), ("jar", "renewed", 2), ("withheld", "withheld", 2),
+     ("bound", "refused", 2)],
+)  # fmt: skip
+async def test_rotation_tells_what_came_of_it(
+    sim2: Simulator, signed_in: SignIn, kind: str, renewal: str, asked: int
+) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.account("alice").rotation = kind
+    before = sim2.google.cookies("alice")
+    rotated = await upstream.rotate()
+    now = sim2.google.cookies("alice")
+    assert rotated.renewal == renewal
+    assert rotated.cookies.as_dict() == now
+    assert (now[PSIDTS] != before[PSIDTS]) == (renewal == "renewed")
+    assert sim2.record.requests_of("rotate") == asked
+    assert (await upstream.ping()).status == "AVAILABLE"
+    assert joined(await pieces(upstream, "say hello"))
+    if kind == "jar":  # the way that worked is gone first from now on
+        await upstream.rotate()
+        assert sim2.record.requests_of("rotate") == asked + 1
+    assert not sim2.record.violations
+
+
+async def test_a_status_check_with_an_old_page_loads_it_anew(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.world.build = "boq_assistant-bard-web-server_20261129.01_p0"
+    assert (await upstream.ping()).status == "AVAILABLE"
+    assert sim2.record.requests_of("init") == 2
+
+
+async def test_the_turns_of_a_conversation_are_counted(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    thread = None
+    for number in range(3):
+        thread = answered(await pieces(upstream, f"say {number}", thread=thread)).thread
+    assert thread is not None
+    assert thread.turns == 3
     assert not sim2.record.violations

@@ -71,10 +71,25 @@ class Hand:
         slots: list[Any] = [None] * 81
         slots[0] = [prompt, 0, None, None, None, None, 0]
         slots[1], slots[2] = [self.page["TuX5cc"]], metadata or NEW_CHAT
-        for place, value in {6: [1], 7: 1, 10: 1, 11: 0, 17: [[0]], 18: 0, 27: 1, 30: [4], 41: [1]}.items():
+        for place, value in {
+            6: [1],
+            7: 1,
+            10: 1,
+            11: 0,
+            17: [[self._turn(metadata)]],
+            18: 0,
+            27: 1,
+            30: [4],
+            41: [1],
+        }.items():
             slots[place] = value
         slots[53], slots[61], slots[68], slots[79], slots[80], slots[59] = 0, [], 1, 1, 1, mark()
         return slots
+
+    def _turn(self, metadata: list[Any] | None) -> int:
+        """How many turns of a conversation come before the one after `metadata`."""
+        chat = self.google.world.chats._chats.get(metadata[0]) if metadata else None
+        return 1 + next((n for n, turn in enumerate(chat.turns) if turn.rid == metadata[1]), -1) if chat else 0
 
     def model_headers(self, model_id: str, number: int, capacity: str = "2", thinking: int = 1) -> dict[str, str]:
         tail = f'{capacity},null,null,{number},{thinking},"{self.client}"'

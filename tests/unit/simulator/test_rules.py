@@ -69,7 +69,7 @@ def test_a_wrong_query_is_recorded_and_refused(google: Google, name: str, value:
         (7, 0, "slot 7"),
         (7, True, "slot 7"),
         (5, 1, "slot 5 is not null"),
-        (17, [[1]], "slot 17"),
+        (17, [1], "slot 17"),
         (68, None, "slot 68"),
         (0, ["hello"], "slot 0"),
         (0, ["hello", 0, None, [["id", "name"]], None, None, 0], "files of slot 0"),
@@ -90,10 +90,29 @@ def test_a_wrong_slot_is_recorded_and_refused(google: Google, place: int, value:
     assert told in google.record.violations[-1]
 
 
-@pytest.mark.parametrize("count", [80, 82])
-def test_the_inner_list_has_81_slots(google: Google, count: int) -> None:
+@pytest.mark.parametrize("count", [69, 81, 97, 99])
+def test_lists_of_any_length_that_was_seen_are_answered(google: Google, count: int) -> None:
     hand = Hand(google)
-    slots = [*hand.slots("hello"), None][:count]
+    slots = [*hand.slots("hello"), *[None] * 17, 1][:count]
+    assert google.handle(hand.generate(slots=slots, headers=hand.model_headers(FLASH, 1))).status == 200
+    assert not google.record.violations
+
+
+@pytest.mark.parametrize("turn", [0, 2])
+def test_a_continuation_counts_its_turns(google: Google, turn: int) -> None:
+    hand = Hand(google)
+    kept = metadata(hand.say("hello"))
+    slots = hand.slots("again", kept)
+    assert slots[17] == [[1]]
+    slots[17] = [[turn]]
+    google.handle(hand.generate(slots=slots))
+    assert "slot 17" in google.record.violations[-1]
+
+
+@pytest.mark.parametrize("count", [68, 100])
+def test_no_list_has_fewer_slots_or_more(google: Google, count: int) -> None:
+    hand = Hand(google)
+    slots = [*hand.slots("hello"), *[None] * 19][:count]
     assert google.handle(hand.generate(slots=slots)).status == 400
     assert f"{count} slots" in google.record.violations[-1]
 

@@ -188,7 +188,7 @@ def _row(conversation: Conversation, owner: str = "", until: float = 0.0) -> _Va
         "account": conversation.account,
         "identity": conversation.identity,
         "offer": conversation.offer,
-        "metadata": orjson.dumps(conversation.thread.metadata).decode(),
+        "metadata": orjson.dumps([*conversation.thread.metadata, conversation.thread.turns]).decode(),
         "sentinel": conversation.sentinel,
         "named": conversation.named,
         "transcript": conversation.transcript,
@@ -209,7 +209,7 @@ def _conversation(row: Row[Any]) -> Conversation:
         account=row.account,
         identity=row.identity,
         offer=row.offer,
-        thread=Thread(tuple(orjson.loads(row.metadata))),
+        thread=_thread(orjson.loads(row.metadata)),
         created_at=row.created_at,
         updated_at=row.updated_at,
         sentinel=row.sentinel,
@@ -249,3 +249,9 @@ class SqlResponseStore:
         async with self._database.writing() as connection:
             gone = await connection.execute(delete(responses).where(responses.c.created_at < moment))
         return gone.rowcount
+
+
+def _thread(row: list[Any]) -> Thread:
+    """The slots, and behind them the number of turns where it was counted."""
+    counted = bool(row) and isinstance(row[-1], int)
+    return Thread(tuple(row[:-1]), row[-1]) if counted else Thread(tuple(row))

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NoReturn
 import aiohttp
 import orjson
 
-from gemgate.accounts import Cookies, Kind, Opened, UsageWindow
+from gemgate.accounts import Cookies, Kind, Opened, Rotated, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.ports import Deadlines, Fetched, ImageRef, Piece, Prompt, Upload
 from gemgate.upstreams.official import errors
@@ -250,7 +250,7 @@ class OfficialUpstream:
     async def delete_chat(self, cid: str) -> None:
         del cid
 
-    async def rotate(self) -> Cookies:
+    async def rotate(self) -> Rotated:
         _no_cookies()
 
     async def usage(self) -> tuple[UsageWindow, ...]:

@@ -39,6 +39,8 @@ class Answer:
         self._metadata: list[Any] = list(DEFAULT_METADATA)
         if thread:
             self._merge(thread.metadata)
+        # A conversation whose turns nobody counted stays uncounted
+        self._turns = 1 if thread is None else thread.turns + 1 if thread.turns else 0
         self._text = Wording(exact=exact)
         self._thoughts = Wording(exact=exact)
         self._images: dict[str, ImageRef] = {}
@@ -104,7 +106,7 @@ class Answer:
         found = self._riches.findings(self._text.raw)
         for name in sorted(self._riches.unknown):
             self._not_known(name, pieces)
-        thread = Thread(tuple(self._metadata))
+        thread = Thread(tuple(self._metadata), self._turns)
         names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
         pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names))
         return pieces

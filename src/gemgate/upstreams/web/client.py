@@ -23,7 +23,7 @@ from gemini_webapi.constants import GRPC, Endpoint, Headers
 from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
-from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, UsageWindow
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Renewal, Rotated, UsageWindow
 from gemgate.errors import GatewayError
 from gemgate.ports import ImageRef
 from gemgate.upstreams.web import errors
@@ -68,6 +68,8 @@ class HardenedClient(GeminiClient):
         self._lanes = lanes
         self._old_token = token
         self._loading = asyncio.Lock()
+        self._pair_rotates = True
+        self._open = False
         self.auto_refresh = False
 
     async def sign_in(self) -> None:
@@ -86,6 +88,7 @@ class HardenedClient(GeminiClient):
             raise (completed and await self._why_refused()) or problem
         if not self.list_models():
             raise errors.drift("no models in the account's status", "no")
+        self._open = True
         # Hazard: ten requests at once and no more; the pool is made anew for as many as we ever send.
         session = self.session
         session.max_clients = max(self._lanes + 8, 16)
@@ -162,13 +165,21 @@ class HardenedClient(GeminiClient):
     ) -> Response:
         """Hazard: a failed RPC closes the client and its retry waits for a lock that init itself holds, for ever."""
         kwargs.setdefault("timeout", RPC_SECONDS)
-        try:
-            done = await super()._batch_execute(payloads, source_path, close_on_error=False, current_retry=0, **kwargs)
-        except library.APIError as error:
-            if _OLD_PAGE.search(str(error)):
-                raise errors.page_expired(str(error)) from None
-            raise
-        return cast("Response", done)
+        for fresh in (not self._open, True):  # with a fresh page once more; at sign-in the page is fresh
+            page = self.session_id
+            try:
+                done = await super()._batch_execute(
+                    payloads, source_path, close_on_error=False, current_retry=0, **kwargs
+                )
+            except library.APIError as error:
+                if not _OLD_PAGE.search(str(error)):
+                    raise
+                if fresh:
+                    raise errors.page_expired(str(error)) from None
+                await self.reload(page)
+            else:
+                return cast("Response", done)
+        raise AssertionError
 
     async def rpc(self, rpcid: GRPC, payload: object, source_path: str = "/app", timeout: float = RPC_SECONDS) -> Any:
         """One RPC; the decoded body of its part, or None when the answer holds none.
@@ -199,14 +210,7 @@ class HardenedClient(GeminiClient):
     ) -> tuple[Any, int]:
         """The decoded body and the code of an RPC's part, 0 for none: the library's own, else the gRPC status."""
         asked = [RPCData.model_construct(rpcid=cast("GRPC", rpcid), payload=orjson.dumps(payload).decode())]
-        page = self.session_id
-        try:
-            response = await self._batch_execute(asked, source_path, timeout=timeout)
-        except GatewayError as error:
-            if error.remedy != "reload":
-                raise
-            await self.reload(page)
-            response = await self._batch_execute(asked, source_path, timeout=timeout)
+        response = await self._batch_execute(asked, source_path, timeout=timeout)
         for part in extract_json_from_response(response.text):
             if get_nested_value(part, [1]) != rpcid:
                 continue
@@ -257,20 +261,49 @@ class HardenedClient(GeminiClient):
         if session is not None:
             await session.close()
 
-    async def rotate(self) -> Cookies:
-        """Renew the 1PSIDTS. The library's own rotation writes a cache file with the secret in its name."""
+    async def rotate(self) -> Rotated:
+        """Ask for a new 1PSIDTS: with the two cookies that name the session, else with all of them.
+
+        Which of the two is heard differs by account (docs/google-wire.md 5.4), so the way that worked is gone first.
+        The library's own rotation writes a cache file with the secret in its name.
+        """
+        renewal: Renewal = "refused"
+        for pair in (self._pair_rotates, not self._pair_rotates):
+            before = self.current_cookies()
+            status = await self._ask_rotation(before if pair else None)
+            if self.current_cookies().psidts != before.psidts:
+                self._pair_rotates = pair
+                return Rotated("renewed", self.current_cookies())
+            if status == 429:
+                raise errors.broken("asked for new cookies too often, HTTP 429", "no")
+            if status == 200:
+                renewal = "withheld"
+            elif status not in (401, 403):
+                raise errors.of_status(status, generated_if_unsure="no")
+        return Rotated(renewal, self.current_cookies())
+
+    async def _ask_rotation(self, only: Cookies | None) -> int:
+        """The HTTP status; what Google set is in the session's jar. only: nothing but these go out, else the jar."""
+        headers, data = Headers.ROTATE_COOKIES.value, '[000,"-0000000000000000000"]'
         try:
-            response = await self.session.post(
-                Endpoint.ROTATE_COOKIES,
-                headers=Headers.ROTATE_COOKIES.value,
-                data='[000,"-0000000000000000000"]',
-                timeout=RPC_SECONDS,
-            )
+            if only is None:
+                answer = await self.session.post(
+                    Endpoint.ROTATE_COOKIES, headers=headers, data=data, timeout=RPC_SECONDS
+                )
+                return int(answer.status_code)
+            verify = self.kwargs.get("verify", True)
+            pair = {PSID: only.psid, PSIDTS: only.psidts}
+            async with AsyncSession[Response](proxy=self.proxy, verify=verify, impersonate=self.impersonate) as alone:
+                for name, value in pair.items():
+                    if value:
+                        alone.cookies.set(name, value, domain=".google.com", secure=True)
+                answer = await alone.post(Endpoint.ROTATE_COOKIES, headers=headers, data=data, timeout=RPC_SECONDS)
+                for cookie in alone.cookies.jar:
+                    if cookie.value != pair.get(cookie.name) and cookie.value:
+                        self.session.cookies.set(cookie.name, cookie.value, domain=cookie.domain, secure=True)
+                return int(answer.status_code)
         except errors.FAILURES as error:
             raise errors.of_exception(error, sent=False) from None
-        if response.status_code != 200:
-            raise errors.of_status(response.status_code, generated_if_unsure="no")
-        return self.current_cookies()
 
     def current_cookies(self) -> Cookies:
         """The three cookies as the jar holds them now."""

@@ -50,7 +50,7 @@ def build(client: HardenedClient, prompt: Prompt) -> Request:
     inner[6] = [1]
     inner[STREAMING_FLAG_INDEX] = 1
     inner[10], inner[11] = 1, 0
-    inner[17], inner[18] = [[0]], 0
+    inner[17], inner[18] = [[prompt.thread.turns if prompt.thread else 0]], 0
     inner[27], inner[30], inner[41] = 1, [4], [1]
     if prompt.temporary:
         inner[TEMPORARY_CHAT_FLAG_INDEX] = 1

@@ -19,7 +19,7 @@ from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import upload_file
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, UsageWindow
+from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.served import is_painter
 from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
@@ -107,7 +107,7 @@ class WebUpstream:
             await self._call(client.check_status())
             return _opened(client)
 
-    async def rotate(self) -> Cookies:
+    async def rotate(self) -> Rotated:
         async with self._using() as client:
             return await client.rotate()
 
