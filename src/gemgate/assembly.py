@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from pydantic import SecretStr
 
-from gemgate import telemetry, thumbnails
+from gemgate import catalog, telemetry, thumbnails
 from gemgate.accounts import Offer, Walls
 from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
@@ -138,6 +138,11 @@ class Service:
 
     def offers(self) -> tuple[Offer, ...]:
         return self.pool.offers()
+
+    async def measure(self, name: str, caller: Caller) -> Member:
+        """Find out how much of a prompt an account reads, with the default text model."""
+        model = catalog.resolve(self.settings.default_model, self.pool.offers())
+        return await self.roster.measure(name, model, lambda: f"zv{secrets.token_hex(4)}", caller)
 
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         await self.roster.note(caller, action, account, detail)

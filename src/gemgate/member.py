@@ -154,6 +154,7 @@ class Member:
         self.last_used = 0.0
         self.paused = False
         self.offers: tuple[Offer, ...] = ()
+        self.tier = ""
         self.cookies: Cookies | None = None
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self.handles: dict[str, tuple[str, float]] = {}
@@ -316,6 +317,7 @@ class Member:
                 self.handles = {}  # another session may be another person: what was uploaded stays with the first
             self.cookies = tried
             self.offers = opened.offers
+            self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
             self.last_error = None
             self._become("ready")

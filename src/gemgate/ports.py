@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from gemgate.accounts import Capability, Cookies, Kind, Offer, Opened, Rotated, State, UsageWindow
+from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, Offer, Opened, Rotated, State, UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
@@ -615,6 +615,7 @@ class KeptAccount:
     taken:      digest of the source's cookies when they were last taken (`Cookies.digest`), "" = never.
     identity:   what tells the Google account behind it from others, "" = unknown.
     owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
+    walls:      how much of a prompt it reads, if that was measured.
     trouble:    why the stored secrets cannot be opened; the account must not run on what is left.
     """
 
@@ -633,6 +634,7 @@ class KeptAccount:
     owner: str = ""
     lease_until: float = 0.0
     trouble: AccountError | None = None
+    walls: MeasuredWalls | None = None
 
     @property
     def name(self) -> str:
@@ -680,6 +682,10 @@ class AccountStore(Protocol):
     async def remove(self, name: str) -> None: ...
 
     async def pause(self, name: str, paused: bool) -> None: ...
+
+    async def keep_walls(self, name: str, walls: MeasuredWalls) -> None:
+        """Store what was measured of how much the account reads."""
+        ...
 
     async def keep_cookies(
         self,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gemgate.accounts import Capability, Cookies
+from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, GatewayError, NotFound
+from gemgate.measuring import measure
 from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Circuit
 from gemgate.policy.lifetime import Forecast, forecast
@@ -117,6 +119,7 @@ class Roster:
         self._kept[kept.name] = _Kept(kept, kept.generation)
         member = self._build(kept.setup, self._address(kept.setup), self)
         member.paused = kept.paused
+        member.measured = kept.walls
         member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
         for capability, circuit in kept.circuits.items():
             member.circuits[capability] = _circuit(circuit)
@@ -273,6 +276,26 @@ class Roster:
         member = self.member(name)
         member.reset(capability)
         await self.note(caller, "reset", name, capability or "all")
+        return member
+
+    async def measure(self, name: str, model: ModelCard, word: Callable[[], str], caller: Caller) -> Member:
+        """Find out how much of a prompt the account reads, and remember it. At most six generations."""
+        member = self.member(name)
+        if member.upstream.kind != "web":
+            raise BadRequest(
+                f"The account {name} uses the official API, which says itself when a prompt is too long",
+                f"账号 {name} 使用官方 API，提示过长时会直接返回错误",
+                param="account",
+            )
+        if not member.is_open:
+            await member.sign_in()
+        others = [other.name for other in self._pool.members if other is not member]
+        async with self._pool.lease(model, needs=("text", "upload"), prefer=name, avoid=others) as lease:
+            walls = await measure(lease, word=word, now=self._clock.now(), tier=member.tier)
+        member.measured = walls
+        await self.store.keep_walls(name, walls)
+        await self.note(caller, "measured", name, f"{walls.plain} bytes, with files {walls.with_files}")
+        member.changed()
         return member
 
     async def refresh(self, name: str, caller: Caller) -> Member:

@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
+from gemgate.accounts import MeasuredWalls
 from gemgate.errors import NotFound, SignedOut
 from gemgate.ports import AccountSetup, AuditLine, KeptAccount, KeptCircuit
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -51,6 +52,16 @@ async def test_what_was_set_up_comes_back(store: SqlAccountStore) -> None:
     found = await store.get("alice")
     assert found == KeptAccount(ALICE)
     assert found.name == "alice"
+
+
+async def test_what_was_measured_stays_whatever_is_set_up(store: SqlAccountStore) -> None:
+    walls = MeasuredWalls(120_000, 150_000, 10_000, 99.5, "pro")
+    await store.keep_walls("alice", walls)
+    assert (await store.get("alice")).walls == walls
+    await store.set_up(replace(ALICE, weight=2.0))
+    assert (await store.get("alice")).walls == walls
+    with pytest.raises(NotFound):
+        await store.keep_walls("nobody", walls)
 
 
 async def test_all_accounts_come_by_name(store: SqlAccountStore) -> None:

@@ -151,7 +151,8 @@ def show(
             return
         _say_where(desk)
         out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
-        for line in [*_details(facts), f"address {facts['address']}", f"models: {', '.join(facts['models']) or '-'}"]:
+        models = f"models: {', '.join(facts['models']) or '-'}"
+        for line in [*_details(facts), _reads(facts), f"address {facts['address']}", models]:
             out.print(f"  {line}", highlight=False, soft_wrap=True)
         for line in facts["audit"]:
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
@@ -202,6 +203,43 @@ async def _tested(desk: Desk, name: str) -> tuple[Facts, str]:
     except GatewayError as error:
         return {}, error.text(language())
     return facts, "" if facts["state"] in _GOOD else f"{facts['state']} ({facts['why']})"
+
+
+@app.command("measure")
+def find_walls(
+    name: NameArgument,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Find out how much of a prompt the account reads, with at most six prompts, and remember it."""
+
+    async def work(desk: Desk) -> None:
+        if not as_json:
+            _say_where(desk)
+        with err.status(f"asking {name} what stands at the end of long prompts …"):
+            facts = await desk.measure(name)
+        if as_json:
+            _print_json(facts)
+        else:
+            out.print(f"{name}: {_reads(facts)}", highlight=False, soft_wrap=True)
+
+    _at_desk(work, url, admin_key, node, config)
+
+
+def _reads(facts: Facts) -> str:
+    """How much of a prompt an account reads, in a line."""
+    reads = facts["reads"]
+    if reads["bytes"] is None:
+        return "reads prompts of any length"
+    both = f"{reads['with_files_bytes']:,}" if reads["with_files_bytes"] else "any number of"
+    line = f"reads {reads['bytes']:,} bytes of a prompt, {both} with files"
+    if reads["measured_at"] is None:
+        return f"{line} (assumed; `gemgate accounts measure` finds out)"
+    day = time.strftime("%Y-%m-%d", time.localtime(reads["measured_at"]))
+    return f"{line} (measured {day}, tier {reads['measured_tier']}, within {reads['resolution_bytes']:,} bytes)"
 
 
 def _acting(action: str, about: str) -> Callable[..., None]:

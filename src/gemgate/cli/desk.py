@@ -28,6 +28,8 @@ from gemgate.web.accounts import account_of
 
 PATIENCE = aiohttp.ClientTimeout(total=180, sock_connect=5)
 """Signing in may take as long as Google takes."""
+MEASURING = aiohttp.ClientTimeout(total=2400, sock_connect=5)
+"""Six whole answers."""
 GLANCE = aiohttp.ClientTimeout(total=5)
 
 Facts = dict[str, Any]
@@ -55,6 +57,10 @@ class Desk(Protocol):
 
     async def act(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         """test, refresh, pause, resume or reset."""
+        ...
+
+    async def measure(self, name: str) -> Facts:
+        """Find out how much of a prompt the account reads, with at most six prompts."""
         ...
 
     async def remove(self, name: str) -> None: ...
@@ -141,12 +147,18 @@ class _Api:
     async def act(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         return await self._ask("POST", f"{_path(name)}/{action}", {"capability": capability} if capability else None)
 
+    async def measure(self, name: str) -> Facts:
+        return await self._ask("POST", f"{_path(name)}/measure", timeout=MEASURING)
+
     async def remove(self, name: str) -> None:
         await self._ask("DELETE", _path(name))
 
-    async def _ask(self, method: str, path: str, body: Facts | None = None) -> Facts:
+    async def _ask(
+        self, method: str, path: str, body: Facts | None = None, *, timeout: aiohttp.ClientTimeout = PATIENCE
+    ) -> Facts:
         try:
-            async with self._http.request(method, path, json=body, params=self._query) as answer:
+            asking = self._http.request(method, path, json=body, params=self._query, timeout=timeout)
+            async with asking as answer:
                 try:
                     told = await answer.json()
                 except (aiohttp.ContentTypeError, ValueError):
@@ -218,6 +230,11 @@ class _Store:
         member = await self._roster.act(name, action, self._caller, capability)
         if action in ("test", "refresh"):
             return account_of(member, self._roster, self._service.clock.now(), self._language)
+        return await self.one(name)
+
+    async def measure(self, name: str) -> Facts:
+        await self._check_free(name)
+        await self._service.measure(name, self._caller)
         return await self.one(name)
 
     async def remove(self, name: str) -> None:

@@ -40,6 +40,8 @@ def smaller(a: int, b: int) -> int:
 
 def demo(prompt: Prompt) -> Answer:
     """The answer to `prompt`, with thoughts when extended thinking was asked for."""
+    if (word := _code_word(prompt)) is not None:
+        return Answer(word)
     wanted = read(prompt)
     if wanted.told:
         prompt = replace(prompt, text=wanted.question)
@@ -59,6 +61,15 @@ def demo(prompt: Prompt) -> Answer:
     else:
         text += f"你说的是：{prompt.text}" if chinese else f"You said: {prompt.text}"
     return Answer(text, thoughts=thoughts)
+
+
+def _code_word(prompt: Prompt) -> str | None:
+    """The code word at the end of what was read, for whoever asks after it and nothing else; None for others."""
+    if not prompt.text.startswith("At the very end of"):
+        return None
+    told = [prompt.text, *(file.data.decode("utf-8", "ignore") for file in prompt.files)]
+    found = [match for text in told for match in re.findall(r"code word is (\w+)\.$", text[-100:])]
+    return found[-1] if found else "NONE"
 
 
 def paced(seconds: float) -> Callable[[Prompt], Answer]:

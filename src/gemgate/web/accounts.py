@@ -65,6 +65,7 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
             for window in member.usage
         ],
         "usage_at": member.usage_at or None,
+        "reads": reads_of(member),
         "last_error": member.last_error.text(language) if member.last_error else None,
         "cooldowns": [
             {
@@ -80,6 +81,19 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
             "rpm_limit": member.pacer.rpm,
             "consecutive_429s": member.pacer.consecutive_429s,
         },
+    }
+
+
+def reads_of(member: Member) -> dict[str, Any]:
+    """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
+    walls, measured = member.walls, member.measured
+    return {
+        "bytes": walls.plain or None,
+        "with_files_bytes": walls.with_files or None,
+        "temporary_share": walls.temporary_share,
+        "measured_at": measured.at if measured else None,
+        "measured_tier": measured.tier if measured else None,
+        "resolution_bytes": measured.resolution if measured else None,
     }
 
 
@@ -126,6 +140,20 @@ async def remove(request: Request, caller: Caller) -> Response:
     name = request.path_params["name"]
     await call_of(request).service.roster.remove(name, caller)
     return json_response({"name": name, "removed": True})
+
+
+@operation(
+    router,
+    "POST",
+    "/api/accounts/{name}/measure",
+    "accounts.measure",
+    level="admin",
+    summary="Find out with at most six prompts how much of a prompt an account reads, and remember it",
+)
+async def measure(request: Request, caller: Caller) -> Response:
+    call = call_of(request)
+    member = await call.service.measure(request.path_params["name"], caller)
+    return _shown(call, member, caller)
 
 
 @operation(

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, sel
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.accounts import Capability, Cookies, Kind, State
+from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound
 from gemgate.ports import (
     AccountSetup,
@@ -100,6 +100,7 @@ class SqlAccountStore:
             owner=row["owner"],
             lease_until=row["lease_until"],
             trouble=trouble,
+            walls=_walls(row),
         )
 
     # How it is set up
@@ -131,6 +132,17 @@ class SqlAccountStore:
 
     async def pause(self, name: str, paused: bool) -> None:
         await self._change(account.c.name == name, name, paused=paused)
+
+    async def keep_walls(self, name: str, walls: MeasuredWalls) -> None:
+        await self._change(
+            account.c.name == name,
+            name,
+            wall_plain=walls.plain,
+            wall_with_files=walls.with_files,
+            wall_resolution=walls.resolution,
+            wall_at=walls.at,
+            wall_tier=walls.tier,
+        )
 
     # Cookies
 
@@ -339,6 +351,14 @@ class SqlAccountStore:
     def _insert(self, table: Any) -> Any:
         """INSERT with ON CONFLICT, which both databases spell alike and SQLAlchemy keeps apart."""
         return sqlite.insert(table) if self._database.is_sqlite else postgresql.insert(table)
+
+
+def _walls(row: Mapping[Any, Any]) -> MeasuredWalls | None:
+    if row["wall_plain"] is None:
+        return None
+    return MeasuredWalls(
+        row["wall_plain"], row["wall_with_files"], row["wall_resolution"], row["wall_at"], row["wall_tier"]
+    )
 
 
 async def _advance(connection: AsyncConnection, name: str, generation: int, values: Mapping[str, Any]) -> int | None:

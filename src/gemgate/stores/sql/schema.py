@@ -62,6 +62,11 @@ account = Table(
     Column("lease_until", Double, nullable=False, server_default="0"),
     Column("changed_at", Double, nullable=False, server_default="0"),
     Column("fallback", Boolean, nullable=False, server_default=false()),
+    Column("wall_plain", Integer),
+    Column("wall_with_files", Integer),
+    Column("wall_resolution", Integer),
+    Column("wall_at", Double),
+    Column("wall_tier", Text),
 )
 
 account_circuit = Table(
