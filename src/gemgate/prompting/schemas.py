@@ -84,15 +84,20 @@ class Compiled:
         except TooCostly:
             return None
 
-    def settle(self, value: Any) -> tuple[Any, Flaw | None]:
+    def settle(self, value: Any, *, drop_unknown: bool = False) -> tuple[Any, Flaw | None]:
         """`value` with slips mended that have one reading, and the flaw that is left.
 
         Mended in place: "5" where 5 is wanted, null for an optional property, JSON in a string, a wrong case.
+        drop_unknown: properties go that the schema neither knows nor allows.
         """
         self.budget.fill(value)
         try:
             for _ in range(8):
-                mended = [error for error in self._errors(value) if self._mend(value, error)]
+                mended = [
+                    error
+                    for error in self._errors(value)
+                    if self._mend(value, error) or (drop_unknown and _drop_unknown(value, error))
+                ]
                 if not mended:
                     break
             return value, self._flaw(value)
@@ -151,8 +156,8 @@ def compiled(schema: Mapping[str, Any]) -> Compiled:
         ) from None
 
 
-def all_compiled(schemas: Sequence[Mapping[str, Any]]) -> None:
-    """Compile all schemas of a request, so that each is at hand when it is used; BadRequest as `compiled`."""
+def check_sizes(schemas: Sequence[Mapping[str, Any]]) -> None:
+    """BadRequest when the schemas of a request are too many, or too large together."""
     if len(schemas) > MAX_SCHEMAS + 1:
         raise BadRequest(
             f"More than {MAX_SCHEMAS} tools are offered",
@@ -162,8 +167,6 @@ def all_compiled(schemas: Sequence[Mapping[str, Any]]) -> None:
         )
     if sum(map(_nodes, schemas)) > MAX_NODES_TOGETHER:
         raise _too_large(MAX_NODES_TOGETHER)
-    for schema in schemas:
-        compiled(schema)
 
 
 def _too_large(most: int) -> BadRequest:
@@ -179,15 +182,22 @@ def _compiled(schema: bytes) -> Compiled:
     if nodes > MAX_NODES:
         raise _too_large(MAX_NODES)
     _check_references(document)
+    if error := best_match(iter(oddities(document))):
+        raise SchemaError.create_from(error)
     base: Any = validators.validator_for(document, default=Draft202012Validator)
-    budget = _Budget(META_STEPS_PER_NODE * (nodes + 50))
+    budget = _Budget()
+    return Compiled(_extended(base, budget, schema)(document, registry=EMPTY_REGISTRY), budget)
+
+
+def oddities(document: Any) -> list[ValidationError]:
+    """What a schema's own draft has against it, the first few of it; BadRequest when that costs too much to find."""
+    base: Any = validators.validator_for(document, default=Draft202012Validator)
+    budget = _Budget(META_STEPS_PER_NODE * (_nodes(document) + 50))
     try:
-        judge = _extended(base, budget, schema)(_metaschema(base), registry=SPECIFICATIONS)
-        if error := best_match(islice(judge.iter_errors(document), 32)):
-            raise SchemaError.create_from(error)
+        judge = _extended(base, budget, b"")(_metaschema(base), registry=SPECIFICATIONS)
+        return list(islice(judge.iter_errors(document), 32))
     except TooCostly:
         raise _too_large(MAX_NODES) from None
-    return Compiled(_extended(base, budget, schema)(document, registry=EMPTY_REGISTRY), budget)
 
 
 def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
@@ -247,6 +257,16 @@ def _flattened(value: Any) -> Any:
 
 def _check_references(document: Any) -> None:
     """BadRequest for a reference out of the document (nothing is ever fetched) or to a place that is not in it."""
+    for reference in lost_references(document):
+        raise BadRequest(
+            f"The JSON Schema refers to {reference[:80]!r}, which is not in it; references are never fetched",
+            f"JSON Schema 引用了不存在的 {reference[:80]!r}；引用不会从网络获取",
+            code="invalid_json_schema",
+        )
+
+
+def lost_references(document: Any) -> set[str]:
+    """The references that lead nowhere inside the document."""
     references: set[str] = set()
     names: set[str] = set()
     level = [document]
@@ -259,13 +279,7 @@ def _check_references(document: Any) -> None:
             names.update(name for key in ("$id", "$anchor") if isinstance(name := inner.get(key), str))
             if isinstance(reference := inner.get("$ref"), str):
                 references.add(reference)
-    for reference in references:
-        if not _resolves(document, reference, names):
-            raise BadRequest(
-                f"The JSON Schema refers to {reference[:80]!r}, which is not in it; references are never fetched",
-                f"JSON Schema 引用了不存在的 {reference[:80]!r}；引用不会从网络获取",
-                code="invalid_json_schema",
-            )
+    return {reference for reference in references if not _resolves(document, reference, names)}
 
 
 def _resolves(document: Any, reference: str, names: Collection[str]) -> bool:
@@ -347,6 +361,23 @@ def _additional_properties(
             yield from validator.descend(instance[extra], allowed, path=extra)
     elif not allowed and extras:
         yield ValidationError(f"has unknown properties: {', '.join(extras[:5])}")
+
+
+def _drop_unknown(root: Any, error: ValidationError) -> bool:
+    """Leave out what an object may not hold; whether anything went."""
+    schema: Any = error.schema
+    if error.validator != "additionalProperties" or error.validator_value is not False or not isinstance(schema, dict):
+        return False
+    parent = _at(root, list(error.absolute_path))
+    patterns = schema.get("patternProperties", {})
+    extras = [
+        key
+        for key in parent
+        if key not in schema.get("properties", {}) and not any(_matches(pattern, key) for pattern in patterns)
+    ]
+    for key in extras:
+        del parent[key]
+    return bool(extras)
 
 
 def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[ValidationError]:

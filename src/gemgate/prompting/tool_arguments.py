@@ -7,11 +7,18 @@ from typing import Any
 
 from gemgate.chat import Tool
 from gemgate.prompting.loose_json import Unreadable, dump, read_value
-from gemgate.prompting.schemas import compiled
+from gemgate.prompting.tool_schemas import tool_schema
 
 
 class Unusable(ValueError):
-    """Why a call cannot be made, in one English sentence for the model."""
+    """Why a call cannot be made, in one English sentence for the model.
+
+    written: the arguments as JSON of an object, where they are one that merely does not fit.
+    """
+
+    def __init__(self, reason: str, written: str = "") -> None:
+        super().__init__(reason)
+        self.written = written
 
 
 FENCE = r"(?:`{3,}|~{3,})[^\n`]*(?:\n|$)"
@@ -41,9 +48,11 @@ def read_arguments(tool: Tool, body: str, *, complete: bool) -> tuple[str, str]:
         raise Unusable("the JSON object is closed too early: more keys follow it")
     if _ANOTHER.match(rest):
         raise Unusable("there are two JSON objects; write one call for each")
-    arguments, flaw = compiled(tool.parameters).settle(_object(tool, value if fenced else _unlinked(value)))
+    given = _object(tool, value if fenced else _unlinked(value))
+    written = dump(given)
+    arguments, flaw = tool_schema(tool.parameters).settle(given, drop_unknown=True)
     if flaw is not None:
-        raise Unusable(f"the arguments do not fit the schema: {flaw}")
+        raise Unusable(f"the arguments do not fit the schema: {flaw}", written)
     return dump(arguments), rest[_tail_end(rest) :].rstrip()
 
 
@@ -74,7 +83,7 @@ def _value(tool: Tool, body: str, start: int, *, complete: bool) -> tuple[Any, i
             return read_value(body, brace, complete=complete)
     except Unreadable as reason:
         raise Unusable(f"the arguments are not a JSON object: {reason}") from None
-    if compiled(tool.parameters).flaw({}) is None:
+    if tool_schema(tool.parameters).flaw({}) is None:
         return {}, start
     raise Unusable("there is no JSON object with the arguments")
 
@@ -87,7 +96,8 @@ def _object(tool: Tool, value: Any) -> dict[str, Any]:
         value = _decoded(value)
     if not isinstance(value, dict):
         raise Unusable("the arguments must be one JSON object")
-    known = tool.parameters.get("properties", {})
+    known = tool.parameters.get("properties")
+    known = known if isinstance(known, dict) else {}
     wrapped = [key for key in _WRAPPED if key in value and key not in known]
     if len(wrapped) == 1 and set(value) <= _WRAPPING | {wrapped[0]} and not set(value) & set(known):
         inner = value[wrapped[0]]

@@ -26,10 +26,14 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A call that was meant and cannot be made, and why, for the model."""
+    """A call that was meant and cannot be made, and why, for the model.
+
+    arguments: JSON of an object, where the model wrote one; then somebody who is less strict can make the call.
+    """
 
     name: str
     reason: str
+    arguments: str = ""
 
 
 Item: TypeAlias = str | Called | Broken
@@ -205,7 +209,8 @@ class ToolParser:
             called = match.group(1).replace("\\", "") if match else ""
             known = ", ".join(sorted(self._allowed)) or "none"
             reason = f"there is no tool called {called!r}" if called else "the call names no tool"
-            return Broken(called, f"{reason}; the tools are: {known}"), ""
+            written = _written(called, body[match.end() :], complete=complete) if match and called else ""
+            return Broken(called, f"{reason}; the tools are: {known}", written), ""
         if name not in self._allowed:
             return Broken(
                 name, f"the tool {name!r} may not be called now, only: {', '.join(sorted(self._allowed))}"
@@ -216,7 +221,7 @@ class ToolParser:
                 self._names.tools[name], body[after.end() if after else at :], complete=complete
             )
         except Unusable as reason:
-            return Broken(name, str(reason)), ""
+            return Broken(name, str(reason), reason.written), ""
         return Called(name, arguments), rest
 
     def _step_tail(self, *, final: bool) -> bool:
@@ -314,6 +319,15 @@ class _Names:
         candidates = self._bare.get(_bare(written), [])
         same = [name for name in candidates if name.lower() == written.lower()] or candidates
         return (same[0], match.end()) if len(same) == 1 else (None, 0)
+
+
+def _written(name: str, body: str, *, complete: bool) -> str:
+    """The arguments that stand behind the name of a tool that nobody offered; "" when they are no object."""
+    after = _AFTER_NAME.match(body)
+    try:
+        return read_arguments(Tool(name, "", {}), body[after.end() if after else 0 :], complete=complete)[0]
+    except Unusable:
+        return ""
 
 
 def _bare(name: str) -> str:

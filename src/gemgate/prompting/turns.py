@@ -21,11 +21,11 @@ from gemgate.chat import (
     ToolCalled,
     ToolChoice,
 )
-from gemgate.errors import OutputInvalid
-from gemgate.prompting import structured_output, tool_calls
+from gemgate.errors import BadRequest, OutputInvalid
+from gemgate.prompting import schemas, structured_output, tool_calls
 from gemgate.prompting.prefill import begun
-from gemgate.prompting.schemas import compiled
 from gemgate.prompting.tool_parser import Broken, Called, Scrubber, ToolParser
+from gemgate.prompting.tool_schemas import tool_schema
 
 Out = TextDelta | ThoughtDelta | ToolCalled
 
@@ -75,16 +75,38 @@ class Turn(Protocol):
 def begin(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) -> Turn:
     """The turn that a request needs. `call_id` names the n-th call of the answer, from 0 on.
 
-    BadRequest for schemas that are none, so before anything is sent. Earlier calls in the history need the grammar even
-    when no tool is offered now: the model may imitate them.
+    BadRequest for a tool's schema that is no JSON and for a wanted form that is no schema, so before anything is sent.
+    Earlier calls in the history need the grammar even when no tool is offered now: the model may imitate them.
     """
-    for tool in request.tools:
-        compiled(tool.parameters)
+    _check_tools(request)
     answer = _Answer(request.response_format, begun(request.messages))
     if request.tools or _has_calls(request):
         choice = request.tool_choice if request.tools else ToolChoice("none")
         return ToolTurn(request.tools, choice, sentinel, call_id, answer)
     return AnswerTurn(answer)
+
+
+def check_schemas(request: ChatRequest) -> None:
+    """Compile all schemas of a request, so that each is at hand when it is used. BadRequest as `begin`, and for sizes
+    that cost too much.
+    """
+    wanted = request.response_format.schema or {}
+    schemas.check_sizes([*(tool.parameters for tool in request.tools), wanted])
+    _check_tools(request)
+    schemas.compiled(wanted)
+
+
+def _check_tools(request: ChatRequest) -> None:
+    for at, tool in enumerate(request.tools):
+        try:
+            tool_schema(tool.parameters)
+        except BadRequest as error:
+            raise BadRequest(
+                f"tools[{at}] ({tool.name}): {error.en}",
+                f"tools[{at}]（{tool.name}）：{error.zh}",
+                param=f"tools[{at}]",
+                code=error.code,
+            ) from None
 
 
 def _has_calls(request: ChatRequest) -> bool:
@@ -101,7 +123,7 @@ class _Answer:
         self.held = wanted.kind != "text"
         self._pieces: list[str] = []
         if wanted.kind == "json_schema":
-            compiled(wanted.schema or {})
+            schemas.compiled(wanted.schema or {})
 
     def feed(self, text: str) -> list[Out]:
         if not text:
@@ -204,6 +226,9 @@ class ToolTurn:
         self._text: list[str] = []
         self._calls: list[Called] = []
         self._problems: list[str] = []
+        self._broken: list[Broken] = []
+        self._before: list[Broken] = []
+        self._strict = frozenset(tool.name for tool in tools if tool.strict)
         self._repairing = False
         self._late_text: list[str] = []
         self._spoke = False
@@ -217,10 +242,14 @@ class ToolTurn:
 
     def finish(self) -> Settled | Again:
         events = _thought(self._scrubber.finish()) + self._take(self._parser.finish())
+        if self._repairing:
+            events += self._as_written(self._broken)
         if self._calls and (self._repairing or not self._problems):
             return Settled(tuple(events), "tool_calls")
         problems = self._open_problems()
         if problems and self._repairing:
+            if events := self._as_written(self._before):
+                return Settled(tuple(events), "tool_calls")
             raise _not_called(problems)
         if problems:
             choice, accepted = self._choice, len(self._calls)
@@ -259,6 +288,7 @@ class ToolTurn:
                     events += self._call(item)
                 case Broken() if self._choice.parallel or not self._calls:
                     self._problems.append(f"{item.name}: {item.reason}" if item.name else item.reason)
+                    self._broken.append(item)
                 case Broken():
                     pass
         return events
@@ -279,10 +309,26 @@ class ToolTurn:
         number = len(self._calls) - 1
         return [ToolCalled(ToolCall(self._call_id(number), call.name, call.arguments))]
 
+    def _as_written(self, broken: list[Broken]) -> list[Out]:
+        """Calls that the repair did not mend, as the model wrote them: a client tells it what is wrong and goes on.
+
+        Not those of strict tools, nor what is no object; a tool that was never offered is the client's to refuse.
+        """
+        if self._choice.mode == "none":
+            return []
+        allowed = self._choice.allowed
+        fit = [
+            one
+            for one in broken
+            if one.name and one.arguments and one.name not in self._strict and (not allowed or one.name in allowed)
+        ]
+        return [event for one in fit for event in self._call(Called(one.name, one.arguments))]
+
     def _ask_again(self, events: list[Out], prompt: str, what: Literal["json", "tools"]) -> Again:
         answer = "".join(self._text)
         self._repairing = True
         self._problems, self._text = [], []
+        self._broken, self._before = [], self._broken
         self._parser = self._fresh_parser()
         return Again(tuple(events), prompt, answer, what)
 

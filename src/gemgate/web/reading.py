@@ -16,7 +16,7 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.files import Inline
-from gemgate.prompting import schemas
+from gemgate.prompting import turns
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -106,7 +106,7 @@ def model_reader(model: type[M], words: Callable[[M], T]) -> Callable[[bytes], t
 def judged(meant: T) -> T:
     """The same, a chat's schemas compiled where it is read, so that they are at hand when it is made; BadRequest."""
     if isinstance(meant, ChatRequest):
-        schemas.all_compiled([*(tool.parameters for tool in meant.tools), meant.response_format.schema or {}])
+        turns.check_schemas(meant)
     return meant
 
 

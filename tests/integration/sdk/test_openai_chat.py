@@ -119,9 +119,9 @@ async def test_json_is_repaired_once_and_then_an_error(client: openai.AsyncOpenA
     assert isinstance(reply.choices[0].message.parsed, Solution)
     assert sim.record.generations == 2
     sim.google.reply("", "I would rather not.")
-    with pytest.raises(openai.InternalServerError) as caught:
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
         await client.chat.completions.parse(**ask("Solve", response_format=Solution))
-    assert (caught.value.status_code, caught.value.code) == (502, "structured_output_failed")
+    assert (caught.value.status_code, caught.value.code) == (422, "structured_output_failed")
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert sim.record.generations == 4
 

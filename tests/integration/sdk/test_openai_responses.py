@@ -170,12 +170,10 @@ async def test_tokens_are_counted_without_asking_anybody(client: openai.AsyncOpe
     [
         {"background": True},
         {"conversation": "conv_1"},
-        {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
-        {"tools": [{"type": "mcp", "server_label": "x", "server_url": "https://mcp.example"}]},
         {"input": [{"type": "item_reference", "id": "msg_unknown"}]},
         {"input": []},
     ],
-    ids=["background", "conversation", "file_search", "mcp", "reference", "empty"],
+    ids=["background", "conversation", "reference", "empty"],
 )
 async def test_what_cannot_be_had_is_refused(client: openai.AsyncOpenAI, sim: Simulator, body: Any) -> None:
     with pytest.raises((openai.BadRequestError, openai.NotFoundError)):

@@ -104,8 +104,29 @@ def test_a_broken_call_is_asked_for_once_more_and_what_was_good_stays() -> None:
     assert text_of([*events, *more, *end.events]) == "One moment."
 
 
-def test_a_call_that_stays_broken_is_an_error() -> None:
+def test_a_call_that_stays_broken_is_the_clients_to_refuse() -> None:
     of = turn()
+    say(of, block("get_weather", town="Rome"))
+    again(of)
+    events = say(of, block("get_weather", town="Oslo"))
+    end = settled(of)
+    assert end.reason == "tool_calls"
+    (call,) = calls_of([*events, *end.events])
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"town": "Oslo"})
+
+
+def test_a_tool_that_was_never_offered_is_the_clients_to_refuse() -> None:
+    of = turn()
+    say(of, block("launch", to="moon"))
+    again(of)
+    say(of, block("launch", to="mars"))
+    (call,) = calls_of(list(settled(of).events))
+    assert (call.name, json.loads(call.arguments)) == ("launch", {"to": "mars"})
+
+
+def test_a_strict_tool_is_never_called_wrongly() -> None:
+    tool = Tool("get_weather", "", {"type": "object", "required": ["city"]}, strict=True)
+    of = turns.begin(request(tools=(tool,)), S, lambda n: "")
     say(of, block("get_weather"))
     again(of)
     say(of, block("get_weather"))
@@ -113,6 +134,15 @@ def test_a_call_that_stays_broken_is_an_error() -> None:
         of.finish()
     assert caught.value.generated == "maybe"
     assert "模型" in caught.value.zh
+
+
+def test_what_is_no_object_is_never_a_call() -> None:
+    of = turn()
+    say(of, f"{S} toolcall get_weather\n```json\n[1, 2]\n```\n{S} toolend\n")
+    again(of)
+    say(of, f"{S} toolcall get_weather\n```json\n[1, 2]\n```\n{S} toolend\n")
+    with pytest.raises(OutputInvalid):
+        of.finish()
 
 
 def test_a_call_that_stays_broken_beside_a_good_one_is_left_out() -> None:
@@ -210,14 +240,51 @@ def test_thoughts_never_show_the_code_word_and_lose_nothing_else() -> None:
     assert isinstance(shown[-1], TextDelta) or text_of(list(settled(of).events))
 
 
-def test_schemas_that_are_none_are_refused_before_anything_is_sent() -> None:
-    for bad in (
-        request(tools=(Tool("f", "", {"type": "objekt"}),)),
-        request(tools=(Tool("f", "", {"$ref": "http://example.com/schema"}),)),
-        request(response_format=ResponseFormat("json_schema", {"type": 3})),
-    ):
-        with pytest.raises(BadRequest):
-            turns.begin(bad, S, lambda n: "")
+def test_a_wanted_form_that_is_no_schema_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(BadRequest):
+        turns.begin(request(response_format=ResponseFormat("json_schema", {"type": 3})), S, lambda n: "")
+
+
+def test_a_tool_whose_schema_is_no_json_is_refused_by_its_name() -> None:
+    tools = (TOOLS[0], Tool("odd", "", {"maximum": 10**40}))
+    with pytest.raises(BadRequest, match="odd") as caught:
+        turns.begin(request(tools=tools), S, lambda n: "")
+    assert caught.value.param == "tools[1]"
+
+
+ODD: list[dict[str, Any]] = [
+    {"type": "any"},
+    {"type": "STRING"},
+    {"type": None},
+    {"type": "string", "required": True},
+    {"type": "string", "description": 7},
+    {"type": "array", "items": [{"type": "number"}]},
+    {"$ref": "https://example.org/v.json"},
+    {"$ref": "#/components/V"},
+    {"enum": None},
+    {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+    {"anyOf": "x"},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_schema_is_offered_as_it_is_and_validated_as_far_as_it_goes(odd: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": {"v": odd, "n": {"type": "integer"}}, "required": ["n"]}
+    tool = Tool("odd", "", schema)
+    of = turns.begin(request(tools=(tool,)), S, lambda n: "")
+    assert json.dumps(odd, separators=(",", ":")) in of.instructions
+    assert [call.name for call in calls_of(say(of, block("odd", n=1)))] == ["odd"]
+    wrong = turns.begin(request(tools=(tool,)), S, lambda n: "")
+    assert calls_of(say(wrong, block("odd", n="many"))) == []
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [{"type": "object", "properties": []}, {"type": "object", "properties": None, "required": None}, {"type": "obj"}],
+)
+def test_a_schema_that_is_odd_at_its_root_is_offered_too(whole: dict[str, Any]) -> None:
+    of = turns.begin(request(tools=(Tool("odd", "", whole),)), S, lambda n: "")
+    assert len(calls_of(say(of, block("odd", n=1)))) == 1
 
 
 JSON = ResponseFormat("json_schema", SCHEMA, "answer", strict=True)

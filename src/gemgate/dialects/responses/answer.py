@@ -236,6 +236,6 @@ def write_deleted(response_id: str) -> dict[str, Any]:
 def failure(error: GatewayError, language: str) -> dict[str, Any]:
     """The `error` of a response that failed; OpenAI's clients know few codes, ours stands beside."""
     code = "rate_limit_exceeded" if status_of(error) == 429 else "server_error"
-    if error.kind in ("refused", "bad_request"):
+    if error.kind in ("refused", "bad_request", "output_invalid", "prompt_too_long"):
         code = "invalid_prompt"
     return {"code": code, "message": error.text(language), "type": error_code(error) or error.kind}
