@@ -36,6 +36,7 @@ from gemgate.jobs.runner import Runner
 from gemgate.jobs.worker import Worker
 from gemgate.keepalive import Keeper
 from gemgate.member import Address, Keep, Member
+from gemgate.own_pictures import OwnPictures
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
@@ -257,6 +258,7 @@ async def _opened(
         clock=clock,
         max_bytes=settings.max_body_bytes,
         max_pixels=settings.max_image_pixels,
+        own=OwnPictures(store, clock=clock, public_base_url=settings.public_base_url, link_key=link_key),
     )
     pictures = ImagePipeline(
         store,

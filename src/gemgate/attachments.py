@@ -17,7 +17,8 @@ from gemgate.files import Inline, Link, Source, Stored
 from gemgate.imaging import Unfit, measure
 from gemgate.imaging.whole import is_cut
 from gemgate.member import Member
-from gemgate.ports import Clock, Fetcher, FileStore, SentFile, Upload
+from gemgate.own_pictures import OwnPictures
+from gemgate.ports import Caller, Clock, Fetcher, FileStore, SentFile, Upload
 
 HANDLE_SECONDS = 12 * 3600
 """Google keeps an upload for a day (`ttl_1d` in its handle); half of that is safe."""
@@ -31,20 +32,30 @@ class Attachments:
     """`max_bytes` and `max_pixels` bound every single file."""
 
     def __init__(
-        self, fetcher: Fetcher, files: FileStore | None, *, clock: Clock, max_bytes: int, max_pixels: int
+        self,
+        fetcher: Fetcher,
+        files: FileStore | None,
+        *,
+        clock: Clock,
+        max_bytes: int,
+        max_pixels: int,
+        own: OwnPictures | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._files = files
+        self._own = own
         self._clock = clock
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
 
-    async def load(self, sources: Iterable[Source], owner: str, *, pictures_only: bool = False) -> tuple[Upload, ...]:
+    async def load(
+        self, sources: Iterable[Source], asker: Caller, *, pictures_only: bool = False
+    ) -> tuple[Upload, ...]:
         """The files behind `sources`, in their order; a ClientError names the first that cannot be used."""
-        return tuple([await self._load(source, owner, pictures_only, at) for at, source in enumerate(sources, 1)])
+        return tuple([await self._load(source, asker, pictures_only, at) for at, source in enumerate(sources, 1)])
 
-    async def _load(self, source: Source, owner: str, picture: bool, number: int) -> Upload:
-        found = await self._bytes(source, owner)
+    async def _load(self, source: Source, asker: Caller, picture: bool, number: int) -> Upload:
+        found = await self._bytes(source, asker)
         if len(found.data) > self._max_bytes:
             raise BadRequest(
                 f"File {number} is larger than {self._max_bytes / 1e6:g} MB",
@@ -55,14 +66,20 @@ class Attachments:
         digest = await asyncio.to_thread(lambda: hashlib.sha256(found.data).hexdigest())
         return Upload(_named(found.name, mime, number), mime, found.data, digest)
 
-    async def _bytes(self, source: Source, owner: str) -> Inline:
+    def is_own(self, source: Source, asker: Caller) -> bool:
+        """Whether this is a link to a picture of ours, which only means something beside who asks."""
+        return isinstance(source, Link) and self._own is not None and self._own.name_of(source.url, asker) is not None
+
+    async def _bytes(self, source: Source, asker: Caller) -> Inline:
         match source:
             case Inline():
                 return source
             case Link(url):
+                if self._own is not None and (name := self._own.name_of(url, asker)) is not None:
+                    return await self._own.read(name)
                 return await self._fetcher.fetch(url, self._max_bytes)
             case Stored(file_id):
-                file = await self._files.get(file_id, owner) if self._files else None
+                file = await self._files.get(file_id, asker.tenant) if self._files else None
                 if file is None or self._files is None:
                     raise NotFound(f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id")
                 return Inline(await self._files.read(file), file.mime, source.name or file.name)

@@ -189,7 +189,7 @@ class Gateway:
         When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
         again has to know. `done` hears of each result at once.
         """
-        uploads = await self._attachments.load(request.references, admission.caller.tenant, pictures_only=True)
+        uploads = await self._attachments.load(request.references, admission.caller, pictures_only=True)
 
         async def one() -> GeneratedImage | GatewayError:
             result: GeneratedImage | GatewayError
@@ -440,15 +440,15 @@ class _ChatAnswer:
     async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> Material:
         """The prompt of these messages within the walls, its files loaded: their text counts as well."""
         attachments = self._gateway._attachments  # noqa: SLF001
-        owner = self._admission.caller.tenant
-        own = await attachments.load(attachments_of(messages), owner)
+        asker = self._admission.caller
+        own = await attachments.load(attachments_of(messages), asker)
         sizes = [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES)
         composed = await asyncio.to_thread(composing) if _characters(messages) > LONG_PROMPT else composing()
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own) if at not in composed.left_out]
-        ours = await attachments.load(composed.attachments[len(sent) :], owner)
+        ours = await attachments.load(composed.attachments[len(sent) :], asker)
         return Material(composed.text, (*sent, *ours), composed.filed, composed.bytes, composed.limit, composed.dropped)
 
     def _repair(self, errand: Errand, again: turns.Again) -> Errand:

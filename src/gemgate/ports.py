@@ -46,6 +46,7 @@ class Caller:
     admin:    may see all tenants and the account names.
     models:   ids that the key is limited to, empty for all.
     quota:    what is left, when the call was counted before it came here: it is not counted again.
+    host:     our own name and port as the caller called them, so that our links are known when they come back.
     """
 
     tenant: str = ""
@@ -57,6 +58,7 @@ class Caller:
     request_id: str = ""
     models: frozenset[str] = frozenset()
     quota: Quota | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

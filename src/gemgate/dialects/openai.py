@@ -6,12 +6,12 @@ The only file of a dialect that others may import; it knows none of them.
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import gcd
 from typing import Any, Literal
 
 from pydantic import Field
 
 from gemgate.chat import ResponseFormat, Tool, ToolChoice
+from gemgate.dialects.painting import options_of
 from gemgate.dialects.wire import Base64, Body, Stamp, image_facts, image_link, status_of
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
@@ -137,25 +137,6 @@ def thinking_of(effort: str | None) -> bool | None:
     return None if effort is None else effort in ("medium", "high", "xhigh", "max")
 
 
-ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
-"""The shapes Google's picture models name."""
-
-
-def aspect_of(width: int, height: int) -> str:
-    """The shape nearest to these pixels (within 3 %), else their reduced ratio."""
-    ratio = width / height
-    for aspect in ASPECTS:
-        across, _, down = aspect.partition(":")
-        if abs(ratio / (int(across) / int(down)) - 1) <= 0.03:
-            return aspect
-    divisor = gcd(width, height)
-    return f"{width // divisor}:{height // divisor}"
-
-
-LARGE = 2048
-"""Pixels from which a size is more than a shape: smaller ones every model exceeds by itself."""
-
-
 def image_options(
     size: str | None,
     quality: str | None,
@@ -164,24 +145,9 @@ def image_options(
     resample: bool = False,
     remove_logo: bool | None = None,
 ) -> ImageOptions:
-    """OpenAI's `size` and `quality` as hints; BadRequest when size is neither "auto" nor WIDTHxHEIGHT."""
-    aspect: str | None = None
-    long_side: int | None = None
-    if size and size != "auto":
-        width, x, height = size.lower().partition("x")
-        if not (
-            x and width.isdecimal() and height.isdecimal() and 0 < int(width) <= 16384 and 0 < int(height) <= 16384
-        ):
-            raise BadRequest(
-                'size must be "auto" or WIDTHxHEIGHT, for example 1024x1536',
-                'size 必须是 "auto" 或 宽x高，例如 1024x1536',
-                param="size",
-            )
-        aspect = aspect_of(int(width), int(height))
-        longest = max(int(width), int(height))
-        long_side = longest if longest >= LARGE else None
-    wanted = quality if quality and quality != "auto" else None
-    return ImageOptions(aspect, long_side, wanted, size_policy, resample, remove_logo)
+    """`size` and `quality` as hints; BadRequest for a size that is none."""
+    given = {"size": size, "quality": quality, "size_policy": size_policy, "resample": resample}
+    return options_of({**given, "remove_logo": remove_logo})
 
 
 def image_entry(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> dict[str, Any]:

@@ -13,11 +13,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gemgate.chat import Usage
-from gemgate.dialects.openai import envelope, image_entry, image_options, unsupported
-from gemgate.dialects.wire import Body, Stamp, inline_image, read, source_of_url, sse
+from gemgate.dialects.openai import envelope, image_entry, unsupported
+from gemgate.dialects.painting import (
+    Started,
+    is_reference,
+    left_over,
+    options_of,
+    references_of,
+    references_of_form,
+)
+from gemgate.dialects.wire import Stamp, read, sse
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.files import Inline, Source, Stored
-from gemgate.images import GeneratedImage, ImageRequest, SizePolicy
+from gemgate.files import Inline, Source
+from gemgate.images import GeneratedImage, ImageRequest
 
 __all__ = [
     "EditsRequest",
@@ -28,40 +36,26 @@ __all__ = [
     "read_edits",
     "read_edits_form",
     "read_generations",
+    "read_generations_form",
     "write",
     "write_event",
     "write_failure",
 ]
 
-MAX_REFERENCES = 16
 
-
-class GenerationsRequest(Body):
-    """Body of POST /v1/images/generations; style, background and the like are tolerated."""
+class GenerationsRequest(Started):
+    """Body of POST /v1/images/generations; with a picture to start from it is an edit."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
     model: str | None = None
     n: int | None = Field(default=None, ge=1, le=10)
     response_format: Literal["b64_json", "url"] | None = None
-    size: str | None = None
-    quality: str | None = None
     stream: bool | None = None
-    size_policy: SizePolicy | None = None
-    resample: bool | None = None
-    remove_logo: bool | None = None
-
-
-class ImageReference(Body):
-    image_url: str | None = None
-    file_id: str | None = None
+    mask: Any = None
 
 
 class EditsRequest(GenerationsRequest):
-    """OpenAI's JSON body of POST /v1/images/edits; `image` alone is base64."""
-
-    images: list[ImageReference] | None = Field(default=None, max_length=MAX_REFERENCES)
-    image: str | list[str] | None = None
-    mask: Any = None
+    """OpenAI's JSON body of POST /v1/images/edits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +65,12 @@ class ImagesCall:
     request: ImageRequest
     as_url: bool = False
     stream: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 def read_generations(body: GenerationsRequest) -> ImagesCall:
     """The words of a request for pictures."""
-    return _call(body, ())
+    return _call(body, references_of(body.given()))
 
 
 def is_simple_edit(body: Mapping[str, Any]) -> bool:
@@ -85,37 +80,32 @@ def is_simple_edit(body: Mapping[str, Any]) -> bool:
 
 def read_edits(body: EditsRequest) -> ImagesCall:
     """The words of an edit in OpenAI's JSON."""
-    if body.mask is not None:
-        raise _no_mask()
-    references: list[Source] = [_reference(image, f"images[{at}]") for at, image in enumerate(body.images or ())]
-    listed = [body.image] if isinstance(body.image, str) else body.image or []
-    references += [inline_image(image, "image") for image in listed]
-    return _call(body, _some(references))
+    return _call(body, _some(references_of(body.given())))
 
 
 def read_edits_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> ImagesCall:
     """The words of an edit in the SDK's multipart form: text parts, and the parts that carry a file.
 
-    One picture comes as `image`, several as `image[]`; everything else as text, numbers too.
+    One picture comes as `image`, several as `image[]`, `image[0]` or `images`; everything else as text, numbers too.
     """
-    values = {name: value for name, value in fields if name not in ("image", "image[]", "mask")}
-    references: list[Source] = []
-    for name, file in files:
-        if name == "mask":
-            raise _no_mask()
-        if name in ("image", "image[]"):
-            if not file.data:
-                raise BadRequest("image is empty", "image 为空", param="image")
-            references.append(file)
-    if len(references) > MAX_REFERENCES:
-        raise BadRequest(f"At most {MAX_REFERENCES} images", f"最多 {MAX_REFERENCES} 张图片", param="image")
-    return _call(read(GenerationsRequest, values), _some(references))
+    call = read_generations_form(fields, files)
+    _some(call.request.references)
+    return call
 
 
-def _some(references: list[Source]) -> tuple[Source, ...]:
+def read_generations_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> ImagesCall:
+    """The same, for the words alone as well."""
+    told, sent = list(fields), list(files)
+    if any(name == "mask" for name, _ in sent):
+        raise _no_mask()
+    values = {name: value for name, value in told if not is_reference(name)}
+    return _call(read(GenerationsRequest, values), references_of_form(sent, told))
+
+
+def _some(references: tuple[Source, ...]) -> tuple[Source, ...]:
     if not references:
         raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
-    return tuple(references)
+    return references
 
 
 def _no_mask() -> BadRequest:
@@ -126,24 +116,11 @@ def _no_mask() -> BadRequest:
     )
 
 
-def _reference(image: ImageReference, where: str) -> Source:
-    if image.file_id:
-        return Stored(image.file_id)
-    if image.image_url:
-        return source_of_url(image.image_url, f"{where}.image_url")
-    raise BadRequest(f"{where} needs image_url or file_id", f"{where} 需要 image_url 或 file_id", param=where)
-
-
 def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCall:
-    options = image_options(
-        body.size,
-        body.quality,
-        size_policy=body.size_policy or "best_effort",
-        resample=bool(body.resample),
-        remove_logo=body.remove_logo,
-    )
-    request = ImageRequest(body.prompt, body.model, body.n or 1, references, options)
-    return ImagesCall(request, body.response_format == "url", bool(body.stream))
+    if body.mask is not None:
+        raise _no_mask()
+    request = ImageRequest(body.prompt, body.model, body.n or 1, references, options_of(body.given()))
+    return ImagesCall(request, body.response_format == "url", bool(body.stream), left_over(body))
 
 
 def write(

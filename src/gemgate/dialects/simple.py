@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field
 
 from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
-from gemgate.dialects.openai import ASPECTS, image_options
+from gemgate.dialects.painting import Painting, Started, left_over, options_of, references_of
 from gemgate.dialects.wire import (
     Base64,
     Body,
@@ -21,19 +20,14 @@ from gemgate.dialects.wire import (
     image_facts,
     image_link,
     inline,
-    inline_image,
     rfc3339,
     served_by,
     status_of,
 )
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.images import GeneratedImage, ImageOptions, ImageRequest, SizePolicy
+from gemgate.images import GeneratedImage, ImageRequest
 
 ResponseType = Literal["base64", "url"]
-
-MAX_REFERENCES = 16
-Images = str | Annotated[list[str], Field(min_length=1, max_length=MAX_REFERENCES)]
-"""Base64 with or without a data: prefix; several pictures as a list."""
 
 
 class GenerateRequest(Body):
@@ -43,22 +37,13 @@ class GenerateRequest(Body):
     model: str | None = None
 
 
-class Wishes(Body):
-    """How pictures are wanted: in one call, for a whole batch, or for one item of it.
-
-    size: "1k", "2k", "4k", "1024x1536", a shape like "16:9", or "auto".
-    """
+class Wishes(Painting):
+    """How pictures are wanted: in one call, for a whole batch, or for one item of it."""
 
     model: str | None = None
-    size: str | None = None
-    aspect: str | None = None
-    quality: str | None = None
-    size_policy: SizePolicy | None = None
-    resample: bool | None = None
-    remove_logo: bool | None = None
 
 
-class PicturesRequest(Wishes):
+class PicturesRequest(Wishes, Started):
     """What all simple calls for pictures share."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
@@ -69,13 +54,10 @@ class GenerateImagesRequest(PicturesRequest):
     """Body of POST /v1/generate-images; with `image`, one or several, it is an edit. `n` is `count` as well."""
 
     count: int = Field(default=1, ge=1, le=10, validation_alias=AliasChoices("count", "n"))
-    image: Images | None = None
 
 
 class EditImageRequest(PicturesRequest):
-    """Body of POST /v1/images/edit and, as JSON, of /v1/images/edits."""
-
-    image: Images
+    """Body of POST /v1/images/edit and, as JSON, of /v1/images/edits;"""
 
 
 class CookiesRequest(Body):
@@ -91,6 +73,7 @@ class PicturesCall:
 
     request: ImageRequest
     as_url: bool
+    ignored: tuple[str, ...] = ()
 
 
 def read_generate(body: GenerateRequest) -> ChatRequest:
@@ -105,48 +88,12 @@ def write_generate(reply: Reply, model: str) -> dict[str, Any]:
 def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:
     """The words of a call for pictures, or of an edit when it brings one."""
     n = body.count if isinstance(body, GenerateImagesRequest) else 1
-    given = [body.image] if isinstance(body.image, str) else body.image or []
-    references = tuple(inline_image(image, "image") for image in given)
-    request = ImageRequest(body.prompt, body.model, n, references, options_of(body))
-    return PicturesCall(request, body.response_type == "url")
-
-
-PLAIN = ImageOptions()
-_LONG_SIDES = {"1k": 1024, "2k": 2048, "4k": 4096}
-_SHAPE = re.compile(r"\d{1,2}:\d{1,2}")
-
-
-def options_of(body: Wishes, common: ImageOptions = PLAIN, where: str = "") -> ImageOptions:
-    """The wishes of `body`; what it leaves open is as in `common`."""
-    named: dict[str, Any] = {}
-    size = (body.size or "").strip().lower()
-    if size in _LONG_SIDES:
-        named["long_side"] = _LONG_SIDES[size]
-    elif _SHAPE.fullmatch(size):
-        named["aspect"] = size
-    elif size:
-        try:
-            measured = image_options(size, None)
-        except BadRequest:
-            raise BadRequest(
-                f'{where}size must be "1k", "2k", "4k", WIDTHxHEIGHT, a shape like 16:9, or "auto"',
-                f'{where}size 必须是 "1k"、"2k"、"4k"、宽x高、16:9 之类的比例或 "auto"',
-                param=f"{where}size",
-            ) from None
-        named |= {"aspect": measured.aspect, "long_side": measured.long_side}
-    if body.aspect is not None:
-        if not _SHAPE.fullmatch(body.aspect):
-            shapes = ", ".join(ASPECTS)
-            raise BadRequest(
-                f"{where}aspect must be a shape such as {shapes}",
-                f"{where}aspect 必须是比例，例如 {shapes}",
-                param=f"{where}aspect",
-            )
-        named["aspect"] = body.aspect
-    for name in ("quality", "size_policy", "resample", "remove_logo"):
-        if (value := getattr(body, name)) is not None:
-            named[name] = value
-    return replace(common, **named)
+    given = body.given()
+    references = references_of(given)
+    if not references and (isinstance(body, EditImageRequest) or body.image is not None):
+        raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
+    request = ImageRequest(body.prompt, body.model, n, references, options_of(given))
+    return PicturesCall(request, body.response_type == "url", left_over(body))
 
 
 def write_images(

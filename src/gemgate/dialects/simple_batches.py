@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from gemgate.dialects.simple import MAX_REFERENCES, Wishes, options_of
-from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, inline_image, rfc3339, sse
-from gemgate.files import Link, Source, Stored
+from gemgate.dialects.painting import MAX_REFERENCES, Started, left_over, options_of, references_of
+from gemgate.dialects.simple import Wishes
+from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, rfc3339, sse
+from gemgate.errors import BadRequest
+from gemgate.files import Source
 from gemgate.images import GeneratedImage, ImageOptions
 
 BatchStatus = Literal["queued", "processing", "paused", "completed", "failed", "cancelled"]
@@ -24,11 +26,11 @@ PRIORITIES = 100
 Words = Annotated[str, Field(max_length=32_000)]
 
 
-class BatchItemBody(Wishes):
+class BatchItemBody(Wishes, Started):
     """One picture of a batch. `references`: base64, data: URLs, public links, or ids of uploaded files."""
 
     prompt: Words
-    references: list[str] = Field(default=[], max_length=MAX_REFERENCES)
+    references: list[Any] | str | None = Field(default=None)
 
 
 class WebhookBody(Body):
@@ -36,8 +38,10 @@ class WebhookBody(Body):
     secret: str = Field(default="", max_length=500, repr=False)
 
 
-class BatchImagesRequest(Wishes):
-    """Body of POST /v1/batch/images: `prompts`, or `items` with wishes of their own, or both."""
+class BatchImagesRequest(Wishes, Started):
+    """Body of POST /v1/batch/images: `prompts`, or `items` with wishes of their own, or both. Pictures to start
+    from that stand beside them are every item's.
+    """
 
     prompts: list[Words] | None = Field(default=None, min_length=1, max_length=MAX_PROMPTS)
     items: list[BatchItemBody] | None = Field(default=None, min_length=1, max_length=MAX_PROMPTS)
@@ -124,6 +128,7 @@ class BatchOrder:
     priority: int = 0
     idempotency_key: str = ""
     webhook: tuple[str, str] = ("", "")
+    ignored: tuple[str, ...] = ()
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -132,9 +137,10 @@ class BatchOrder:
 
 def read_batch(body: BatchImagesRequest) -> BatchOrder:
     """The order; BadRequest (from the wire model) for an empty one. Blank prompts fail when their turn comes."""
-    options = options_of(body, ImageOptions(), "")
-    items = [BatchItem(prompt) for prompt in body.prompts or ()]
-    items += [_item(item, options, f"items[{at}]") for at, item in enumerate(body.items or ())]
+    given = body.given()
+    options, shared = options_of(given), references_of(given)
+    items = [BatchItem(prompt, references=shared) for prompt in body.prompts or ()]
+    items += [_item(item, options, shared, f"items[{at}]") for at, item in enumerate(body.items or ())]
     hook = body.webhook
     webhook = (hook, body.webhook_secret) if isinstance(hook, str) else (hook.url, hook.secret) if hook else ("", "")
     return BatchOrder(
@@ -146,21 +152,19 @@ def read_batch(body: BatchImagesRequest) -> BatchOrder:
         body.priority,
         body.idempotency_key or "",
         webhook,
+        (*left_over(body), *dict.fromkeys(f"items[].{name}" for item in body.items or () for name in left_over(item))),
     )
 
 
-def _item(body: BatchItemBody, common: ImageOptions, where: str) -> BatchItem:
-    options = options_of(body, common, f"{where}.")
-    references = tuple(_reference(text, f"{where}.references[{at}]") for at, text in enumerate(body.references))
+def _item(body: BatchItemBody, common: ImageOptions, shared: tuple[Source, ...], where: str) -> BatchItem:
+    given = body.given()
+    options = options_of(given, common, f"{where}.")
+    references = (*shared, *references_of(given, f"{where}."))
+    if len(references) > MAX_REFERENCES:
+        raise BadRequest(
+            f"{where}: at most {MAX_REFERENCES} images", f"{where}：最多 {MAX_REFERENCES} 张图片", param=where
+        )
     return BatchItem(body.prompt, body.model, None if options == common else options, references)
-
-
-def _reference(text: str, where: str) -> Source:
-    if text.startswith("file-"):
-        return Stored(text)
-    if text.startswith(("http://", "https://")):
-        return Link(text)
-    return inline_image(text, where)
 
 
 def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:

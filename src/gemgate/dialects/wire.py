@@ -286,6 +286,8 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
     if url[:8].lower().startswith(("http://", "https://")):
         scheme, _, rest = url.partition("://")
         return Link(f"{scheme.lower()}://{rest}", name=name)
+    if url.startswith("/images/"):
+        return Link(url, name=name)  # a picture of our own, or nothing
     if mime := next((mime for start, mime in _PICTURES.items() if url.startswith(start)), ""):
         return Inline(decode_base64(url, param), mime, name)
     raise BadRequest(
@@ -319,13 +321,7 @@ def _decoded(text: str) -> bytes:
 
 
 def inline_image(text: str, param: str) -> Inline:
-    """A picture given as base64, with or without a data: prefix; never an address or a path."""
-    if text.startswith(("http://", "https://", "file:")):
-        raise BadRequest(
-            f"{param} is base64 or a data: URL, never an address; links go into images[].image_url of /v1/images/edits",
-            f"{param} 应为 base64 或 data: URL，不能是链接；链接请使用 /v1/images/edits 的 images[].image_url",
-            param=param,
-        )
+    """A picture given as base64, with or without a data: prefix; never a path."""
     if text[:5].lower() != "data:":
         return Inline(decode_base64(text, param))
     source = source_of_url(text, param)

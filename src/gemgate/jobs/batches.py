@@ -198,9 +198,10 @@ class Jobs:
     async def _kept(self, source: Source, origin: Origin, kept: dict[str, Stored]) -> Stored | Link:
         """Where the reference can be had when the task runs; the same bytes are stored once."""
         tenant = origin.caller.tenant
-        if isinstance(source, Link):
+        attachments = self.worker.runner.attachments
+        if isinstance(source, Link) and not attachments.is_own(source, origin.caller):
             return source
-        (upload,) = await self.worker.runner.attachments.load([source], tenant, pictures_only=True)
+        (upload,) = await attachments.load([source], origin.caller, pictures_only=True)
         if isinstance(source, Stored):
             return source
         if upload.sha256 not in kept:

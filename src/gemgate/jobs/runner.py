@@ -130,7 +130,7 @@ class Runner:
         pictures = self.gateway.pictures
         if task.attempt > 1 and (image := await pictures.stored_for(order)):
             return image
-        uploads = await self.attachments.load(references, batch.tenant, pictures_only=True)
+        uploads = await self.attachments.load(references, _caller(batch), pictures_only=True)
         image = await self.gateway.generate_image(
             ImageRequest(task.prompt, model, options=options),
             Admission(card, Quota(), caller),

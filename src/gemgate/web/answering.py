@@ -30,13 +30,11 @@ async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
 
 def name_ignored(call: Call, chat: ChatRequest) -> None:
     """Wishes that are not honoured, in the headers and in the facts."""
-    if chat.ignored:
-        call.headers["x-gemgate-ignored"] = names = ", ".join(chat.ignored)
-        call.note("request.ignored", names=names)
+    unmet(call, chat.ignored)
 
 
 def unmet(call: Call, names: Iterable[str]) -> None:
-    """Name wishes that turned out not to be honoured beside those that never could be."""
+    """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
     if names := tuple(names):
         before = call.headers.get("x-gemgate-ignored")
         call.headers["x-gemgate-ignored"] = all_names = ", ".join(filter(None, (before, *names)))

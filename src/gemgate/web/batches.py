@@ -16,6 +16,7 @@ from gemgate.jobs.batches import IMAGES, Jobs, Origin, digest_of, scope
 from gemgate.jobs.stored import image_of, loads
 from gemgate.ports import Caller
 from gemgate.web import streaming
+from gemgate.web.answering import unmet
 from gemgate.web.answers import LONG, json_response
 from gemgate.web.archive import archive
 from gemgate.web.call import Call, call_of
@@ -39,6 +40,7 @@ async def create(request: Request, caller: Caller) -> Response:
     jobs = call.service.jobs
     body = await read_body(request, call.service.settings.max_body_bytes)
     order = await beside_the_loop(len(body), lambda: _read(body))
+    unmet(call, order.ignored)
     order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
     origin, digest = Origin(caller, call.base_url(request)), digest_of(body)
     batch = await jobs.known(origin, order.idempotency_key, digest)

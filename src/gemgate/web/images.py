@@ -17,12 +17,14 @@ from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import PicturesCall
 from gemgate.errors import GatewayError, NotFound, Unauthorized
 from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.own_pictures import NAME
 from gemgate.policy import links
 from gemgate.policy.served import told
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
 from gemgate.stores.blobs import mime_of
 from gemgate.web import streaming
+from gemgate.web.answering import unmet
 from gemgate.web.answers import large_json_response, paced, sse_pieces
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
@@ -36,8 +38,11 @@ HEARTBEAT = b": still painting\n\n"
 
 @operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
 async def generations(request: Request, caller: Caller) -> Response:
-    """Pictures from a prompt, in OpenAI's shape."""
+    """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
     limit = call_of(request).service.settings.max_body_bytes
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        form = await read_form(request, limit)
+        return await _openai_answer(request, openai_images.read_generations_form(form.fields, form.files), caller)
     call = await read_with(
         request,
         limit,
@@ -83,6 +88,7 @@ async def generate_images(request: Request, caller: Caller) -> Response:
 
 async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
     call = call_of(request)
+    unmet(call, wanted.ignored)
     if wanted.stream:
         opened = Opened()
         events = _events(call, request, wanted, caller, opened)
@@ -167,6 +173,7 @@ def _told(
 
 async def _simple_answer(request: Request, wanted: PicturesCall, caller: Caller) -> Response:
     call = call_of(request)
+    unmet(call, wanted.ignored)
     images, failures, model = await _made(request, call, wanted.request, caller)
     stamp = call.stamp("", request)
     answer = simple.write_images(images, wanted, stamp, model, failures=failures, language=caller.language)
@@ -187,7 +194,6 @@ async def _made(
     return images, failures, wanted.model or admission.card.id
 
 
-_NAME = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -197,7 +203,7 @@ async def stored(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     name = request.path_params["name"]
     _check_link(request, call, caller)
-    if not _NAME.fullmatch(name) or ".." in name:
+    if not NAME.fullmatch(name) or ".." in name:
         raise _no_picture(name)
     store, key = call.service.blobs, "images/" + name
     facts = await store.stat(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -78,6 +78,7 @@ def operation(
             call = call_of(request)
             call.operation = name
             caller = await call.access.caller(request, level, call.request_id, name)
+            caller = replace(caller, host=request.url.netloc)
             call.note(
                 "request.identified",
                 operation=name,

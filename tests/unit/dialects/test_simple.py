@@ -62,7 +62,6 @@ def test_pictures_are_asked_for() -> None:
         (simple.EditImageRequest, {"prompt": "x", "image": []}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": ["YWJj"] * 17}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": ""}, "image"),
-        (simple.EditImageRequest, {"prompt": "x", "image": "http://example.com/a.png"}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": "data:text/plain;base64,YWJj"}, "image"),
         (simple.EditImageRequest, {"prompt": "x", "image": "../secret.png"}, "image"),
     ],

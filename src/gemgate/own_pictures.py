@@ -1,0 +1,68 @@
+"""Links to pictures of our own: the gateway knows its addresses, and reads from its store what they point at.
+
+A link that our own answer gave comes back as a reference in the next call. Asking ourselves over the network would need
+a hole in the guard against private addresses; the store is read instead, for whoever we would show the picture to.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from gemgate.errors import BadRequest, NotFound
+from gemgate.files import Inline
+from gemgate.policy import links
+from gemgate.ports import BlobStore, Caller, Clock
+from gemgate.stores.blobs import mime_of
+
+NAME = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
+"""A picture below `/images`."""
+
+
+class OwnPictures:
+    """public_base_url: our own address in links, None for none; link_key: signs links, None where all may look."""
+
+    def __init__(
+        self, blobs: BlobStore, *, clock: Clock, public_base_url: str | None = None, link_key: bytes | None = None
+    ) -> None:
+        self._blobs = blobs
+        self._clock = clock
+        self._link_key = link_key
+        public = urlsplit(public_base_url or "")
+        self._public, self._below = public.netloc.lower(), public.path.rstrip("/")
+
+    def name_of(self, url: str, caller: Caller) -> str | None:
+        """The name of the picture that `url` shows this caller, as an address of ours or a path alone; else None."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        if parts.netloc and not self._is_ours(parts.scheme, parts.netloc.lower(), caller):
+            return None
+        path = unquote(parts.path)
+        for start in (self._below + "/images/", "/images/"):
+            name = path[len(start) :]
+            if path.startswith(start) and NAME.fullmatch(name) and ".." not in name:
+                return name if self._may_see(name, parts.query, caller) else None
+        return None
+
+    def _is_ours(self, scheme: str, host: str, caller: Caller) -> bool:
+        return scheme in ("http", "https") and host in {self._public, caller.host.lower()} - {""}
+
+    def _may_see(self, name: str, query: str, caller: Caller) -> bool:
+        """The rule of `GET /images/…`."""
+        if self._link_key is None or caller.admin or caller.tenant:
+            return True
+        told = parse_qs(query)
+        exp, sig = told.get("exp", [""])[0], told.get("sig", [""])[0]
+        return links.holds("/images/" + name, exp, sig, self._clock.now(), self._link_key)
+
+    async def read(self, name: str) -> Inline:
+        """The stored picture; BadRequest when it is gone, StorageDown."""
+        try:
+            blob = await self._blobs.get("images/" + name)
+        except NotFound:
+            raise BadRequest(
+                f"There is no picture {name}", f"图片 {name} 不存在", param="url", code="invalid_image_url"
+            ) from None
+        return Inline(blob.data, mime_of(name), name.rpartition("/")[2])
