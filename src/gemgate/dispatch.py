@@ -227,7 +227,8 @@ class Dispatcher:
                     silent = isinstance(failure, Unreachable) or self._in_service(errand)
                     raise failure if isinstance(error, NoAccount) and failure and silent else error from None
                 told.failed(lease, error)
-                if isinstance(error, SignedOut) and error.generated == "maybe":
+                guest_like = error.remedy == "reload"  # refused with a fresh page as well
+                if guest_like or (isinstance(error, SignedOut) and error.generated == "maybe"):
                     await self._look_after(lease)
                 if attempt.spoke or number == MAX_TRIES:
                     told.then("spoken" if attempt.spoke else "last_try")

@@ -140,7 +140,9 @@ class Keeper:
         except GatewayError as error:
             self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": error.en}))
         else:
-            member.usage_at = self._clock.now()
+            member.usage_at = self._clock.now() if member.usage else 0.0
+            if not member.usage:  # nothing said is not nothing used
+                self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": "Google did not say"}))
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

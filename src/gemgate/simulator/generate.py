@@ -148,6 +148,8 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     found = world.chats.resume(order.metadata, owner, temporary=order.temporary)
     if isinstance(found, Misfit):
         raise Refusal(code=NO_SUCH, rule=found.why if found.wrong else "")
+    if found and not world.goes_on(found[0]):
+        raise Refusal(code=NO_SUCH)
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
     call.files = _files(posted, owner)
@@ -167,6 +169,8 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=WINDOW_FULL)
     turn = _new_turn(world, order, chat, call.files)
     turn.read, turn.read_files = seen.text, seen.files
+    if chat.temporary:
+        world.windows[owner] = chat.cid
     call.model, call.cid, call.rid = chat.model, chat.cid, turn.rid
     turn.named = serving(account, _model(account, choice, chat), thinking=order.thinking)
     call.served = turn.named.display if turn.named else ""
@@ -192,7 +196,8 @@ def _files(posted: _Posted, owner: str) -> tuple[Upload, ...]:
     world, habits = posted.world, posted.world.switches.files
     shown = []
     for reference in posted.order.files:
-        if not owner or (reference.short and habits.short == "refused") or _too_old(posted):
+        account = world.accounts.get(owner)
+        if account is None or account.guest or (reference.short and habits.short == "refused") or _too_old(posted):
             raise Refusal(code=attached.NOT_PROVED)
         upload = world.uploads.get(reference.id)
         if upload is None:

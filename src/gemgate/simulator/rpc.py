@@ -208,7 +208,10 @@ def _usage(ask: Ask) -> Any:
         [round(1000 * (1 - week)), week, 2, [[now + _WEEK]]],
         [50, 0.0, 3, [[now + _WEEK]]],
     ]
-    return _expect(ask, [], [ask.account.plan.number, rows, False])
+    habit = ask.world.switches.usage
+    if habit == "new_kind":
+        rows = [["a", None, 9, "odd"], [7, 0.5, 17, [[now]]], *rows]
+    return _expect(ask, [], {} if habit == "empty" else [ask.account.plan.number, rows, False])
 
 
 def _quota(ask: Ask) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from gemgate.simulator.accounts import PLANS, Accounts, Caller, Session
-from gemgate.simulator.chats import Chats
+from gemgate.simulator.chats import Chat, Chats
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
 from gemgate.simulator.record import Record
@@ -109,6 +109,8 @@ class World:
         self.build = BUILD
         """The build label of pages loaded from now on; requests with an older one are 405 (docs/google-wire.md 4.2)."""
         self._pages: OrderedDict[str, Page] = OrderedDict()
+        self.windows: dict[str, str] = {}
+        """Owner -> the one temporary chat that is open; a new one ends it (docs/google-wire.md 9.3)."""
         self._tokens: OrderedDict[str, tuple[Session, float]] = OrderedDict()
         self._served: dict[int, int] = {}
 
@@ -133,7 +135,13 @@ class World:
     def stores(self, name: str, *, temporary: bool) -> bool:
         """Whether a chat of this account is kept: never a temporary one, nor a guest's."""
         account = self.accounts.get(name)
-        return not temporary and account is not None and account.stores
+        return not temporary and account is not None and account.stores and not account.guest
+
+    def goes_on(self, chat: Chat) -> bool:
+        """Whether a chat that is known can be gone on with: it was kept, or is the temporary one that is open."""
+        if chat.temporary:
+            return self.windows.get(chat.owner) == chat.cid
+        return self.stores(chat.owner, temporary=False)
 
     def quota(self, name: str, model: str) -> Any:
         """What is left of the account's actions, as every answer tells it (docs/google-wire.md 6.1)."""

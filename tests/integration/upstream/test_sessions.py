@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemgate.accounts import PSIDTS, Cookies
-from gemgate.errors import Broken, GatewayError, SignedOut
+from gemgate.errors import Broken, Drift, GatewayError, SignedOut
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
@@ -109,3 +109,38 @@ async def test_the_turns_of_a_conversation_are_counted(sim2: Simulator, signed_i
     assert thread is not None
     assert thread.turns == 3
     assert not sim2.record.violations
+
+
+@pytest.mark.parametrize(("usage", "known"), [("rows", 2), ("new_kind", 2), ("empty", 0)])
+async def test_usage_that_is_not_told_is_unknown(sim2: Simulator, signed_in: SignIn, usage: str, known: int) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.world.switches.usage = usage
+    assert len(await upstream.usage()) == known
+    await pieces(upstream, "say hello")
+    assert [window.name for window in await upstream.usage()][known:] == ["action 6"]  # what the answer told
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [({"kind": "reject7"}, SignedOut), ({"kind": "code", "code": 3}, Broken), ({"kind": "empty"}, Drift)],
+    ids=["not signed in", "refused", "no part"],
+)
+async def test_an_rpc_that_is_refused_is_not_one_that_finds_nothing(
+    sim2: Simulator, signed_in: SignIn, fault: dict[str, object], error: type[GatewayError]
+) -> None:
+    upstream = await signed_in(sim2)
+    assert not await upstream.knows("c_nowhere")
+    sim2.google.fault("hNvQHb", **fault)
+    with pytest.raises(error):
+        await upstream.knows("c_nowhere")
+
+
+async def test_a_second_temporary_chat_ends_the_first(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    first = answered(await pieces(upstream, "say one", temporary=True))
+    again = answered(await pieces(upstream, "say two", temporary=True, thread=first.thread))
+    assert again.thread.cid == first.thread.cid
+    await pieces(upstream, "say three", temporary=True)
+    with pytest.raises(Broken) as caught:
+        await pieces(upstream, "say four", temporary=True, thread=again.thread)
+    assert (caught.value.generated, caught.value.remedy) == ("no", "fresh_chat")

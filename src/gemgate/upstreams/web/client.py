@@ -208,7 +208,11 @@ class HardenedClient(GeminiClient):
     async def _rpc(
         self, rpcid: str, payload: object, source_path: str = "/app", timeout: float = RPC_SECONDS
     ) -> tuple[Any, int]:
-        """The decoded body and the code of an RPC's part, 0 for none: the library's own, else the gRPC status."""
+        """The decoded body and the code of an RPC's part, 0 for none: the library's own, else the gRPC status.
+
+        A body of None: there is no such record. Broken when it was refused, Drift when no part answers at all
+        (docs/google-wire.md 7.1).
+        """
         asked = [RPCData.model_construct(rpcid=cast("GRPC", rpcid), payload=orjson.dumps(payload).decode())]
         response = await self._batch_execute(asked, source_path, timeout=timeout)
         for part in extract_json_from_response(response.text):
@@ -219,8 +223,13 @@ class HardenedClient(GeminiClient):
                 raise errors.signed_out(f"{rpcid} rejected with code {_REJECTED}")
             body = get_nested_value(part, [2])
             code = get_nested_value(part, [5, 2, 0, 1, 0]) or status
-            return orjson.loads(body) if isinstance(body, str) else None, code if isinstance(code, int) else 0
-        return None, 0
+            code = code if isinstance(code, int) else 0
+            if isinstance(body, str):
+                return orjson.loads(body), code
+            if code and code not in _NO_RECORD:
+                raise errors.broken(f"{rpcid} was refused, code {code}", "no")
+            return None, code
+        raise errors.drift(f"an answer without a part for {rpcid}", "no")
 
     async def check_status(self) -> None:
         """Ask Google how the account stands; GatewayError unless it is available."""
@@ -244,7 +253,8 @@ class HardenedClient(GeminiClient):
     async def usage_windows(self) -> tuple[UsageWindow, ...]:
         """Google's usage windows (jSf9Qc); asked for on a timer, never inside a call."""
         found: list[UsageWindow] = []
-        for row in get_nested_value(await self.rpc(GRPC.GET_USAGE_INFO, [], "/usage"), [1], []):
+        rows = get_nested_value(await self.rpc(GRPC.GET_USAGE_INFO, [], "/usage"), [1], [])
+        for row in rows if isinstance(rows, list) else ():
             name = _WINDOWS.get(get_nested_value(row, [2]))
             used = get_nested_value(row, [1])
             if name and isinstance(used, int | float):
