@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,12 +23,24 @@ from gemgate.ports import Caller, ClientKey, Clock, KeyStore, PageSession
 from gemgate.settings import ApiKey, Settings, is_loopback
 from gemgate.web import edge
 from gemgate.web.attempts import Attempts
+from gemgate.web.errors import takes_key_in_query
 from gemgate.web.keybook import PREFIX, Keybook, csrf_token
 
 Level = edge.Level
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
+_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?")
+_FORWARDING = frozenset(
+    (
+        *("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"),
+        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-server"),
+    )
+)
+"""Any of them says that somebody else's request came through this machine."""
+
+_ADMIN_PATHS = ("/api/", "/metrics")
 
 GROUPS = {
     "chat": "chat",
@@ -65,6 +78,7 @@ class Access:
         self._admin = settings.admin_key.get_secret_value() if settings.admin_key else ""
         self.keybook = Keybook(store, clock, self._admin)
         self._attempts = Attempts(clock)
+        self._token_attempts = Attempts(clock)
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._origins = set(settings.cors_origins)
         self._fleet_only = settings.fleet_only
@@ -83,9 +97,8 @@ class Access:
         session = None if presented else await self._session(connection)
         made_here = isinstance(key, ClientKey)
         is_admin = session is not None or (not made_here and self._is_admin(connection, presented, network))
-        if presented and key is None and not is_admin and level != "open" and (self._keys or level == "admin"):
-            self._attempts.check(network)
-            self._attempts.failed(network)
+        if presented and key is None and not is_admin and (self._keys or self._admin or level == "admin"):
+            self._wrong(network, presented, refuse=bool(self._keys) or level == "admin")
         if level == "admin" and not is_admin:
             raise self._not_admin(presented)
         if level == "client" and key is None and (self._keys or presented.startswith(PREFIX)):
@@ -108,9 +121,20 @@ class Access:
         )
 
     def take_statement(self, scope: Scope) -> edge.Stated | None:
-        """What a gateway of our fleet stated about the caller of this request; Unauthorized with a foreign token."""
+        """What a gateway of our fleet stated about the caller of this request.
+
+        Unauthorized with a foreign token; RateLimited after too many of them from one network.
+        """
         token = self._settings.internal_token
-        return edge.take(scope, token.get_secret_value()) if token else None
+        if token is None or edge.TOKEN_HEADER not in Headers(scope=scope):
+            return None
+        network = network_of(scope["client"][0] if scope.get("client") else "")
+        self._token_attempts.check(network)
+        try:
+            return edge.take(scope, token.get_secret_value())
+        except Unauthorized:
+            self._token_attempts.failed(network)
+            raise
 
     async def sign_in(self, connection: HTTPConnection, key: str) -> tuple[PageSession, str]:
         """A session for who knows the admin key, and its token. Unauthorized, Forbidden, RateLimited."""
@@ -141,6 +165,9 @@ class Access:
         """Whether the browser's connection is encrypted, as far as we or a trusted proxy know."""
         if connection.url.scheme == "https":
             return True
+        public = urlsplit(self._settings.public_base_url or "")
+        if public.scheme == "https" and connection.headers.get("host", "") == public.netloc:
+            return True
         peer = connection.client.host if connection.client else ""
         said = connection.headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
         return self._trusted(peer) and said.strip().lower() == "https"
@@ -168,23 +195,41 @@ class Access:
     def address(self, connection: HTTPConnection) -> str:
         """The client's address: the peer's, or what trusted proxies say in X-Forwarded-For."""
         peer = connection.client.host if connection.client else ""
-        forwarded = connection.headers.get("x-forwarded-for")
-        if not forwarded or not self._trusted(peer):
+        lines = connection.headers.getlist("x-forwarded-for")
+        if not lines or not self._trusted(peer):
             return peer
-        for hop in reversed([part.strip() for part in forwarded.split(",")]):
-            if not self._trusted(hop):
-                return hop or peer
-        return peer
+        nearest = peer
+        # Every proxy adds behind what came, on a line of its own or on the last one: from the end, the first that is
+        # not ours is whom ours saw. What is no address was not written by a proxy of ours.
+        for hop in reversed(",".join(lines).split(",")):
+            address = _address(hop)
+            if not address:
+                return nearest
+            nearest = address
+            if not self._trusted(address):
+                break
+        return nearest
 
-    def cors_headers(self, origin: str | None) -> dict[str, str]:
-        """Headers that let the named web pages read our answers; none for all others."""
-        if origin is None or not ("*" in self._origins or origin in self._origins):
+    def cors_headers(self, origin: str | None, path: str) -> dict[str, str]:
+        """Headers that let the named web pages read our answers; none for others, none on routes of an admin."""
+        if origin is None or not ("*" in self._origins or origin in self._origins) or path.startswith(_ADMIN_PATHS):
             return {}
         return {
             "access-control-allow-origin": "*" if "*" in self._origins else origin,
             "access-control-expose-headers": "*",
             "vary": "origin",
         }
+
+    def _wrong(self, network: str, presented: str, *, refuse: bool) -> None:
+        """A wrong key came, on whatever route. RateLimited after too many of them, where keys are asked for.
+
+        Where none is, programs send any: then only a different one counts, and it may be a guess of the admin key.
+        """
+        if refuse:
+            self._attempts.check(network)
+            self._attempts.failed(network)
+        elif self._attempts.differs(network, presented):
+            self._attempts.failed(network)
 
     async def _client_key(self, presented: str) -> ApiKey | ClientKey | None:
         found: ApiKey | ClientKey | None = None
@@ -237,14 +282,18 @@ class Access:
         return self._from_this_machine(connection)
 
     def _from_this_machine(self, connection: HTTPConnection) -> bool:
-        """Whether a person or program on this machine asks, and no foreign web page in their browser."""
+        """Whether a person or program on this machine asks, and no foreign web page in their browser.
+
+        Never where API_KEY is set: such a service is meant for others, and a proxy on this machine need not say that
+        they come through it.
+        """
         peer = connection.client.host if connection.client else ""
-        if not is_loopback(peer) or "x-forwarded-for" in connection.headers:
-            return False
         headers = connection.headers
+        if self._keys or not is_loopback(peer) or not _FORWARDING.isdisjoint(headers.keys()):
+            return False
         if _name_of(headers.get("host", "")) not in (*_LOCAL_NAMES, self._settings.host):
             return False
-        return connection.scope["method"] in _SAFE or self._from_our_page(headers)
+        return self._from_our_page(headers)
 
     @staticmethod
     def _in_browser(connection: HTTPConnection, presented: str) -> bool:
@@ -259,6 +308,12 @@ class Access:
             return Unauthorized("This needs the admin key", "此操作需要管理密钥", code="admin_key_required")
         if self._admin:
             return Unauthorized("The admin key is wrong", "管理密钥错误", code="invalid_admin_key")
+        if self._keys:
+            return Forbidden(
+                "API_KEY is set, so this service is for others too: set ADMIN_KEY to manage it",
+                "已设置 API_KEY，本服务面向他人开放：请设置 ADMIN_KEY 以进行管理",
+                code="admin_only",
+            )
         return Forbidden(
             "Without ADMIN_KEY this can only be done from the machine itself",
             "未设置 ADMIN_KEY 时，此操作只能在本机进行",
@@ -318,12 +373,26 @@ def session_token(connection: HTTPConnection) -> str:
 
 
 def presented_key(connection: HTTPConnection) -> str:
-    """The key in any of the places the official clients put it (api_contract.md 1); empty when there is none."""
+    """The key in any of the places the official clients put it (api_contract.md 1); empty when there is none.
+
+    In the query only on Google's routes: elsewhere `key` is a word like others, a filter of the page's lists say.
+    """
     headers = connection.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return headers.get("x-api-key") or headers.get("x-goog-api-key") or connection.query_params.get("key") or ""
+    in_query = connection.query_params.get("key", "") if takes_key_in_query(connection.url.path) else ""
+    return headers.get("x-api-key") or headers.get("x-goog-api-key") or in_query
+
+
+def _address(hop: str) -> str:
+    """The address of an entry of X-Forwarded-For, without port and brackets; "" for what is none."""
+    match = _PORT.fullmatch(hop.strip())
+    text = (match[1] or match[2]) if match else hop.strip()
+    try:
+        return str(ipaddress.ip_address(text or ""))
+    except ValueError:
+        return ""
 
 
 def network_of(address: str) -> str:
@@ -339,6 +408,6 @@ def network_of(address: str) -> str:
 
 
 def _name_of(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.rpartition(":")[0] if ":" in host else host
+    """The name in a Host header; "" for what is none, so that nothing can be hidden in front of or behind it."""
+    match = _HOST.fullmatch(host)
+    return match[1] if match else ""

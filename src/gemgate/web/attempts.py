@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict, deque
 
@@ -20,6 +21,7 @@ class Attempts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._last: OrderedDict[str, bytes] = OrderedDict()
 
     def failed(self, network: str) -> None:
         """A wrong key came from there."""
@@ -28,6 +30,16 @@ class Attempts:
         self._failures.move_to_end(network)
         while len(self._failures) > NETWORKS:
             self._failures.popitem(last=False)
+
+    def differs(self, network: str, key: str) -> bool:
+        """Whether this is another key than the last one that came from there."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        differs = self._last.get(network) != digest
+        self._last[network] = digest
+        self._last.move_to_end(network)
+        while len(self._last) > NETWORKS:
+            self._last.popitem(last=False)
+        return differs
 
     def wait(self, network: str) -> float:
         """Seconds until another key of theirs is looked at; 0 = now."""

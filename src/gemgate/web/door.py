@@ -53,7 +53,7 @@ class Door:
         except GatewayError as error:
             app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
-        cors = access.cors_headers(origin) if origin else {}
+        cors = access.cors_headers(origin, scope["path"]) if origin else {}
         status = CLIENT_CLOSED
 
         async def send_stamped(message: Message) -> None:

@@ -43,6 +43,11 @@ def envelope_for(connection: HTTPConnection) -> Envelope:
     return simple.envelope
 
 
+def takes_key_in_query(path: str) -> bool:
+    """Whether a client may send its key as `?key=`: on routes that are Google's, or that Google's have a part in."""
+    return bool(_GOOGLE.match(path) or _SHARED.match(path))
+
+
 def dialect_of(connection: HTTPConnection) -> str:
     """The name of the dialect that a request speaks."""
     return _NAMES.get(envelope_for(connection), "simple")

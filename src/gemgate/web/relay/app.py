@@ -113,6 +113,9 @@ class Front:
         if scope["type"] != "http":
             await self.own(scope, receive, send)
             return
+        if not scope["path"].startswith("/"):  # `OPTIONS *` asks about the server, of which there is nothing to tell
+            await (await refused(Request(scope, receive), HTTPException(404)))(scope, receive, send)
+            return
         route = self._routes.find(scope["method"], scope["path"])
         if route.name in OWN:
             await self.own(scope, receive, send)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 import aiohttp
 from multidict import CIMultiDict
@@ -22,6 +23,7 @@ from yarl import URL
 
 from gemgate.errors import GatewayError
 from gemgate.web import edge
+from gemgate.web.errors import takes_key_in_query
 from gemgate.web.notices import WANTED_HEADER
 from gemgate.web.reading import CallerLeft
 from gemgate.web.relay.body import Body
@@ -43,6 +45,8 @@ _OURS = frozenset(
     )
 )
 _KEYS = frozenset(("authorization", "x-api-key", "x-goog-api-key"))
+_EDGE_ONLY = frozenset(("cookie", "x-csrf-token"))
+"""What signs a browser in here. A node has no use for it, and could use it."""
 KEY_SHOWN_TO_NODES = "edge"
 """Stands for a key that was checked here: nodes need to know that one came (it tells dialects apart), not which."""
 
@@ -197,11 +201,11 @@ class Hop:
         named = _named_by(connection.headers.getlist("connection"))
         for raw_name, raw_value in connection.scope["headers"]:
             name = raw_name.decode("latin-1")
-            if name in _HOP_BY_HOP or name in _OURS or name in named:
+            if name in _HOP_BY_HOP or name in _OURS or name in named or name in _EDGE_ONLY:
                 continue
             headers.add(name, KEY_SHOWN_TO_NODES if name in _KEYS else raw_value.decode("latin-1"))
         peer = connection.client.host if connection.client else ""
-        before = connection.headers.get("x-forwarded-for")
+        before = ", ".join(connection.headers.getlist("x-forwarded-for"))
         headers["x-forwarded-for"] = f"{before}, {peer}" if before else peer
         headers["x-forwarded-proto"] = stated.scheme
         headers["x-forwarded-host"] = connection.headers.get("host", "")
@@ -244,7 +248,10 @@ def _ended(error: BaseException) -> bool:
 def _target(scope: Scope) -> str:
     """Path and query as the client spelled them, without a key in the query."""
     path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
-    query = "&".join(p for p in scope["query_string"].decode("latin-1").split("&") if not p.startswith("key="))
+    parts = scope["query_string"].decode("latin-1").split("&")
+    if takes_key_in_query(scope["path"]):
+        parts = [part for part in parts if unquote_plus(part.partition("=")[0]) != "key"]
+    query = "&".join(parts)
     return f"{path}?{query}" if query else path
 
 

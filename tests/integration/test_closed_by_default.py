@@ -1,0 +1,197 @@
+"""Who is believed to be whom: addresses, hosts, keys and links are judged as they are used (docs/threats.md)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from starlette.requests import HTTPConnection
+
+from gemgate.settings import explicit
+from gemgate.simulator import Simulator
+from gemgate.testing import FakeClock
+from gemgate.web import access
+from gemgate.web.access import Access, presented_key
+from gemgate.web.attempts import MOST
+from gemgate.web.relay.hop import _target
+from tests.integration.test_images import paints, png
+from tests.serving import served, settings_for
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as running:
+        yield running
+
+
+ADMIN = "admin-key-of-this-test"
+
+
+def connection(*headers: tuple[str, str], peer: str = "127.0.0.1", path: str = "/api/overview", query: str = "") -> Any:
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+    return HTTPConnection(
+        {
+            "type": "http",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": raw,
+            "client": (peer, 1),
+            "server": ("127.0.0.1", 8100),
+        }
+    )
+
+
+def judge(folder: Path, **settings: Any) -> Access:
+    return Access(explicit(data_dir=folder, **settings), None, FakeClock())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        (["198.51.100.8"], "198.51.100.8"),
+        (["6.6.6.1, 198.51.100.8"], "198.51.100.8"),
+        (["6.6.6.1", "198.51.100.8"], "198.51.100.8"),
+        (["198.51.100.8:4711"], "198.51.100.8"),
+        (["[2001:db8::1]:4711"], "2001:db8::1"),
+        (["2001:db8::1"], "2001:db8::1"),
+        (["6.6.6.1, 198.51.100.8, 127.0.0.1"], "198.51.100.8"),
+        (["6.6.6.1, nonsense"], "127.0.0.1"),
+        (["6.6.6.1,"], "127.0.0.1"),
+        (["6.6.6.1", "unknown, 127.0.0.1:80"], "127.0.0.1"),
+    ],
+)
+def test_a_callers_address_is_what_our_own_proxy_saw(tmp_path: Path, lines: list[str], address: str) -> None:
+    asked = connection(*(("x-forwarded-for", line) for line in lines))
+    assert judge(tmp_path, trusted_proxies="127.0.0.0/8").address(asked) == address
+    assert judge(tmp_path).address(asked) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8100", "[::1]:8100", "[::1]"])
+def test_this_machine_is_known_by_its_names(tmp_path: Path, host: str) -> None:
+    assert judge(tmp_path).standing_of(connection(("host", host))) == "open"
+
+
+@pytest.mark.parametrize("host", ["localhost:80@a.b", "evil.com", "localhost:x", "localhost:", "[::1", "", "[::1]x"])
+def test_no_other_host_is_this_machine(tmp_path: Path, host: str) -> None:
+    assert judge(tmp_path).standing_of(connection(("host", host))) == "closed"
+
+
+@pytest.mark.parametrize("name", sorted(access._FORWARDING))
+def test_any_header_of_a_proxy_means_a_proxy(tmp_path: Path, name: str) -> None:
+    assert judge(tmp_path).standing_of(connection(("host", "localhost"), (name, "x"))) == "closed"
+
+
+def test_where_keys_are_set_this_machine_is_no_admin(tmp_path: Path) -> None:
+    assert judge(tmp_path, api_key="k-1234567").standing_of(connection(("host", "localhost"))) == "closed"
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}])
+def test_foreign_pages_read_nothing_either(tmp_path: Path, headers: dict[str, str]) -> None:
+    asked = connection(("host", "localhost"), *headers.items())
+    assert judge(tmp_path, cors_origins="*").standing_of(asked) == "closed"
+
+
+@pytest.mark.parametrize("path", ["/api/accounts", "/metrics", "/api/requests"])
+def test_an_admins_routes_are_never_shared_with_other_origins(tmp_path: Path, path: str) -> None:
+    judged = judge(tmp_path, cors_origins="*")
+    assert judged.cors_headers("https://evil.example", path) == {}
+    assert judged.cors_headers("https://evil.example", "/v1/models")
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/api/gallery", ""), ("/api/info", ""), ("/images/x", ""), ("/v1/chat/completions", ""),
+        ("/v1beta/models", "bob"), ("/v1/models/gemini:generateContent", "bob"), ("/upload/v1beta/files", "bob"),
+    ],
+)  # fmt: skip
+def test_key_in_a_query_is_a_key_on_googles_routes_only(path: str, key: str) -> None:
+    asked = connection(path=path, query="key=bob")
+    assert presented_key(asked) == key
+    assert ("bob" in _target(asked.scope)) is not bool(key)
+
+
+def test_no_spelling_of_a_key_in_a_query_goes_to_a_node() -> None:
+    asked = connection(path="/v1/models", query="%6bey=secret&a=1&k%65y=secret&key=secret")
+    assert _target(asked.scope) == "/v1/models?a=1"
+
+
+def test_public_https_makes_the_cookie_secure(tmp_path: Path) -> None:
+    judged = judge(tmp_path, public_base_url="https://gem.example")
+    assert judged.is_https(connection(("host", "gem.example")))
+    assert not judged.is_https(connection(("host", "localhost:8100")))
+
+
+@pytest.mark.parametrize("path", ["/images/x", "/health", "/v1/models", "/api/overview"])
+async def test_wrong_keys_count_wherever_they_come(sim: Simulator, tmp_path: Path, path: str) -> None:
+    settings = settings_for(sim, tmp_path, api_key="client-key-1", admin_key=ADMIN)
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        last = 0
+        for number in range(MOST + 1):
+            async with http.get(path, headers={"authorization": f"Bearer guess{number}"}) as answer:
+                last = answer.status
+        assert last == 429
+        async with http.get("/api/overview", headers={"authorization": f"Bearer {ADMIN}"}) as answer:
+            assert answer.status == 429
+
+
+async def test_without_client_keys_guesses_of_the_admin_key_count_too(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, admin_key=ADMIN)
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+
+        async def status(path: str, key: str) -> int:
+            async with http.get(path, headers={"authorization": f"Bearer {key}"}) as answer:
+                return answer.status
+
+        # The same key again is no guess: programs send any where none is asked for.
+        assert {await status("/v1/batch", "dummy") for _ in range(MOST * 2)} == {200}
+        assert await status("/api/overview", ADMIN) == 200
+        assert {await status("/v1/batch", f"guess{number}") for number in range(MOST)} == {200}
+        assert await status("/api/overview", ADMIN) == 429
+
+
+async def test_wrong_internal_tokens_count(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, internal_token="a-token-that-is-long-enough")
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        statuses = []
+        for number in range(MOST + 1):
+            async with http.get("/v1/models", headers={"x-gemgate-internal": f"guess-{number}"}) as answer:
+                statuses.append(answer.status)
+        assert statuses == [401] * MOST + [429]
+
+
+async def test_a_picture_of_another_key_needs_its_signature(sim: Simulator, tmp_path: Path) -> None:
+    paints(sim, png())
+    settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b", admin_key=ADMIN)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        ann, ben = {"authorization": "Bearer secret-a"}, {"authorization": "Bearer secret-b"}
+        body = {"prompt": "x", "response_type": "url"}
+        async with http.post("/v1/generate-images", json=body, headers=ann) as answer:
+            link = (await answer.json())["images"][0]
+        bare = link.partition("?")[0]
+        for address, headers, status in (
+            (bare, ann, 200),
+            (bare, ben, 401),
+            (link, ben, 200),
+            (link, {}, 200),
+            (bare, {"authorization": f"Bearer {ADMIN}"}, 200),
+            (bare + "?exp=%C2%B2&sig=a", {}, 401),
+        ):
+            async with http.get(address, headers=headers) as answer:
+                assert answer.status == status, (address, headers)
+
+
+async def test_a_long_path_is_answered_at_once_and_cut(sim: Simulator, tmp_path: Path) -> None:
+    path = "/" + "w" * 40_000 + "://"
+    async with (
+        served(settings_for(sim, tmp_path), wait_ready=False) as gate,
+        aiohttp.ClientSession(gate.url, timeout=aiohttp.ClientTimeout(total=3)) as http,
+        http.get(path) as answer,
+    ):
+        assert answer.status == 404
+        assert len(await answer.text()) < 500
