@@ -9,6 +9,7 @@ generate_images:  the same road, `n` times; each picture is fetched and finished
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -30,6 +31,7 @@ from gemgate.chat import (
     Message,
     Part,
     Reason,
+    Reuse,
     Text,
     TextDelta,
     ThoughtDelta,
@@ -88,6 +90,18 @@ class Admission:
     quota: Quota
     caller: Caller
     model_policy: Policy = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it."""
+
+    card: ModelCard
+    account: str
+    walls: Walls
+    reuse: Reuse
+    material: Material | None
+    refusal: PromptTooLong | None = None
 
 
 class Gateway:
@@ -171,6 +185,40 @@ class Gateway:
             raise
         finally:
             await asyncio.shield(answer.close(untouched=untouched))
+
+    async def plan_context(self, request: ChatRequest, caller: Caller) -> Planned:
+        """How this chat would be sent now; nothing is sent, generated or counted.
+
+        The account that holds the conversation would be asked, else any: the one that reads least is told, unless only
+        another can read it. The errors of a chat that is refused before it is sent.
+        """
+        card = catalog.resolve(request.model or self._default_model, self.pool.offers())
+        check_scope(card, caller)
+        request = replace(request, temporary=request.temporary or self._temporary_chats)
+        plan = await self.conversations.plan(request, card, caller)
+        known = plan.known
+        told = replace(request, messages=plan.messages)
+        answer = _ChatAnswer(self, told, Admission(card, Quota(), caller), plan, background=False, journal=None)
+        try:
+            able = [one for one in self.pool.members if one.is_open and card.offer(one.offers) is not None]
+            if not able:
+                raise self.pool.nobody(card.capability)
+            holder = next(
+                (one for one in able if known and (one.name, one.identity) == (known.account, known.identity)), None
+            )
+            able.sort(key=lambda one: (one.walls.plain or math.inf, one.walls.with_files or math.inf))
+            reuse: Reuse = plan.reuse if holder or known is None else "replay"
+            for member in [holder] if holder else [able[0], able[-1]]:
+                walls = member.walls.of(temporary=request.temporary)
+                try:
+                    material = await answer.material(holder is not None, walls)
+                except PromptTooLong as error:
+                    planned = Planned(card, member.name, walls, reuse, None, error)
+                else:
+                    return Planned(card, member.name, walls, reuse, material)
+            return planned
+        finally:
+            await answer.close(untouched=True)
 
     def count_tokens(self, request: ChatRequest) -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
@@ -411,7 +459,7 @@ class _ChatAnswer:
             self._admission.card,
             self._admission.caller,
             needs,
-            self._material,
+            self.material,
             continues=continues,
             reuse=plan.reuse,
             temporary=request.temporary,
@@ -424,7 +472,7 @@ class _ChatAnswer:
             journal=self._journal,
         )
 
-    async def _material(self, continued: bool, walls: Walls) -> Material:
+    async def material(self, continued: bool, walls: Walls) -> Material:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
         hints = picture_hints(self._request.images or ImageOptions(), demanded=self.demands_picture)

@@ -206,10 +206,18 @@ async def converse(sim: Simulator, gate: Served, http: aiohttp.ClientSession, di
 async def told(sim: Simulator, http: aiohttp.ClientSession, talk: Talk, plain: int, both: int, *, tail: bool) -> str:
     path, write = WAYS[talk.dialect]
     before = sim.record.generations
-    async with http.post(path, json=write(talk)) as answer:
+    sent = write(talk)
+    dialect = {"dialect": talk.dialect}
+    async with http.post("/v1/context/plan", json=sent, params=dialect) as answer:
+        assert answer.status == 200, await answer.text()
+        plan = json.loads(await answer.read())
+    async with http.post(path, json=sent) as answer:
         body = json.loads(await answer.read())
         context, reuse = answer.headers.get("x-gemgate-context", ""), answer.headers.get("x-gemgate-conversation")
+    assert plan["fits"] is (answer.status == 200)
+    assert plan["limits"] == {"text": plain, "with_files": both}
     if answer.status == 400:
+        assert plan["bytes"] > plan["limit"]
         check_typed(talk.dialect, body)
         assert sim.record.generations == before
         inline, read = needed(talk)
@@ -225,9 +233,12 @@ async def told(sim: Simulator, http: aiohttp.ClientSession, talk: Talk, plain: i
         assert not talk.tools or "(Reminder: call a function only" in call.read
     else:
         check_read(talk, call)
+    assert (plan["conversation"], plan["text_bytes"]) == (reuse, len(call.prompt.encode()))
+    assert [file["bytes"] for file in plan["files"]] == [len(file.data) for file in call.files]
     sizes = len(call.prompt.encode()) + sum(len(file.data) for file in call.files)
     mode = "file" if any(file.name in ("history.md", "message.md") for file in call.files) else "inline"
     limit = both if call.files else plain
+    assert [plan["context"], f"bytes={plan['bytes']}", f"limit={plan['limit']}"] == context.split("; ")[:3]
     assert context.split("; ")[:3] == [mode, f"bytes={sizes}", f"limit={limit}"]
     return mode + (", dropped" if "dropped=" in context else "")
 
@@ -258,3 +269,46 @@ async def test_a_thousand_random_conversations(sim: Simulator, tmp_path: Path) -
     ways = await _many(sim, tmp_path, 1_000, 2)
     print(ways)
     assert sum(ways.values()) == 1_000
+
+
+async def test_a_plan_counts_no_limit_and_knows_each_dialect_by_its_body(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, rate_limit_per_hour=1)
+    talk = Talk("chat", "<<rules>>", [("look", "<<about>>")], [("user", "hello", "")])
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        for dialect, (_, write) in WAYS.items():
+            async with http.post("/v1/context/plan", json=write(talk)) as answer:
+                assert answer.status == 200, await answer.text()
+                assert (await answer.json())["dialect"] == dialect
+        for bad in ({"messages": []}, {}, {"model": "none-such", "messages": [{"role": "user", "content": "x"}]}):
+            async with http.post("/v1/context/plan", json=bad) as answer:
+                assert answer.status in (400, 404)
+        async with http.post("/v1/context/plan", json=_chat(talk), params={"dialect": "klingon"}) as answer:
+            assert answer.status == 400
+        assert sim.record.received == 0
+        async with http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}) as answer:
+            assert answer.status == 200
+
+
+async def test_a_prompt_that_one_account_does_not_read_goes_to_one_that_does(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice", "bob")) as two:
+        for name, wall in (("alice", 20_000), ("bob", 90_000)):
+            two.google.account(name).wall = two.google.account(name).file_wall = wall
+        entry = '[[account]]\nname = "{}"\n'
+        file = tmp_path / "accounts.toml"
+        file.write_text("".join(entry.format(name) for name in ("alice", "bob")))
+        settings = settings_for(None, tmp_path, accounts_file=file, proxy_url=two.proxy_url, proxy_ca_file=two.ca_file)
+        async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+            for name, wall in (("alice", 20_000), ("bob", 90_000)):
+                body = {"account": name, "cookies": two.google.cookies(name)}
+                async with http.post("/api/cookies", json=body) as answer:
+                    assert answer.status == 200, await answer.text()
+                member = gate.service.pool.member(name)
+                assert member is not None
+                member.measured = MeasuredWalls(wall, wall, 0, 0.0)
+            for _ in range(4):
+                sent = {"messages": [{"role": "user", "content": "y" * 50_000}]}
+                async with http.post("/v1/chat/completions", json=sent) as answer:
+                    assert answer.status == 200, await answer.text()
+                    assert answer.headers["x-gemgate-account"] == "bob"
+        assert two.record.generated_by_account == {"bob": 4}
+        assert not any(call.cut for call in two.record.calls)

@@ -18,7 +18,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "OpenAI": ("chat.completions", "responses.", "images.generations", "images.edits", "files.", "batches.", "models"),
     "Gemini": ("gemini.",),
     "Anthropic": ("messages",),
-    "Simple": ("generate", "generate-images", "upload", "conversations", "api.models"),
+    "Simple": ("context.plan", "generate", "generate-images", "upload", "conversations", "api.models"),
     "Batches of pictures": ("batch.",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),

@@ -36,8 +36,8 @@ async def create(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
     body = await beside_the_loop(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
-    previous = await _previous(call, body, caller)
-    references = await _references(call, body, caller)
+    previous = await previous_of(call, body, caller)
+    references = await references_of(call, body, caller)
     chat = await beside_the_loop(len(raw), lambda: judged(responses.read_request(body, previous, references)))
     admission = await admit(call, chat, caller)
     stamp = call.stamp("resp_", request)
@@ -85,7 +85,7 @@ def _texts(
     return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 
-async def _previous(call: Call, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
+async def previous_of(call: Call, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
     if body.previous_response_id is None:
         return ()
@@ -100,7 +100,7 @@ async def _previous(call: Call, body: responses.TokenCountRequest, caller: Calle
     return await beside_the_loop(len(found.transcript), lambda: transcript.load(found.transcript))
 
 
-async def _references(call: Call, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
+async def references_of(call: Call, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
     """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
     found: dict[str, Message] = {}
     for item_id in responses.referenced(body):
@@ -118,8 +118,8 @@ async def input_tokens(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
     body = await beside_the_loop(len(raw), lambda: wire.read(responses.TokenCountRequest, wire.parse_json(raw)))
-    previous = await _previous(call, body, caller)
-    references = await _references(call, body, caller)
+    previous = await previous_of(call, body, caller)
+    references = await references_of(call, body, caller)
     chat = await beside_the_loop(len(raw), lambda: judged(responses.read_token_count(body, previous, references)))
     return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat)))
 
