@@ -155,10 +155,16 @@ _ESCAPES = re.compile(
 )
 
 
+_NUL = rb"\u0000"
+_NULS = re.compile(rb"\\u0000|\\.", re.DOTALL)
+
+
 def load_json(text: bytes) -> Any:
     """Any JSON value; orjson.JSONDecodeError. Halves of surrogate pairs, which JavaScript writes when it cuts a text,
-    become U+FFFD.
+    become U+FFFD; NULs, which PDFs and binary output leave in texts and PostgreSQL has none of, go.
     """
+    if _NUL in text:
+        text = _NULS.sub(lambda m: b"" if m.group(0) == _NUL else m.group(0), text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -46,10 +46,15 @@ def below_of(public_base_url: str | None) -> str:
 
 
 def settle(scope: Scope, below: str) -> None:
-    """Give the scope of a request its canonical path; the raw one follows, for what is passed on to a node."""
+    """Give the scope of a request its canonical path; the raw one follows, for what is passed on to a node.
+
+    NULs go, as they do from bodies: they mean nothing, and PostgreSQL has no text with them.
+    """
     seen: str = scope["path"]
     scope[SEEN] = seen
-    path = canonical(seen, below)
+    path = canonical(seen.replace("\0", ""), below)
+    if b"%00" in scope["query_string"]:
+        scope["query_string"] = scope["query_string"].replace(b"%00", b"")
     if path != seen:
         scope["path"] = path
         scope["raw_path"] = quote(path, safe="/:@!$&'()*+,;=~").encode()

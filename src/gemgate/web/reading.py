@@ -157,9 +157,9 @@ async def read_form(request: Request, limit: int) -> Form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 mime = (value.content_type or "").partition(";")[0].strip().lower()
-                found.files.append((name, Inline(await value.read(), mime, value.filename or "")))
+                found.files.append((name, Inline(await value.read(), mime, (value.filename or "").replace("\0", ""))))
             else:
-                found.fields.append((name, value))
+                found.fields.append((name, value.replace("\0", "")))
     finally:
         await form.close()
     return found
