@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from gemgate.web import errors, paths
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
 from gemgate.web.notices import Notices
-from gemgate.web.operation import methods_at
+from gemgate.web.operation import methods_at, verbs_of_models
 from gemgate.web.reading import CallerLeft
 from gemgate.web.streaming import internal_error
 
@@ -110,11 +111,22 @@ async def refused(request: Request, error: Exception) -> Response:
     return errors.answer(problem, request, call.request_id)
 
 
+_VERB = re.compile(r"/v1(?:beta)?/models/[^:]+:(\w{1,40})$", re.ASCII)
+"""What is asked of one of Google's models; GET has the rest of the path, so that a POST here is an unknown verb."""
+
+
 def of_http(error: HTTPException, scope: Scope) -> GatewayError:
     """The framework's own refusals (unknown route, wrong method, broken form) as ours."""
     path = said(scope["path"])
     if error.status_code == 404:
         return NotFound(f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在")
+    if error.status_code == 405 and scope["method"] == "POST" and (verb := _VERB.search(scope["path"])):
+        verbs = ", ".join(verbs_of_models())
+        return NotFound(
+            f"Models have no :{verb[1]} here; use {verbs}",
+            f"这里的模型没有 :{verb[1]}；请使用 {verbs}",
+            code="unknown_verb",
+        )
     if error.status_code == 405:
         return MethodNotAllowed(f"{scope['method']} is not allowed at {path}", f"{path} 不支持 {scope['method']}")
     return BadRequest(str(error.detail), str(error.detail))

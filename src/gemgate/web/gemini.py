@@ -10,14 +10,16 @@ from fastapi import APIRouter, Request, Response
 
 from gemgate.chat import ChatRequest
 from gemgate.dialects import gemini
-from gemgate.errors import Refused
+from gemgate.errors import ModelNotFound, Refused
 from gemgate.gateway import Admission
+from gemgate.images import GeneratedImage
+from gemgate.policy.served import told
 from gemgate.ports import Caller
 from gemgate.web.answering import admit, answers, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
-from gemgate.web.reading import model_reader, read_with
+from gemgate.web.reading import model_reader, read_with, unless_gone
 
 router = APIRouter()
 
@@ -65,6 +67,31 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
     return json_response(gemini.write_token_count(call.service.gateway.count_tokens(chat)))
 
 
+async def predict(request: Request, caller: Caller) -> Response:
+    """Gemini predict, for pictures: what `generate_images` of Google's SDKs calls"""
+    call = call_of(request)
+    model = request.path_params["model"]
+    gateway = call.service.gateway
+    reader = model_reader(gemini.PredictRequest, lambda body: gemini.read_prediction(body, model))
+    _, (wanted, ignored) = await read_with(request, call.service.settings.max_body_bytes, reader)
+    try:
+        admission = await gateway.admit_images(model, caller, call.model_policy)
+    except ModelNotFound as error:
+        raise ModelNotFound(
+            f"{error}; pictures also come from :generateContent of the image models",
+            f"{error.zh}；也可以用图片模型的 :generateContent 生成图片",
+            param="model",
+            code=error.code,
+        ) from None
+    call.admitted(admission.quota)
+    if ignored:
+        call.headers["x-gemgate-ignored"] = ", ".join(ignored)
+    results = await unless_gone(request, gateway.generate_images(wanted, admission))
+    images = [result for result in results if isinstance(result, GeneratedImage)]
+    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(told(image.painter) for image in images))
+    return large_json_response(gemini.write_prediction(images))
+
+
 async def _read(
     request: Request, call: Call, model: str, caller: Caller, *, stream: bool
 ) -> tuple[ChatRequest, Admission]:
@@ -106,3 +133,6 @@ for _prefix in PREFIXES:
         body=gemini.CountTokensRequest,
         documented=_shown,
     )(count_tokens)
+    operation(router, "POST", _model + ":predict", "gemini.predict", body=gemini.PredictRequest, documented=_shown)(
+        predict
+    )

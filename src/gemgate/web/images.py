@@ -227,7 +227,6 @@ async def stored(request: Request, caller: Caller) -> Response:
 operation(
     router, "GET", "/images/{name:path}", "images.stored", level="open", produces="image/*", summary="A stored picture"
 )(stored)
-operation(router, "HEAD", "/images/{name:path}", "images.stored", level="open", documented=False)(stored)
 
 
 async def _check_link(request: Request, call: Call, caller: Caller) -> None:

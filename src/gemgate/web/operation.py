@@ -108,6 +108,9 @@ def operation(
             },
             include_in_schema=documented,
         )
+        if method == "GET" and produces != "text/event-stream":
+            # HEAD belongs to GET: the server sends the head of the same answer. An endless stream has no such thing.
+            router.add_api_route(path, serve, methods=["HEAD"], name=f"HEAD {path}", include_in_schema=False)
         return endpoint
 
     return register
@@ -115,7 +118,14 @@ def operation(
 
 def methods_at(path: str) -> list[str]:
     """The methods that operations take at `path`."""
-    return sorted({entry.method for entry in OPERATIONS if compile_path(entry.path)[0].match(path)})
+    found = {entry.method for entry in OPERATIONS if compile_path(entry.path)[0].match(path)}
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
+
+
+def verbs_of_models() -> list[str]:
+    """What can be asked of one of Google's models, as `:generateContent`."""
+    found = (entry.path.partition("/models/{model:path}")[2] for entry in OPERATIONS)
+    return sorted({verb for verb in found if verb})
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from gemgate.dialects.gemini.files import (
     write_files,
     write_uploaded,
 )
+from gemgate.dialects.gemini.predict import PredictRequest, read_prediction, write_prediction
 from gemgate.dialects.gemini.request import (
     CountTokensRequest,
     GenerateContentRequest,
@@ -33,6 +34,7 @@ __all__ = [
     "ChunkWriter",
     "CountTokensRequest",
     "GenerateContentRequest",
+    "PredictRequest",
     "UploadRequest",
     "UploadStart",
     "array_envelope",
@@ -41,12 +43,14 @@ __all__ = [
     "json_schema",
     "model_listing",
     "model_object",
+    "read_prediction",
     "read_request",
     "read_token_count",
     "read_upload",
     "write",
     "write_file",
     "write_files",
+    "write_prediction",
     "write_refusal",
     "write_token_count",
     "write_uploaded",

@@ -257,16 +257,20 @@ def _modalities(config: GenerationConfig) -> set[str]:
 
 
 def _images(config: GenerationConfig) -> ImageOptions | None:
-    image = config.image_config
-    if image is None:
-        return ImageOptions() if "IMAGE" in _modalities(config) else None
+    if config.image_config is not None:
+        return picture_options(config.image_config, "generationConfig.imageConfig")
+    return ImageOptions() if "IMAGE" in _modalities(config) else None
+
+
+def picture_options(image: ImageConfig, where: str) -> ImageOptions:
+    """How pictures are wanted; "auto" and nothing are no wish. BadRequest for a size that there is not."""
     size = (image.image_size or "").upper()
     side = _SIDES.get(size)
     if side is None and size not in ("", "AUTO"):
         raise BadRequest(
             "imageConfig.imageSize must be 1K, 2K or 4K",
             "imageConfig.imageSize 必须是 1K、2K 或 4K",
-            param="generationConfig.imageConfig.imageSize",
+            param=f"{where}.imageSize",
         )
     aspect = image.aspect_ratio if image.aspect_ratio and ":" in image.aspect_ratio else None
     return replace(ImageOptions(), aspect=aspect, long_side=side)

@@ -103,6 +103,8 @@ def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
         return _chat(CHATS[name](body, route), tenant, defaults)
     if name == "responses.create":
         return _response(body, tenant, defaults)
+    if name == "gemini.predict":
+        return Asked(catalog.resolve(route.parameters["model"], defaults.offers), True, Trace(tenant))
     if name in PICTURES:
         model = _model_of(body) or defaults.image_model
         return Asked(catalog.resolve(model, defaults.offers), True, Trace(tenant, tuple(_stored_ids(body))))
