@@ -288,6 +288,7 @@ async def _opened(
         observer=observer,
         default_model=settings.default_model,
         default_image_model=settings.default_image_model,
+        aliases=settings.aliases(),
         temporary_chats=settings.history == "temporary",
         model_policy=settings.model_policy,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from gemgate.accounts import Capability, Offer
@@ -119,29 +122,107 @@ def card_of_offer(offer: Offer) -> ModelCard:
     return ModelCard(offer.name, "text", offer.id, offer.display, offer.description, aliases=offer.aliases)
 
 
-def resolve(model: str, offers: Iterable[Offer]) -> ModelCard:
-    """The card for `model`: a public id, or anything by which one of `offers` is known.
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Names that the operator gives to models: pairs of a pattern (`gpt-*`) and a model, the first that fits counts.
 
-    ModelNotFound lists what there is. `models/` in front (Google's dialect) is accepted.
+    by_key: those of single API keys, which come before the general ones.
     """
-    wanted = model.strip().removeprefix("models/").lower()
+
+    general: tuple[tuple[str, str], ...] = ()
+    by_key: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+    def of(self, tenant: str) -> tuple[tuple[str, str], ...]:
+        return (*self.by_key.get(tenant, ()), *self.general)
+
+    def target(self, model: str, tenant: str) -> str:
+        """The model that is meant; `model` itself where no pattern fits."""
+        wanted = _plain(model)
+        return next((meant for pattern, meant in self.of(tenant) if fnmatchcase(wanted, pattern.lower())), model)
+
+
+NO_ALIASES = Aliases()
+
+
+def parse_aliases(text: str) -> tuple[tuple[str, str], ...]:
+    """`gpt-*=gemini-3-flash-preview,o3=gemini-3.0-pro` as pairs; ValueError for anything else."""
+    pairs: list[tuple[str, str]] = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        pattern, sign, model = (piece.strip() for piece in entry.partition("="))
+        if not (sign and pattern and model) or "*" in model:
+            raise ValueError(f"{entry!r} is not PATTERN=MODEL")
+        pairs.append((pattern, model))
+    return tuple(pairs)
+
+
+_FAMILY = re.compile(
+    r"gemini-\d+(?:\.\d+)?-(pro|flash-lite|flash)(-image)?(?:-(?:preview|latest|exp|\d{2,4}|\d\d-\d{2,4}))*"
+)
+"""Google's public ids: a version, a family, whether it paints, and how fresh it is."""
+_FAMILIES = {
+    ("pro", False): "gemini-3.0-pro",
+    ("flash", False): "gemini-3-flash-preview",
+    ("flash-lite", False): "gemini-3-flash-preview",
+    ("pro", True): "gemini-3-pro-image-preview",
+    ("flash", True): "gemini-2.5-flash-image",
+    ("flash-lite", True): "gemini-2.5-flash-image",
+}
+
+
+def _of_family(wanted: str, offers: tuple[Offer, ...]) -> ModelCard | None:
+    """Google's current ids change faster than what the web app calls its models: the family is what counts there."""
+    match = _FAMILY.fullmatch(wanted)
+    if match is None:
+        return None
+    family, paints = match.group(1), bool(match.group(2))
+    if family == "flash-lite" and not paints:
+        lite = next((offer for offer in offers if "flash-lite" in offer.name.lower()), None)
+        if lite is not None:
+            return card_of_offer(lite)
+    return _BY_ID[_FAMILIES[family, paints]]
+
+
+def _plain(model: str) -> str:
+    return model.strip().removeprefix("models/").removeprefix("google/").lower()
+
+
+def resolve(model: str, offers: Iterable[Offer], aliases: Aliases = NO_ALIASES, tenant: str = "") -> ModelCard:
+    """The card for `model`: an alias, a public id, or anything by which one of `offers` is known.
+
+    ModelNotFound lists what there is. `models/` in front (Google's dialect) is accepted. A public id that is in no
+    list is resolved by its family.
+    """
+    wanted = _plain(aliases.target(model, tenant))
     if card := _BY_ID.get(wanted):
         return card
     offers = tuple(offers)
     if wanted and (offer := ModelCard(wanted, "text", wanted, "", "").offer(offers)):
         return card_of_offer(offer)
-    names = ", ".join(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
+    if card := _of_family(wanted, offers):
+        return card
+    known = list(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
+    names = ", ".join(known)
+    near = next(iter(get_close_matches(wanted[:100], known, n=1, cutoff=0.5)), "")
+    hint, hint_zh = (f" The nearest is {near}.", f"最接近的是 {near}。") if near else ("", "")
     raise ModelNotFound(
-        f"The model {said(model)!r} does not exist here. Available: {names}",
-        f"模型 {said(model)!r} 不存在。可用的模型：{names}",
+        f"The model {said(model)!r} does not exist here.{hint} Available: {names}",
+        f"模型 {said(model)!r} 不存在。{hint_zh}可用的模型：{names}",
         param="model",
         code="model_not_found",
     )
 
 
-def listing(offers: Iterable[Offer]) -> list[ModelCard]:
-    """All cards callers may name: the catalogue, then what the accounts offer beside it."""
+def listing(offers: Iterable[Offer], aliases: Aliases = NO_ALIASES, tenant: str = "") -> list[ModelCard]:
+    """All cards callers may name: the catalogue, what the accounts offer beside it, then aliases without wildcards."""
+    offers = tuple(offers)
     cards = {card.id: card for card in CARDS}
     for offer in offers:
         cards.setdefault(offer.name, card_of_offer(offer))
+    for alias, model in aliases.of(tenant):
+        if not set(alias) & set("*?["):
+            try:
+                meant = resolve(model, offers)
+            except ModelNotFound:
+                continue
+            cards.setdefault(alias, replace(meant, id=alias, description=f"Alias of {meant.id}"))
     return list(cards.values())

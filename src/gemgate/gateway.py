@@ -119,6 +119,7 @@ class Gateway:
         observer: Observer,
         default_model: str = catalog.DEFAULT_MODEL,
         default_image_model: str = catalog.DEFAULT_IMAGE_MODEL,
+        aliases: catalog.Aliases = catalog.NO_ALIASES,
         temporary_chats: bool = False,
         model_policy: Policy = "report",
     ) -> None:
@@ -131,13 +132,18 @@ class Gateway:
         self._clock = clock
         self._observer = observer
         self._default_model = default_model
+        self._aliases = aliases
         self._default_image_model = default_image_model
         self._temporary_chats = temporary_chats
         self._model_policy: Policy = model_policy
 
-    def models(self) -> list[ModelCard]:
-        """Every model a caller may name: the catalogue, then what the accounts really offer."""
-        return catalog.listing(self.pool.offers())
+    def models(self, tenant: str = "") -> list[ModelCard]:
+        """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
+        return catalog.listing(self.pool.offers(), self._aliases, tenant)
+
+    def resolve(self, model: str, tenant: str) -> ModelCard:
+        """The model that a caller means. ModelNotFound."""
+        return catalog.resolve(model, self.pool.offers(), self._aliases, tenant)
 
     async def admit(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
         """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, RateLimited."""
@@ -148,7 +154,7 @@ class Gateway:
         return await self._admit(model or self._default_image_model, caller, policy)
 
     async def _admit(self, model: str, caller: Caller, policy: Policy | None) -> Admission:
-        card = catalog.resolve(model, self.pool.offers())
+        card = self.resolve(model, caller.tenant)
         check_scope(card, caller)
         facts: Data = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
@@ -192,7 +198,7 @@ class Gateway:
         The account that holds the conversation would be asked, else any: the one that reads least is told, unless only
         another can read it. The errors of a chat that is refused before it is sent.
         """
-        card = catalog.resolve(request.model or self._default_model, self.pool.offers())
+        card = self.resolve(request.model or self._default_model, caller.tenant)
         check_scope(card, caller)
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, card, caller)
@@ -220,9 +226,9 @@ class Gateway:
         finally:
             await answer.close(untouched=True)
 
-    def count_tokens(self, request: ChatRequest) -> int:
+    def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
-        catalog.resolve(request.model or self._default_model, self.pool.offers())
+        self.resolve(request.model or self._default_model, tenant)
         return _prompt_tokens(request, turns.begin(request, "0" * 16, _call_id).instructions)
 
     async def generate_images(

@@ -25,7 +25,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL
 
 from gemgate.accounts import Cookies
-from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
+from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, Aliases, parse_aliases
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import GatewayError
 
@@ -38,11 +38,12 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One entry of API_KEY: `[name:]secret[;rph=100]`."""
+    """One entry of API_KEY: `[name:]secret[;rph=100][;alias=gpt-*=gemini-3.0-pro]`."""
 
     name: str
     secret: str
     per_hour: int | None = None
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def data_home() -> Path:
@@ -73,7 +74,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=0, le=65535, description="Port to listen on; 0 picks a free one")
     api_key: SecretStr | None = Field(
-        None, description="Client keys, comma separated, each `[name:]secret[;rph=100]`; needed off loopback"
+        None,
+        description="Client keys, comma separated, `[name:]secret[;rph=100][;alias=NAME=MODEL]`; needed off loopback",
     )
     admin_key: SecretStr | None = Field(None, description="Key of the page and the admin routes")
     auth: Literal["", "none"] = Field("", description="`none` = open on purpose, even off loopback")
@@ -133,6 +135,10 @@ class Settings(BaseSettings):
 
     default_model: str = Field(DEFAULT_MODEL, description="Text model when a request names none")
     default_image_model: str = Field(DEFAULT_IMAGE_MODEL, description="Picture model when a request names none")
+    model_aliases: str = Field(
+        "",
+        description="Other names of models, `PATTERN=MODEL` comma separated, with `*`: `gpt-*=gemini-3-flash-preview`",
+    )
     model_policy: Literal["report", "require"] = Field(
         "report",
         description="When Google answers with another model than asked: `report` tells it, `require` makes it an error",
@@ -206,6 +212,12 @@ class Settings(BaseSettings):
             return value
         raise ValueError("must be keep, temporary or delete:SECONDS")
 
+    @field_validator("model_aliases")
+    @classmethod
+    def _aliases(cls, value: str) -> str:
+        parse_aliases(value)
+        return value
+
     @field_validator("cookie_source")
     @classmethod
     def _cookie_source(cls, value: str) -> str:
@@ -272,6 +284,11 @@ class Settings(BaseSettings):
     def api_keys(self) -> tuple[ApiKey, ...]:
         return parse_api_keys(self.api_key.get_secret_value()) if self.api_key else ()
 
+    def aliases(self) -> Aliases:
+        """Other names of models, for everybody and for single API keys."""
+        by_key = {key.name: key.aliases for key in self.api_keys if key.aliases}
+        return Aliases(parse_aliases(self.model_aliases), by_key)
+
     @property
     def accounts_path(self) -> Path:
         return self.accounts_file or self.data_dir / "accounts.toml"
@@ -310,14 +327,18 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
         if not sep:
             name, secret = f"key{number}", body
         per_hour: int | None = None
+        aliases: tuple[tuple[str, str], ...] = ()
         for option in options:
             word, _, value = option.partition("=")
+            if word.strip() == "alias":
+                aliases += parse_aliases(value)
+                continue
             if word.strip() != "rph" or not value.strip().isdigit():
-                raise ValueError(f"entry {number}: the only option is rph=NUMBER")
+                raise ValueError(f"entry {number}: the options are rph=NUMBER and alias=PATTERN=MODEL")
             per_hour = int(value)
         if not secret.strip() or not name.strip():
             raise ValueError(f"entry {number} has no secret")
-        keys.append(ApiKey(name.strip(), secret.strip(), per_hour))
+        keys.append(ApiKey(name.strip(), secret.strip(), per_hour, aliases))
     if len({key.name for key in keys}) < len(keys):
         raise ValueError("two entries have one name")
     return tuple(keys)

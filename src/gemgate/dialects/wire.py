@@ -59,6 +59,10 @@ STATUS: dict[str, int] = {
 }
 
 
+LONG_WAIT = 60.0
+"""Official clients sleep through a Retry-After; beyond this many seconds they are told not to (api_contract.md 0.8)."""
+
+
 def status_of(error: GatewayError) -> int:
     """The HTTP status of an error; NoAccount is 429 when waiting alone helps (decisions.md 3)."""
     if error.kind == "no_account" and getattr(error, "quota", False):

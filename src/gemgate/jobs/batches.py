@@ -13,7 +13,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemgate import catalog
 from gemgate.dialects import wire
 from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
@@ -90,7 +89,7 @@ class Jobs:
         """
         if order.webhook[0]:
             self.herald.check(order.webhook[0])
-        self._check_models(order)
+        self._check_models(order, origin.caller.tenant)
         common = Wish(order.model or self.default_image_model, order.options)
         kept: dict[str, Stored] = {}
         return [
@@ -174,13 +173,12 @@ class Jobs:
         sealed = await self.vault.seal(hook_subject(batch_id), {"secret": secret})
         return Hook(url, sealed.text, sealed.key_id)
 
-    def _check_models(self, order: BatchOrder) -> None:
-        offers = self.gateway.pool.offers()
+    def _check_models(self, order: BatchOrder, tenant: str) -> None:
         for at, item in enumerate(order.items):
             if item.model is None:
                 continue
             try:
-                catalog.resolve(item.model, offers)
+                self.gateway.resolve(item.model, tenant)
             except ModelNotFound as error:
                 raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
 

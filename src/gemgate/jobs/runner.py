@@ -12,7 +12,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gemgate import catalog
 from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
 from gemgate.chat import Reply, afold
@@ -89,7 +88,7 @@ class Runner:
         task, batch = claim.task, claim.batch
         body = wire.read(openai_chat.ChatCompletionRequest, line_of(task)["body"])
         request = replace(openai_chat.read_request(body), stream=False, temporary=True, conversation_id=None)
-        card = self._card(request.model or self.default_model)
+        card = self._card(request.model or self.default_model, batch.tenant)
         admission = Admission(card, Quota(), _caller(batch))
         replies: list[Reply] = []
         for part in range(request.n):
@@ -114,7 +113,7 @@ class Runner:
         task, batch = claim.task, claim.batch
         if not task.prompt.strip():
             raise BadRequest("prompt is empty", "prompt 为空", param="prompt")
-        card = self._card(model)
+        card = self._card(model, batch.tenant)
         caller = _caller(batch)
         if options.long_side is None and card.long_side is not None:
             options = replace(options, long_side=card.long_side)
@@ -148,11 +147,11 @@ class Runner:
             )
         return image
 
-    def _card(self, model: str) -> ModelCard:
+    def _card(self, model: str, tenant: str) -> ModelCard:
         """The model as it is offered now. One that only an account still signing in may have is waited for."""
         pool = self.gateway.pool
         try:
-            return catalog.resolve(model, pool.offers())
+            return self.gateway.resolve(model, tenant)
         except ModelNotFound:
             if all(member.is_open for member in pool.members):
                 raise
@@ -174,7 +173,7 @@ class Runner:
         if error.code != "model_not_available":
             return False
         model = self._model_of(claim)
-        card = catalog.resolve(model, self.gateway.pool.offers())
+        card = self.gateway.resolve(model, claim.batch.tenant)
         return any(
             not member.is_open or (card.offer(member.offers) and not member.standing(card.capability).usable)
             for member in self.gateway.pool.members

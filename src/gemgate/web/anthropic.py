@@ -25,20 +25,22 @@ async def messages(request: Request, caller: Caller) -> Response:
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     stamp = call.stamp("msg_", request)
     if body.max_tokens == 0:
-        return _nothing(call, chat, stamp, body.model)
+        return _nothing(call, caller, chat, stamp, body.model)
     admission = await admit(call, chat, caller)
     told = answers(call, chat, admission)
     if chat.stream:
-        writer = anthropic.EventWriter(stamp, body.model, prompt_tokens=call.service.gateway.count_tokens(chat))
+        writer = anthropic.EventWriter(
+            stamp, body.model, prompt_tokens=call.service.gateway.count_tokens(chat, caller.tenant)
+        )
         return await stream(request, call, told, caller, writer)
     replies = await whole(request, call, told, caller)
     return json_response(anthropic.write(replies[0], stamp, body.model))
 
 
-def _nothing(call: Call, chat: ChatRequest, stamp: Stamp, model: str) -> Response:
+def _nothing(call: Call, caller: Caller, chat: ChatRequest, stamp: Stamp, model: str) -> Response:
     """The answer to `max_tokens: 0`, by which clients warm a cache: the request is read, nothing is generated."""
     name_ignored(call, chat)
-    tokens = call.service.gateway.count_tokens(chat)
+    tokens = call.service.gateway.count_tokens(chat, caller.tenant)
     events: list[Event] = [Began(model), Ended("length", Usage(tokens))]
     if not chat.stream:
         return json_response(anthropic.write(fold(events), stamp, model))
@@ -53,4 +55,4 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     reader = model_reader(anthropic.MessageTokensRequest, anthropic.read_token_count)
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
-    return json_response(anthropic.write_token_count(call.service.gateway.count_tokens(chat)))
+    return json_response(anthropic.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))

@@ -10,14 +10,11 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gemgate.dialects import anthropic, gemini, openai_chat, simple
-from gemgate.dialects.wire import dumps
+from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple
+from gemgate.dialects.wire import LONG_WAIT, dumps
 from gemgate.errors import GatewayError
 
 Envelope = Callable[[GatewayError, str, str], tuple[int, Any]]
-
-LONG_WAIT = 60.0
-"""Official clients sleep through a Retry-After; beyond this many seconds they are told not to (api_contract.md 0.8)."""
 
 _SIMPLE = re.compile(
     r"/v1/(generate|generate-images|batch)(/|$)|/(health|ready|metrics|upload|images|conversations|api)(/|$)"
@@ -25,6 +22,7 @@ _SIMPLE = re.compile(
 
 _GOOGLE = re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$")
 _SHARED = re.compile(r"/v1/(models|files|interactions|operations|cachedContents|tunedModels|corpora)(/|$)")
+_RESPONSES = re.compile(r"/v1/responses(/|$)")
 _ANTHROPIC = re.compile(r"/v1/(messages|complete)(/|$)")
 
 
@@ -38,6 +36,8 @@ def envelope_for(connection: HTTPConnection) -> Envelope:
         return simple.envelope
     if _ANTHROPIC.match(path) or (path.startswith("/v1/") and speaks_anthropic(connection)):
         return anthropic.envelope
+    if _RESPONSES.match(path):
+        return responses.envelope
     if path.startswith("/v1/") or path == "/v1":
         return openai_chat.envelope
     return simple.envelope
@@ -58,6 +58,7 @@ _NAMES: Mapping[Envelope, str] = {
     gemini.array_envelope: "gemini",
     anthropic.envelope: "anthropic",
     openai_chat.envelope: "openai",
+    responses.envelope: "openai",
 }
 
 

@@ -64,7 +64,7 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
     model = request.path_params["model"]
     reader = model_reader(gemini.CountTokensRequest, lambda body: gemini.read_token_count(body, model))
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
-    return json_response(gemini.write_token_count(call.service.gateway.count_tokens(chat)))
+    return json_response(gemini.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
 
 
 async def predict(request: Request, caller: Caller) -> Response:

@@ -121,7 +121,7 @@ async def input_tokens(request: Request, caller: Caller) -> Response:
     previous = await previous_of(call, body, caller)
     references = await references_of(call, body, caller)
     chat = await beside_the_loop(len(raw), lambda: judged(responses.read_token_count(body, previous, references)))
-    return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat)))
+    return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
 
 
 @operation(router, "GET", "/v1/responses/{response_id}", "responses.get")

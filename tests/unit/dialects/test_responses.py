@@ -349,3 +349,11 @@ def test_counting_and_deleting() -> None:
     assert [message.role for message in responses.read_token_count(count).messages] == ["system", "user"]
     InputTokenCountResponse.model_validate(responses.write_token_count(7))
     assert responses.write_deleted("resp_1") == {"id": "resp_1", "object": "response", "deleted": True}
+
+
+def test_a_long_wait_is_a_used_up_limit_that_says_when_it_ends() -> None:
+    error = RateLimited("slow", "慢", retry_after=61.2)
+    status, body = responses.envelope(error, "en", "r")
+    assert (status, body["error"]["type"], body["error"]["resets_in_seconds"]) == (429, "usage_limit_reached", 62)
+    _, short = responses.envelope(RateLimited("slow", "慢", retry_after=3), "en", "r")
+    assert short["error"]["type"] == "rate_limit_error"

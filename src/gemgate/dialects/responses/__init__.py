@@ -1,7 +1,7 @@
 """OpenAI responses: read a request, write the response or its events (api_contract.md 3)."""
 
-from gemgate.dialects.openai import envelope
 from gemgate.dialects.responses.answer import (
+    envelope,
     message_of_item,
     owner_of,
     write,

@@ -6,6 +6,7 @@ keeps responses can find the one an item belongs to.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -20,11 +21,12 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
+from gemgate.dialects.openai import envelope as openai_envelope
 from gemgate.dialects.openai import error_code
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, object_of, text_input
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
-from gemgate.dialects.wire import Base64, Stamp, image_facts, image_markdown, served_by, status_of
+from gemgate.dialects.wire import LONG_WAIT, Base64, Stamp, image_facts, image_markdown, served_by, status_of
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
 
@@ -231,6 +233,14 @@ def write_token_count(tokens: int) -> dict[str, Any]:
 
 def write_deleted(response_id: str) -> dict[str, Any]:
     return {"id": response_id, "object": "response", "deleted": True}
+
+
+def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of an error. A long wait is a used-up limit: Codex says until when, instead of sleeping on it."""
+    status, body = openai_envelope(error, language, request_id)
+    if status == 429 and error.retry_after is not None and error.retry_after > LONG_WAIT:
+        body["error"] |= {"type": "usage_limit_reached", "resets_in_seconds": math.ceil(error.retry_after)}
+    return status, body
 
 
 def failure(error: GatewayError, language: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import orjson
 
 from gemgate import catalog
 from gemgate.accounts import Offer
-from gemgate.catalog import ModelCard
+from gemgate.catalog import NO_ALIASES, Aliases, ModelCard
 from gemgate.chat import ChatRequest, File, Image, Part, ToolResult
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple, wire
 from gemgate.errors import GatewayError, ModelNotFound
@@ -41,6 +41,11 @@ class Defaults:
     model: str
     image_model: str
     offers: tuple[Offer, ...]
+    aliases: Aliases = NO_ALIASES
+
+    def card(self, model: str, tenant: str) -> ModelCard:
+        """The model that a caller means. ModelNotFound."""
+        return catalog.resolve(model, self.offers, self.aliases, tenant)
 
 
 Reader = Callable[[bytes, Route], ChatRequest]
@@ -107,10 +112,10 @@ def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
         return Asked(catalog.resolve(route.parameters["model"], defaults.offers), True, Trace(tenant))
     if name in PICTURES:
         model = _model_of(body) or defaults.image_model
-        return Asked(catalog.resolve(model, defaults.offers), True, Trace(tenant, tuple(_stored_ids(body))))
+        return Asked(defaults.card(model, tenant), True, Trace(tenant, tuple(_stored_ids(body))))
     if name in BATCHES:
         model = _model_of(body) or (defaults.image_model if BATCHES[name] else defaults.model)
-        return Asked(catalog.resolve(model, defaults.offers), False, _named(route, tenant))
+        return Asked(defaults.card(model, tenant), False, _named(route, tenant))
     if name == "cookies.put":
         account = wire.parse_json(body).get("account")
         return Asked(trace=Trace(tenant, account=account if isinstance(account, str) else ""))
@@ -129,7 +134,7 @@ def _named(route: Route, tenant: str) -> Trace:
 
 
 def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> Asked:
-    card = catalog.resolve(chat.model or defaults.model, defaults.offers)
+    card = defaults.card(chat.model or defaults.model, tenant)
     files = tuple(source.id for source in _sources(chat) if isinstance(source, Stored))
     if chat.temporary:
         return Asked(card, True, Trace(tenant, files))
@@ -141,7 +146,7 @@ def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> Asked:
 
 def _response(body: bytes, tenant: str, defaults: Defaults) -> Asked:
     wired = wire.read(responses.ResponsesRequest, wire.parse_json(body))
-    card = catalog.resolve(wired.model or defaults.model, defaults.offers)
+    card = defaults.card(wired.model or defaults.model, tenant)
     if wired.previous_response_id:
         return Asked(card, True, Trace(tenant, (wired.previous_response_id,)))
     return _chat(responses.read_request(wired, (), {}), tenant, defaults)

@@ -130,7 +130,9 @@ class Relay:
     async def _read(self, passage: Passage) -> Asked:
         """What the call is about; counts it, once for all nodes that may be asked."""
         route, caller = passage.route, passage.caller
-        defaults = Defaults(self._settings.default_model, self._settings.default_image_model, self._fleet.offers())
+        settings = self._settings
+        offers = self._fleet.offers()
+        defaults = Defaults(settings.default_model, settings.default_image_model, offers, settings.aliases())
         if passage.body is None or not reading.needs_body(route):
             return reading.read(route, b"", caller.tenant, defaults)
         body = await passage.body.whole()
