@@ -190,6 +190,7 @@ class Dispatcher:
                     needs=errand.needs,
                     prefer=prefer,
                     avoid=tried,
+                    insists=self._insists(errand),
                     background=errand.background,
                 ) as lease:
                     attempt = self._attempt(errand, lease, number)
@@ -309,6 +310,14 @@ class Dispatcher:
         except GatewayError as error:
             error.capability = "upload"
             raise
+
+    def _insists(self, errand: Errand) -> bool:
+        """Whether elsewhere the conversation could not be told in the text: it is worth waiting for its account."""
+        known = errand.continues
+        holder = self._pool.member(known.account) if known else None
+        if holder is None or holder.identity != (known.identity if known else ""):
+            return False
+        return 0 < holder.walls.of(temporary=errand.temporary).plain < errand.replay
 
     def _reads_more(self, error: GatewayError, lease: Lease, tried: Sequence[str]) -> bool:
         """Whether a prompt that is too long for this account fits another one's walls."""

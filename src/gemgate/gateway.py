@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -467,6 +467,7 @@ class _ChatAnswer:
             needs,
             self.material,
             continues=continues,
+            replay=_bytes(plan.messages) if continues else 0,
             reuse=plan.reuse,
             temporary=request.temporary,
             thinking=bool(request.thinking),
@@ -498,7 +499,7 @@ class _ChatAnswer:
         own = await attachments.load(attachments_of(messages), asker)
         sizes = [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES)
-        composed = await asyncio.to_thread(composing) if _characters(messages) > LONG_PROMPT else composing()
+        composed = await asyncio.to_thread(composing) if sum(map(len, _texts(messages))) > LONG_PROMPT else composing()
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own) if at not in composed.left_out]
@@ -600,11 +601,17 @@ async def _from_picture(events: AsyncGenerator[Event, None]) -> AsyncGenerator[E
                 held = None
 
 
-def _characters(messages: Sequence[Message]) -> int:
-    """Of all texts, those of tool results too."""
-    parts = (part for message in messages for part in message.parts)
-    inner = (one for part in parts for one in (part.parts if isinstance(part, ToolResult) else (part,)))
-    return sum(len(one.text) for one in inner if isinstance(one, Text))
+def _texts(messages: Sequence[Message]) -> Iterator[str]:
+    """Of all messages, those of tool results too."""
+    for message in messages:
+        for part in message.parts:
+            inner = part.parts if isinstance(part, ToolResult) else (part,)
+            yield from (one.text for one in inner if isinstance(one, Text))
+
+
+def _bytes(messages: Sequence[Message]) -> int:
+    """UTF-8 bytes of all texts."""
+    return sum(map(size, _texts(messages)))
 
 
 def _within(material: Material, walls: Walls) -> Material:

@@ -23,6 +23,9 @@ LOYALTY = 3.0
 """Seconds that a caller waits for the account that holds its conversation while that one is merely busy: replaying the
 whole history elsewhere costs more than a short wait."""
 
+INSISTENCE = 60.0
+"""The same where the history is too long to be told elsewhere without dropping something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -75,6 +78,7 @@ class _Waiter:
     background: bool
     loyal: bool
     granted: asyncio.Future[tuple[Member, Offer]] = field(repr=False)
+    loyalty: float = 0.0
 
 
 class AccountPool:
@@ -137,19 +141,22 @@ class AccountPool:
         needs: tuple[Capability, ...] = (),
         prefer: str | None = None,
         avoid: Iterable[str] = (),
+        insists: bool = False,
         background: bool = False,
     ) -> AsyncIterator[Lease]:
         """An account for one call of `card`, given back with its outcome on exit.
 
         needs: capabilities that the call uses, the first is the main one; else the model's own.
         prefer: the account that holds the conversation or upload. avoid: accounts that failed this call already.
+        insists: waits INSISTENCE seconds for the preferred one: elsewhere the conversation could not be told whole.
         background: leaves one lane to interactive calls, and lets them go first. Raises NoAccount, Busy or
         ModelNotFound.
         """
         needs = needs or (card.capability,)
         granted: asyncio.Future[tuple[Member, Offer]] = asyncio.get_running_loop().create_future()
-        loyal = prefer is not None and self._loyalty > 0
-        waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyal, granted)
+        loyalty = max(self._loyalty, min(INSISTENCE, self._patience)) if insists else self._loyalty
+        loyalty = loyalty if prefer is not None and self._loyalty > 0 else 0.0
+        waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, granted, loyalty)
         asked = self._clock.monotonic()
         member, offer = await self._take(waiter)
         failure: BaseException | None = None
@@ -214,8 +221,8 @@ class AccountPool:
         """What a waiting caller insists on gives way in time: first the account it prefers, then waiting at all."""
         left = self._patience
         if waiter.loyal:
-            await self._clock.sleep(self._loyalty)
-            left -= self._loyalty
+            await self._clock.sleep(waiter.loyalty)
+            left -= waiter.loyalty
             waiter.loyal = False
             self._wake()
         await self._clock.sleep(left)

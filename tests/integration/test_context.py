@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from gemgate.accounts import MeasuredWalls
 from gemgate.simulator import Simulator
 from gemgate.simulator.record import Call
-from tests.serving import Served, served, settings_for
+from tests.serving import Served, served, settings_for, until
 
 MODEL = "gemini-3-flash-preview"
 SCRIPTS = (
@@ -289,22 +291,31 @@ async def test_a_plan_counts_no_limit_and_knows_each_dialect_by_its_body(sim: Si
             assert answer.status == 200
 
 
-async def test_a_prompt_that_one_account_does_not_read_goes_to_one_that_does(tmp_path: Path) -> None:
-    async with Simulator(accounts=("alice", "bob")) as two:
-        for name, wall in (("alice", 20_000), ("bob", 90_000)):
+@asynccontextmanager
+async def two_accounts(folder: Path, walls: dict[str, int], **more: Any) -> AsyncIterator[tuple[Simulator, Served]]:
+    """A gateway with these accounts, whose walls were measured."""
+    async with Simulator(accounts=tuple(walls)) as two:
+        for name, wall in walls.items():
             two.google.account(name).wall = two.google.account(name).file_wall = wall
         entry = '[[account]]\nname = "{}"\n'
-        file = tmp_path / "accounts.toml"
-        file.write_text("".join(entry.format(name) for name in ("alice", "bob")))
-        settings = settings_for(None, tmp_path, accounts_file=file, proxy_url=two.proxy_url, proxy_ca_file=two.ca_file)
-        async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
-            for name, wall in (("alice", 20_000), ("bob", 90_000)):
-                body = {"account": name, "cookies": two.google.cookies(name)}
-                async with http.post("/api/cookies", json=body) as answer:
-                    assert answer.status == 200, await answer.text()
-                member = gate.service.pool.member(name)
-                assert member is not None
-                member.measured = MeasuredWalls(wall, wall, 0, 0.0)
+        file = folder / "accounts.toml"
+        file.write_text("".join(entry.format(name) for name in walls))
+        more |= {"accounts_file": file, "proxy_url": two.proxy_url, "proxy_ca_file": two.ca_file}
+        async with served(settings_for(None, folder, **more), wait_ready=False) as gate:
+            async with aiohttp.ClientSession(gate.url) as http:
+                for name, wall in walls.items():
+                    body = {"account": name, "cookies": two.google.cookies(name)}
+                    async with http.post("/api/cookies", json=body) as answer:
+                        assert answer.status == 200, await answer.text()
+                    member = gate.service.pool.member(name)
+                    assert member is not None
+                    member.measured = MeasuredWalls(wall, wall, 0, 0.0)
+            yield two, gate
+
+
+async def test_a_prompt_that_one_account_does_not_read_goes_to_one_that_does(tmp_path: Path) -> None:
+    async with two_accounts(tmp_path, {"alice": 20_000, "bob": 90_000}) as (two, gate):
+        async with aiohttp.ClientSession(gate.url) as http:
             for _ in range(4):
                 sent = {"messages": [{"role": "user", "content": "y" * 50_000}]}
                 async with http.post("/v1/chat/completions", json=sent) as answer:
@@ -312,3 +323,32 @@ async def test_a_prompt_that_one_account_does_not_read_goes_to_one_that_does(tmp
                     assert answer.headers["x-gemgate-account"] == "bob"
         assert two.record.generated_by_account == {"bob": 4}
         assert not any(call.cut for call in two.record.calls)
+
+
+@pytest.mark.parametrize(("times", "account"), [(300, "other"), (6_000, "same")])
+async def test_a_history_that_fits_nowhere_else_waits_for_its_account(tmp_path: Path, times: int, account: str) -> None:
+    async with (
+        two_accounts(tmp_path, {"alice": 20_000, "bob": 20_000}, concurrency=1) as (two, gate),
+        aiohttp.ClientSession(gate.url) as http,
+    ):
+        two.google.reply("long", "word " * times)
+        two.google.reply("slow", "done", delay=1.9)
+        history: list[dict[str, Any]] = [{"role": "user", "content": "long"}]
+        async with http.post("/v1/chat/completions", json={"messages": history}) as answer:
+            history.append((await answer.json())["choices"][0]["message"])
+            holder = gate.service.pool.member(answer.headers["x-gemgate-account"])
+        assert holder is not None
+        gate.service.pool._loyalty = 0.5
+        others = [one for one in gate.service.pool.members if one is not holder]
+        others[0].pause(True)
+        slow = asyncio.create_task(
+            http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "slow"}]})
+        )
+        await until(lambda: holder.busy == 1)
+        others[0].pause(False)
+        sent = {"messages": [*history, {"role": "user", "content": "and?"}]}
+        async with http.post("/v1/chat/completions", json=sent) as answer:
+            assert answer.status == 200, await answer.text()
+            assert answer.headers["x-gemgate-conversation"] == ("hit" if account == "same" else "replay")
+        (await slow).close()
+        assert two.record.generations == 3

@@ -24,6 +24,7 @@ from gemgate.errors import (
     ModelGone,
     ModelNotFound,
     NoAccount,
+    PromptTooLong,
     Refused,
     StorageDown,
 )
@@ -74,7 +75,7 @@ class Runner:
             model = request.model or self.default_image_model
             try:
                 image = await self._made(claim, journal, model, request.options, request.references, part)
-            except (ClientError, Refused, ModelGone) as error:
+            except (ClientError, Refused, ModelGone, PromptTooLong) as error:
                 failures.append(error)
             else:
                 made.append(image_value(image))

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gemgate.accounts import Capability
-from gemgate.errors import AccountError, Blocked, ClientError, GatewayError, ModelGone, Refused, StorageDown
+from gemgate.errors import (
+    AccountError,
+    Blocked,
+    ClientError,
+    GatewayError,
+    ModelGone,
+    PromptTooLong,
+    Refused,
+    StorageDown,
+)
 from gemgate.jobs.journal import LeaseLost, NotNoted, TaskJournal
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
@@ -195,7 +204,7 @@ class Worker:
         if verdict.kind == "fail":
             result = self.runner.failure(claim, error)
             return Failed(code, error.en, error.zh, may_be_asked_again(error), result)
-        concluded = isinstance(error, AccountError | Blocked | ClientError | Refused | ModelGone)
+        concluded = isinstance(error, AccountError | Blocked | ClientError | Refused | ModelGone | PromptTooLong)
         trail = run.journal.left(error, verdict, concluded=concluded)
         return Later(verdict.after, verdict.kind == "again", code, error.en, error.zh, trail)
 

@@ -25,6 +25,7 @@ from gemgate.errors import (
     ModelGone,
     NoAccount,
     OutputInvalid,
+    PromptTooLong,
     Refused,
     Unreachable,
 )
@@ -66,7 +67,7 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, dice: float, 
         return Verdict("wait", max(rules.move, min(thaw, rules.look_again)))
     if isinstance(error, AccountError | Blocked) and not in_service:
         return Verdict("wait", rules.move)
-    if isinstance(error, ClientError | Refused | ModelGone | OutputInvalid):
+    if isinstance(error, ClientError | Refused | ModelGone | OutputInvalid | PromptTooLong):
         return Verdict("fail")
     if failures >= rules.tries:
         return Verdict("fail")
@@ -76,4 +77,4 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, dice: float, 
 
 def may_be_asked_again(error: GatewayError) -> bool:
     """Whether ordering a failed task once more makes sense: not for what is wrong with the order itself."""
-    return not isinstance(error, ClientError | Refused | ModelGone)
+    return not isinstance(error, ClientError | Refused | ModelGone | PromptTooLong)

@@ -16,6 +16,7 @@ from gemgate.errors import (
     NoImage,
     NotFound,
     OutputInvalid,
+    PromptTooLong,
     Refused,
     Rejected,
     SignedOut,
@@ -70,7 +71,16 @@ def test_without_an_account_it_waits_for_the_thaw_and_looks_again_meanwhile() ->
 
 
 @pytest.mark.parametrize(
-    "error", [BadRequest("x"), NotFound("x"), Unprocessable("x"), Refused("x"), NoImage("x"), ModelGone("x")]
+    "error",
+    [
+        BadRequest("x"),
+        NotFound("x"),
+        Unprocessable("x"),
+        Refused("x"),
+        NoImage("x"),
+        ModelGone("x"),
+        PromptTooLong("x"),
+    ],
 )
 def test_an_order_that_cannot_be_carried_out_fails_at_once(error: GatewayError) -> None:
     assert verdict(error) == Verdict("fail")
