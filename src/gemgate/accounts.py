@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gemgate.errors import BadRequest
@@ -20,16 +21,70 @@ _ALIASES = {
 """Spellings people use for the three cookies, in lower case: __Secure-1PSID, Secure-1PSID, 1PSID, SECURE_1PSID."""
 
 
+MOST_OTHERS = 40
+"""Cookies of google.com that are kept beside the three."""
+
+COMPANIONS = frozenset(
+    [
+        "SID",
+        "HSID",
+        "SSID",
+        "APISID",
+        "SAPISID",
+        "SIDCC",
+        "NID",
+        "AEC",
+        "SOCS",
+        "SEARCH_SAMESITE",
+        "__Secure-1PAPISID",
+        "__Secure-3PAPISID",
+        "__Secure-3PSID",
+        "__Secure-3PSIDTS",
+        "__Secure-3PSIDCC",
+    ]
+)
+"""Names that Google sets for the whole of google.com: what is kept of a text that tells no domains."""
+_JAR = "jar"
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4096}")
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Another cookie of google.com that the source had. A later value of the same name, domain and path replaces it."""
+
+    name: str
+    domain: str
+    path: str
+    value: str = field(repr=False)
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is one to keep: of google.com itself, well formed, and none of the three."""
+        own = self.domain.lstrip(".").lower() == "google.com" and self.path.startswith("/")
+        named = _NAME.fullmatch(self.name) is not None and self.name not in (PSID, PSIDTS, PSIDCC)
+        return own and named and _VALUE.fullmatch(self.value) is not None
+
+
+def _companions(found: Iterable[Companion]) -> tuple[Companion, ...]:
+    """Those to keep, the last of each name, domain and path."""
+    kept = {(one.name, one.domain, one.path): one for one in found if one.fits}
+    return tuple(kept.values())[:MOST_OTHERS]
+
+
 @dataclass(frozen=True, slots=True)
 class Cookies:
     """The three cookies that make a session. `repr` and `str` show no value.
 
-    psid identifies the session, psidts is the part that Google rotates, psidcc is optional.
+    psid identifies the session, psidts is the part that Google rotates, psidcc is optional. others: what else the
+    source had of google.com; Google wants more than the three for some accounts (docs/google-wire.md 5.2). They do
+    not count when cookies are compared.
     """
 
     psid: str = field(repr=False)
     psidts: str = field(default="", repr=False)
     psidcc: str = field(default="", repr=False)
+    others: tuple[Companion, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for value in (self.psid, self.psidts, self.psidcc):
@@ -62,6 +117,8 @@ class Cookies:
     def as_dict(self) -> dict[str, str]:
         """Name -> value of the ones that are set: for the wire and the encrypted row only."""
         pairs = {PSID: self.psid, PSIDTS: self.psidts, PSIDCC: self.psidcc}
+        if self.others:
+            pairs[_JAR] = json.dumps([[one.name, one.domain, one.path, one.value] for one in self.others])
         return {name: value for name, value in pairs.items() if value}
 
     @classmethod
@@ -72,18 +129,25 @@ class Cookies:
             name = _ALIASES.get(str(key).strip().lower())
             if name and isinstance(value, str) and value.strip():
                 found[name] = value.strip().strip('"')
-        return cls(found.get(PSID, ""), found.get(PSIDTS, ""), found.get(PSIDCC, ""))
+        named = [Companion(n, ".google.com", "/", str(v).strip()) for n, v in pairs.items() if n in COMPANIONS]
+        others = _companions([*named, *_stored(pairs.get(_JAR))])
+        return cls(found.get(PSID, ""), found.get(PSIDTS, ""), found.get(PSIDCC, ""), others)
 
     @classmethod
     def parse(cls, text: str) -> Cookies:
         """Read what people paste: JSON (object, or a browser extension's list), Netscape lines, or a header.
 
-        Only the three cookies of google.com are kept; everything else in the text is dropped.
+        Only cookies of google.com itself are kept; everything else in the text is dropped.
         """
         text = text.strip()
         if text[:1] in ("{", "["):
             try:
-                return cls.of(_from_json(json.loads(text)))
+                value = json.loads(text)
+                return (
+                    replace(cls.of(_from_json(value)), others=_listed(value))
+                    if _rows(value)
+                    else cls.of(_from_json(value))
+                )
             except (ValueError, RecursionError):
                 raise BadRequest(
                     "The cookies look like JSON but cannot be read as such",
@@ -93,13 +157,41 @@ class Cookies:
         lines = text.splitlines()
         netscape = [line.removeprefix("#HttpOnly_").split("\t") for line in lines if line.count("\t") >= 6]
         if netscape:
-            return cls.of({f[5]: f[6] for f in netscape if f[0].lstrip(".").lower() == "google.com"})
+            own = [f for f in netscape if f[0].lstrip(".").lower() == "google.com"]
+            others = _companions(Companion(f[5], f[0], f[2], f[6].strip()) for f in own)
+            return replace(cls.of({f[5]: f[6] for f in own}), others=others)
         pairs: dict[str, str] = {}
         for piece in text.removeprefix("Cookie:").replace("\n", ";").split(";"):
             name, sep, value = piece.partition("=")
-            if sep:
+            if sep and name.strip() != _JAR:
                 pairs[name.strip()] = value
         return cls.of(pairs)
+
+
+def _stored(text: object) -> Iterator[Companion]:
+    """What `as_dict` wrote; nothing when it is something else."""
+    try:
+        rows = json.loads(text) if isinstance(text, str) else []
+    except ValueError:
+        return
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, list) and len(row) == 4 and all(isinstance(part, str) for part in row):
+            yield Companion(*row)
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """The rows of a browser extension's list, bare or under "cookies"."""
+    inner = value.get("cookies") if isinstance(value, dict) else value
+    return [row for row in inner if isinstance(row, dict)] if isinstance(inner, list) else []
+
+
+def _listed(value: Any) -> tuple[Companion, ...]:
+    return _companions(
+        Companion(
+            str(row.get("name", "")), str(row.get("domain", "")), str(row.get("path") or "/"), str(row.get("value", ""))
+        )
+        for row in _rows(value)
+    )
 
 
 def _from_json(value: Any) -> dict[str, object]:

@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies
+from gemgate.accounts import COMPANIONS, PSID, PSIDCC, PSIDTS, Cookies
 from gemgate.cookies.snapshot import CannotCopy, Stamp, opened_copy, stamp
 from gemgate.errors import AccountError, BadRequest
 
-NAMES = (PSID, PSIDTS, PSIDCC)
+NAMES = (PSID, PSIDTS, PSIDCC, *sorted(COMPANIONS))
 HOST = ".google.com"
 TROUBLE_SECONDS = 30.0
 """How long a profile that could not be understood is left alone while it does not change."""

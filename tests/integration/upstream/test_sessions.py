@@ -144,3 +144,26 @@ async def test_a_second_temporary_chat_ends_the_first(sim2: Simulator, signed_in
     with pytest.raises(Broken) as caught:
         await pieces(upstream, "say four", temporary=True, thread=again.thread)
     assert (caught.value.generated, caught.value.remedy) == ("no", "fresh_chat")
+
+
+def _jar(sim: Simulator, *more: tuple[str, str]) -> Cookies:
+    """Cookies as a browser's export has them: Netscape lines."""
+    rows = [*sim.google.cookies("alice").items(), *more]
+    return Cookies.parse("\n".join(f".google.com\tTRUE\t/\tTRUE\t0\t{name}\t{value}" for name, value in rows))
+
+
+async def test_an_account_that_rotates_with_its_whole_jar_is_renewed(sim2: Simulator) -> None:
+    sim2.google.account("alice").rotation = "jar"
+    upstream = _closed(sim2)
+    await upstream.open(_jar(sim2, ("SID", "g.sid"), ("SAPISID", "abc/def")))
+    rotated = await upstream.rotate()
+    assert rotated.renewal == "renewed"
+    assert [(one.name, one.value) for one in rotated.cookies.others] == [("SID", "g.sid"), ("SAPISID", "abc/def")]
+    await upstream.close()
+
+
+async def test_the_answer_to_the_consent_page_is_taken_from_the_import(sim2: Simulator) -> None:
+    sim2.google.account("alice").consented = False
+    upstream = _closed(sim2)
+    assert (await upstream.open(_jar(sim2, ("SOCS", "CAISNQgDEitib3E")))).offers
+    await upstream.close()

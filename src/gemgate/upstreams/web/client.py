@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,6 +66,9 @@ class HardenedClient(GeminiClient):
         super().__init__(cookies.psid, cookies.psidts or None, proxy=proxy, **more)
         if cookies.psidcc:
             self._cookies.set(PSIDCC, cookies.psidcc, domain=".google.com", secure=True)
+        self._others = cookies.others
+        for other in cookies.others:
+            self._cookies.set(other.name, other.value, domain=other.domain, path=other.path, secure=True)
         self._lanes = lanes
         self._old_token = token
         self._loading = asyncio.Lock()
@@ -316,9 +320,16 @@ class HardenedClient(GeminiClient):
             raise errors.of_exception(error, sent=False) from None
 
     def current_cookies(self) -> Cookies:
-        """The three cookies as the jar holds them now."""
+        """The cookies as the jar holds them now: the three, and of the others those that were given, each with the
+        value that it has now. What a page deletes or adds is not taken over (docs/google-wire.md 5.2).
+        """
         jar = {c.name: c.value for c in self.session.cookies.jar if c.domain.lstrip(".") == "google.com"}
-        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "")
+        held = {(c.name, c.domain, c.path): c.value for c in self.session.cookies.jar}
+        others = tuple(
+            replace(other, value=held.get((other.name, other.domain, other.path)) or other.value)
+            for other in self._others
+        )
+        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "", others)
 
     def request_id(self) -> int:
         """The next `_reqid`, shared with the library's own RPCs."""
