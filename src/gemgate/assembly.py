@@ -597,31 +597,33 @@ def local_url(settings: Settings) -> str:
 
 def open_blobs(settings: Settings) -> BlobStore:
     """The picture store: a folder, or a bucket with a folder beside it for what the bucket cannot take now."""
-    local = blobs.folder(settings.data_dir / "blobs")
+    primary = open_bucket(settings)
+    if primary is None:
+        return blobs.folder(settings.data_dir / "blobs")
+    return SpoolingBlobStore(primary, blobs.folder(settings.data_dir / "spool"))
+
+
+def open_bucket(settings: Settings) -> blobs.ObjectBlobStore | None:
+    """The bucket alone, None when pictures go into a folder. SettingsError for what it lacks."""
     kind = settings.storage or ("r2" if settings.r2_bucket else "s3" if settings.s3_bucket else "folder")
     if kind == "folder":
-        return local
-    spool = blobs.folder(settings.data_dir / "spool")
+        return None
     if kind == "r2":
-        return SpoolingBlobStore(
-            blobs.bucket(
-                endpoint=f"https://{needed(settings, 'r2_account_id')}.r2.cloudflarestorage.com",
-                name=needed(settings, "r2_bucket"),
-                key_id=needed(settings, "r2_access_key_id"),
-                secret=needed(settings, "r2_secret_access_key"),
-                public_url=settings.r2_public_url,
-            ),
-            spool,
+        return blobs.bucket(
+            endpoint=f"https://{needed(settings, 'r2_account_id')}.r2.cloudflarestorage.com",
+            name=needed(settings, "r2_bucket"),
+            key_id=needed(settings, "r2_access_key_id"),
+            secret=needed(settings, "r2_secret_access_key"),
+            public_url=settings.r2_public_url,
         )
-    return SpoolingBlobStore(
-        blobs.bucket(
-            endpoint=settings.s3_endpoint,
-            name=needed(settings, "s3_bucket"),
-            key_id=needed(settings, "s3_access_key_id"),
-            secret=needed(settings, "s3_secret_access_key"),
-            region=settings.s3_region or "us-east-1",
-        ),
-        spool,
+    return blobs.bucket(
+        endpoint=settings.s3_endpoint,
+        name=needed(settings, "s3_bucket"),
+        key_id=needed(settings, "s3_access_key_id"),
+        secret=needed(settings, "s3_secret_access_key"),
+        region=settings.s3_region or "us-east-1",
+        addressing=settings.s3_addressing,
+        creating=settings.s3_creating,
     )
 
 

@@ -160,6 +160,12 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = Field(None, description="S3 endpoint")
     s3_bucket: str | None = Field(None, description="S3 bucket")
     s3_region: str | None = Field(None, description="S3 region")
+    s3_addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto", description="Where the bucket's name stands: in the path or before the host; auto knows the usual hosts"
+    )
+    s3_creating: Literal["auto", "if-none-match", "oss", "cos", "look"] = Field(
+        "auto", description="How the store makes an object only if there is none; auto finds out, `gemgate doctor` says"
+    )
     s3_access_key_id: str | None = Field(None, description="S3 key id")
     s3_secret_access_key: SecretStr | None = Field(None, description="S3 secret")
 

@@ -16,13 +16,14 @@ from typing import Literal
 import typer
 
 from gemgate.accounts import Cookies
-from gemgate.assembly import database_url, member_builder, seeds_of, sqlite_path
+from gemgate.assembly import database_url, member_builder, open_bucket, seeds_of, sqlite_path
 from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, out, run
 from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.member import Address, Forgetful
 from gemgate.policy.precedence import precedence
 from gemgate.ports import CookieSource, KeptAccount, Upstream
 from gemgate.settings import Settings, config_home, shown
+from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import open_vault
@@ -78,8 +79,41 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [_versions(), _disk(settings.data_dir), _clock(settings.data_dir), _listening(settings)]
+    findings += await storage(settings)
     findings += [finding async for finding in _accounts(settings)]
     return findings
+
+
+async def storage(settings: Settings) -> list[Finding]:
+    """Whether the bucket takes an object, once only, and gives it back; and if not, in which style it would."""
+    try:
+        store = open_bucket(settings)
+    except GatewayError as error:
+        return [Finding("storage", "fail", error.en)]
+    if store is None:
+        return []
+    trouble = await _tried(store)
+    if not trouble:
+        return [Finding("storage", "ok", f"the bucket takes objects; once only by {store.creating!r}")]
+    for addressing in ("virtual", "path"):
+        other = open_bucket(settings.model_copy(update={"s3_addressing": addressing, "s3_creating": "auto"}))
+        if other is not None and addressing != settings.s3_addressing and not await _tried(other):
+            return [Finding("storage", "fail", trouble, f"set S3_ADDRESSING={addressing} and S3_CREATING=auto: works")]
+    return [Finding("storage", "fail", trouble, "check endpoint, region, bucket and keys")]
+
+
+async def _tried(store: ObjectBlobStore) -> str:
+    """What goes wrong with an object of our own, "" for nothing."""
+    key = f"doctor/{os.getpid()}-{time.time_ns()}"
+    try:
+        if not await store.put(key, b"first", "text/plain", replace=False):
+            return "the bucket says of a new name that it is there"
+        again = await store.put(key, b"second", "text/plain", replace=False)
+        kept = (await store.get(key)).data
+        await store.delete([key])
+    except GatewayError as error:
+        return error.en
+    return "the bucket lets a second object take the name of the first" if again or kept != b"first" else ""
 
 
 def _versions() -> Finding:

@@ -8,8 +8,8 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import quote
+from typing import Any, Literal, cast
+from urllib.parse import quote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -21,12 +21,34 @@ from gemgate.ports import Blob, BlobFacts
 TIMEOUT = timedelta(seconds=20)
 CHUNK = 1 << 20
 
+Addressing = Literal["auto", "path", "virtual"]
+Creating = Literal["auto", "if-none-match", "oss", "cos", "look"]
+"""How a bucket makes an object only if there is none: by HTTP's own condition, by Alibaba's or Tencent's header, or not
+at all, so that it is looked for first. "auto" begins with what the host is known for, else with HTTP's.
+"""
+
+_FORBIDS = {"oss": "x-oss-forbid-overwrite", "cos": "x-cos-forbid-overwrite"}
+_VIRTUAL_ONLY = (".aliyuncs.com", ".myqcloud.com", ".myhuaweicloud.com", ".volces.com", ".ksyuncs.com")
+"""Services that refuse a bucket's name in the path, by the end of their hosts."""
+
 
 class ObjectBlobStore:
-    """`public_url` is the bucket's own public address; without one, links of a bucket are presigned."""
+    """`public_url` is the bucket's own public address; without one, links of a bucket are presigned.
 
-    def __init__(self, store: LocalStore | S3Store, *, public_url: str | None = None) -> None:
+    creating: how an object is made only once; creator: the same bucket with the header that says so.
+    """
+
+    def __init__(
+        self,
+        store: LocalStore | S3Store,
+        *,
+        public_url: str | None = None,
+        creating: Creating = "if-none-match",
+        creator: S3Store | None = None,
+    ) -> None:
         self._store = store
+        self._creating: Creating = creating
+        self._creator = creator
         self._public_url = public_url.rstrip("/") if public_url else None
         self._local = isinstance(store, LocalStore)
 
@@ -35,14 +57,39 @@ class ObjectBlobStore:
         if not self._local:  # the folder refuses attributes
             attributes = {"Content-Type": mime, "Cache-Control": "public, max-age=31536000, immutable"}
         try:
-            await obstore.put_async(
-                self._store, key, data, attributes=attributes, mode="overwrite" if replace else "create"
-            )
+            if replace:
+                await obstore.put_async(self._store, key, data, attributes=attributes)
+            else:
+                await self._create(key, data, attributes)
         except AlreadyExistsError:
             return False
         except (BaseError, OSError) as error:
             raise _down(error) from None
         return True
+
+    @property
+    def creating(self) -> Creating:
+        """How objects are made only once, as far as it was found out."""
+        return self._creating
+
+    async def _create(self, key: str, data: bytes, attributes: Any) -> None:
+        """Put what must not be there yet; AlreadyExistsError.
+
+        A store that knows no condition is asked whether it has the object. Two who do so at once may both write, but
+        one name has one maker: names come from tasks, and a task has one lease.
+        """
+        if self._creating in ("auto", "if-none-match"):
+            try:
+                return await _put(self._store, key, data, attributes, "create")
+            except BaseError as error:
+                if self._creating != "auto" or not _knows_no_condition(error):
+                    raise
+                self._creating = "look"
+        if self._creator is not None:
+            return await _put(self._creator, key, data, attributes, "overwrite")
+        if await self.stat(key) is not None:
+            raise AlreadyExistsError(key)
+        return await _put(self._store, key, data, attributes, "overwrite")
 
     async def put_file(self, key: str, path: Path, mime: str) -> None:
         attributes: Any = None if self._local else {"Content-Type": mime}
@@ -224,6 +271,17 @@ class SpoolingBlobStore:
                 await self._spool.delete([key])
 
 
+async def _put(
+    store: LocalStore | S3Store, key: str, data: bytes, attributes: Any, mode: Literal["create", "overwrite"]
+) -> None:
+    await obstore.put_async(store, key, data, attributes=attributes, mode=mode)
+
+
+def _knows_no_condition(error: Exception) -> bool:
+    """Whether a store answered that it does not implement `If-None-Match`."""
+    return "501 Not Implemented" in str(error) or "NotImplemented" in str(error)
+
+
 MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 
 
@@ -247,23 +305,54 @@ def bucket(
     region: str = "auto",
     public_url: str | None = None,
     options: Mapping[str, Any] | None = None,
+    addressing: Addressing = "auto",
+    creating: Creating = "auto",
 ) -> ObjectBlobStore:
-    """A store in an S3 bucket. R2 is `endpoint="https://ACCOUNT.r2.cloudflarestorage.com"` and region "auto"."""
+    """A store in an S3 bucket. R2 is `endpoint="https://ACCOUNT.r2.cloudflarestorage.com"` and region "auto".
+
+    addressing: the bucket's name in the path or before the host; an endpoint that begins with it has it already.
+    """
+    endpoint, virtual = address_of(endpoint, name, addressing)
+    if creating == "auto":
+        creating = _known_way(endpoint)
     client: Any = {"timeout": TIMEOUT, "connect_timeout": timedelta(seconds=5)}
     if endpoint and endpoint.startswith("http://"):
         client["allow_http"] = True
     retry: Any = {"max_retries": 2, "retry_timeout": TIMEOUT}
-    store = S3Store(
-        name,
-        endpoint=endpoint,
-        region=region,
-        access_key_id=key_id,
-        secret_access_key=secret,
-        virtual_hosted_style_request=False,
-        client_options=cast("Any", {**client, **(options or {})}),
-        retry_config=retry,
-    )
-    return ObjectBlobStore(store, public_url=public_url)
+
+    def opened(**more: Any) -> S3Store:
+        return S3Store(
+            name,
+            endpoint=endpoint,
+            region=region,
+            access_key_id=key_id,
+            secret_access_key=secret,
+            virtual_hosted_style_request=virtual,
+            client_options=cast("Any", {**client, **(options or {}), **more}),
+            retry_config=retry,
+        )
+
+    creator = opened(default_headers={_FORBIDS[creating]: "true"}) if creating in _FORBIDS else None
+    return ObjectBlobStore(opened(), public_url=public_url, creating=creating, creator=creator)
+
+
+def address_of(endpoint: str | None, name: str, addressing: Addressing) -> tuple[str | None, bool]:
+    """The endpoint as the store's client wants it, and whether the bucket's name stands before the host."""
+    parts = urlsplit(endpoint or "")
+    host = parts.hostname or ""
+    if host.startswith(name + "."):
+        return endpoint, True
+    virtual = addressing == "virtual" or (addressing == "auto" and host.endswith(_VIRTUAL_ONLY))
+    if virtual and endpoint:
+        endpoint = parts._replace(netloc=f"{name}.{parts.netloc}").geturl()
+    return endpoint, virtual
+
+
+def _known_way(endpoint: str | None) -> Creating:
+    host = urlsplit(endpoint or "").hostname or ""
+    if host.endswith(".aliyuncs.com"):
+        return "oss"
+    return "cos" if host.endswith(".myqcloud.com") else "auto"
 
 
 def _facts(meta: Any) -> BlobFacts:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from gemgate.errors import NotFound
 from gemgate.ports import Caller
 from gemgate.settings import Settings
+from gemgate.stores.blobs import address_of
 from gemgate.web import paths
 from gemgate.web.call import call_of
 from gemgate.web.operation import operation
@@ -90,7 +91,8 @@ def security_headers(settings: Settings) -> dict[str, str]:
 def _picture_origins(settings: Settings) -> list[str]:
     """Where links to pictures may point besides here: the bucket, and our own public address."""
     found: list[str] = []
-    for address in (settings.public_base_url, settings.r2_public_url, settings.s3_endpoint):
+    bucket, _ = address_of(settings.s3_endpoint, settings.s3_bucket or "", settings.s3_addressing)
+    for address in (settings.public_base_url, settings.r2_public_url, bucket):
         parts = urlsplit(address or "")
         if parts.scheme and parts.netloc:
             found.append(f"{parts.scheme}://{parts.netloc}")
