@@ -98,13 +98,19 @@ V2_PREVIEW: Final = Profile("v2-36", 36, 192, 192, 0.3, long_side=(0, 2048), sho
 V2_PREVIEW_WIDE: Final = replace(V2_PREVIEW, name="v2-36-wide", short_side=(550, 565), scaled_from=2816)
 V2_PREVIEW_WIDEST: Final = replace(V2_PREVIEW, name="v2-36-widest", short_side=(0, 549), scaled_from=2848)
 V2_ODD: Final = Profile("v2-48-89", 48, 89, 89, 0.3, "runs48", long_side=(2752, 2752))
+V2_PALE: Final = tuple(replace(V2_SMALL, name=f"v2-48-{peak}", peak=peak / 100) for peak in (15, 20, 25))
+V2_SEVEN_EIGHTHS: Final = tuple(Profile(f"v2-42-{peak}", 42, 82, 82, peak / 100) for peak in (20, 25, 30))
+"""Strengths that are reported between the extremes: each is its own profile, the one that fits best is lifted."""
 V1_ODD: Final = Profile("v1-46", 46, 32, 32, 0.5, "outline", long_side=(1408, 1408))
 
 PROFILES: Final = (
     *(V1_SMALL, V1_LARGE, V2_LARGE, V2_SMALL, V2_SMALL_CORNER),
     *(V2_PREVIEW, V2_PREVIEW_WIDE, V2_PREVIEW_WIDEST, V2_ODD, V1_ODD),
+    *(*V2_PALE, *V2_SEVEN_EIGHTHS),
 )
-"""What is looked for by default. The first two are measured; the V2 ones are what others report (logo.md, top)."""
+"""What is looked for by default. The first two are measured; the V2 ones are what others report
+(docs/google-wire.md 3.6).
+"""
 
 
 def profiles_to_json(profiles: Iterable[Profile]) -> str:

@@ -10,6 +10,7 @@ place is counted from there. `size` then says how large the whole picture is, as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -77,20 +78,29 @@ def reach(profiles: Iterable[Profile], size: tuple[int, int]) -> int:
 def find(
     pixels: Pixels, profiles: Iterable[Profile] = PROFILES, *, lossy: bool = False, size: tuple[int, int] | None = None
 ) -> Sighting | None:
-    """The profile that the picture bears by evidence, or None. `lossy`: the pixels came out of a JPEG or lossy WebP."""
+    """The profile that the picture bears by evidence, or None. `lossy`: the pixels came out of a JPEG or lossy WebP.
+
+    Of profiles that differ in their strength only, the one whose own strength was read counts.
+    """
     whole = size or (pixels.shape[1], pixels.shape[0])
     best: Sighting | None = None
+    speaking: list[Sighting] = []
     for profile in profiles:
         box = box_of(profile, whole)
         here = box and _here(box, pixels, whole)
         if not box or not here:
             continue
         evidence = weigh(pixels, here.left, here.top, profile, lossy=lossy, quick=True)
-        if evidence.speaks and (best is None or evidence.share > best.evidence.share):
-            best = Sighting(profile, box, evidence)
-            if evidence.settles and not lossy:
-                break
-    return best
+        if evidence.speaks:
+            speaking.append(Sighting(profile, box, evidence))
+            if best is None or evidence.share > best.evidence.share:
+                best = speaking[-1]
+                if evidence.settles and not lossy:
+                    return best
+    if best is None:
+        return None
+    alike = [each for each in speaking if each.box == best.box and each.profile.shape == best.profile.shape]
+    return min(alike, key=lambda each: abs(math.log(each.evidence.most)))
 
 
 def draw(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = None) -> Pixels:
