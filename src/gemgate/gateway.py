@@ -396,7 +396,9 @@ class _ChatAnswer:
                 reason = outcome.reason
                 for event in self._told(_text(self._stops.finish())):
                     yield event
-                if appendix := self._appendix(reason):
+                appendix = self._appendix(reason)
+                self._tell_found(shown=appendix is not None)
+                if appendix:
                     self._fold.add(appendix)
                     self._written.add(appendix.text)
                     yield appendix
@@ -413,6 +415,19 @@ class _ChatAnswer:
         self._fold.add(ended)
         await self._remember()
         yield ended
+
+    def _tell_found(self, *, shown: bool) -> None:
+        """How much came beside the words: counts, never a content."""
+        found = self._found
+        if found:
+            data: Data = {
+                "sources": len(found.sources),
+                "pictures": len(found.pictures),
+                "documents": len(found.documents),
+                "suggestions": len(found.suggestions),
+                "shown": shown,
+            }
+            self._gateway._observer.note(Fact("answer.beside", self._admission.caller.request_id, data))  # noqa: SLF001
 
     def _appendix(self, reason: Reason) -> TextDelta | None:
         """Sources, web pictures and documents behind the words, where nobody counts on the words' form."""

@@ -115,7 +115,12 @@ async def test_nothing_is_put_behind_json_or_a_call(sim: Simulator, http: aiohtt
     path, body = asked("chat", "tides?", stream=False)
     async with http.post(path, json={**body, "response_format": {"type": "json_object"}}) as response:
         content = (await response.json())["choices"][0]["message"]["content"]
+        request_id = response.headers["x-request-id"]
     assert json.loads(content) == {"a": 1}
+    async with http.get(f"/api/requests/{request_id}") as response:
+        told = await response.json()
+    assert told["beside"] == {"sources": 2}
+    assert "(sources: 2); not shown" in str(told["story"])
 
 
 async def test_the_conversation_goes_on_behind_a_list_of_sources(sim: Simulator, http: aiohttp.ClientSession) -> None:

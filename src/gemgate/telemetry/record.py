@@ -99,7 +99,11 @@ class PictureFacts:
 
 @dataclass(slots=True)
 class Record:
-    """`began` in epoch seconds; `tenant` and `client` say whose it is; everything else is empty until told."""
+    """`began` in epoch seconds; `tenant` and `client` say whose it is; everything else is empty until told.
+
+    beside: how many sources, pictures of the web, documents and suggestions came with the words; beside_shown: whether
+    they stand behind them.
+    """
 
     id: str
     number: int
@@ -128,6 +132,8 @@ class Record:
     trouble: Trouble | None = None
     in_band: bool = False
     left_out: int = 0
+    beside: dict[str, int] = field(default_factory=dict)
+    beside_shown: bool = True
 
     def take(self, fact: Fact, now: float) -> None:
         """Add what a fact tells; `now` in epoch seconds."""
@@ -301,6 +307,12 @@ def _undelivered(record: Record, data: Data, now: float) -> None:
         record.pictures.append(PictureFacts(download=data["seconds"], failed=data["kind"], at=now))
 
 
+def _beside(record: Record, data: Data, now: float) -> None:
+    kinds = ("sources", "pictures", "documents", "suggestions")
+    record.beside = {kind: int(data[kind]) for kind in kinds if data[kind]}
+    record.beside_shown = bool(data["shown"])
+
+
 def _tokens(record: Record, data: Data, now: float) -> None:
     record.prompt_tokens += int(data["prompt"])
     record.output_tokens += int(data["completion"])
@@ -345,6 +357,7 @@ FOLDS: Mapping[str, Callable[[Record, Data, float], None]] = {
     "attempt.failed": _failed,
     "attempt.then": _then,
     "answer.unknown": _unknown,
+    "answer.beside": _beside,
     "answer.not_stored": _not_stored,
     "attempt.ended": _ended,
     "image.delivered": _delivered,

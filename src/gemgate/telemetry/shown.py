@@ -58,6 +58,7 @@ def explained(record: Record, *, names: bool) -> dict[str, Any]:
             for picture in record.pictures
         ],
         "tokens": {"prompt": record.prompt_tokens, "output": record.output_tokens, "estimated": True},
+        "beside": dict(record.beside),
         "in_band": record.in_band,
         "left_out": record.left_out,
         "story": [{"en": sentence.en, "zh": sentence.zh} for sentence in story(record, names=names)],

@@ -33,6 +33,7 @@ def story(record: Record, *, names: bool = True) -> list[Sentence]:
         *_asked(record),
         *(sentence for attempt in record.attempts for sentence in _attempt(attempt, called)),
         *(_picture(picture) for picture in record.pictures),
+        *_beside(record),
         *_end(record),
     ]
 
@@ -65,6 +66,21 @@ def _numbered(record: Record) -> Names:
         return (f"account {number}", f"账号 {number}") if number else ("", "")
 
     return called
+
+
+_BESIDE = {"sources": "来源", "pictures": "网络图片", "documents": "文档", "suggestions": "追问建议"}
+
+
+def _beside(record: Record) -> Iterator[Sentence]:
+    """What came with the words, and where it went."""
+    if not record.beside:
+        return
+    en = ", ".join(f"{kind}: {count}" for kind, count in record.beside.items())
+    zh = "，".join(f"{_BESIDE[kind]} {count}" for kind, count in record.beside.items())
+    where = ("they stand behind its text", "已附在正文之后") if record.beside_shown else ("not shown", "未显示")
+    yield Sentence(
+        f"The answer brought more than words ({en}); {where[0]}.", f"回答还带有其他内容（{zh}），{where[1]}。"
+    )
 
 
 def _asked(record: Record) -> Iterator[Sentence]:
