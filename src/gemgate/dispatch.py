@@ -286,6 +286,7 @@ class Dispatcher:
             extended_thinking=errand.thinking,
             exact=errand.exact,
             long_side=errand.card.long_side,
+            pictures=errand.picture != "no",
         )
 
     async def _signed(self, errand: Errand, attempt: Attempt, piece: Answered, told: Narrator) -> Answered:

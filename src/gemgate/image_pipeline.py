@@ -110,6 +110,8 @@ class ImagePipeline:
             raise
         fetched_at = self._clock.monotonic()
         worked = await self._work(fetched, order)
+        if note := _unlike_announced(fetched, ref, self._max_pixels):
+            worked = replace(worked, notes=(*worked.notes, note))
         worked_at = self._clock.monotonic()
         wanted = order.options.long_side
         delivered = max(worked.header.width, worked.header.height)
@@ -286,6 +288,17 @@ class ImagePipeline:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> str:
+    """What to say when the picture is not of the size that Google announced; "" when it is, or nothing was said."""
+    if len(ref.announced) < 2 or not all(ref.announced[:2]):
+        return ""
+    header = measure(fetched.data, max_pixels=max_pixels)
+    width, height = ref.announced[:2]
+    if (header.width, header.height) == (width, height):
+        return ""
+    return f"Google announced {width}x{height} and sent {header.width}x{header.height}"
 
 
 def _noted(image: GeneratedImage, note: str) -> GeneratedImage:

@@ -103,6 +103,7 @@ class Prompt:
     exact:     nobody reads along: hold the text back until it is final.
     temporary: the chat shall not stand in the account's history.
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
+    pictures:  a picture is wanted, for which Google may be silent for longer.
     """
 
     text: str
@@ -113,6 +114,7 @@ class Prompt:
     extended_thinking: bool = False
     exact: bool = False
     long_side: int | None = None
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,11 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A generated picture that still has to be fetched, on the session that made it."""
+    """A generated picture that still has to be fetched, on the session that made it.
+
+    token, prompt: what Google's full-size route wants to hear of it. announced: width, height and bytes as Google says,
+    empty when it does not.
+    """
 
     url: str
     image_id: str
@@ -151,6 +157,9 @@ class ImageRef:
     alt: str = ""
     painter: str = ""
     """What Google called the maker while it worked, or ""."""
+    token: str = field(default="", repr=False)
+    prompt: str = field(default="", repr=False)
+    announced: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +194,8 @@ Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound 
 class Fetched:
     """A picture's bytes as they came.
 
-    source: by which route: "full_size", "s4096", "s2048", "s1024", "preview", or "inline" when the answer brought it.
+    source: by which route: "full_size", "s0" (the link without limit), "s4096", "s2048", "s1024", "preview", or
+    "inline" when the answer brought it.
     """
 
     data: bytes = field(repr=False)

@@ -35,6 +35,7 @@ class Picture:
     rid: str = ""
     rcids: tuple[str, ...] = ()
     delay: float = 0.0
+    token: str = ""
     drawn: Drawn | None = None
 
     @property
@@ -56,8 +57,16 @@ class Picture:
         return self.links.make(route, self.key)
 
     def item(self) -> list[Any]:
-        """The picture as an entry of rich field 7: URL at `[0,3,3]`, alt at `[0,3,2]`, id at `[1,0]`."""
-        return [[None, None, None, [None, 1, self.alt, self.preview]], [self.id, 0]]
+        """The picture as an entry of rich field 7: URL at `[0,3,3]`, alt at `[0,3,2]`, id at `[1,0]`.
+
+        Today's rows go on with the token that the full-size route wants, the type, and width, height and bytes.
+        """
+        row: list[Any] = [None, 1, self.alt, self.preview]
+        if self.token:
+            width, height = self.work.size
+            size = [[width, height, self.work.weight or width * height]] if width and height else []
+            row += [None, self.token, *[None] * 5, self.work.mime, *[None] * 3, *size]
+        return [[None, None, None, row], [self.id, 0]]
 
 
 @dataclass(frozen=True, slots=True)

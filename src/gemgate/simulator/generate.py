@@ -152,7 +152,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=NO_SUCH)
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
-    call.files = _files(posted, owner)
+    call.files, call.tool = _files(posted, owner), order.tool
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name

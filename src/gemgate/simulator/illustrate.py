@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from gemgate.simulator.encode import size_of
 from gemgate.simulator.gallery import Picture
 from gemgate.simulator.paint import Painting
@@ -38,6 +40,7 @@ def _shown(world: World, told: Telling, brush: Brush, delay: float) -> Picture:
         cid=told.chat.cid,
         rid=turn.rid,
         delay=delay,
+        token="" if world.switches.bare_pictures else f"${secrets.token_urlsafe(16)}",
     )
     about["image"] = picture.id
     picture.drawn = _drawn(picture, work, told, number)

@@ -43,7 +43,7 @@ class Call:
 
     read_bytes, read_file_bytes: how many bytes of the prompt and of each file reached the model, None = all of them.
     generated: it got past authentication, model checks and injected limits. outcome: "open" while it runs.
-    served: the name of the model that the answer carries, "" for none.
+    served: the name of the model that the answer carries, "" for none. tool: what slot 49 asked for, 0 for nothing.
     """
 
     time: float
@@ -62,6 +62,7 @@ class Call:
     served: str = ""
     read_bytes: int | None = None
     read_file_bytes: tuple[int | None, ...] = ()
+    tool: int = 0
 
     @property
     def read(self) -> str:

@@ -322,18 +322,24 @@ def _delete_gem(ask: Ask) -> Any:
 def _full_size(ask: Ask) -> Any:
     match ask.payload:
         case [
-            [[None, None, None, [None, None, None, None, None, ""]], [str(image_id), 0], None, [19, ""], *blank],
+            [
+                [None, None, None, [None, None, None, None, None, str(token)]],
+                [str(image_id), 0],
+                None,
+                [19, str(prompt)],
+                *blank,
+            ],
             [str(rid), str(rcid), str(cid), None, ""],
             1,
             0,
             1,
         ] if blank == [None, None, None, None, None, ""]:
-            return _download(ask, image_id, (cid, rid, rcid))
+            return _download(ask, image_id, (cid, rid, rcid), (token, prompt))
         case _:
             return Status(MALFORMED, "the payload is not the one of protocol.md 4")
 
 
-def _download(ask: Ask, image_id: str, ids: tuple[str, str, str]) -> Any:
+def _download(ask: Ask, image_id: str, ids: tuple[str, str, str], told: tuple[str, str]) -> Any:
     picture = ask.world.gallery.find(image_id)
     if picture is None:
         return Status(MISSING, f"unknown picture {image_id!r}")
@@ -343,6 +349,10 @@ def _download(ask: Ask, image_id: str, ids: tuple[str, str, str]) -> Any:
             raise Refusal(status=403, rule=f"picture {image_id!r} belongs to another account than {ask.account.name}")
         if ids[:2] != (picture.cid, picture.rid) or ids[2] not in picture.rcids:
             return Status(MISSING, f"picture {image_id!r} is not one of the answer {ids}")
+    if picture.token and picture.drawn:
+        token, prompt = told
+        if token != picture.token or not prompt or not picture.drawn.prompt.startswith(prompt):
+            return Status(MALFORMED, f"picture {image_id!r} asked for without its own token and prompt")
     if picture.drawn:
         picture.drawn.note(Fetch(ask.world.clock(), "c8o8Fe", status=200, outcome="complete"))
     return [picture.base]

@@ -31,6 +31,7 @@ async def stock(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     clients: list[GeminiClient] = []
 
     async def sign_in(sim: Simulator, name: str | None = "alice", **options: Any) -> GeminiClient:
+        sim.google.world.switches.bare_pictures = True
         sim.google.world.switches.files.short = "taken"  # the only shape that the library sends
         sim.google.world.switches.silent = True  # it takes a code behind an answer for a failure
         sim.google.world.switches.counts_turns = False  # it always says the first

@@ -315,6 +315,7 @@ async def test_the_verbs_of_pictures_travel(
     client = GeminiClient(cookies[PSID], cookies[PSIDTS], proxy=remote.proxy_url, verify=str(remote.ca_file))
     await client.init(auto_refresh=False)
     google = remote.google
+    await google.world(bare_pictures=True)  # the library knows the old rows only
     mine = encoded(painted("page", 1, (100, 90)), Painting())
     ordered = Painting("vector", 5, (300, 200), "image/webp", quality=100, logo=V2_SMALL, xmp=b"<x/>")
     await google.reply("both", image=[mine, ordered], fetch_delay=0.01)

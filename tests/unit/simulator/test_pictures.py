@@ -46,8 +46,10 @@ def get(hand: Hand, address: str, cookies: dict[str, str] | None = None) -> Resp
 
 
 def download(hand: Hand, image_id: str, ids: list[str]) -> Any:
-    """c8o8Fe; ids: rid, rcid, cid."""
-    row = [[None, None, None, [None] * 5 + [""]], [image_id, 0], None, [19, ""], None, None, None, None, None, ""]
+    """c8o8Fe, with the picture's own token and prompt; ids: rid, rcid, cid."""
+    known = hand.google.gallery.find(image_id)
+    token, prompt = (known.token, known.drawn.prompt) if known and known.drawn else ("", "")
+    row = [[None] * 3 + [[None] * 5 + [token]], [image_id, 0], None, [19, prompt], None, None, None, None, None, ""]
     return hand.ask("c8o8Fe", json.dumps([row, [*ids, None, ""], 1, 0, 1]))
 
 
@@ -323,6 +325,25 @@ def with_files(hand: Hand, prompt: str, *files: tuple[str, str], **bent: Any) ->
     slots = hand.slots(prompt, **bent)
     slots[0][3] = [referred(file_id, name) for file_id, name in files]
     return parts(hand.google.handle(hand.generate(slots=slots)))
+
+
+def test_the_full_size_route_wants_the_row_s_own_token_and_prompt(google: Google) -> None:
+    hand = Hand(google)
+    found = hand.say("draw a cat")
+    facts = pictures(found)[0][0][3]
+    picture = drawn(google)
+    assert (facts[5], facts[15][:2]) == (google.picture(picture.id).token, [picture.width, picture.height])
+    assert facts[11] == picture.mime
+    for token, prompt in [("", ""), (facts[5], ""), ("", "draw a cat"), (facts[5], "draw a dog")]:
+        row = [[None] * 3 + [[None] * 5 + [token]], [picture.id, 0], None, [19, prompt], *[None] * 5, ""]
+        assert hand.ask("c8o8Fe", json.dumps([row, [*ids_of(found), None, ""], 1, 0, 1])) == {"status": 3}
+    assert len(google.record.violations) == 4
+    assert download(hand, picture.id, ids_of(found))
+    google.world.switches.bare_pictures = True
+    found = hand.say("draw a dog")
+    assert len(pictures(found)[0][0][3]) == 4
+    row = [[None] * 3 + [[None] * 5 + [""]], [drawn(google).id, 0], None, [19, ""], *[None] * 5, ""]
+    assert hand.ask("c8o8Fe", json.dumps([row, [*ids_of(found), None, ""], 1, 0, 1]))
 
 
 @pytest.mark.parametrize("mime", ["image/png", "image/jpeg", "image/webp"])

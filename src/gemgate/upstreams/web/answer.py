@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from gemgate.accounts import UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
 from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread, Unknown
-from gemgate.upstreams.web import codes, places, quota, served
+from gemgate.upstreams.web import codes, picture_rows, places, quota, served
 from gemgate.upstreams.web.riches import Riches
 from gemgate.upstreams.web.wording import Wording
 
@@ -34,8 +35,9 @@ class Answer:
     `title`, `progress` and `left` are what was said beside the answer (6.1).
     """
 
-    def __init__(self, model: str, thread: Thread | None, *, exact: bool) -> None:
+    def __init__(self, model: str, thread: Thread | None, *, exact: bool, prompt: str = "") -> None:
         self._model = model
+        self._prompt = prompt
         self._metadata: list[Any] = list(DEFAULT_METADATA)
         if thread:
             self._merge(thread.metadata)
@@ -216,19 +218,13 @@ class Answer:
     def _find_images(self, candidate: list[Any], pieces: list[Piece]) -> None:
         rows = at(get_rich_content_field(candidate, Field.GENERATED_IMAGES), [0], [])
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
-            url = at(row, [0, 3, 3])
-            if not isinstance(url, str) or not url:
-                continue
-            image_id = at(row, [1, 0]) or f"http://googleusercontent.com/image_generation_content/{index}"
-            if image_id in self._images:
-                continue
-            alt = at(row, [0, 3, 2], "")
-            ref = ImageRef(
-                url, str(image_id), self.cid, str(self._metadata[1] or ""), self.rcid, str(alt), self.painter
-            )
-            self._images[image_id] = ref
-            self._open(pieces)
-            pieces.append(ImageFound(ref))
+            ids = (self.cid, str(self._metadata[1] or ""), self.rcid)
+            ref = picture_rows.read(row, index, ids, self._prompt)
+            if ref is not None and ref.image_id not in self._images:
+                ref = replace(ref, painter=self.painter)
+                self._images[ref.image_id] = ref
+                self._open(pieces)
+                pieces.append(ImageFound(ref))
 
     def _say(self, pieces: list[Piece], kind: type[TextDelta] | type[ThoughtDelta], text: str) -> None:
         if text:

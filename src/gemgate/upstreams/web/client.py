@@ -242,8 +242,10 @@ class HardenedClient(GeminiClient):
             raise problem
 
     async def full_size_address(self, ref: ImageRef, seconds: float) -> str:
-        """Where the original of a generated picture begins (c8o8Fe, protocol.md 4). Broken when Google names none."""
-        image = [[*_NONE[:3], [*_NONE[:5], ""]], [ref.image_id, 0], None, [19, ""], *_NONE[:5], ""]
+        """Where the original of a generated picture begins (c8o8Fe, docs/google-wire.md 3.4): asked for with the token
+        of its own row and the prompt it was made from. Broken when Google names none.
+        """
+        image = [[*_NONE[:3], [*_NONE[:5], ref.token]], [ref.image_id, 0], None, [19, ref.prompt], *_NONE[:5], ""]
         asked = [image, [ref.rid, ref.rcid, ref.cid, None, ""], 1, 0, 1]
         try:
             body = await self.rpc(GRPC.DOWNLOAD_GENERATED_IMAGE, asked, timeout=seconds)

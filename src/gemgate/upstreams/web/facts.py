@@ -38,6 +38,13 @@ class TurnFacts(_Facts):
     whole_seconds: float = Field(gt=0)
 
 
+class PictureFacts(_Facts):
+    """Answers with pictures (docs/google-wire.md 3.3)."""
+
+    tool: int = Field(ge=0)
+    idle_seconds: float = Field(gt=0)
+
+
 class WireFacts(_Facts):
     """Everything in `facts.toml`; `version` is the date of the youngest source."""
 
@@ -45,6 +52,7 @@ class WireFacts(_Facts):
     prompt: PromptFacts
     address: AddressFacts
     turns: TurnFacts
+    pictures: PictureFacts
 
 
 class BadFacts(ValueError):

@@ -1,8 +1,9 @@
 """Fetching a generated picture's original on the session that made it (protocol.md 7).
 
 The full-size route first: an RPC names an address, two addresses in text bodies follow, then the bytes. After it the
-size suffix (PNG, then JPEG), then the preview as it is. Fetching is reading: it may be tried again, and generates
-nothing. What comes is believed by its bytes, not by its headers, and only when it is whole.
+link without a limit of size (`=s0`), then the size suffix (PNG, then JPEG), then the preview as it is. Fetching is
+reading: it may be tried again, and generates nothing. What comes is believed by its bytes, not by its headers, and only
+when it is whole.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) ->
     base = _SUFFIX.sub("", ref.url)
     routes = [
         *[("full_size", "")] * FULL_SIZE_TRIES,
+        ("s0", f"{base}=s0"),
         (side, f"{base}={side}"),
         (side, f"{base}={side}-rj"),
         ("preview", ref.url),

@@ -123,7 +123,7 @@ class WebUpstream:
         session = self._session
         async with self._using(session) as client:
             began = time.monotonic()
-            answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact)
+            answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact, prompt=prompt.text)
             made: list[str] = []
             try:
                 async with aclosing(self._sent(session, client, prompt, answer)) as parts:
@@ -170,7 +170,7 @@ class WebUpstream:
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[Piece], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
-        request = generation.build(client, prompt)
+        request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool)
         frames = FrameReader()
         limits = self._deadlines
         over = time.monotonic() + limits.total
@@ -185,7 +185,7 @@ class WebUpstream:
         try:
             async with exchange:
                 try:
-                    async for data in self._read(exchange, frames, over):
+                    async for data in self._read(exchange, frames, over, pictures=prompt.pictures):
                         if pieces := answer.feed(data):
                             yield pieces
                         if answer.failure is not None and b"xsrf" in exchange.head and not answer.spoke:
@@ -212,12 +212,15 @@ class WebUpstream:
             await self._ask_painter(client, answer)
         yield answer.finish()
 
-    async def _read(self, exchange: Exchange, frames: FrameReader, over: float) -> AsyncIterator[list[str]]:
+    async def _read(
+        self, exchange: Exchange, frames: FrameReader, over: float, *, pictures: bool
+    ) -> AsyncIterator[list[str]]:
         """Whole frames as they come; Stalled when nothing comes for too long, or all of it takes too long."""
         limits = self._deadlines
         heard = False
         while True:
-            patience = limits.idle if heard else limits.first_byte
+            idle = max(limits.idle, self._facts.pictures.idle_seconds) if pictures else limits.idle
+            patience = idle if heard else limits.first_byte
             try:
                 data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
             except SilentUpstreamError:
@@ -294,7 +297,7 @@ class WebUpstream:
         candidate = at(turn, [3, 0, 0])
         if at(candidate, [8, 0]) != 2:
             return [Answering(cid)] if is_working(candidate) else None
-        answer = Answer("", Thread((cid, at(turn, [0, 1], ""))), exact=True)
+        answer = Answer("", Thread((cid, at(turn, [0, 1], ""))), exact=True, prompt=at(turn, [2, 0, 0], "") or "")
         answer.cid_confirmed = True
         _signed(answer, turn)
         return answer.candidate(candidate, final=True) + answer.finish()
