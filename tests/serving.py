@@ -25,6 +25,7 @@ NO_LIMITS: dict[str, Any] = {
     "rate_limit_per_hour": 0,
     "model_interval_seconds": 0,
     "rpm_limit": 0,
+    "address_rpm_limit": 0,
     "concurrency": 64,
     "cookie_keys": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
     "cookie_refresh_seconds": 0,

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -38,6 +39,7 @@ from gemgate.keepalive import Keeper
 from gemgate.member import Address, Keep, Member
 from gemgate.own_pictures import OwnPictures
 from gemgate.policy.breaker import Rules
+from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
 from gemgate.ports import (
@@ -245,6 +247,7 @@ async def _opened(
         observer=observer,
         rotate_every=settings.cookie_refresh_seconds,
         default_proxy=settings.proxy_url,
+        pace=address_pace(settings),
     )
     store = open_blobs(settings)
     if isinstance(store, SpoolingBlobStore):
@@ -373,7 +376,11 @@ async def _opened(
 
 def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Observer) -> Build:
     """How an account's member is made."""
-    rules = Rules(failure_seconds=settings.cooldown_auth_seconds, limit_seconds=settings.cooldown_429_seconds)
+    rules = Rules(
+        failure_seconds=settings.cooldown_auth_seconds,
+        limit_seconds=settings.cooldown_429_seconds,
+        blocked_seconds=address_rest(settings),
+    )
 
     def build(setup: AccountSetup, address: Address, keep: Keep) -> Member:
         lanes = setup.lanes or settings.concurrency
@@ -412,6 +419,19 @@ def walls_of(setup: AccountSetup, settings: Settings) -> Walls:
         known.with_files_bytes if both is None else both,
         known.temporary_share,
     )
+
+
+def address_rest(settings: Settings) -> float:
+    """Seconds that a blocked way out rests: the settings, else as long as blocks were measured to last."""
+    wished = settings.cooldown_address_seconds
+    return facts.load(settings.wire_facts).address.rest_seconds if wished is None else wished
+
+
+def address_pace(settings: Settings) -> Callable[[], Bucket]:
+    """Makes the pace of one way out: the settings, else what one was measured to bear."""
+    known = facts.load(settings.wire_facts).address
+    wished = settings.address_rpm_limit
+    return partial(Bucket, known.calls_per_minute if wished is None else wished, known.burst_calls)
 
 
 def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream:

@@ -12,7 +12,7 @@
     │   └── Busy               every lane taken and the queue full, or waited too long
     ├── AccountError           one Google account
     │   ├── SignedOut          cookies dead, refused, or answered as an anonymous guest
-    │   ├── Spent              usage limit or HTTP 429; carries the reset when Google named it
+    │   ├── Spent              usage limit; carries the reset when Google named it
     │   └── Rejected           Google wants a person: terms, age, country
     ├── Blocked                our address, whatever the account
     ├── GoogleError            the service

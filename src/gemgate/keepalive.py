@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gemgate.accounts import Cookies
-from gemgate.errors import AccountError, GatewayError, SignedOut
+from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
 from gemgate.member import Member
 from gemgate.ports import Clock, Dice, Fact, Observer
 
@@ -76,7 +76,7 @@ class Keeper:
             await self._rotate(now)
         elif member.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
             self._plan.rotate_at = self._next_rotation(now)
-        elif member.is_open and now >= self._plan.usage_at:
+        elif member.is_open and now >= self._plan.usage_at and member.standing().state != "blocked":
             await self._read_usage(now)
         elif member.is_open and self._plan.usage_at == float("inf"):
             self._plan.usage_at = now + USAGE_FIRST
@@ -98,6 +98,11 @@ class Keeper:
     async def _sign_in(self, now: float, fresh: Cookies | None) -> None:
         try:
             await self._member.sign_in(cookies=fresh, from_source=fresh is not None)
+        except Blocked as error:
+            # The address rests, whatever the cookies are; asking earlier would only be heard of.
+            if fresh is not None:
+                self._seen, self._source_at = "", now + (error.retry_after or FIRST_RETRY)
+            self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
         except AccountError:
             # A person must act; looking again now and then notices that they did.
             self._plan.retry_at = now + self._plan.refused_after

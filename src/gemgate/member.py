@@ -7,7 +7,8 @@ ask it, so they cannot disagree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -28,6 +29,7 @@ from gemgate.errors import (
     Unprocessable,
 )
 from gemgate.policy.breaker import Circuit, Outcome, Rules
+from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
 from gemgate.ports import Clock, CookieSource, Dice, Fact, Observer, Upstream
 
@@ -51,10 +53,11 @@ class Standing:
 
 @dataclass(slots=True)
 class Address:
-    """The way out that accounts share (a proxy, or none): an IP block closes it for all of them."""
+    """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace."""
 
     name: str
     circuit: Circuit = field(default_factory=Circuit)
+    pace: Bucket = field(default_factory=Bucket)
 
 
 class Keep(Protocol):
@@ -184,16 +187,14 @@ class Member:
         if not self.weight:
             return Standing("paused", False, "its weight is 0", "权重为 0")
         if self._state == "starting":
-            return Standing("starting", True, "signing in", "正在登录")
+            return self._way_out() or Standing("starting", True, "signing in", "正在登录")
         if not self.is_open:
             error = self.last_error
             en, zh = (error.plain("en"), error.plain("zh")) if error else ("not signed in", "未登录")
             return Standing(self._state, False, en, zh, code=(error.code or "") if error else "")
         now = self._clock.now()
-        way = self.address.circuit
-        if not way.admits(now):
-            until = max(way.until, now)
-            return Standing("blocked", False, f"address blocked: {way.reason}", "本机地址被 Google 暂时封锁", until)
+        if (blocked := self._way_out()) is not None:
+            return blocked
         if (shut := self._shut(needs, now)) is not None:
             quota = shut.reason.startswith((_LIMIT, _LOWERED))
             zh = "已达到使用上限" if quota else "连续失败，暂停使用"
@@ -203,6 +204,14 @@ class Member:
         if self.busy >= self.lanes:
             return Standing("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
         return Standing("ready", True)
+
+    def _way_out(self) -> Standing | None:
+        """How an account stands whose way out rests; None while calls may go that way."""
+        now, way = self._clock.now(), self.address.circuit
+        if way.admits(now):
+            return None
+        why = f"address blocked: {way.reason}"
+        return Standing("blocked", False, why, "本机地址被 Google 暂时封锁", max(way.until, now), code="ip_blocked")
 
     def _shut(self, needs: Sequence[Capability], now: float) -> Circuit | None:
         """The circuit that keeps a call out: the last to thaw of its needs; without needs, if nothing is left to do."""
@@ -292,15 +301,45 @@ class Member:
                     raise self.last_error
                 return
             try:
-                fresh = cookies if from_source else None
-                if cookies is None and self.source is not None:
-                    fresh = await self.source.read()
-                await self._try([cookies] if cookies else self.keep.candidates(self, fresh), fresh)
+                with self._knocking():
+                    fresh = cookies if from_source else None
+                    if cookies is None and self.source is not None:
+                        fresh = await self.source.read()
+                    await self._try([cookies] if cookies else self.keep.candidates(self, fresh), fresh)
+            except Blocked as error:
+                self.last_error = error  # of the address: the account stays what it is
+                self.changed()
+                raise
             except GatewayError as error:
                 if cookies is None:
                     self.generation += 1
                     self._fell("needs_login" if isinstance(error, SignedOut) else "error", error)
                 raise
+
+    @contextmanager
+    def _knocking(self) -> Iterator[None]:
+        """A sign-in goes out, unless the address rests: then one of all who wait for its end is the probe."""
+        if (blocked := self._way_out()) is not None:
+            left = max(1.0, blocked.until - self._clock.now())
+            raise Blocked(blocked.why, blocked.why_zh, retry_after=left, code="ip_blocked")
+        circuits, before = dict(self.circuits), self.address.circuit
+        self.address.circuit = before.entered(self._clock.now())
+        outcome: Outcome = "cancelled"
+        reason = ""
+        try:
+            yield
+            outcome = "ok"
+        except AccountError:
+            outcome = "ok"  # Google has looked at the cookies, so it lets the address through
+            raise
+        except Blocked as error:
+            outcome, reason = "blocked", error.plain()
+            raise
+        finally:
+            self.address.circuit = self._settled(self.address.circuit, outcome, reason, None)
+            self._note_circuits(circuits, before)
+            if self.address.circuit != before:
+                self.keep.changed(self)
 
     async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
         """Sign in with the first of these that Google takes; the last refusal when it takes none."""

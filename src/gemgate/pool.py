@@ -186,15 +186,19 @@ class AccountPool:
         return ("least_busy" if len(skipped) < len(others) else "only"), skipped
 
     async def _paced(self, member: Member) -> float:
-        """Wait for the account's next start, so many seconds; a caller who leaves meanwhile gives it back."""
+        """Wait for the next start of the account and of its way out, so many seconds; who leaves gives it back."""
         now = self._clock.monotonic()
-        wait = member.pacer.reserve(now, self._dice())
-        if wait > 0:
-            try:
+        own, shared = member.pacer.reserve(now, self._dice()), member.address.pace.reserve(now)
+        wait = max(own, shared)
+        try:
+            if shared > self._patience:
+                raise _too_fast(member.address.name, shared)
+            if wait > 0:
                 await self._clock.sleep(wait)
-            except BaseException:
-                member.pacer.cancel(now + wait)
-                raise
+        except BaseException:
+            member.pacer.cancel(now + own)
+            member.address.pace.cancel()
+            raise
         return max(0.0, wait)
 
     async def _take(self, waiter: _Waiter) -> tuple[Member, Offer]:
@@ -357,6 +361,15 @@ def _too_busy(seconds: float) -> Busy:
         f"所有通道均被占用且排队已满，请 {seconds:.0f} 秒后重试",
         retry_after=seconds,
         code="busy",
+    )
+
+
+def _too_fast(address: str, seconds: float) -> Busy:
+    return Busy(
+        f"The address ({address}) is asked as often as Google bears it; the next call may start in {seconds:.0f} s",
+        f"该出口地址（{address}）的调用频率已达 Google 可承受的上限，{seconds:.0f} 秒后可继续",
+        retry_after=seconds,
+        code="address_pace",
     )
 
 

@@ -16,6 +16,7 @@ from gemgate.errors import BadRequest, GatewayError, NotFound
 from gemgate.measuring import measure
 from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Circuit
+from gemgate.policy.bucket import Bucket
 from gemgate.policy.lifetime import Forecast, forecast
 from gemgate.policy.precedence import precedence
 from gemgate.pool import AccountPool
@@ -53,7 +54,7 @@ class _Kept:
 
 
 class Roster:
-    """`owner`: this node's name in leases. `start` never waits for Google."""
+    """`owner`: this node's name in leases; `pace`: makes the pace of one way out. `start` never waits for Google."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Roster:
         observer: Observer,
         rotate_every: float,
         default_proxy: str | None = None,
+        pace: Callable[[], Bucket] = Bucket,
     ) -> None:
         self.store = store
         self._pool = pool
@@ -75,6 +77,7 @@ class Roster:
         self._observer = observer
         self._rotate_every = rotate_every
         self._default_proxy = default_proxy
+        self._pace = pace
         self._own = True
         self._renewing = asyncio.Lock()
         self._named: frozenset[str] = frozenset()
@@ -139,7 +142,8 @@ class Roster:
         name = f"{scheme}{sep}{rest.rpartition('@')[2]}" + (" (API)" if setup.kind == "official" else "")
         if name not in self._addresses:
             stored = self._stored_addresses.get(name)
-            self._addresses[name] = Address(name, _circuit(stored) if stored else Circuit())
+            pace = Bucket() if setup.kind == "official" else self._pace()
+            self._addresses[name] = Address(name, _circuit(stored) if stored else Circuit(), pace)
         return self._addresses[name]
 
     async def renew(self) -> None:

@@ -112,8 +112,19 @@ class Settings(BaseSettings):
     rate_limit_per_hour: Count = Field(60, description="Calls an hour per client; 0 = off")
     model_interval_seconds: Seconds = Field(5, description="Seconds between two calls of one model; 0 = off")
     rpm_limit: Count = Field(60, description="Prompts a minute per account, towards Google; 0 = off")
+    address_rpm_limit: float | None = Field(
+        None,
+        ge=0,
+        description="Prompts a minute per way out (proxy, or none) after a burst, all accounts together; "
+        "default as measured (10, docs/google-wire.md 4.3); 0 = off",
+    )
     concurrency: int = Field(2, ge=1, description="Prompts at once per account")
     cooldown_429_seconds: Seconds = Field(3600, description="Rest after a usage limit without a stated reset; 0 = off")
+    cooldown_address_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="Rest of an address that Google blocks; default as long as blocks were measured (7200); 0 = off",
+    )
     cooldown_auth_seconds: Seconds = Field(900, description="Rest after three failures in a row; 0 = off")
 
     request_timeout_seconds: float = Field(300, gt=0, description="Whole time of one generation")

@@ -86,7 +86,7 @@ class Web:
         google = self._sim.google
         match how:
             case "limit":
-                google.fault("generate", "status", status=429, times=-1)
+                google.fault("generate", "code", code=1037, times=-1)
             case "login":
                 google.expire("alice")
             case "server":

@@ -211,7 +211,7 @@ def environment(sim: RemoteSimulator, account: str, folder: Path, **more: str) -
         "COOKIE_REFRESH_SECONDS": "0",
         "CONCURRENCY": str(LANES),
         "LOG_LEVEL": "info",
-        **dict.fromkeys(("RATE_LIMIT_PER_HOUR", "MODEL_INTERVAL_SECONDS", "RPM_LIMIT"), "0"),
+        **dict.fromkeys(("RATE_LIMIT_PER_HOUR", "MODEL_INTERVAL_SECONDS", "RPM_LIMIT", "ADDRESS_RPM_LIMIT"), "0"),
         **dict.fromkeys(("COOLDOWN_429_SECONDS", "COOLDOWN_AUTH_SECONDS"), "0"),
         **more,
     }

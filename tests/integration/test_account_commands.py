@@ -293,7 +293,7 @@ def test_a_cool_down_outlives_kill_9_and_then_exactly_one_call_probes(sim: Block
     rules = {"COOLDOWN_429_SECONDS": "12", "RATE_LIMIT_PER_HOUR": "0", "CONCURRENCY": "8"}
     with house.serving(**rules) as gate:
         _until(lambda: gate.ask("/ready")[0] == 200)
-        sim.google.fault("generate", "status", status=429)
+        sim.google.fault("generate", "code", code=1037)
         assert gate.chat()[0] == 429
         thaw = time.time() + gate.ask("/api/accounts/alice")[1]["cooldowns"][0]["seconds_left"]
         gate.process.kill()

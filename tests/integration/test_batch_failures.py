@@ -88,7 +88,7 @@ async def test_a_429_cools_the_account_and_the_task_waits_for_the_thaw_without_a
 ) -> None:
     settings = settings_for(sim, tmp_path, cooldown_429_seconds=2)
     async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
-        sim.google.fault("generate", "status", status=429)
+        sim.google.fault("generate", "code", code=1037)
         batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(4)], concurrency=1))["batch_id"]
         await until(gate.service.pool.members[0].cooldowns)
         body = await until_status(http, batch_id, lambda body: "waiting_for" in body)
@@ -108,7 +108,7 @@ async def test_a_429_without_a_cool_down_is_one_of_the_tries(sim: Simulator, tmp
         served(settings_for(sim, tmp_path, **NO_BREAKER), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        sim.google.fault("generate", "status", status=429, times=2)
+        sim.google.fault("generate", "code", code=1037, times=2)
         batch_id = (await ordered(http, prompts=["a"]))["batch_id"]
         assert (await until_status(http, batch_id))["completed"] == 1
         assert [task.failures for task in await tasks(gate, batch_id)] == [2]
@@ -308,7 +308,7 @@ async def a_third_fails(sim: Simulator, folder: Path, count: int, rules: JobRule
     """429, 503 and resets, three in ten: all tasks end right, and each failure is one try of its own task."""
     settings = settings_for(sim, folder, concurrency=8, **NO_BREAKER)
     async with served(settings, job_rules=rules) as gate, aiohttp.ClientSession(gate.url) as http:
-        faults = [("status", {"status": 429}), ("status", {"status": 503}), ("reset", {"after_frames": 1})]
+        faults = [("code", {"code": 1037}), ("status", {"status": 503}), ("reset", {"after_frames": 1})]
         for number in range(0, count, 3):
             kind, more = faults[number // 3 % 3]
             sim.google.fault("generate", kind, match=f"number {number:04d} ", **more)

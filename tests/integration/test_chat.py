@@ -124,7 +124,7 @@ async def test_stop_sequences_and_several_answers(client: openai.AsyncOpenAI, si
 
 FAULTS = [
     ({"kind": "status", "status": 401}, 503, 2),
-    ({"kind": "status", "status": 429}, 429, 1),
+    ({"kind": "status", "status": 429}, 503, 1),
     ({"kind": "status", "status": 500}, 502, 1),
     ({"kind": "code", "code": 1013}, 502, 1),
     ({"kind": "code", "code": 1037}, 429, 1),

@@ -84,6 +84,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             "RATE_LIMIT_PER_HOUR": "0",
             "MODEL_INTERVAL_SECONDS": "0",
             "RPM_LIMIT": "0",
+            "ADDRESS_RPM_LIMIT": "0",
         }
         command = [sys.executable, "-m", "tests.measured_gateway"]
         with subprocess.Popen(

@@ -144,7 +144,7 @@ async def test_the_official_api_is_asked_only_when_it_is_named_and_nobody_else_c
         without = named(tmp_path, [web], sim, official_api_url=api.url, data_dir=tmp_path / "a",
                         accounts_file=tmp_path / "accounts.toml")  # fmt: skip
         async with served(without) as gate, aiohttp.ClientSession(gate.url) as http:
-            sim.google.fault("generate", "status", status=429)
+            sim.google.fault("generate", "code", code=1037)
             assert (await ask(http))[0] == 429
             assert (len(gate.service.pool.members), api.received) == (1, 0), "a key alone switches nothing on"
         paid = {"name": "paid", "kind": "official", "api_key": "env:GEMINI_API_KEY"}
@@ -155,7 +155,7 @@ async def test_the_official_api_is_asked_only_when_it_is_named_and_nobody_else_c
             for _ in range(3):
                 assert (await ask(http))[0] == 200
             assert api.received == 0
-            sim.google.fault("generate", "status", status=429, times=-1)
+            sim.google.fault("generate", "code", code=1037, times=-1)
             status, body, _ = await ask(http)
             assert (status, api.received) == (200, 1), body
             assert "You said" in body["choices"][0]["message"]["content"]

@@ -181,7 +181,7 @@ async def test_the_pace_that_health_tells_is_the_one_that_is_kept(sim: Simulator
         assert await pace() == still
         await ask(200)
         assert await pace() == {**still, "requests_last_minute": 1}
-        sim.google.fault("generate", "status", status=429)
+        sim.google.fault("generate", "code", code=1037)
         await ask(429)
         assert await pace() == {**still, "requests_last_minute": 2, "current_delay": 2.0, "consecutive_429s": 1}
         before = gate.service.clock.monotonic()

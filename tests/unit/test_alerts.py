@@ -187,7 +187,7 @@ async def test_a_blocked_address_is_told_once_for_all_accounts_behind_it() -> No
     assert await scene.passes(10) == ["address.blocked"]
     _, body = scene.posts.sent[0]
     assert (body["account"], body["address"]) == (None, "direct")
-    assert "for about 15 minutes: code 1060" in body["text_en"]
+    assert "for about 120 minutes: code 1060" in body["text_en"]
     house.members[1].reset()
     assert await scene.passes(70) == ["address.recovered"]
     scene.task.cancel()

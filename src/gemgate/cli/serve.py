@@ -71,6 +71,7 @@ async def _demo(host: str, port: int) -> None:
                 rate_limit_per_hour=0,
                 model_interval_seconds=0,
                 rpm_limit=0,
+                address_rpm_limit=0,
                 concurrency=16,
             )
             await _serve(settings, demo=True)

@@ -4,8 +4,8 @@
 |--------------------------------|---------------------------|-----------------------------|
 | ok, or the caller's own fault  | failures = 0              | closed                      |
 | failed (5xx, stall, reset)     | 3rd in a row: open 15 min | open 15 min                 |
-| limited (429, 1037)            | open to the reset, or 1 h | open to the reset, or 1 h   |
-| blocked (1060, captcha)        | open 15 min               | open 15 min                 |
+| limited (1037)                 | open to the reset, or 1 h | open to the reset, or 1 h   |
+| blocked (1060, 429, captcha)   | open 2 h                  | open 2 h                    |
 | cancelled                      | nothing                   | nothing, the probe is free  |
 
 The jitter is fixed when a circuit opens, so a countdown never jumps. Seconds of 0 switch a rule off.
@@ -23,12 +23,13 @@ Phase = Literal["closed", "open", "half_open"]
 @dataclass(frozen=True, slots=True)
 class Rules:
     """failures in a row open a circuit for `failure_seconds`; a usage limit for `limit_seconds` unless Google names
-    the reset; both plus up to `jitter` of themselves.
+    the reset; a block of the address for `blocked_seconds`; all plus up to `jitter` of themselves.
     """
 
     failures: int = 3
     failure_seconds: float = 900.0
     limit_seconds: float = 3600.0
+    blocked_seconds: float = 7200.0
     jitter: float = 0.1
 
 
@@ -76,7 +77,7 @@ class Circuit:
             seconds = resets_at - now if resets_at and resets_at > now else rules.limit_seconds
             return self._opened(now, seconds if rules.limit_seconds else 0, dice, rules, reason)
         if outcome == "blocked":
-            return self._opened(now, rules.failure_seconds, dice, rules, reason)
+            return self._opened(now, rules.blocked_seconds, dice, rules, reason)
         failures = self.failures + 1
         if failures < rules.failures and self.phase(now) == "closed":
             return replace(self, failures=failures)

@@ -202,11 +202,13 @@ class Caller:
     """Who a request is from. name: "" for a guest; session: the one whose cookies came, dead or alive.
 
     alive: whether those cookies still count. trouble: a broken rule in the cookies themselves.
+    blocked: its address is, and the answer has to say so.
     """
 
     session: Session | None = None
     alive: bool = False
     trouble: str = ""
+    blocked: bool = False
 
     @property
     def account(self) -> Account | None:

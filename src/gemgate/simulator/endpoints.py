@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from gemgate.accounts import PSID, PSIDTS
 from gemgate.simulator import pages
 from gemgate.simulator.accounts import Caller
+from gemgate.simulator.addresses import SORRY_HOST, SORRY_PATH, sorry
 from gemgate.simulator.exchange import Request, Response, page
 from gemgate.simulator.uploads import DEFAULT_PUSH_ID, read_multipart
 from gemgate.simulator.world import World
@@ -26,6 +27,7 @@ _ROUTES: dict[tuple[str, str, str], str] = {
     ("POST", "gemini.google.com", STREAM_GENERATE): "generate",
     ("POST", "gemini.google.com", BATCH_EXECUTE): "rpc",
     ("GET", "www.google.com", "/"): "preflight",
+    ("GET", SORRY_HOST, SORRY_PATH): "sorry",
     ("POST", "accounts.google.com", "/RotateCookies"): "rotate",
     ("GET", "accounts.google.com", "/RotateCookiesPage"): "rotate_page",
     ("GET", "accounts.google.com", "/ServiceLogin"): "login",
@@ -72,6 +74,12 @@ def preflight(world: World, request: Request, caller: Caller) -> Response:
         ("set-cookie", f"NID=531={dice.getrandbits(160):x}; {common}; HttpOnly"),
         ("set-cookie", f"AEC=AaJma5{dice.getrandbits(160):x}; {common}; SameSite=lax"),
     )
+
+
+def sorried(world: World, request: Request, caller: Caller) -> Response:
+    """Where a blocked address is sent to."""
+    del world, request, caller
+    return sorry()
 
 
 def rotate(world: World, request: Request, caller: Caller) -> Response:
@@ -154,6 +162,7 @@ Handler: TypeAlias = Callable[[World, Request, Caller], Response]
 HANDLERS: dict[str, Handler] = {
     "init": init,
     "preflight": preflight,
+    "sorry": sorried,
     "rotate": rotate,
     "rotate_page": rotate_page,
     "login": login,

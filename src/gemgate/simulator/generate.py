@@ -84,6 +84,8 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
         assert opened is not None
         if trouble := opened.number(int(values["_reqid"])):
             world.record.violation(f"StreamGenerate: {trouble}")
+        if caller.blocked:
+            raise Refusal(code=BLOCKED)
         _admit(account)
         told = _prepare(posted, account)
     except Refusal as refusal:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
 from typing import Any, Unpack
 
 from gemgate.simulator import downloads, generate, pages, rpc
 from gemgate.simulator.accounts import STRANGER, Account, Caller, Tier
+from gemgate.simulator.addresses import Form, turned_away
 from gemgate.simulator.demo import demo, paced
 from gemgate.simulator.endpoints import HANDLERS, place, rpcids
 from gemgate.simulator.exchange import Break, Request, Response, page
@@ -22,6 +24,9 @@ from gemgate.simulator.script import Answer, Brush, Fault, Kind, Pacing, Pattern
 from gemgate.simulator.studio import Rule, Wishes
 from gemgate.simulator.uploads import Uploads
 from gemgate.simulator.world import World
+
+_ELSEWHERE = ("image", "sorry", "login", "other", "rotate", "rotate_page", "upload")
+"""Where a blocked address is answered all the same: other services, and the page that it is sent to."""
 
 
 class Google:
@@ -275,7 +280,26 @@ class Google:
             return STRANGER
         return self.world.accounts.caller(request.cookies)
 
+    def _met(self, request: Request, where: str) -> Form | None:
+        """How the address is turned away, if it is."""
+        way = self.world.ways.get(request.connection, "0")
+        return self.world.addresses.met(way, prompt=where == "generate")
+
+    def block(self, way: int = 0, seconds: float = 7200.0, form: Form = "redirect") -> None:
+        """One of the addresses is blocked from now on, for every account."""
+        self.world.addresses.block(str(way), seconds, form)
+
+    def pace(self, most: int, per: float = 60.0, *, seconds: float = 7200.0, form: Form = "redirect") -> None:
+        """An address that sends more prompts than `most` in `per` seconds is blocked for so many; 0 = none ever is."""
+        self.world.addresses.most, self.world.addresses.per = most, per
+        self.world.addresses.seconds, self.world.addresses.form = seconds, form
+
     def _respond(self, request: Request, where: str, caller: Caller, seen: Seen) -> Response:
+        form = None if where in _ELSEWHERE else self._met(request, where)
+        if form is not None and (shown := turned_away(form)) is not None:
+            return shown
+        if form is not None:
+            caller = replace(caller, blocked=True)
         if where == "generate":
             return generate.respond(self.world, request, caller)
         if where == "rpc":

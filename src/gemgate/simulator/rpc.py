@@ -18,7 +18,7 @@ from gemgate.simulator.accounts import FREE_MODELS, PLANS, Account, Caller
 from gemgate.simulator.chats import Misfit
 from gemgate.simulator.exchange import Request, Response, page
 from gemgate.simulator.frames import Style, batch_answer, error_info, part
-from gemgate.simulator.generate import GEMS, Refusal, authenticate
+from gemgate.simulator.generate import BLOCKED, GEMS, Refusal, authenticate
 from gemgate.simulator.mishap import spoil
 from gemgate.simulator.record import Fetch, Seen
 from gemgate.simulator.script import Fault
@@ -49,6 +49,7 @@ class _Batch:
     world: World
     account: Account | None
     dead: bool
+    blocked: bool
     style: Style
     fault: Fault | None
 
@@ -61,6 +62,7 @@ class Ask:
     account: Account | None
     payload: Any
     style: Style
+    blocked: bool = False
 
 
 Handler: TypeAlias = Callable[[Ask], Any]
@@ -96,6 +98,7 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
     batch = _Batch(
         world,
         account,
+        blocked=caller.blocked,
         dead=opened.session is not None and account is None,
         style=world.style(world.dice("batch", *seen.rpcids)),
         fault=world.script.strike(seen.rpcids, caller.name, reused=request.nth > 0),
@@ -166,7 +169,7 @@ def _handle(batch: _Batch, rpcid: str, text: str) -> Any:
         payload = orjson.loads(text.replace("'", '"') if rpcid == "CNgdBe" else text)
     except orjson.JSONDecodeError:
         return Status(MALFORMED, "the payload is not JSON")
-    return handler(Ask(batch.world, batch.account, payload, batch.style))
+    return handler(Ask(batch.world, batch.account, payload, batch.style, batch.blocked))
 
 
 def _user_status(ask: Ask) -> Any:
@@ -176,6 +179,8 @@ def _user_status(ask: Ask) -> Any:
     if account and account.guest:
         plan = PLANS["free"]
     body[14] = account.status if account and not account.guest else 1016
+    if ask.blocked:
+        body[14] = BLOCKED
     models = account.models if account and not account.guest else FREE_MODELS
     body[15] = [model.row(account.renamed if account else {}) for model in models]
     body[16], body[17] = list(plan.tier_flags), list(plan.capability_flags)

@@ -7,6 +7,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,7 @@ class Simulator:
 
     accounts: names, each signed in with `tier`. http2: offer h2 beside http/1.1. seed: every freedom of the wire format
     (None: the plain spelling only). clock: epoch seconds. port: 0 for any free one. pace: seconds between the
-    frames of unscripted answers.
+    frames of unscripted answers. ways: doors, each an address of its own to the service (`proxies`).
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Simulator:
         tier: Tier = "pro",
         port: int = 0,
         pace: float = 0.0,
+        ways: int = 1,
     ) -> None:
         self.google = Google(accounts, tier=tier, seed=seed, clock=clock, pace=pace)
         self._protocols = ("h2", "http/1.1") if http2 else ("http/1.1",)
         self._wanted_port = port
         self._doors: set[Door] = set()
-        self._server: asyncio.Server | None = None
+        self._ways = ways
+        self._servers: list[asyncio.Server] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.port = 0
         self.ca_file = Path()
@@ -56,6 +59,11 @@ class Simulator:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def proxies(self) -> list[str]:
+        """One proxy for each way, the first is `proxy_url`."""
+        return [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in self._servers]
+
+    @property
     def control_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/control"
 
@@ -67,29 +75,36 @@ class Simulator:
         control = Control(self.google)
         numbers = itertools.count(1)
 
-        def door() -> Door:
+        def door(way: str) -> Door:
+            number = next(numbers)
+            self.google.world.came(number, way)
             return Door(
                 authority=authority,
                 google=self.google,
                 control=control,
-                numbers=numbers,
+                numbers=iter((number,)),
                 open_doors=self._doors,
                 refused=self.google.refused,
             )
 
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(door, "127.0.0.1", self._wanted_port, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
+        for way in range(self._ways):
+            port = 0 if way else self._wanted_port
+            opened = partial(door, str(way))
+            self._servers.append(await loop.create_server(opened, "127.0.0.1", port, backlog=1024))
+        self.port = self._servers[0].sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Close every connection and forget the CA."""
-        if self._server:
-            self._server.close()
+        if self._servers:
+            for server in self._servers:
+                server.close()
             for door in list(self._doors):
                 door.stop()
             await asyncio.sleep(0)
-            await self._server.wait_closed()
-            self._server = None
+            for server in self._servers:
+                await server.wait_closed()
+            self._servers.clear()
         if self._folder:
             self._folder.cleanup()
             self._folder = None

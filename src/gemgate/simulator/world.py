@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from gemgate.simulator.accounts import PLANS, Accounts, Caller, Session
+from gemgate.simulator.addresses import Addresses
 from gemgate.simulator.chats import Chat, Chats
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
@@ -97,6 +98,9 @@ class World:
         self.uploads = Uploads()
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
+        self.addresses = Addresses(self.clock)
+        self.ways: OrderedDict[int, str] = OrderedDict()
+        """Which way a connection came, by its number; the first door is "0"."""
         self.switches = Switches()
         self.reads_temporary = False
         """Whether a temporary chat can be read by its id. Not known of the real service."""
@@ -117,6 +121,12 @@ class World:
     def clock(self) -> float:
         """Epoch seconds as the service counts them."""
         return self._clock() + self.ahead
+
+    def came(self, connection: int, way: str) -> None:
+        """A connection was opened through one of the doors."""
+        self.ways[connection] = way
+        if len(self.ways) > _MOST_PAGES:
+            self.ways.popitem(last=False)
 
     def dice(self, *about: str) -> random.Random:
         """Dice that fall the same way for the same seed and subject, whatever else goes on."""

@@ -126,6 +126,8 @@ READ: tuple[Meter, ...] = (
     Meter("gemgate_queue_waiting", "gauge", "Calls that wait for a lane"),
     Meter("gemgate_circuit_open", "gauge", "0 closed, 0.5 half open, 1 open", ("account", "capability")),
     Meter("gemgate_circuit_thaw_seconds", "gauge", "Seconds until an open circuit thaws", ("account", "capability")),
+    Meter("gemgate_address_blocked", "gauge", "0 free, 0.5 to be tried, 1 blocked by Google", ("address",)),
+    Meter("gemgate_address_thaw_seconds", "gauge", "Seconds until a blocked address is tried again", ("address",)),
     Meter("gemgate_cookie_age_seconds", "gauge", "Since the account's cookies were renewed", ("account",)),
     Meter("gemgate_session_age_seconds", "gauge", "Since the account signed in", ("account",)),
     Meter("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),

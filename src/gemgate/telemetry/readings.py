@@ -16,6 +16,9 @@ Value = tuple[str, tuple[str, ...], float]
 """Name of a metric, values of its labels, value."""
 
 
+_PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
+
+
 def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, spooled: int) -> Iterator[Value]:
     """Everything as it stands now. degraded: limits are counted per process; spooled: pictures waiting for a bucket."""
     yield "gemgate_info", (__version__,), 1
@@ -23,6 +26,10 @@ def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, s
         yield "gemgate_accounts", (state,), count
     for member in pool.members:
         yield from _account(member, clock)
+    now = clock.now()
+    for address in {member.address.name: member.address for member in pool.members}.values():
+        yield "gemgate_address_blocked", (address.name,), _PHASES[address.circuit.phase(now)]
+        yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
     yield "gemgate_queue_waiting", (), pool.waiting
     for status in ("queued", "running", "done", "failed", "cancelled"):
         yield "gemgate_batch_tasks", (status,), getattr(tally, status)
@@ -38,8 +45,7 @@ def _account(member: Member, clock: Clock) -> Iterator[Value]:
     yield "gemgate_pace_delay_seconds", (name,), member.pacer.current_delay
     for capability in CAPABILITIES:
         circuit = member.circuits[capability]
-        phase = circuit.phase(now)
-        yield "gemgate_circuit_open", (name, capability), {"closed": 0.0, "half_open": 0.5, "open": 1.0}[phase]
+        yield "gemgate_circuit_open", (name, capability), _PHASES[circuit.phase(now)]
         yield "gemgate_circuit_thaw_seconds", (name, capability), max(0.0, circuit.until - now)
     if member.signed_in_at:
         yield "gemgate_session_age_seconds", (name,), max(0.0, now - member.signed_in_at)

@@ -54,6 +54,12 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         "source": member.source.name if member.source else "",
         "live_browser": bool(member.source and member.source.live),
         "address": member.address.name,
+        "address_rest": {
+            "phase": member.address.circuit.phase(now),
+            "seconds_left": max(0.0, round(member.address.circuit.until - now, 1)),
+            "reason": member.address.circuit.reason,
+            "per_minute": member.address.pace.per_minute,
+        },
         "models": [offer.name for offer in member.offers],
         "signed_in_at": member.signed_in_at or None,
         "renewed_at": member.renewed_at or None,

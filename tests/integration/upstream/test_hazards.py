@@ -44,7 +44,7 @@ async def test_signing_in_takes_two_requests(sim2: Simulator, signed_in: SignIn)
     [
         ({"kind": "status", "status": 401}, SignedOut, "no"),
         ({"kind": "status", "status": 403}, SignedOut, "no"),
-        ({"kind": "status", "status": 429}, Spent, "no"),
+        ({"kind": "status", "status": 429}, Blocked, "no"),
         ({"kind": "status", "status": 500}, Broken, "maybe"),
         ({"kind": "status", "status": 503}, Broken, "maybe"),
         ({"kind": "code", "code": 1013}, Broken, "maybe"),

@@ -16,8 +16,9 @@ from typing import Any, cast
 
 import orjson
 from curl_cffi import ffi, lib
-from curl_cffi.const import CurlMOpt, CurlOpt
+from curl_cffi.const import CurlECode, CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
+from curl_cffi.requests.exceptions import RequestException
 from gemini_webapi import GeminiClient
 from gemini_webapi import exceptions as library
 from gemini_webapi.constants import GRPC, Endpoint, Headers
@@ -83,7 +84,10 @@ class HardenedClient(GeminiClient):
         except library.AuthError as error:
             raise await self._why_refused() or errors.of_exception(error, sent=False) from None
         except errors.FAILURES as error:
-            raise errors.of_exception(error, sent=False) from None
+            # Hazard: being sent elsewhere looks like no connection behind a proxy of this machine (curl refuses to
+            # follow to a private address), and the captcha page is elsewhere.
+            away = isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
+            raise (await self._why_refused() if away else None) or errors.of_exception(error, sent=False) from None
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
             raise await self._why_refused() or errors.signed_out("only foreign cookies were accepted")
@@ -140,8 +144,7 @@ class HardenedClient(GeminiClient):
                 page = await session.get(Endpoint.INIT, headers=Headers.GEMINI.value, timeout=RPC_SECONDS)
             except errors.FAILURES:
                 return None
-        wanted = "consent.google.com" in str(page.url) or "consent.google.com/save" in page.text
-        return errors.consent_wanted() if wanted else None
+        return errors.of_start_page(page.status_code, str(page.url), page.text)
 
     async def reload(self, seen: str | None) -> None:
         """Load the page anew, once for everybody who found the page `seen` (its f.sid) too old. GatewayError.
@@ -158,6 +161,8 @@ class HardenedClient(GeminiClient):
             if page.status_code != 200:
                 raise errors.of_status(page.status_code, generated_if_unsure="no")
             found = extract_page(page.text)
+            if "FdrFJe" not in found and (problem := errors.of_start_page(200, str(page.url), page.text)):
+                raise problem
             if "FdrFJe" not in found:
                 raise errors.signed_out("Google gave no page for these cookies")
             self.session_id, self.build_label = found["FdrFJe"], found.get("cfb2h") or self.build_label

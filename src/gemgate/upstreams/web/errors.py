@@ -117,7 +117,7 @@ def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> Gatew
     if status in (401, 403):
         return signed_out(f"HTTP {status}")
     if status == 429:
-        return spent("HTTP 429")
+        return blocked("HTTP 429")  # a quota never comes as HTTP (docs/google-wire.md 4.2)
     return broken(f"HTTP {status}", generated_if_unsure)
 
 
@@ -135,6 +135,8 @@ def wants_page(status: int, head: bytes) -> bool:
 
 def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
     """The meaning of the HTTP status that refused a prompt of so many characters; `head` is how its body begins."""
+    if _CAPTCHA.search(head.decode("utf-8", "replace")):
+        return blocked(f"a captcha page, HTTP {status}")
     if wants_page(status, head):
         return page_expired(f"HTTP {status}")
     if status == 413:
@@ -172,6 +174,8 @@ def of_account(status: AccountStatus) -> GatewayError | None:
         return None
     if status == AccountStatus.UNAUTHENTICATED:
         return signed_out("account status 1016")
+    if status == AccountStatus.LOCATION_REJECTED:
+        return blocked("account status 1060: this address or its country")
     if status == AccountStatus.ACCESS_TEMPORARILY_UNAVAILABLE:
         return broken(f"account status {int(status)}: {status.description}", "no")
     return Rejected(
@@ -179,6 +183,26 @@ def of_account(status: AccountStatus) -> GatewayError | None:
         f"该账号需要人工处理（状态 {int(status)}）：{status.description}",
         code="account_rejected",
     )
+
+
+def of_redirect(location: str) -> GatewayError | None:
+    """What it means that Google sends a prompt elsewhere, where that can be named; the prompt was not processed."""
+    if "/sorry/" in location:
+        return blocked("sent to the captcha page")
+    if "consent.google.com" in location:
+        return consent_wanted()
+    if "accounts.google.com" in location:
+        return signed_out("sent to the sign-in page")
+    return None
+
+
+def of_start_page(status: int, url: str, page: str) -> GatewayError | None:
+    """What stands in place of the app at sign-in, where it can be named (docs/google-wire.md 4.2, 5.6)."""
+    if status == 429 or "/sorry/" in url or _CAPTCHA.search(page):
+        return blocked("a captcha page at sign-in")
+    if "consent.google.com" in url or "consent.google.com/save" in page:
+        return consent_wanted()
+    return None
 
 
 def of_page(page: str) -> GatewayError:

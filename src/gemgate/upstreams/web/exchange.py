@@ -65,10 +65,12 @@ class Exchange:
             content=self._body,  # type: ignore[arg-type]  # a reader without seek: that is the point
             content_callback=self._received,
             timeout=timeout,
+            allow_redirects=False,  # the body cannot be sent twice, and where Google sends us says what is wrong
         )
         self._transfer: asyncio.Task[Response] | None = None
         self._handed_over = False
         self.status = 0
+        self.location = ""
         self.head = b""
         """How the body begins, for refusals that have to be read."""
 
@@ -121,6 +123,7 @@ class Exchange:
         while not self._chunks:
             if transfer.done():
                 self.status = transfer.result().status_code
+                self.location = transfer.result().headers.get("location") or ""
                 return None
             self._news.clear()
             try:

@@ -27,6 +27,7 @@ class AddressFacts(_Facts):
     """What one way out bears, over all accounts that use it (docs/google-wire.md 4.3)."""
 
     calls_per_minute: float = Field(ge=0)
+    burst_calls: int = Field(gt=0)
     rest_seconds: float = Field(ge=0)
 
 

@@ -202,6 +202,8 @@ class WebUpstream:
         except RequestException as error:
             raise errors.of_exception(error, sent=exchange.sent) from None
         if exchange.status != 200:
+            if sent_to := errors.of_redirect(exchange.location):
+                raise sent_to
             raise errors.of_generation(exchange.status, exchange.head, len(prompt.text))
         if frames.garbage:
             raise errors.of_page(frames.garbage)
