@@ -213,7 +213,8 @@ class Dispatcher:
                                     attempt.spoke = True
                                 if isinstance(piece, Answered) and not piece.stored:
                                     told.not_stored()
-                                    if not errand.temporary:
+                                    if not errand.temporary and lease.member.unkept != lease.generation:
+                                        lease.member.unkept = lease.generation  # one look a session tells enough
                                         await self._look_after(lease)
                                 if isinstance(raw, Answered):
                                     piece = await self._signed(errand, attempt, raw, told)

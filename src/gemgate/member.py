@@ -167,6 +167,8 @@ class Member:
         self.usage_at = 0.0
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
+        self.unkept = -1
+        """The generation whose session was looked at because Google kept no chat of it."""
         self.renewal: Renewal | None = None
         """What came of the last rotation."""
         self.last_error: GatewayError | None = None

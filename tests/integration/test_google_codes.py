@@ -112,3 +112,31 @@ async def test_what_is_unknown_is_counted_and_explained(gate: Served, sim: Simul
     record = gate.service.recent.get(raw.headers["x-request-id"])
     assert record is not None
     assert [attempt.unknown for attempt in record.attempts] == [["code 4711"]]
+
+
+async def test_an_account_that_keeps_no_chats_is_looked_at_once(gate: Served, sim: Simulator) -> None:
+    sim.google.account("alice").stores = False
+    talk = Talk(gate.url)
+    before = sim.record.requests_of("otAQ7b")
+    for number in range(3):
+        await talk.say(f"turn {number}")
+    assert sim.record.requests_of("otAQ7b") == before + 1
+    assert gate.service.pool.members[0].standing().state == "ready"
+
+
+@pytest.mark.parametrize("sign", ["not kept", "files refused"])
+async def test_two_signs_make_a_guest(gate: Served, sim: Simulator, sign: str) -> None:
+    """A session that answers like a guest's and is one by Google's own word takes no more calls."""
+    await Talk(gate.url).say("turn 1")
+    sim.google.account("alice").guest = True
+    if sign == "not kept":
+        assert await Talk(gate.url).say("turn 2") == "reply to 2"  # it was answered, and that stands
+    else:
+        part = {"type": "file", "file": {"filename": "a.txt", "file_data": "data:text/plain;base64,aGVsbG8="}}
+        with pytest.raises(openai.APIStatusError):
+            await Talk(gate.url).client.chat.completions.create(
+                model="gemini-3-flash-preview",
+                messages=[{"role": "user", "content": [{"type": "text", "text": "turn 2"}, part]}],
+            )
+        assert sim.record.generations == 1
+    assert gate.service.pool.members[0].standing().state == "needs_login"
