@@ -196,7 +196,20 @@ async def open_service(
             _traced(settings) as traces,
             _opened(settings, clock or SystemClock(), dice, job_rules, resident=resident, traces=traces) as service,
         ):
+            if resident and settings.api_keys:
+                await names_apart(settings, service.keys)
             yield service
+
+
+async def names_apart(settings: Settings, keys: SqlKeyStore) -> None:
+    """SettingsError when a key of API_KEY has the name of one made on the page: it would own what that one made."""
+    taken = {key.name for key in await keys.keys()} & {key.name for key in settings.api_keys}
+    if taken:
+        name = min(taken)
+        raise SettingsError(
+            f"API_KEY has a key named {name}, as one made on the page is or was, and would get its files and batches; "
+            f"give it another name: API_KEY=othername:SECRET (an entry without a name is called key1, key2 …)"
+        )
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ What is missing for a fleet stops the start with one clear line when FLEET is on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import make_url
 
 from gemgate.accounts import Offer
-from gemgate.assembly import Service, database_url, supervise
+from gemgate.assembly import Service, database_url, names_apart, supervise
+from gemgate.errors import GatewayError
 from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.announcer import Announcer
 from gemgate.fleet.nodes import Fleet
 from gemgate.fleet.registry import Connect, proof
 from gemgate.ports import AuditLine, Caller, Clock, NodeRegistry
 from gemgate.roster import actor_of
-from gemgate.settings import Settings, SettingsError
+from gemgate.settings import TOKEN_LENGTH, Settings, SettingsError
 from gemgate.stores.limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import write_audit
 from gemgate.stores.sql.database import Database, bring_up, unopened
@@ -35,8 +37,6 @@ from gemgate.work import NodeCard
 
 if TYPE_CHECKING:
     from gemgate.ports import KeyStore
-
-TOKEN_LENGTH = 16
 
 
 def registry_url(settings: Settings) -> str:
@@ -234,6 +234,8 @@ async def open_edge(
             await limiter.probe()
 
     try:
+        with contextlib.suppress(GatewayError):  # of a database that is away nothing can be asked
+            await names_apart(settings, keys)
         await fleet.refresh()
         edge.run("nodes", fleet.watch)
         if settings.redis_url:

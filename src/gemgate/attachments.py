@@ -28,6 +28,12 @@ MAX_FILES = 10
 """Files that one prompt may refer to (docs/google-wire.md 8.4)."""
 
 
+MAX_LINKS = 20
+"""Links of one request that are fetched. More than the web app takes files, so that the clearer refusal comes first."""
+TOGETHER = 2
+"""All files of a request are at most so many times as large as a single one may be."""
+
+
 class Attachments:
     """`max_bytes` and `max_pixels` bound every single file."""
 
@@ -52,10 +58,27 @@ class Attachments:
         self, sources: Iterable[Source], asker: Caller, *, pictures_only: bool = False
     ) -> tuple[Upload, ...]:
         """The files behind `sources`, in their order; a ClientError names the first that cannot be used."""
-        return tuple([await self._load(source, asker, pictures_only, at) for at, source in enumerate(sources, 1)])
+        sources, left = tuple(sources), TOGETHER * self._max_bytes
+        if sum(isinstance(source, Link) for source in sources) > MAX_LINKS:
+            raise BadRequest(
+                f"More than {MAX_LINKS} links in one request",
+                f"单个请求中的链接超过 {MAX_LINKS} 个",
+                code="too_many_links",
+            )
+        loaded: list[Upload] = []
+        for number, source in enumerate(sources, 1):
+            loaded.append(await self._load(source, asker, pictures_only, number, left))
+            left -= len(loaded[-1].data)
+        return tuple(loaded)
 
-    async def _load(self, source: Source, asker: Caller, picture: bool, number: int) -> Upload:
-        found = await self._bytes(source, asker)
+    async def _load(self, source: Source, asker: Caller, picture: bool, number: int, left: int) -> Upload:
+        found = await self._bytes(source, asker, min(left, self._max_bytes))
+        if len(found.data) > left:
+            raise BadRequest(
+                f"The files of the request are larger than {TOGETHER * self._max_bytes / 1e6:g} MB together",
+                f"请求中的文件总大小超过 {TOGETHER * self._max_bytes / 1e6:g} MB",
+                code="file_too_large",
+            )
         if len(found.data) > self._max_bytes:
             raise BadRequest(
                 f"File {number} is larger than {self._max_bytes / 1e6:g} MB",
@@ -70,14 +93,14 @@ class Attachments:
         """Whether this is a link to a picture of ours, which only means something beside who asks."""
         return isinstance(source, Link) and self._own is not None and self._own.name_of(source.url, asker) is not None
 
-    async def _bytes(self, source: Source, asker: Caller) -> Inline:
+    async def _bytes(self, source: Source, asker: Caller, most: int) -> Inline:
         match source:
             case Inline():
                 return source
             case Link(url):
                 if self._own is not None and (name := self._own.name_of(url, asker)) is not None:
                     return await self._own.read(name)
-                return await self._fetcher.fetch(url, self._max_bytes)
+                return await self._fetcher.fetch(url, most)
             case Stored(file_id):
                 file = await self._files.get(file_id, asker.tenant) if self._files else None
                 if file is None or self._files is None:

@@ -12,13 +12,17 @@ import mimetypes
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy.exc import StatementError
+
 from gemgate.errors import BadRequest
 from gemgate.ports import BlobStore
+from gemgate.stores.drafts import drafted
 from gemgate.stores.sql import rows
 from gemgate.stores.sql.database import Database
 from gemgate.version import __version__
@@ -51,17 +55,11 @@ async def write(
 
     Rows are those of one moment; a picture that is stored meanwhile may be missing. `done` hears of each step.
     """
-    half = path.with_name(f".{path.name}.part")
-    half.touch(mode=0o600)
-    try:
-        with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as archive:
-            counted = await _write_rows(archive, database, done)
-            stored = await _write_blobs(archive, blobs, done) if blobs is not None else None
-            manifest = Manifest(now, await rows.revision_of(database), counted, stored)
-            archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+    with drafted(path, 0o600) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        counted = await _write_rows(archive, database, done)
+        stored = await _write_blobs(archive, blobs, done) if blobs is not None else None
+        manifest = Manifest(now, await rows.revision_of(database), counted, stored)
+        archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
     return manifest
 
 
@@ -118,6 +116,19 @@ async def restore(
 ) -> Manifest:
     """Put a backup's rows into the database at `url`, its pictures into the store; see `rows.refill` for refusals."""
     manifest = read_manifest(path)
+    try:
+        await _put_back(path, manifest, url, blobs, replace=replace, done=done)
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, AttributeError, StatementError) as error:
+        raise BadRequest(
+            f"{path} is damaged and cannot be restored ({type(error).__name__})",
+            f"{path} 已损坏，无法恢复（{type(error).__name__}）",
+        ) from None
+    return manifest
+
+
+async def _put_back(
+    path: Path, manifest: Manifest, url: str | Path, blobs: BlobStore, *, replace: bool, done: Callable[[str], None]
+) -> None:
     with zipfile.ZipFile(path) as archive:
         await rows.refill(url, manifest.revision, _rows_in(archive, done), replace=replace)
         with tempfile.TemporaryDirectory(prefix="gemgate-restore-") as folder:
@@ -127,7 +138,6 @@ async def restore(
                     unpacked = await asyncio.to_thread(_unpacked, archive, info, Path(folder, "blob"))
                     await blobs.put_file(key, unpacked, mimetypes.guess_type(key)[0] or "application/octet-stream")
                     done(key)
-    return manifest
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Path:

@@ -12,7 +12,7 @@ import asyncio
 import math
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -43,7 +43,16 @@ from gemgate.chat import (
 from gemgate.conversations import Conversations, Plan
 from gemgate.dialects import transcript
 from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
-from gemgate.errors import BadRequest, Broken, Forbidden, GatewayError, LimitError, ModelNotServed, PromptTooLong
+from gemgate.errors import (
+    BadRequest,
+    Broken,
+    Forbidden,
+    GatewayError,
+    LimitError,
+    ModelNotFound,
+    ModelNotServed,
+    PromptTooLong,
+)
 from gemgate.findings import NOTHING_FOUND, markdown
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
@@ -225,6 +234,12 @@ class Gateway:
             return planned
         finally:
             await answer.close(untouched=True)
+
+    def check_models(self, models: Iterable[str], caller: Caller) -> None:
+        """Forbidden for one that the caller's key is not for; unknown ones are told of later."""
+        for model in {one for one in models if one} if caller.models else ():
+            with suppress(ModelNotFound):
+                check_scope(self.resolve(model, caller.tenant), caller)
 
     def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""

@@ -45,6 +45,7 @@ class Caller:
     per_hour: the key's own hourly limit, None for the general one.
     admin:    may see all tenants and the account names.
     models:   ids that the key is limited to, empty for all.
+    operations: groups of operations that the key is limited to, empty for all.
     quota:    what is left, when the call was counted before it came here: it is not counted again.
     host:     our own name and port as the caller called them, so that our links are known when they come back.
     """
@@ -57,6 +58,7 @@ class Caller:
     language: str = "en"
     request_id: str = ""
     models: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
     quota: Quota | None = None
     host: str = ""
 

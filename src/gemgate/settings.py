@@ -250,6 +250,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http://, https:// or socks5://")
         return value
 
+    @field_validator("internal_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < TOKEN_LENGTH:
+            raise ValueError(f"needs at least {TOKEN_LENGTH} characters; make one with: openssl rand -hex 32")
+        return value
+
     @field_validator("api_key")
     @classmethod
     def _keys(cls, value: SecretStr | None) -> SecretStr | None:
@@ -418,6 +425,9 @@ def explicit(**values: Any) -> Settings:
     """Settings for embedding and tests: only what is given, and defaults."""
     return _Explicit(**values)
 
+
+TOKEN_LENGTH = 16
+"""Characters that INTERNAL_TOKEN has at least: who knows it is whoever it says it is."""
 
 SECRET_MARK = "set"  # noqa: S105 - a word to show in place of one
 

@@ -14,7 +14,7 @@ from gemgate.ports import Clock
 LIFETIME = 3600.0
 """Seconds that an upload may take."""
 
-MAX_OPEN = 64
+MAX_OPEN, MAX_OPEN_OF_ONE = 64, 16
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class OpenUpload:
 
 
 class ResumableUploads:
-    """`max_bytes` bounds a single file, and four of them what all open uploads hold together."""
+    """`max_bytes` bounds a single file, two of them the open uploads of one owner, four of them all."""
 
     def __init__(self, *, clock: Clock, max_bytes: int) -> None:
         self._clock = clock
@@ -43,7 +43,8 @@ class ResumableUploads:
             raise self._too_large()
         now = self._clock.now()
         self._open = {key: upload for key, upload in self._open.items() if upload.since > now - LIFETIME}
-        if len(self._open) >= MAX_OPEN:
+        theirs = sum(upload.owner == owner for upload in self._open.values())
+        if len(self._open) >= MAX_OPEN or theirs >= MAX_OPEN_OF_ONE:
             raise _too_many()
         upload_id = secrets.token_urlsafe(32)
         self._open[upload_id] = OpenUpload(owner, name, mime, size, now)
@@ -68,7 +69,9 @@ class ResumableUploads:
             )
         if len(upload.data) + len(data) > self._max_bytes:
             raise self._too_large()
-        if sum(len(other.data) for other in self._open.values()) + len(data) > 4 * self._max_bytes:
+        held = [(other.owner, len(other.data)) for other in self._open.values()]
+        theirs = sum(size for owner, size in held if owner == upload.owner)
+        if sum(size for _, size in held) + len(data) > 4 * self._max_bytes or theirs + len(data) > 2 * self._max_bytes:
             raise _too_many()
         upload.data += data
 

@@ -12,7 +12,7 @@ import typer
 
 from gemgate.assembly import Service, open_service
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, plain, quoted, run
 from gemgate.ports import Caller
 from gemgate.settings import Settings
 
@@ -90,10 +90,10 @@ async def _stream(service: Service, request: ChatRequest, show_thoughts: bool) -
         async for event in events:
             if isinstance(event, TextDelta):
                 said.append(event.text)
-                sys.stdout.write(event.text)
+                sys.stdout.write(plain(event.text))
                 sys.stdout.flush()
             elif isinstance(event, ThoughtDelta) and show_thoughts:
-                err.print(f"[dim]{event.text}[/dim]", end="", markup=True, highlight=False)
+                err.print(f"[dim]{quoted(event.text)}[/dim]", end="", markup=True, highlight=False)
     sys.stdout.write("\n")
     return "".join(said)
 

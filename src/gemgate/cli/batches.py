@@ -20,7 +20,8 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, connected
 from gemgate.cli.pictures import BY_SIZE, SIZES
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, quoted, run
+from gemgate.stores.drafts import drafted
 
 batch = typer.Typer(
     name="batch",
@@ -230,14 +231,13 @@ async def _hauled(gateway: Connection, batch_id: str, output: Path, *, quiet: bo
 
 async def _archive(gateway: Connection, batch_id: str, path: Path) -> int:
     """Write the ZIP as it comes; its size in bytes."""
-    half, size = path.with_name(f".{path.name}.part"), 0
+    size = 0
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
     async with gateway.open("GET", f"/v1/batch/{batch_id}/archive") as answer:
-        with half.open("wb") as file:
+        with drafted(path) as file:
             async for piece in answer.content.iter_chunked(1 << 20):
                 await asyncio.to_thread(file.write, piece)
                 size += len(piece)
-    half.replace(path)
     return size
 
 
@@ -265,13 +265,13 @@ def _show(status: dict[str, Any]) -> None:
         line += f", about {eta} s left"
     out.print(line, highlight=False)
     if reason := status.get("waiting_for"):
-        out.print(f"waits: {reason}", highlight=False, soft_wrap=True)
+        out.print(f"waits: {quoted(reason)}", highlight=False, soft_wrap=True)
     _show_errors(status["batch_id"], status["errors"])
 
 
 def _show_errors(batch_id: str, errors: list[dict[str, Any]]) -> None:
     for failed in errors[:10]:
-        err.print(f"[red]{failed['task_id']}[/red] {failed['error']}", highlight=False, soft_wrap=True)
+        err.print(f"[red]{quoted(failed['task_id'])}[/red] {quoted(failed['error'])}", highlight=False, soft_wrap=True)
     if len(errors) > 10:
         err.print(f"and {len(errors) - 10} more: gemgate batch show {batch_id} --json", highlight=False)
     if any(failed["retryable"] for failed in errors):

@@ -24,6 +24,7 @@ from gemgate.cli.desk import running
 from gemgate.cli.serve import listening
 from gemgate.errors import ClientError, GatewayError, NotFound, Unreachable
 from gemgate.settings import Settings
+from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -148,6 +149,5 @@ def _no_gateway(url: str) -> ClientError:
 def written_whole(path: Path, data: bytes) -> None:
     """Write a file so that nobody ever sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.part")
-    half.write_bytes(data)
-    half.replace(path)
+    with drafted(path) as file:
+        file.write(data)

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from gemgate import settings, telemetry
 from gemgate.errors import GatewayError
@@ -41,9 +43,24 @@ FleetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Text from outside without what a terminal obeys: escape sequences (clipboard, title, colours), overprinting,
+    directions of writing. Line ends and tabs stay.
+    """
+    return _CONTROLS.sub("", text)
+
+
+def quoted(text: object) -> str:
+    """The same, inside a line that has markup of ours: brackets of others are no markup."""
+    return escape(plain(str(text)))
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to stderr and leave."""
-    err.print(f"[red]error:[/red] {message}", highlight=False, soft_wrap=True)
+    err.print(f"[red]error:[/red] {quoted(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 

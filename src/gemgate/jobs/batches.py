@@ -18,7 +18,7 @@ from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
 from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound
 from gemgate.files import Link, Source, Stored, StoredFile
-from gemgate.gateway import Gateway
+from gemgate.gateway import Gateway, check_scope
 from gemgate.jobs.closing import Closer
 from gemgate.jobs.hooks import Herald, hook_subject
 from gemgate.jobs.stored import Wish, dump_wish, dumps
@@ -89,7 +89,7 @@ class Jobs:
         """
         if order.webhook[0]:
             self.herald.check(order.webhook[0])
-        self._check_models(order, origin.caller.tenant)
+        self._check_models(order, origin.caller)
         common = Wish(order.model or self.default_image_model, order.options)
         kept: dict[str, Stored] = {}
         return [
@@ -173,12 +173,12 @@ class Jobs:
         sealed = await self.vault.seal(hook_subject(batch_id), {"secret": secret})
         return Hook(url, sealed.text, sealed.key_id)
 
-    def _check_models(self, order: BatchOrder, tenant: str) -> None:
+    def _check_models(self, order: BatchOrder, caller: Caller) -> None:
         for at, item in enumerate(order.items):
             if item.model is None:
                 continue
             try:
-                self.gateway.resolve(item.model, tenant)
+                check_scope(self.gateway.resolve(item.model, caller.tenant), caller)
             except ModelNotFound as error:
                 raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
 

@@ -106,7 +106,7 @@ class Access:
             if not known:
                 raise _no_key(presented)
         if isinstance(key, ClientKey) and key.operations and group_of(operation) not in ("", *key.operations):
-            raise _not_allowed(key, group_of(operation))
+            raise _not_allowed(key.name, key.operations, group_of(operation))
         if session is not None and level != "open":
             self._check_meant(connection)
         return Caller(
@@ -118,6 +118,7 @@ class Access:
             language=connection.headers.get("accept-language", "en")[:20],
             request_id=request_id,
             models=key.models if isinstance(key, ClientKey) else frozenset(),
+            operations=key.operations if isinstance(key, ClientKey) else frozenset(),
         )
 
     def take_statement(self, scope: Scope) -> edge.Stated | None:
@@ -346,11 +347,17 @@ def _no_key(presented: str) -> Unauthorized:
     )
 
 
-def _not_allowed(key: ClientKey, group: str) -> Forbidden:
-    allowed = ", ".join(sorted(key.operations))
+def check_group(caller: Caller, group: str) -> None:
+    """Forbidden when the caller's key is not for a group of operations, for what is done in its name later."""
+    if caller.operations and group not in caller.operations:
+        raise _not_allowed(caller.tenant, caller.operations, group)
+
+
+def _not_allowed(name: str, operations: frozenset[str], group: str) -> Forbidden:
+    allowed = ", ".join(sorted(operations))
     return Forbidden(
-        f"The key {key.name} is not for {group}; it is for: {allowed}",
-        f"密钥 {key.name} 不能用于 {group}，仅可用于：{allowed}",
+        f"The key {name} is not for {group}; it is for: {allowed}",
+        f"密钥 {name} 不能用于 {group}，仅可用于：{allowed}",
         code="operation_not_allowed",
     )
 

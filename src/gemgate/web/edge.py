@@ -52,6 +52,8 @@ def statement(stated: Stated) -> str:
         told["per_hour"] = caller.per_hour
     if caller.models:
         told["models"] = sorted(caller.models)
+    if caller.operations:
+        told["operations"] = sorted(caller.operations)
     if caller.quota is not None:
         told["quota"] = [caller.quota.limit, caller.quota.remaining, caller.quota.reset]
     return json.dumps(told, separators=(",", ":"))
@@ -104,6 +106,7 @@ def _read(text: str) -> Stated:
             language=told["language"],
             request_id=told["request_id"],
             models=frozenset(told.get("models", ())),
+            operations=frozenset(told.get("operations", ())),
             quota=Quota(*quota) if quota is not None else None,
         )
         return Stated(caller, cast("Level", told["level"]) if told["level"] in _RANK else "open", told["scheme"])

@@ -14,7 +14,7 @@ from gemgate.web import gemini_files
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.errors import speaks_google
-from gemgate.web.keeping import keep, owned
+from gemgate.web.keeping import keep, media_type, owned
 from gemgate.web.operation import operation
 from gemgate.web.reading import read_form, whole_number
 
@@ -71,14 +71,19 @@ async def content(request: Request, caller: Caller) -> Response:
     """The bytes of one file."""
     call = call_of(request)
     file = await owned(call, request.path_params["file_id"], caller.tenant)
+    kind = media_type(file.mime) or "application/octet-stream"  # what was kept by older versions may be anything
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
         "x-content-type-options": "nosniff",
     }
     if file.bytes <= LARGE:
-        return Response(await call.service.files.read(file), headers=headers, media_type=file.mime)
+        return Response(
+            await call.service.files.read(file),
+            headers=headers,
+            media_type=kind,
+        )
     headers["content-length"] = str(file.bytes)
-    return StreamingResponse(call.service.files.chunks(file), headers=headers, media_type=file.mime)
+    return StreamingResponse(call.service.files.chunks(file), headers=headers, media_type=kind)
 
 
 @operation(router, "DELETE", "/v1/files/{file_id}", "files.delete")

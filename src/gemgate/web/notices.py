@@ -7,7 +7,8 @@ its gateway has read none, Google never had the prompt, and another node may tak
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, cast
+from collections import Counter
+from typing import Any, ClassVar, Final, cast
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -20,12 +21,61 @@ INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
 _TRANSPORT: Final = "gemgate.transport"
 
 
+HEAD_SECONDS = 20.0
+"""Within which a request's head has to be here, from the connection or from the head's first byte."""
+UNHEARD = 128
+"""Connections of one address that have not yet sent a whole head; more are closed at once."""
+
+
 class NoticingProtocol(HttpToolsProtocol):
-    """The server's protocol; it leaves the connection where notices can be written to it."""
+    """The server's protocol; it leaves the connection where notices can be written to it, and waits for no head for
+    ever: who is silent, or sends a byte now and then, keeps a descriptor and nothing else.
+    """
+
+    _unheard: ClassVar[Counter[str]] = Counter()
+    _late: asyncio.TimerHandle | None = None
+    _address = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._address = str(transport.get_extra_info("peername", ("",))[0])
+        self._await_head()
+        if self._unheard[self._address] > UNHEARD:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._late is None and not self._answering():
+            self._await_head()
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)[_TRANSPORT] = self.transport
+
+    def on_headers_complete(self) -> None:
+        self._heard()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heard()
+        super().connection_lost(exc)
+
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _await_head(self) -> None:
+        self._unheard[self._address] += 1
+        self._late = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _heard(self) -> None:
+        if self._late is None:
+            return
+        self._late.cancel()
+        self._late = None
+        self._unheard[self._address] -= 1
+        if self._unheard[self._address] <= 0:
+            del self._unheard[self._address]
 
 
 class Notices:

@@ -13,6 +13,7 @@ from gemgate.errors import BadRequest
 from gemgate.jobs.batches import KINDS, OPENAI, WINDOW, Origin, scope
 from gemgate.jobs.stored import loads
 from gemgate.ports import Caller
+from gemgate.web.access import check_group
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.keeping import owned
@@ -41,6 +42,8 @@ async def create(request: Request, caller: Caller) -> Response:
     data = await call.service.files.read(file)
     lines, problems = await beside_the_loop(len(data), lambda: openai_batches.read_lines(data, endpoint))
     if not problems:
+        check_group(caller, "chat" if KINDS[endpoint] == "chat" else "images")
+        gateway.check_models((str(line.body.get("model") or "") for line in lines), caller)
         admit = gateway.admit if KINDS[endpoint] == "chat" else gateway.admit_images
         call.admitted((await admit(None, caller)).quota)
     about = {

@@ -29,6 +29,10 @@ costliest of that size, all schema, takes 40 ms.
 MAX_PARTS = 64
 
 
+SILENCE_SECONDS, BODY_SECONDS, SLOWEST = 30.0, 60.0, 10_000
+"""A body may pause so long, and comes within a minute plus its size at so many bytes a second."""
+
+
 class CallerLeft(Exception):
     """The client closed its connection; nobody is there to be answered."""
 
@@ -45,14 +49,29 @@ async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     size = 0
+    stream = request.stream()
+    begun = asyncio.get_running_loop().time()
     try:
-        async for chunk in request.stream():
+        while True:
+            # Cancelled is only the wait: a deadline round the whole loop would run while others work on a chunk.
+            async with asyncio.timeout_at(min(begun + BODY_SECONDS + size / SLOWEST, _now() + SILENCE_SECONDS)):
+                chunk = await anext(stream, None)
+            if chunk is None:
+                return
             size += len(chunk)
             if size > limit:
                 raise too_large(limit)
             yield chunk
+    except TimeoutError:
+        raise BadRequest(
+            "The body did not come in time; send it without pauses", "请求体未能及时到达", code="body_timeout"
+        ) from None
     except ClientDisconnect:
         raise CallerLeft from None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -306,6 +306,14 @@ class SqlJobStore:
             await self._tell(connection, batch_id)
         return batch_of(changed)
 
+    async def give_up(self, tenant: str) -> None:
+        """Cancel all batches of a key that is revoked; what runs at this moment is ended by its worker."""
+        mine = select(batch.c.id).where(batch.c.tenant == tenant, batch.c.state.in_(_OPEN), batch.c.closed_at == 0)
+        async with self._database.reading() as connection:
+            found = (await connection.execute(mine)).scalars().all()
+        for batch_id in found:
+            await self.change(batch_id, "cancelled")
+
     async def again(self, batch_id: str) -> Batch | None:
         async with self._database.writing() as connection:
             row = await _locked(connection, batch_id)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from gemgate.errors import Conflict
 from gemgate.ports import ClientKey, PageSession
 from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import client_key, page_session
 
 
@@ -50,8 +51,12 @@ class SqlKeyStore:
 
     async def revoke_key(self, key_id: str, at: float) -> bool:
         mine = (client_key.c.id == key_id) & (client_key.c.revoked_at == 0)
+        revoked = update(client_key).where(mine).values(revoked_at=at).returning(client_key.c.name)
         async with self._database.writing() as connection:
-            return bool((await connection.execute(update(client_key).where(mine).values(revoked_at=at))).rowcount)
+            name = (await connection.execute(revoked)).scalar_one_or_none()
+        if name is not None:
+            await SqlJobStore(self._database).give_up(name)
+        return name is not None
 
     async def used(self, moments: Mapping[str, float]) -> None:
         async with self._database.writing() as connection:

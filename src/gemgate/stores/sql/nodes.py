@@ -193,7 +193,14 @@ def _packed(report: NodeReport) -> str:
 
 
 def _node(row: Row[Any]) -> Node:
-    told: Mapping[str, Any] = orjson.loads(row.report or "{}")
+    """A row as it stands; a report that cannot be read, by another version or another hand, tells nothing."""
+    try:
+        return _with(row, orjson.loads(row.report or "{}"))
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+        return _with(row, {})
+
+
+def _with(row: Row[Any], told: Mapping[str, Any]) -> Node:
     return Node(
         NodeCard(row.node_url, row.worker_id, row.weight, row.proof or ""),
         NodeReport(
