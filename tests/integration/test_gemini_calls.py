@@ -153,3 +153,14 @@ async def test_a_loss_in_mid_stream_is_heard_of(sim: Simulator, gate: Served, ht
     stream = await client_of(gate).models.generate_content_stream(model=MODEL, contents="something long")
     with pytest.raises(errors.APIError):
         [chunk async for chunk in stream]
+
+
+async def test_a_streamed_chat_of_the_sdk_is_one_conversation(sim: Simulator, gate: Served) -> None:
+    """It keeps every chunk of an answer as a turn of its own."""
+    sim.google.reply("tide", "It is low tide in Brest.", chars=5, pace=0.01)
+    chat = client_of(gate).chats.create(model=MODEL)
+    for question in ("Which tide?", "And the tide tomorrow?", "No tide at all?"):
+        stream = await chat.send_message_stream(question)
+        assert "".join([chunk.text async for chunk in stream]) == "It is low tide in Brest."
+    assert [call.prompt for call in sim.record.calls] == ["Which tide?", "And the tide tomorrow?", "No tide at all?"]
+    assert len({call.cid for call in sim.record.calls}) == 1

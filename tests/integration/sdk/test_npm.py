@@ -13,6 +13,7 @@ import pytest
 
 from gemgate.simulator import Simulator
 from gemgate.simulator.script import Upload
+from gemgate.web import streaming
 from tests.clients import npm, told
 from tests.serving import served, settings_for
 
@@ -160,3 +161,24 @@ async def test_the_vercel_ai_sdk(sim: Simulator, tmp_path: Path, npm: Path, way:
     assert found["pictures"] == ("image/png" if way in ("responses", "compatible") else None)
     assert [error[:2] for error in found["errors"]] == [[True, 404], [True, 401], [True, 502]]
     assert all(error[2] for error in found["errors"])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("package", ["@google/genai", "genai1"])
+async def test_every_release_of_google_s_sdk_hears_of_silence_and_loss(
+    sim: Simulator, tmp_path: Path, npm: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Blank lines before, between and behind the chunks say nothing; a cut answer is never taken for a whole one."""
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "OPEN_SECONDS", 0.1)
+    sim.google.reply("say slowly", "one two three", delay=0.5, chars=4, pace=0.2)
+    sim.google.reply("that is lost", "word " * 100, chars=20, pace=0.01)
+    sim.google.fault("generate", "code", code=1013, after_frames=8, finished=False, match="that is lost", times=-1)
+    async with served(settings_for(sim, tmp_path, api_key="js:secret")) as gate:
+        found = await told(npm, "genai_streams", gate.url, "secret", package)
+    assert found["slow"] == {"text": "one two three", "failed": ""}
+    assert found["talk"] == ["one two three"] * 2
+    assert [call.prompt for call in sim.record.calls][-1] == "now say slowly again"  # the SDK keeps chunks as turns
+    assert found["lost"]["text"].startswith("word")
+    assert found["lost"]["failed"]
+    assert not sim.record.violations

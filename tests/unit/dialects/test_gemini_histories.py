@@ -174,3 +174,10 @@ def test_no_history_is_refused_for_what_it_holds(turns: list[tuple[str, list[Any
     contents = [{"role": role, "parts": parts} for role, parts in turns]
     chat = ask(*contents, {"role": "model", "parts": [{"text": "so"}]}, NEXT)
     assert chat.messages[-1] == Message("user", (Text("And now?"),))
+
+
+def test_chunks_that_a_chat_of_the_sdk_kept_are_one_answer() -> None:
+    pieces = [{"role": "model", "parts": [{"text": text}]} for text in ("A ha", "wk moth", "", ".\n")]
+    call = {"role": "model", "parts": [{"functionCall": {"name": "find", "id": "c"}}]}
+    messages = ask(ASKED, *pieces, call, NEXT).messages
+    assert messages[1:-1] == (Message("assistant", (Text("A hawk moth.\n"), ToolCall("c", "find", "{}"))),)

@@ -126,9 +126,24 @@ def read_contents(contents: list[Content] | Content | None) -> list[Message]:
                 param=f"contents[{at}].role",
             )
         messages.extend(reading.content(content, role, f"contents[{at}]", earlier=at < last))
+    messages = _whole(messages)
     if not any(message.parts for message in messages):
         raise BadRequest("contents has no parts", "contents 没有任何 parts", param="contents")
     return messages
+
+
+def _whole(messages: list[Message]) -> list[Message]:
+    """Neighbouring answers as one: chats of Google's SDKs keep every chunk of a stream as a turn of its own."""
+    whole: list[Message] = []
+    for message in messages:
+        if not whole or message.role != "assistant" or whole[-1].role != "assistant":
+            whole.append(message)
+            continue
+        before, after = whole[-1].parts, message.parts
+        if before and after and isinstance(before[-1], Text) and isinstance(after[0], Text):
+            before, after = (*before[:-1], Text(before[-1].text + after[0].text)), after[1:]
+        whole[-1] = replace(whole[-1], parts=(*before, *after))
+    return whole
 
 
 def _parts_of(content: Content) -> list[Any]:
