@@ -103,6 +103,41 @@ async def test_what_changes_nothing_is_named(http: aiohttp.ClientSession, route:
     assert ignored == "quality, style, background"
 
 
+CHATS: list[tuple[dict[str, Any], str]] = [
+    ({"image_config": {"aspect_ratio": "16:9", "image_size": "4K"}, "modalities": ["image", "text"]}, "16:9"),
+    ({"image_config": {"aspect_ratio": "16:9"}, "stream": True}, "16:9"),
+    ({"extra_body": {"google": {"image_config": {"aspect_ratio": "9:16"}}}}, "9:16"),
+    ({"google": {"image_config": {"aspect_ratio": "9:16"}}}, "9:16"),
+    ({"size": "1536x1024"}, "3:2"),
+    ({"aspect_ratio": "4:5"}, "4:5"),
+]
+
+
+async def test_a_chats_wishes_reach_the_painter_and_a_texts_are_named(
+    http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    turn = [{"role": "user", "content": "a lighthouse"}]
+    for wish, said in CHATS:
+        async with http.post("/v1/chat/completions", json={"model": PICTURE, "messages": turn, **wish}) as answer:
+            assert answer.status == 200, (wish, await answer.text())
+            assert "x-gemgate-ignored" not in answer.headers, wish
+            await answer.read()
+        assert f"Aspect ratio {said}." in sim.record.calls[-1].prompt
+    sim.google.reply("weather", "Fine.")
+    body = {"messages": [{"role": "user", "content": "the weather?"}], "image_config": {"aspect_ratio": "wide"}}
+    async with http.post("/v1/chat/completions", json=body) as answer:
+        assert answer.status == 200
+        assert answer.headers["x-gemgate-ignored"] == "image_config"
+    item = {"model": "gemini-3-flash-preview", "store": False, "input": "a lighthouse"}
+    tool = {"tools": [{"type": "image_generation", "size": "16:9"}], "tool_choice": {"type": "image_generation"}}
+    async with http.post("/v1/responses", json={**item, **tool}) as answer:
+        assert answer.status == 200, await answer.text()
+    assert "Aspect ratio 16:9." in sim.record.calls[-1].prompt
+    tool["tools"][0]["size"] = "vast"  # type: ignore[index]
+    async with http.post("/v1/responses", json={**item, **tool}) as answer:
+        assert (await answer.json())["error"]["param"] == "tools[0].size"
+
+
 FORMS: list[dict[str, Any]] = [
     {"image": DATA},
     {"image": BARE},

@@ -28,6 +28,7 @@ from gemgate.chat import (
 from gemgate.dialects.openai import envelope, read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input
+from gemgate.dialects.painting import of_a_chat
 from gemgate.dialects.wire import (
     Body,
     Limit,
@@ -43,7 +44,7 @@ from gemgate.dialects.wire import (
 )
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Stored
-from gemgate.images import GeneratedImage, ImageOptions
+from gemgate.images import GeneratedImage
 
 __all__ = [
     "ChatCompletionRequest",
@@ -163,6 +164,8 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         raise BadRequest("messages is empty", "messages 为空", param="messages", code="invalid_messages")
     if body.files:
         messages = _attach(messages, [Stored(handle) for handle in body.files])
+    asked = "image" in (body.modalities or ()) or "image" in (body.model or "")
+    options, honoured = of_a_chat(body, asked=asked)
     choice = body.tool_choice if body.tool_choice is not None else body.function_call
     parallel = body.parallel_tool_calls is not False
     return ChatRequest(
@@ -176,9 +179,9 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         stop=_stop(body.stop),
         n=body.n or 1,
         conversation_id=body.conversation_id,
-        images=ImageOptions() if "image" in (body.modalities or ()) else None,
+        images=options,
         demands_picture="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
-        ignored=(*ignored(body, *_NOT_HONOURED), *box.ignored),
+        ignored=(*(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured), *box.ignored),
     )
 
 

@@ -107,6 +107,18 @@ def options_of(given: Mapping[str, Any], common: ImageOptions | None = None, whe
     return ImageOptions(**{**fields, **named})
 
 
+def of_a_chat(body: Wishes, *, asked: bool) -> tuple[ImageOptions | None, tuple[str, ...]]:
+    """How the pictures of a chat are wanted, by fields that its wire model does not know, and those fields that say it.
+
+    asked: whether pictures are; of a chat in words nothing is read, and all of it is named as ignored.
+    """
+    given = {name: value for name, value in (body.model_extra or {}).items() if name in SPELLINGS}
+    told = tuple(name for name in given if asked and named_options({name: given[name]}))
+    if {"width", "height"} <= given.keys():
+        told = (*told, "width", "height")
+    return (options_of(given) if asked else None), told
+
+
 def left_over(body: Wishes) -> tuple[str, ...]:
     """The wishes that change nothing, for `x-gemgate-ignored`: what nobody reads, and any quality but a high one."""
     text = _text(getattr(body, "quality", None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +12,7 @@ from gemgate.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from gemgate.dialects import wire
 from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
 from gemgate.dialects.gemini.schema import json_schema
+from gemgate.dialects.painting import options_of
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions
 
@@ -104,7 +104,6 @@ _NOT_HONOURED = (
     "frequency_penalty",
     "response_logprobs",
 )
-_SIDES = {"512": 512, "0.5K": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
 
 def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> ChatRequest:
@@ -264,13 +263,4 @@ def _images(config: GenerationConfig) -> ImageOptions | None:
 
 def picture_options(image: ImageConfig, where: str) -> ImageOptions:
     """How pictures are wanted; "auto" and nothing are no wish. BadRequest for a size that there is not."""
-    size = (image.image_size or "").upper()
-    side = _SIDES.get(size)
-    if side is None and size not in ("", "AUTO"):
-        raise BadRequest(
-            "imageConfig.imageSize must be 1K, 2K or 4K",
-            "imageConfig.imageSize 必须是 1K、2K 或 4K",
-            param=f"{where}.imageSize",
-        )
-    aspect = image.aspect_ratio if image.aspect_ratio and ":" in image.aspect_ratio else None
-    return replace(ImageOptions(), aspect=aspect, long_side=side)
+    return options_of({"aspectRatio": image.aspect_ratio, "imageSize": image.image_size}, where=f"{where}.")

@@ -13,9 +13,10 @@ from typing import Any, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, ToolChoice
-from gemgate.dialects.openai import image_options, read_format, thinking_of, unsupported
+from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools
+from gemgate.dialects.painting import options_of
 from gemgate.dialects.wire import Body, Echo, Limit, Wishes, ignored
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions
@@ -211,12 +212,7 @@ def _tool_choice(body: TokenCountRequest, box: Toolbox) -> tuple[ToolChoice, boo
 def _images(tools: Sequence[Mapping[str, Any]]) -> ImageOptions:
     """The options of the picture tool, which was chosen."""
     at, tool = next((at, tool) for at, tool in enumerate(tools) if tool.get("type") == "image_generation")
-    size, quality = tool.get("size"), tool.get("quality")
-    try:
-        return image_options(size if isinstance(size, str) else None, quality if isinstance(quality, str) else None)
-    except BadRequest as error:
-        error.param = f"tools[{at}].{error.param}"
-        raise
+    return options_of(tool, where=f"tools[{at}].")
 
 
 def _format(text: TextConfig | None) -> ResponseFormat:
