@@ -155,16 +155,20 @@ class Gateway:
         return catalog.resolve(model, self.pool.offers(), self._aliases, tenant)
 
     async def admit(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
-        """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, RateLimited."""
+        """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited."""
         return await self._admit(model or self._default_model, caller, policy)
 
-    async def admit_images(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
-        """The same for pictures, with their own default model."""
-        return await self._admit(model or self._default_image_model, caller, policy)
+    async def admit_images(
+        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+    ) -> Admission:
+        """The same for pictures, with their own default model. later: a batch's, which waits for an account."""
+        return await self._admit(model or self._default_image_model, caller, policy, later=later)
 
-    async def _admit(self, model: str, caller: Caller, policy: Policy | None) -> Admission:
+    async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
         card = self.resolve(model, caller.tenant)
         check_scope(card, caller)
+        if not later:
+            self.pool.check(card)  # a call that nobody can take uses up no limit
         facts: Data = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
             quota = await self._limiter.take(caller, card.id)

@@ -204,7 +204,7 @@ class AccountPool:
     async def _take(self, waiter: _Waiter) -> tuple[Member, Offer]:
         if granted := self._grant(waiter):
             return granted
-        self._check_hope(waiter)
+        self.check(waiter.card, waiter.needs, waiter.avoid)
         if len(self._waiting) >= MAX_WAITING:
             raise _too_busy(5.0)
         self._waiting.append(waiter)
@@ -276,17 +276,17 @@ class AccountPool:
         member.entered(*waiter.needs)
         return member, offer
 
-    def _check_hope(self, waiter: _Waiter) -> None:
-        """Raise when no account can take this call however long it waits."""
-        able = [m for m in self.members if m.name not in waiter.avoid]
-        usable = [m for m in able if m.standing(*waiter.needs).usable]
+    def check(self, card: ModelCard, needs: tuple[Capability, ...] = (), avoid: Iterable[str] = ()) -> None:
+        """Raise NoAccount or ModelNotFound when no account can take such a call however long it waits."""
+        needs = needs or (card.capability,)
+        usable = [m for m in self.members if m.name not in avoid and m.standing(*needs).usable]
         if not usable:
-            raise self.nobody(*waiter.needs)
-        if all(m.is_open and not waiter.card.offer(m.offers) for m in usable):
+            raise self.nobody(*needs)
+        if all(m.is_open and not card.offer(m.offers) for m in usable):
             have = ", ".join(sorted({offer.name for m in usable for offer in m.offers}))
             raise ModelNotFound(
-                f"No usable account has the model {waiter.card.id}. They have: {have}",
-                f"当前可用账号没有模型 {waiter.card.id}。可用：{have}",
+                f"No usable account has the model {card.id}. They have: {have}",
+                f"当前可用账号没有模型 {card.id}。可用：{have}",
                 param="model",
                 code="model_not_available",
             )
@@ -329,7 +329,7 @@ class AccountPool:
                 waiter.granted.set_result(granted)
                 continue
             try:
-                self._check_hope(waiter)
+                self.check(waiter.card, waiter.needs, waiter.avoid)
             except (NoAccount, ModelNotFound) as error:
                 self._waiting.remove(waiter)
                 waiter.granted.set_exception(error)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from gemgate.accounts import Capability, Cookies
 from gemgate.catalog import ModelCard
-from gemgate.errors import BadRequest, GatewayError, NotFound
+from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
 from gemgate.measuring import measure
 from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Circuit
@@ -85,6 +85,8 @@ class Roster:
         self._addresses: dict[str, Address] = {}
         self._stored_addresses: dict[str, KeptCircuit] = {}
         self._lives: dict[str, tuple[SessionLife, ...]] = {}
+        self._claims: dict[str, str] = {}
+        """Session -> the account that tried it first, as long as it has no session of its own."""
         self._renewed_at = clock.monotonic()
         self.joined: Callable[[Member], None] = lambda member: None
         self.parted: Callable[[Member], None] = lambda member: None
@@ -209,9 +211,17 @@ class Roster:
                 f"账号 {name} 使用 API 密钥，不需要 Cookie",
                 param="account",
             )
+        if (holder := self._holder(cookies)) and (member is None or holder != member.name):
+            raise _one_session_twice(Conflict, holder)
+        new = member is None
         if member is None:
             member = await self.add(AccountSetup(name or "default"), caller)
-        await member.sign_in(cookies=cookies)
+        try:
+            await member.sign_in(cookies=cookies)
+        except GatewayError:
+            if new:  # nothing is left of an account that never was one
+                await self.remove(member.name, caller)
+            raise
         await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
         return member
 
@@ -342,7 +352,21 @@ class Roster:
         kept = self._kept.get(member.name)
         live = member.source is not None and member.source.live
         account = kept.account if kept else KeptAccount(AccountSetup(member.name))
-        return precedence(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
+        found = precedence(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
+        free = [cookies for cookies in found if not (holder := self._holder(cookies)) or holder == member.name]
+        if found and not free:
+            raise _one_session_twice(SignedOut, self._holder(found[0]))
+        for cookies in free:
+            self._claims.setdefault(cookies.identity, member.name)
+        return free
+
+    def _holder(self, cookies: Cookies) -> str:
+        """The account that has this session already: two would rotate it against each other until both are dead."""
+        for member in self._pool.members:
+            if member.identity == cookies.identity:
+                return member.name
+        claimed = self._pool.member(self._claims.get(cookies.identity, ""))
+        return claimed.name if claimed is not None and not claimed.identity else ""
 
     async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
         kept = self._kept.get(member.name)
@@ -392,6 +416,14 @@ class Roster:
                     self._lives[member.name] = await self.store.lives(member.name)
             except GatewayError as error:
                 self._observer.note(Fact("account.not_kept", data={"account": member.name, "why": error.en}))
+
+
+def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:
+    return kind(
+        f"This Google session is already the account {holder}: sign in to another Google account, or use that one",
+        f"该 Google 会话已是账号 {holder}：请登录另一个 Google 账号，或直接使用该账号",
+        code="session_in_use",
+    )
 
 
 def actor_of(caller: Caller) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import aclosing
 
 import pytest
@@ -334,8 +335,9 @@ async def test_events_begin_once_and_end_once() -> None:
 async def test_the_model_rule_refuses_first_and_costs_nothing_of_the_hour() -> None:
     limiter = MovingWindowLimiter(per_hour=2, model_interval=5, clock=SystemClock())
     assert (await limiter.take(CALLER, "m1")).remaining == 1
-    with pytest.raises(RateLimited, match=r"^模型 m1 调用过于频繁，请等待 [1-5] 秒后重试"):
+    with pytest.raises(RateLimited, match=r"^The model m1 is called too often; try again in [1-5] seconds$") as caught:
         await limiter.take(CALLER, "m1")
+    assert re.match("模型 m1 调用过于频繁，请等待 [1-5] 秒后重试$", caught.value.text("zh-CN"))
     assert (await limiter.take(CALLER, "m2")).remaining == 0
     with pytest.raises(RateLimited, match="2 calls an hour") as caught:
         await limiter.take(CALLER, "m3")

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-from gemgate.cli.terminal import fail
+from gemgate.cli.terminal import fail, language
+from gemgate.dialects import prompt_files
+from gemgate.errors import BadRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,51 +25,27 @@ class PromptFile:
 
 
 def read_prompts(path: str) -> PromptFile:
-    """One prompt a line (blank lines and those that begin with # are left out); `.jsonl`: an object a line. `-`: stdin.
-
-    Objects have `prompt` and may have `model`, `size`, `aspect`, `quality` and `references`: links, ids of uploads, or
-    pictures beside the file.
-    """
+    """Lines, a table or objects (`dialects.prompt_files`); `-`: stdin. References may be files beside it."""
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        text = data.decode("utf-8-sig")
     except OSError as error:
         fail(f"{path}: {error.strerror or error}", 2)
-    except UnicodeDecodeError as error:
-        fail(f"{path} is no UTF-8 text (byte {error.start}); save it as UTF-8", 2)
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if path.endswith(".jsonl"):
-        items = tuple(_item(path, number, line) for number, line in lines)
-    else:
-        items = tuple({"prompt": line} for _, line in lines if not line.startswith("#"))
-    if not items:
-        fail(f"{path} has no prompts: write one a line", 2)
-    return PromptFile(path, items)
-
-
-def _item(path: str, number: int, line: str) -> dict[str, Any]:
-    try:
-        item = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        fail(f"{path}, line {number}: no JSON: {error}", 2)
-    if not isinstance(item, dict) or not isinstance(item.get("prompt"), str):
-        fail(f'{path}, line {number}: needs an object with "prompt"', 2)
     folder = Path() if path == "-" else Path(path).parent
-    if references := item.get("references"):
-        if not isinstance(references, list):
-            fail(f'{path}, line {number}: "references" is a list', 2)
-        item["references"] = [_reference(folder, str(one), f"{path}, line {number}") for one in references]
-    return item
+    try:
+        found = prompt_files.read(data, "" if path == "-" else Path(path).suffix, lambda text: _reference(folder, text))
+        return PromptFile(path, tuple(found.orders()))
+    except BadRequest as error:
+        fail(f"{path}: {error.text(language())}", 2)
 
 
-def _reference(folder: Path, text: str, where: str) -> str:
+def _reference(folder: Path, text: str) -> str:
     """A local picture goes along as base64; everything else as it stands."""
     if text.startswith(("http://", "https://", "data:", "file-")):
         return text
     try:
         return base64.b64encode((folder / text).read_bytes()).decode()
     except OSError as error:
-        fail(f"{where}: {text}: {error.strerror or error}", 2)
+        raise BadRequest(f"{text}: {error.strerror or error}") from None
 
 
 def body_of(prompts: PromptFile, wishes: dict[str, Any]) -> bytes:

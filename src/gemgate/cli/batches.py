@@ -49,7 +49,9 @@ Work = Callable[[Connection], Awaitable[Any]]
 
 @batch.command("run")
 def run_batch(
-    prompts: Annotated[str, typer.Argument(metavar="FILE", help="One prompt a line, or .jsonl; - reads stdin.")],
+    prompts: Annotated[
+        str, typer.Argument(metavar="FILE", help="Prompts: lines, .csv with a heading, or .jsonl; - reads stdin.")
+    ],
     output: OutOption = Path("out"),
     size: Annotated[
         str | None,

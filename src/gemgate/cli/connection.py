@@ -22,7 +22,7 @@ import uvicorn
 from gemgate.assembly import open_service
 from gemgate.cli.desk import running
 from gemgate.cli.serve import listening
-from gemgate.errors import ClientError, GatewayError, NotFound, Unreachable
+from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.web.app import create_app
@@ -96,6 +96,8 @@ async def _own(settings: Settings, *, resident: bool) -> AsyncIterator[str]:
     free = {"host": "127.0.0.1", "port": 0, "rate_limit_per_hour": 0, "model_interval_seconds": 0}
     with listening(settings.model_copy(update=free)) as (sock, bound):
         async with open_service(bound, resident=resident) as service:
+            if resident and not service.pool.members:
+                raise _nobody_here(service.pool.nobody())
             service.pool.kept_free = 0  # nobody sits in front of it
             config = uvicorn.Config(
                 create_app(bound, service), ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1
@@ -119,6 +121,15 @@ class _Quiet(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _nobody_here(error: GatewayError) -> GatewayError:
+    """Nobody could add an account while this command waits for one."""
+    return NoAccount(
+        f"{error.en}. A gateway that runs elsewhere is named by --url or GEMGATE_URL",
+        f"{error.zh}。其他位置运行的网关请用 --url 或 GEMGATE_URL 指定",
+        code="no_account",
+    )
 
 
 def _key_of(settings: Settings) -> str:

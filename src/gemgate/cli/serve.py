@@ -135,7 +135,7 @@ async def answer(
         )
     )
     server.leaving = leaving
-    announcing = asyncio.create_task(_announce(server, settings.host, settings.port, demo=demo))
+    announcing = asyncio.create_task(_announce(server, settings, demo=demo))
     # What was built so far stays for good: the collector need not walk through it again and again.
     gc.freeze()
     gc.set_threshold(*COLLECTED_EVERY)
@@ -163,7 +163,20 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def _announce(server: uvicorn.Server, host: str, port: int, *, demo: bool) -> None:
+def _in_force(settings: Settings) -> str:
+    """The limits that a client will meet, in one line."""
+    limits = []
+    if settings.rate_limit_per_hour:
+        limits.append(f"{settings.rate_limit_per_hour} calls an hour for each client (RATE_LIMIT_PER_HOUR)")
+    if settings.model_interval_seconds:
+        limits.append(f"one call of a model every {settings.model_interval_seconds:g} s (MODEL_INTERVAL_SECONDS)")
+    if settings.rpm_limit:
+        limits.append(f"{settings.rpm_limit} prompts a minute for each account (RPM_LIMIT)")
+    return "; ".join(limits) or "none"
+
+
+async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -> None:
+    host, port = settings.host, settings.port
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)
     shown = f"[{host}]" if ":" in host else host
@@ -172,12 +185,16 @@ async def _announce(server: uvicorn.Server, host: str, port: int, *, demo: bool)
         out.print(
             f"gemgate listens on [bold]{base}[/bold]  (OpenAI base URL: {base}/v1)", highlight=False, soft_wrap=True
         )
+        out.print(f"The page, where accounts are added: {base}/", highlight=False, soft_wrap=True)
+        out.print(f"State: {settings.data_dir}", highlight=False, soft_wrap=True, markup=False)
+        out.print(f"Limits: {_in_force(settings)}", highlight=False, soft_wrap=True, markup=False)
         return
     # Plain lines, however long: a frame would cut commands off that are there to be copied.
     print(
         f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
         "",
         f"The page:  {base}/",
+        f"For gemgate's own commands (batch, accounts):  export GEMGATE_URL={base}",
         "Try in another terminal:",
         "",
         f"  curl {base}/v1/chat/completions -H 'content-type: application/json' \\",

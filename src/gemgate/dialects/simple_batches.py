@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from gemgate.dialects import wire
 from gemgate.dialects.painting import MAX_REFERENCES, Started, left_over, options_of, references_of
 from gemgate.dialects.simple import Wishes
 from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, rfc3339, sse
@@ -58,6 +59,10 @@ class BatchImagesRequest(Wishes, Started):
         if not 1 <= count <= MAX_PROMPTS:
             raise ValueError(f"prompts and items together must be 1 to {MAX_PROMPTS}")
         return self
+
+
+FILE_WISHES = frozenset(BatchImagesRequest.model_fields) - {"prompts", "items"}
+"""What may stand in the query beside a file of prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,11 @@ def read_batch(body: BatchImagesRequest) -> BatchOrder:
     )
 
 
+def read_item(value: Mapping[str, Any]) -> BatchItem:
+    """One item alone, as a file of prompts has it; BadRequest."""
+    return _item(wire.read(BatchItemBody, dict(value)), ImageOptions(), (), "item")
+
+
 def _item(body: BatchItemBody, common: ImageOptions, shared: tuple[Source, ...], where: str) -> BatchItem:
     given = body.given()
     options = options_of(given, common, f"{where}.")
@@ -168,8 +178,14 @@ def _item(body: BatchItemBody, common: ImageOptions, shared: tuple[Source, ...],
 
 
 def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:
-    """The answer to POST /v1/batch/images, at once. The Chinese sentence is a contract and stays in every language."""
+    """The answer to POST /v1/batch/images, at once.
+
+    language: what the caller asked for, "" = nothing. Who asks for nothing gets the Chinese sentence of the contract.
+    """
+    chinese = not language or language.lower().startswith("zh")
     message = f"批量任务已创建，{batch.concurrency}并发处理中"
+    if not chinese:
+        message = f"The batch is ordered; {batch.concurrency} at once"
     answer: dict[str, Any] = {
         "batch_id": batch.batch_id,
         "total": batch.total,
@@ -180,7 +196,7 @@ def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:
     if batch.asked != batch.concurrency:
         clamped = f"concurrency {batch.asked} is more than the lanes there are; {batch.concurrency} in force"
         clamped_zh = f"请求的并发数 {batch.asked} 超过可用通道，实际为 {batch.concurrency}"
-        answer["note"] = clamped_zh if language.lower().startswith("zh") else clamped
+        answer["note"] = clamped_zh if chinese and language else clamped
     return answer
 
 

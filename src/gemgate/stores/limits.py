@@ -129,8 +129,8 @@ class MovingWindowLimiter:
         if model_rule and not await limiter.hit(model_rule, "model", client, model):
             wait = await self._wait(limiter, model_rule, "model", client, model)
             raise RateLimited(
-                f"模型 {model} 调用过于频繁，请等待 {wait:.0f} 秒后重试 "
-                f"(model {model} is called too often; try again in {wait:.0f} seconds)",
+                f"The model {model} is called too often; try again in {wait:.0f} seconds",
+                f"模型 {model} 调用过于频繁，请等待 {wait:.0f} 秒后重试",
                 retry_after=wait,
                 code="rate_limit_exceeded",
                 details={"limit": 1, "remaining": 0, "reset": wait, "rule": "model"},
@@ -140,8 +140,8 @@ class MovingWindowLimiter:
         if not await limiter.hit(hourly, "hour", client):
             wait = await self._wait(limiter, hourly, "hour", client)
             raise RateLimited(
-                f"每小时 {hourly.amount} 次调用的上限已用完，请等待 {wait:.0f} 秒后重试 "
-                f"(the limit of {hourly.amount} calls an hour is used up; try again in {wait:.0f} seconds)",
+                f"The limit of {hourly.amount} calls an hour is used up; try again in {wait:.0f} seconds",
+                f"每小时 {hourly.amount} 次调用的上限已用完，请等待 {wait:.0f} 秒后重试",
                 retry_after=wait,
                 code="rate_limit_exceeded",
                 details={"limit": hourly.amount, "remaining": 0, "reset": wait, "rule": "hour"},

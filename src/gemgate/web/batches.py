@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
-from gemgate.dialects import simple_batches, wire
+from gemgate.dialects import prompt_files, simple_batches, wire
 from gemgate.dialects.simple_batches import BatchOrder, BatchState, BatchStatus, TaskDone, TaskFailed
 from gemgate.dialects.wire import Stamp
 from gemgate.errors import BadRequest, NotFound
@@ -35,25 +36,58 @@ HEARTBEAT = b": still working\n\n"
 
 @operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
 async def create(request: Request, caller: Caller) -> Response:
-    """Order many pictures at once; they are made in the background and survive a restart."""
+    """Order many pictures at once; they are made in the background and survive a restart.
+
+    The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
+    """
     call = call_of(request)
     jobs = call.service.jobs
     body = await read_body(request, call.service.settings.max_body_bytes)
-    order = await beside_the_loop(len(body), lambda: _read(body))
+    kind = request.headers.get("content-type", "")
+    wishes = {name: value for name, value in request.query_params.items() if name in simple_batches.FILE_WISHES}
+    order = await beside_the_loop(len(body), lambda: _read(body, kind, wishes))
     unmet(call, order.ignored)
     order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
-    origin, digest = Origin(caller, call.base_url(request)), digest_of(body)
+    origin, digest = Origin(caller, call.base_url(request)), digest_of(body + repr(wishes).encode() if wishes else body)
     batch = await jobs.known(origin, order.idempotency_key, digest)
     if batch is None:
         tasks = await jobs.prepare(order, origin)
-        admission = await call.service.gateway.admit_images(order.model, caller)
+        admission = await call.service.gateway.admit_images(order.model, caller, later=True)
         call.admitted(admission.quota)
         batch = await jobs.order_images(order, tasks, origin, digest)
-    return json_response(simple_batches.write_created(_state(batch), caller.language))
+    return json_response(simple_batches.write_created(_state(batch), request.headers.get("accept-language", "")))
 
 
-def _read(body: bytes) -> BatchOrder:
-    return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, wire.parse_json(body)))
+PREVIEWED = 500
+"""Items that a preview shows."""
+
+
+@operation(router, "POST", "/v1/batch/images/preview", "batch.preview", body=simple_batches.BatchImagesRequest)
+async def preview(request: Request, caller: Caller) -> Response:
+    """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
+    body = await read_body(request, call_of(request).service.settings.max_body_bytes)
+    kind = request.headers.get("content-type", "")
+    found = await beside_the_loop(len(body), lambda: prompt_files.read(body, kind))
+    chinese = caller.language.lower().startswith("zh")
+    return json_response(
+        {
+            "form": found.form,
+            "total": len(found.items),
+            "items": [{"line": line, **item} for line, item in found.items[:PREVIEWED]],
+            "refused": [
+                {"line": one.line, "error": one.zh if chinese else one.en} for one in found.refused[:PREVIEWED]
+            ],
+        }
+    )
+
+
+def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
+    """JSON, or a file of prompts whose common wishes stand in the query."""
+    if prompt_files.is_file(kind):
+        given: dict[str, Any] = {**wishes, "items": prompt_files.read(body, kind).orders()}
+    else:
+        given = wire.parse_json(body)
+    return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, given))
 
 
 @operation(router, "GET", "/v1/batch", "batch.list", query={"limit": "integer", "after": "string"})

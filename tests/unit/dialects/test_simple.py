@@ -146,8 +146,9 @@ def test_a_batch_is_ordered_and_created_with_the_printed_words() -> None:
         "concurrency": 2,
     }
     clamped = simple_batches.write_created(batch(asked=8), "en")
-    assert clamped["message"] == "批量任务已创建，2并发处理中"
+    assert clamped["message"] == "The batch is ordered; 2 at once"
     assert "8" in clamped["note"]
+    assert simple_batches.write_created(batch(), "zh-CN")["message"] == "批量任务已创建，2并发处理中"
     for body in ({"prompts": []}, {}, {"prompts": "x"}, {"prompts": ["x"], "concurrency": 0}):
         with pytest.raises(BadRequest):
             read(simple_batches.BatchImagesRequest, body)

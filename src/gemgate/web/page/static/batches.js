@@ -1,8 +1,7 @@
 // Batches of pictures: order them, watch them, fetch them.
-import { get, here, post } from "./api.js";
-import { itemsOf } from "./csv.js";
+import { ask, get, here, post } from "./api.js";
 import { Wall } from "./gallery.js";
-import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { usePoll } from "./live.js";
 import { Act, Empty, Field, Loading, Meter, Note, Page, State, Table, Trouble, useModels } from "./parts.js";
 import { moment, number, span, words } from "./words.js";
@@ -11,7 +10,13 @@ const t = words({
   lead: ["Many pictures at once. A batch survives a restart and is never made twice.", "一次生成大量图片；批次在重启后继续，且不会重复生成。"],
   new: ["New batch", "新建批次"],
   prompts: ["Prompts", "提示词"],
-  prompts_hint: ["One in each line; or CSV with the columns prompt, model, size, aspect, quality.", "每行一个；或 CSV，列为 prompt、model、size、aspect、quality。"],
+  prompts_hint: ["One in each line; or CSV with the columns prompt, model, size, aspect, quality; or JSONL.", "每行一个；或 CSV（列为 prompt、model、size、aspect、quality）；或 JSONL。"],
+  preview: ["What will be ordered", "将要提交的内容"],
+  line: ["Line", "行"],
+  prompt: ["Prompt", "提示词"],
+  wishes: ["Wishes", "要求"],
+  refused: ["{count} lines cannot be ordered", "{count} 行无法提交"],
+  more: ["and {count} more", "另有 {count} 项"],
   file: ["or from a file", "或从文件读取"],
   model: ["Model", "模型"],
   size: ["Size", "尺寸"],
@@ -69,26 +74,72 @@ function All({ title }) {
   `;
 }
 
+const SHOWN = 20;
+const TYPES = { csv: "text/csv", tsv: "text/tab-separated-values", jsonl: "application/jsonl", ndjson: "application/x-ndjson" };
+const typeOf = (name) => TYPES[name.split(".").at(-1).toLowerCase()] ?? "text/plain";
+
+/** What the gateway reads out of a text of prompts: the same reader as for its command line and its API. */
+function usePreview(source) {
+  const [seen, setSeen] = useState({ total: 0, items: [], refused: [] });
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    if (!source.form.size && !source.form.length) return setSeen({ total: 0, items: [], refused: [] });
+    const leaving = new AbortController();
+    const later = setTimeout(async () => {
+      try {
+        const more = { "content-type": source.type };
+        setSeen(await post("/v1/batch/images/preview", undefined, { form: source.form, more, signal: leaving.signal }));
+        setProblem(null);
+      } catch (failed) {
+        if (failed.name === "AbortError") return;
+        setSeen({ total: 0, items: [], refused: [] });
+        setProblem(failed);
+      }
+    }, 250);
+    return () => (clearTimeout(later), leaving.abort());
+  }, [source]);
+  return [seen, problem];
+}
+
+function Preview({ seen }) {
+  const wishes = ({ line, prompt, references, ...rest }) => Object.entries(rest).map(([name, value]) => `${name} ${value}`).join(", ");
+  return html`
+    ${seen.refused.length > 0 && html`
+      <div class="wide" role="alert">
+        <p class="bad">${t("refused", { count: number(seen.refused.length) })}</p>
+        <ul>${seen.refused.slice(0, SHOWN).map((one) => html`<li>${t("line")} ${one.line}: ${one.error}</li>`)}</ul>
+      </div>`}
+    ${seen.items.length > 1 && html`
+      <details class="wide"><summary>${t("preview")} (${number(seen.total)})</summary>
+        <${Table} caption=${t("preview")} head=${[t("line"), t("prompt"), t("wishes")]}>
+          ${seen.items.slice(0, SHOWN).map((one) => html`<tr><td>${one.line}</td><td>${one.prompt}</td><td>${wishes(one)}</td></tr>`)}
+        <//>
+        ${seen.total > SHOWN && html`<p>${t("more", { count: number(seen.total - SHOWN) })}</p>`}
+      </details>`}
+  `;
+}
+
 function Order() {
   const models = useModels();
-  const [text, setText] = useState("");
+  const [source, setSource] = useState({ form: "", type: "text/plain" });
   const [form, setForm] = useState({ model: "", size: "", concurrency: 2 });
   const [problem, setProblem] = useState(null);
   const [working, setWorking] = useState(false);
   const token = useRef("");
-  const items = useMemo(() => itemsOf(text), [text]);
+  const [seen, unread] = usePreview(source);
   const set = (name) => (e) => setForm({ ...form, [name]: e.target.value });
   const submit = async (event) => {
     event.preventDefault();
     setWorking(true);
     setProblem(null);
-    const body = { items, concurrency: Number(form.concurrency) || 2 };
-    if (form.model) body.model = form.model;
-    if (form.size) body.size = form.size;
+    const wishes = new URLSearchParams({ concurrency: Number(form.concurrency) || 2 });
+    if (form.model) wishes.set("model", form.model);
+    if (form.size) wishes.set("size", form.size);
     // The same press of the button orders once, however often the connection breaks.
     token.current ||= Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
     try {
-      const made = await post("/v1/batch/images", body, { more: { "idempotency-key": token.current } });
+      const more = { "idempotency-key": token.current, "content-type": source.type };
+      const made = await (await ask("POST", `/v1/batch/images?${wishes}`, { form: source.form, more })).json();
       location.hash = `#/batches/${made.batch_id}`;
     } catch (failed) {
       setProblem(failed);
@@ -99,13 +150,15 @@ function Order() {
   return html`
     <form class="form" onSubmit=${submit}>
       <${Field} label=${t("prompts")} hint=${t("prompts_hint")} wide>
-        <textarea name="prompts" rows="6" value=${text} onInput=${(e) => setText(e.target.value)}></textarea>
+        <textarea name="prompts" rows="6" onInput=${(e) => setSource({ form: e.target.value, type: "text/plain" })}></textarea>
       <//>
       <${Field} label=${t("file")} wide>
-        <input type="file" accept=".csv,.tsv,.txt,text/*" onChange=${async (e) => setText(await e.target.files[0].text())} />
+        <input type="file" accept=".csv,.tsv,.txt,.jsonl,text/*" onChange=${(e) => e.target.files[0] && setSource({ form: e.target.files[0], type: typeOf(e.target.files[0].name) })} />
       <//>
+      <${Preview} seen=${seen} />
       <${Field} label=${t("model")}>
-        <select name="model" value=${form.model || models.categories.image[0]} onChange=${set("model")}>
+        <select name="model" value=${form.model} onChange=${set("model")}>
+          <option value="">${t("auto")}</option>
           ${models.categories.image.map((id) => html`<option value=${id}>${id}</option>`)}
         </select>
       <//>
@@ -117,9 +170,9 @@ function Order() {
       <${Field} label=${t("concurrency")}>
         <input name="concurrency" type="number" min="1" value=${form.concurrency} onInput=${set("concurrency")} />
       <//>
-      <div class="wide"><${Trouble} problem=${problem} /></div>
+      <div class="wide"><${Trouble} problem=${problem ?? unread} /></div>
       <div class="actions">
-        <button class="first" disabled=${working || !items.length}>${items.length ? t("order", { count: number(items.length) }) : t("order_none")}</button>
+        <button class="first" disabled=${working || !seen.total || seen.refused.length > 0}>${seen.total ? t("order", { count: number(seen.total) }) : t("order_none")}</button>
       </div>
     </form>
   `;

@@ -1,0 +1,102 @@
+"""What stops a newcomer: one session under two names, a call that nobody can take, files of prompts as they are."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from gemgate.simulator import Simulator
+from tests.serving import served, settings_for, until
+
+CHAT = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
+
+
+async def test_one_session_is_one_account(tmp_path: Path) -> None:
+    async with (
+        Simulator(accounts=("alice",)) as simulator,
+        served(settings_for(simulator, tmp_path)) as gate,
+        httpx2.AsyncClient(base_url=gate.url) as http,
+    ):
+        held = gate.service.pool.members[0].name
+        answer = await http.post(
+            "/api/cookies", json={"account": "second", "cookies": simulator.google.cookies("alice")}
+        )
+        assert answer.status_code == 409, answer.text
+        assert held in answer.json()["detail"]
+        assert [member.name for member in gate.service.pool.members] == [held]
+
+
+async def test_cookies_that_fail_leave_no_account_behind(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        dead = simulator.google.sign_in("alice")
+        simulator.google.expire("alice")
+        settings = settings_for(simulator, tmp_path, secure_1psid=None, secure_1psidts=None)
+        async with served(settings, wait_ready=False) as gate, httpx2.AsyncClient(base_url=gate.url) as http:
+            answer = await http.post("/api/cookies", json={"account": "new", "cookies": dead})
+            assert answer.status_code >= 400
+            assert not gate.service.pool.members
+
+
+async def test_one_session_in_two_sources_serves_one_account(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        cookies = simulator.google.cookies("alice")
+        (tmp_path / "c.txt").write_text("; ".join(f"{name}={value}" for name, value in cookies.items()))
+        (tmp_path / "accounts.toml").write_text(
+            "".join(f'[[account]]\nname = "{name}"\nsource = "file:{tmp_path}/c.txt"\n' for name in ("one", "two"))
+        )
+        settings = settings_for(simulator, tmp_path, secure_1psid=None, secure_1psidts=None)
+        async with served(settings) as gate:
+            members = gate.service.pool.members
+            await until(lambda: sorted(member.standing().state for member in members) == ["needs_login", "ready"])
+            lost = next(member for member in members if not member.is_open)
+            assert "already the account" in lost.standing().why
+
+
+async def test_a_call_that_nobody_can_take_uses_up_no_limit(tmp_path: Path) -> None:
+    limits = {"rate_limit_per_hour": 2, "model_interval_seconds": 60}
+    settings = settings_for(None, tmp_path, **limits)
+    async with served(settings, wait_ready=False) as gate, httpx2.AsyncClient(base_url=gate.url) as http:
+        for _ in range(4):
+            answer = await http.post("/v1/chat/completions", json=CHAT)
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["error"]["code"] == "no_account"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/csv", "prompt,size\na red fox,1k\na blue jay,\n"),
+        ("application/jsonl", '{"prompt": "a red fox", "size": "1k"}\n{"prompt": "a blue jay"}\n'),
+        ("text/plain", "a red fox\na blue jay\n"),
+    ],
+)
+async def test_a_file_of_prompts_is_an_order(kind: str, body: str, tmp_path: Path) -> None:
+    async with (
+        Simulator(accounts=("alice",)) as simulator,
+        served(settings_for(simulator, tmp_path)) as gate,
+        httpx2.AsyncClient(base_url=gate.url) as http,
+    ):
+        seen = (await http.post("/v1/batch/images/preview", content=body, headers={"content-type": kind})).json()
+        assert (seen["total"], seen["refused"]) == (2, [])
+        assert simulator.record.generations == 0
+        made = await http.post("/v1/batch/images?concurrency=2", content=body, headers={"content-type": kind})
+        assert made.json()["total"] == 2, made.text
+        wrong = await http.post(
+            "/v1/batch/images", content="prompt,colour\nx,y\n", headers={"content-type": "text/csv"}
+        )
+        assert wrong.status_code == 400
+        assert "colour" in wrong.json()["detail"]
+
+
+async def test_limits_speak_the_callers_language(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        settings = settings_for(simulator, tmp_path, model_interval_seconds=60)
+        async with served(settings) as gate, httpx2.AsyncClient(base_url=gate.url) as http:
+            await http.post("/v1/chat/completions", json=CHAT)
+            said = [
+                (await http.post("/v1/chat/completions", json=CHAT, headers={"accept-language": language})).json()
+                for language in ("en-US", "zh-CN")
+            ]
+            english, chinese = (answer["error"]["message"] for answer in said)
+    assert english.isascii()
+    assert "调用过于频繁" in chinese
