@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,6 +90,20 @@ def read(data: bytes, kind: str = "", local: Callable[[str], str] | None = None)
         rows = _table(text)
     else:
         rows = ((number, {"prompt": line}) for number, line in _lines(text) if not line.startswith("#"))
+    return _checked(form, rows, local)
+
+
+def of_order(value: Any) -> PromptFile:
+    """The same judgement of an order in JSON: its `prompts`, then its `items`; "lines" are their numbers."""
+    given = value if isinstance(value, dict) else {}
+    rows: list[Any] = [{"prompt": prompt} for prompt in given.get("prompts") or ()]
+    rows += given.get("items") or ()
+    return _checked("objects", ((at, _object(at, row)) for at, row in enumerate(rows, 1)), None)
+
+
+def _checked(
+    form: Form, rows: Iterable[tuple[int, dict[str, Any] | Refused]], local: Callable[[str], str] | None
+) -> PromptFile:
     items: list[tuple[int, dict[str, Any]]] = []
     refused: list[Refused] = []
     for number, row in rows:
@@ -141,10 +155,13 @@ def _objects(text: str) -> Iterator[tuple[int, dict[str, Any] | Refused]]:
         except RecursionError:
             yield number, Refused(number, "this JSON is nested too deeply", "JSON 嵌套过深")
             continue
-        if isinstance(value, dict):
-            yield number, value
-        else:
-            yield number, Refused(number, 'needs an object with "prompt"', "需要含有 prompt 的对象")
+        yield number, _object(number, value)
+
+
+def _object(number: int, value: Any) -> dict[str, Any] | Refused:
+    if isinstance(value, dict):
+        return value
+    return Refused(number, 'needs an object with "prompt"', "需要含有 prompt 的对象")
 
 
 def _table(text: str) -> Iterator[tuple[int, dict[str, Any] | Refused]]:

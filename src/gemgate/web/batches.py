@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from gemgate.dialects import prompt_files, simple_batches, wire
+from gemgate.dialects.prompt_files import PromptFile
 from gemgate.dialects.simple_batches import BatchOrder, BatchState, BatchStatus, TaskDone, TaskFailed
 from gemgate.dialects.wire import Stamp
 from gemgate.errors import BadRequest, NotFound
@@ -67,7 +68,7 @@ async def preview(request: Request, caller: Caller) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
     body = await read_body(request, call_of(request).service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
-    found = await beside_the_loop(len(body), lambda: prompt_files.read(body, kind))
+    found = await beside_the_loop(len(body), lambda: _previewed(body, kind))
     chinese = caller.language.lower().startswith("zh")
     return json_response(
         {
@@ -79,6 +80,10 @@ async def preview(request: Request, caller: Caller) -> Response:
             ],
         }
     )
+
+
+def _previewed(body: bytes, kind: str) -> PromptFile:
+    return prompt_files.read(body, kind) if prompt_files.is_file(kind) else prompt_files.of_order(wire.parse_json(body))
 
 
 def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
