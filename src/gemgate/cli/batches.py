@@ -19,7 +19,7 @@ from rich.table import Table
 from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, connected
-from gemgate.cli.pictures import BY_SIZE, SIZES
+from gemgate.cli.pictures import SIZES
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, quoted, run
 from gemgate.stores.drafts import drafted
 
@@ -80,7 +80,7 @@ def run_batch(
     if size is not None and size not in SIZES:
         fail(f"--size is one of {', '.join(SIZES)}", 2)
     wishes = {
-        "model": model or BY_SIZE.get(size or ""),
+        "model": model,
         "size": size,
         "aspect": aspect,
         "size_policy": "require" if require_size else None,

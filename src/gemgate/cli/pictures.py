@@ -15,6 +15,7 @@ from rich.table import Table
 
 from gemgate.cli.ask import CALLER, signed_in
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, run
+from gemgate.dialects.painting import model_for
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import ClientError, GatewayError
 from gemgate.files import Inline
@@ -23,8 +24,6 @@ from gemgate.imaging import measure
 from gemgate.settings import Settings
 
 SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
-BY_SIZE = {"2k": "gemini-3-pro-image-preview-2k", "4k": "gemini-3-pro-image-preview-4k"}
-"""The models that promise a size; without --model they are what --size means."""
 
 CountOption = Annotated[int, typer.Option("-n", "--count", min=1, max=10, help="How many pictures.")]
 SizeOption = Annotated[
@@ -96,7 +95,7 @@ def _request(
         remove_logo=False if keep_logo else None,
     )
     references = tuple(_read(path) for path in pictures)
-    return ImageRequest(prompt, model or BY_SIZE.get(size or ""), count, references, options)
+    return ImageRequest(prompt, model_for(model, options), count, references, options)
 
 
 def _read(path: Path) -> Inline:

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import Field
 
+from gemgate.catalog import CARDS
 from gemgate.dialects.wire import Wishes, ignored, inline_image
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Link, Source, Stored
@@ -40,6 +41,18 @@ _PIXELS = re.compile(r"(\d{1,5})\s*[x*×]\s*(\d{1,5})")
 _SHAPE = re.compile(r"(\d{1,2})\s*[:/]\s*(\d{1,2})")
 _WORDS = {"square": "1:1", "landscape": "3:2", "portrait": "2:3"}
 _NONE = ("", "auto", "default", "none")
+
+
+def model_for(named: str | None, options: ImageOptions) -> str | None:
+    """The model of a call for pictures: the one that was named, else one that promises the size; None = the default.
+
+    A model that promises 2k or 4k is the only way to so many pixels (docs/google-wire.md 3.4).
+    """
+    if named or not options.long_side or options.long_side < LARGE:
+        return named
+    promising = [card for card in CARDS if card.kind == "image" and card.long_side]
+    fitting = [card for card in promising if (card.long_side or 0) >= options.long_side]
+    return min(fitting or promising, key=lambda card: abs((card.long_side or 0) - (options.long_side or 0))).id
 
 
 class Painting(Wishes):

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field
 from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
-from gemgate.dialects.painting import Painting, Started, left_over, options_of, references_of
+from gemgate.dialects.painting import Painting, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.wire import (
     Base64,
     Body,
@@ -92,7 +92,8 @@ def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:
     references = references_of(given)
     if not references and (isinstance(body, EditImageRequest) or body.image is not None):
         raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
-    request = ImageRequest(body.prompt, body.model, n, references, options_of(given))
+    options = options_of(given)
+    request = ImageRequest(body.prompt, model_for(body.model, options), n, references, options)
     return PicturesCall(request, body.response_type == "url", left_over(body))
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from gemgate.dialects import wire
-from gemgate.dialects.painting import MAX_REFERENCES, Started, left_over, options_of, references_of
+from gemgate.dialects.painting import MAX_REFERENCES, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.simple import Wishes
 from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, rfc3339, sse
 from gemgate.errors import BadRequest
@@ -150,7 +150,7 @@ def read_batch(body: BatchImagesRequest) -> BatchOrder:
     webhook = (hook, body.webhook_secret) if isinstance(hook, str) else (hook.url, hook.secret) if hook else ("", "")
     return BatchOrder(
         tuple(items),
-        body.model,
+        model_for(body.model, options),
         body.concurrency,
         body.response_type == "base64",
         options,
@@ -174,7 +174,8 @@ def _item(body: BatchItemBody, common: ImageOptions, shared: tuple[Source, ...],
         raise BadRequest(
             f"{where}: at most {MAX_REFERENCES} images", f"{where}：最多 {MAX_REFERENCES} 张图片", param=where
         )
-    return BatchItem(body.prompt, body.model, None if options == common else options, references)
+    own = None if options == common else options
+    return BatchItem(body.prompt, model_for(body.model, options) if own else body.model, own, references)
 
 
 def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:

@@ -190,3 +190,22 @@ def test_the_manifest_names_every_task() -> None:
     assert manifest["tasks"][0]["file"] == "fox.png"
     assert manifest["tasks"][1]["error"] == "refused"
     assert set(manifest["tasks"][2]) == {"task_id", "prompt"}
+
+
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        ({"size": "4k"}, "gemini-3-pro-image-preview-4k"),
+        ({"size": "2k"}, "gemini-3-pro-image-preview-2k"),
+        ({"size": "4k", "model": "gemini-2.5-flash-image"}, "gemini-2.5-flash-image"),
+        ({"size": "1k"}, None),
+        ({"size": "16:9"}, None),
+    ],
+)
+def test_a_size_chooses_its_model_unless_one_is_named(body: dict[str, Any], model: str | None) -> None:
+    single = simple.read_images(read(simple.GenerateImagesRequest, {"prompt": "a fox", **body}))
+    assert single.request.model == model
+    many = simple_batches.read_batch(read(simple_batches.BatchImagesRequest, {"prompts": ["a fox"], **body}))
+    assert many.model == model
+    items = simple_batches.read_batch(read(simple_batches.BatchImagesRequest, {"items": [{"prompt": "a fox", **body}]}))
+    assert items.items[0].model == model
