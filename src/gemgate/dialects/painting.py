@@ -50,9 +50,11 @@ def model_for(named: str | None, options: ImageOptions) -> str | None:
     """
     if named or not options.long_side or options.long_side < LARGE:
         return named
+    side = options.long_side
     promising = [card for card in CARDS if card.kind == "image" and card.long_side]
-    fitting = [card for card in promising if (card.long_side or 0) >= options.long_side]
-    return min(fitting or promising, key=lambda card: abs((card.long_side or 0) - (options.long_side or 0))).id
+    fitting = [card for card in promising if (card.long_side or 0) >= side]
+    # Of several that promise the same, the one whose id says so
+    return min(fitting or promising, key=lambda card: (abs((card.long_side or 0) - side), not card.id.endswith("k"))).id
 
 
 class Painting(Wishes):
