@@ -1,5 +1,6 @@
 """What stops a newcomer: one session under two names, a call that nobody can take, files of prompts as they are."""
 
+import asyncio
 from pathlib import Path
 
 import httpx2
@@ -81,6 +82,9 @@ async def test_a_file_of_prompts_is_an_order(kind: str, body: str, tmp_path: Pat
         assert simulator.record.generations == 0
         made = await http.post("/v1/batch/images?concurrency=2", content=body, headers={"content-type": kind})
         assert made.json()["total"] == 2, made.text
+        batch = made.json()["batch_id"]
+        while (await http.get(f"/v1/batch/{batch}/status")).json()["completed"] < 2:
+            await asyncio.sleep(0.05)
         wrong = await http.post(
             "/v1/batch/images", content="prompt,colour\nx,y\n", headers={"content-type": "text/csv"}
         )
