@@ -62,8 +62,9 @@ async def test_a_search_of_anthropic_s_is_left_to_google(sim: Simulator, gate: S
     message = await raw.parse()
     assert message.content[0].text == "It is low tide."  # type: ignore[union-attr]
     assert "tools.web_search" in raw.headers["x-gemgate-ignored"]
-    counted = await client.messages.count_tokens(model=MODEL, messages=ASKED, tools=tools)
-    assert counted.input_tokens > 0
+    counted = await client.messages.with_raw_response.count_tokens(model=MODEL, messages=ASKED, tools=tools)
+    assert (await counted.parse()).input_tokens > 0
+    assert counted.headers["x-gemgate-ignored"] == "tools.web_search"
     history: list[Any] = [
         *ASKED,
         {

@@ -55,4 +55,5 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     reader = model_reader(anthropic.MessageTokensRequest, anthropic.read_token_count)
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
+    name_ignored(call, chat)
     return json_response(anthropic.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))

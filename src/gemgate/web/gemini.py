@@ -15,7 +15,7 @@ from gemgate.gateway import Admission
 from gemgate.images import GeneratedImage
 from gemgate.policy.served import told
 from gemgate.ports import Caller
-from gemgate.web.answering import admit, answers, stream, whole
+from gemgate.web.answering import admit, answers, name_ignored, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import operation
@@ -64,6 +64,7 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
     model = request.path_params["model"]
     reader = model_reader(gemini.CountTokensRequest, lambda body: gemini.read_token_count(body, model))
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
+    name_ignored(call, chat)
     return json_response(gemini.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
 
 
