@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -28,7 +30,7 @@ from gemgate.chat import (
 )
 from gemgate.dialects import openai_chat, responses
 from gemgate.dialects.wire import read
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link
 from tests.unit.dialects.events import sent, stamp
 
@@ -313,3 +315,84 @@ def test_no_limit(none: int) -> None:
     assert respond({"role": "user", "content": "a"}, max_output_tokens=none).ignored == ()
     with pytest.raises(BadRequest):
         complete({"role": "user", "content": "a"}, max_tokens=-2)
+
+
+_KEYS = st.sampled_from(
+    [
+        "type",
+        "role",
+        "content",
+        "text",
+        "id",
+        "name",
+        "arguments",
+        "input",
+        "output",
+        "tools",
+        "function",
+        "custom",
+        "call_id",
+        "image_url",
+        "file",
+        "source",
+        "url",
+        "data",
+        "summary",
+        "action",
+        "operation",
+        "format",
+        "namespace",
+        "parameters",
+        "tool_calls",
+        "result",
+        "image_generation",
+        "allowed_tools",
+    ]
+)
+_WORDS = st.sampled_from(
+    [
+        "text",
+        "user",
+        "assistant",
+        "tool",
+        "message",
+        "function",
+        "custom",
+        "namespace",
+        "function_call",
+        "custom_tool_call",
+        "shell_call",
+        "reasoning",
+        "image_url",
+        "input_image",
+        "file",
+        "input_file",
+        "input_audio",
+        "tool_search_output",
+        "image_generation_call",
+        "item_reference",
+        "local_shell",
+        "apply_patch",
+        "tool_search",
+        "image_generation",
+        "allowed_tools",
+        "grammar",
+        "refusal",
+    ]
+)
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(things=st.lists(_ANY, max_size=4), tools=st.lists(_ANY, max_size=3), choice=_ANY)
+@settings(max_examples=400, deadline=None)
+def test_whatever_comes_is_read_or_refused(things: list[Any], tools: list[Any], choice: Any) -> None:
+    for ask in (complete, respond):
+        try:
+            chat = ask(*things, tools=tools, tool_choice=choice)
+        except GatewayError:
+            continue
+        assert chat.messages
