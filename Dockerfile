@@ -1,5 +1,6 @@
 # gemgate on one machine: two stages, no compiler and no root in the second.
 #   docker build -t gemgate . && docker run --rm -p 127.0.0.1:8100:8100 --env-file .env -v gemgate:/data -v gemgate-keys:/keys gemgate
+# Pin it where you build, with the digest that your registry tells: --build-arg PYTHON=3.12-slim-bookworm@sha256:...
 ARG PYTHON=3.12-slim-bookworm
 
 FROM python:${PYTHON} AS build
@@ -10,7 +11,11 @@ COPY requirements/run.txt requirements/run.txt
 RUN /opt/gemgate/bin/pip install --require-hashes --requirement requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN /opt/gemgate/bin/pip install --no-deps . && /opt/gemgate/bin/pip uninstall --yes pip
+# What builds it has hashes too, and stays behind with this stage.
+COPY requirements/build.txt requirements/build.txt
+RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes --requirement requirements/build.txt \
+    && /opt/build/bin/hatchling build -t wheel \
+    && /opt/gemgate/bin/pip install --no-deps --no-index dist/*.whl && /opt/gemgate/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --create-home gemgate && install -d -m 700 -o gemgate -g gemgate /data /data/blobs /keys

@@ -47,7 +47,12 @@ check: install ## formatting, lint, types, floors
 dist: install ## wheel and sdist in dist/, each installed into an empty environment and run there
 	rm -rf dist
 	$(BIN)/hatchling build -t sdist -t wheel
+	$(BIN)/python -m tools.supply sbom dist/gemgate.cdx.json
 	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py -m "soak or not soak" --dist-folder dist
+
+.PHONY: audit
+audit: install ## known vulnerabilities of what the lock names, and licences
+	$(BIN)/python -m tools.supply audit
 
 .PHONY: docs
 docs: install ## the documentation as a site, in site/
@@ -84,6 +89,8 @@ lock: $(UV) ## resolve the requirement locks again (versions and hashes, no host
 		pyproject.toml -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
 		--group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	echo hatchling | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		-c requirements/dev.txt - -o requirements/build.txt
 	for group in clients-genai2 clients-aider clients-llm; do \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			--group $$group -o requirements/$$group.txt || exit 1; \

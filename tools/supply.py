@@ -1,0 +1,158 @@
+"""What the program is made of: `python -m tools.supply audit` and `sbom FILE`.
+
+The lock says it: `requirements/run.txt`, with versions and hashes. Licences come from the metadata of what is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LOCK = Path(__file__).parents[1] / "requirements" / "run.txt"
+ADVISORIES = os.environ.get("ADVISORIES_URL", "https://api.osv.dev/v1/querybatch")
+SECONDS = 30
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)")
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+
+ALLOWED = re.compile(
+    r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|Unlicense|0BSD|Zlib|LGPL|"
+    r"GNU Lesser|CC0|Public Domain|HPND)",
+    re.IGNORECASE,
+)
+"""Licences under which a library may be installed beside a program of any licence."""
+KNOWN = {
+    "gemini-webapi": "AGPL-3.0: the client of the web app, which this program is built on and is licensed with",
+}
+"""Exceptions, each with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A line of the lock."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+
+
+def pins(lock: str) -> list[Pin]:
+    """The packages of a requirements file with hashes."""
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", lock)
+    found = ((_PIN.match(block), block) for block in blocks)
+    return [Pin(pin[1].lower(), pin[2], tuple(_HASH.findall(block))) for pin, block in found if pin]
+
+
+def licence_of(name: str) -> str:
+    """What an installed package says of its licence; "" when it is not installed or says nothing."""
+    try:
+        told = metadata.metadata(name)
+    except metadata.PackageNotFoundError:
+        return ""
+    classifiers = [one.rpartition(" :: ")[2] for one in told.get_all("Classifier") or () if one.startswith("License")]
+    text = told.get("License-Expression") or "; ".join(classifiers) or told.get("License") or ""
+    return text.strip().partition("\n")[0][:80]
+
+
+def sbom(locked: Sequence[Pin], version: str) -> dict[str, Any]:
+    """The bill of materials, CycloneDX 1.5 (ECMA-424), without a time or a random number: the same lock, the same file."""
+    components = []
+    for pin in locked:
+        component: dict[str, Any] = {
+            "type": "library",
+            "bom-ref": f"pkg:pypi/{pin.name}@{pin.version}",
+            "name": pin.name,
+            "version": pin.version,
+            "purl": f"pkg:pypi/{pin.name}@{pin.version}",
+            "hashes": [{"alg": "SHA-256", "content": one} for one in pin.hashes],
+        }
+        if licence := licence_of(pin.name):
+            component["licenses"] = [{"license": {"name": licence}}]
+        components.append(component)
+    own = {"type": "application", "bom-ref": "gemgate", "name": "gemgate", "version": version}
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": own},
+        "components": components,
+        "dependencies": [{"ref": "gemgate", "dependsOn": [one["bom-ref"] for one in components]}],
+    }
+
+
+def vulnerabilities(locked: Sequence[Pin], url: str = ADVISORIES) -> dict[str, list[str]]:
+    """Advisories by pin, asked of OSV in one question. OSError or ValueError when it gives no answer."""
+    asked = [{"package": {"name": pin.name, "ecosystem": "PyPI"}, "version": pin.version} for pin in locked]
+    body = json.dumps({"queries": asked}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        results = json.load(answer)["results"]
+    if len(results) != len(locked):
+        raise ValueError("the answer is not one to each question")
+    found = zip(locked, results, strict=True)
+    return {
+        f"{pin.name}=={pin.version}": [one["id"] for one in told["vulns"]] for pin, told in found if told.get("vulns")
+    }
+
+
+def flaws_of_licences(locked: Sequence[Pin]) -> Iterator[str]:
+    """What may not be shipped without a thought."""
+    for pin in locked:
+        licence = licence_of(pin.name)
+        if pin.name in KNOWN or not _is_installed(pin.name):
+            continue
+        if not ALLOWED.search(licence):
+            yield f"{pin.name} {pin.version}: {licence or 'no licence in its metadata'}"
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def audit(locked: Sequence[Pin]) -> int:
+    """Print what is known; 1 when something is wrong, 0 also when nobody could be asked, which is said."""
+    wrong = list(flaws_of_licences(locked))
+    for line in wrong:
+        print(f"licence: {line}")
+    print(f"licences: {len(locked)} packages of the lock looked at, {len(wrong)} to think about")
+    try:
+        found = vulnerabilities(locked)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(
+            f"VULNERABILITIES WERE NOT LOOKED UP: {ADVISORIES} gives no answer ({type(error).__name__}). Run it again"
+        )
+        print("where it can be reached; nothing is known of this lock.")
+        return bool(wrong)
+    for name, ids in sorted(found.items()):
+        print(f"vulnerable: {name}: {', '.join(ids)}")
+    print(f"vulnerabilities: {len(found)} of {len(locked)} packages have known ones")
+    return bool(wrong or found)
+
+
+def main(arguments: Sequence[str]) -> int:
+    locked = pins(LOCK.read_text("utf-8"))
+    match arguments:
+        case ["audit"]:
+            return audit(locked)
+        case ["sbom", path]:
+            Path(path).write_text(json.dumps(sbom(locked, metadata.version("gemgate")), indent=1) + "\n", "utf-8")
+            return 0
+        case _:
+            print(__doc__)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
