@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from gemgate.errors import BadRequest
 
@@ -70,6 +71,24 @@ def _companions(found: Iterable[Companion]) -> tuple[Companion, ...]:
     """Those to keep, the last of each name, domain and path."""
     kept = {(one.name, one.domain, one.path): one for one in found if one.fits}
     return tuple(kept.values())[:MOST_OTHERS]
+
+
+_FOLLOWED = re.compile(
+    r"(?<![\w-])(__Secure-1PSID(?:TS|CC)?)(?![\w-])"
+    r"[\"']?[\s,:=]{0,20}"
+    r"(?:\{?\s{0,20}[\"']?(?:value|path raw[\"']\s?:\s?[\"'][^\"']{0,99}[\"']\s?,\s?[\"']content raw)[\"']?\s?[:=]\s?)?"
+    r"[\"']?([^\s\"',;\\.{}][^\s\"',;\\{}]*)",
+    re.IGNORECASE,
+)
+
+
+def _anywhere(text: str) -> dict[str, str]:
+    """The three cookies by what follows their names; nothing when one of them has two values: nobody knows which."""
+    found: dict[str, str] = {}
+    for name, value in _FOLLOWED.findall(unquote(text) if "%3D" in text else text):
+        if found.setdefault(name, value) != value:
+            return {}
+    return found if PSID in found else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +156,18 @@ class Cookies:
     def parse(cls, text: str) -> Cookies:
         """Read what people paste: JSON (object, or a browser extension's list), Netscape lines, or a header.
 
-        Only cookies of google.com itself are kept; everything else in the text is dropped.
+        Only cookies of google.com itself are kept; everything else in the text is dropped. A text that is none of these
+        (a table, a command, a script) is searched for the names, and what follows them.
         """
+        try:
+            return cls._in_a_known_form(text)
+        except BadRequest:
+            if not (found := _anywhere(text)):
+                raise
+            return cls.of(found)
+
+    @classmethod
+    def _in_a_known_form(cls, text: str) -> Cookies:
         text = text.strip()
         if text[:1] in ("{", "["):
             try:
