@@ -329,13 +329,13 @@ async def test_what_google_delivers_is_told_and_can_be_required(
     assert opened(base64.b64decode(made["images"][0].partition(",")[2])).size == (2048, 1536)
 
 
-async def test_without_the_full_size_route_the_suffix_is_taken_and_said(
+async def test_without_the_full_size_route_the_link_without_limit_is_taken_and_said(
     client: openai.AsyncOpenAI, sim: Simulator
 ) -> None:
     paints(sim, png())
     sim.google.fault("c8o8Fe", "status", status=500, times=-1)
     entry = (await client.images.generate(model="gemini-2.5-flash-image", prompt="x")).data[0]
-    assert entry.source == "s2048"
+    assert entry.source == "s0"
     assert sim.record.generations == 1
 
 
