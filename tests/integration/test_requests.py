@@ -98,7 +98,7 @@ async def test_a_request_that_failed_over_replayed_and_was_repaired_tells_its_st
     assert (told["generations"], sim.record.generations) == (2, 3)
     assert told["ignored"] == ["temperature"]
     assert told["messages"] == {"all": 3, "new": 1}
-    assert told["model"] == {"asked": MODEL, "id": MODEL, "served": "gemini-flash"}
+    assert told["model"] == {"asked": MODEL, "id": MODEL, "served": "3 Flash"}
     assert told["timings"]["total"] >= told["timings"]["upstream"] > 0
     english = " ".join(sentence["en"] for sentence in told["story"])
     steps = [

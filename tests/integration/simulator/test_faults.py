@@ -105,9 +105,9 @@ async def test_a_clean_end_in_the_middle(wordy: Wire) -> None:
     wordy.sim.google.fault("generate", "close", after_frames=2)
     wordy.sim.google.fault("generate", "close", after_frames=2, torn=True, match="torn")
     whole, torn = await body(wordy), await body(wordy, "torn")
-    assert whole.count(FRAME) == 1 + 2
+    assert whole.count(FRAME) == 2 + 2
     assert whole.endswith(b"\n")
-    assert torn.count(FRAME) == 1 + 3
+    assert torn.count(FRAME) == 2 + 3
     assert not torn.endswith(b"\n")
 
 
@@ -137,7 +137,7 @@ async def test_a_stall_that_ends(wordy: Wire) -> None:
 async def test_a_stall_for_ever(wordy: Wire, after: int) -> None:
     wordy.sim.google.fault("generate", "stall", after_frames=after)
     found = await cut_off(wordy)
-    assert found.count(FRAME) == (1 + after if after else 0)
+    assert found.count(FRAME) == (2 + after if after else 0)
     await until(lambda: wordy.sim.record.cancelled == 1)
     assert wordy.sim.record.open_streams == 0
 
@@ -146,7 +146,7 @@ async def test_a_trickle_never_completes_a_frame(wordy: Wire) -> None:
     wordy.sim.google.fault("generate", "trickle", after_frames=1, seconds=0.02)
     found = await cut_off(wordy)
     start, _, rest = found.partition(b"99999999\n[")
-    assert start.count(FRAME) == 1 + 1
+    assert start.count(FRAME) == 2 + 1
     assert len(rest) > 5
     assert not rest.strip()
 
@@ -155,7 +155,7 @@ async def test_garbage_and_a_captcha_are_ok_by_their_status(wordy: Wire) -> None
     wordy.sim.google.fault("generate", "garbage")
     assert b"not a frame" in await body(wordy)
     wordy.sim.google.fault("generate", "garbage", after_frames=2)
-    assert (await body(wordy)).count(FRAME) == 1 + 2
+    assert (await body(wordy)).count(FRAME) == 2 + 2
     wordy.sim.google.fault("generate", "captcha")
     response = await wordy.send(wordy.hand.generate())
     assert (response.status_code, "unusual traffic" in response.text) == (200, True)
