@@ -187,13 +187,13 @@ async def test_tokens_and_models(client: anthropic.AsyncAnthropic, sim: Simulato
 @pytest.mark.parametrize(
     "change",
     [
-        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        {"tools": [{"type": "custom", "name": "half"}]},
         {"messages": []},
-        {"max_tokens": -1},
+        {"max_tokens": -2},
         {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": "no id"}]}]},
         {"tool_choice": {"type": "tool", "name": "unknown"}, "tools": [WEATHER]},
     ],
-    ids=["server-tool", "empty", "negative", "no-id", "unknown-tool"],
+    ids=["half-a-tool", "empty", "negative", "no-id", "unknown-tool"],
 )
 async def test_what_cannot_be_had_is_refused(client: anthropic.AsyncAnthropic, sim: Simulator, change: Any) -> None:
     with pytest.raises(anthropic.BadRequestError) as caught:
