@@ -34,7 +34,7 @@ RETRIES = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
 
-Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "test"]
+Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "test"]
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 _WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 _WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
@@ -54,6 +54,9 @@ class Subject:
     def detail(self) -> str:
         """How the audit spells it beside the account's name."""
         return ":".join(part for part in (self.kind, self.capability or self.address) if part)
+
+
+_WIRE = Subject("wire", address="google")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,11 @@ class Alert:
 
     @property
     def event(self) -> str:
-        """`account.needs_login`, `account.recovered`, `address.blocked`, ...; `test` when somebody tries a channel."""
+        """`account.needs_login`, `account.recovered`, `address.blocked`, `wire.changed`, ...; `test` of a channel."""
         if self.subject.kind == "test":
             return "test"
+        if self.subject.kind == "wire":
+            return "wire.as_believed" if self.over else "wire.changed"
         what = "account" if self.subject.account else "address"
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
@@ -206,6 +211,12 @@ class Alerts:
         self._episodes: dict[Subject, _Episode] = {}
         self._dying: dict[str, Trouble] = {}
         self._forecast_at = float("-inf")
+        self._wire: Trouble | None = None
+
+    def wire_looked_at(self, changed: Sequence[str]) -> None:
+        """What the canary found changed about Google's wire; nothing = as believed (docs/google-wire.md)."""
+        facts = ", ".join(changed)
+        self._wire = Trouble(_WIRE, facts, facts) if changed else None
 
     async def tend(self) -> None:
         """Remember what was told before, then look after everything for ever."""
@@ -242,6 +253,8 @@ class Alerts:
                     unsure.add(trouble.subject)
             if (dying := self._dying.get(member.name)) and member.is_open:
                 troubles[dying.subject] = dying
+        if self._wire is not None:
+            troubles[_WIRE] = self._wire
         starting = {m.name for m in self._pool.members if m.standing().state == "starting"}
         present = {m.name for m in self._pool.members}
         for subject, trouble in troubles.items():
@@ -422,6 +435,10 @@ def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
             title, title_zh = "gemgate: the address is blocked", "地址被封锁"
             text = f"Google blocks the address ({subject.address}); its accounts rest{wait}"
             text_zh = f"Google 封锁了出口地址（{subject.address}），其账号暂停使用{wait_zh}"
+        case "wire":
+            title, title_zh = "gemgate: Google's wire has changed", "Google 的接口有变化"
+            text = "The canary saw something else than this version believes; look for an update"
+            text_zh = "探测结果与当前版本的预期不同，请检查更新"
         case "test":
             return (
                 "gemgate: a test",
@@ -449,6 +466,13 @@ def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
 
 
 def _recovered(subject: Subject) -> tuple[str, str, str, str]:
+    if subject.kind == "wire":
+        return (
+            "gemgate: Google's wire is as believed again",
+            "Google 的接口恢复正常",
+            "The canary sees what this version believes",
+            "探测结果与当前版本的预期一致",
+        )
     if subject.address:
         text, text_zh = (
             f"The address ({subject.address}) is not blocked any more",
@@ -479,4 +503,6 @@ def _subject(line: AuditLine) -> Subject | None:
             return Subject(kind, line.account, rest)
         case "blocked" if rest:
             return Subject(kind, address=rest)
+        case "wire":
+            return _WIRE
     return None

@@ -550,6 +550,33 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
             service.run("limits", probe)
 
 
+CANARY_FIRST, CANARY_EVERY = 300.0, 86_400.0
+"""Seconds from the start to the first look at the wire, and between two."""
+
+
+async def _watch_wire(service: Service) -> None:
+    """Once a day on the first account that is open; what has changed is an alert."""
+    believed = facts.load(service.settings.wire_facts)
+    await service.clock.sleep(CANARY_FIRST)
+    while True:
+        member = next((m for m in service.pool.members if m.is_open and isinstance(m.upstream, WebUpstream)), None)
+        if member is not None and isinstance(member.upstream, WebUpstream):
+            try:
+                findings = await member.upstream.watch_wire(believed)
+            except GatewayError as error:
+                service.observer.note(Fact("canary.failed", data={"account": member.name, "why": error.kind}))
+            else:
+                changed = [finding.fact for finding in findings if finding.verdict == "changed"]
+                new = [finding.fact for finding in findings if finding.verdict == "new"]
+                service.alerts.wire_looked_at(changed)
+                service.observer.note(
+                    Fact(
+                        "canary.done", data={"account": member.name, "changed": ",".join(changed), "new": ",".join(new)}
+                    )
+                )
+        await service.clock.sleep(CANARY_EVERY)
+
+
 def _run_upkeep(service: Service) -> None:
     """Background loops that are not an account's."""
     clock, settings = service.clock, service.settings
@@ -584,6 +611,8 @@ def _run_upkeep(service: Service) -> None:
             await clock.sleep(3600.0)
 
     service.run("watch the event loop", watch_loop)
+    if settings.canary:
+        service.run("canary", lambda: _watch_wire(service))
     if settings.history.startswith("delete"):
         service.run("delete chats", delete_chats)
     if isinstance(service.blobs, SpoolingBlobStore):

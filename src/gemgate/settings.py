@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(300, gt=0, description="Whole time of one generation")
     first_byte_timeout_seconds: float = Field(90, gt=0, description="Silence before the first byte")
     idle_timeout_seconds: float = Field(60, gt=0, description="Silence between two pieces")
+    canary: Literal["", "daily"] = Field(
+        "", description="`daily` = hold Google's wire against what is believed, with three short prompts a day"
+    )
     wire_facts: Path | None = Field(
         None, description="TOML file that overrides single facts of Google's wire (docs/google-wire.md)"
     )
@@ -216,7 +219,7 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network, strict=False)
         return value
 
-    @field_validator("auth", "log_level", "log_format", "storage", "redis_down", "model_policy", mode="before")
+    @field_validator("auth", "log_level", "log_format", "storage", "redis_down", "model_policy", "canary", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

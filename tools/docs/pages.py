@@ -43,7 +43,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("Accounts", "secure_ accounts_file cookie_ official_ proxy_"),
     ("State", "data_dir database_url redis_"),
     ("Limits and rests", "rate_limit_ model_interval rpm_ address_ concurrency cooldown_"),
-    ("Deadlines and sizes", "request_timeout first_byte idle_timeout prompt_ max_ wire_facts"),
+    ("Deadlines and sizes", "request_timeout first_byte idle_timeout prompt_ max_ wire_facts canary"),
     ("Models, chats, pictures", "default_ model_aliases model_policy history watermark logo_profiles retention"),
     ("Storage of pictures", "storage public_base_url r2_ s3_"),
     ("Several machines", "fleet db_ external_ gemini_ internal_"),

@@ -50,6 +50,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Print every setting in force and where it came from; secrets are never shown.",
     ),
     "doctor": ("diagnose:doctor", "Check cookies, the way to Google, disk, clock and versions, and say what to do."),
+    "canary": (
+        "canary:canary",
+        "Hold Google's wire against what this version believes, with a few cheap probes on an account of yours.",
+    ),
     "backup": (
         "keeping:backup",
         "Write a backup: accounts (sealed), conversations, batches, keys of clients. It may run beside a gateway.",

@@ -159,7 +159,7 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
     stored: dict[str, KeptAccount] = {}
     if place is None or place.exists():
         try:
-            stored = {kept.name: kept for kept in await _stored(settings)}
+            stored = {kept.name: kept for kept in await stored_accounts(settings)}
         except GatewayError as error:
             yield Finding("database", "fail", error.en, "what it holds of the accounts is not known here")
     named = {setup.name: setup for setup in seeds_of(settings)}
@@ -181,7 +181,8 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
             await member.upstream.close()
 
 
-async def _stored(settings: Settings) -> tuple[KeptAccount, ...]:
+async def stored_accounts(settings: Settings) -> tuple[KeptAccount, ...]:
+    """The accounts as the database has them."""
     keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
     vault = open_vault(keys, settings.cookie_key_file or config_home() / "cookie.key", settings.data_dir)
     database = await open_database(database_url(settings))

@@ -85,6 +85,19 @@ def inner(body: Any, style: Style = PLAIN) -> str:
     return text.replace("<", "\\u003c") if style.escape_angle else text
 
 
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """The same JSON with these strings replaced by others, wherever they stand."""
+    match value:
+        case str():
+            return names.get(value, value)
+        case list():
+            return [renamed(item, names) for item in value]
+        case dict():
+            return {key: renamed(item, names) for key, item in value.items()}
+        case _:
+            return value
+
+
 def error_info(code: int) -> list[Any]:
     """What stands at `[5]` of a part that reports a stream error: the code at `[2,0,1,0]`."""
     return [13, None, [[_ERROR_INFO, [code]]]]

@@ -14,6 +14,7 @@ from gemgate.simulator import downloads, generate, pages, rpc
 from gemgate.simulator.accounts import STRANGER, Account, Caller, Tier
 from gemgate.simulator.addresses import Form, turned_away
 from gemgate.simulator.demo import demo, paced
+from gemgate.simulator.drift import PLANTED, applies
 from gemgate.simulator.endpoints import HANDLERS, place, rpcids
 from gemgate.simulator.exchange import Break, Request, Response, page
 from gemgate.simulator.gallery import Gallery, Picture
@@ -219,6 +220,10 @@ class Google:
         """Refuse these hosts ("*.mozilla.com") without calling it a broken rule: browsers have friends of their own."""
         self._tolerated += hosts
 
+    def drift(self, change: str = "") -> None:
+        """From now on the wire has moved by this change of `drift.PLANTED`; "" for as it is known. KeyError."""
+        self.world.drift = PLANTED[change] if change else None
+
     def clear(self) -> None:
         """Forget replies, faults and rules about pictures; accounts, chats and the record stay."""
         self.world.script.clear()
@@ -242,6 +247,8 @@ class Google:
         where, caller = place(request), self._caller(request)
         seen = self._note(request, where, caller)
         response = self._respond(request, where, caller, seen)
+        if (drift := self.world.drift) and applies(drift, where, rpcids(request)):
+            response = drift.touch(response)
         seen.status = 0 if isinstance(response.body, Break) else response.status
         return response
 

@@ -88,7 +88,7 @@ class Answer:
     thoughts: plain text that grows before the text does. delay: seconds of silence before the first frame;
     pace: seconds between frames. candidates: how many, or the texts of the others. queued, busy: waiting parts before
     the first candidate. rich: fields of the rich block `[12]`, by number (protocol.md 6).
-    codes: error codes behind the finished answer.
+    codes: error codes behind the finished answer. recorded: frames that are said as they were recorded (`replayed`).
     canvas: documents written beside the text; the last frame leaves them out, the history has them.
     images: pictures to show in the last frame; progress: frames that only say it is still working, before them;
     fetch_delay: seconds of silence before a picture's file.
@@ -110,6 +110,19 @@ class Answer:
     progress: int = 1
     fetch_delay: float = 0.0
     codes: tuple[int, ...] = ()
+    recorded: tuple[Any, ...] = ()
+
+    @classmethod
+    def replayed(cls, recording: Sequence[Any]) -> Answer:
+        """What `gemgate canary --record` kept of an answer: lists of parts, ids as `c_1`, `r_1`, `rc_1`."""
+        texts = []
+        for part in (part for frame in recording for part in frame):
+            match part:
+                case ["wrb.fr", _, [_, _, _, _, [[_, [str(text), *_], *_], *_], *_], *_]:
+                    texts.append(text)
+                case _:
+                    pass
+        return cls(raw=tuple(texts), recorded=tuple(recording))
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.text, self.frames, self.raw))) > 1:

@@ -135,7 +135,22 @@ class Telling:
         whole = len(answer.text) + len(answer.thoughts)
         return sum(map(len, answer.raw)) + (whole // answer.chars + 1) * (whole + 200)
 
+    def _recorded(self) -> Iterator[_Frame]:
+        """Recorded frames with this turn's ids."""
+        names = {"c_1": self.chat.cid, "r_1": self.turn.rid, "rc_1": self.turn.rcids[0]}
+        for row in self.answer.recorded:
+            said, shot = [], None
+            for one in row:
+                body = frames.renamed(one[2], names) if len(one) > 2 and isinstance(one[2], list) else None
+                said.append(one if body is None else [*one[:2], frames.inner(body, self.style), *one[3:]])
+                if body is not None and len(body) > 4 and body[4]:
+                    shot = _Shot(said[-1], (body[4][0][1][0],), "")
+            yield _Frame(frame(said, self.style), shot)
+
     def _frames(self) -> Iterator[_Frame]:
+        if self.answer.recorded:
+            yield from self._recorded()
+            return
         ids, style = (self.chat.cid, self.turn.rid), self.style
         if style.positional:
             yield self._beside(ids, {})

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from gemgate.simulator.accounts import PLANS, Accounts, Caller, Session
 from gemgate.simulator.addresses import Addresses
 from gemgate.simulator.chats import Chat, Chats
+from gemgate.simulator.drift import Drift
 from gemgate.simulator.frames import PLAIN, Style
 from gemgate.simulator.gallery import Gallery
 from gemgate.simulator.record import Record
@@ -102,6 +103,8 @@ class World:
         self.ways: OrderedDict[int, str] = OrderedDict()
         """Which way a connection came, by its number; the first door is "0"."""
         self.switches = Switches()
+        self.drift: Drift | None = None
+        """What has changed about the wire, for whoever watches it."""
         self.reads_temporary = False
         """Whether a temporary chat can be read by its id. Not known of the real service."""
         self.carries_on = False
@@ -140,6 +143,8 @@ class World:
     def style(self, dice: random.Random) -> Style:
         """The spelling of one answer."""
         style = PLAIN if self.seed is None else Style.drawn(dice)
+        if self.drift:
+            style = replace(style, cuts=0)
         return replace(style, positional=True) if self.switches.positional else style
 
     def stores(self, name: str, *, temporary: bool) -> bool:

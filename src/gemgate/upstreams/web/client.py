@@ -240,6 +240,15 @@ class HardenedClient(GeminiClient):
             return None, code
         raise errors.drift(f"an answer without a part for {rpcid}", "no")
 
+    async def rpc_parts(self, rpcid: GRPC, payload: object, source_path: str = "/app") -> list[Any]:
+        """One RPC; every part of its answer as it came, refusals too."""
+        asked = [RPCData(rpcid=rpcid, payload=orjson.dumps(payload).decode())]
+        try:
+            response = await self._batch_execute(asked, source_path)
+        except errors.FAILURES as error:
+            raise errors.of_exception(error, sent=False) from None
+        return list(extract_json_from_response(response.text))
+
     async def check_status(self) -> None:
         """Ask Google how the account stands; GatewayError unless it is available."""
         await self._fetch_user_status()

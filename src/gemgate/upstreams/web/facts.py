@@ -46,6 +46,19 @@ class PictureFacts(_Facts):
     idle_seconds: float = Field(gt=0)
 
 
+class CanaryFact(_Facts):
+    """What one probe should see. one_of: the only values it may show; else `always` those that must be there and `may`
+    those that can; open: more than these says nothing.
+    """
+
+    fact: str
+    section: str
+    one_of: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+    open: bool = False
+
+
 class WireFacts(_Facts):
     """Everything in `facts.toml`; `version` is the date of the youngest source."""
 
@@ -54,6 +67,7 @@ class WireFacts(_Facts):
     address: AddressFacts
     turns: TurnFacts
     pictures: PictureFacts
+    canary: tuple[CanaryFact, ...] = ()
 
 
 class BadFacts(ValueError):

@@ -23,7 +23,7 @@ from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.served import is_painter
 from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
-from gemgate.upstreams.web import errors, generation, pictures, served
+from gemgate.upstreams.web import canary, errors, generation, pictures, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
@@ -110,6 +110,13 @@ class WebUpstream:
     async def rotate(self) -> Rotated:
         async with self._using() as client:
             return await client.rotate()
+
+    async def watch_wire(self, facts: WireFacts) -> list[canary.Finding]:
+        """What the canary's probes find on this account (docs/google-wire.md); sends up to three short prompts."""
+        async with self._using() as client:
+            cookies = client.current_cookies()
+        seen = (await canary.observe(cookies, facts, proxy=self._proxy, ca_file=self._ca_file)).seen
+        return canary.judge(facts.canary, seen)
 
     async def close(self) -> None:
         session, self._session = self._session, None

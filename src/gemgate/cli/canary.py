@@ -1,0 +1,129 @@
+"""`gemgate canary`: a few cheap live probes, held against what this version believes of Google's wire."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gemgate.accounts import Cookies
+from gemgate.assembly import member_builder, seeds_of, sqlite_path
+from gemgate.cli.diagnose import stored_accounts
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run
+from gemgate.errors import GatewayError
+from gemgate.member import Address, Forgetful
+from gemgate.policy.precedence import precedence
+from gemgate.ports import KeptAccount
+from gemgate.settings import Settings
+from gemgate.telemetry import Observers, SystemClock, system_dice
+from gemgate.upstreams.web import canary as probes
+from gemgate.upstreams.web import facts
+from gemgate.version import __version__
+
+_MARK = {"confirmed": "green", "changed": "red", "new": "yellow", "unseen": "dim"}
+
+
+def canary(
+    account: Annotated[str | None, typer.Argument(help="Account to look with; the first one that has cookies")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Send no prompt: look only at what costs nothing")] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Also rotate the cookies; not while a gateway or browser uses them")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the report here; no content, cookie or id stands in it")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Keep scrubbed frames in this folder, for the simulator to replay")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Hold Google's wire against what this version believes: three short prompts at most, on one account of yours."""
+    settings = load_settings(config=config).settings
+    try:
+        believed = facts.load(settings.wire_facts)
+    except facts.BadFacts as error:
+        fail(str(error))
+    watch = run(_watched(settings, believed, account, speak=not quiet, rotate=rotate))
+    findings = probes.judge(believed.canary, watch.seen)
+    told = _report(findings, believed, watch)
+    if report is not None:
+        report.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    if record is not None:
+        record.mkdir(parents=True, exist_ok=True)
+        for name, frames in watch.recorded.items():
+            (record / f"{name}.json").write_text(json.dumps(frames) + "\n", "utf-8")
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        _show(findings, watch)
+    if any(finding.verdict == "changed" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _report(findings: list[probes.Finding], believed: facts.WireFacts, watch: probes.Watch) -> dict[str, Any]:
+    return {
+        "gemgate": __version__,
+        "facts": believed.version,
+        "date": datetime.now(UTC).date().isoformat(),
+        "prompts": watch.generations,
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _show(findings: list[probes.Finding], watch: probes.Watch) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "fact", "section", "seen"):
+        table.add_column(column, overflow="fold")
+    counts = dict.fromkeys(_MARK, 0)
+    for finding in findings:
+        counts[finding.verdict] += 1
+        if finding.verdict == "confirmed":
+            continue
+        seen = finding.seen or "not looked at"
+        believed = f" (believed: {finding.believed})" if finding.verdict == "changed" else ""
+        style = _MARK[finding.verdict]
+        table.add_row(f"[{style}]{finding.verdict}[/{style}]", finding.fact, finding.section, f"{seen}{believed}")
+    if table.row_count:
+        out.print(table)
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    out.print(f"{summary}; {watch.generations} prompts were sent. Sections are those of docs/google-wire.md.")
+
+
+async def _watched(
+    settings: Settings, believed: facts.WireFacts, name: str | None, *, speak: bool, rotate: bool
+) -> probes.Watch:
+    cookies, proxy = await _session_of(settings, name)
+    ca_file = str(settings.proxy_ca_file) if settings.proxy_ca_file else None
+    return await probes.observe(cookies, believed, proxy=proxy, ca_file=ca_file, speak=speak, rotate=rotate)
+
+
+async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, str | None]:
+    """An account's cookies in the order the gateway would take them, and its way out; the command ends without any."""
+    place = sqlite_path(settings)
+    stored: dict[str, KeptAccount] = {}
+    if place is None or place.exists():
+        stored = {kept.name: kept for kept in await stored_accounts(settings)}
+    setups = {kept.name: kept.setup for kept in stored.values()} | {setup.name: setup for setup in seeds_of(settings)}
+    build = member_builder(settings, clock=SystemClock(), dice=system_dice, observer=Observers([]))
+    for setup in setups.values():
+        if setup.kind != "web" or name not in (None, setup.name):
+            continue
+        member = build(setup, Address("canary"), Forgetful())
+        fresh = None
+        if member.source is not None:
+            try:
+                fresh = await member.source.read()
+            except GatewayError:
+                fresh = None
+        live = member.source is not None and member.source.live
+        order = precedence(stored.get(setup.name) or KeptAccount(setup), fresh, live=live)
+        await member.upstream.close()
+        if order:
+            return order[0], setup.proxy or settings.proxy_url
+    return fail(f"there is no account {name} with cookies" if name else "no account with cookies is set up")

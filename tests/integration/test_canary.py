@@ -1,0 +1,146 @@
+"""The canary against the simulated wire: nothing to tell of it as it is known, and each planted change by name."""
+
+import json
+import re
+
+import pytest
+
+from gemgate.accounts import Cookies
+from gemgate.simulator import Simulator
+from gemgate.simulator.drift import PLANTED
+from gemgate.simulator.script import Answer, Prompt
+from gemgate.upstreams.web import canary, facts
+from tests.serving import served, settings_for, until
+
+TOLD = {
+    "the page's build label has another key": "page.keys",
+    "the page's build label looks otherwise": "page.form.cfb2h",
+    "the page has no push id": "page.keys",
+    "the page's push id looks otherwise": "page.form.qKIAYe",
+    "the page's session id has another key": "page.keys",
+    "the page's language has another key": "page.keys",
+    "the page answers 403": "page.status",
+    "RPCs of the account are gone": "sign_in",
+    "the account's status moved": "sign_in|rpc.otAQ7b.slots",
+    "the account's status is a new number": "sign_in|rpc.otAQ7b.status",
+    "a model's words moved": "rpc.otAQ7b.model",
+    "a usage row has a new kind": "rpc.jSf9Qc.kinds",
+    "a usage row's share moved": "rpc.jSf9Qc.row",
+    "usage answers nothing": "rpc.jSf9Qc.slots",
+    "the list of chats lost its ids": "rpc.MaZiqc.row",
+    "the list of chats is refused": "rpc.MaZiqc.answer",
+    "a turn's time moved": "history.turn",
+    "a turn's reply moved": "history.turn",
+    "rotation wants another pace": "rotation.interval",
+    "rotation answers 500": "rotation.outcome",
+    "an upload's reference looks otherwise": "upload.reference",
+    "service frames stand by place": "answer.service.form",
+    "the context has another key": "answer.service.keys",
+    "the title has another key": "answer.service.keys",
+    "the quota has another key": "answer.service.keys",
+    "the rid has another key": "answer.service.keys",
+    "a new service key": "answer.service.keys",
+    "a new field beside the candidates": "answer.body.slots",
+    "a new field in the candidate": "answer.candidate.slots",
+    "the text moved": "answer.candidate.slots",
+    "an answer is finished by another number": "answer.candidate.state",
+    "the candidate's id looks otherwise": "answer.candidate.slots",
+    "snapshots are pieces": "answer.text",
+    "the name of the model that served moved": "answer.body.slots",
+    "a code behind every answer": "answer.code_behind",
+    "a new kind of part": "answer.other_parts",
+}
+"""Planted change -> the fact that must say so."""
+
+
+def reading(prompt: Prompt) -> str:
+    """A model that reads its files, and is wordy enough for several snapshots."""
+    for file in prompt.files:
+        if found := re.search(rb"zebra\w+", file.data):
+            return found.group().decode()
+    return "green, as in the leaves of a tree in May; " * 3
+
+
+async def watched(simulator: Simulator, *, rotate: bool = True) -> canary.Watch:
+    simulator.google.reply("", reading)
+    cookies = Cookies.of(simulator.google.cookies("alice"))
+    return await canary.observe(
+        cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), rotate=rotate
+    )
+
+
+def told(watch: canary.Watch) -> dict[str, canary.Finding]:
+    findings = canary.judge(facts.shipped().canary, watch.seen)
+    return {finding.fact: finding for finding in findings if finding.verdict in ("changed", "new")}
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2, 3])
+async def test_a_wire_as_it_is_known_is_confirmed(seed: int | None) -> None:
+    async with Simulator(accounts=("alice",), seed=seed) as simulator:
+        watch = await watched(simulator)
+        assert not told(watch)
+        findings = canary.judge(facts.shipped().canary, watch.seen)
+        assert [finding.fact for finding in findings if finding.verdict == "unseen"] == []
+        assert watch.generations == simulator.record.generations == 3
+
+
+def test_every_planted_change_has_its_fact() -> None:
+    assert PLANTED.keys() == TOLD.keys()
+    assert len(PLANTED) >= 30
+
+
+@pytest.mark.parametrize("change", PLANTED)
+async def test_a_planted_change_is_named(change: str) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.drift(change)
+        watch = await watched(simulator)
+    names = "; ".join(sorted(told(watch)))
+    assert any(fact in told(watch) for fact in TOLD[change].split("|")), names
+
+
+async def test_a_report_and_a_recording_hold_no_content() -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        secrets = set(simulator.google.cookies("alice").values())
+        watch = await watched(simulator)
+        everything = json.dumps([sorted(values) for values in watch.seen.values()]) + json.dumps(watch.recorded)
+        chats = {call.cid for call in simulator.record.calls} | {call.rid for call in simulator.record.calls}
+    for word in filter(None, ("green", "zebra", "alice", *secrets, *chats)):
+        assert word not in everything
+
+
+async def test_a_recording_is_replayed(tmp_path) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        watch = await watched(simulator)
+        texts = Answer.replayed(watch.recorded["answer"]).raw
+        simulator.google.reply("say it again", Answer.replayed(watch.recorded["answer"]))
+        async with served(settings_for(simulator, tmp_path)) as gate:
+            from httpx2 import AsyncClient
+
+            async with AsyncClient() as http:
+                answer = await http.post(
+                    f"{gate.url}/v1/chat/completions", json={"messages": [{"role": "user", "content": "say it again"}]}
+                )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["choices"][0]["message"]["content"] == texts[-1]
+
+
+async def test_the_operators_word_counts(tmp_path) -> None:
+    file = tmp_path / "facts.toml"
+    file.write_text('[[canary]]\nfact = "page.status"\nsection = "5.1"\none_of = ["204"]\n')
+    async with Simulator(accounts=("alice",)) as simulator:
+        watch = await watched(simulator)
+    believed = facts.load(file).canary
+    assert [finding.verdict for finding in canary.judge(believed, watch.seen) if finding.fact == "page.status"] == [
+        "changed"
+    ]
+
+
+async def test_the_timer_alerts_when_the_wire_moved(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("gemgate.assembly.CANARY_FIRST", 0.0)
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.reply("", reading)
+        simulator.google.drift("the title has another key")
+        async with served(settings_for(simulator, tmp_path, canary="daily")) as gate:
+            alerts = gate.service.alerts
+            await until(lambda: alerts._wire is not None, 20)
+            assert "answer.service.keys" in alerts._wire.why
