@@ -219,7 +219,9 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network, strict=False)
         return value
 
-    @field_validator("auth", "log_level", "log_format", "storage", "redis_down", "model_policy", "canary", mode="before")
+    @field_validator(
+        "auth", "log_level", "log_format", "storage", "redis_down", "model_policy", "canary", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value

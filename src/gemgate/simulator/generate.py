@@ -78,6 +78,8 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     posted = _Posted(world, opened, choice, order, call, style)
     wrong = [*checks.headers(request), *checks.query(values, opened), *wrong, *order.wrong]
     try:
+        if world.outdated(values.get("bl", "")):
+            raise Refusal(status=405)
         account = authenticate(world, opened, caller, token)
         if wrong:
             raise Refusal(status=400)

@@ -121,6 +121,10 @@ class World:
         self._tokens: OrderedDict[str, tuple[Session, float]] = OrderedDict()
         self._served: dict[int, int] = {}
 
+    def outdated(self, build: str) -> bool:
+        """Whether a build label is well-formed and not the one that is served now (docs/google-wire.md 4.2)."""
+        return build != self.build and build.startswith(BUILD.partition("_2026")[0])
+
     def clock(self) -> float:
         """Epoch seconds as the service counts them."""
         return self._clock() + self.ahead
