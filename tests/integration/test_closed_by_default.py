@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 from starlette.requests import HTTPConnection
 
+from gemgate.ports import Caller
 from gemgate.settings import explicit
 from gemgate.simulator import Simulator
 from gemgate.testing import FakeClock
-from gemgate.web import access
+from gemgate.web import access, edge
 from gemgate.web.access import Access, presented_key
 from gemgate.web.attempts import MOST
-from gemgate.web.relay.hop import _target
+from gemgate.web.relay.app import Front
+from gemgate.web.relay.hop import Hop, _target
 from tests.integration.test_images import paints, png
 from tests.serving import served, settings_for
 
@@ -195,3 +198,28 @@ async def test_a_long_path_is_answered_at_once_and_cut(sim: Simulator, tmp_path:
     ):
         assert answer.status == 404
         assert len(await answer.text()) < 500
+
+
+def test_what_signs_a_browser_in_stays_at_the_edge() -> None:
+    hop: Any = Hop.__new__(Hop)
+    hop._token = "a-token-that-is-long-enough"
+    secrets = {"cookie": "gemgate_80=secret", "x-csrf-token": "secret", "x-api-key": "secret"}
+    asked = connection(("accept", "a"), *secrets.items())
+    told = hop._headers(asked, edge.Stated(Caller(), "client", "http"))
+    assert not {"cookie", "x-csrf-token"} & set(told)
+    assert told["accept"] == "a"
+    assert "secret" not in " ".join(told.values())
+
+
+async def test_a_question_about_the_whole_server_finds_nothing() -> None:
+    """`OPTIONS *` has no path to join to a node's address."""
+    front: Any = Front.__new__(Front)
+    sent: list[Any] = []
+    call: Any = SimpleNamespace(failed=lambda *_: None, request_id="r", headers={})
+    scope = {**connection(path="*").scope, "gemgate.call": call}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await front(scope, None, send)
+    assert sent[0]["status"] == 404

@@ -6,12 +6,14 @@ machine does not matter, and a step that looks bad is measured again before it c
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from gemgate.chat import Tool
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
@@ -21,6 +23,7 @@ from gemgate.prompting import loose_json, schemas
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tool_parser import ToolParser
 from gemgate.telemetry.logs import masked
+from gemgate.web.reading import read_form
 from gemgate.web.relay import reading
 
 SMALLEST, LARGEST = 1_000, 1_024_000
@@ -250,3 +253,40 @@ def test_what_stands_in_a_text_is_no_item(text: str, shift: int) -> None:
     assert not wire.has_more_items(body, 10)
     assert wire.has_more_items(body, 5)
     assert wire.parse_json(body)["b"] == [1, 2]
+
+
+PARTS = {
+    "headers": (b'--X\r\nContent-Disposition: form-data; name="a"\r\n', b"A: b\r\n"),
+    "header": (b"--X\r\nA: ", b"b"),
+    "text": (b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n', b"b"),
+    "boundaries": (b'--X\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n', b"\r\n--"),
+    "breaks": (b'--X\r\nContent-Disposition: form-data; name="a"; filename="b"\r\n\r\n', b"\r\n"),
+    "names": (b'--X\r\nContent-Disposition: form-data; name="', b'\\"'),
+    "parameters": (b"--X\r\nContent-Disposition: form-data; ", b"a=b; "),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_reading_a_form_is_linear(kind: str) -> None:
+    lead, unit = PARTS[kind]
+
+    def read(body: bytes) -> object:
+        pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
+
+        async def receive() -> dict[str, Any]:
+            piece = pieces.pop(0)
+            return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+        headers = [(b"content-type", b"multipart/form-data; boundary=X")]
+        request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+
+        async def whole() -> object:
+            try:
+                return await read_form(request, 10 * LARGEST)
+            except BadRequest:
+                return None
+
+        return asyncio.run(whole())
+
+    worst, at = worst_step(read, lambda size: lead + unit * (size // len(unit)) + b"\r\n--X--\r\n")
+    assert worst <= FACTOR, f"doubled to {at}"

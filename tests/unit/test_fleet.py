@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from gemgate.member import Address, Member
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
+from gemgate.stores.sql.nodes import _node
 from gemgate.testing import FLASH, Facts, FakeClock, ScriptedUpstream, settle
 from gemgate.work import Node, NodeCard, NodeReport
 
@@ -331,3 +334,12 @@ async def test_what_was_not_seen_is_asked_of_the_shared_store_and_of_nobody_for_
     assert await affinity.worker(Trace("me", conversation="c1")) == ""
     affinity.remember("me", ["file-1"], "w9")
     assert await affinity.worker(Trace("me", tips=("t1", "t2"), files=("file-1",))) == "w9"
+
+
+@pytest.mark.parametrize("report", ["[1]", "7", '"x"', "{", '{"offers": 3}', '{"offers": [[1]]}', '{"cooling": []}'])
+def test_a_row_that_cannot_be_read_tells_nothing_and_stops_nobody(report: str) -> None:
+    row: Any = SimpleNamespace(
+        node_url="http://n", worker_id="n", weight=1.0, proof="", report=report, status="HEALTHY", current_tasks=0,
+        dispatched_tasks=0, age=0.0, draining=False, since=0.0,
+    )  # fmt: skip
+    assert _node(row).report.offers == ()
