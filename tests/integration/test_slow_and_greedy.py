@@ -86,6 +86,7 @@ async def test_an_answered_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_one_address_has_so_many_connections_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "UNHEARD", 3)
+    monkeypatch.setattr(notices, "CROWDED_SECONDS", 0.2)
     server, port = await _listening(monkeypatch)
     try:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]

@@ -24,7 +24,8 @@ _TRANSPORT: Final = "gemgate.transport"
 HEAD_SECONDS = 20.0
 """Within which a request's head has to be here, from the connection or from the head's first byte."""
 UNHEARD = 128
-"""Connections of one address that have not yet sent a whole head; more are closed at once."""
+"""Connections of one address that may take that long; more at once (a proxy's burst, say) have `CROWDED_SECONDS`."""
+CROWDED_SECONDS = 2.0
 
 
 class NoticingProtocol(HttpToolsProtocol):
@@ -40,8 +41,6 @@ class NoticingProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._address = str(transport.get_extra_info("peername", ("",))[0])
         self._await_head()
-        if self._unheard[self._address] > UNHEARD:
-            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._late is None and not self._answering():
@@ -66,7 +65,8 @@ class NoticingProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._unheard[self._address] += 1
-        self._late = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.transport.abort)
+        seconds = HEAD_SECONDS if self._unheard[self._address] <= UNHEARD else CROWDED_SECONDS
+        self._late = asyncio.get_running_loop().call_later(seconds, self.transport.abort)
 
     def _heard(self) -> None:
         if self._late is None:
