@@ -25,6 +25,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.stores.sql import migrate
+from gemgate.stores.sql.ending import Ending
 
 BUSY_TIMEOUT_MS = 30_000
 TRANSACTION_SECONDS = 40.0
@@ -212,7 +213,7 @@ def _lock_file(path: str) -> int | None:
 
 def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url, **options)
+        engine = create_async_engine(url, connect_args={"async_creator_fn": Ending.connect}, **options)
         _prepare_sqlite(engine, foreign_keys=foreign_keys)
         return engine
     if "poolclass" not in options:

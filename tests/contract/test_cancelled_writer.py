@@ -1,0 +1,87 @@
+"""A writer that is cancelled, at whatever it is at, once or twice, ends its transaction: the next writes at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import types
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+from sqlalchemy import text
+
+from gemgate.stores.sql.database import Database, open_database
+
+AT_ONCE = 5.0
+"""Seconds; a lock that nobody lets go of costs 30."""
+GAPS = (None, 0, 1, 3)
+
+
+@types.coroutine
+def _cancelled(work: Coroutine[Any, Any, int], *at: int) -> Generator[Any, Any, tuple[int, bool]]:
+    """Run, cancelled whenever it waits for the n-th time; how often it waited, and whether it came to its end."""
+    waits, sent, thrown = 0, None, None
+    task = asyncio.current_task()
+    assert task is not None
+    while True:
+        try:
+            awaited = work.send(sent) if thrown is None else work.throw(thrown)
+        except StopIteration:
+            return waits, waits <= min(at)
+        if waits in at:
+            task.cancel()
+        waits += 1
+        sent, thrown = None, None
+        try:
+            sent = yield awaited
+        except BaseException as error:  # noqa: BLE001 - it is the work's
+            thrown = error
+
+
+async def _write(database: Database) -> int:
+    """Rows that come back, rows that are read, and a change: three rows a time."""
+    async with database.writing() as connection:
+        inserted = await connection.execute(text("INSERT INTO tried(x) VALUES (1), (2), (3) RETURNING x"))
+        (await connection.execute(text("SELECT x FROM tried"))).all()
+        await connection.execute(text("UPDATE tried SET x = x + 1"))
+        return len(inserted.all())
+
+
+async def test_a_cancelled_writer_lets_the_next_one_write(database_url: str) -> None:
+    database = await open_database(database_url)
+    kept: list[BaseException] = []
+    gc.disable()
+    try:
+        async with database.writing() as connection:
+            await connection.execute(text("CREATE TABLE tried (x INTEGER)"))
+        for gap in GAPS:
+            await _at_every_wait(database, gap, kept)
+        assert len(kept) > 10
+    finally:
+        gc.enable()
+        await database.close()
+
+
+async def _at_every_wait(database: Database, gap: int | None, kept: list[BaseException]) -> None:
+    """The exceptions are kept, as a task or a log keeps them: what they hold must not matter."""
+    at, ended = 0, False
+    while not ended:
+        once = (at,) if gap is None else (at, at + 1 + gap)
+        [told] = await asyncio.gather(_begun(_write(database), once), return_exceptions=True)
+        if isinstance(told, BaseException):
+            kept.append(told)
+        else:
+            ended = told[1]
+        since = time.monotonic()
+        async with database.writing() as connection:
+            await connection.execute(text("INSERT INTO tried(x) VALUES (1), (2), (3)"))
+        assert time.monotonic() - since < AT_ONCE, (at, gap)
+        async with database.reading() as connection:
+            rows = await connection.scalar(text("SELECT count(*) FROM tried"))
+        assert rows % 3 == 0, "half a transaction is there"
+        at += 1
+
+
+async def _begun(work: Coroutine[Any, Any, int], at: tuple[int, ...]) -> tuple[int, bool]:
+    return await _cancelled(work, *at)
