@@ -361,6 +361,7 @@ GEMINI = Program(
     _gemini_plan,
     lambda url: {"GEMINI_API_KEY": KEY, "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_CLI_TRUST_WORKSPACE": "true"},
     _gemini_files,
+    rejoins=False,  # its first message lists the folder, which has changed by then
 )
 OPENCODE = Program(
     "opencode",

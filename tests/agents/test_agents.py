@@ -8,13 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gemgate.simulator import Simulator
-from tests.agents.model import Worker
-from tests.agents.programs import DAILY, DONE, FAILS, FIRST, GROWN, GROWS, OTHERS, SECOND, Program, environ
+from tests.agents.model import TASK, Call, Step, Worker
+from tests.agents.programs import (
+    CLAUDE,
+    CODEX,
+    DAILY,
+    DONE,
+    FAILS,
+    FIRST,
+    GEMINI,
+    GROWN,
+    GROWS,
+    OTHERS,
+    PLANTED,
+    SECOND,
+    Program,
+    environ,
+)
 from tests.serving import served, settings_for
 
 SECONDS = 150
@@ -23,8 +42,10 @@ SECONDS = 150
 pytestmark = [pytest.mark.agents, pytest.mark.timeout(600)]
 
 
-async def turn(command: tuple[str, ...], work: Path, variables: dict[str, str], words: str = "") -> str:
-    """What one run of a program prints; it fails the test when it does not end well."""
+async def turn(
+    command: tuple[str, ...], work: Path, variables: dict[str, str], words: str = "", *, fails: bool = False
+) -> str:
+    """What one run of a program prints; fails: whether it may end with another status than 0."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=work,
@@ -43,37 +64,67 @@ async def turn(command: tuple[str, ...], work: Path, variables: dict[str, str], 
             process.kill()
             await process.wait()
     text = output.decode(errors="replace")
-    assert process.returncode == 0, text
+    assert fails or process.returncode == 0, text
     return text
 
 
-async def at_work(program: Program, folder: Path) -> None:
-    """The whole task in two turns, and what must be true of it afterwards."""
+@dataclass(frozen=True, slots=True)
+class Employed:
+    """An agent that is ready to be told what to do."""
+
+    program: Program
+    command: tuple[str, ...]
+    work: Path
+    variables: dict[str, str]
+    simulator: Simulator
+
+    async def told(self, arguments: Sequence[str], prompt: str, *, fails: bool = False) -> str:
+        """What it prints when it is given `prompt`; fails: it may end with a failure."""
+        filled = (prompt if argument == "{prompt}" else argument for argument in arguments)
+        return await turn((*self.command, *filled), self.work, self.variables, fails=fails)
+
+
+@asynccontextmanager
+async def employed(program: Program, folder: Path, worker: Worker, **more: Any) -> AsyncIterator[Employed]:
+    """A program in a clean home before a gateway over a simulated Google whose model is `worker`."""
     command = program.command()
-    home, work, data = folder / "home", folder / "work", folder / "data"
-    for made in (home, work, data):
-        made.mkdir()
-    worker = Worker(program.plan(work), tools=program.tools)
+    home, work = folder / "home", folder / "work"
+    (folder / "data").mkdir()
     async with Simulator(accounts=("alice",)) as simulator:
         simulator.google.reply("", worker)
-        async with served(settings_for(simulator, data)) as gate:
+        async with served(settings_for(simulator, folder / "data", **more)) as gate:
             for path, text in program.files(gate.url).items():
                 (home / path).parent.mkdir(parents=True, exist_ok=True)
                 (home / path).write_text(text)
             variables = environ(program, home, gate.url)
             if setup := program.before(gate.url):
                 await turn((*command, *setup), work, variables)
-            if program.again:
-                for arguments, prompt, last in ((program.first, FIRST, DONE), (program.again, SECOND, GROWS)):
-                    filled = (prompt if argument == "{prompt}" else argument for argument in arguments)
-                    said = await turn((*command, *filled), work, variables)
-                    assert not worker.missing, worker.missing
-                    assert last in said, said
-            else:
-                said = await turn((*command, *program.first), work, variables, f"{FIRST}\n{SECOND}\n")
-                assert DONE in said, said
-                assert GROWS in said, said
-        record = simulator.record
+            yield Employed(program, command, work, variables, simulator)
+
+
+def folders(folder: Path) -> Path:
+    """The folder that a program works in, and its home beside it."""
+    (folder / "home").mkdir()
+    work = folder / "work"
+    work.mkdir()
+    return work
+
+
+async def at_work(program: Program, folder: Path) -> None:
+    """The whole task in two turns, and what must be true of it afterwards."""
+    work = folders(folder)
+    worker = Worker(program.plan(work), tools=program.tools)
+    async with employed(program, folder, worker) as agent:
+        if program.again:
+            for arguments, prompt, last in ((program.first, FIRST, DONE), (program.again, SECOND, GROWS)):
+                said = await agent.told(arguments, prompt)
+                assert not worker.missing, worker.missing
+                assert last in said, said
+        else:
+            said = await turn((*agent.command, *program.first), work, agent.variables, f"{FIRST}\n{SECOND}\n")
+            assert DONE in said, said
+            assert GROWS in said, said
+        record = agent.simulator.record
     assert (work / "ledger.txt").read_text() == GROWN
     assert worker.at == len(worker.steps)
     if program.tools:
@@ -87,6 +138,17 @@ async def at_work(program: Program, folder: Path) -> None:
         assert max(worker.sizes[1:]) < worker.sizes[0] / 4
 
 
+def slipping(steps: Sequence[Step], slip: str) -> tuple[Step, ...]:
+    """The first turn of a plan, its first call spoilt: a field that the tool has not, or a tool that is not there."""
+    first = steps[0]
+    assert isinstance(first, tuple)
+    call = first[0]
+    turn_one = tuple(steps[: next(at for at, step in enumerate(steps) if isinstance(step, str)) + 1])
+    if slip == "field":
+        return ((Call(call.names, {**call.arguments, "because": "it was asked for"}),), *turn_one[1:])
+    return ((Call(("dig_up_bed",), {"depth": 3}),), *turn_one)
+
+
 @pytest.mark.parametrize("program", DAILY, ids=lambda program: program.name)
 async def test_daily(program: Program, tmp_path: Path) -> None:
     await at_work(program, tmp_path)
@@ -95,3 +157,47 @@ async def test_daily(program: Program, tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", OTHERS, ids=lambda program: program.name)
 async def test_others(program: Program, tmp_path: Path) -> None:
     await at_work(program, tmp_path)
+
+
+@pytest.mark.parametrize("slip", ["field", "tool"])
+@pytest.mark.parametrize("program", DAILY, ids=lambda program: program.name)
+async def test_daily_outlives_a_wrong_call(program: Program, slip: str, tmp_path: Path) -> None:
+    """A slip of the model costs at most the one generation that mends it, and the run goes on."""
+    work = folders(tmp_path)
+    worker = Worker(slipping(program.plan(work), slip), tools=program.tools)
+    async with employed(program, tmp_path, worker) as agent:
+        said = await agent.told(program.first, FIRST)
+        record = agent.simulator.record
+    assert DONE in said, said
+    assert (work / "ledger.txt").read_text() == PLANTED.replace("beans 5", "beans 7")
+    assert worker.at == len(worker.steps)
+    assert record.generations == worker.at + len(worker.aside)
+
+
+@pytest.mark.parametrize("program", DAILY, ids=lambda program: program.name)
+async def test_daily_and_a_lost_answer(program: Program, tmp_path: Path) -> None:
+    """An answer that Google lost is asked for once more at most, by the agent; it goes on, or says what happened."""
+    work = folders(tmp_path)
+    steps = program.plan(work)
+    worker = Worker((steps[0], *steps[: steps.index(DONE) + 1]), tools=program.tools)
+    async with employed(program, tmp_path, worker) as agent:
+        agent.simulator.google.fault("generate", "close", after_frames=1, match=TASK, finished=False)
+        said = await agent.told(program.first, FIRST, fails=True)
+        record = agent.simulator.record
+    assert record.generations <= worker.at + len(worker.aside)
+    if worker.at == 1:
+        assert "broke off" in said, said
+    else:
+        assert DONE in said, said
+        assert (work / "ledger.txt").read_text() == PLANTED.replace("beans 5", "beans 7")
+
+
+@pytest.mark.parametrize("program", [CODEX, CLAUDE, GEMINI], ids=lambda program: program.name)
+async def test_daily_and_a_used_up_limit(program: Program, tmp_path: Path) -> None:
+    """A limit that lasts an hour ends the run with words; OpenCode waits for that hour (docs/front-ends.md)."""
+    worker = Worker(program.plan(folders(tmp_path)), tools=program.tools)
+    async with employed(program, tmp_path, worker, rate_limit_per_hour=2) as agent:
+        said = await agent.told(program.first, FIRST, fails=True)
+        record = agent.simulator.record
+    assert "limit" in said.lower() or "429" in said, said
+    assert record.generations <= 2
