@@ -234,6 +234,11 @@ def _from_json(value: Any) -> dict[str, object]:
     raise ValueError
 
 
+def person(cookies: Cookies, number: int) -> str:
+    """Tells the accounts apart that share a set of cookies: nothing of one is another's."""
+    return f"{cookies.identity}/u/{number}" if number else cookies.identity
+
+
 State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 

@@ -409,6 +409,9 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
             weight=setup.weight,
             fallback=setup.fallback,
             walls=walls_of(setup, settings),
+            stated=(setup.prompt_max_bytes, setup.prompt_with_files_max_bytes),
+            number=setup.number,
+            language=setup.language,
             pacer=Pacer(settings.rpm_limit),
             rules=rules,
             address=address,
@@ -456,7 +459,15 @@ def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream
         key = KeyPlace(setup.source, settings.accounts_path.parent)
         return OfficialUpstream(key, base_url=settings.official_api_url, proxy=proxy, ca_file=ca_file, deadlines=limits)
     known = facts.load(settings.wire_facts)
-    return WebUpstream(proxy=proxy, ca_file=ca_file, lanes=lanes, deadlines=limits, facts=known)
+    return WebUpstream(
+        proxy=proxy,
+        ca_file=ca_file,
+        lanes=lanes,
+        deadlines=limits,
+        facts=known,
+        number=setup.number,
+        language=setup.language,
+    )
 
 
 def node_name(settings: Settings) -> str:

@@ -118,6 +118,10 @@ class Keeper:
     async def _rotate(self, now: float) -> None:
         self._plan.rotate_at = self._next_rotation(now)
         member = self._member
+        young = self._clock.now() - member.renewed_at
+        if 0 <= young < self._rotate_every / 2:  # another account of the same cookies has just renewed them
+            self._plan.rotate_at = now + self._rotate_every - young
+            return
         try:
             rotated = await member.upstream.rotate()
             member.renewal = rotated.renewal

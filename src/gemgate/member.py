@@ -10,9 +10,20 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
-from gemgate.accounts import CAPABILITIES, Capability, Cookies, MeasuredWalls, Offer, Renewal, State, UsageWindow, Walls
+from gemgate.accounts import (
+    CAPABILITIES,
+    Capability,
+    Cookies,
+    MeasuredWalls,
+    Offer,
+    Renewal,
+    State,
+    UsageWindow,
+    Walls,
+    person,
+)
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -71,6 +82,10 @@ class Keep(Protocol):
         """These cookies signed in, or were renewed; `source`: what the source held when they were taken from it."""
         ...
 
+    async def renewed(self, member: Member, cookies: Cookies) -> None:
+        """The account's session was renewed; others may share it."""
+        ...
+
     def changed(self, member: Member) -> None:
         """Something changed that a restart must not forget. Returns at once."""
         ...
@@ -87,6 +102,9 @@ class Forgetful:
         return [cookies for cookies in (fresh, member.cookies) if cookies is not None]
 
     async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+        return None
+
+    async def renewed(self, member: Member, cookies: Cookies) -> None:
         return None
 
     def changed(self, member: Member) -> None:
@@ -124,7 +142,9 @@ class Member:
     """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none.
 
     fallback: takes a call only while no other account can.
-    walls: how much of a prompt it is known, or assumed, to read. measured: what they come from, if they were measured.
+    walls: how much of a prompt it is known, or assumed, to read. measured: what they come from, if they were measured;
+    stated: what the operator says of this account, which counts before both.
+    number, language: which of the accounts of its cookies, and what it speaks (docs/google-wire.md 5.6).
     """
 
     def __init__(
@@ -143,6 +163,9 @@ class Member:
         weight: float = 1.0,
         fallback: bool = False,
         walls: Walls = _ANYTHING,
+        stated: tuple[int | None, int | None] = (None, None),
+        number: int = 0,
+        language: str = "",
         keep: Keep | None = None,
     ) -> None:
         self.name = name
@@ -151,6 +174,8 @@ class Member:
         self.lanes = lanes
         self.weight = weight
         self.fallback = fallback
+        self.number = number
+        self.language = language
         self.pacer = pacer
         self.address = address
         self.busy = 0
@@ -162,6 +187,7 @@ class Member:
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
         self.handles: dict[str, tuple[str, float]] = {}
         self.assumed = walls
+        self._stated = stated
         self.measured: MeasuredWalls | None = None
         self.usage: tuple[UsageWindow, ...] = ()
         self.usage_at = 0.0
@@ -373,10 +399,21 @@ class Member:
 
     @property
     def walls(self) -> Walls:
-        """What of a prompt is read: as measured on this account, else as assumed of all."""
-        if self.measured is None:
-            return self.assumed
-        return Walls(self.measured.plain, self.measured.with_files, self.assumed.temporary_share)
+        """What of a prompt is read: as the operator says of this account, else as measured on it, else as assumed."""
+        known = self.measured or self.assumed
+        plain, both = self._stated
+        return Walls(
+            known.plain if plain is None else plain,
+            known.with_files if both is None else both,
+            self.assumed.temporary_share,
+        )
+
+    @property
+    def walls_known_by(self) -> Literal["set", "measured", "assumed"]:
+        """Where the size of a plain prompt comes from."""
+        if self._stated[0] is not None:
+            return "set"
+        return "measured" if self.measured else "assumed"
 
     def reads_more_than(self, other: Member) -> bool:
         """Whether a prompt that is too long for the other account may fit here."""
@@ -398,6 +435,7 @@ class Member:
         self.cookies = cookies
         self.renewed_at = self._clock.now()
         await self.keep.proven(self, cookies, None)
+        await self.keep.renewed(self, cookies)
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
@@ -423,7 +461,7 @@ class Member:
     @property
     def identity(self) -> str:
         """Tells Google sessions apart: what one identity began, another cannot continue."""
-        return self.cookies.identity if self.cookies else ""
+        return person(self.cookies, self.number) if self.cookies else ""
 
     @property
     def is_open(self) -> bool:

@@ -598,6 +598,10 @@ class AccountSetup:
               stands, `env:NAME` or `file:PATH`.
     lanes:    calls at once, None = the general setting.
     fallback: used only while no other account can take the call.
+    number:   which of the accounts of its cookies, counted from 0 as in gemini.google.com/u/N; language: what it is
+              asked to speak (`en`), "" = its own (docs/google-wire.md 5.6).
+    prompt_max_bytes, prompt_with_files_max_bytes: how much of a prompt it reads, in UTF-8 bytes, 0 = any number;
+              None = as measured, else the general setting.
     """
 
     name: str
@@ -608,6 +612,10 @@ class AccountSetup:
     weight: float = 1.0
     origin: Origin = "admin"
     fallback: bool = False
+    number: int = 0
+    language: str = ""
+    prompt_max_bytes: int | None = None
+    prompt_with_files_max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

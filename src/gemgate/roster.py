@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gemgate.accounts import Capability, Cookies
+from gemgate.accounts import Capability, Cookies, person
 from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
 from gemgate.measuring import measure
@@ -211,7 +211,8 @@ class Roster:
                 f"账号 {name} 使用 API 密钥，不需要 Cookie",
                 param="account",
             )
-        if (holder := self._holder(cookies)) and (member is None or holder != member.name):
+        number = member.number if member is not None else 0
+        if (holder := self._holder(cookies, number)) and (member is None or holder != member.name):
             raise _one_session_twice(Conflict, holder)
         new = member is None
         if member is None:
@@ -353,19 +354,20 @@ class Roster:
         live = member.source is not None and member.source.live
         account = kept.account if kept else KeptAccount(AccountSetup(member.name))
         found = precedence(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
-        free = [cookies for cookies in found if not (holder := self._holder(cookies)) or holder == member.name]
+        whose = [(cookies, self._holder(cookies, member.number)) for cookies in found]
+        free = [cookies for cookies, holder in whose if holder in ("", member.name)]
         if found and not free:
-            raise _one_session_twice(SignedOut, self._holder(found[0]))
+            raise _one_session_twice(SignedOut, whose[0][1])
         for cookies in free:
-            self._claims.setdefault(cookies.identity, member.name)
+            self._claims.setdefault(person(cookies, member.number), member.name)
         return free
 
-    def _holder(self, cookies: Cookies) -> str:
+    def _holder(self, cookies: Cookies, number: int) -> str:
         """The account that has this session already: two would rotate it against each other until both are dead."""
         for member in self._pool.members:
-            if member.identity == cookies.identity:
+            if member.identity == person(cookies, number):
                 return member.name
-        claimed = self._pool.member(self._claims.get(cookies.identity, ""))
+        claimed = self._pool.member(self._claims.get(person(cookies, number), ""))
         return claimed.name if claimed is not None and not claimed.identity else ""
 
     async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
@@ -387,6 +389,15 @@ class Roster:
         if generation is None:
             self._observer.note(Fact("cookies.overtaken", data={"account": member.name}))
         self._lives[member.name] = await self.store.lives(member.name)
+
+    async def renewed(self, member: Member, cookies: Cookies) -> None:
+        """The others that share these cookies (docs/google-wire.md 5.6) go on with the new ones."""
+        for other in self._pool.members:
+            if other is not member and other.is_open and other.cookies and other.cookies.identity == cookies.identity:
+                try:
+                    await other.sign_in(cookies=cookies)
+                except GatewayError as error:
+                    self._observer.note(Fact("cookies.not_shared", data={"account": other.name, "why": error.en}))
 
     def changed(self, member: Member) -> None:
         kept = self._kept.get(member.name)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.accounts import Cookies
 from gemgate.settings import Settings
 from gemgate.simulator import Simulator
 from tests import official
@@ -191,3 +192,41 @@ async def test_who_counts_as_whom(sim: Simulator, tmp_path: Path) -> None:
         for key, admitted in (("k-one", 1), ("k-two", 3), ("k-three", 5)):
             statuses = [(await ask(http, authorization=f"Bearer {key}"))[0] for _ in range(5)]
             assert statuses.count(200) == admitted, key
+
+
+async def test_two_accounts_of_one_set_of_cookies_share_its_renewal(sim: Simulator, tmp_path: Path) -> None:
+    """One session, two people: each answers as itself, and what renews one renews the other."""
+    sim.google.sign_in_beside("alice", "bob")
+    source = cookie_file(tmp_path, "both", sim.google.cookies("alice"))
+    settings = named(
+        tmp_path,
+        [
+            {"name": "first", "source": source, "prompt_max_bytes": 50_000},
+            {"name": "second", "source": source, "number": 1, "language": "fr"},
+        ],
+        sim,
+    )
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        await all_open(gate, 2)
+        for _ in range(2):
+            status, answer, _ = await ask(http)
+            assert status == 200, answer
+        assert [sim.record.generations_of(name) for name in ("alice", "bob")] == [1, 1]
+        first, second = (gate.service.roster.member(name) for name in ("first", "second"))
+        assert first.identity != second.identity
+        await first.take_rotated((await first.upstream.rotate()).cookies)
+        sim.google.account("alice").grace = 0.0
+        assert second.cookies == first.cookies == Cookies.of(sim.google.cookies("alice"))
+        assert (await second.upstream.ping()).status == "AVAILABLE"
+        async with http.get("/api/accounts") as listed:
+            shown = {one["name"]: one for one in (await listed.json())["accounts"]}
+        assert [shown[name]["number"] for name in ("first", "second")] == [0, 1]
+        assert shown["second"]["language"] == "fr"
+        assert (shown["first"]["reads"]["bytes"], shown["first"]["reads"]["known_by"]) == (50_000, "set")
+        assert shown["second"]["reads"]["known_by"] == "assumed"
+        twice = {"name": "third", "source": "file:" + str(tmp_path / "both.json"), "number": 1}
+        async with http.post("/api/accounts", json=twice) as added:
+            assert added.status == 200
+        await until(lambda: gate.service.roster.member("third").standing().state == "needs_login")
+        assert gate.service.roster.member("third").standing().code == "session_in_use"
+    assert not sim.record.violations

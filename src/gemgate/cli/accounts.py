@@ -74,10 +74,11 @@ def list_accounts(
         if not found:
             err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
             return
-        table = Table("account", "state", "lanes", "source", "session")
+        table = Table("account", "state", "lanes", "source", "reads", "session")
         for facts in found:
             lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
-            table.add_row(facts["name"], _state(facts), lanes, facts["source"] or "by hand", facts["forecast"] or "")
+            source = (facts["source"] or "by hand") + (f" /u/{facts['number']}" if facts["number"] else "")
+            table.add_row(facts["name"], _state(facts), lanes, source, _size(facts["reads"]), facts["forecast"] or "")
             for line in _details(facts):
                 table.add_row("", line, style="dim")
         out.print(table)
@@ -103,6 +104,11 @@ def add(
     proxy: Annotated[str | None, typer.Option("--proxy", help="The account's own way to Google.")] = None,
     lanes: Annotated[int | None, typer.Option("--lanes", min=1, max=256, help="Calls at once.")] = None,
     weight: Annotated[float | None, typer.Option("--weight", min=0, help="Share beside other accounts.")] = None,
+    number: Annotated[
+        int | None,
+        typer.Option("--number", min=0, max=9, help="Which account of its cookies: N of gemini.google.com/u/N."),
+    ] = None,
+    speaks: Annotated[str | None, typer.Option("--language", help="What Google is asked to speak, such as en.")] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
     admin_key: KeyOption = None,
@@ -114,10 +120,19 @@ def add(
     Without --cookies and --source they are asked for, or read from standard input: pbpaste | gemgate accounts add
     """
     wanted = _read_cookies(cookies) if cookies is not None or source is None else None
-    is_new = any(value is not None for value in (source, proxy, lanes, weight))
+    is_new = any(value is not None for value in (source, proxy, lanes, weight, number, speaks))
     if source is not None and url is None:
         source = _from_here(source)
-    setup = AccountSetup(name or "default", "web", source or "", proxy, lanes, 1.0 if weight is None else weight)
+    setup = AccountSetup(
+        name or "default",
+        "web",
+        source or "",
+        proxy,
+        lanes,
+        1.0 if weight is None else weight,
+        number=number or 0,
+        language=speaks or "",
+    )
 
     async def work(desk: Desk) -> None:
         if not as_json:
@@ -152,7 +167,7 @@ def show(
         _say_where(desk)
         out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
         models = f"models: {', '.join(facts['models']) or '-'}"
-        for line in [*_details(facts), _reads(facts), f"address {facts['address']}", models]:
+        for line in [*_details(facts), _seat(facts), _reads(facts), f"address {facts['address']}", models]:
             out.print(f"  {line}", highlight=False, soft_wrap=True)
         for line in facts["audit"]:
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
@@ -229,6 +244,19 @@ def find_walls(
     _at_desk(work, url, admin_key, node, config)
 
 
+def _size(reads: Facts) -> str:
+    """The same for a table: kB of a prompt, and with files; ~ for what is assumed."""
+    mark = "~" if reads["known_by"] == "assumed" else ""
+    sizes = (reads["bytes"], reads["with_files_bytes"])
+    return f"{mark}{'/'.join(f'{size // 1000}' if size else '∞' for size in sizes)} kB"
+
+
+def _seat(facts: Facts) -> str:
+    """Which account of its cookies, and what it speaks, in a line."""
+    speaks = f", asked to speak {facts['language']}" if facts["language"] else ""
+    return f"account number {facts['number']} of its cookies{speaks}"
+
+
 def _reads(facts: Facts) -> str:
     """How much of a prompt an account reads, in a line."""
     reads = facts["reads"]
@@ -236,6 +264,8 @@ def _reads(facts: Facts) -> str:
         return "reads prompts of any length"
     both = f"{reads['with_files_bytes']:,}" if reads["with_files_bytes"] else "any number of"
     line = f"reads {reads['bytes']:,} bytes of a prompt, {both} with files"
+    if reads["known_by"] == "set":
+        return f"{line} (as it is set up)"
     if reads["measured_at"] is None:
         return f"{line} (assumed; `gemgate accounts measure` finds out)"
     day = time.strftime("%Y-%m-%d", time.localtime(reads["measured_at"]))

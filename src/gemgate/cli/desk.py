@@ -137,6 +137,8 @@ class _Api:
             "proxy": setup.proxy,
             "lanes": setup.lanes,
             "weight": setup.weight,
+            "number": setup.number,
+            "language": setup.language,
         }
         return await self._ask("POST", "api/accounts", facts)
 

@@ -21,7 +21,7 @@ from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, out, r
 from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.member import Address, Forgetful
 from gemgate.policy.precedence import precedence
-from gemgate.ports import CookieSource, KeptAccount, Upstream
+from gemgate.ports import AccountSetup, CookieSource, KeptAccount, Upstream
 from gemgate.settings import Settings, config_home, shown
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -175,10 +175,17 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
             continue
         member = build(setup, Address("doctor"), _FORGETFUL)
         try:
+            if setup.number or setup.language:
+                yield Finding(f"account {name}", "ok", _seat(setup))
             async for finding in _account(name, member.source, member.upstream, kept):
                 yield finding
         finally:
             await member.upstream.close()
+
+
+def _seat(setup: AccountSetup) -> str:
+    speaks = f", asked to speak {setup.language}" if setup.language else ""
+    return f"number {setup.number} of its cookies (gemini.google.com/u/{setup.number}){speaks}"
 
 
 async def stored_accounts(settings: Settings) -> tuple[KeptAccount, ...]:

@@ -6,6 +6,10 @@ source = "browser:firefox:alice"     # as COOKIE_SOURCE is spelled; none = cooki
 proxy = "http://127.0.0.1:3128"
 lanes = 2
 weight = 1.0
+number = 1                            # which account of its cookies, as in gemini.google.com/u/1; 0 = the first
+language = "en"                       # what Google is asked to speak; none = the account's own
+prompt_max_bytes = 120000             # how much of a prompt it reads; none = as measured, else PROMPT_MAX_BYTES
+prompt_with_files_max_bytes = 150000
 
 [[account]]                           # Google's official API, off unless it is named here
 name = "paid"
@@ -16,6 +20,7 @@ fallback = true                       # its default: used only while no other ac
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,7 +29,12 @@ from gemgate.cookies.spec import parse_source
 from gemgate.errors import BadRequest
 from gemgate.ports import AccountSetup
 
-_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "fallback"}
+_SIZES = ("prompt_max_bytes", "prompt_with_files_max_bytes")
+_SEAT = ("number", "language")
+_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "fallback", *_SIZES, *_SEAT}
+
+MOST_NUMBER = 9
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 
 
 def read(path: Path) -> list[AccountSetup]:
@@ -61,11 +71,42 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
         raise _wrong(path, f"{where} ({entry['name']}): source and proxy are texts")
     if not isinstance(fallback, bool):
         raise _wrong(path, f"{where} ({entry['name']}): fallback is true or false")
+    for size in _SIZES:
+        if (value := entry.get(size)) is not None and (type(value) is not int or value < 0):
+            raise _wrong(path, f"{where} ({entry['name']}): {size} is a number of bytes, 0 = any number")
     try:
+        number, language = seat(entry.get("number", 0), entry.get("language", ""))
         source = _api_key_place(entry) if kind == "official" else _cookie_source(entry, source)
     except BadRequest as error:
         raise _wrong(path, f"{where} ({entry['name']}): {error.en}") from None
-    return AccountSetup(entry["name"], kind, source, proxy, lanes, float(weight), "file", fallback)
+    return AccountSetup(
+        entry["name"],
+        kind,
+        source,
+        proxy,
+        lanes,
+        float(weight),
+        "file",
+        fallback,
+        number,
+        language,
+        *map(entry.get, _SIZES),
+    )
+
+
+def seat(number: Any, language: Any) -> tuple[int, str]:
+    """Number and language of an account; BadRequest for what cannot be one."""
+    if type(number) is not int or not 0 <= number <= MOST_NUMBER:
+        raise BadRequest(
+            f"number is a number from 0 to {MOST_NUMBER}: N of gemini.google.com/u/N",
+            f"number 为 0 到 {MOST_NUMBER} 的整数：即 gemini.google.com/u/N 中的 N",
+            param="number",
+        )
+    if not isinstance(language, str) or (language and not _LANGUAGE.fullmatch(language)):
+        raise BadRequest(
+            "language is a code such as en, de or zh-CN", "language 为语言代码，如 en、de、zh-CN", param="language"
+        )
+    return number, language
 
 
 def _cookie_source(entry: dict[str, Any], source: str) -> str:

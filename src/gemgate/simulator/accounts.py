@@ -95,6 +95,12 @@ class Session:
     dead: bool = False
     knocks: int = 0
     """Requests since it died."""
+    beside: list[Account] = field(default_factory=list)
+    """Further accounts that are signed in with the same cookies, by their numbers from 1 on."""
+
+    def person(self, number: int) -> Account | None:
+        """The account at `/u/number`."""
+        return next(iter([self.account, *self.beside][number : number + 1]), None)
 
     def cookies(self) -> dict[str, str]:
         return {PSID: self.psid, PSIDTS: self.stamps[-1][0], PSIDCC: self.psidcc}
@@ -199,7 +205,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a request is from. name: "" for a guest; session: the one whose cookies came, dead or alive.
+    """Who a request is from. name: "" for a guest; session: the one whose cookies came, dead or alive; number: which of
+    its accounts.
 
     alive: whether those cookies still count. trouble: a broken rule in the cookies themselves.
     blocked: its address is, and the answer has to say so.
@@ -209,14 +216,15 @@ class Caller:
     alive: bool = False
     trouble: str = ""
     blocked: bool = False
+    number: int = 0
 
     @property
     def account(self) -> Account | None:
-        return self.session.account if self.session else None
+        return self.session.person(self.number) if self.session else None
 
     @property
     def name(self) -> str:
-        return self.session.account.name if self.session else ""
+        return self.account.name if self.account else ""
 
 
 STRANGER = Caller()
@@ -285,8 +293,8 @@ class Accounts:
             session.knocks = 0
             session.stamps[-1] = (session.stamps[-1][0], self._clock())
 
-    def caller(self, cookies: list[tuple[str, str]]) -> Caller:
-        """Who shows these cookies."""
+    def caller(self, cookies: list[tuple[str, str]], number: int = 0) -> Caller:
+        """Who shows these cookies, and means the account of this number."""
         values: dict[str, str] = {}
         trouble = ""
         for name, value in cookies:
@@ -299,7 +307,8 @@ class Accounts:
             owner = self._owners.get(values.get(name, ""))
             if owner is not None and owner.account is not session.account:
                 trouble = f"cookies of two accounts mixed: {session.account.name} and {owner.account.name}"
-        return Caller(session, not trouble and session.alive(values.get(PSIDTS, ""), self._clock()), trouble)
+        alive = not trouble and session.alive(values.get(PSIDTS, ""), self._clock())
+        return Caller(session, alive, trouble, number=number)
 
     def _learn(self, session: Session) -> None:
         self._owners[session.stamps[-1][0]] = session

@@ -61,6 +61,8 @@ def headers(request: Request) -> list[str]:
         wrong.append("Origin is not https://gemini.google.com")
     if not sent.get("referer", "").startswith("https://gemini.google.com/"):
         wrong.append("Referer is not on https://gemini.google.com/")
+    if sent.get("x-goog-authuser", "0") != str(request.user):
+        wrong.append("X-Goog-AuthUser is not the number of the account in the path")
     if sent.get("x-same-domain") != "1":
         wrong.append("X-Same-Domain: 1 is missing")
     return wrong

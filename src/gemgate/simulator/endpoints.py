@@ -58,7 +58,9 @@ def init(world: World, request: Request, caller: Caller) -> Response:
     """The app's page; a guest's page for whoever is not signed in."""
     if caller.account and not caller.account.consented and SOCS not in dict(request.cookies):
         return pages.consent()
-    opened = world.open_page(caller.session if caller.alive else None)
+    if caller.alive and caller.account is None:
+        return pages.elsewhere()
+    opened = world.open_page(caller.session if caller.alive else None, request.user, request.query.get("hl", ""))
     return pages.app(opened, request.query.get("rotate", ""))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import enum
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ class Break(enum.Enum):
 Step: TypeAlias = bytes | Break
 _PIECE = 256 << 10
 """Bytes of a large answer that are encrypted and handed over at a time: others want their turn as well."""
+
+_APP = "gemini.google.com"
+_NUMBERED = re.compile(r"^/u/(\d{1,2})/")
 
 Outcome: TypeAlias = Literal["complete", "cancelled", "broken"]
 """complete: every byte was handed over; cancelled: the client went away; broken: we broke off on purpose."""
@@ -53,7 +57,18 @@ class Request:
 
     @property
     def path(self) -> str:
-        return self.target.partition("?")[0]
+        """Without the number of an account, `/u/N`."""
+        path = self.target.partition("?")[0]
+        return _NUMBERED.sub("/", path) if self.host == _APP else path
+
+    @property
+    def user(self) -> int:
+        """Which of the accounts that share the cookies is meant (docs/google-wire.md 5.6)."""
+        if self.host == _APP:
+            found = _NUMBERED.match(self.target)
+            return int(found[1]) if found else 0
+        named = self.query.get("authuser", "")
+        return int(named) if named.isdigit() else 0
 
     @property
     def query(self) -> dict[str, str]:

@@ -84,7 +84,7 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
         if wrong:
             raise Refusal(status=400)
         assert opened is not None
-        if trouble := opened.number(int(values["_reqid"])):
+        if trouble := opened.counted(int(values["_reqid"])):
             world.record.violation(f"StreamGenerate: {trouble}")
         if caller.blocked:
             raise Refusal(code=BLOCKED)
@@ -124,7 +124,7 @@ def _check_token(world: World, opened: Page | None, caller: Caller, token: str) 
         rule = "" if account.page == "old" else "the `at` token is missing"
         raise Refusal(status=400, rule=rule, xsrf=True)
     issued = world.issued(token, caller)
-    if issued is None or opened is None or opened.session is not caller.session:
+    if issued is None or opened is None or opened.session is not caller.session or opened.number != caller.number:
         raise Refusal(status=400, rule="the `at` token is not the one of this page and session", xsrf=True)
     if token != opened.token and account.page == "token":
         raise Refusal(status=400, rule="the `at` token is not the one of this page and session", xsrf=True)

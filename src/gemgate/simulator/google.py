@@ -91,6 +91,10 @@ class Google:
         """Sign in once more and return the new session's cookies; the older session lives on."""
         return self.world.accounts.sign_in(name).cookies()
 
+    def sign_in_beside(self, name: str, other: str) -> None:
+        """The other account is signed in with the cookies of this one too, under the next number (`/u/1`, ...)."""
+        self.world.accounts.newest(name).beside.append(self.account(other))
+
     def expire(self, name: str) -> None:
         """Every cookie of the account is dead from now on."""
         self.world.accounts.expire(name)
@@ -285,7 +289,7 @@ class Google:
     def _caller(self, request: Request) -> Caller:
         if not request.host.endswith("google.com"):
             return STRANGER
-        return self.world.accounts.caller(request.cookies)
+        return self.world.accounts.caller(request.cookies, request.user)
 
     def _met(self, request: Request, where: str) -> Form | None:
         """How the address is turned away, if it is."""

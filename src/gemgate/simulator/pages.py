@@ -51,7 +51,7 @@ def app(opened: Page, rotate: str = "") -> Response:
 
     rotate: seconds between rotations made by a frame of accounts.google.com, as the real page has one; "" for none.
     """
-    account = opened.session.account if opened.session else None
+    account = opened.account
     data = {
         "cfb2h": opened.build,
         "FdrFJe": opened.sid,
@@ -72,6 +72,11 @@ def app(opened: Page, rotate: str = "") -> Response:
         frame = f"https://accounts.google.com/RotateCookiesPage?every={quote(rotate)}"
         body += f'<iframe id="rotate" src="{escape(frame)}" hidden></iframe>'
     return page(200, _document("Gemini", body))
+
+
+def elsewhere() -> Response:
+    """There is no account of this number: off to the first one's page."""
+    return page(302, "", "text/html", ("location", APP))
 
 
 def consent() -> Response:

@@ -78,7 +78,8 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         wrong.append("f.req is not [[[rpcid, payload, null, identifier], ...]]")
     elif [call[0] for call in calls] != values.get("rpcids", "").split(","):
         wrong.append(f"rpcids={values.get('rpcids', '')} differs from the RPCs of f.req")
-    if values.get("source-path") not in ("/app", "/usage"):
+    root = f"/u/{request.user}" if request.user else ""
+    if values.get("source-path") not in (f"{root}/app", f"{root}/usage"):
         wrong.append(f"source-path is {values.get('source-path')!r}")
     try:
         account = authenticate(world, opened, caller, form.get("at", b"").decode("latin-1"))
@@ -93,7 +94,7 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         account = None
     assert opened is not None
     assert calls is not None
-    if trouble := opened.number(int(values["_reqid"])):
+    if trouble := opened.counted(int(values["_reqid"])):
         world.record.violation(f"batchexecute {','.join(seen.rpcids)}: {trouble}")
     batch = _Batch(
         world,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gemgate.simulator.accounts import PLANS, Accounts, Caller, Session
+from gemgate.simulator.accounts import PLANS, Account, Accounts, Caller, Session
 from gemgate.simulator.addresses import Addresses
 from gemgate.simulator.chats import Chat, Chats
 from gemgate.simulator.drift import Drift
@@ -47,6 +47,8 @@ class Page:
     language: str
     time: float = 0.0
     build: str = BUILD
+    number: int = 0
+    """Which of the session's accounts it is for."""
     client: str = ""
     """The client's own session uuid, learnt from its first request."""
     _base: int = -1
@@ -54,7 +56,11 @@ class Page:
     _young: deque[tuple[float, int]] = field(default_factory=deque)
     _settled: int = -1
 
-    def number(self, reqid: int) -> str:
+    @property
+    def account(self) -> Account | None:
+        return self.session.person(self.number) if self.session else None
+
+    def counted(self, reqid: int) -> str:
         """Take note of a `_reqid`; a sentence when it breaks the rule.
 
         Never twice, and never below one that is 5 seconds past. Requests that begin together may overtake each other,
@@ -174,16 +180,18 @@ class World:
         known = next((m.id for m in account.models if m.name == model), "") if account else ""
         return [rows, known]
 
-    def open_page(self, session: Session | None) -> Page:
-        """A load of /app for a living session, or for a guest."""
+    def open_page(self, session: Session | None, number: int = 0, language: str = "") -> Page:
+        """A load of /app for a living session, or for a guest. language: what it was asked to speak."""
         token = f"AK{secrets.token_urlsafe(24)}:{int(self.clock() * 1000)}"
-        tells = session is not None and session.account.page == "token"
+        account = session.person(number) if session is not None else None
+        tells = account is not None and account.page == "token"
         page = Page(
             sid=str(secrets.randbits(63) - (1 << 62)),
             token=token if tells else "",
             build=self.build,
             session=session,
-            language=session.account.language if session else "en",
+            number=number,
+            language=language or (account.language if account else "en"),
             time=self.clock(),
         )
         self._pages[page.sid] = page

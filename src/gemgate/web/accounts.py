@@ -20,6 +20,7 @@ from gemgate.web.reading import model_reader, read_with
 router = APIRouter()
 
 BODY = 1_000_000
+_LANGUAGE = r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2})?$"
 
 
 class AccountRequest(wire.Body):
@@ -30,6 +31,12 @@ class AccountRequest(wire.Body):
     proxy: str | None = None
     lanes: int | None = Field(default=None, ge=1, le=256)
     weight: float = Field(default=1.0, ge=0)
+    number: int = Field(default=0, ge=0, le=9, description="Which account of its cookies: N of gemini.google.com/u/N")
+    language: str = Field(default="", pattern=_LANGUAGE, description="What Google is asked to speak; none = its own")
+    prompt_max_bytes: int | None = Field(
+        default=None, ge=0, description="How much of a prompt it reads, 0 = any number"
+    )
+    prompt_with_files_max_bytes: int | None = Field(default=None, ge=0, description="The same, files included")
     cookies: dict[str, Any] | list[Any] | str | None = None
 
 
@@ -51,6 +58,8 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         "lanes": {"max": member.lanes, "busy": member.busy},
         "weight": member.weight,
         "fallback": member.fallback,
+        "number": member.number,
+        "language": member.language,
         "source": member.source.name if member.source else "",
         "live_browser": bool(member.source and member.source.live),
         "address": member.address.name,
@@ -94,6 +103,7 @@ def reads_of(member: Member) -> dict[str, Any]:
     """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
     walls, measured = member.walls, member.measured
     return {
+        "known_by": member.walls_known_by,
         "bytes": walls.plain or None,
         "with_files_bytes": walls.with_files or None,
         "temporary_share": walls.temporary_share,
@@ -121,7 +131,18 @@ async def listing(request: Request, caller: Caller) -> Response:
 async def add(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     body, _ = await read_with(request, BODY, model_reader(AccountRequest, lambda body: body))
-    setup = AccountSetup(body.name, "web", body.source, body.proxy, body.lanes, body.weight)
+    setup = AccountSetup(
+        body.name,
+        "web",
+        body.source,
+        body.proxy,
+        body.lanes,
+        body.weight,
+        number=body.number,
+        language=body.language,
+        prompt_max_bytes=body.prompt_max_bytes,
+        prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
+    )
     member = await call.service.roster.add(setup, caller)
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))

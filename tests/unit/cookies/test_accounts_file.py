@@ -38,6 +38,13 @@ def test_accounts_are_read_with_their_sources_and_shares(tmp_path: Path) -> None
     ]
 
 
+def test_number_language_and_sizes_are_an_account_s_own(tmp_path: Path) -> None:
+    lines = '[[account]]\nname = "a"\nnumber = 1\nlanguage = "zh-CN"\nprompt_max_bytes = 0\n'
+    (setup,) = read(written(tmp_path, lines + "prompt_with_files_max_bytes = 9000\n"))
+    assert (setup.number, setup.language) == (1, "zh-CN")
+    assert (setup.prompt_max_bytes, setup.prompt_with_files_max_bytes) == (0, 9000)
+
+
 @pytest.mark.parametrize(("said", "fallback"), [("", True), ("fallback = false", False), ("fallback = true", True)])
 def test_an_official_account_names_the_place_of_its_key_and_waits_behind_the_others(
     tmp_path: Path, said: str, fallback: bool
@@ -78,6 +85,11 @@ def test_a_key_in_plain_text_is_refused_without_being_repeated(tmp_path: Path, e
         ('[[account]]\nname = "a"\nlanes = 0', "lanes is a number from 1 on"),
         ('[[account]]\nname = "a"\nweight = -1', "weight is a number from 0 on"),
         ('[[account]]\nname = "a"\nsource = "opera"', "browser:firefox"),
+        ('[[account]]\nname = "a"\nnumber = 10', "number is a number from 0 to 9"),
+        ('[[account]]\nname = "a"\nnumber = true', "number is a number from 0 to 9"),
+        ('[[account]]\nname = "a"\nlanguage = "../x"', "language is a code"),
+        ('[[account]]\nname = "a"\nprompt_max_bytes = -1', "prompt_max_bytes is a number of bytes"),
+        ('[[account]]\nname = "a"\nprompt_with_files_max_bytes = "1"', "prompt_with_files_max_bytes is a number"),
         ('[[account]]\nname = "a"\nsource = "env"\napi_key = "env:X"', 'belongs to kind = "official"'),
     ],
 )

@@ -83,6 +83,10 @@ class SqlAccountStore:
             row["weight"],
             cast("Origin", row["origin"]),
             row["fallback"],
+            row["number"],
+            row["language"],
+            row["prompt_max_bytes"],
+            row["prompt_with_files_max_bytes"],
         )
         return KeptAccount(
             setup,
@@ -116,6 +120,10 @@ class SqlAccountStore:
             "lanes": setup.lanes,
             "weight": setup.weight,
             "fallback": setup.fallback,
+            "number": setup.number,
+            "language": setup.language,
+            "prompt_max_bytes": setup.prompt_max_bytes,
+            "prompt_with_files_max_bytes": setup.prompt_with_files_max_bytes,
         }
         async with self._database.writing() as connection:
             adding = self._insert(account).values(name=setup.name, **values).on_conflict_do_nothing()

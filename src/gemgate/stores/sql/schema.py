@@ -67,6 +67,10 @@ account = Table(
     Column("wall_resolution", Integer),
     Column("wall_at", Double),
     Column("wall_tier", Text),
+    Column("number", Integer, nullable=False, server_default="0", comment="Which account of its cookies"),
+    Column("language", Text, nullable=False, server_default=""),
+    Column("prompt_max_bytes", Integer, comment="As the operator says; wall_* is what was measured"),
+    Column("prompt_with_files_max_bytes", Integer),
 )
 
 account_circuit = Table(

@@ -26,10 +26,11 @@ from gemgate.accounts import Cookies, Offer
 from gemgate.errors import GatewayError
 from gemgate.ports import Prompt, SentFile, Thread
 from gemgate.upstreams.web import generation
-from gemgate.upstreams.web.client import HardenedClient
+from gemgate.upstreams.web.client import FIRST, HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import CanaryFact, WireFacts
 from gemgate.upstreams.web.frames import FrameReader
+from gemgate.upstreams.web.seat import Seat
 from gemgate.upstreams.web.shapes import Scrubber, common, kind, slots
 
 Verdict = Literal["confirmed", "changed", "new", "unseen"]
@@ -104,6 +105,7 @@ async def observe(
     *,
     proxy: str | None = None,
     ca_file: str | None = None,
+    seat: Seat = FIRST,
     speak: bool = True,
     rotate: bool = False,
 ) -> Watch:
@@ -113,7 +115,7 @@ async def observe(
     """
     watch = Watch()
     await _guarded(watch, "page", _page(watch, cookies, proxy, ca_file))
-    client = HardenedClient(cookies, proxy=proxy, ca_file=ca_file, lanes=1)
+    client = HardenedClient(cookies, proxy=proxy, ca_file=ca_file, lanes=1, seat=seat)
     try:
         await client.sign_in()
     except GatewayError as error:

@@ -29,7 +29,9 @@ from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Renewal, Rotated, Us
 from gemgate.errors import GatewayError
 from gemgate.ports import ImageRef
 from gemgate.upstreams.web import errors
+from gemgate.upstreams.web.seat import Seat
 
+FIRST = Seat()
 RPC_SECONDS = 20.0
 SESSION_SECONDS = 60.0
 """The session's own limit for what has no limit of its own (uploads and downloads of pictures)."""
@@ -57,10 +59,20 @@ def own_cookie_folder() -> Path:
 
 
 class HardenedClient(GeminiClient):
-    """A signed-in session that nothing but `shut` closes. token: the last good one, for a page that comes without."""
+    """A signed-in session that nothing but `shut` closes. token: the last good one, for a page that comes without.
+
+    seat: which of the accounts of these cookies.
+    """
 
     def __init__(
-        self, cookies: Cookies, *, proxy: str | None, ca_file: str | None, lanes: int, token: str = ""
+        self,
+        cookies: Cookies,
+        *,
+        proxy: str | None,
+        ca_file: str | None,
+        lanes: int,
+        token: str = "",
+        seat: Seat = FIRST,
     ) -> None:
         own_cookie_folder()
         more = {"verify": ca_file} if ca_file else {}
@@ -71,6 +83,7 @@ class HardenedClient(GeminiClient):
         for other in cookies.others:
             self._cookies.set(other.name, other.value, domain=other.domain, path=other.path, secure=True)
         self._lanes = lanes
+        self._seat = seat
         self._old_token = token
         self._loading = asyncio.Lock()
         self._pair_rotates = True
@@ -120,6 +133,10 @@ class HardenedClient(GeminiClient):
         without a token is taken for a guest's. Only the account's status tells who is signed in: it is asked with the
         page's token, else with the last good one, else with none (docs/google-wire.md 5.1).
         """
+        if self._seat:  # the page that the library has loaded is the first account's, in its own language
+            self._seat.take(self.session)
+            self.access_token = None
+            await self.reload(self.session_id)
         given = [self.access_token] if self.access_token else [self._old_token, ""] if self._old_token else [""]
         for token in given:
             self.access_token = token
@@ -155,7 +172,12 @@ class HardenedClient(GeminiClient):
             if self.session_id != seen:
                 return
             try:
-                page = await self.session.get(Endpoint.INIT, headers=Headers.GEMINI.value, timeout=RPC_SECONDS)
+                page = await self.session.get(
+                    Endpoint.INIT,
+                    params={"hl": self._seat.language} if self._seat.language else None,
+                    headers=Headers.GEMINI.value,
+                    timeout=RPC_SECONDS,
+                )
             except errors.FAILURES as error:
                 raise errors.of_exception(error, sent=False) from None
             if page.status_code != 200:
@@ -165,9 +187,12 @@ class HardenedClient(GeminiClient):
                 raise problem
             if "FdrFJe" not in found:
                 raise errors.signed_out("Google gave no page for these cookies")
+            if not self._seat.arrived(str(page.url)):
+                raise errors.no_such_number(self._seat.number)
             self.session_id, self.build_label = found["FdrFJe"], found.get("cfb2h") or self.build_label
             self.access_token = found.get("SNlM0e") or self.access_token
-            self.language, self.push_id = found.get("TuX5cc") or self.language, found.get("qKIAYe") or self.push_id
+            self.language = self._seat.language or found.get("TuX5cc") or self.language
+            self.push_id = found.get("qKIAYe") or self.push_id
 
     async def _batch_execute(
         self, payloads: list[RPCData], source_path: str = "/app", close_on_error: bool = False, **kwargs: Any
@@ -178,7 +203,7 @@ class HardenedClient(GeminiClient):
             page = self.session_id
             try:
                 done = await super()._batch_execute(
-                    payloads, source_path, close_on_error=False, current_retry=0, **kwargs
+                    payloads, self._seat.root + source_path, close_on_error=False, current_retry=0, **kwargs
                 )
             except library.APIError as error:
                 if not _OLD_PAGE.search(str(error)):

@@ -161,6 +161,17 @@ def consent_wanted() -> SignedOut:
     )
 
 
+def no_such_number(number: int) -> SignedOut:
+    """The page of account `number` of these cookies is another one's (docs/google-wire.md 5.6)."""
+    return SignedOut(
+        f"Nobody is signed in as account number {number} with these cookies (counted from 0, as in "
+        f"gemini.google.com/u/{number}): give the account another number, or sign in to it in that browser",
+        f"这些 Cookie 中没有编号为 {number} 的账号（从 0 开始，对应 gemini.google.com/u/{number}）："
+        "请修改账号的 number，或在该浏览器中登录它",
+        code="account_number",
+    )
+
+
 def no_token() -> Broken:
     """The account may live, but its page has no token, and Google takes no older one (docs/google-wire.md 5.1)."""
     error = broken("its page came without a token, and it takes nothing without one; the token comes and goes", "no")

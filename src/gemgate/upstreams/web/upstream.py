@@ -31,6 +31,7 @@ from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
 from gemgate.upstreams.web.parting import leave
+from gemgate.upstreams.web.seat import Seat
 
 T = TypeVar("T")
 
@@ -69,8 +70,11 @@ class WebUpstream:
         lanes: int = 2,
         deadlines: Deadlines | None = None,
         facts: WireFacts | None = None,
+        number: int = 0,
+        language: str = "",
     ) -> None:
         self._proxy = proxy
+        self._seat = Seat(number, language)
         self._ca_file = ca_file
         self._lanes = lanes
         self._deadlines = deadlines or Deadlines()
@@ -88,7 +92,12 @@ class WebUpstream:
             raise errors.signed_out("no cookies are set")
         token = self._session.client.access_token if self._session is not None else None
         client = HardenedClient(
-            cookies, proxy=self._proxy, ca_file=self._ca_file, lanes=self._lanes, token=token or self._token
+            cookies,
+            proxy=self._proxy,
+            ca_file=self._ca_file,
+            lanes=self._lanes,
+            token=token or self._token,
+            seat=self._seat,
         )
         try:
             await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
@@ -115,7 +124,8 @@ class WebUpstream:
         """What the canary's probes find on this account (docs/google-wire.md); sends up to three short prompts."""
         async with self._using() as client:
             cookies = client.current_cookies()
-        seen = (await canary.observe(cookies, facts, proxy=self._proxy, ca_file=self._ca_file)).seen
+        watch = await canary.observe(cookies, facts, proxy=self._proxy, ca_file=self._ca_file, seat=self._seat)
+        seen = watch.seen
         return canary.judge(facts.canary, seen)
 
     async def close(self) -> None:
