@@ -250,12 +250,14 @@ class ToolTurn:
         if problems and self._repairing:
             if events := self._as_written(self._before):
                 return Settled(tuple(events), "tool_calls")
-            raise _not_called(problems)
+            if self._problems or not self._words_do():
+                raise _not_called(problems)
+            problems = []
         if problems:
             choice, accepted = self._choice, len(self._calls)
             prompt = tool_calls.repair_prompt(problems, choice, self.sentinel, accepted=accepted)
             return self._ask_again(events, prompt, "tools")
-        if self._late_text:
+        if self._late_text and not (self._spoke and self._demanded):
             gap = "\n\n" if self._spoke else ""
             events += self._answer.feed(gap + "".join(self._late_text).lstrip("\n"))
         settled = self._answer.settle(last=self._repairing)
@@ -263,12 +265,23 @@ class ToolTurn:
             return self._ask_again(events, settled, "json")
         return Settled((*events, *settled))
 
+    @property
+    def _demanded(self) -> bool:
+        return self._choice.mode == "required"
+
+    def _words_do(self) -> bool:
+        """Whether words stand for a call that was demanded and never came: they are the answer, the first ones said, so
+        that the model's slip is not the client's end. Not where a strict tool could have been called.
+        """
+        spoken = self._spoke or "".join(self._late_text).strip()
+        return bool(spoken) and not any(tool.strict for tool in tool_calls.offered(self._tools, self._choice))
+
     def _open_problems(self) -> list[str]:
         """What is wrong with the calls, or with there being none. Where none are wanted, text is enough."""
         if self._choice.mode == "none":
             silent = not (self._spoke or self._late_text)
             return ["no function may be called now, and there is no other answer"] if silent and self._problems else []
-        if self._choice.mode == "required" and not self._problems:
+        if self._demanded and not self._problems:
             names = ", ".join(tool.name for tool in tool_calls.offered(self._tools, self._choice))
             return [f"it calls no function, and it must call one of: {names}"]
         return self._problems

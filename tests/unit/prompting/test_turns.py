@@ -164,7 +164,7 @@ def test_text_instead_of_the_corrected_call_is_an_answer() -> None:
     assert text_of(events) + text_of(end.events) == "Hm.\n\nI cannot do that."
 
 
-def test_a_required_call_is_asked_for_once_more_then_an_error() -> None:
+def test_a_required_call_is_asked_for_once_more() -> None:
     of = turn(ToolChoice("required"))
     say(of, "I would rather talk.")
     assert "must call one of" in again(of).prompt
@@ -178,8 +178,41 @@ def test_a_required_call_is_asked_for_once_more_then_an_error() -> None:
     say(of, block("list_files"))
     assert "may not be called now, only: get_weather" in again(of).prompt
     say(of, "No.")
-    with pytest.raises(OutputInvalid, match="must call one of: get_weather"):
+    end = settled(of)
+    assert (end.reason, text_of(end.events)) == ("stop", "No.")
+
+
+def test_words_for_a_demanded_call_are_the_answer_the_first_ones() -> None:
+    of = turn(ToolChoice("required"))
+    events = say(of, "I would rather talk.")
+    again(of)
+    say(of, "As I said.")
+    end = settled(of)
+    assert (end.reason, text_of(events) + text_of(end.events)) == ("stop", "I would rather talk.")
+
+
+@pytest.mark.parametrize("words", ["", " \n"])
+def test_silence_for_a_demanded_call_is_an_error(words: str) -> None:
+    of = turn(ToolChoice("required"))
+    say(of, words)
+    again(of)
+    say(of, words)
+    with pytest.raises(OutputInvalid, match="must call one of"):
         of.finish()
+
+
+def test_words_for_a_demanded_strict_call_are_an_error() -> None:
+    strict, loose = Tool("get_weather", "", {"type": "object"}, strict=True), Tool("look", "", {"type": "object"})
+    for choice, fails in ((ToolChoice("required"), True), (ToolChoice("required", ("look",)), False)):
+        of = turns.begin(request(tools=(strict, loose), tool_choice=choice), S, lambda n: "")
+        say(of, "I would rather talk.")
+        again(of)
+        say(of, "No.")
+        if fails:
+            with pytest.raises(OutputInvalid, match="must call one of: get_weather, look"):
+                of.finish()
+        else:
+            assert settled(of).reason == "stop"
 
 
 def test_without_parallel_calls_only_the_first_goes_out() -> None:
