@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gemgate.chat import Usage
 from gemgate.dialects.openai import envelope, error_code
-from gemgate.dialects.wire import Body, dumps, parse_json, read
+from gemgate.dialects.wire import Body, Wishes, dumps, parse_json, read
 from gemgate.errors import BadRequest, GatewayError
 
 __all__ = [
@@ -35,7 +35,7 @@ MAX_LINES = 50_000
 Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
 
 
-class BatchCreateRequest(Body):
+class BatchCreateRequest(Wishes):
     """Body of POST /v1/batches."""
 
     input_file_id: str

@@ -76,7 +76,7 @@ class StreamOptions(Body):
     include_usage: StrictBool = False
 
 
-class ReasoningBody(Body):
+class ReasoningBody(Wishes):
     """The field that routers and front ends send in place of `reasoning_effort`."""
 
     effort: str | None = None
@@ -181,7 +181,11 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         conversation_id=body.conversation_id,
         images=options,
         demands_picture="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
-        ignored=(*(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured), *box.ignored),
+        ignored=(
+            *(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured),
+            *(ignored(body.reasoning, prefix="reasoning.") if body.reasoning else ()),
+            *box.ignored,
+        ),
     )
 
 

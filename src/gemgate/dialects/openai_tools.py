@@ -242,16 +242,24 @@ def own_arguments(item: Mapping[str, Any]) -> str:
 
 
 def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
-    """`tool_choice` by the names that the model was told. Google's own tools cannot be forced: they are left to it."""
+    """`tool_choice` by the names that the model was told. Google's own tools cannot be forced: they are left to it, and
+    the choice is named as ignored.
+    """
     match choice:
         case "required" if not box.by_name and (box.hosted or box.ignored):
-            return ToolChoice("auto", parallel=parallel)
+            return _left(box, parallel=parallel)
         case {"type": str(kind)} if kind in box.by_name and box.by_name[kind].form.endswith("_call"):
             choice = {"name": kind}
         case {"type": str(kind)} if kind.startswith(HOSTED) or f"tools.{kind}" in box.ignored:
-            return ToolChoice("auto", parallel=parallel)
+            return _left(box, parallel=parallel)
         case {"namespace": str(namespace), "name": str(name)}:
             choice = {"name": box.told(name, namespace)}
         case _:
             pass
     return read_tool_choice(choice, box.by_name, parallel=parallel)
+
+
+def _left(box: Toolbox, *, parallel: bool) -> ToolChoice:
+    if "tool_choice" not in box.ignored:
+        box.ignored.append("tool_choice")
+    return ToolChoice("auto", parallel=parallel)

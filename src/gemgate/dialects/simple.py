@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field
 from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
+from gemgate.dialects import wire
 from gemgate.dialects.painting import Painting, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.wire import (
     Base64,
@@ -30,7 +31,7 @@ from gemgate.images import GeneratedImage, ImageRequest
 ResponseType = Literal["base64", "url"]
 
 
-class GenerateRequest(Body):
+class GenerateRequest(wire.Wishes):
     """Body of POST /v1/generate."""
 
     prompt: str = Field(min_length=1)
@@ -78,7 +79,8 @@ class PicturesCall:
 
 def read_generate(body: GenerateRequest) -> ChatRequest:
     """A single user message that leaves no chat in the account's history."""
-    return ChatRequest((Message("user", (Text(body.prompt),)),), body.model, temporary=True)
+    words = (Message("user", (Text(body.prompt),)),)
+    return ChatRequest(words, body.model, temporary=True, ignored=wire.ignored(body))
 
 
 def write_generate(reply: Reply, model: str) -> dict[str, Any]:

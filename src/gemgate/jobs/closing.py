@@ -121,7 +121,8 @@ class Closer:
         usage = Usage(tokens.estimate(task.prompt), tokens.IMAGE_TOKENS_OUT * len(images))
         stamp = Stamp("", result["created"], loads(batch.about).get("base_url", ""))
         body = await asyncio.to_thread(openai_images.write, shown, call, stamp, usage)
-        return {**body, "errors": result["errors"]} if result["errors"] else body
+        more = {"errors": result["errors"], "ignored": list(call.ignored)}
+        return body | {name: value for name, value in more.items() if value}
 
     async def _shown(self, image: GeneratedImage, *, as_url: bool) -> GeneratedImage:
         linked = replace(image, url=self.pictures.url_of(image.name))

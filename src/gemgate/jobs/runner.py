@@ -99,7 +99,8 @@ class Runner:
                 replies.append(await afold(events))
         digest = hashlib.sha256(task.id.encode()).hexdigest()
         stamp = Stamp(f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.about).get("base_url", ""))
-        return Done(dumps(openai_chat.write(replies, stamp, body.model or card.id, openai_chat.toolbox(body))))
+        told = openai_chat.write(replies, stamp, body.model or card.id, openai_chat.toolbox(body))
+        return Done(dumps(told | ({"ignored": list(request.ignored)} if request.ignored else {})))
 
     async def _made(
         self,

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request, Response
 
 from gemgate.chat import Usage
-from gemgate.dialects import openai_batches
+from gemgate.dialects import openai_batches, wire
 from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, LineError, Status
 from gemgate.errors import BadRequest
 from gemgate.jobs.batches import KINDS, OPENAI, WINDOW, Origin, scope
 from gemgate.jobs.stored import loads
 from gemgate.ports import Caller
 from gemgate.web.access import check_group
+from gemgate.web.answering import unmet
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.keeping import owned
@@ -31,6 +32,7 @@ async def create(request: Request, caller: Caller) -> Response:
     jobs, gateway = call.service.jobs, call.service.gateway
     reader = model_reader(BatchCreateRequest, openai_batches.read_create)
     body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
+    unmet(call, wire.ignored(body))
     file = await owned(call, body.input_file_id, caller.tenant)
     if file.purpose != "batch":
         raise BadRequest(

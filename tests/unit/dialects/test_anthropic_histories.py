@@ -141,11 +141,18 @@ def test_tools_that_the_client_runs_are_functions(kind: str, name: str, inputs: 
 def test_tools_that_anthropic_runs_are_left_to_google(kind: str, choice: Any) -> None:
     chat = ask(tools=[{"type": kind, "name": "served", "max_uses": 3}], tool_choice=choice)
     assert (chat.tools, chat.tool_choice) == ((), ToolChoice())
-    assert chat.ignored == ("max_tokens", "tools.served")
+    demanded = choice is not None and choice["type"] in ("any", "tool")
+    assert chat.ignored == ("max_tokens", "tools.served", *(("tool_choice",) if demanded else ()))
     beside = ask(tools=[FUNCTION, {"type": kind, "name": "served"}], tool_choice=choice)
-    demanded = choice is not None and choice["type"] == "any"
-    assert beside.tool_choice.mode == ("required" if demanded else "auto")
+    theirs = choice is not None and choice["type"] == "any"
+    assert beside.tool_choice.mode == ("required" if theirs else "auto")
+    assert ("tool_choice" in beside.ignored) == (demanded and not theirs)
     assert [tool.name for tool in beside.tools] == ["plant"]
+
+
+def test_strict_tools_are_strict() -> None:
+    chat = ask(tools=[{**FUNCTION, "strict": True}, {**FUNCTION, "name": "water"}])
+    assert [tool.strict for tool in chat.tools] == [True, False]
 
 
 def test_a_set_of_tools_and_wishes_that_change_nothing_are_named() -> None:
@@ -165,7 +172,7 @@ def test_a_form_of_the_answer_is_read_in_both_spellings(spelling: str) -> None:
 
 def test_an_answer_that_is_wrong_for_good_is_not_asked_for_again() -> None:
     status, body = anthropic.envelope(OutputInvalid("x"), "en", "")
-    assert (status, body["error"]["type"]) == (502, "invalid_request_error")
+    assert (status, body["error"]["type"]) == (422, "invalid_request_error")
 
 
 strange = st.recursive(

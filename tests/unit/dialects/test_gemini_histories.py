@@ -13,6 +13,7 @@ from gemgate.dialects import gemini
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Link, Stored
+from gemgate.images import ImageOptions
 
 ASKED = {"role": "user", "parts": [{"text": "Which moth is it?"}]}
 NEXT = {"role": "user", "parts": [{"text": "And now?"}]}
@@ -139,6 +140,25 @@ def test_wishes_that_change_nothing_are_named() -> None:
     assert chat.ignored == ("serviceTier", "generationConfig.mood", "generationConfig.imageConfig.glow")
     assert (chat.images.aspect, chat.images.long_side, chat.demands_picture) == (None, None, False)
     assert ask(ASKED, generationConfig={"maxOutputTokens": -1}).ignored == ()
+    inner = {"thinkingConfig": {"hum": 1}}
+    chat = ask(ASKED, generationConfig=inner, toolConfig={"retrievalConfig": {"latLng": {}}})
+    assert chat.ignored == ("generationConfig.thinkingConfig.hum", "toolConfig.retrievalConfig")
+
+
+def test_how_a_picture_is_wanted_says_nothing_of_a_chat_in_words() -> None:
+    image = {"aspectRatio": "square", "imageSize": "2K"}
+    chat = ask(ASKED, generationConfig={"imageConfig": image})
+    assert chat.images is None
+    assert chat.ignored == ("generationConfig.imageConfig.aspectRatio", "generationConfig.imageConfig.imageSize")
+    chat = ask(ASKED, generationConfig={"imageConfig": image, "responseModalities": ["TEXT", "IMAGE"]})
+    assert (chat.images, chat.ignored) == (ImageOptions(aspect="1:1", long_side=2048), ())
+
+
+def test_validated_calls_are_those_of_strict_tools() -> None:
+    tools = [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}]
+    for mode in (None, "AUTO", "ANY", "VALIDATED", "validated"):
+        chat = ask(ASKED, tools=tools, toolConfig={"functionCallingConfig": {"mode": mode}})
+        assert {tool.strict for tool in chat.tools} == {(mode or "").upper() == "VALIDATED"}
 
 
 @pytest.mark.parametrize(("modalities", "demanded"), [(["IMAGE"], True), (["TEXT", "Image"], False), ([], False)])

@@ -75,13 +75,14 @@ def test_other_urls_are_refused(url: str) -> None:
 
 
 def test_the_fault_is_named_inside_the_form_that_was_meant() -> None:
-    body = {"model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": 5}]}]}
-    with pytest.raises(BadRequest) as caught:
-        wire.read(responses.ResponsesRequest, body)
-    assert caught.value.param == "input[0].content[0].text"
-    with pytest.raises(BadRequest) as caught:
-        wire.read(openai_chat.ChatCompletionRequest, {"messages": [{"role": "user", "content": 5}]})
-    assert caught.value.param == "messages[0].content"
+    for body, at in (({"text": {"format": 5}}, "text.format"), ({"reasoning": {"effort": []}}, "reasoning.effort")):
+        with pytest.raises(BadRequest) as caught:
+            wire.read(responses.ResponsesRequest, {"model": "m", "input": "x", **body})
+        assert caught.value.param == at
+    for stop in (5, [5], {"a": 1}):
+        with pytest.raises(BadRequest) as caught:
+            wire.read(openai_chat.ChatCompletionRequest, {"messages": [{"role": "user", "content": ""}], "stop": stop})
+        assert caught.value.param == ("stop[0]" if isinstance(stop, list) else "stop")
 
 
 @given(value=st.integers() | st.text(st.characters()) | st.lists(st.integers(-(2**80), 2**80)))

@@ -15,7 +15,7 @@ from gemgate.dialects.wire import Body, Wishes
 from gemgate.errors import BadRequest
 
 
-class ThinkingBody(Body):
+class ThinkingBody(Wishes):
     type: Literal["enabled", "disabled", "adaptive", "between_tools"]
     budget_tokens: int | None = None
     display: str | None = None
@@ -76,16 +76,21 @@ def read_token_count(body: MessageTokensRequest) -> ChatRequest:
     if not any(message.role != "system" for message in messages):
         raise BadRequest("messages holds no user message", "messages 中没有用户消息", param="messages")
     tools, left = read_tools(body.tools or [])
+    choice = read_choice(body.tool_choice, tools, left)
     config, thinking = body.output_config, body.thinking
     return ChatRequest(
         messages=tuple(messages),
         model=body.model,
         tools=tools,
-        tool_choice=read_choice(body.tool_choice, tools, left),
+        tool_choice=choice,
         response_format=_format(config.format if config and config.format else body.output_format),
         thinking=_thinking(body),
         include_thoughts=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
-        ignored=(*(wire.ignored(config, prefix="output_config.") if config else ()), *ignored_tools(left)),
+        ignored=(
+            *(wire.ignored(config, prefix="output_config.") if config else ()),
+            *(wire.ignored(thinking, prefix="thinking.") if thinking else ()),
+            *ignored_tools(left, body.tool_choice, choice),
+        ),
     )
 
 

@@ -22,6 +22,7 @@ class ToolBody(Body):
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
     description: str | None = None
     input_schema: Any = None
+    strict: bool | None = None
     display_width_px: int | None = None
     display_height_px: int | None = None
 
@@ -152,8 +153,10 @@ def read_tools(tools: Sequence[ToolBody]) -> tuple[tuple[Tool, ...], frozenset[s
     return tuple(found), frozenset(left)
 
 
-def ignored_tools(left: frozenset[str]) -> tuple[str, ...]:
-    return tuple(f"tools.{header_safe(name)}" for name in sorted(left))
+def ignored_tools(left: frozenset[str], choice: ToolChoiceBody | None, read: ToolChoice) -> tuple[str, ...]:
+    """The tools that are left to Google's app, and a choice that demands one of them."""
+    demanded = choice is not None and choice.type in ("any", "tool") and read.mode != "required"
+    return (*(f"tools.{header_safe(name)}" for name in sorted(left)), *(("tool_choice",) if demanded else ()))
 
 
 def _client_tool(tool: ToolBody, name: str, description: str, schema: dict[str, Any]) -> Tool:
@@ -167,7 +170,7 @@ def _function(tool: ToolBody, where: str) -> Tool:
         lacking = f"{where}.{'name' if tool.name is None else 'input_schema'}"
         raise BadRequest(f"Missing required parameter: {lacking}", f"缺少必需参数：{lacking}", param=lacking)
     schema = tool.input_schema if isinstance(tool.input_schema, Mapping) else {"type": "object", "properties": {}}
-    return Tool(tool.name, tool.description or "", schema)
+    return Tool(tool.name, tool.description or "", schema, strict=bool(tool.strict))
 
 
 def read_choice(choice: ToolChoiceBody | None, tools: tuple[Tool, ...], left: frozenset[str]) -> ToolChoice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,7 @@ from gemgate.dialects import wire
 from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.painting import options_of
+from gemgate.dialects.wire import is_wish
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions
 
@@ -36,24 +38,26 @@ class ToolBody(Wishes):
     function_declarations: list[FunctionDeclaration] | None = None
 
 
-class FunctionCallingConfig(Wire):
+class FunctionCallingConfig(Wishes):
     mode: str | None = None
     allowed_function_names: list[str] | None = None
 
 
-class ToolConfig(Wire):
+class ToolConfig(Wishes):
     function_calling_config: FunctionCallingConfig | None = None
 
 
-class ThinkingConfig(Wire):
+class ThinkingConfig(Wishes):
     include_thoughts: bool | None = None
     thinking_budget: int | None = None
     thinking_level: str | None = None
 
 
 class ImageConfig(Wishes):
-    aspect_ratio: str | None = Field(default=None, pattern=r"^(\d{1,2}:\d{1,2}|[Aa]uto|)$")
-    image_size: str | None = None
+    """In whatever words `painting` reads."""
+
+    aspect_ratio: str | int | None = None
+    image_size: str | int | None = None
 
 
 class GenerationConfig(Wishes):
@@ -113,7 +117,7 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
     config = body.generation_config or GenerationConfig()
     if config.speech_config is not None or "AUDIO" in _modalities(config):
         raise _unsupported("speech output", "ask for TEXT or IMAGE", "请使用 TEXT 或 IMAGE")
-    tools, hosted = _tools(body.tools)
+    tools, hosted = _tools(body.tools, strict=_calling_mode(body.tool_config) == "VALIDATED")
     thinking = config.thinking_config or ThinkingConfig()
     return ChatRequest(
         messages=(*read_system(body.system_instruction), *read_contents(body.contents)),
@@ -126,23 +130,30 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         include_thoughts=bool(thinking.include_thoughts),
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         n=config.candidate_count or 1,
-        images=_images(config),
+        images=_images(config, model),
         demands_picture="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
-        ignored=_ignored(body, config) + hosted,
+        ignored=_ignored(body, config, model) + hosted,
     )
 
 
-def _ignored(body: GenerateContentRequest, config: GenerationConfig) -> tuple[str, ...]:
+def _ignored(body: GenerateContentRequest, config: GenerationConfig, model: str) -> tuple[str, ...]:
     unlimited = config.max_output_tokens is not None and config.max_output_tokens < 1
     names = [to_camel(name) for name in _NOT_HONOURED if getattr(config, name) is not None]
     if unlimited:
         names.remove("maxOutputTokens")
-    unknown: list[tuple[BaseModel | None, str]] = [
+    unheard = () if _asks_for_pictures(config, model) else ("aspect_ratio", "image_size")
+    inner: list[tuple[BaseModel | None, str]] = [
         (body, ""),
         (config, "generationConfig."),
         (config.image_config, "generationConfig.imageConfig."),
+        (config.thinking_config, "generationConfig.thinkingConfig."),
+        (body.tool_config, "toolConfig."),
+        (body.tool_config.function_calling_config if body.tool_config else None, "toolConfig.functionCallingConfig."),
     ]
-    return (*names, *(at + to_camel(name) for part, at in unknown if part is not None for name in wire.ignored(part)))
+    for part, at in inner:
+        known = [name for name in unheard if part is config.image_config and is_wish(name, getattr(part, name, None))]
+        names += [at + to_camel(name) for name in (*known, *(wire.ignored(part) if part is not None else ()))]
+    return tuple(names)
 
 
 def read_token_count(body: CountTokensRequest, model: str) -> ChatRequest:
@@ -157,7 +168,7 @@ def _unsupported(param: str, instead: str, instead_zh: str) -> BadRequest:
     return BadRequest(f"{param} is not supported here; {instead}", f"不支持 {param}，{instead_zh}", param=param)
 
 
-def _tools(tools: list[ToolBody] | ToolBody | None) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
+def _tools(tools: list[ToolBody] | ToolBody | None, *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
     """The declared functions, and the names of all other tools: the web app uses its own as it sees fit."""
     listed = tools if isinstance(tools, list) else [tools] if tools is not None else []
     found: list[Tool] = []
@@ -167,7 +178,8 @@ def _tools(tools: list[ToolBody] | ToolBody | None) -> tuple[tuple[Tool, ...], t
             if value is not None:
                 hosted.append("tools." + wire.header_safe(to_camel(name)))
         for index, function in enumerate(tool.function_declarations or ()):
-            found.append(_function(function, f"tools[{at}].functionDeclarations[{index}]"))
+            told = _function(function, f"tools[{at}].functionDeclarations[{index}]")
+            found.append(replace(told, strict=strict))
     return tuple(found), tuple(dict.fromkeys(hosted))
 
 
@@ -184,13 +196,19 @@ def _function(function: FunctionDeclaration, where: str) -> Tool:
     return Tool(function.name, function.description or "", parameters)
 
 
+def _calling_mode(config: ToolConfig | None) -> str:
+    """VALIDATED is Google's word for strict tools: a call that does not fit its schema is never made."""
+    calling = config.function_calling_config if config else None
+    return (calling.mode if calling and calling.mode else "AUTO").upper()
+
+
 def _tool_choice(config: ToolConfig | None, tools: Sequence[Tool]) -> ToolChoice:
     calling = config.function_calling_config if config else None
     if calling is None:
         return ToolChoice()
     where = "toolConfig.functionCallingConfig"
     allowed = tuple(calling.allowed_function_names or ())
-    match (calling.mode or "AUTO").upper():
+    match _calling_mode(config):
         case "NONE":
             return ToolChoice("none")
         case "AUTO" | "VALIDATED" | "MODE_UNSPECIFIED":
@@ -255,10 +273,15 @@ def _modalities(config: GenerationConfig) -> set[str]:
     return {modality.upper() for modality in config.response_modalities or ()}
 
 
-def _images(config: GenerationConfig) -> ImageOptions | None:
-    if config.image_config is not None:
-        return picture_options(config.image_config, "generationConfig.imageConfig")
-    return ImageOptions() if "IMAGE" in _modalities(config) else None
+def _asks_for_pictures(config: GenerationConfig, model: str) -> bool:
+    """Whether pictures may come; how they are wanted says nothing of a chat in words."""
+    return "IMAGE" in _modalities(config) or "image" in model.lower()
+
+
+def _images(config: GenerationConfig, model: str) -> ImageOptions | None:
+    wanted = config.image_config
+    options = picture_options(wanted, "generationConfig.imageConfig") if wanted is not None else ImageOptions()
+    return options if _asks_for_pictures(config, model) else None
 
 
 def picture_options(image: ImageConfig, where: str) -> ImageOptions:

@@ -16,8 +16,8 @@ from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, T
 from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools
-from gemgate.dialects.painting import options_of
-from gemgate.dialects.wire import Body, Echo, Limit, Wishes, ignored
+from gemgate.dialects.painting import Painting, left_over, options_of
+from gemgate.dialects.wire import Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions
 
@@ -29,12 +29,12 @@ class FormatBody(Echo):
     strict: bool | None = None
 
 
-class TextConfig(Echo):
+class TextConfig(Wishes):
     format: FormatBody | None = None
     verbosity: str | None = None
 
 
-class ReasoningConfig(Body):
+class ReasoningConfig(Wishes):
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
@@ -133,7 +133,7 @@ def read_token_count(
         include_thoughts=bool(reasoning.summary or reasoning.generate_summary),
         images=_images(body.tools or ()) if wants_image else None,
         demands_picture=wants_image,
-        ignored=_ignored(body, box),
+        ignored=_ignored(body, box, wants_image=wants_image),
     )
 
 
@@ -211,8 +211,13 @@ def _tool_choice(body: TokenCountRequest, box: Toolbox) -> tuple[ToolChoice, boo
 
 def _images(tools: Sequence[Mapping[str, Any]]) -> ImageOptions:
     """The options of the picture tool, which was chosen."""
-    at, tool = next((at, tool) for at, tool in enumerate(tools) if tool.get("type") == "image_generation")
+    at, tool = _painter(tools)
     return options_of(tool, where=f"tools[{at}].")
+
+
+def _painter(tools: Sequence[Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]]:
+    """The picture tool and its place."""
+    return next((at, tool) for at, tool in enumerate(tools) if tool.get("type") == "image_generation")
 
 
 def _format(text: TextConfig | None) -> ResponseFormat:
@@ -222,6 +227,12 @@ def _format(text: TextConfig | None) -> ResponseFormat:
     return read_format(wanted.type, wanted.schema_, wanted.name, wanted.strict, "text.format.schema")
 
 
-def _ignored(body: TokenCountRequest, box: Toolbox) -> tuple[str, ...]:
+def _ignored(body: TokenCountRequest, box: Toolbox, *, wants_image: bool) -> tuple[str, ...]:
+    """What is not honoured inside of the fields; options of the picture tool count where it was chosen."""
     names = ["text.verbosity"] if body.text is not None and body.text.verbosity else []
+    names += ignored(body.text, prefix="text.") if body.text is not None else ()
+    names += ignored(body.reasoning, prefix="reasoning.") if body.reasoning is not None else ()
+    if wants_image:
+        tool = {name: value for name, value in _painter(body.tools or ())[1].items() if name != "type"}
+        names += [f"tools.image_generation.{name}" for name in left_over(read(Painting, tool))]
     return (*names, *box.ignored)
