@@ -127,9 +127,13 @@ class Wishes(Body):
 
 
 _NOTES = frozenset(
-    {"user", "metadata", "store", "stream", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
+    {
+        *("user", "metadata", "store", "stream", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+        *("continue_final_message", "add_generation_prompt"),
+    }
 )
-"""Fields that are notes of the caller and ask for nothing in the answer."""
+"""Fields that are notes of the caller and ask for nothing in the answer, or for what is done anyway: an answer that has
+begun goes on."""
 _NO_WISH: tuple[object, ...] = (None, "", "auto", "default", [], {})
 NAMED_AT_MOST = 40
 """Ignored fields that a header names; a body may have any number."""

@@ -138,7 +138,7 @@ def test_wishes_that_change_nothing_are_named() -> None:
     }
     chat = ask(ASKED, generationConfig=config, serviceTier="flex")
     assert chat.ignored == ("serviceTier", "generationConfig.mood", "generationConfig.imageConfig.glow")
-    assert (chat.images.aspect, chat.images.long_side, chat.demands_picture) == (None, None, False)
+    assert (chat.images, chat.demands_picture) == (None, False)
     assert ask(ASKED, generationConfig={"maxOutputTokens": -1}).ignored == ()
     inner = {"thinkingConfig": {"hum": 1}}
     chat = ask(ASKED, generationConfig=inner, toolConfig={"retrievalConfig": {"latLng": {}}})
