@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import text
@@ -19,7 +20,7 @@ from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database, unopened
 from gemgate.stores.sql.nodes import SqlNodeRegistry
 from gemgate.stores.vault import open_vault
-from gemgate.work import NodeCard, NodeReport
+from gemgate.work import Node, NodeCard, NodeReport, NodeStatus
 from tests.serving import NO_LIMITS
 
 CARD = NodeCard("http://10.0.0.1:8100", "w1", 2.0, "a proof")
@@ -173,3 +174,62 @@ async def test_a_registry_that_cannot_be_reached_is_away() -> None:
     registry = SqlNodeRegistry(unopened("postgresql://nobody@127.0.0.1:1/nothing"))
     with pytest.raises(StorageDown):
         await registry.nodes()
+
+
+ROGUE = (
+    "status = 'SPLENDID', current_tasks = -5, dispatched_tasks = -1",
+    "weight = 'NaN'",
+    "weight = 'infinity'",
+    "weight = -1",
+    "last_heartbeat = 'infinity', created_at = '-infinity'",
+    "last_heartbeat = '-infinity'",
+    "last_heartbeat = now() + interval '1 year'",
+    "last_heartbeat = '4000-01-01 BC', created_at = '294000-01-01'",
+    "worker_id = '', status = ''",
+)
+REPORTS = (
+    "", "[1]", "null", "7", '"x"', "{", '{"lanes": "many"}', '{"lanes": null}', '{"lanes": [1]}', '{"offers": 5}',
+    '{"offers": [[1, 2, 3, 4, [5]]]}', '{"offers": [["a", "b", "c", "d", "xyz"]]}', '{"offers": ["abcd"]}',
+    '{"cooling": [1]}', '{"cooling": {"text": "soon"}}', '{"cooling": {"text": -1e308}}', '{"why": 5}',
+    '{"why": null, "version": {}}', '{"lanes": -3}', '{"cooling": {"text": 1e999}}',
+)  # fmt: skip
+
+
+async def test_a_row_by_another_hand_spoils_no_view_of_the_others(registry: NodeRegistry, database: Database) -> None:
+    """Whoever may write to the table may write anything; what is read is finite, and of the kind it is promised."""
+    await registry.announce(CARD, REPORT)
+    (good,) = await registry.nodes()
+    await registry.announce(replace(CARD, url="http://rogue:1", worker_id="rogue"), REPORT)
+    for change in ROGUE:
+        async with database.writing() as connection:
+            await connection.execute(
+                text(f"UPDATE gemini_service_nodes SET {change} WHERE node_url = 'http://rogue:1'")
+            )
+        await _seen_beside(registry, good)
+    for report in REPORTS:
+        async with database.writing() as connection:
+            await connection.execute(
+                text("UPDATE node_detail SET report = :r WHERE node_url = 'http://rogue:1'"), {"r": report}
+            )
+        await _seen_beside(registry, good)
+    await registry.announce(replace(CARD, url="http://rogue:1", worker_id="rogue"), REPORT)
+    assert len(await registry.nodes()) == 2
+
+
+async def _seen_beside(registry: NodeRegistry, good: Node) -> None:
+    (seen,) = [one for one in await registry.nodes() if one.card.url == CARD.url]
+    assert replace(seen, age=good.age) == good
+    (rogue,) = [one for one in await registry.nodes() if one.card.url != CARD.url]
+    report = rogue.report
+    counts = (rogue.weight, rogue.age, rogue.created_at, report.current, report.lanes, report.dispatched)
+    assert all(math.isfinite(number) and number >= 0 for number in (*counts, *report.cooling.values()))
+    assert report.status in get_args(NodeStatus)
+    words = [report.why, report.version, *(word for offer in report.offers for word in (offer.id, *offer.aliases))]
+    assert all(isinstance(word, str) for word in words)
+
+
+async def test_a_beat_of_the_future_keeps_no_node_alive(registry: NodeRegistry, database: Database) -> None:
+    await registry.announce(CARD, REPORT)
+    await age(database, "w1", -300)
+    (node,) = await registry.nodes()
+    assert node.age > 200

@@ -105,7 +105,8 @@ async def house(*rows: Node) -> House:
 async def test_only_nodes_that_live_can_prove_themselves_and_have_an_account_are_asked() -> None:
     made = await house(
         node("good"), node("busy", "BUSY"), node("dead", age=16), node("foreign", token="another"),
-        node("spent", "429_LIMIT"), node("broken", "ERROR"), node("gone", "OFFLINE"), node("draining", draining=True),
+        node("broken", "ERROR"),
+        node("spent", "429_LIMIT", lanes=0), node("gone", "OFFLINE"), node("draining", draining=True),
         node("opening", "INIT"),
     )  # fmt: skip
     assert made.names() == {"good", "busy"}
@@ -235,6 +236,34 @@ async def test_a_spent_account_shows_as_a_limit_with_its_thaw() -> None:
     report = report_of(pool, clock.now())
     assert report.status == "429_LIMIT"
     assert report.cooling["text"] == pytest.approx(600, rel=0.2)
+
+
+async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what_is_left() -> None:
+    clock = FakeClock()
+    pool = AccountPool(clock=clock, dice=lambda: 0.0)
+    one = member(clock, ScriptedUpstream())
+    pool.add(one)
+    await one.sign_in()
+    one.entered("text")
+    one.left(["text"], Spent("used up", resets_at=clock.now() + 600))
+    report = report_of(pool, clock.now())
+    assert (report.status, report.lanes, list(report.cooling)) == ("429_LIMIT", 2, ["text"])
+    assert "used up" in report.why
+    row = node("a")
+    made = await house(replace(row, report=report))
+    assert made.names(TEXT) == set()
+    assert made.names(IMAGE) == {"a"}, "pictures are left, and our gateway sees it"
+    with pytest.raises(NoAccount) as caught:
+        made.fleet.pick(TEXT)
+    assert caught.value.quota
+    assert caught.value.retry_after == pytest.approx(600, rel=0.3)
+    other = Member(
+        "ben", ScriptedUpstream(), None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Address("direct"), clock=clock,
+        dice=lambda: 0.0, observer=Facts(),
+    )  # fmt: skip
+    pool.add(other)
+    await other.sign_in()
+    assert report_of(pool, clock.now()).status == "HEALTHY", "another account has text"
 
 
 async def announced(registry: Registry) -> tuple[Announcer, AccountPool, FakeClock, asyncio.Task[None]]:

@@ -24,13 +24,18 @@ _CHANGES = ("account.state", "account.circuit", "address.circuit", "account.audi
 
 
 def status_of(members: Sequence[Member]) -> NodeStatus:
-    """A node's one word from those of its accounts (decisions.md 14)."""
+    """A node's one word from those of its accounts (decisions.md 14).
+
+    Gateways other than ours read nothing but the word: without text by quota it is `429_LIMIT`, whatever else is left.
+    """
     standings = [member.standing() for member in members]
-    usable = [s.state for s, member in zip(standings, members, strict=True) if s.usable and member.is_open]
+    texts = [member.standing("text") for member in members]
+    usable = [s.state for s, member in zip(texts, members, strict=True) if s.usable and member.is_open]
+    if not usable and any(standing.quota for standing in texts):
+        return "429_LIMIT"
+    usable = usable or [s.state for s, member in zip(standings, members, strict=True) if s.usable and member.is_open]
     if usable:
         return "BUSY" if all(state == "busy" for state in usable) else "HEALTHY"
-    if any(standing.quota for standing in standings):
-        return "429_LIMIT"
     waiting = [s.state == "starting" or not _had_cookies(m) for s, m in zip(standings, members, strict=True)]
     return "INIT" if all(waiting) or "starting" in [s.state for s in standings] else "ERROR"
 
@@ -52,9 +57,14 @@ def report_of(pool: AccountPool, now: float, *, dispatched: int = 0, version: st
         dispatched=dispatched,
         offers=pool.offers(),
         cooling=_cooling(members, now),
-        why="" if status in ("HEALTHY", "BUSY") else pool.nobody().en,
+        why="" if status in ("HEALTHY", "BUSY") else pool.nobody(*_said_of(status)).en,
         version=version,
     )
+
+
+def _said_of(status: NodeStatus) -> tuple[Capability, ...]:
+    """What the reason for a word is told of."""
+    return ("text",) if status == "429_LIMIT" else ()
 
 
 def _cooling(members: Sequence[Member], now: float) -> dict[Capability, float]:

@@ -17,7 +17,7 @@ from gemgate.errors import GatewayError, NoAccount, NotFound
 from gemgate.fleet.registry import DEAD_AFTER, Connect, answering, proof
 from gemgate.policy import routing
 from gemgate.ports import Clock, Fact, NodeRegistry, Observer
-from gemgate.work import Node
+from gemgate.work import Node, NodeReport
 
 READ_EVERY = 1.0
 AVOID = 60.0
@@ -172,7 +172,7 @@ class Fleet:
             return not one.node.draining or one.name == wanted.prefer
         report = one.node.report
         return (
-            report.status in ("HEALTHY", "BUSY")
+            _has_accounts(report)
             and not one.node.draining
             and self._cools(one, wanted.card.capability, now) <= 0
             and (not report.offers or wanted.card.offer(report.offers) is not None)
@@ -219,8 +219,8 @@ class Fleet:
         return tuple({o.id: o for one in self.nodes if one.serves for o in one.node.report.offers}.values())
 
     def words(self) -> Mapping[str, str]:
-        """Every node's one word, as pages and errors show it."""
-        return {one.name: _shown(one) for one in self.nodes}
+        """Every node's one word, as pages and errors show it; of two rows with one name that which serves."""
+        return {one.name: _shown(one) for one in sorted(self.nodes, key=lambda one: one.serves)}
 
     def _nobody(self, wanted: Wanted) -> NoAccount:
         """Why no node can take the call, node by node; how long until one can."""
@@ -250,6 +250,14 @@ class Fleet:
 
 def unknown_node(name: str) -> NotFound:
     return NotFound(f"There is no node {name[:60]}", f"没有名为 {name[:60]} 的节点", code="node_not_found")
+
+
+def _has_accounts(report: NodeReport) -> bool:
+    """Whether an account of it takes calls of some kind; of which kinds is told by what cools.
+
+    `429_LIMIT` is the word for text: with lanes left, the node still does what does not rest.
+    """
+    return report.status in ("HEALTHY", "BUSY") or (report.status == "429_LIMIT" and report.lanes > 0)
 
 
 def _candidate(one: Tracked) -> routing.Candidate:

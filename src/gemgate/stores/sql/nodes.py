@@ -6,11 +6,12 @@ says (weight, draining) is never overwritten by a node's beat.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import orjson
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,8 +24,23 @@ from gemgate.work import Node, NodeCard, NodeReport, NodeStatus
 DEAD_AFTER = 15.0
 """Seconds without a beat after which a node is dead (spec 4, engines.md c)."""
 TIPS = 500
+FOREVER = 1e9
+"""Seconds; what is older is as old."""
 
-_AGE = func.extract("epoch", func.clock_timestamp() - node.c.last_heartbeat)
+TOLD_CHARS = 500
+"""Characters of a reason or a version that a reader is shown: anybody who reaches the table may write there."""
+
+_AGE = func.extract(
+    "epoch", case((func.isfinite(node.c.last_heartbeat), func.clock_timestamp() - node.c.last_heartbeat))
+)
+"""NULL for a beat at infinity, from which PostgreSQL subtracts nothing: one such row would fail the whole reading."""
+_SHOWN: tuple[ColumnElement[Any], ...] = (
+    *(column for column in node.c if column.name not in ("last_heartbeat", "created_at")),
+    *(node_detail.c.proof, node_detail.c.draining, node_detail.c.report),
+    _AGE.label("age"),
+    func.extract("epoch", node.c.created_at).label("since"),
+)
+"""No moment is read as it is: PostgreSQL's reach further than Python's."""
 
 
 class SqlNodeRegistry:
@@ -69,7 +85,7 @@ class SqlNodeRegistry:
             node.c.worker_id == card.worker_id, node.c.node_url != card.url
         )
         for twin in (await connection.execute(twins.order_by(node.c.last_heartbeat.desc()).with_for_update())).all():
-            if twin.status != "OFFLINE" and twin.age < DEAD_AFTER:
+            if twin.status != "OFFLINE" and _age(twin.age) < DEAD_AFTER:
                 raise Conflict(
                     f"Another node ({twin.node_url}) goes by the name {card.worker_id}; give each its own "
                     "GEMINI_WORKER_ID",
@@ -79,8 +95,9 @@ class SqlNodeRegistry:
                 )
             known = await connection.scalar(select(node.c.node_url).where(node.c.node_url == card.url))
             if known is None:
-                row = (await connection.execute(select(node).where(node.c.node_url == twin.node_url))).mappings().one()
-                await connection.execute(insert(node).values({**row, "node_url": card.url}))
+                moved = [literal(card.url) if column is node.c.node_url else column for column in node.c]
+                old = select(*moved).where(node.c.node_url == twin.node_url)
+                await connection.execute(insert(node).from_select([column.name for column in node.c], old))
                 await connection.execute(
                     update(node_detail).where(node_detail.c.node_url == twin.node_url).values(node_url=card.url)
                 )
@@ -112,14 +129,7 @@ class SqlNodeRegistry:
 
     async def nodes(self) -> tuple[Node, ...]:
         query = (
-            select(
-                node,
-                node_detail.c.proof,
-                node_detail.c.draining,
-                node_detail.c.report,
-                _AGE.label("age"),
-                func.extract("epoch", node.c.created_at).label("since"),
-            )
+            select(*_SHOWN)
             .join(node_detail, node_detail.c.node_url == node.c.node_url, isouter=True)
             .order_by(node.c.worker_id, node.c.node_url)
         )
@@ -201,23 +211,47 @@ def _node(row: Row[Any]) -> Node:
 
 
 def _with(row: Row[Any], told: Mapping[str, Any]) -> Node:
+    known = row.status in get_args(NodeStatus)
     return Node(
-        NodeCard(row.node_url, row.worker_id, row.weight, row.proof or ""),
+        NodeCard(row.node_url, row.worker_id, _number(row.weight), row.proof or ""),
         NodeReport(
-            cast("NodeStatus", row.status),
-            row.current_tasks,
-            int(told.get("lanes", 0)),
-            row.dispatched_tasks,
-            tuple(Offer(one[0], one[1], one[2], one[3], tuple(one[4])) for one in told.get("offers", ())),
-            {cast("Capability", c): float(left) for c, left in told.get("cooling", {}).items() if c in CAPABILITIES},
-            str(told.get("why", "")),
-            str(told.get("version", "")),
+            cast("NodeStatus", row.status) if known else "ERROR",
+            int(_number(row.current_tasks)),
+            int(_number(told.get("lanes", 0))),
+            int(_number(row.dispatched_tasks)),
+            tuple(_offer(*one) for one in told.get("offers", ())),
+            {cast("Capability", c): _number(left) for c, left in told.get("cooling", {}).items() if c in CAPABILITIES},
+            _text(told.get("why", "")) if known else _text(f"its row has the unknown status {row.status!r}"),
+            _text(told.get("version", "")),
         ),
-        age=float(row.age),
-        weight=row.weight,
+        age=_age(row.age),
+        weight=_number(row.weight),
         draining=bool(row.draining),
-        created_at=float(row.since),
+        created_at=_number(row.since),
     )
+
+
+def _age(seconds: Any) -> float:
+    """Seconds since a beat. One of the future is as far from now as one of the past: no row lives for ever."""
+    return FOREVER if seconds is None else min(FOREVER, abs(float(seconds)))
+
+
+def _number(value: Any) -> float:
+    """What counts something: never below nothing, and never what is no number. TypeError, ValueError."""
+    number = float(value)
+    return max(0.0, number) if math.isfinite(number) else 0.0
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value[:TOLD_CHARS]
+
+
+def _offer(model: Any, name: Any, display: Any, description: Any, aliases: Sequence[Any]) -> Offer:
+    if isinstance(aliases, str):
+        raise TypeError("aliases are a list")
+    return Offer(_text(model), _text(name), _text(display), _text(description), tuple(map(_text, aliases)))
 
 
 def _unknown(worker_id: str) -> NotFound:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ router = APIRouter()
 PATIENCE = 3.0
 """Seconds that one node may take."""
 LARGEST = 4_000_000
+COUNTED = ("ended", "failed", "under_way")
 USABLE = ("ready", "busy", "starting")
 
 
@@ -42,34 +43,41 @@ class Gathered:
     silent: Mapping[str, str]
 
 
-async def gather(request: Request, caller: Caller) -> Gathered:
-    """Ask every node that can be asked the same question at once. Raises what all of them refuse it with."""
+Read = Callable[[dict[str, Any]], object]
+"""Goes through a node's answer as its user will; raises where that is not what the answer has."""
+
+
+async def gather(request: Request, caller: Caller, read: Read) -> Gathered:
+    """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
     fleet = call_of(request).house.fleet
     assert fleet is not None
     nodes = [one for one in fleet.nodes if one.serves]
     hop: Hop = request.app.state.hop
-    answers = await asyncio.gather(*(_ask(hop, one, request, caller) for one in nodes))
+    answers = await asyncio.gather(*(_ask(hop, one, request, caller, read) for one in nodes))
     told = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
     silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
     return Gathered(told, silent)
 
 
-async def _ask(hop: Hop, one: Tracked, request: Request, caller: Caller) -> dict[str, Any] | str:
+async def _ask(hop: Hop, one: Tracked, request: Request, caller: Caller, read: Read) -> dict[str, Any] | str:
     """The node's answer, or why there is none."""
     stated = edge.Stated(caller, "admin", request.url.scheme)
-    read = b""
+    received = b""
     try:
         async with (
             asyncio.timeout(PATIENCE),
             hop.exchange(one.node.card.url, request, stated, None, fresh=True) as exchange,
         ):
             async for chunk in exchange.chunks():
-                read += chunk
-                if len(read) > LARGEST:
+                received += chunk
+                if len(received) > LARGEST:
                     return "its answer is too large"
             if exchange.head.status != 200:
                 return f"it answered {exchange.head.status}"
-        told: dict[str, Any] = orjson.loads(read)
+        told: dict[str, Any] = orjson.loads(received)
+        read(told)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return "its answer is of another kind: is it of another version?"
     except (Unsent, Broken, TimeoutError, GatewayError, orjson.JSONDecodeError) as error:
         return str(error) or type(error).__name__
     return told
@@ -77,7 +85,7 @@ async def _ask(hop: Hop, one: Tracked, request: Request, caller: Caller) -> dict
 
 @operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts of all nodes")
 async def accounts(request: Request, caller: Caller) -> Response:
-    gathered = await gather(request, caller)
+    gathered = await gather(request, caller, _read_accounts)
     answer = {
         "accounts": _rows(gathered, "accounts"),
         "waiting": sum(told["waiting"] for told in gathered.told.values()),
@@ -93,7 +101,7 @@ async def summary(request: Request, caller: Caller) -> Response:
     call = call_of(request)
     fleet = call.house.fleet
     assert fleet is not None
-    gathered = await gather(request, caller)
+    gathered = await gather(request, caller, _read_overview)
     now = call.house.clock.now()
     rows = _rows(gathered, "accounts")
     degraded = [*_troubles(fleet, gathered), *([call.house.degraded] if call.house.degraded else [])]
@@ -108,7 +116,7 @@ async def summary(request: Request, caller: Caller) -> Response:
         "degraded": degraded,
         "accounts": rows,
         "waiting": sum(told["waiting"] for told in gathered.told.values()),
-        "requests": {name: sum(one[name] for one in requests) for name in ("ended", "failed", "under_way")},
+        "requests": {name: sum(one[name] for one in requests) for name in COUNTED},
         "version": __version__,
         "node": "gateway",
         "nodes": dict(fleet.words()),
@@ -119,6 +127,21 @@ async def summary(request: Request, caller: Caller) -> Response:
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     return Response(orjson.dumps({"now": now, **facts}), headers=headers, media_type="application/json")
+
+
+def _read_accounts(told: Mapping[str, Any]) -> None:
+    """For `Read`: that every row can be judged."""
+    for row in told["accounts"]:
+        _account(row)
+    if not isinstance(told["waiting"], int):
+        raise TypeError("not a count")
+
+
+def _read_overview(told: Mapping[str, Any]) -> None:
+    _read_accounts(told)
+    numbers = [told["started_at"], *(told["requests"][name] for name in COUNTED)]
+    if not (all(isinstance(number, int | float) for number in numbers) and isinstance(told["degraded"], list)):
+        raise TypeError("not an overview")
 
 
 def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
@@ -146,7 +169,7 @@ def _account(row: Mapping[str, Any]) -> overview.Account:
 async def requests(request: Request, caller: Caller) -> Response:
     """The same filters as on a node. There is one page: `limit` rows at most, 200 with every node's newest."""
     limit = whole_number(request, "limit", 50, least=1, most=200)
-    gathered = await gather(request, caller)
+    gathered = await gather(request, caller, lambda told: [-row["time"] for row in told["requests"]])
     rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
     return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.silent})
 
