@@ -36,6 +36,7 @@ class TurnFacts(_Facts):
 
     stop_rpc: str
     leave_seconds: float = Field(gt=0)
+    unstored_seconds: float = Field(gt=0)
     whole_seconds: float = Field(gt=0)
 
 

@@ -210,11 +210,14 @@ class WebUpstream:
                         if answer.failure is not None:
                             raise answer.failure
                 except (GeneratorExit, asyncio.CancelledError):
-                    self._leave(session, exchange, frames, answer, stop=self._facts.turns.stop_rpc)
+                    turns = self._facts.turns
+                    seconds = turns.unstored_seconds if prompt.temporary else turns.leave_seconds
+                    self._leave(session, exchange, frames, answer, stop=turns.stop_rpc, seconds=seconds)
                     raise
                 except Stalled:
                     if not prompt.temporary:
-                        self._leave(session, exchange, frames, answer, stop="")
+                        seconds = self._facts.turns.whole_seconds
+                        self._leave(session, exchange, frames, answer, stop="", seconds=seconds)
                     raise
         except RequestException as error:
             raise errors.of_exception(error, sent=exchange.sent) from None
@@ -257,16 +260,22 @@ class WebUpstream:
                 raise errors.stalled("total", limits.total)
 
     def _leave(
-        self, session: _Session | None, exchange: Exchange, frames: FrameReader, answer: Answer, *, stop: str
+        self,
+        session: _Session | None,
+        exchange: Exchange,
+        frames: FrameReader,
+        answer: Answer,
+        *,
+        stop: str,
+        seconds: float,
     ) -> None:
-        """Keep an unfinished answer's connection in the background until its turn is stored."""
+        """Keep an unfinished answer's connection in the background, so long at most, until its turn is stored."""
         if session is None or not exchange.sent or exchange.is_over:
             return
         exchange.hand_over()
 
         async def parting() -> None:
             async with self._using(session) as client:
-                seconds = self._facts.turns.leave_seconds if stop else self._facts.turns.whole_seconds
                 await leave(client, exchange, frames, answer, stop=stop, seconds=seconds)
 
         task = asyncio.create_task(parting())
