@@ -112,7 +112,7 @@ async def test_a_batch_is_made_in_the_background_and_answers_in_the_printed_shap
 async def test_never_more_at_once_than_ordered_and_one_lane_stays_free(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    sim.google.reply("slow", "", image=Painting(), delay=0.2)
+    sim.google.reply("slow", "", image=Painting(), delay=0.8)
     created = await ordered(http, prompts=[f"slow {n}" for n in range(8)], concurrency=3)
     assert (await until_status(http, created["batch_id"]))["completed"] == 8
     assert sim.record.peak["alice"] == 3
@@ -162,7 +162,7 @@ async def test_items_have_their_own_model_size_and_references(http: aiohttp.Clie
     )
     assert [file.data for file in blue.files] == [picture.getvalue()] * 2
     assert [file.data for file in green.files] == [picture.getvalue()]
-    assert (blue.model, green.model, fox.model) == ("gemini-flash", "gemini-pro", "gemini-flash")
+    assert (blue.model, green.model, fox.model) == ("gemini-flash", "gemini-pro", "gemini-pro")
     assert "16:9" in blue.prompt
     assert [result["details"]["requested"] for result in body["results"]] == [None, 4096, 2048]
     assert [result["details"]["model"] for result in body["results"]][1] == "gemini-3-pro-image-preview-4k"

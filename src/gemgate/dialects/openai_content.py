@@ -118,7 +118,7 @@ class Conversation:
         else:
             kind = type(part).__name__
         if strict:
-            raise _no_part(kind, where, self.words)
+            raise _no_part(kind, where, self.words, f"{where}.type" if isinstance(part, Mapping) else where)
         said = history.text_of(part)
         return (said,) if said else ()
 
@@ -364,10 +364,10 @@ def _no_role(role: object, where: str) -> BadRequest:
     )
 
 
-def _no_part(kind: str, where: str, words: str) -> BadRequest:
+def _no_part(kind: str, where: str, words: str, param: str) -> BadRequest:
     return BadRequest(
         f"{where} has type {kind[:80]!r}, which cannot be passed on; use {words}",
         f"{where} 的类型 {kind[:80]!r} 不受支持，请使用 {words}",
-        param=f"{where}.type",
+        param=param,
         code="unsupported_content",
     )

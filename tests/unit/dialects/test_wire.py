@@ -85,6 +85,18 @@ def test_the_fault_is_named_inside_the_form_that_was_meant() -> None:
         assert caught.value.param == ("stop[0]" if isinstance(stop, list) else "stop")
 
 
+def test_what_is_asked_now_is_named_where_it_is_wrong() -> None:
+    body = {"model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": 5}]}]}
+    asked = wire.read(responses.ResponsesRequest, body)
+    with pytest.raises(BadRequest) as caught:
+        responses.read_request(asked)
+    assert caught.value.param == "input[0].content[0].text"
+    said = wire.read(openai_chat.ChatCompletionRequest, {"model": "m", "messages": [{"role": "user", "content": 5}]})
+    with pytest.raises(BadRequest) as caught:
+        openai_chat.read_request(said)
+    assert caught.value.param == "messages[0].content"
+
+
 @given(value=st.integers() | st.text(st.characters()) | st.lists(st.integers(-(2**80), 2**80)))
 def test_anything_read_from_json_can_be_written(value: Any) -> None:
     assert json.loads(wire.dumps({"a": value})) == {"a": value}
