@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     first_byte_timeout_seconds: float = Field(90, gt=0, description="Silence before the first byte")
     idle_timeout_seconds: float = Field(60, gt=0, description="Silence between two pieces")
     canary: Literal["", "daily"] = Field(
-        "", description="`daily` = hold Google's wire against what is believed, with three short prompts a day"
+        "", description="`daily` = hold Google's wire against what is believed, with five short prompts a day"
     )
     wire_facts: Path | None = Field(
         None, description="TOML file that overrides single facts of Google's wire (docs/google-wire.md)"

@@ -13,6 +13,7 @@ import pytest
 from gemgate.accounts import Cookies
 from gemgate.simulator import Simulator
 from gemgate.simulator.drift import PLANTED
+from gemgate.simulator.paint import Painting
 from gemgate.simulator.script import Answer, Prompt
 from gemgate.upstreams.web import canary, facts
 from tests.serving import served, settings_for, until
@@ -66,11 +67,16 @@ def reading(prompt: Prompt) -> str:
     return "green, as in the leaves of a tree in May; " * 3
 
 
-async def watched(simulator: Simulator, *, rotate: bool = True) -> canary.Watch:
+async def watched(simulator: Simulator, *, rotate: bool = True, picture: bool = False) -> canary.Watch:
     simulator.google.reply("", reading)
     cookies = Cookies.of(simulator.google.cookies("alice"))
     return await canary.observe(
-        cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), rotate=rotate
+        cookies,
+        facts.shipped(),
+        proxy=simulator.proxy_url,
+        ca_file=str(simulator.ca_file),
+        rotate=rotate,
+        picture=picture,
     )
 
 
@@ -86,8 +92,37 @@ async def test_a_wire_as_it_is_known_is_confirmed(seed: int | None) -> None:
         assert not told(watch)
         findings = canary.judge(facts.shipped().canary, watch.seen)
         unseen = {finding.fact.partition(".")[2] for finding in findings if finding.verdict == "unseen"}
-        assert unseen <= {"other_parts"}  # not every answer has parts beside its own
-        assert watch.generations == simulator.record.generations == 3
+        assert {name for name in unseen if not name.startswith(("row", "announced", "status"))} <= {
+            "other_parts"
+        }  # not every answer has parts beside its own
+        assert watch.generations == simulator.record.generations == 4
+
+
+@pytest.mark.parametrize(("page", "token"), [("token", "400 xsrf"), ("empty", "taken")])
+@pytest.mark.parametrize(("short", "file"), [("ignored", "not read"), ("refused", "refused (1100)"), ("taken", "read")])
+async def test_what_is_disputed_is_settled(page: Any, token: str, short: Any, file: str) -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.account("alice").page = page
+        simulator.google.world.switches.files.short = short
+        watch = await watched(simulator)
+        assert not told(watch)
+        assert watch.seen["dispute.empty_token"] == {token}
+        assert watch.seen["dispute.short_file"] == {file}
+        assert simulator.record.generations <= watch.generations <= 5
+
+
+async def test_a_picture_is_looked_at_when_it_is_wanted() -> None:
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.reply("Paint a plain red circle", Answer(images=(Painting("photo"),)))
+        cookies = Cookies.of(simulator.google.cookies("alice"))
+        watch = await canary.observe(
+            cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), picture=True
+        )
+        found = {
+            f.fact: f.verdict for f in canary.judge(facts.shipped().canary, watch.seen) if f.fact.startswith("picture.")
+        }
+    assert found.pop("picture.status") == "confirmed"
+    assert [found[f"picture.{name}"] for name in ("rows", "row", "announced")] == ["confirmed"] * 3
 
 
 def test_every_planted_change_has_its_fact() -> None:
@@ -156,7 +191,7 @@ def test_the_command_prints_a_table_and_writes_a_report(tmp_path) -> None:
     code, said = outcome[""]
     assert code == 0, said
     assert "0 changed" in said
-    assert json.loads((tmp_path / "report.json").read_text())["prompts"] == 3
+    assert json.loads((tmp_path / "report.json").read_text())["prompts"] == 4
     assert (tmp_path / "frames" / "answer.json").exists()
     asyncio.run(ran("the title has another key"))
     code, said = outcome["the title has another key"]

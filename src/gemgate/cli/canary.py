@@ -34,6 +34,7 @@ def canary(
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Also rotate the cookies; not while a gateway or browser uses them")
     ] = False,
+    picture: Annotated[bool, typer.Option("--picture", help="Also have one picture made, and look at its row")] = False,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report here; no content, cookie or id stands in it")
     ] = None,
@@ -43,13 +44,13 @@ def canary(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Hold Google's wire against what this version believes: three short prompts at most, on one account of yours."""
+    """Hold Google's wire against what this version believes: five short prompts at most, on one account of yours."""
     settings = load_settings(config=config).settings
     try:
         believed = facts.load(settings.wire_facts)
     except facts.BadFacts as error:
         fail(str(error))
-    watch = run(_watched(settings, believed, account, speak=not quiet, rotate=rotate))
+    watch = run(_watched(settings, believed, account, speak=not quiet, rotate=rotate, picture=picture))
     findings = probes.judge(believed.canary, watch.seen)
     told = _report(findings, believed, watch)
     if report is not None:
@@ -83,10 +84,16 @@ def _show(findings: list[probes.Finding], watch: probes.Watch) -> None:
     counts = dict.fromkeys(_MARK, 0)
     for finding in findings:
         counts[finding.verdict] += 1
-        if finding.verdict == "confirmed":
+        if finding.verdict == "confirmed" and not finding.disputed:
             continue
         seen = finding.seen or "not looked at"
-        believed = f" (believed: {finding.believed})" if finding.verdict == "changed" else ""
+        believed = (
+            " (disputed)"
+            if finding.disputed
+            else f" (believed: {finding.believed})"
+            if finding.verdict == "changed"
+            else ""
+        )
         style = _MARK[finding.verdict]
         table.add_row(f"[{style}]{finding.verdict}[/{style}]", finding.fact, finding.section, f"{seen}{believed}")
     if table.row_count:
@@ -96,11 +103,13 @@ def _show(findings: list[probes.Finding], watch: probes.Watch) -> None:
 
 
 async def _watched(
-    settings: Settings, believed: facts.WireFacts, name: str | None, *, speak: bool, rotate: bool
+    settings: Settings, believed: facts.WireFacts, name: str | None, *, speak: bool, rotate: bool, picture: bool
 ) -> probes.Watch:
     cookies, proxy = await _session_of(settings, name)
     ca_file = str(settings.proxy_ca_file) if settings.proxy_ca_file else None
-    return await probes.observe(cookies, believed, proxy=proxy, ca_file=ca_file, speak=speak, rotate=rotate)
+    return await probes.observe(
+        cookies, believed, proxy=proxy, ca_file=ca_file, speak=speak, rotate=rotate, picture=picture
+    )
 
 
 async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, str | None]:

@@ -1,7 +1,7 @@
 """Cheap live probes of the wire on one account, held against what this version believes (docs/google-wire.md).
 
-Four short prompts at most; no word of an answer, no cookie and no id leaves this module. What is believed stands in
-`facts.toml`, one `[[canary]]` row for each fact.
+Five short prompts at most, and a picture if it is wanted; no word of an answer, no cookie and no id leaves this module.
+What is believed stands in `facts.toml`, one `[[canary]]` row for each fact.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class Finding:
     verdict: Verdict
     believed: str
     seen: str
+    disputed: bool = False
+    """Sources disagree: what was seen settles it for this account."""
 
 
 @dataclass(slots=True)
@@ -83,15 +85,16 @@ def _judged(row: CanaryFact, seen: frozenset[str] | None) -> Finding:
     one_of, always, may = frozenset(row.one_of), frozenset(row.always), frozenset(row.may)
     believed = f"one of {_listed(one_of)}" if one_of else _listed(always)
     if seen is None:
-        return Finding(row.fact, row.section, "unseen", believed, "")
+        return Finding(row.fact, row.section, "unseen", believed, "", row.disputed)
     if one_of:
         fits = bool(seen) and seen <= one_of
-        return Finding(row.fact, row.section, "confirmed" if fits else "changed", believed, _listed(seen))
+        verdict: Verdict = "confirmed" if fits else "changed"
+        return Finding(row.fact, row.section, verdict, believed, _listed(seen), row.disputed)
     missing, more = always - seen, frozenset() if row.open else seen - always - may
     shown = "; ".join(
         [*([f"missing: {_listed(missing)}"] if missing else []), *([f"more: {_listed(more)}"] if more else [])]
     )
-    verdict: Verdict = "changed" if missing else "new" if more else "confirmed"
+    verdict = "changed" if missing else "new" if more else "confirmed"
     return Finding(row.fact, row.section, verdict, believed, shown or _listed(seen))
 
 
@@ -108,8 +111,10 @@ async def observe(
     seat: Seat = FIRST,
     speak: bool = True,
     rotate: bool = False,
+    picture: bool = False,
 ) -> Watch:
-    """Run the probes. speak: also those that send prompts; rotate: also the one that changes the cookies.
+    """Run the probes. speak: also those that send prompts; rotate: also the one that changes the cookies; picture:
+    also the one that has a picture made.
 
     What cannot be looked at is left out, never raised.
     """
@@ -123,9 +128,10 @@ async def observe(
         await client.shut()
         return watch
     watch.note("sign_in", "signed in")
+    left_out = {*(() if speak else _SPEAKING), *(() if rotate else ("rotation",)), *(() if picture else ("picture",))}
     try:
         for name, probe in _PROBES:
-            if (speak or name not in _SPEAKING) and (rotate or name != "rotation"):
+            if name not in left_out:
                 await _guarded(watch, name, probe(watch, client))
     finally:
         await client.shut()
@@ -231,7 +237,7 @@ async def _answers(watch: Watch, client: HardenedClient) -> None:
     thread = await _told(watch, client, prompt, "answer")
     if thread is None:
         return
-    following = Prompt("And once more.", prompt.offer, thread=thread)
+    following = Prompt("And once more.", prompt.offer, thread=replace(thread, turns=1))
     again = await _told(watch, client, following, "follow_up")
     watch.note("follow_up.chat", "the same" if again and again.metadata[0] == thread.metadata[0] else "another")
     cid = thread.metadata[0]
@@ -252,6 +258,63 @@ async def _temporary(watch: Watch, client: HardenedClient) -> None:
     file = SentFile(handle, "note.txt", "text/plain")
     prompt = Prompt("Which code word stands in the file? Only the word.", _small(client), files=(file,), temporary=True)
     await _told(watch, client, prompt, "temporary", word=word)
+
+
+async def _disputes(watch: Watch, client: HardenedClient) -> None:
+    """5.1, 8.1: what sources disagree about, settled for this account: an empty token, the short shape of a file."""
+    bare = generation.build(client, Prompt("Say: yes.", _small(client), temporary=True))
+    status, text = await _posted(client, replace(bare, body=_with(bare.body, at="")))
+    watch.generations += status == 200
+    watch.note(
+        "dispute.empty_token", f"{status} xsrf" if "xsrf" in text.lower() else "taken" if status == 200 else str(status)
+    )
+    word = "zebra" + secrets.token_hex(3)
+    handle = await _sent_up(client, f"The code word is {word}.\n".encode())
+    prompt = Prompt(
+        "Which code word stands in the file, if there is one? Only the word.", _small(client), temporary=True
+    )
+    request = generation.build(client, prompt)
+    outer = orjson.loads(dict(parse_qsl(request.body.decode(), keep_blank_values=True))["f.req"])
+    inner = orjson.loads(outer[1])
+    inner[0][3] = [[[handle], "note.txt"]]
+    short = _with(request.body, **{"f.req": orjson.dumps([None, orjson.dumps(inner).decode()]).decode()})
+    status, text = await _posted(client, replace(request, body=short))
+    watch.generations += status == 200
+    refused = re.search(r"BardErrorInfo\W+1100\D", text)
+    watch.note("dispute.short_file", "read" if word in text else "refused (1100)" if refused else "not read")
+
+
+def _with(body: bytes, **fields: str) -> bytes:
+    """A request's form with some of its fields replaced."""
+    return urlencode({**dict(parse_qsl(body.decode(), keep_blank_values=True)), **fields}).encode()
+
+
+async def _picture(watch: Watch, client: HardenedClient) -> None:
+    """3.4: what the row of a made picture tells: a token, the size of the original."""
+    await _told(watch, client, Prompt("Paint a plain red circle on white.", _small(client)), "picture")
+    rows = [row for frame in watch.recorded.get("picture", ()) for row in _picture_rows(frame)]
+    watch.note("picture.rows", "shown" if rows else "none")
+    for row in rows:
+        facts = at(row, [0, 3], [])
+        watch.note("picture.row", *slots(facts))
+        sizes = [value for value in facts if isinstance(value, list) and len(value) == 3]
+        watch.note("picture.announced", "width, height, bytes" if sizes else "nothing")
+
+
+def _picture_rows(value: Any) -> list[Any]:
+    """Rows of made pictures, wherever they stand: `[[null × 3, [.., link, ..]], ..]`."""
+    found = []
+    if isinstance(value, list):
+        if (
+            isinstance(facts := at(value, [0, 3]), list)
+            and isinstance(link := at(facts, [3]), str)
+            and kind(link) == "link"
+        ):
+            return [value]
+        found = [row for item in value for row in _picture_rows(item)]
+    elif isinstance(value, dict):
+        found = [row for item in value.values() for row in _picture_rows(item)]
+    return found
 
 
 async def _told(watch: Watch, client: HardenedClient, prompt: Prompt, name: str, *, word: str = "") -> Thread | None:
@@ -399,8 +462,10 @@ _PROBES: tuple[tuple[str, Callable[[Watch, HardenedClient], Awaitable[None]]], .
     ("refusals", _refusals),
     ("answers", _answers),
     ("temporary", _temporary),
+    ("disputes", _disputes),
+    ("picture", _picture),
     ("nothing_there", _nothing_there),
     ("upload", _upload),
     ("rotation", _rotation),
 )
-_SPEAKING = ("answers", "temporary")
+_SPEAKING = ("answers", "temporary", "disputes", "picture")

@@ -49,7 +49,7 @@ class PictureFacts(_Facts):
 
 class CanaryFact(_Facts):
     """What one probe should see. one_of: the only values it may show; else `always` those that must be there and `may`
-    those that can; open: more than these says nothing.
+    those that can; open: more than these says nothing. disputed: sources disagree (section 11).
     """
 
     fact: str
@@ -58,6 +58,7 @@ class CanaryFact(_Facts):
     always: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     open: bool = False
+    disputed: bool = False
 
 
 class WireFacts(_Facts):

@@ -121,7 +121,7 @@ class WebUpstream:
             return await client.rotate()
 
     async def watch_wire(self, facts: WireFacts) -> list[canary.Finding]:
-        """What the canary's probes find on this account (docs/google-wire.md); sends up to three short prompts."""
+        """What the canary's probes find on this account (docs/google-wire.md); sends up to five short prompts."""
         async with self._using() as client:
             cookies = client.current_cookies()
         watch = await canary.observe(cookies, facts, proxy=self._proxy, ca_file=self._ca_file, seat=self._seat)
