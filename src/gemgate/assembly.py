@@ -117,7 +117,7 @@ class Service:
     jobs: Jobs
     responses: SqlResponseStore
     uploads: ResumableUploads
-    link_key: bytes | None
+    own_pictures: OwnPictures
     limiter: MovingWindowLimiter
     metrics: Metrics
     recent: RecentRequests
@@ -268,13 +268,14 @@ async def _opened(
     files = SqlFileStore(database, store, clock)
     gallery = SqlGallery(database)
     link_key = link_key_of(settings)
+    own = OwnPictures(store, gallery, clock=clock, public_base_url=settings.public_base_url, link_key=link_key)
     attachments = Attachments(
         GuardedFetcher(),
         files,
         clock=clock,
         max_bytes=settings.max_body_bytes,
         max_pixels=settings.max_image_pixels,
-        own=OwnPictures(store, clock=clock, public_base_url=settings.public_base_url, link_key=link_key),
+        own=own,
     )
     pictures = ImagePipeline(
         store,
@@ -360,7 +361,7 @@ async def _opened(
         jobs=jobs,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
-        link_key=link_key,
+        own_pictures=own,
         limiter=limiter,
         metrics=metrics,
         recent=recent,

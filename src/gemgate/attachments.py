@@ -99,7 +99,7 @@ class Attachments:
                 return source
             case Link(url):
                 if self._own is not None and (name := self._own.name_of(url, asker)) is not None:
-                    return await self._own.read(name)
+                    return await self._own.read(name, url, asker)
                 return await self._fetcher.fetch(url, most)
             case Stored(file_id):
                 file = await self._files.get(file_id, asker.tenant) if self._files else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import lzma
 import mimetypes
 import shutil
 import tempfile
@@ -88,6 +89,14 @@ async def _write_blobs(archive: zipfile.ZipFile, blobs: BlobStore, done: Callabl
     return stored
 
 
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, UnicodeError),
+    *(ValueError, KeyError, TypeError, AttributeError, StatementError),
+)
+"""What reading an archive raises that somebody or something has changed: RuntimeError is an entry that says it needs a
+password, NotImplementedError a method of packing that nobody has."""
+
+
 def read_manifest(path: Path) -> Manifest:
     """BadRequest for what is no backup, or one of a format that this version does not know."""
     try:
@@ -100,7 +109,7 @@ def read_manifest(path: Path) -> Manifest:
                     f"{path} 的备份格式为 {told['format']}（gemgate {told['version']}），请安装该版本或更新版本",
                 )
             return Manifest(**told)
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (OSError, *_DAMAGED) as error:
         raise BadRequest(
             f"{path} is no backup of gemgate ({type(error).__name__})", f"{path} 不是 gemgate 的备份"
         ) from None
@@ -118,7 +127,7 @@ async def restore(
     manifest = read_manifest(path)
     try:
         await _put_back(path, manifest, url, blobs, replace=replace, done=done)
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, AttributeError, StatementError) as error:
+    except _DAMAGED as error:
         raise BadRequest(
             f"{path} is damaged and cannot be restored ({type(error).__name__})",
             f"{path} 已损坏，无法恢复（{type(error).__name__}）",

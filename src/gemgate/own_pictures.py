@@ -1,7 +1,8 @@
 """Links to pictures of our own: the gateway knows its addresses, and reads from its store what they point at.
 
 A link that our own answer gave comes back as a reference in the next call. Asking ourselves over the network would need
-a hole in the guard against private addresses; the store is read instead, for whoever we would show the picture to.
+a hole in the guard against private addresses; the store is read instead, for whoever we would show the picture to. Who
+that is stands here, for the route that shows pictures too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from gemgate.errors import BadRequest, NotFound
 from gemgate.files import Inline
 from gemgate.policy import links
-from gemgate.ports import BlobStore, Caller, Clock
+from gemgate.ports import BlobStore, Caller, Clock, Gallery
 from gemgate.stores.blobs import mime_of
 
 NAME = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
@@ -23,16 +24,23 @@ class OwnPictures:
     """public_base_url: our own address in links, None for none; link_key: signs links, None where all may look."""
 
     def __init__(
-        self, blobs: BlobStore, *, clock: Clock, public_base_url: str | None = None, link_key: bytes | None = None
+        self,
+        blobs: BlobStore,
+        gallery: Gallery,
+        *,
+        clock: Clock,
+        public_base_url: str | None = None,
+        link_key: bytes | None = None,
     ) -> None:
         self._blobs = blobs
+        self._gallery = gallery
         self._clock = clock
         self._link_key = link_key
         public = urlsplit(public_base_url or "")
         self._public, self._below = public.netloc.lower(), public.path.rstrip("/")
 
     def name_of(self, url: str, caller: Caller) -> str | None:
-        """The name of the picture that `url` shows this caller, as an address of ours or a path alone; else None."""
+        """The name of the picture that `url` is a link to, as an address of ours or a path alone; else None."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -43,22 +51,34 @@ class OwnPictures:
         for start in (self._below + "/images/", "/images/"):
             name = path[len(start) :]
             if path.startswith(start) and NAME.fullmatch(name) and ".." not in name:
-                return name if self._may_see(name, parts.query, caller) else None
+                return name
         return None
 
     def _is_ours(self, scheme: str, host: str, caller: Caller) -> bool:
         return scheme in ("http", "https") and host in {self._public, caller.host.lower()} - {""}
 
-    def _may_see(self, name: str, query: str, caller: Caller) -> bool:
-        """The rule of `GET /images/…`."""
-        if self._link_key is None or caller.admin or caller.tenant:
+    async def may_see(self, name: str, query: str, caller: Caller) -> bool:
+        """Whether the caller made the picture, is an admin, or shows a signature that holds. StorageDown."""
+        if self._link_key is None or caller.admin:
             return True
         told = parse_qs(query)
         exp, sig = told.get("exp", [""])[0], told.get("sig", [""])[0]
-        return links.holds("/images/" + name, exp, sig, self._clock.now(), self._link_key)
+        if links.holds("/images/" + name, exp, sig, self._clock.now(), self._link_key):
+            return True
+        if not caller.tenant:
+            return False
+        known = await self._gallery.find(name)
+        return known is not None and known.tenant == caller.tenant
 
-    async def read(self, name: str) -> Inline:
-        """The stored picture; BadRequest when it is gone, StorageDown."""
+    async def read(self, name: str, url: str, caller: Caller) -> Inline:
+        """The stored picture that `url` points at; BadRequest when it is gone or not for the caller, StorageDown."""
+        if not await self.may_see(name, urlsplit(url).query, caller):
+            raise BadRequest(
+                f"The link to the picture {name} is not signed, or it has expired, and another key made it",
+                f"图片 {name} 的链接未签名或已过期，且该图片由其他密钥生成",
+                param="url",
+                code="invalid_image_url",
+            )
         try:
             blob = await self._blobs.get("images/" + name)
         except NotFound:

@@ -223,3 +223,69 @@ async def test_a_question_about_the_whole_server_finds_nothing() -> None:
 
     await front(scope, None, send)
     assert sent[0]["status"] == 404
+
+
+def _referring(url: str) -> list[tuple[str, dict[str, Any]]]:
+    """A call of every dialect that takes a picture by its link."""
+    words = {"type": "text", "text": "what is this"}
+    return [
+        (
+            "/v1/chat/completions",
+            {"messages": [{"role": "user", "content": [words, {"type": "image_url", "image_url": {"url": url}}]}]},
+        ),
+        (
+            "/v1/responses",
+            {
+                "input": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "input_text", "text": "what is this"},
+                            {"type": "input_image", "image_url": url},
+                        ],
+                    }
+                ]
+            },
+        ),
+        (
+            "/v1/messages",
+            {
+                "max_tokens": 99,
+                "model": "gemini-3-flash-preview",
+                "messages": [
+                    {"role": "user", "content": [words, {"type": "image", "source": {"type": "url", "url": url}}]}
+                ],
+            },
+        ),
+        (
+            "/v1beta/models/gemini-3-flash-preview:generateContent",
+            {"contents": [{"role": "user", "parts": [{"text": "what is this"}, {"fileData": {"fileUri": url}}]}]},
+        ),
+        ("/v1/images/edits", {"prompt": "x", "images": [{"image_url": url}]}),
+        ("/v1/images/edit", {"prompt": "x", "image": url}),
+        ("/v1/batch/images", {"items": [{"prompt": "x", "references": [url]}]}),
+    ]
+
+
+async def test_a_link_as_a_reference_obeys_the_rule_of_the_picture(sim: Simulator, tmp_path: Path) -> None:
+    paints(sim, png())
+    free = {"rate_limit_per_hour": 0, "model_interval_seconds": 0}
+    settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b", admin_key=ADMIN, **free)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        ann, ben = {"authorization": "Bearer secret-a"}, {"authorization": "Bearer secret-b"}
+        body = {"prompt": "x", "response_type": "url"}
+        async with http.post("/v1/generate-images", json=body, headers=ann) as answer:
+            link = (await answer.json())["images"][0]
+        bare = link.partition("?")[0]
+        wrong = link[:-4] + "0000"
+        for reference, headers, allowed in (
+            (bare, ben, False),
+            (wrong, ben, False),
+            (bare, ann, True),
+            (link, ben, True),
+        ):
+            for path, order in _referring(reference):
+                async with http.post(path, json=order, headers=headers) as answer:
+                    said = await answer.text()
+                assert answer.status == (200 if allowed else 400), (path, reference, said)
+                assert allowed or "another key" in said, (path, said)

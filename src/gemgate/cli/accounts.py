@@ -20,7 +20,7 @@ from rich.table import Table
 
 from gemgate.accounts import Capability, Cookies
 from gemgate.cli.desk import Desk, Facts, opened, resealed
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import BadRequest, GatewayError, NotFound
 from gemgate.ports import AccountSetup
 
@@ -195,14 +195,17 @@ def ask_google(
             _say_where(desk)
         bad = 0
         for one in names:
-            with err.status(f"asking Google about {one} …"):
+            with err.status(marked("asking Google about {} …", one)):
                 facts, why = await _tested(desk, one)
             bad += bool(why)
             if as_json:
                 _print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
             else:
-                text = f"[red]{one}: {why}[/red]" if why else f"{one}: {_state(facts)}"
-                out.print(text, highlight=False, soft_wrap=True)
+                out.print(
+                    marked("[red]{}: {}[/red]", one, why) if why else f"{one}: {_state(facts)}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
         if bad:
             raise typer.Exit(1)
 
@@ -234,7 +237,7 @@ def find_walls(
     async def work(desk: Desk) -> None:
         if not as_json:
             _say_where(desk)
-        with err.status(f"asking {name} what stands at the end of long prompts …"):
+        with err.status(marked("asking {} what stands at the end of long prompts …", name)):
             facts = await desk.measure(name)
         if as_json:
             _print_json(facts)

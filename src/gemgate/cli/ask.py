@@ -12,7 +12,7 @@ import typer
 
 from gemgate.assembly import Service, open_service
 from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, plain, quoted, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, plain, run
 from gemgate.ports import Caller
 from gemgate.settings import Settings
 
@@ -75,7 +75,7 @@ def _ask() -> str | None:
     """The next line from the terminal; None at its end."""
     while True:
         if sys.stdin.isatty():
-            err.print("[cyan]you:[/cyan] ", end="")
+            err.print(marked("[cyan]you:[/cyan] "), end="")
         line = sys.stdin.readline()
         if not line:
             return None
@@ -93,7 +93,7 @@ async def _stream(service: Service, request: ChatRequest, show_thoughts: bool) -
                 sys.stdout.write(plain(event.text))
                 sys.stdout.flush()
             elif isinstance(event, ThoughtDelta) and show_thoughts:
-                err.print(f"[dim]{quoted(event.text)}[/dim]", end="", markup=True, highlight=False)
+                err.print(event.text, style="dim", end="", highlight=False)
     sys.stdout.write("\n")
     return "".join(said)
 
@@ -114,5 +114,7 @@ async def _models(settings: Settings, as_json: bool) -> None:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     for row in rows:
-        served = row["served_by"] or "[red]not offered by this account[/red]"
-        out.print(f"{row['id']:34} {row['kind']:6} {served:24} {row['description']}", highlight=False, soft_wrap=True)
+        served = "{:24}" if row["served_by"] else "[red]{:24}[/red]"
+        named = row["served_by"] or "not offered by this account"
+        line = marked(f"{{:34}} {{:6}} {served} {{}}", row["id"], row["kind"], named, row["description"])
+        out.print(line, highlight=False, soft_wrap=True)

@@ -17,7 +17,7 @@ import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from gemgate.cli.connection import Connection, written_whole
-from gemgate.cli.terminal import err
+from gemgate.cli.terminal import err, quoted
 from gemgate.errors import GatewayError, Unreachable
 
 FETCHES = 4
@@ -121,7 +121,7 @@ def _more(status: dict[str, Any]) -> str:
     if status["failed"]:
         parts.append(f"[red]{status['failed']} failed[/red]")
     if reason := status.get("waiting_for"):
-        parts.append(f"[yellow]{reason}[/yellow]")
+        parts.append(f"[yellow]{quoted(reason)}[/yellow]")
     elif eta := status.get("eta_seconds"):
         parts.append(f"about {_span(eta)} left")
     return ", ".join(parts)

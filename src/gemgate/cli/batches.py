@@ -20,7 +20,7 @@ from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, connected
 from gemgate.cli.pictures import SIZES
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, quoted, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, run
 from gemgate.stores.drafts import drafted
 
 batch = typer.Typer(
@@ -267,13 +267,13 @@ def _show(status: dict[str, Any]) -> None:
         line += f", about {eta} s left"
     out.print(line, highlight=False)
     if reason := status.get("waiting_for"):
-        out.print(f"waits: {quoted(reason)}", highlight=False, soft_wrap=True)
+        out.print(f"waits: {reason}", highlight=False, soft_wrap=True)
     _show_errors(status["batch_id"], status["errors"])
 
 
 def _show_errors(batch_id: str, errors: list[dict[str, Any]]) -> None:
     for failed in errors[:10]:
-        err.print(f"[red]{quoted(failed['task_id'])}[/red] {quoted(failed['error'])}", highlight=False, soft_wrap=True)
+        err.print(marked("[red]{}[/red] {}", failed["task_id"], failed["error"]), highlight=False, soft_wrap=True)
     if len(errors) > 10:
         err.print(f"and {len(errors) - 10} more: gemgate batch show {batch_id} --json", highlight=False)
     if any(failed["retryable"] for failed in errors):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from gemgate.accounts import Cookies
 from gemgate.assembly import member_builder, seeds_of, sqlite_path
@@ -20,6 +21,7 @@ from gemgate.member import Address, Forgetful
 from gemgate.policy.precedence import precedence
 from gemgate.ports import KeptAccount
 from gemgate.settings import Settings
+from gemgate.stores.drafts import drafted
 from gemgate.telemetry import Observers, SystemClock, system_dice
 from gemgate.upstreams.web import canary as probes
 from gemgate.upstreams.web import facts
@@ -54,11 +56,13 @@ def canary(
     findings = probes.judge(believed.canary, watch.seen)
     told = _report(findings, believed, watch)
     if report is not None:
-        report.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+        with drafted(report) as file:
+            file.write((json.dumps(told, indent=2) + "\n").encode())
     if record is not None:
         record.mkdir(parents=True, exist_ok=True)
         for name, frames in watch.recorded.items():
-            (record / f"{name}.json").write_text(json.dumps(frames) + "\n", "utf-8")
+            with drafted(record / f"{name}.json", 0o600) as file:
+                file.write((json.dumps(frames) + "\n").encode())
     if as_json:
         print(json.dumps(told, indent=2))
     else:
@@ -95,7 +99,7 @@ def _show(findings: list[probes.Finding], watch: probes.Watch) -> None:
             else ""
         )
         style = _MARK[finding.verdict]
-        table.add_row(f"[{style}]{finding.verdict}[/{style}]", finding.fact, finding.section, f"{seen}{believed}")
+        table.add_row(Text(finding.verdict, style), finding.fact, finding.section, f"{seen}{believed}")
     if table.row_count:
         out.print(table)
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

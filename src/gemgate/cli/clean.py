@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,11 +16,11 @@ from typing import Annotated, NoReturn
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from gemgate.cli.terminal import JsonOption, err, fail, out
+from gemgate.cli.terminal import JsonOption, err, fail, marked, out
 from gemgate.errors import ClientError
 from gemgate.imaging import (
     PROFILES,
@@ -38,6 +37,7 @@ from gemgate.imaging import (
 from gemgate.imaging.calibrate import CORNER, Calibration, from_black, from_pictures
 from gemgate.imaging.logo import Pixels
 from gemgate.imaging.pictures import decoding, opened
+from gemgate.stores.drafts import drafted
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 THREADS = 4
@@ -108,7 +108,7 @@ def calibrate(
         pictures = [_corner(path) for path in paths]
         found = from_black(pictures[0]) if len(pictures) == 1 else from_pictures(pictures)
     except (Unfit, ClientError, OSError) as error:
-        fail(escape(str(error)))
+        fail(str(error))
     if output is not None:
         _write(output, profiles_to_json([found.profile]).encode())
     if as_json:
@@ -123,7 +123,7 @@ def _known(path: Path | None) -> tuple[Profile, ...]:
     try:
         return (*profiles_from_json(path.read_text("utf-8")), *PROFILES)
     except (OSError, ValueError) as error:
-        fail(f"--profiles {escape(str(path))}: {escape(str(error))}", 2)
+        fail(f"--profiles {path}: {error}", 2)
 
 
 def _pictures(files: Iterable[Path]) -> list[Path]:
@@ -210,15 +210,8 @@ def _with_progress(pairs: Sequence[tuple[Path, Path]], job: _Job, *, quiet: bool
 def _write(target: Path, data: bytes) -> None:
     """All or nothing: into a temporary neighbour first."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with drafted(target) as file:
+        file.write(data)
 
 
 def _corner(path: Path) -> Pixels:
@@ -234,9 +227,9 @@ def _corner(path: Path) -> Pixels:
 def _table(rows: Sequence[Row]) -> Table:
     table = Table("file", "logo", "profile", "evidence", "left", "written to", "note", box=None)
     for row in rows:
-        said = f"[{COLOURS[row.logo]}]{row.logo}[/]"
+        said = Text(row.logo, COLOURS[row.logo])
         numbers = (f"{row.evidence:.2f}", f"{row.left:+.2f}") if row.profile else ("", "")
-        table.add_row(escape(row.file), said, row.profile, *numbers, escape(row.output), escape(row.note))
+        table.add_row(row.file, said, row.profile, *numbers, row.output, row.note)
     return table
 
 
@@ -247,10 +240,8 @@ def _tell(found: Calibration, output: Path | None) -> None:
         f"read off {found.pictures} picture(s), fit {found.score:.2f}"
     )
     if found.confirms:
-        out.print(f"exactly the known profile [bold]{found.confirms}[/bold]: nothing to add")
+        out.print(marked("exactly the known profile [bold]{}[/bold]: nothing to add", found.confirms))
     elif found.different >= 0:
         out.print(f"{found.different} pixels differ from the known map of that size")
     if output is not None:
-        out.print(
-            f"written to {escape(str(output))}; use it with: gemgate clean --profiles {escape(str(output))} FILES"
-        )
+        out.print(f"written to {output}; use it with: gemgate clean --profiles {output} FILES")

@@ -79,10 +79,7 @@ async def connected(settings: Settings, url: str, key: str, *, resident: bool) -
     language = "zh-CN" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en"
     async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language}) as http:
         if url:
-            url = url.rstrip("/").removesuffix("/v1")
-            if urlsplit(url).scheme not in ("http", "https"):
-                url = "http://" + url
-            yield Connection(http, url, key)
+            yield Connection(http, _address_of(url), key)
         elif found := await running(settings):
             yield Connection(http, found, key or _key_of(settings))
         else:
@@ -135,6 +132,19 @@ def _nobody_here(error: GatewayError) -> GatewayError:
 def _key_of(settings: Settings) -> str:
     """A key that the gateway with these settings takes; batches are then seen as their owner sees them."""
     return settings.api_keys[0].secret if settings.api_keys else ""
+
+
+def _address_of(url: str) -> str:
+    """What was typed as a gateway's address, without `/v1`; ClientError for what is none."""
+    url = url.rstrip("/").removesuffix("/v1")
+    try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            url = "http://" + url
+        if urlsplit(url).hostname:
+            return url
+    except ValueError:
+        pass
+    raise ClientError(f"{url} is no address of a gateway", f"{url} 不是网关地址", param="url")
 
 
 def _origin(address: str) -> str:

@@ -17,7 +17,7 @@ import typer
 
 from gemgate.accounts import Cookies
 from gemgate.assembly import database_url, member_builder, open_bucket, seeds_of, sqlite_path
-from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run
 from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.member import Address, Forgetful
 from gemgate.policy.precedence import precedence
@@ -58,7 +58,9 @@ def show_settings(as_json: JsonOption = False, config: ConfigOption = None) -> N
     for name, row in rows.items():
         style = "dim" if row["from"] == "default" else "bold"
         out.print(
-            f"[{style}]{name:28} {row['value'] or '-':44}[/{style}] {row['from']}", highlight=False, soft_wrap=True
+            marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", row["from"]),
+            highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -70,7 +72,11 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
     else:
         for finding in findings:
-            out.print(f"{_MARK[finding.verdict]} {finding.check}: {finding.found}", highlight=False, soft_wrap=True)
+            out.print(
+                marked(_MARK[finding.verdict] + " {}: {}", finding.check, finding.found),
+                highlight=False,
+                soft_wrap=True,
+            )
             if finding.advice:
                 out.print(f"       → {finding.advice}", style="dim", highlight=False, soft_wrap=True)
     if any(finding.verdict == "fail" for finding in findings):

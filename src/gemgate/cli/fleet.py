@@ -14,7 +14,7 @@ from rich.table import Table
 from gemgate import assembly_fleet
 from gemgate.assembly import open_service
 from gemgate.cli.serve import answer, listening
-from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run
 from gemgate.fleet.registry import DEAD_AFTER, answering
 from gemgate.ports import NodeRegistry
 from gemgate.settings import Settings
@@ -73,7 +73,7 @@ async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
 
 def _warn(missing: list[str]) -> None:
     for line in missing:
-        err.print(f"[yellow]not shared:[/yellow] {line}", highlight=False, soft_wrap=True)
+        err.print(marked("[yellow]not shared:[/yellow] {}", line), highlight=False, soft_wrap=True)
 
 
 nodes = typer.Typer(name="nodes", help="The nodes of a fleet, in the registry itself: no gateway has to run.")

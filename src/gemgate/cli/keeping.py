@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,9 +12,10 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 
 from gemgate import backup as archive
 from gemgate.assembly import database_url, open_blobs, sqlite_path
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
 from gemgate.settings import Settings, config_home
 from gemgate.stores import ownership
+from gemgate.stores.drafts import drafted
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.vault import open_vault
@@ -76,9 +76,8 @@ def _copy_keys(settings: Settings, place: Path) -> None:
     source = key_file(settings)
     if not source.is_file():
         fail(f"there is no key file {source} (yet)")
-    place.touch(mode=0o600)
-    place.chmod(0o600)
-    shutil.copyfile(source, place)
+    with drafted(place, 0o600) as copy:
+        copy.write(source.read_bytes())
     out.print(f"{place}  the key: keep it apart from the backup", highlight=False, soft_wrap=True)
 
 
@@ -91,10 +90,8 @@ def _put_keys(settings: Settings, source: Path) -> None:
     if target.is_file():
         lines += [line for line in target.read_text().splitlines() if line not in lines]
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    half = target.with_name(f".{target.name}.part")
-    half.touch(mode=0o600)
-    half.write_text("\n".join(lines) + "\n")
-    half.replace(target)
+    with drafted(target, 0o600) as file:
+        file.write(("\n".join(lines) + "\n").encode())
 
 
 def _bar() -> Progress:
@@ -143,8 +140,11 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
         await database.close()
     if locked:
         err.print(
-            f"[yellow]These accounts cannot be opened with the key in force: {', '.join(locked)}.[/yellow] Restore the "
-            "key with --keys (or set COOKIE_KEYS to the old one), or sign them in again.",
+            marked(
+                "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Restore the key with "
+                "--keys (or set COOKIE_KEYS to the old one), or sign them in again.",
+                ", ".join(locked),
+            ),
             highlight=False,
             soft_wrap=True,
         )

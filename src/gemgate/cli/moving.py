@@ -14,7 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from gemgate.assembly import open_blobs
 from gemgate.assembly_fleet import registry_url
 from gemgate.cli.keeping import key_file, locked_accounts
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
 from gemgate.errors import NotFound
 from gemgate.ports import BlobStore
 from gemgate.settings import Settings
@@ -86,8 +86,11 @@ async def _copy(settings: Settings, place: Path, old: Database, new: Database, *
         )
     if locked := await locked_accounts(settings, new):
         err.print(
-            f"[yellow]These accounts cannot be opened with the key in force: {', '.join(locked)}.[/yellow] Set "
-            "COOKIE_KEYS (or COOKIE_KEY_FILE) to the single node's, the same on all nodes.",
+            marked(
+                "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Set COOKIE_KEYS (or "
+                "COOKIE_KEY_FILE) to the single node's, the same on all nodes.",
+                ", ".join(locked),
+            ),
             highlight=False,
             soft_wrap=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from gemgate.cli.ask import CALLER, signed_in
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, run
 from gemgate.dialects.painting import model_for
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import ClientError, GatewayError
@@ -22,6 +21,7 @@ from gemgate.files import Inline
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.imaging import measure
 from gemgate.settings import Settings
+from gemgate.stores.drafts import drafted
 
 SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
 
@@ -153,10 +153,9 @@ def _written(folder: Path, image: GeneratedImage) -> Path:
     path = folder / (image.name.rpartition("/")[2] or f"picture_{image.sha256[:12]}{extension}")
     if path.exists():
         path = path.with_stem(f"{path.stem}_{image.sha256[:8]}")
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+    with drafted(path) as file:
         file.write(image.data or b"")
-    Path(file.name).chmod(0o644)
-    return Path(file.name).replace(path)
+    return path
 
 
 def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, object]:
@@ -171,7 +170,7 @@ def _show(results: Sequence[Result]) -> None:
         table.add_column(heading, overflow="fold")
     for path, result in results:
         if isinstance(result, GatewayError):
-            table.add_row("-", "", "", "", "", f"[red]{result.en}[/red]")
+            table.add_row("-", "", "", "", "", marked("[red]{}[/red]", result.en))
         else:
             kilobytes = f"{result.nbytes / 1000:.0f}"
             table.add_row(str(path), str(result.size), kilobytes, result.source, result.logo, result.note)

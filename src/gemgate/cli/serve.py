@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from gemgate import settings as settings_module
 from gemgate.assembly import open_service
-from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
 from gemgate.settings import Settings, explicit
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
@@ -183,11 +183,25 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -
     base = f"http://{shown}:{port}"
     if not demo:
         out.print(
-            f"gemgate listens on [bold]{base}[/bold]  (OpenAI base URL: {base}/v1)", highlight=False, soft_wrap=True
+            marked("gemgate listens on [bold]{}[/bold]  (OpenAI base URL: {}/v1)", base, base),
+            highlight=False,
+            soft_wrap=True,
         )
-        out.print(f"The page, where accounts are added: {base}/", highlight=False, soft_wrap=True)
-        out.print(f"State: {settings.data_dir}", highlight=False, soft_wrap=True, markup=False)
-        out.print(f"Limits: {_in_force(settings)}", highlight=False, soft_wrap=True, markup=False)
+        if settings.api_keys and settings.admin_key is None:
+            out.print(
+                marked(
+                    "[yellow]The page and `gemgate accounts` are closed: API_KEY is set, so this service is for others "
+                    "too, and ADMIN_KEY is not set.[/yellow] To open them: ADMIN_KEY=$(openssl rand -hex 16) gemgate "
+                    "serve, or the line ADMIN_KEY=… in .env; then sign in with it at {}/",
+                    base,
+                ),
+                highlight=False,
+                soft_wrap=True,
+            )
+        else:
+            out.print(f"The page, where accounts are added: {base}/", highlight=False, soft_wrap=True)
+        out.print(f"State: {settings.data_dir}", highlight=False, soft_wrap=True)
+        out.print(f"Limits: {_in_force(settings)}", highlight=False, soft_wrap=True)
         return
     # Plain lines, however long: a frame would cut commands off that are there to be copied.
     print(

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from gemgate import settings, telemetry
 from gemgate.errors import GatewayError
@@ -26,8 +27,21 @@ M_MMAP_THRESHOLD = -3  # malloc.h
 LARGE_BUFFER = 8 << 20
 """Bytes from which a buffer is the system's own again as soon as it is freed."""
 
-out = Console()
-err = Console(stderr=True)
+
+class Terminal(Console):
+    """A console on which no text is markup, and no text holds what a terminal obeys: text from outside is everywhere,
+    in names, errors and answers. What we colour ourselves is `marked`.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False)
+
+    def render_str(self, text: str, **wishes: Any) -> Text:
+        return super().render_str(plain(text), **wishes)
+
+
+out = Terminal()
+err = Terminal(stderr=True)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file instead of ./gemgate.toml.", show_default=False)
@@ -58,9 +72,14 @@ def quoted(text: object) -> str:
     return escape(plain(str(text)))
 
 
+def marked(markup: str, *texts: object) -> Text:
+    """A line with markup of ours and texts of others in its `{}`."""
+    return Text.from_markup(markup.format(*(quoted(text) for text in texts)))
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to stderr and leave."""
-    err.print(f"[red]error:[/red] {quoted(message)}", highlight=False, soft_wrap=True)
+    err.print(marked("[red]error:[/red] {}", message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 

@@ -18,7 +18,6 @@ from gemgate.dialects.simple import PicturesCall
 from gemgate.errors import GatewayError, NotFound, Unauthorized
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.own_pictures import NAME
-from gemgate.policy import links
 from gemgate.policy.served import told
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
@@ -231,16 +230,7 @@ operation(
 
 async def _check_link(request: Request, call: Call, caller: Caller) -> None:
     """Unauthorized without a signature that holds, unless the picture is the caller's or the caller an admin."""
-    key = call.service.link_key
-    if key is None or caller.admin:
-        return
-    if caller.tenant:
-        known = await call.service.gallery.find(request.path_params["name"])
-        if known is not None and known.tenant == caller.tenant:
-            return
-    query = request.query_params
-    path = request.url.path
-    if links.holds(path, query.get("exp", ""), query.get("sig", ""), call.service.clock.now(), key):
+    if await call.service.own_pictures.may_see(request.path_params["name"], request.url.query, caller):
         return
     raise Unauthorized(
         "This link is not signed, or it has expired; ask for the picture again, or send an API key",
