@@ -10,15 +10,19 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
-
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from gemgate.errors import BadRequest, Unreachable
 from gemgate.files import Inline
+from gemgate.later import later
+
+if TYPE_CHECKING:
+    import aiohttp
+    import yarl
+else:
+    aiohttp = later("aiohttp")
+    yarl = later("yarl")
 
 MAX_REDIRECTS = 5
 TIMEOUT = 20.0
@@ -53,7 +57,7 @@ _NOT_GLOBAL = (
 """Ranges that the standard library takes for global."""
 
 
-class _GuardedResolver(AbstractResolver):
+class _GuardedResolver:
     """Resolves a name once and hands out only public addresses; none is an error."""
 
     def __init__(self, allowed: IsPublic) -> None:
@@ -61,12 +65,12 @@ class _GuardedResolver(AbstractResolver):
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    ) -> list[aiohttp.abc.ResolveResult]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         if any(not self._allowed(str(entry[4][0])) for entry in found):
             raise _NotPublicError(host)
         return [
-            ResolveResult(
+            aiohttp.abc.ResolveResult(
                 hostname=host,
                 host=str(entry[4][0]),
                 port=port,
@@ -98,7 +102,7 @@ class _Guard:
     def _session(self) -> aiohttp.ClientSession:
         """A session that connects to public addresses only, brings nothing along and keeps nothing."""
         connector = aiohttp.TCPConnector(
-            resolver=_GuardedResolver(self._allowed),
+            resolver=cast("aiohttp.abc.AbstractResolver", _GuardedResolver(self._allowed)),
             use_dns_cache=False,
             force_close=True,
             socket_factory=self._socket,
@@ -121,7 +125,7 @@ class _Guard:
         Judged is the host that the client will use: the URL is read by its own reader, after IDNA.
         """
         try:
-            parts = URL(url)
+            parts = yarl.URL(url)
             host, _ = parts.raw_host or "", parts.port
         except ValueError:
             raise _refused(url, "it is not a URL", "不是有效的 URL") from None

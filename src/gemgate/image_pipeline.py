@@ -14,21 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from gemgate import imaging
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
-from gemgate.imaging import (
-    MAX_PIXELS,
-    PROFILES,
-    Cleaned,
-    Header,
-    Profile,
-    Watch,
-    clean,
-    file_name,
-    measure,
-    resample,
-    stamp,
-)
+from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import links
 from gemgate.policy.served import told
 from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
@@ -96,7 +85,7 @@ class ImagePipeline:
         self._link_key = link_key
         self._profiles = profiles
         self._max_pixels = max_pixels
-        self._watch = Watch(profiles)
+        self._watch: imaging.Watch | None = None
         self._watching = threading.Lock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
 
@@ -160,14 +149,14 @@ class ImagePipeline:
 
     def _as_it_came(self, data: bytes, note: str) -> _Worked:
         """The pixels that Google sent; only provenance is added, which decodes nothing."""
-        stamped = stamp(data, changed=False)
+        stamped = imaging.stamp(data, changed=False)
         notes = tuple(part for part in (note, stamped.note) if part)
         digest = hashlib.sha256(stamped.data).hexdigest()
         return _Worked(stamped.data, measure(data, max_pixels=self._max_pixels), digest, "kept", False, notes)
 
     def _worked(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Worked:
         notes: list[str] = []
-        cleaned = clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
+        cleaned = imaging.clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
         self._observe_corner(cleaned, fetched.data)
         if cleaned.note:
             notes.append(cleaned.note)
@@ -177,13 +166,13 @@ class ImagePipeline:
         resampled = False
         if wanted and options.resample and max(header.width, header.height) != wanted:
             try:
-                data = resample(data, wanted)
+                data = imaging.resample(data, wanted)
             except ClientError as why:
                 notes.append(f"not resampled: {why}")
             else:
                 notes.append(f"resampled from {header.width}x{header.height}")
                 header, resampled = measure(data, max_pixels=self._max_pixels), True
-        stamped = stamp(data, changed=data is not fetched.data)
+        stamped = imaging.stamp(data, changed=data is not fetched.data)
         if stamped.note:
             notes.append(stamped.note)
         data = stamped.data
@@ -276,12 +265,13 @@ class ImagePipeline:
             return path
         return links.signed(path, int(self._clock.now()) + LINK_SECONDS, self._link_key)
 
-    def _observe_corner(self, cleaned: Cleaned, data: bytes) -> None:
+    def _observe_corner(self, cleaned: imaging.Cleaned, data: bytes) -> None:
         """Notice that the logo has moved: warned about once, never removed by guess (logo.md 3). In a worker thread."""
         if cleaned.corner is None:
             return
         header = measure(data, max_pixels=self._max_pixels)
         with self._watching:
+            self._watch = self._watch or imaging.Watch(self._profiles)
             moved = self._watch.note((header.width, header.height), cleaned.corner)
         if moved is not None:
             self._observer.note(Fact("logo.moved", data={"what": moved.text}))

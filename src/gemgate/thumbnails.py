@@ -7,7 +7,6 @@ import asyncio
 from gemgate import imaging
 from gemgate.errors import NotFound, StorageDown, Unprocessable
 from gemgate.images import handle_of
-from gemgate.imaging.thumbnail import thumbnail
 from gemgate.ports import BlobStore, Picture
 
 AT_ONCE = 2
@@ -50,7 +49,7 @@ class Thumbnails:
         async with self._turns:
             original = await self._blobs.get("images/" + picture.image.name)
             try:
-                small = await asyncio.to_thread(thumbnail, original.data)
+                small = await asyncio.to_thread(lambda: imaging.thumbnail(original.data))
             except (imaging.Unfit, ValueError) as error:
                 raise Unprocessable(
                     f"The picture cannot be decoded: {error}", f"无法解码图片：{error}", code="undecodable"

@@ -8,7 +8,7 @@ from typing import Any
 
 from gemgate.settings import Settings
 from gemgate.telemetry.meters import METERS
-from gemgate.web.app import create_app
+from gemgate.web.app import openapi_document
 from gemgate.web.operation import ERRORS, OPERATIONS
 from tools.docs import examples
 
@@ -109,7 +109,7 @@ def metrics_page() -> str:
 
 def api_page() -> str:
     """Every route: what it is for, who may call it, what it takes, and an example in three languages."""
-    document = openapi()
+    document = openapi_document()
     told, values = examples.load()
     lines = [
         NOTICE,
@@ -129,15 +129,6 @@ def api_page() -> str:
         for name in names:
             lines += _operation(name, document, [one for one in told if one.operation == name], values)
     return "\n".join(lines)
-
-
-def openapi() -> dict[str, Any]:
-    """The document of all routes, as a running gateway gives it."""
-    from gemgate.settings import explicit  # noqa: PLC0415
-
-    app = create_app(explicit())
-    make: Callable[[], dict[str, Any]] = app._app.openapi  # type: ignore[attr-defined]
-    return make()
 
 
 def _names() -> list[str]:

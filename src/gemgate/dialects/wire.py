@@ -94,9 +94,14 @@ def _failing_fast(schema: CoreSchema) -> CoreSchema:
 
 
 class Body(BaseModel):
-    """Base of all wire models: unknown fields are tolerated, ours are checked."""
+    """Base of all wire models: unknown fields are tolerated, ours are checked.
 
-    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=(), populate_by_name=True)
+    `defer_build`: a dialect's validators are built when its first request comes, not when the process starts.
+    """
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, protected_namespaces=(), populate_by_name=True, defer_build=True
+    )
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -107,7 +112,9 @@ class Body(BaseModel):
 class Echo(Body):
     """A wire model that keeps what it does not know."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True, defer_build=True
+    )
 
 
 def _no_limit(value: object) -> object:
@@ -123,7 +130,9 @@ M = TypeVar("M", bound=BaseModel)
 class Wishes(Body):
     """A request: what it does not know it keeps, so that `ignored` can name it."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, protected_namespaces=(), populate_by_name=True, defer_build=True
+    )
 
 
 _NOTES = frozenset(

@@ -9,15 +9,37 @@ thumbnail  a small preview
 Watch      notices that the logo has moved
 """
 
-from gemgate.imaging.cleaning import Cleaned, clean
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gemgate.imaging.figures import PROFILES, Profile, profiles_from_json, profiles_to_json
 from gemgate.imaging.header import MAX_PIXELS, Header, measure
 from gemgate.imaging.names import file_name, keyword
-from gemgate.imaging.provenance import Stamped, stamp
-from gemgate.imaging.resample import resample
-from gemgate.imaging.thumbnail import thumbnail
 from gemgate.imaging.unfit import Unfit
-from gemgate.imaging.watch import Moved, Watch
+
+if TYPE_CHECKING:
+    from gemgate.imaging.cleaning import Cleaned, clean
+    from gemgate.imaging.previews import thumbnail
+    from gemgate.imaging.provenance import Stamped, stamp
+    from gemgate.imaging.resampling import resample
+    from gemgate.imaging.watch import Moved, Watch
+
+_DECODES = {
+    **dict.fromkeys(("Cleaned", "clean"), "cleaning"),
+    "thumbnail": "previews",
+    **dict.fromkeys(("Stamped", "stamp"), "provenance"),
+    "resample": "resampling",
+    **dict.fromkeys(("Moved", "Watch"), "watch"),
+}
+"""Names whose modules need NumPy and Pillow (20 MB): they are imported when they are first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DECODES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_DECODES[name]}"), name)
+    return found
+
 
 __all__ = [
     "MAX_PIXELS",

@@ -8,25 +8,33 @@ steps, that of the schema itself against its metaschema included.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urljoin
 
-import attrs
 import orjson
-from jsonschema import Draft202012Validator, SchemaError, ValidationError, validators
-from jsonschema.exceptions import best_match
-from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from pydantic_core import SchemaError as PatternError
 from pydantic_core import SchemaValidator, core_schema
 from pydantic_core import ValidationError as PatternMismatch
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import EMPTY_REGISTRY
 
 from gemgate.errors import BadRequest
+from gemgate.later import later, load
+
+if TYPE_CHECKING:
+    import attrs
+    import jsonschema
+    import jsonschema.exceptions
+    import jsonschema.validators
+    import jsonschema_specifications
+    import referencing.exceptions
+    import referencing.jsonschema
+else:
+    attrs, jsonschema, jsonschema_specifications = map(later, ("attrs", "jsonschema", "jsonschema_specifications"))
+    referencing = later("referencing")
 
 STEPS, STEPS_PER_NODE, STEPS_AT_MOST = 20_000, 30, 300_000
 """Keyword evaluations that one validation may take, by the size of the value: far above any honest schema."""
@@ -38,7 +46,7 @@ MAX_SCHEMAS = 512
 META_STEPS_PER_NODE = 40
 COMPARED_PER_STEP = 16
 
-Keyword = Callable[[Any, Any, Any, Any], Iterable[ValidationError] | None]
+Keyword: TypeAlias = "Callable[[Any, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +113,16 @@ class Compiled:
             return value, None
 
     def _flaw(self, value: Any) -> Flaw | None:
-        error = best_match(iter(self._errors(value)))
+        error = jsonschema.exceptions.best_match(iter(self._errors(value)))
         return None if error is None else Flaw(_path(error.absolute_path), _problem(error))
 
-    def _errors(self, value: Any) -> list[ValidationError]:
+    def _errors(self, value: Any) -> list[jsonschema.ValidationError]:
         try:
             return list(islice(self.validator.iter_errors(value), 32))
-        except (RecursionError, Unresolvable) as error:
+        except (RecursionError, referencing.exceptions.Unresolvable) as error:
             raise TooCostly from error
 
-    def _mend(self, root: Any, error: ValidationError) -> bool:
+    def _mend(self, root: Any, error: jsonschema.ValidationError) -> bool:
         """Mend what one error complains of, inside `root`; whether anything was done."""
         path = list(error.absolute_path)
         wanted: Any = error.validator_value
@@ -139,11 +147,22 @@ class Compiled:
         return True
 
 
+def prepared() -> bool:
+    """Whether `prepare` has nothing to do."""
+    return "jsonschema_specifications" in sys.modules
+
+
+def prepare() -> None:
+    """Import what compiles schemas, some 50 ms of work that the first one would have to wait for."""
+    load(jsonschema)
+    load(jsonschema_specifications)
+
+
 def compiled(schema: Mapping[str, Any]) -> Compiled:
     """`schema` compiled, from a small memory of the last ones; BadRequest when it is no schema."""
     try:
         return _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
-    except SchemaError as error:
+    except jsonschema.SchemaError as error:
         where = _path(error.absolute_path)
         raise BadRequest(
             f"The JSON Schema is not valid at {where}: {error.message[:200]}",
@@ -182,19 +201,19 @@ def _compiled(schema: bytes) -> Compiled:
     if nodes > MAX_NODES:
         raise _too_large(MAX_NODES)
     _check_references(document)
-    if error := best_match(iter(oddities(document))):
-        raise SchemaError.create_from(error)
-    base: Any = validators.validator_for(document, default=Draft202012Validator)
+    if error := jsonschema.exceptions.best_match(iter(oddities(document))):
+        raise jsonschema.SchemaError.create_from(error)
+    base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
     budget = _Budget()
-    return Compiled(_extended(base, budget, schema)(document, registry=EMPTY_REGISTRY), budget)
+    return Compiled(_extended(base, budget, schema)(document, registry=referencing.jsonschema.EMPTY_REGISTRY), budget)
 
 
-def oddities(document: Any) -> list[ValidationError]:
+def oddities(document: Any) -> list[jsonschema.ValidationError]:
     """What a schema's own draft has against it, the first few of it; BadRequest when that costs too much to find."""
-    base: Any = validators.validator_for(document, default=Draft202012Validator)
+    base: Any = jsonschema.validators.validator_for(document, default=jsonschema.Draft202012Validator)
     budget = _Budget(META_STEPS_PER_NODE * (_nodes(document) + 50))
     try:
-        judge = _extended(base, budget, b"")(_metaschema(base), registry=SPECIFICATIONS)
+        judge = _extended(base, budget, b"")(_metaschema(base), registry=jsonschema_specifications.REGISTRY)
         return list(islice(judge.iter_errors(document), 32))
     except TooCostly:
         raise _too_large(MAX_NODES) from None
@@ -213,7 +232,7 @@ def _extended(base: Any, budget: _Budget, schema: bytes) -> Any:
     if b'"patternProperties"' in schema:
         # The stock keyword would run the patterns in the backtracking engine.
         keywords["unevaluatedProperties"] = _counted(lambda *_: None, budget)
-    made: Any = validators.extend(base, keywords)  # type: ignore[no-untyped-call]
+    made: Any = jsonschema.validators.extend(base, keywords)  # type: ignore[no-untyped-call]
     names = [(field.name, field.alias) for field in attrs.fields(made) if field.init]
 
     def evolve(self: Any, **changes: Any) -> Any:
@@ -232,7 +251,7 @@ def _metaschema(base: Any) -> dict[str, Any]:
     """
     whole: dict[str, Any] = {**base.META_SCHEMA, "$defs": {}, "properties": dict(base.META_SCHEMA["properties"])}
     for reference in whole.pop("allOf", ()):
-        part: Any = SPECIFICATIONS.contents(urljoin(whole["$id"], reference["$ref"]))
+        part: Any = jsonschema_specifications.REGISTRY.contents(urljoin(whole["$id"], reference["$ref"]))
         whole["properties"].update(part["properties"])
         whole["$defs"].update(part.get("$defs", {}))
     if not whole["$defs"]:
@@ -301,7 +320,7 @@ def _resolves(document: Any, reference: str, names: Collection[str]) -> bool:
 
 
 def _counted(keyword: Keyword, budget: _Budget) -> Keyword:
-    def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[ValidationError]:
+    def count(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterable[jsonschema.ValidationError]:
         # What a keyword compares inside of itself is paid for as well: many names, values or patterns at once.
         budget.spend(1 + (len(wanted) // COMPARED_PER_STEP if isinstance(wanted, dict | list) else 0))
         return keyword(validator, wanted, instance, schema) or ()
@@ -330,14 +349,14 @@ def _matches(pattern: str, text: str) -> bool:
     return True
 
 
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
     if isinstance(instance, str) and not _matches(pattern, instance):
-        yield ValidationError(f"does not match {pattern!r}")
+        yield jsonschema.ValidationError(f"does not match {pattern!r}")
 
 
 def _pattern_properties(
     budget: _Budget, validator: Any, patterns: Any, instance: Any, _: Any
-) -> Iterator[ValidationError]:
+) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(instance, dict):
         return
     budget.spend(len(patterns) * len(instance))
@@ -349,7 +368,7 @@ def _pattern_properties(
 
 def _additional_properties(
     budget: _Budget, validator: Any, allowed: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
+) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(instance, dict):
         return
     known = schema.get("properties", {})
@@ -360,10 +379,10 @@ def _additional_properties(
         for extra in extras:
             yield from validator.descend(instance[extra], allowed, path=extra)
     elif not allowed and extras:
-        yield ValidationError(f"has unknown properties: {', '.join(extras[:5])}")
+        yield jsonschema.ValidationError(f"has unknown properties: {', '.join(extras[:5])}")
 
 
-def _drop_unknown(root: Any, error: ValidationError) -> bool:
+def _drop_unknown(root: Any, error: jsonschema.ValidationError) -> bool:
     """Leave out what an object may not hold; whether anything went."""
     schema: Any = error.schema
     if error.validator != "additionalProperties" or error.validator_value is not False or not isinstance(schema, dict):
@@ -380,9 +399,9 @@ def _drop_unknown(root: Any, error: ValidationError) -> bool:
     return bool(extras)
 
 
-def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[ValidationError]:
+def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
     if wanted and isinstance(instance, list) and len({_frozen(item) for item in instance}) < len(instance):
-        yield ValidationError("has items that stand twice")
+        yield jsonschema.ValidationError("has items that stand twice")
 
 
 def _frozen(value: Any) -> Any:
@@ -408,7 +427,7 @@ def _path(steps: Iterable[str | int]) -> str:
     return path
 
 
-def _problem(error: ValidationError) -> str:
+def _problem(error: jsonschema.ValidationError) -> str:
     """What is wrong, in a few words and without the value, which may be long."""
     wanted: Any = error.validator_value
     found = _kind(error.instance)
@@ -475,12 +494,12 @@ def _same_but_case(text: object, wanted: list[Any]) -> list[Any]:
     return [word for word in wanted if isinstance(word, str) and word.lower() == text.strip().lower()]
 
 
-def _lacks(error: ValidationError, name: str) -> bool:
+def _lacks(error: jsonschema.ValidationError, name: str) -> bool:
     wanted: Any = error.validator_value
     return error.validator == "required" and name in wanted
 
 
-def _wanted_kinds(error: ValidationError) -> set[str]:
+def _wanted_kinds(error: jsonschema.ValidationError) -> set[str]:
     if error.validator == "type":
         wanted: Any = error.validator_value
         return {wanted} if isinstance(wanted, str) else set(wanted)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from urllib.parse import quote, urlsplit
 
-import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, S3Store
-
 from gemgate.errors import NotFound, StorageDown
+from gemgate.later import later
 from gemgate.ports import Blob, BlobFacts
+
+if TYPE_CHECKING:
+    import obstore
+    import obstore.exceptions
+    import obstore.store
+else:
+    obstore = later("obstore")
 
 TIMEOUT = timedelta(seconds=20)
 CHUNK = 1 << 20
 
+Store: TypeAlias = "obstore.store.LocalStore | obstore.store.S3Store"
 Addressing = Literal["auto", "path", "virtual"]
 Creating = Literal["auto", "if-none-match", "oss", "cos", "look"]
 """How a bucket makes an object only if there is none: by HTTP's own condition, by Alibaba's or Tencent's header, or not
@@ -35,22 +41,28 @@ _VIRTUAL_ONLY = (".aliyuncs.com", ".myqcloud.com", ".myhuaweicloud.com", ".volce
 class ObjectBlobStore:
     """`public_url` is the bucket's own public address; without one, links of a bucket are presigned.
 
-    creating: how an object is made only once; creator: the same bucket with the header that says so.
+    opened: gives the store, at its first use. local: it is a folder. creating: how an object is made only once;
+    creator: the same bucket with the header that says so.
     """
 
     def __init__(
         self,
-        store: LocalStore | S3Store,
+        opened: Callable[[], Store],
         *,
+        local: bool = False,
         public_url: str | None = None,
         creating: Creating = "if-none-match",
-        creator: S3Store | None = None,
+        creator: obstore.store.S3Store | None = None,
     ) -> None:
-        self._store = store
+        self._opened = opened
+        self._local = local
         self._creating: Creating = creating
         self._creator = creator
         self._public_url = public_url.rstrip("/") if public_url else None
-        self._local = isinstance(store, LocalStore)
+
+    @cached_property
+    def _store(self) -> Store:
+        return self._opened()
 
     async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
         attributes: Any = None
@@ -61,9 +73,9 @@ class ObjectBlobStore:
                 await obstore.put_async(self._store, key, data, attributes=attributes)
             else:
                 await self._create(key, data, attributes)
-        except AlreadyExistsError:
+        except obstore.exceptions.AlreadyExistsError:
             return False
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
         return True
 
@@ -73,7 +85,7 @@ class ObjectBlobStore:
         return self._creating
 
     async def _create(self, key: str, data: bytes, attributes: Any) -> None:
-        """Put what must not be there yet; AlreadyExistsError.
+        """Put what must not be there yet; obstore.exceptions.AlreadyExistsError.
 
         A store that knows no condition is asked whether it has the object. Two who do so at once may both write, but
         one name has one maker: names come from tasks, and a task has one lease.
@@ -81,21 +93,21 @@ class ObjectBlobStore:
         if self._creating in ("auto", "if-none-match"):
             try:
                 return await _put(self._store, key, data, attributes, "create")
-            except BaseError as error:
+            except obstore.exceptions.BaseError as error:
                 if self._creating != "auto" or not _knows_no_condition(error):
                     raise
                 self._creating = "look"
         if self._creator is not None:
             return await _put(self._creator, key, data, attributes, "overwrite")
         if await self.stat(key) is not None:
-            raise AlreadyExistsError(key)
+            raise obstore.exceptions.AlreadyExistsError(key)
         return await _put(self._store, key, data, attributes, "overwrite")
 
     async def put_file(self, key: str, path: Path, mime: str) -> None:
         attributes: Any = None if self._local else {"Content-Type": mime}
         try:
             await obstore.put_async(self._store, key, path, attributes=attributes)
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
 
     async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -106,7 +118,7 @@ class ObjectBlobStore:
                 yield bytes(chunk)
         except (FileNotFoundError, ValueError):
             raise NotFound(f"There is no {key}", f"{key} 不存在") from None
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
 
     async def get(self, key: str) -> Blob:
@@ -115,7 +127,7 @@ class ObjectBlobStore:
             data = await result.bytes_async()
         except (FileNotFoundError, ValueError):
             raise NotFound(f"There is no {key}", f"{key} 不存在") from None
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
         return Blob(_facts(result.meta), data.to_bytes())
 
@@ -124,7 +136,7 @@ class ObjectBlobStore:
             return _facts(await obstore.head_async(self._store, key))
         except (FileNotFoundError, ValueError):
             return None
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -133,7 +145,7 @@ class ObjectBlobStore:
                 await obstore.delete_async(self._store, key)
             except FileNotFoundError:
                 continue
-            except (BaseError, OSError) as error:
+            except (obstore.exceptions.BaseError, OSError) as error:
                 raise _down(error) from None
 
     async def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
@@ -141,15 +153,15 @@ class ObjectBlobStore:
             async for batch in obstore.list(self._store, prefix):
                 for meta in batch:
                     yield _facts(meta)
-        except (BaseError, OSError) as error:
+        except (obstore.exceptions.BaseError, OSError) as error:
             raise _down(error) from None
 
     def url(self, key: str, seconds: int) -> str | None:
         if self._public_url:
             return f"{self._public_url}/{quote(key)}"
-        if isinstance(self._store, LocalStore):
+        if self._local:
             return None
-        return obstore.sign(self._store, "GET", key, timedelta(seconds=seconds))
+        return obstore.sign(cast("obstore.store.S3Store", self._store), "GET", key, timedelta(seconds=seconds))
 
     def waits(self, key: str) -> bool:
         del key
@@ -272,7 +284,11 @@ class SpoolingBlobStore:
 
 
 async def _put(
-    store: LocalStore | S3Store, key: str, data: bytes, attributes: Any, mode: Literal["create", "overwrite"]
+    store: obstore.store.LocalStore | obstore.store.S3Store,
+    key: str,
+    data: bytes,
+    attributes: Any,
+    mode: Literal["create", "overwrite"],
 ) -> None:
     await obstore.put_async(store, key, data, attributes=attributes, mode=mode)
 
@@ -293,7 +309,7 @@ def mime_of(key: str) -> str:
 def folder(path: Path) -> ObjectBlobStore:
     """A store in a local folder, made if missing, readable by its owner only."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return ObjectBlobStore(LocalStore(os.fspath(path)))
+    return ObjectBlobStore(lambda: obstore.store.LocalStore(os.fspath(path)), local=True)
 
 
 def bucket(
@@ -320,8 +336,8 @@ def bucket(
         client["allow_http"] = True
     retry: Any = {"max_retries": 2, "retry_timeout": TIMEOUT}
 
-    def opened(**more: Any) -> S3Store:
-        return S3Store(
+    def opened(**more: Any) -> obstore.store.S3Store:
+        return obstore.store.S3Store(
             name,
             endpoint=endpoint,
             region=region,
@@ -333,7 +349,8 @@ def bucket(
         )
 
     creator = opened(default_headers={_FORBIDS[creating]: "true"}) if creating in _FORBIDS else None
-    return ObjectBlobStore(opened(), public_url=public_url, creating=creating, creator=creator)
+    store = opened()
+    return ObjectBlobStore(lambda: store, public_url=public_url, creating=creating, creator=creator)
 
 
 def address_of(endpoint: str | None, name: str, addressing: Addressing) -> tuple[str | None, bool]:

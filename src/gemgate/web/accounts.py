@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES, Capability
 from gemgate.dialects import simple, wire
@@ -14,10 +15,10 @@ from gemgate.ports import AccountSetup, Caller
 from gemgate.roster import Roster
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 BODY = 1_000_000
 _LANGUAGE = r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2})?$"

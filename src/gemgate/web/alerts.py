@@ -6,8 +6,9 @@ import secrets
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.alerts import Channel, channel_of
 from gemgate.assembly import alert_channels
@@ -16,10 +17,10 @@ from gemgate.errors import BadRequest, NotFound
 from gemgate.ports import AlertChannel, Caller
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 BODY = 10_000
 

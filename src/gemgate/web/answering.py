@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.chat import Began, ChatRequest, Ended, Event, Reply, afold, fold
 from gemgate.dialects.wire import served_by

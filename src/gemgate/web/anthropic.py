@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.chat import Began, ChatRequest, Ended, Event, Usage, fold
 from gemgate.dialects import anthropic
@@ -11,10 +12,10 @@ from gemgate.ports import Caller
 from gemgate.web.answering import admit, answers, name_ignored, stream, whole
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 
 @operation(router, "POST", "/v1/messages", "messages", body=anthropic.MessagesRequest)

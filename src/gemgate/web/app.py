@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Lifespan
 
 from gemgate.assembly import Service, open_service
 from gemgate.errors import GatewayError
@@ -97,7 +101,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
     notices = Notices()
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             running = service
             if running is None:
@@ -111,31 +115,45 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
 
     if service is not None:
         holder.service, holder.access = service, Access(settings, service.keys, service.clock)
-    api = FastAPI(
-        title="gemgate",
-        version=__version__,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
-    )
-    for part in PARTS:
-        api.include_router(part.router)
-    api.openapi = lambda: openapi_document(api)  # type: ignore[method-assign]
+    api = served(PARTS, lifespan)
+    api.router.routes.insert(0, Route("/openapi.json", _openapi, name="openapi"))
     return Door(api, holder.get, notices)
 
 
-def openapi_document(api: FastAPI) -> dict[str, Any]:
+def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
+    """An application of the routes of these modules, with our errors."""
+    api = Starlette(
+        routes=[entry.route for part in parts for entry in part.router.routes],
+        lifespan=lifespan,
+        exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
+    )
+    api.router.redirect_slashes = False
+    return api
+
+
+async def _openapi(request: Request) -> Response:
+    below = request.scope.get("root_path", "").rstrip("/")
+    document = await asyncio.to_thread(openapi_document)
+    return JSONResponse({**document, "servers": [{"url": below}]} if below else document)
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
     """OpenAPI 3.1 of all routes, with the wire models of the dialects as components."""
-    if api.openapi_schema is None:
-        document = get_openapi(title=api.title, version=api.version, routes=api.routes)
-        bodies = sorted(BODIES, key=lambda body: body.__name__)
-        _, schemas = models_json_schema(
-            [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
+    from fastapi import APIRouter  # noqa: PLC0415 - serves nothing here, see `Router`
+    from fastapi.openapi.utils import get_openapi  # noqa: PLC0415
+
+    described = APIRouter()
+    for entry in (entry for part in PARTS for entry in part.router.routes):
+        route = entry.route
+        described.add_api_route(
+            route.path, route.endpoint, methods=list(route.methods or ()), name=route.name, **entry.arguments
         )
-        components = document.setdefault("components", {}).setdefault("schemas", {})
-        components.update(schemas.get("$defs", {}))
-        api.openapi_schema = document
-    return api.openapi_schema
+    document = get_openapi(title="gemgate", version=__version__, routes=described.routes)
+    bodies = sorted(BODIES, key=lambda body: body.__name__)
+    _, schemas = models_json_schema(
+        [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
+    )
+    components = document.setdefault("components", {}).setdefault("schemas", {})
+    components.update(schemas.get("$defs", {}))
+    return document

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from gemgate.dialects import prompt_files, simple_batches, wire
 from gemgate.dialects.prompt_files import PromptFile
@@ -22,11 +22,11 @@ from gemgate.web.answering import unmet
 from gemgate.web.answers import LONG, json_response
 from gemgate.web.archive import archive
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import beside_the_loop, read_body, whole_number
 from gemgate.work import Batch, Task
 
-router = APIRouter()
+router = Router()
 
 PAGE, PAGE_BASE64 = 1000, 50
 """Results in one answer unless the caller asks for another number; with base64 each of them is a whole picture."""

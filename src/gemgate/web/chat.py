@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects import openai_chat, simple
 from gemgate.ports import Caller
 from gemgate.web.answering import admit, answers, stream, whole
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 
 @operation(router, "POST", "/v1/chat/completions", "chat.completions", body=openai_chat.ChatCompletionRequest)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
 from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.ports import Caller
 from gemgate.settings import Settings, shown
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 
-router = APIRouter()
+router = Router()
 
 
 @operation(router, "GET", "/api/settings", "settings", level="admin", summary="Settings in force, secrets redacted")

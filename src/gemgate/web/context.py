@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.chat import ChatRequest
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
@@ -15,11 +16,11 @@ from gemgate.ports import Caller
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.errors import speaks_anthropic
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import beside_the_loop, read_body
 from gemgate.web.responses import previous_of, references_of
 
-router = APIRouter()
+router = Router()
 
 DIALECTS = ("chat", "responses", "anthropic", "gemini")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects import simple
 from gemgate.dialects.simple import ConversationEntry
@@ -10,10 +11,10 @@ from gemgate.errors import NotFound
 from gemgate.ports import Caller, Conversation
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 
-router = APIRouter()
+router = Router()
 
 
 @operation(router, "GET", "/conversations", "conversations", query={"limit": "integer", "offset": "integer"})

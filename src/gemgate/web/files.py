@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
-from starlette.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from gemgate.dialects import openai_files, simple
 from gemgate.errors import BadRequest
@@ -15,10 +15,10 @@ from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.errors import speaks_google
 from gemgate.web.keeping import keep, media_type, owned
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import read_form, whole_number
 
-router = APIRouter()
+router = Router()
 
 LARGE = 4_000_000
 """Files beyond this many bytes are sent piece by piece."""

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import NotFound
@@ -19,10 +20,10 @@ from gemgate.ports import Caller, Picture
 from gemgate.thumbnails import MIME, key_of
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 
-router = APIRouter()
+router = Router()
 
 FOREVER = "private, max-age=31536000, immutable"
 SAFE = {"x-content-type-options": "nosniff", "content-security-policy": "default-src 'none'"}

@@ -6,7 +6,8 @@ is told apart in models.py and files.py.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.chat import ChatRequest
 from gemgate.dialects import gemini
@@ -18,10 +19,10 @@ from gemgate.ports import Caller
 from gemgate.web.answering import admit, answers, name_ignored, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with, unless_gone
 
-router = APIRouter()
+router = Router()
 
 PREFIXES = ("/gemini/v1beta", "/gemini/v1", "/v1beta", "/v1")
 SHOWN = "/gemini/v1beta"

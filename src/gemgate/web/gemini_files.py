@@ -6,7 +6,8 @@ routes have the path and hand Google's clients over to the functions here.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects import gemini, wire
 from gemgate.errors import BadRequest
@@ -15,10 +16,10 @@ from gemgate.ports import Caller
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.keeping import keep, owned
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import read_body, whole_number
 
-router = APIRouter()
+router = Router()
 
 FILE_SECONDS = 48 * 3600.0
 """How long Google keeps an uploaded file, and so do we."""

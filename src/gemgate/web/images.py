@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 
 import structlog
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from gemgate.chat import Usage
 from gemgate.dialects import openai_images, simple, wire
@@ -26,11 +26,11 @@ from gemgate.web import streaming
 from gemgate.web.answering import unmet
 from gemgate.web.answers import large_json_response, paced, sse_pieces
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import read_form, read_with, unless_gone
 from gemgate.web.streaming import Opened
 
-router = APIRouter()
+router = Router()
 
 HEARTBEAT = b": still painting\n\n"
 

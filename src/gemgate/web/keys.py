@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate import catalog
 from gemgate.dialects import wire
@@ -14,10 +15,10 @@ from gemgate.ports import Caller, ClientKey
 from gemgate.settings import ApiKey
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 BODY = 20_000
 DAY = 86_400.0

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects import anthropic, gemini, openai_chat
 from gemgate.ports import Caller
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.errors import speaks_anthropic, speaks_google
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 
-router = APIRouter()
+router = Router()
 
 
 @operation(

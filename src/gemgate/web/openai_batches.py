@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, wire
@@ -18,11 +19,11 @@ from gemgate.web.answering import unmet
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.keeping import owned
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import beside_the_loop, model_reader, read_with, whole_number
 from gemgate.work import Batch
 
-router = APIRouter()
+router = Router()
 
 
 @operation(router, "POST", "/v1/batches", "batches.create", body=BatchCreateRequest)

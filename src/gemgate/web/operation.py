@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from starlette.routing import compile_path
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, compile_path
 
 from gemgate.ports import Caller
 from gemgate.web.access import Level
@@ -52,8 +53,31 @@ ERRORS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """A route with what FastAPI makes its part of the OpenAPI document of: arguments of its `APIRouter`."""
+
+    route: Route
+    arguments: Mapping[str, Any]
+
+
+class Router:
+    """Routes of one module, for Starlette: they read their requests themselves.
+
+    FastAPI would cost each call two layers, and each start its import; it is asked for the OpenAPI document only.
+    """
+
+    def __init__(self) -> None:
+        self.routes: list[Documented] = []
+
+    def add(self, path: str, endpoint: Callable[..., Any], method: str, name: str, **documented: Any) -> None:
+        route = Route(path, endpoint, methods=[method], name=name)
+        route.methods = {method}  # HEAD beside GET only where it is said
+        self.routes.append(Documented(route, documented))
+
+
 def operation(
-    router: APIRouter,
+    router: Router,
     method: str,
     path: str,
     name: str,
@@ -93,11 +117,11 @@ def operation(
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
             extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
             BODIES.add(body)
-        router.add_api_route(
+        router.add(
             path,
             serve,
-            methods=[method],
-            name=f"{method} {path}",
+            method,
+            f"{method} {path}",
             operation_id=_operation_id(method, path),
             summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0].rstrip("."),
             openapi_extra=extra,
@@ -110,7 +134,7 @@ def operation(
         )
         if method == "GET" and produces != "text/event-stream":
             # HEAD belongs to GET: the server sends the head of the same answer. An endless stream has no such thing.
-            router.add_api_route(path, serve, methods=["HEAD"], name=f"HEAD {path}", include_in_schema=False)
+            router.add(path, serve, "HEAD", f"HEAD {path}", include_in_schema=False)
         return endpoint
 
     return register

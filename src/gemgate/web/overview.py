@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.accounts import Capability
 from gemgate.assembly import Service
@@ -20,9 +21,9 @@ from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.accounts import account_of
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 
-router = APIRouter()
+router = Router()
 
 HOUR = 3600.0
 _WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}

@@ -16,7 +16,7 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.files import Inline
-from gemgate.prompting import turns
+from gemgate.prompting import schemas, turns
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -90,6 +90,8 @@ def too_large(limit: int) -> TooLarge:
 async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) -> T:
     """What `reader` makes of the body; a large one is read in a thread."""
     body = await read_body(request, limit)
+    if not schemas.prepared() and (b'"tools"' in body or b"schema" in body.lower()):
+        await asyncio.to_thread(schemas.prepare)
     return await beside_the_loop(len(body), lambda: reader(body))
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.errors import BadRequest, NotFound
 from gemgate.ports import Caller
@@ -16,10 +17,10 @@ from gemgate.telemetry.record import Record
 from gemgate.telemetry.shown import explained, summary
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 
-router = APIRouter()
+router = Router()
 
 FILTERS = {"operation": "string", "status": "string", "account": "string", "key": "string"}
 

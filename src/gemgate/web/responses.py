@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.chat import Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, transcript, wire
@@ -21,10 +22,10 @@ from gemgate.prompting.prefill import answered
 from gemgate.web.answering import Answer, admit, answers, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import beside_the_loop, judged, read_body
 
-router = APIRouter()
+router = Router()
 
 PATIENCE = 2.0
 """Seconds that a finished answer waits until it is kept."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects import wire
 from gemgate.errors import NotFound
@@ -14,10 +15,10 @@ from gemgate.web.access import cookie_name
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.keybook import SESSION_SECONDS, csrf_token
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 BODY = 10_000
 PRIVATE = {"cache-control": "no-store"}

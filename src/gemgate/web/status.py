@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES
 from gemgate.assembly import Service
@@ -18,9 +19,9 @@ from gemgate.telemetry.readings import readings
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 
-router = APIRouter()
+router = Router()
 
 
 @operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")

@@ -29,6 +29,7 @@ class Wire(Body):
         extra="ignore",
         frozen=True,
         protected_namespaces=(),
+        defer_build=True,
     )
 
 

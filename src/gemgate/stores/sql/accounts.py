@@ -7,14 +7,15 @@ told so. State and circuits change only for the node that owns the account, or w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound
+from gemgate.later import later
 from gemgate.ports import (
     AccountSetup,
     AuditLine,
@@ -27,6 +28,11 @@ from gemgate.ports import (
 )
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.schema import account, account_circuit, address_circuit, audit_line, session_life
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 _PROXY = "proxy"
 

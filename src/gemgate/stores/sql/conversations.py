@@ -6,18 +6,23 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Executable, Row, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.errors import StorageDown
+from gemgate.later import later
 from gemgate.ports import Conversation, StoredResponse, Thread
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import conversation as table
 from gemgate.stores.sql.schema import stored_response as responses
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 CHUNK = 500
 """Tips in one query: SQLite takes 32,766 parameters, long histories have fewer messages than this."""
@@ -172,7 +177,7 @@ class SqlConversationStore:
 @functools.cache
 def _upsert(sqlite: bool) -> Executable:
     """Built once: SQLAlchemy takes longer to build it than SQLite to carry it out."""
-    statement = (sqlite_insert if sqlite else pg_insert)(table)
+    statement = (sqlite_insert if sqlite else postgresql.insert)(table)
     changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in ("id", "tenant", "created_at")}
     # An id belongs to the tenant who took it first; another one's row is left alone.
     own = table.c.tenant == statement.excluded.tenant

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, Select, delete, func, or_, select
-from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.images import GeneratedImage
+from gemgate.later import later
 from gemgate.ports import Picture
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import picture as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 
 class SqlGallery:
@@ -44,7 +49,7 @@ class SqlGallery:
             "batch": picture.batch,
             "handle": picture.handle,
         }
-        insert = sqlite_insert if self._database.is_sqlite else pg_insert
+        insert = sqlite_insert if self._database.is_sqlite else postgresql.insert
         async with self._database.writing() as connection:
             await connection.execute(insert(table).values(values).on_conflict_do_nothing(index_elements=["name"]))
 

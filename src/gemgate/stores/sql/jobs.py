@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,11 +29,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.errors import Conflict, NotFound
+from gemgate.later import later
 from gemgate.ports import Held
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
@@ -55,6 +55,11 @@ from gemgate.work import (
     TaskStatus,
     Trail,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 CHANNEL = "gemgate_jobs"
 CHUNK = 500
@@ -80,7 +85,7 @@ class SqlJobStore:
     async def submit(self, order: Batch, tasks: Sequence[TaskDraft]) -> Batch:
         if order.idempotency_key and (known := await self.under_key(order.tenant, order.idempotency_key)):
             return known
-        insert_one = sqlite_insert if self._database.is_sqlite else pg_insert
+        insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
         entry = insert_one(batch).values(entry_of(order, len(tasks))).on_conflict_do_nothing().returning(batch.c.id)
         async with self._database.writing() as connection:
             entered = (await connection.execute(entry)).scalar_one_or_none() is not None

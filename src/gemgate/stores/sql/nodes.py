@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
 from sqlalchemy import ColumnElement, Row, case, delete, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.accounts import CAPABILITIES, Capability, Offer
 from gemgate.errors import Conflict, GatewayError, NotFound
+from gemgate.later import later
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.schema import account, conversation, node, node_detail
 from gemgate.work import Node, NodeCard, NodeReport, NodeStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 DEAD_AFTER = 15.0
 """Seconds without a beat after which a node is dead (spec 4, engines.md c)."""
@@ -62,7 +67,7 @@ class SqlNodeRegistry:
             values = _columns(card, report)
             more = {"weight": card.weight} if own is None or own != card.weight else {}
             await connection.execute(
-                insert(node)
+                postgresql.insert(node)
                 .values(node_url=card.url, weight=card.weight, dispatched_tasks=report.dispatched, **values)
                 .on_conflict_do_update(
                     index_elements=["node_url"],
@@ -71,7 +76,7 @@ class SqlNodeRegistry:
             )
             detail = {"proof": card.proof, "own_weight": card.weight, "report": _packed(report)}
             await connection.execute(
-                insert(node_detail)
+                postgresql.insert(node_detail)
                 .values(node_url=card.url, **detail)
                 .on_conflict_do_update(index_elements=["node_url"], set_=detail)
             )
@@ -97,7 +102,7 @@ class SqlNodeRegistry:
             if known is None:
                 moved = [literal(card.url) if column is node.c.node_url else column for column in node.c]
                 old = select(*moved).where(node.c.node_url == twin.node_url)
-                await connection.execute(insert(node).from_select([column.name for column in node.c], old))
+                await connection.execute(postgresql.insert(node).from_select([column.name for column in node.c], old))
                 await connection.execute(
                     update(node_detail).where(node_detail.c.node_url == twin.node_url).values(node_url=card.url)
                 )
@@ -144,7 +149,7 @@ class SqlNodeRegistry:
 
     async def drain(self, worker_id: str, draining: bool) -> None:
         urls = select(node.c.node_url).where(node.c.worker_id == worker_id)
-        change = insert(node_detail).from_select(["node_url"], urls)
+        change = postgresql.insert(node_detail).from_select(["node_url"], urls)
         async with self._database.writing() as connection:
             await connection.execute(change.on_conflict_do_nothing(index_elements=["node_url"]))
             done = await connection.execute(

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Integer, MetaData, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from gemgate.errors import BadRequest
+from gemgate.later import later
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.database import Database, bring_up
 from gemgate.stores.sql.schema import metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 PAGE: Final = 500
 """Rows that are in memory at a time."""

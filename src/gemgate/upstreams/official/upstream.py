@@ -14,17 +14,22 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
-import aiohttp
 import orjson
 
 from gemgate.accounts import Cookies, Kind, Opened, Rotated, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
+from gemgate.later import later, load
 from gemgate.ports import Deadlines, Fetched, ImageRef, Piece, Prompt, Upload
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
 from gemgate.upstreams.official.wire import Answer, Events, Models, read_models, request_body
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = later("aiohttp")
 
 BASE_URL: Final = "https://generativelanguage.googleapis.com"
 SMALL: Final = 256_000
@@ -63,6 +68,7 @@ class OfficialUpstream:
     async def open(self, cookies: Cookies | None) -> Opened:
         """Read the key and ask what it may use; cookies mean nothing here."""
         del cookies
+        await asyncio.to_thread(load, aiohttp)
         self._key = await self._place.read()
         rows: list[dict[str, Any]] = []
         page = ""

@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.errors import NotFound
 from gemgate.ports import Caller
@@ -14,10 +15,10 @@ from gemgate.settings import Settings
 from gemgate.stores.blobs import address_of
 from gemgate.web import paths
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.page.assets import Asset, Assets
 
-router = APIRouter()
+router = Router()
 assets = Assets(Path(__file__).parent / "static")
 
 FOREVER = "public, max-age=31536000, immutable"

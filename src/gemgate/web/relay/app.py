@@ -9,17 +9,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.assembly_fleet import Edge
-from gemgate.errors import GatewayError
 from gemgate.settings import Settings
-from gemgate.version import __version__
 from gemgate.web import configuration, keys, page, sessions
 from gemgate.web.access import Access
+from gemgate.web.app import served
 from gemgate.web.call import call_of
 from gemgate.web.door import CLIENT_CLOSED, Door, refused
 from gemgate.web.reading import CallerLeft
@@ -56,7 +55,7 @@ def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
     front = Front(edge, access, metrics, routes)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         token = settings.internal_token.get_secret_value() if settings.internal_token else ""
         hop = Hop(token, silence=settings.request_timeout_seconds + settings.first_byte_timeout_seconds + SLACK)
         edge.run("keys", access.keybook.tend)
@@ -70,19 +69,7 @@ def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
         finally:
             await hop.close()
 
-    own = FastAPI(
-        title="gemgate",
-        version=__version__,
-        lifespan=lifespan,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
-    )
-    for part in PARTS:
-        own.include_router(part.router)
-    front.own = own
+    front.own = served(PARTS, lifespan)
     return Door(front, lambda: (edge, access))
 
 

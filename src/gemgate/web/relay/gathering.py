@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.errors import GatewayError
 from gemgate.fleet.nodes import Fleet, Tracked
@@ -22,11 +23,11 @@ from gemgate.version import __version__
 from gemgate.web import edge, overview
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 from gemgate.web.relay.hop import Broken, Hop, Unsent
 
-router = APIRouter()
+router = Router()
 
 PATIENCE = 3.0
 """Seconds that one node may take."""

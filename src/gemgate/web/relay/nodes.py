@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.dialects import wire
 from gemgate.errors import Conflict, NotFound, StorageDown
@@ -17,10 +18,10 @@ from gemgate.fleet.registry import answering
 from gemgate.ports import Caller, NodeRegistry
 from gemgate.web.answers import json_response
 from gemgate.web.call import Call, call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
-router = APIRouter()
+router = Router()
 
 BODY = 10_000
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.errors import NoAccount
@@ -14,10 +15,10 @@ from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
-from gemgate.web.operation import operation
+from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
 
-router = APIRouter()
+router = Router()
 
 TEXT = Wanted(resolve(DEFAULT_MODEL, ()))
 """A plain chat: what a fleet that is ready can take."""

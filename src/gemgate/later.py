@@ -1,0 +1,32 @@
+"""Modules that are imported when they are first used: what a plain node does not need costs it neither time nor memory.
+
+Names of such a module may stand in annotations and in functions; what runs while the importing module is loaded must
+not touch them. `tests/unit/test_start.py` lists what a plain start must not import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+class _Later(ModuleType):
+    """Stands for a module; each name is looked up once and then kept."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # `import` and inspection ask for these; they are no use of the module
+            raise AttributeError(name)
+        found = getattr(import_module(self.__name__), name)
+        setattr(self, name, found)
+        return found
+
+
+def later(name: str) -> Any:
+    """The module of this name, not imported yet."""
+    return _Later(name)
+
+
+def load(module: ModuleType) -> None:
+    """Import it now: in a thread, where an import of some 100 ms would hold up the event loop."""
+    import_module(module.__name__)
