@@ -396,6 +396,8 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
         blocked_seconds=address_rest(settings),
     )
 
+    session = facts.load(settings.wire_facts).session
+
     def build(setup: AccountSetup, address: Address, keep: Keep) -> Member:
         lanes = setup.lanes or settings.concurrency
         source: CookieSource | None = None
@@ -413,6 +415,7 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
             stated=(setup.prompt_max_bytes, setup.prompt_with_files_max_bytes),
             number=setup.number,
             language=setup.language,
+            superseded_within=session.superseded_seconds,
             pacer=Pacer(settings.rpm_limit),
             rules=rules,
             address=address,

@@ -20,6 +20,8 @@ WATCH_EVERY = 2.0
 USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
 """Seconds after a sign-in, and from then on, until Google's usage windows are read."""
 JITTER = 0.1
+PHANTOM = "phantom_session"
+"""Code of the error that a session is alive and tells nothing of its account."""
 
 
 @dataclass(slots=True)
@@ -107,10 +109,10 @@ class Keeper:
             # A person must act; looking again now and then notices that they did.
             self._plan.retry_at = now + self._plan.refused_after
             self._plan.refused_after = min(LONGEST_REFUSED, self._plan.refused_after * 2)
-        except GatewayError:
+        except GatewayError as error:
             if fresh is not None:
                 self._seen, self._source_at = "", now + self._plan.retry_after
-            self._plan.retry_at = now + self._plan.retry_after
+            self._plan.retry_at = now + max(self._plan.retry_after, error.retry_after or 0.0)
             self._plan.retry_after = min(LONGEST_RETRY, self._plan.retry_after * 2)
         else:
             self._plan = Schedule(rotate_at=self._next_rotation(now), usage_at=now + USAGE_FIRST)
@@ -134,6 +136,9 @@ class Keeper:
             member.signed_out(error)
             self._plan.retry_at = now
         except GatewayError as error:
+            if error.code == PHANTOM:
+                member.unwell(error)
+                self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
             self._observer.note(Fact("cookies.not_rotated", data={"account": member.name, "why": error.en}))
             self._plan.rotate_at = now + min(60.0, self._rotate_every)
         else:

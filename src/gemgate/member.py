@@ -39,6 +39,7 @@ from gemgate.errors import (
     Spent,
     Unprocessable,
 )
+from gemgate.policy import takeover
 from gemgate.policy.breaker import Circuit, Outcome, Rules
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
@@ -166,6 +167,7 @@ class Member:
         stated: tuple[int | None, int | None] = (None, None),
         number: int = 0,
         language: str = "",
+        superseded_within: float = 0.0,
         keep: Keep | None = None,
     ) -> None:
         self.name = name
@@ -188,6 +190,7 @@ class Member:
         self.handles: dict[str, tuple[str, float]] = {}
         self.assumed = walls
         self._stated = stated
+        self._superseded_within = superseded_within
         self.measured: MeasuredWalls | None = None
         self.usage: tuple[UsageWindow, ...] = ()
         self.usage_at = 0.0
@@ -339,10 +342,12 @@ class Member:
                 self.changed()
                 raise
             except GatewayError as error:
-                if cookies is None:
-                    self.generation += 1
-                    self._fell("needs_login" if isinstance(error, SignedOut) else "error", error)
-                raise
+                if cookies is not None:
+                    raise
+                told = self._explained(error)
+                self.generation += 1
+                self._fell("needs_login" if isinstance(told, SignedOut) else "error", told)
+                raise told from None
 
     @contextmanager
     def _knocking(self) -> Iterator[None]:
@@ -456,7 +461,20 @@ class Member:
     def signed_out(self, error: GatewayError) -> None:
         """A check found the session dead."""
         self.generation += 1
-        self._fell("needs_login", error)
+        self._fell("needs_login", self._explained(error))
+
+    def unwell(self, error: GatewayError) -> None:
+        """A check found that the session, which is not dead, cannot be used for now."""
+        self.generation += 1
+        self._fell("error", error)
+
+    def _explained(self, error: GatewayError) -> GatewayError:
+        """A session's death with its likely reason, once."""
+        age = self._clock.now() - self.renewed_at if self.renewed_at else -1.0
+        told = takeover.explained(error, age, self._superseded_within)
+        if told is not error:
+            self.renewed_at = 0.0
+        return told
 
     @property
     def identity(self) -> str:

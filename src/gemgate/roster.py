@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from gemgate.accounts import Capability, Cookies, person
 from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
+from gemgate.keepalive import PHANTOM
 from gemgate.measuring import measure
 from gemgate.member import Address, Keep, Member
 from gemgate.policy.breaker import Circuit
@@ -283,6 +284,8 @@ class Roster:
         except GatewayError as error:
             if error.kind == "signed_out":
                 member.signed_out(error)
+            elif error.code == PHANTOM:
+                member.unwell(error)
             raise
         return member
 

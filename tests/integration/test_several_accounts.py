@@ -230,3 +230,42 @@ async def test_two_accounts_of_one_set_of_cookies_share_its_renewal(sim: Simulat
         await until(lambda: gate.service.roster.member("third").standing().state == "needs_login")
         assert gate.service.roster.member("third").standing().code == "session_in_use"
     assert not sim.record.violations
+
+
+async def test_a_phantom_session_is_named_and_waited_out(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "facts.toml").write_text("[session]\nphantom_seconds = 3\n")
+    async with (
+        served(settings_for(sim, tmp_path, wire_facts=tmp_path / "facts.toml")) as gate,
+        aiohttp.ClientSession(gate.url) as http,
+    ):
+        assert (await ask(http))[0] == 200
+        member, alice = gate.service.pool.members[0], sim.google.account("alice")
+        alice.phantom = True
+        async with http.post("/api/accounts/default/test") as tested:
+            assert tested.status == 502
+        assert (member.standing().state, member.standing().code) == ("error", "phantom_session")
+        assert "幻影会话" in member.standing().why_zh
+        assert (await ask(http))[0] == 503
+        visits = sim.record.requests_of("init")
+        await asyncio.sleep(5)
+        assert sim.record.requests_of("init") - visits <= 2  # no loop of sign-ins
+        alice.phantom = False
+        await until(lambda: member.standing().state == "ready", 12)
+        assert (await ask(http))[0] == 200
+        assert sim.record.generations == 2
+    assert not sim.record.violations
+
+
+async def test_a_session_that_another_client_took_over_says_so(sim: Simulator, tmp_path: Path) -> None:
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        member = gate.service.pool.members[0]
+        sim.google.supersede("alice")
+        status, answer, _ = await ask(http)
+        assert (status, answer["error"]["code"]) == (503, "cookie_expired")
+        assert member.standing().state == "needs_login"
+        assert "another living client" in member.standing().why
+        assert "接管" in member.standing().why_zh
+        assert sim.record.generations == 0
+        async with http.post("/api/cookies", json={"cookies": sim.google.cookies("alice")}) as taken:
+            assert taken.status == 200
+        assert (await ask(http))[0] == 200

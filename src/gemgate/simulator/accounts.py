@@ -147,7 +147,8 @@ class Account:
     both in temporary chats (1.4; unmeasured, so 1). window: bytes that a chat holds in all before code 1097 (1.3; how
     many is not known, so None).
     spent_by: what a spent window does: code 1037, or a lower model in silence. guest: its cookies count, but it is
-    answered like a guest. downgraded: a lower model answers for no reason that can be seen. unnamed: answers name no
+    answered like a guest. phantom: its pages have tokens, and neither a status nor any chat is shown (5.3).
+    downgraded: a lower model answers for no reason that can be seen. unnamed: answers name no
     model. renamed: other display names by hex id (docs/google-wire.md 2.3, 2.4, 5.7).
     """
 
@@ -170,6 +171,7 @@ class Account:
     window: int | None = None
     spent_by: Literal["code", "downgrade"] = "code"
     guest: bool = False
+    phantom: bool = False
     downgraded: bool = False
     unnamed: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
@@ -285,6 +287,12 @@ class Accounts:
         """Every session of the account is dead from now on; only a new sign-in helps."""
         for session in self[name].sessions:
             session.dead = True
+
+    def supersede(self, name: str) -> None:
+        """Another living client of the account has taken the session over: its values alone count from now on."""
+        session = self.newest(name)
+        session.stamps[:] = [(_stamp(), self._clock())]
+        self._learn(session)
 
     def revive(self, name: str) -> None:
         """The same cookies count again, as if they were fresh."""

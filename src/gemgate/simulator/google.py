@@ -99,6 +99,11 @@ class Google:
         """Every cookie of the account is dead from now on."""
         self.world.accounts.expire(name)
 
+    def supersede(self, name: str) -> dict[str, str]:
+        """A second living client takes the newest session over (docs/google-wire.md 5.3); its cookies."""
+        self.world.accounts.supersede(name)
+        return self.cookies(name)
+
     def revive(self, name: str) -> None:
         """The same cookies count again."""
         self.world.accounts.revive(name)

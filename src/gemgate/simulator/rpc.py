@@ -180,6 +180,8 @@ def _user_status(ask: Ask) -> Any:
     if account and account.guest:
         plan = PLANS["free"]
     body[14] = account.status if account and not account.guest else 1016
+    if ask.world.switches.silent_status or (account and account.phantom):
+        body[14] = None
     if ask.blocked:
         body[14] = BLOCKED
     models = account.models if account and not account.guest else FREE_MODELS
@@ -199,7 +201,8 @@ def _preferences(ask: Ask) -> Any:
 def _list_chats(ask: Ask) -> Any:
     match ask.payload:
         case [int(count), None, [0 | 1 as pinned, None, 1]] if count > 0:
-            chats = ask.world.chats.of(ask.account.name if ask.account else "")
+            hidden = ask.account is None or ask.account.phantom
+            chats = [] if hidden else ask.world.chats.of(ask.account.name)
             return [None, None, [chat.row() for chat in chats if chat.pinned == bool(pinned)][:count]]
         case _:
             return Status(MALFORMED, "the payload is not [count,null,[0|1,null,1]]")

@@ -167,3 +167,28 @@ async def test_the_answer_to_the_consent_page_is_taken_from_the_import(sim2: Sim
     upstream = _closed(sim2)
     assert (await upstream.open(_jar(sim2, ("SOCS", "CAISNQgDEitib3E")))).offers
     await upstream.close()
+
+
+async def test_a_session_that_shows_none_of_its_chats_is_a_phantom(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.account("alice").phantom = True
+    assert (await upstream.ping()).status == "AVAILABLE"  # nobody knows of a chat that should be there
+    sim2.google.account("alice").phantom = False
+    await pieces(upstream, "say hello")
+    sim2.google.account("alice").phantom = True
+    for look in (upstream.ping(), upstream.open(Cookies.of(sim2.google.cookies("alice")))):
+        with pytest.raises(Broken) as caught:
+            await look
+        assert (caught.value.code, caught.value.generated) == ("phantom_session", "no")
+    sim2.google.account("alice").phantom = False
+    assert (await upstream.ping()).status == "AVAILABLE"
+    assert not sim2.record.violations
+
+
+async def test_chats_alone_prove_a_session(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    await pieces(upstream, "say hello")
+    sim2.google.world.switches.silent_status = True
+    assert (await upstream.ping()).status == "AVAILABLE"
+    assert (await upstream.open(Cookies.of(sim2.google.cookies("alice")))).status == "AVAILABLE"
+    assert sim2.record.requests_of("MaZiqc") == 2

@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -61,7 +62,8 @@ def own_cookie_folder() -> Path:
 class HardenedClient(GeminiClient):
     """A signed-in session that nothing but `shut` closes. token: the last good one, for a page that comes without.
 
-    seat: which of the accounts of these cookies.
+    seat: which of the accounts of these cookies. had_chats: whether the account is known to have chats; a session that
+    shows none of them is looked at again after `phantom_seconds`.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class HardenedClient(GeminiClient):
         lanes: int,
         token: str = "",
         seat: Seat = FIRST,
+        had_chats: bool = False,
+        phantom_seconds: float = 60.0,
     ) -> None:
         own_cookie_folder()
         more = {"verify": ca_file} if ca_file else {}
@@ -84,6 +88,9 @@ class HardenedClient(GeminiClient):
             self._cookies.set(other.name, other.value, domain=other.domain, path=other.path, secure=True)
         self._lanes = lanes
         self._seat = seat
+        self.had_chats = had_chats
+        self._phantom_seconds = phantom_seconds
+        self._status_told = False
         self._old_token = token
         self._loading = asyncio.Lock()
         self._pair_rotates = True
@@ -109,6 +116,7 @@ class HardenedClient(GeminiClient):
             raise (completed and await self._why_refused()) or problem
         if not self.list_models():
             raise errors.drift("no models in the account's status", "no")
+        await self._check_alive()
         self._open = True
         # Hazard: ten requests at once and no more; the pool is made anew for as many as we ever send.
         session = self.session
@@ -279,6 +287,28 @@ class HardenedClient(GeminiClient):
         await self._fetch_user_status()
         if problem := errors.of_account(self.account_status):
             raise problem
+        await self._check_alive()
+
+    def _parse_rpc_results(self, response_text: str, target_id: str) -> Iterator[Any]:
+        """Hazard: an account whose status is not told counts as available (docs/google-wire.md 5.3)."""
+        for body in super()._parse_rpc_results(response_text, target_id):
+            if target_id == GRPC.GET_USER_STATUS:
+                self._status_told = get_nested_value(body, [14]) is not None
+            yield body
+
+    async def _check_alive(self) -> None:
+        """Where Google does not say how the account stands, one of its chats does: none of those that it is known to
+        have make a phantom of the session. Broken.
+        """
+        if self._status_told:
+            return
+        for pinned in (0, 1):
+            listed = await self.rpc(GRPC.LIST_CONVERSATIONS, [1, None, [pinned, None, 1]])
+            if get_nested_value(listed, [2, 0, 0]):
+                self.had_chats = True
+                return
+        if self.had_chats:
+            raise errors.phantom(self._phantom_seconds)
 
     async def full_size_address(self, ref: ImageRef, seconds: float) -> str:
         """Where the original of a generated picture begins (c8o8Fe, docs/google-wire.md 3.4): asked for with the token

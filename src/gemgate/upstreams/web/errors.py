@@ -172,6 +172,19 @@ def no_such_number(number: int) -> SignedOut:
     )
 
 
+def phantom(seconds: float) -> Broken:
+    """The session has tokens and none of its account's chats (docs/google-wire.md 5.3): it passes."""
+    return Broken(
+        "Google shows this session none of the account's chats and does not say who it is (a phantom session); this "
+        f"passes by itself, new cookies are not needed, and it is looked at again in {seconds:g} seconds",
+        "Google 未说明该会话的身份，也不显示账号的任何对话（幻影会话）；通常会自行恢复，无需更换 Cookie，"
+        f"{seconds:g} 秒后重新检查",
+        retry_after=seconds,
+        generated="no",
+        code="phantom_session",
+    )
+
+
 def no_token() -> Broken:
     """The account may live, but its page has no token, and Google takes no older one (docs/google-wire.md 5.1)."""
     error = broken("its page came without a token, and it takes nothing without one; the token comes and goes", "no")

@@ -40,6 +40,14 @@ class TurnFacts(_Facts):
     whole_seconds: float = Field(gt=0)
 
 
+class SessionFacts(_Facts):
+    """How sessions live and are renewed, in seconds (docs/google-wire.md 5.3, 5.4)."""
+
+    rotate_gap_seconds: float = Field(ge=0)
+    superseded_seconds: float = Field(ge=0)
+    phantom_seconds: float = Field(gt=0)
+
+
 class PictureFacts(_Facts):
     """Answers with pictures (docs/google-wire.md 3.3)."""
 
@@ -68,6 +76,7 @@ class WireFacts(_Facts):
     prompt: PromptFacts
     address: AddressFacts
     turns: TurnFacts
+    session: SessionFacts
     pictures: PictureFacts
     canary: tuple[CanaryFact, ...] = ()
 

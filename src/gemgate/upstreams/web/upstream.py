@@ -82,6 +82,8 @@ class WebUpstream:
         self._made_on: dict[str, _Session] = {}
         self._facts = facts or shipped()
         self._closing: set[asyncio.Task[None]] = set()
+        self._has_chats = ""
+        """The session whose account is known to have chats."""
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
@@ -98,6 +100,8 @@ class WebUpstream:
             lanes=self._lanes,
             token=token or self._token,
             seat=self._seat,
+            had_chats=self._has_chats == cookies.identity,
+            phantom_seconds=self._facts.session.phantom_seconds,
         )
         try:
             await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
@@ -105,6 +109,7 @@ class WebUpstream:
             await client.shut()
             raise
         self._token = client.access_token or self._token
+        self._has_chats = cookies.identity if client.had_chats else ""
         old, self._session = self._session, _Session(client)
         if old is not None:
             old.retired = True
@@ -230,6 +235,8 @@ class WebUpstream:
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
         self._left = answer.left or self._left
+        if answer.stored and not prompt.temporary and not client.had_chats:
+            client.had_chats, self._has_chats = True, client.current_cookies().identity
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
         yield answer.finish()
