@@ -310,10 +310,14 @@ session (docs/google-wire.md 5.4)."""
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """The end of a rotation. cookies: those of the session now, some of which may have changed."""
+    """The end of a rotation. cookies: those of the session now, some of which may have changed.
+
+    other_way: whether asking once more, when that is allowed again, is worth it: it is asked in another way then.
+    """
 
     renewal: Renewal
     cookies: Cookies
+    other_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -523,6 +523,7 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
             return
         keeper = Keeper(
             member,
+            rotate_gap=facts.load(settings.wire_facts).session.rotate_gap_seconds,
             rotate_every=settings.cookie_refresh_seconds if member.upstream.kind == "web" else 0.0,
             clock=service.clock,
             dice=service.dice,

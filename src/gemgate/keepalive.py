@@ -36,12 +36,24 @@ class Schedule:
 
 
 class Keeper:
-    """`rotate_every` seconds, 0 = never. `tend` runs until it is cancelled."""
+    """`rotate_every` seconds, 0 = never, and never more often than every `rotate_gap` seconds. `tend` runs until it is
+    cancelled.
+    """
 
-    def __init__(self, member: Member, *, rotate_every: float, clock: Clock, dice: Dice, observer: Observer) -> None:
+    def __init__(
+        self,
+        member: Member,
+        *,
+        rotate_every: float,
+        clock: Clock,
+        dice: Dice,
+        observer: Observer,
+        rotate_gap: float = 65.0,
+    ) -> None:
         self._member = member
         source = member.source
         self._rotate_every = 0.0 if source is not None and source.live else rotate_every
+        self._rotate_gap = rotate_gap
         self._clock = clock
         self._dice = dice
         self._observer = observer
@@ -140,8 +152,10 @@ class Keeper:
                 member.unwell(error)
                 self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
             self._observer.note(Fact("cookies.not_rotated", data={"account": member.name, "why": error.en}))
-            self._plan.rotate_at = now + min(60.0, self._rotate_every)
+            self._plan.rotate_at = now + self._rotate_gap
         else:
+            if rotated.other_way:
+                self._plan.rotate_at = now + self._rotate_gap
             name = "cookies.rotated" if rotated.renewal == "renewed" else "cookies.withheld"
             self._observer.note(Fact(name, data={"account": member.name, "renewal": rotated.renewal}))
 
@@ -161,4 +175,4 @@ class Keeper:
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:
             return float("inf")
-        return now + self._rotate_every * (1 + JITTER * (2 * self._dice() - 1))
+        return now + max(self._rotate_gap, self._rotate_every * (1 + JITTER * (2 * self._dice() - 1)))

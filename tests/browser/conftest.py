@@ -47,6 +47,8 @@ def needed(name: str, *commands: str) -> str:
 @pytest.fixture
 async def google() -> AsyncIterator[Simulator]:
     async with Simulator(("alice", "bob")) as simulator:
+        for name in ("alice", "bob"):
+            simulator.google.account(name).rotate_gap = 0.0  # the tests' frames turn in seconds
         yield simulator
 
 

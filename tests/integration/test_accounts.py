@@ -174,7 +174,9 @@ async def test_pause_resume_reset_and_remove_leave_an_audit(sim: Simulator, tmp_
 
 
 async def test_rotation_keeps_a_session_alive_and_is_kept(sim: Simulator, tmp_path: Path) -> None:
-    settings = settings_for(sim, tmp_path, cookie_refresh_seconds=1)
+    (tmp_path / "facts.toml").write_text("[session]\nrotate_gap_seconds = 1\n")
+    sim.google.account("alice").rotate_gap = 0.0
+    settings = settings_for(sim, tmp_path, cookie_refresh_seconds=1, wire_facts=tmp_path / "facts.toml")
     async with served(settings) as gate:
         member = gate.service.pool.members[0]
         first = member.cookies.psidts

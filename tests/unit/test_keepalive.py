@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,6 +211,26 @@ async def test_a_refused_renewal_turns_to_the_source_at_once(made: Any) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("rotate_every", [1.0, 30.0, 600.0])
+async def test_new_cookies_are_never_asked_for_twice_in_a_minute(made: Any, rotate_every: float) -> None:
+    """Whatever the setting says, and also where the second way of asking is tried after the first."""
+    kept = made(rotate_every=rotate_every)
+    asked: list[float] = []
+    rotate = kept.google.rotate
+
+    async def noted() -> Rotated:
+        asked.append(kept.clock.monotonic())
+        return replace(await rotate(), other_way=len(asked) % 2 == 1)
+
+    kept.google.rotate = noted
+    kept.google.renewal = "refused"
+    await kept.clock.advance(3600)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert min(gaps) >= 60
+    assert max(gaps) <= max(70, rotate_every * 1.2)
+    assert any(gap < 70 for gap in gaps)  # the other way did not wait for the next interval
+
+
 @pytest.mark.parametrize("renewal", ["withheld", "refused"])
 async def test_that_no_new_cookie_came_is_no_death_by_itself(made: Any, renewal: Renewal) -> None:
     kept = made()
@@ -231,10 +252,10 @@ async def test_a_renewal_that_fails_on_the_way_is_tried_again_within_a_minute(ma
     await kept.clock.advance(605)
     assert kept.google.rotations == 1
     assert kept.state == "ready"
-    await kept.clock.advance(62)
+    await kept.clock.advance(66)
     assert kept.google.rotations == 2
     kept.google.rotation = None
-    await kept.clock.advance(62)
+    await kept.clock.advance(66)
     assert kept.member.cookies.psidts == "rotated-3"
 
 

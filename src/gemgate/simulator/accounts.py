@@ -93,6 +93,8 @@ class Session:
     psidcc: str
     stamps: list[tuple[str, float]]
     dead: bool = False
+    asked_at: float = float("-inf")
+    """When new cookies were last asked for."""
     knocks: int = 0
     """Requests since it died."""
     beside: list[Account] = field(default_factory=list)
@@ -140,16 +142,17 @@ class Account:
     earlier page gave out counts for an hour. token_life: seconds that a page's token counts, None for ever. consented:
     whether the consent page was answered; without that it stands in place of the app. rotation: with which cookies a
     new 1PSIDTS is made (docs/google-wire.md 5.4): any of the session's, 1PSID and 1PSIDTS alone, none (200 without
-    it), more than the two, or never (401).
+    it), more than the two, or never (401); asked more often than every rotate_gap seconds: 429.
 
     wall, file_wall: UTF-8 bytes of a prompt, and of a prompt with the text of its files, that the model reads (None =
     all): what stands beyond is dropped from the end without a word (docs/google-wire.md 1.1, 1.2). temporary_share: of
     both in temporary chats (1.4; unmeasured, so 1). window: bytes that a chat holds in all before code 1097 (1.3; how
     many is not known, so None).
     spent_by: what a spent window does: code 1037, or a lower model in silence. guest: its cookies count, but it is
-    answered like a guest. phantom: its pages have tokens, and neither a status nor any chat is shown (5.3).
-    downgraded: a lower model answers for no reason that can be seen. unnamed: answers name no
-    model. renamed: other display names by hex id (docs/google-wire.md 2.3, 2.4, 5.7).
+    answered like a guest. phantom: its pages have tokens, and neither a status nor any chat is shown (5.3). flagged:
+    its better models are listed only to who shows more cookies than the three (5.2). downgraded: a lower model
+    answers for no reason that can be seen. unnamed: answers name no model. renamed: other display names by hex id
+    (docs/google-wire.md 2.3, 2.4, 5.7).
     """
 
     name: str
@@ -164,6 +167,7 @@ class Account:
     page: Literal["token", "empty", "old"] = "token"
     token_life: float | None = None
     consented: bool = True
+    rotate_gap: float = 60.0
     rotation: Literal["any", "pair", "withheld", "jar", "bound"] = "any"
     wall: int | None = 130_000
     file_wall: int | None = 160_000
@@ -173,6 +177,7 @@ class Account:
     guest: bool = False
     phantom: bool = False
     downgraded: bool = False
+    flagged: bool = False
     unnamed: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)
@@ -211,7 +216,7 @@ class Caller:
     its accounts.
 
     alive: whether those cookies still count. trouble: a broken rule in the cookies themselves.
-    blocked: its address is, and the answer has to say so.
+    blocked: its address is, and the answer has to say so. bare: it shows no cookies but the three of a session.
     """
 
     session: Session | None = None
@@ -219,6 +224,7 @@ class Caller:
     trouble: str = ""
     blocked: bool = False
     number: int = 0
+    bare: bool = False
 
     @property
     def account(self) -> Account | None:
@@ -316,7 +322,8 @@ class Accounts:
             if owner is not None and owner.account is not session.account:
                 trouble = f"cookies of two accounts mixed: {session.account.name} and {owner.account.name}"
         alive = not trouble and session.alive(values.get(PSIDTS, ""), self._clock())
-        return Caller(session, alive, trouble, number=number)
+        bare = {name for name, _ in cookies} <= {PSID, PSIDTS, PSIDCC}
+        return Caller(session, alive, trouble, number=number, bare=bare)
 
     def _learn(self, session: Session) -> None:
         self._owners[session.stamps[-1][0]] = session

@@ -98,6 +98,10 @@ def rotate(world: World, request: Request, caller: Caller) -> Response:
         return page(400, "", "text/plain")
     if not caller.alive or caller.session is None:
         return page(401, "", "text/plain")
+    now, session = world.clock(), caller.session
+    if 0 <= now - session.asked_at < session.account.rotate_gap:
+        return page(429, "", "text/plain")
+    session.asked_at = now
     names = {name for name, _ in request.cookies}
     kind = caller.session.account.rotation
     if kind == "bound" or (kind == "pair" and names != {PSID, PSIDTS}) or (kind == "jar" and names <= {PSID, PSIDTS}):

@@ -176,7 +176,10 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     if chat.temporary:
         world.windows[owner] = chat.cid
     call.model, call.cid, call.rid = chat.model, chat.cid, turn.rid
-    turn.named = serving(account, _model(account, choice, chat), thinking=order.thinking)
+    model = _model(account, choice, chat)
+    turn.named = serving(account, model, thinking=order.thinking)
+    lowered = turn.named is not None and turn.named.id != model.id
+    withholds = lowered or (world.switches.terse and order.thinking and not model.extended)
     call.served = turn.named.display if turn.named else ""
     tier = account.tier if account else "free"
     prompt = Prompt(
@@ -192,7 +195,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         cid=chat.cid,
         paints=choice is not None or not world.studio.wishes(owner, tier, chat.model).get("named_model"),
     )
-    return Telling(world, call, chat, turn, kept, prompt, posted.style)
+    return Telling(world, call, chat, turn, kept, prompt, posted.style, withholds)
 
 
 def _files(posted: _Posted, owner: str) -> tuple[Upload, ...]:
@@ -308,6 +311,8 @@ def _speak(world: World, told: Telling) -> Answer:
     if not prompt.text.strip() and not prompt.files:
         return Answer()
     answer = world.script.answer(prompt)
+    if told.withholds:
+        answer = replace(answer, thoughts="")
     told.turn.pictures = illustrate(world, told, answer)
     if answer.frames:
         return replace(answer, frames=(), raw=tuple(map(wire, answer.frames)), thoughts=wire(answer.thoughts))

@@ -50,6 +50,7 @@ class _Batch:
     account: Account | None
     dead: bool
     blocked: bool
+    bare: bool
     style: Style
     fault: Fault | None
 
@@ -63,6 +64,7 @@ class Ask:
     payload: Any
     style: Style
     blocked: bool = False
+    bare: bool = False
 
 
 Handler: TypeAlias = Callable[[Ask], Any]
@@ -100,6 +102,7 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         world,
         account,
         blocked=caller.blocked,
+        bare=caller.bare,
         dead=opened.session is not None and account is None,
         style=world.style(world.dice("batch", *seen.rpcids)),
         fault=world.script.strike(seen.rpcids, caller.name, reused=request.nth > 0),
@@ -170,7 +173,7 @@ def _handle(batch: _Batch, rpcid: str, text: str) -> Any:
         payload = orjson.loads(text.replace("'", '"') if rpcid == "CNgdBe" else text)
     except orjson.JSONDecodeError:
         return Status(MALFORMED, "the payload is not JSON")
-    return handler(Ask(batch.world, batch.account, payload, batch.style, batch.blocked))
+    return handler(Ask(batch.world, batch.account, payload, batch.style, batch.blocked, batch.bare))
 
 
 def _user_status(ask: Ask) -> Any:
@@ -185,6 +188,8 @@ def _user_status(ask: Ask) -> Any:
     if ask.blocked:
         body[14] = BLOCKED
     models = account.models if account and not account.guest else FREE_MODELS
+    if account and account.flagged and ask.bare:
+        models = tuple(model for model in models if model.category != "Pro")
     body[15] = [model.row(account.renamed if account else {}) for model in models]
     body[16], body[17] = list(plan.tier_flags), list(plan.capability_flags)
     return _expect(ask, [], body)
@@ -201,8 +206,8 @@ def _preferences(ask: Ask) -> Any:
 def _list_chats(ask: Ask) -> Any:
     match ask.payload:
         case [int(count), None, [0 | 1 as pinned, None, 1]] if count > 0:
-            hidden = ask.account is None or ask.account.phantom
-            chats = [] if hidden else ask.world.chats.of(ask.account.name)
+            account = ask.account
+            chats = ask.world.chats.of(account.name) if account is not None and not account.phantom else []
             return [None, None, [chat.row() for chat in chats if chat.pinned == bool(pinned)][:count]]
         case _:
             return Status(MALFORMED, "the payload is not [count,null,[0|1,null,1]]")

@@ -61,7 +61,7 @@ class _Frame:
 
 @dataclass(slots=True, eq=False)
 class Telling:
-    """A turn being told to one client. kept: how many turns of the chat it follows on."""
+    """A turn being told to one client. kept: how many turns of the chat it follows on; withholds: its thoughts."""
 
     world: World
     call: Call
@@ -70,6 +70,7 @@ class Telling:
     kept: int
     prompt: Prompt
     style: Style
+    withholds: bool = False
     answer: Answer = field(default_factory=Answer)
     fault: Fault | None = None
     _struck: bool = False

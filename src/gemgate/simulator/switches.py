@@ -26,11 +26,13 @@ class Switches:
     early_end:   whether a turn that the service itself broke off is kept as far as it came, which is not sure (9.2).
     hides_running: a turn is in no list before it is stored (9.2); stored_after: seconds from its end until it is.
     silent_status: otAQ7b does not say how an account stands (7.2).
+    terse:       models without extended thinking tell no thoughts when it is asked for (2.5).
     usage:       what jSf9Qc answers: rows; an empty object; a row of a kind that nobody knows among the others (7.3).
     """
 
     positional: bool = False
     silent_status: bool = False
+    terse: bool = False
     usage: Literal["rows", "empty", "new_kind"] = "rows"
     silent: bool = False
     counts_turns: bool = True

@@ -8,7 +8,7 @@ from gemgate.accounts import PSIDTS, Cookies
 from gemgate.errors import Broken, Drift, GatewayError, SignedOut
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
-from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
+from tests.integration.upstream.conftest import SignIn, answered, joined, pieces, thoughts
 
 
 def _closed(sim: Simulator) -> WebUpstream:
@@ -70,28 +70,39 @@ async def test_an_rpc_with_an_old_page_loads_it_anew_once(sim2: Simulator, signe
 
 
 @pytest.mark.parametrize(
-    ("kind", "renewal", "asked"),
-    [("any", "renewed", 1), ("pair", "renewed", 1), ("jar", "renewed", 2), ("withheld", "withheld", 2),
-     ("bound", "refused", 2)],
+    ("kind", "renewals"),
+    [("any", ["renewed"]), ("pair", ["renewed"]), ("jar", ["refused", "renewed"]), ("withheld", ["withheld"] * 2),
+     ("bound", ["refused"] * 2)],
 )  # fmt: skip
 async def test_rotation_tells_what_came_of_it(
-    sim2: Simulator, signed_in: SignIn, kind: str, renewal: str, asked: int
+    sim2: Simulator, signed_in: SignIn, kind: str, renewals: list[str]
 ) -> None:
     upstream = await signed_in(sim2)
     sim2.google.account("alice").rotation = kind
     before = sim2.google.cookies("alice")
-    rotated = await upstream.rotate()
+    rotated = []
+    while not rotated or rotated[-1].other_way:
+        rotated.append(await upstream.rotate())
+        sim2.google.advance(61)
     now = sim2.google.cookies("alice")
-    assert rotated.renewal == renewal
-    assert rotated.cookies.as_dict() == now
-    assert (now[PSIDTS] != before[PSIDTS]) == (renewal == "renewed")
-    assert sim2.record.requests_of("rotate") == asked
+    assert [one.renewal for one in rotated] == renewals
+    assert rotated[-1].cookies.as_dict() == now
+    assert (now[PSIDTS] != before[PSIDTS]) == (renewals[-1] == "renewed")
+    assert sim2.record.requests_of("rotate") == len(renewals)
     assert (await upstream.ping()).status == "AVAILABLE"
     assert joined(await pieces(upstream, "say hello"))
     if kind == "jar":  # the way that worked is gone first from now on
-        await upstream.rotate()
-        assert sim2.record.requests_of("rotate") == asked + 1
+        assert (await upstream.rotate()).renewal == "renewed"
     assert not sim2.record.violations
+
+
+async def test_asking_too_often_is_no_refusal(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    assert (await upstream.rotate()).renewal == "renewed"
+    with pytest.raises(Broken) as caught:
+        await upstream.rotate()
+    assert (caught.value.code, caught.value.generated) == ("rotated_too_often", "no")
+    assert (await upstream.ping()).status == "AVAILABLE"
 
 
 async def test_a_status_check_with_an_old_page_loads_it_anew(sim2: Simulator, signed_in: SignIn) -> None:
@@ -156,10 +167,36 @@ async def test_an_account_that_rotates_with_its_whole_jar_is_renewed(sim2: Simul
     sim2.google.account("alice").rotation = "jar"
     upstream = _closed(sim2)
     await upstream.open(_jar(sim2, ("SID", "g.sid"), ("SAPISID", "abc/def")))
+    refused = await upstream.rotate()
+    assert (refused.renewal, refused.other_way) == ("refused", True)
+    sim2.google.advance(61)
     rotated = await upstream.rotate()
     assert rotated.renewal == "renewed"
     assert [(one.name, one.value) for one in rotated.cookies.others] == [("SID", "g.sid"), ("SAPISID", "abc/def")]
     await upstream.close()
+
+
+async def test_more_cookies_than_three_show_more_models(sim2: Simulator) -> None:
+    sim2.google.account("alice").flagged = True
+    upstream = _closed(sim2)
+    bare = await upstream.open(Cookies.of(sim2.google.cookies("alice")))
+    assert "gemini-pro" not in {offer.name for offer in bare.offers}
+    whole = await upstream.open(_jar(sim2, ("SID", "g.sid"), ("SAPISID", "abc/def")))
+    assert {offer.name for offer in whole.offers} - {offer.name for offer in bare.offers} == {"gemini-pro"}
+    await upstream.close()
+
+
+async def test_a_lower_model_thinks_in_silence(sim2: Simulator, signed_in: SignIn) -> None:
+    upstream = await signed_in(sim2)
+    sim2.google.reply("think", "done", thoughts="hm")
+    assert thoughts(await pieces(upstream, "think", extended_thinking=True)) == "hm"
+    sim2.google.world.switches.terse = True
+    assert thoughts(await pieces(upstream, "think", extended_thinking=True)) == ""
+    sim2.google.world.switches.terse = False
+    sim2.google.account("alice").guest = True
+    found = await pieces(upstream, "think")
+    assert thoughts(found) == ""
+    assert answered(found).served == "3.1 Flash Lite"
 
 
 async def test_the_answer_to_the_consent_page_is_taken_from_the_import(sim2: Simulator) -> None:

@@ -104,6 +104,17 @@ def test_a_new_sign_in_does_not_wake_the_dead_session(google: Google) -> None:
     assert not google.account("alice").expired
 
 
+def test_new_cookies_are_given_once_in_a_minute(google: Google, clock: Clock) -> None:
+    hand = Hand(google)
+    assert google.handle(hand.rotate()).status == 200
+    held = google.cookies("alice")
+    clock.now += 59
+    assert google.handle(hand.rotate()).status == 429
+    assert google.cookies("alice") == held
+    clock.now += 1
+    assert google.handle(hand.rotate()).status == 200
+
+
 def test_a_refused_rotation_changes_nothing_and_a_lost_one_does(google: Google) -> None:
     hand, before = Hand(google), google.cookies("alice")
     google.fault("rotate", "status", status=429)
@@ -112,6 +123,7 @@ def test_a_refused_rotation_changes_nothing_and_a_lost_one_does(google: Google) 
     google.fault("rotate", "reset")
     google.handle(hand.rotate())
     assert google.cookies("alice")[PSIDTS] != before[PSIDTS]
+    google.advance(60)
     assert google.handle(hand.rotate()).status == 200  # with the old value, in its grace period
 
 

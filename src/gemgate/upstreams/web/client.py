@@ -94,6 +94,8 @@ class HardenedClient(GeminiClient):
         self._old_token = token
         self._loading = asyncio.Lock()
         self._pair_rotates = True
+        self._rotates_other_way = True
+        """Whether the way that is not gone now is still to be tried."""
         self._open = False
         self.auto_refresh = False
 
@@ -347,25 +349,25 @@ class HardenedClient(GeminiClient):
             await session.close()
 
     async def rotate(self) -> Rotated:
-        """Ask for a new 1PSIDTS: with the two cookies that name the session, else with all of them.
+        """Ask once for a new 1PSIDTS: with the two cookies that name the session, or with all of them.
 
-        Which of the two is heard differs by account (docs/google-wire.md 5.4), so the way that worked is gone first.
+        Which of the two is heard differs by account (docs/google-wire.md 5.4): the way that worked is gone again, and
+        the other one the next time after a way that did not. Both at once would be too often.
         The library's own rotation writes a cache file with the secret in its name.
         """
-        renewal: Renewal = "refused"
-        for pair in (self._pair_rotates, not self._pair_rotates):
-            before = self.current_cookies()
-            status = await self._ask_rotation(before if pair else None)
-            if self.current_cookies().psidts != before.psidts:
-                self._pair_rotates = pair
-                return Rotated("renewed", self.current_cookies())
-            if status == 429:
-                raise errors.broken("asked for new cookies too often, HTTP 429", "no")
-            if status == 200:
-                renewal = "withheld"
-            elif status not in (401, 403):
-                raise errors.of_status(status, generated_if_unsure="no")
-        return Rotated(renewal, self.current_cookies())
+        before = self.current_cookies()
+        status = await self._ask_rotation(before if self._pair_rotates else None)
+        if self.current_cookies().psidts != before.psidts:
+            self._rotates_other_way = True
+            return Rotated("renewed", self.current_cookies())
+        if status == 429:
+            raise errors.rotated_too_often()
+        if status not in (200, 401, 403):
+            raise errors.of_status(status, generated_if_unsure="no")
+        other, self._rotates_other_way = self._rotates_other_way, False
+        self._pair_rotates = not self._pair_rotates
+        renewal: Renewal = "withheld" if status == 200 else "refused"
+        return Rotated(renewal, self.current_cookies(), other_way=other)
 
     async def _ask_rotation(self, only: Cookies | None) -> int:
         """The HTTP status; what Google set is in the session's jar. only: nothing but these go out, else the jar."""

@@ -150,6 +150,13 @@ def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
     return of_status(status)
 
 
+def rotated_too_often() -> Broken:
+    """New cookies were asked for twice in a minute: no word about the session (docs/google-wire.md 5.4)."""
+    error = broken("asked for new cookies too often, HTTP 429", "no")
+    error.code = "rotated_too_often"
+    return error
+
+
 def consent_wanted() -> SignedOut:
     """Google shows its consent page in place of the app: a person has to answer it (docs/google-wire.md 5.6)."""
     return SignedOut(
