@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gemgate.accounts import Cookies
 from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
-from gemgate.member import Member
+from gemgate.member import PHANTOM, Member
 from gemgate.ports import Clock, Dice, Fact, Observer
 
 FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
@@ -20,8 +20,6 @@ WATCH_EVERY = 2.0
 USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
 """Seconds after a sign-in, and from then on, until Google's usage windows are read."""
 JITTER = 0.1
-PHANTOM = "phantom_session"
-"""Code of the error that a session is alive and tells nothing of its account."""
 
 
 @dataclass(slots=True)

@@ -116,6 +116,8 @@ class Forgetful:
 
 
 _ANYTHING = Walls()
+PHANTOM = "phantom_session"
+"""Code of the error that a session is alive and tells nothing of its account."""
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

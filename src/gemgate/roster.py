@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from gemgate.accounts import Capability, Cookies, person
 from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
-from gemgate.keepalive import PHANTOM
 from gemgate.measuring import measure
-from gemgate.member import Address, Keep, Member
+from gemgate.member import PHANTOM, Address, Keep, Member
 from gemgate.policy.breaker import Circuit
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.lifetime import Forecast, forecast
