@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from gemgate.simulator.attached import FileHabits
 from gemgate.simulator.exchange import Later, Request, Response
 from gemgate.simulator.google import Google
 from gemgate.simulator.script import Upload
@@ -123,7 +124,8 @@ def _world(google: Google, arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name not in _HABITS and name not in Switches.__dataclass_fields__:
             raise ValueError(f"{name!r} cannot be set; one of {', '.join((*_HABITS, *Switches.__dataclass_fields__))}")
-        setattr(google.world if name in _HABITS else google.world.switches, name, value)
+        known = FileHabits(**value) if name == "files" else value
+        setattr(google.world if name in _HABITS else google.world.switches, name, known)
 
 
 _HABITS = ("reads_temporary", "carries_on", "patience")

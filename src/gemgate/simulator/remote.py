@@ -116,7 +116,9 @@ class RemoteGoogle(Generic[T]):
         return self._send("account", {"account": account, **facts}, _same)
 
     def world(self, **habits: Any) -> T:
-        """Set what the service does for everybody: reads_temporary, carries_on, patience."""
+        """Set what the service does for everybody: reads_temporary, carries_on, patience, and any of `Switches`
+        (`files` as an object of the fields of `FileHabits`).
+        """
         return self._send("world", habits, _same)
 
     def add_account(self, account: str, **facts: Any) -> T:

@@ -42,6 +42,7 @@ async def test_the_stock_client_talks_to_a_simulator_elsewhere(
     assert (await client.generate_content("hello")).text == "two"
     assert (await client.generate_content("hello")).text == "You said: hello"
     assert [candidate.text for candidate in (await client.generate_content("draft")).candidates] == ["text", "other"]
+    await remote.google.world(files={"short": "taken"})  # the library knows no other shape
     output = await client.generate_content("look", files=[b"raw"])
     assert output.text
     record = await remote.record()
