@@ -888,6 +888,13 @@ class JobStore(Protocol):
 
     async def hook_told(self, batch_id: str, hook: Hook) -> None: ...
 
+    async def at_rest(self) -> bool:
+        """Whether nothing is open and nothing has to be told, and who changes that is in this process, or rarely not.
+
+        False where other processes share the store: there every look counts.
+        """
+        ...
+
     async def stats(self) -> Tally:
         """All tasks of all batches."""
         ...

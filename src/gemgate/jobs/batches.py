@@ -279,6 +279,7 @@ class Jobs:
     def touched(self, batch_id: str) -> None:
         """The batch changed: tell those who watch; it may have ended."""
         self.closer.wake()
+        self.herald.wake()
         for event in self._watchers.get(batch_id, ()):
             event.set()
 

@@ -23,6 +23,7 @@ from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.files import StoredFile
 from gemgate.image_pipeline import ImagePipeline
 from gemgate.images import GeneratedImage
+from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import generations_call, line_of
 from gemgate.jobs.stored import dumps, image_of, loads
@@ -57,7 +58,7 @@ class Closer:
     async def tend(self) -> None:
         """Close what has ended, for ever."""
         while True:
-            self._woken.clear()
+            await until_due(self.store, self.clock, self._woken, self.rules)
             try:
                 await self.step()
             except StorageDown as error:

@@ -11,13 +11,14 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import GatewayError, StorageDown
+from gemgate.jobs.resting import rest, until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.stored import loads
 from gemgate.ports import Clock, Fact, JobStore, Observer, Sealed, Sender, Vault
@@ -35,6 +36,11 @@ class Herald:
     clock: Clock
     observer: Observer
     rules: JobRules
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """A batch changed: its end may have to be told soon."""
+        self._woken.set()
 
     def check(self, url: str) -> None:
         """BadRequest for an address that we would never tell."""
@@ -43,12 +49,13 @@ class Herald:
     async def tend(self) -> None:
         """Tell what is due, for ever."""
         while True:
+            await until_due(self.store, self.clock, self._woken, self.rules)
             try:
                 while batch := await self.store.hook_due(self.clock.now(), SENDING):
                     await self._tell(batch)
             except StorageDown as error:
                 self.observer.note(Fact("batches.waiting", data={"why": error.en}))
-            await self.clock.sleep(self.rules.poll)
+            await rest(self.clock, self._woken, self.rules.poll)
 
     async def _tell(self, batch: Batch) -> None:
         hook, why = batch.hook, ""

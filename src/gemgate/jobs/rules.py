@@ -13,12 +13,14 @@ class JobRules:
 
     lease: how long a task stays with a process that says nothing; it says so three times as often.
     poll:  how often a worker looks for what nobody told it about.
+    idle:  how often while there is no batch at all and no other process is likely to bring one.
     grace: what running tasks get to end when the process stops; then they are given back.
     closing: how long the files of a batch may take. hooks: waits between tries to tell a webhook.
     """
 
     lease: float = 30.0
     poll: float = 1.0
+    idle: float = 15.0
     grace: float = 5.0
     closing: float = 900.0
     hooks: tuple[float, ...] = (10.0, 60.0, 300.0, 1800.0)

@@ -25,6 +25,7 @@ from gemgate.errors import (
     StorageDown,
 )
 from gemgate.jobs.journal import LeaseLost, NotNoted, TaskJournal
+from gemgate.jobs.resting import rest, until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
 from gemgate.policy.backoff import Verdict, judge, may_be_asked_again
@@ -96,9 +97,9 @@ class Worker:
                 group.create_task(self._listen())
                 await self._begin()
                 while True:
-                    self._woken.clear()
+                    await until_due(self.store, self.clock, self._woken, self.rules)
                     await self._unless_away(self._fill)
-                    await self._rest(self.rules.poll)
+                    await rest(self.clock, self._woken, self.rules.poll)
         finally:
             await self._give_back()
 
@@ -272,16 +273,6 @@ class Worker:
             await deed()
         except StorageDown as error:
             self._note("tasks.waiting", {"why": error.en})
-
-    async def _rest(self, seconds: float) -> None:
-        """Until somebody wakes us, or so long."""
-        resting = asyncio.ensure_future(self.clock.sleep(seconds))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait({resting, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            resting.cancel()
-            woken.cancel()
 
     async def _give_back(self) -> None:
         """Stop everything that runs; the leases are free for the next process at once."""

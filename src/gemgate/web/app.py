@@ -34,6 +34,7 @@ from gemgate.web import (
     gemini,
     gemini_files,
     images,
+    keybook,
     keys,
     models,
     openai_batches,
@@ -110,7 +111,8 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
             holder.service, holder.access = running, access
             running.origins = origins or {}
             running.observer.add(notices)
-            running.run("keys", access.keybook.tend)
+            every = keybook.ALONE if running.database.is_sqlite else keybook.EVERY
+            running.run("keys", lambda: access.keybook.tend(every))
             yield
 
     if service is not None:

@@ -17,6 +17,8 @@ from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports import ClientKey, Clock, KeyStore, PageSession
 
 EVERY = 2.0
+ALONE = 60.0
+"""The same where no other process makes keys: beside a SQLite file, which one gateway owns."""
 PATIENCE = 4.0
 """Seconds that the database may take."""
 SESSION_SECONDS = 24 * 3600.0
@@ -64,13 +66,16 @@ class Keybook:
         session = self._sessions.get(self._session_digest(token))
         return session if session is not None and self._clock.now() < session.expires_at else None
 
-    async def tend(self) -> None:
-        """Keep up with other processes, for ever. While the database is away, what is known still counts."""
+    async def tend(self, every: float = EVERY) -> None:
+        """Keep up with other processes, for ever; `every`: seconds between two looks.
+
+        While the database is away, what is known still counts.
+        """
         while True:
             with suppress(GatewayError):  # the database says so itself wherever it is asked
                 await self.refresh()
                 await self._note_use()
-            await self._clock.sleep(EVERY)
+            await self._clock.sleep(every)
 
     async def refresh(self) -> None:
         """Read everything again. StorageDown, also for a database that does not answer."""

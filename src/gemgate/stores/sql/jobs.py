@@ -419,6 +419,13 @@ class SqlJobStore:
         async with self._database.writing() as connection:
             await connection.execute(change)
 
+    async def at_rest(self) -> bool:
+        if not self._database.is_sqlite:
+            return False
+        unsettled = exists().where(or_(batch.c.closed_at == 0, batch.c.hook_at > 0))
+        async with self._database.reading() as connection:
+            return not await connection.scalar(select(unsettled))
+
     async def stats(self) -> Tally:
         counts = [func.coalesce(func.sum(batch.c[name]), 0).label(name) for name in _COUNTS]
         async with self._database.reading() as connection:
