@@ -91,6 +91,13 @@ class ImagePipeline:
 
     async def deliver(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
         """The finished picture, stored and remembered. Unprocessable when `size_policy=require` is not met."""
+        try:
+            return await self._delivered(upstream, ref, order)
+        except GatewayError as error:
+            error.generated = "maybe"  # Google has made it, whatever became of it here
+            raise
+
+    async def _delivered(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
         began = self._clock.monotonic()
         try:
             fetched = await upstream.fetch_image(ref, order.options.long_side)

@@ -26,6 +26,9 @@ whole history elsewhere costs more than a short wait."""
 INSISTENCE = 60.0
 """The same where the history is too long to be told elsewhere without dropping something."""
 
+SHORTEST_THAW = 0.05
+"""Seconds: clocks that measure spans and clocks that tell the time do not agree to the millisecond."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -95,6 +98,8 @@ class AccountPool:
         self.kept_free = 1
         self._members: dict[str, Member] = {}
         self._waiting: deque[_Waiter] = deque()
+        self._thaw_at = math.inf
+        self._thawing: asyncio.Task[None] | None = None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -208,6 +213,7 @@ class AccountPool:
         if len(self._waiting) >= MAX_WAITING:
             raise _too_busy(5.0)
         self._waiting.append(waiter)
+        self._await_thaw()
         patience = asyncio.ensure_future(self._wear_out(waiter))
         try:
             return await waiter.granted
@@ -220,6 +226,25 @@ class AccountPool:
             patience.cancel()
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
+            self._await_thaw()
+
+    def _await_thaw(self) -> None:
+        """While somebody waits, look again when the next rest ends: nobody else tells of it."""
+        now, at = self._clock.now(), math.inf
+        if self._waiting:
+            circuits = (c for m in self.members for c in (*m.circuits.values(), m.address.circuit))
+            at = min((circuit.until for circuit in circuits if circuit.until > now), default=math.inf)
+        if at == self._thaw_at:
+            return
+        if self._thawing is not None:
+            self._thawing.cancel()
+        self._thaw_at = at
+        self._thawing = asyncio.ensure_future(self._thaw(at - now)) if at < math.inf else None
+
+    async def _thaw(self, seconds: float) -> None:
+        await self._clock.sleep(max(SHORTEST_THAW, seconds))
+        self._thaw_at, self._thawing = math.inf, None
+        self._wake()
 
     async def _wear_out(self, waiter: _Waiter) -> None:
         """What a waiting caller insists on gives way in time: first the account it prefers, then waiting at all."""
@@ -333,6 +358,7 @@ class AccountPool:
             except (NoAccount, ModelNotFound) as error:
                 self._waiting.remove(waiter)
                 waiter.granted.set_exception(error)
+        self._await_thaw()
 
 
 def _skipped(member: Member, waiter: _Waiter, chosen: Member) -> Skipped | None:

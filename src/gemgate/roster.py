@@ -45,12 +45,16 @@ Build = Callable[[AccountSetup, Address, Keep], Member]
 
 @dataclass(slots=True)
 class _Kept:
-    """What the store knew of an account when it was last read or written."""
+    """What the store knew of an account when it was last read or written.
+
+    proven: cookies that signed in and are not written yet, with the digest of the source's they were taken from.
+    """
 
     account: KeptAccount
     generation: int
     writing: asyncio.Task[None] | None = None
     dirty: bool = False
+    proven: tuple[Cookies, str | None] | None = None
 
 
 class Roster:
@@ -161,6 +165,8 @@ class Roster:
             for member in self._pool.members:
                 if member.name not in held:
                     await self._part(member)
+                elif member.name in self._kept and self._kept[member.name].dirty:
+                    self.changed(member)  # what could not be written while the database was away
             if was_away:
                 return
             running = {member.name for member in self._pool.members}
@@ -376,21 +382,9 @@ class Roster:
         kept = self._kept.get(member.name)
         if kept is None:
             return
-        taken = source.digest if source is not None else None
-        generation = await self.store.keep_cookies(
-            member.name,
-            cookies,
-            generation=kept.generation,
-            proven=True,
-            taken=taken,
-            identity=cookies.identity,
-            at=self._clock.now(),
-        )
-        kept.account = await self.store.get(member.name)
-        kept.generation = kept.account.generation
-        if generation is None:
-            self._observer.note(Fact("cookies.overtaken", data={"account": member.name}))
-        self._lives[member.name] = await self.store.lives(member.name)
+        kept.proven = (cookies, source.digest if source is not None else None)
+        self.changed(member)
+        await self.settled(member)
 
     async def renewed(self, member: Member, cookies: Cookies) -> None:
         """The others that share these cookies (docs/google-wire.md 5.6) go on with the new ones."""
@@ -415,12 +409,14 @@ class Roster:
             await asyncio.wait({kept.writing}, timeout=SETTLED_SECONDS)
 
     async def _write(self, member: Member, kept: _Kept) -> None:
-        """Bring the newest state down; what changes meanwhile is written after it."""
+        """Bring the newest state down; what changes meanwhile is written after it, what could not be is by `renew`."""
         while kept.dirty:
             kept.dirty = False
             now = self._clock.now()
             circuits = {c: _keep_circuit(circuit) for c, circuit in member.cooldowns().items()}
             try:
+                if kept.proven is not None:
+                    await self._keep_cookies(member, kept, *kept.proven)
                 await self.store.keep_state(
                     member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
                 )
@@ -429,6 +425,27 @@ class Roster:
                     self._lives[member.name] = await self.store.lives(member.name)
             except GatewayError as error:
                 self._observer.note(Fact("account.not_kept", data={"account": member.name, "why": error.en}))
+                kept.dirty = True
+                return
+
+    async def _keep_cookies(self, member: Member, kept: _Kept, cookies: Cookies, taken: str | None) -> None:
+        """Store cookies that signed in. A database that is away says nothing about the session."""
+        generation = await self.store.keep_cookies(
+            member.name,
+            cookies,
+            generation=kept.generation,
+            proven=True,
+            taken=taken,
+            identity=cookies.identity,
+            at=self._clock.now(),
+        )
+        if kept.proven == (cookies, taken):
+            kept.proven = None
+        kept.account = await self.store.get(member.name)
+        kept.generation = kept.account.generation
+        if generation is None:
+            self._observer.note(Fact("cookies.overtaken", data={"account": member.name}))
+        self._lives[member.name] = await self.store.lives(member.name)
 
 
 def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:

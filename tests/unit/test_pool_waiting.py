@@ -234,3 +234,23 @@ async def test_a_fallback_adds_no_models_to_those_it_stands_in_for() -> None:
     assert home.pool.offers() == only
     home.pool.remove("a")
     assert home.pool.offers() == home.members[1].offers
+
+
+async def test_a_rest_that_ends_is_noticed_by_those_who_wait_for_a_lane_elsewhere() -> None:
+    home = await house("a", "b")
+    busy = await taken(home.pool)
+    resting = await taken(home.pool)
+    rested = resting.account
+    spent = Spent("used up", resets_at=home.clock.now() + 20)
+    home.pool.member(rested).left((CARD.capability,), spent)  # type: ignore[union-attr]
+    waiting = await taken(home.pool)
+    assert (waiting.account, {busy.account, rested}) == ("", {"a", "b"})
+    await home.clock.advance(19.9)
+    assert waiting.account == ""
+    await home.clock.advance(0.2)
+    assert waiting.account == rested, "nobody tells of the end of a rest"
+    for lane in (waiting, busy):
+        await lane.leave()
+    resting.task.cancel()
+    await asyncio.gather(resting.task, return_exceptions=True)
+    assert len(asyncio.all_tasks()) == 1, "nobody watches rests when nobody waits"

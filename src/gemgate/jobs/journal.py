@@ -51,9 +51,12 @@ class TaskJournal:
         self.trail = trail
 
     def left(self, error: GatewayError, verdict: Verdict, *, concluded: bool) -> Trail:
-        """What the next run should look for after this one failed. concluded: Google's answer is known to be none."""
+        """What the next run should look for after this one failed. concluded: Google's answer is known to be none.
+
+        A picture that was shown is there, whatever failed while it was fetched.
+        """
         if self.trail is not None:
-            known = error.generated == "no" or concluded
+            known = (error.generated == "no" or concluded) and not self.trail.picture
             return Trail(part=self._part) if known else self.trail
         if verdict.kind == "again" and not isinstance(error, StorageDown):
             return replace(self.earlier, picture="")  # it could not be fetched by its reference; the chat may show it

@@ -1,0 +1,53 @@
+"""Seeds: every promise holds whatever goes wrong, and a seed always tells the same story."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from tests.simulation.run import simulate
+from tests.simulation.shrink import report
+
+SEEDS = 200
+SOAKED = 10_000
+WHOSE_STORY = 42
+
+
+def failing(seeds: range) -> list[str]:
+    return [text for seed in seeds if (text := report(seed))]
+
+
+@pytest.mark.timeout(600)
+def test_two_hundred_seeds_keep_every_promise() -> None:
+    began = time.perf_counter()
+    wrong = failing(range(SEEDS))
+    print(f"{SEEDS} seeds, {SEEDS / (time.perf_counter() - began):.1f} per second")
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_ten_thousand_seeds_keep_every_promise() -> None:
+    began = time.perf_counter()
+    parts = [range(first, first + 250) for first in range(0, SOAKED, 250)]
+    with ProcessPoolExecutor() as processes:
+        wrong = [text for part in processes.map(failing, parts) for text in part]
+    print(f"{SOAKED} seeds, {SOAKED / (time.perf_counter() - began):.1f} per second")
+    assert not wrong, "\n\n".join(wrong[:10])
+
+
+def test_a_seed_tells_the_same_story_in_every_process() -> None:
+    code = f"from tests.simulation.run import simulate; print(simulate({WHOSE_STORY}).digest)"
+    told = set()
+    for salt in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": salt}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        told.add(run.stdout.strip())
+    outcome = simulate(WHOSE_STORY)
+    assert outcome.generations, "a seed in which nothing happens shows nothing"
+    assert told == {outcome.digest}

@@ -1,0 +1,333 @@
+"""What must hold at every moment of a run and at its end, judged by what the world saw, never by a process's word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gemgate.chat import Message, Reply
+from gemgate.errors import GatewayError, Spent
+from gemgate.jobs.stored import loads
+from gemgate.member import Member
+from gemgate.work import Claim, Settled, Task, Trail
+from tests.simulation.google import MARK, Generation, answer_to, mark_of
+from tests.simulation.job_rows import MemoryJobs
+from tests.simulation.network import EPOCH
+from tests.simulation.node import LANES, Node
+
+if TYPE_CHECKING:
+    from tests.simulation.run import Simulation
+
+CALL_AT_MOST = 420.0
+"""Seconds that a call may take: three tries, each with its wait for a lane and a slow answer."""
+NOTED_WITHIN = 2.0
+"""Seconds after which what a process was told stands in a database that is there."""
+TAKEN_BACK_WITHIN = 5.0
+"""Seconds after its end that a dead process's lease may still stand while others look."""
+
+EVERY = 3
+"""Moments between two looks at everything."""
+AT_ONCE = 0.2
+"""Seconds in which a process notices what nobody tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A claim as the store granted it. left: what earlier runs had noted."""
+
+    at: float
+    owner: str
+    attempt: int
+    left: Trail
+    ready_since: float
+
+
+class Ledger(MemoryJobs):
+    """A job store that writes down what it granted, whatever it answers."""
+
+    def __init__(self, now: Callable[[], float], lives: Callable[[str], bool], watch: Watch) -> None:
+        super().__init__(now, lives)
+        self.watch = watch
+
+    async def claim(self, *given: Any, **named: Any) -> Claim | None:
+        before = {one.task.id: one.task for row in self.batches.values() for one in row.tasks}
+        claim = await super().claim(*given, **named)
+        if claim is not None:
+            left = before[claim.task.id]
+            self.watch.taken[claim.task.id].append(
+                Taken(self._now() - EPOCH, claim.owner, claim.task.attempt, left.trail, left.run_after - EPOCH)
+            )
+        return claim
+
+    async def note(self, claim: Claim, trail: Trail) -> bool:
+        noted = await super().note(claim, trail)
+        if noted and not trail.cid:
+            self.watch.leaving[claim.owner, question_of(claim.task)] += 1
+        return noted
+
+    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+        settled = await super().settle(claim, outcome)
+        now = self.batches[claim.batch.id].tasks[claim.task.seq].task
+        if settled and now.settled:
+            self.watch.ends[claim.task.id] += 1
+            if self.watch.ends[claim.task.id] > 1:
+                self.watch.wrong.append(f"{claim.task.id} was delivered twice")
+        return settled
+
+
+def question_of(task: Task) -> str:
+    """The mark of a task's prompt."""
+    return mark_of(task.prompt or task.payload)
+
+
+class Watch:
+    """`wrong`: every promise that was broken, in plain words."""
+
+    def __init__(self, world: Simulation) -> None:
+        self.world = world
+        self.wrong: list[str] = []
+        self.taken: dict[str, list[Taken]] = defaultdict(list)
+        self.leaving: Counter[tuple[str, str]] = Counter()
+        self.sent: Counter[tuple[str, str]] = Counter()
+        self.ends: Counter[str] = Counter()
+        self.healed_at = float("inf")
+        self._in_vain: dict[int, float] = {}
+        self._moments = 0
+
+    def _say(self, what: str) -> None:
+        if what not in self.wrong:
+            self.world.note(f"WRONG {what}")
+            self.wrong.append(what)
+
+    # Generations
+
+    def made(self, new: Generation) -> None:
+        """Google takes a prompt."""
+        node = self._node(new)
+        self.world.note(f"{new.mark} is generated on {new.account} for {node.owner} in {new.chat.cid}")
+        earlier = [one for one in self.world.google.made[new.mark] if one is not new]
+        if not new.mark.startswith(("task", "picture")):
+            if earlier:
+                self._say(f"{new.mark} was generated twice without a certain no")
+            return
+        key = (node.owner, new.mark)
+        self.sent[key] += 1
+        if self.sent[key] > self.leaving[key]:
+            self._say(f"{new.mark} left {node.owner}, which did not hold it any more")
+        for one in earlier:
+            if why := self._unexplained(one, new, node):
+                self._say(f"{new.mark} was made again in {new.chat.cid} after {one.chat.cid}: {why}")
+
+    def _node(self, made: Generation) -> Node:
+        return next(node for node in self.world.past if node.door is made.door)
+
+    def _unexplained(self, old: Generation, new: Generation, node: Node) -> str:
+        """Why making it again cannot be explained by a crash, or by a chat that cannot be read; "" when it can."""
+        task_id = f"batch_{int(new.mark.lstrip('taskpicure').split('.')[0]):08x}_task_{new.mark.split('.')[1]}"
+        taken = next((one for one in reversed(self.taken[task_id]) if one.owner == node.owner), None)
+        if taken is None:
+            return "nobody has claimed it"
+        if old.at >= taken.at and old.door is new.door:
+            return "the same run sent it twice"
+        if old.at >= taken.at:  # between its last note and its prompt no fence can reach a process that is halted
+            return "" if self._halted(node, taken.at, new.at) else "a run that had lost it sent it"
+        if old.chat.temporary and not self.world.google.readable:
+            return ""
+        if not old.turn.holds or old.turn.done > taken.at:
+            return ""
+        if taken.left.cid != old.chat.cid:
+            return "its chat had been told and was not noted" if self._had_time(old, taken) else ""
+        if self._open_since(node, old.account, taken.at):
+            return "its chat shows the answer"
+        holder = self._holder(old.account, taken.at)
+        if holder is not None and holder is not node and taken.at - taken.ready_since < 50.0:
+            return f"{holder.owner} could have read its chat"
+        return ""
+
+    def _had_time(self, old: Generation, taken: Taken) -> bool:
+        """Whether the process that was told the chat had the time and the database to write it down."""
+        told = old.told_at
+        if told is None:
+            return False
+        node = self._node(old)
+        until = told + NOTED_WITHIN
+        if node.died_at < until or any(one.at < until for one in self._later(old, taken)):
+            return False
+        faults = (f for f in self.world.faults if f.target == node.door.number and f.kind != "google")
+        return not any(f.at < until and f.at + f.seconds > told and f.kind not in ("kill", "leave") for f in faults)
+
+    def _halted(self, node: Node, since: float, until: float) -> bool:
+        halts = (f for f in self.world.faults if f.kind == "halt" and f.target == node.door.number)
+        return any(f.at < until and f.at + f.seconds > since for f in halts)
+
+    def _later(self, old: Generation, taken: Taken) -> list[Taken]:
+        """Claims of the task after that generation began, before the one that made it again."""
+        claims = next(claims for claims in self.taken.values() if taken in claims)
+        return [one for one in claims if old.at < one.at < taken.at]
+
+    def _open_since(self, node: Node, account: str, since: float) -> bool:
+        """Whether the account was in service in this process all the time since."""
+        member = node.pool.member(account)
+        if member is None or not member.is_open:
+            return False
+        told = [at for at, fact in node.facts if fact.data.get("account") == account and fact.name in _COMINGS]
+        return max(told, default=0.0) < since
+
+    def _holder(self, account: str, at: float) -> Node | None:
+        """The living process that had the account in service at that moment, and has it still."""
+        living = (node for node in self.world.nodes.values() if not node.door.dead)
+        return next((node for node in living if self._open_since(node, account, at - 5.0)), None)
+
+    # Calls
+
+    def answered(self, mark: str, reply: Reply, history: Sequence[Message]) -> None:
+        if reply.text != answer_to(mark):
+            self._say(f"{mark} was answered with {reply.text!r}")
+        made = self.world.google.made[mark]
+        asked = [MARK.findall(message.text)[-1] for message in history if message.role == "user"]
+        heard = MARK.findall(made[-1].chat.context) if made else []
+        if [one for one in heard if one in asked][-len(asked) :] != asked:
+            self._say(f"{mark}: Google heard {heard} instead of {asked}")
+
+    def refused(self, node: Node, mark: str, error: BaseException) -> None:
+        if not isinstance(error, GatewayError):
+            self._say(f"{mark} ended with a bug: {error!r}")
+            return
+        if error.generated == "no" and (made := self.world.google.made[mark]):
+            self._say(f"{mark} was said not to be generated and was, in {made[-1].chat.cid}: {error}")
+        if isinstance(error, Spent):
+            self._rest_is_known(node, error)
+
+    def _rest_is_known(self, node: Node, error: Spent) -> None:
+        """Who hears of a rest may count on it: a process that starts now knows of it as well."""
+        now = self.world.loop.time()
+        faults = [f for f in self.world.faults if f.target == node.door.number and f.kind not in ("google", "leave")]
+        if any(f.at - 2.0 < now < f.at + f.seconds + 5.0 for f in faults if f.kind != "kill") or node.door.dead:
+            return
+        rows = [self.world.accounts.rows[member.name] for member in node.pool.members]
+        rests = [circuit for row in rows for circuit in row.circuits.values() if circuit.until > self.world.now()]
+        if not rests and error.resets_at is not None and error.resets_at > self.world.now() + 1.0:
+            self._say("a caller heard of a rest that no restart would know of")
+
+    # Every moment
+
+    def calm(self) -> None:
+        """Nobody has anything to do: what is promised of quiet moments."""
+        self._moments += 1
+        if self._moments % EVERY:
+            return
+        now = self.world.loop.time()
+        for call in self.world.calls:
+            if not call.ended and now - call.began > CALL_AT_MOST + self._hung(call.began):
+                self._say(f"{call.mark} waits beyond its deadline")
+        for node in self.world.nodes.values():
+            if not node.door.dead:
+                self._true_words(node)
+        self._leases_of_the_dead()
+
+    def _hung(self, since: float) -> float:
+        kinds = ("halt", "store hangs", "store slow")
+        return sum(f.seconds for f in self.world.faults if f.kind in kinds and f.at + f.seconds > since)
+
+    def _true_words(self, node: Node) -> None:
+        for member in node.pool.members:
+            standing = member.standing("text")
+            if not 0 <= member.busy <= LANES:
+                self._say(f"{member.name} has {member.busy} calls in {LANES} lanes")
+            if node.upstreams[member.name].open_streams > member.busy:
+                self._say(f"{member.name} streams without a lane")
+            if (
+                standing.state == "cooling"
+                and standing.until <= self.world.now()
+                and not member.circuits["text"].probing
+            ):
+                self._say(f"{member.name} cools down without an end")
+            if member.last_error is not None and member.last_error.kind == "storage" and not member.is_open:
+                self._say(f"{member.name} is out of service because our own database is away")
+        self._waits_in_vain(node)
+
+    def _waits_in_vain(self, node: Node) -> None:
+        """A call must not wait while there is a lane for it."""
+        now = self.world.loop.time()
+        for waiter in node.pool._waiting:
+            idle = (member for member in node.pool.members if _free(member, waiter))
+            if waiter.granted.done() or waiter.loyal or (member := next(idle, None)) is None or node.door.mine("halt"):
+                self._in_vain.pop(id(waiter), None)
+            elif now - self._in_vain.setdefault(id(waiter), now) > AT_ONCE:
+                self._say(f"a call waits in {node.owner} while {member.name} has a lane for it")
+
+    def _leases_of_the_dead(self) -> None:
+        """A lease that ran out is taken back while somebody lives who has a database."""
+        now = self.world.loop.time()
+        up = [node for node in self.world.nodes.values() if node.up and not node.door.dead]
+        if now < self.healed_at + TAKEN_BACK_WITHIN or not any(node.born < now - 15.0 for node in up):
+            return
+        for row in self.world.jobs.batches.values():
+            for one in row.running():
+                if one.until - EPOCH < now - TAKEN_BACK_WITHIN:
+                    self._say(
+                        f"{one.task.id} is held by {one.owner}, whose lease ended {now - one.until + EPOCH:.0f} s ago"
+                    )
+
+    # The end
+
+    def stopped(self, node: Node, stopping: asyncio.Task[Any]) -> None:
+        """A process was asked to stop and had time for it."""
+        if not stopping.done():
+            self._say(f"{node.owner} does not stop")
+        elif error := stopping.exception():
+            self._say(f"{node.owner} stopped with {error!r}")
+        left = sorted(task.get_name() for task in node.tasks if not task.done())
+        if left:
+            self._say(f"{node.owner} left tasks behind: {left}")
+        if node.pool.waiting or any(member.busy for member in node.pool.members) or node.conversations.under_way:
+            self._say(f"{node.owner} stopped with calls under way")
+        for name, upstream in node.upstreams.items():
+            if upstream.open_streams:
+                self._say(f"{node.owner} left {upstream.open_streams} streams of {name} open")
+        for row in self.world.jobs.batches.values():
+            if any(one.owner == node.owner for one in row.running()):
+                self._say(f"{node.owner} stopped and still holds a task")
+        if any(row.owner == node.name for row in self.world.accounts.rows.values()):
+            self._say(f"{node.owner} stopped and still holds an account")
+
+    def end(self) -> None:
+        world = self.world
+        if missing := [name for name in world.ordered if name not in world.jobs.batches]:
+            self._say(f"batches were lost: {missing}")
+        for row in world.jobs.batches.values():
+            for one in row.tasks:
+                self._ended(one.task)
+        for node in world.past:
+            for _, fact in node.facts:
+                if fact.name == "task.crashed":
+                    self._say(f"a task ended with a bug: {fact.data.get('why')} {fact.data.get('trace')}")
+
+    def _ended(self, task: Task) -> None:
+        mark = question_of(task)
+        if task.status in ("queued", "running"):
+            self._say(f"{task.id} never ended: {task.status}, {task.code} {task.error}")
+        elif task.status == "done":
+            result = loads(task.result)
+            if mark.startswith("task"):
+                text = result["choices"][0]["message"]["content"]
+            else:
+                text = self.world.blobs.blobs.get("images/" + result["name"], b"").decode()
+            if text != answer_to(mark):
+                self._say(f"{task.id} holds {text!r}")
+        if self.ends[task.id] != 1:
+            self._say(f"{task.id} ended {self.ends[task.id]} times")
+
+
+_COMINGS = ("account.joined", "account.parted", "account.state")
+
+
+def _free(member: Member, waiter: Any) -> bool:
+    """Whether the account could start this call at once."""
+    if member.name in waiter.avoid or not member.is_open or waiter.card.offer(member.offers) is None:
+        return False
+    kept = min(1, member.lanes - 1) if waiter.background else 0
+    return member.standing(*waiter.needs).state == "ready" and member.lanes - member.busy - kept > 0
