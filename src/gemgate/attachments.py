@@ -167,6 +167,11 @@ def text_bytes(upload: Upload) -> int:
     return len(upload.data)
 
 
+def hides_text(upload: Upload) -> bool:
+    """Whether a file may hold text that `text_bytes` cannot count: a PDF, an office document, an archive."""
+    return not upload.mime.lower().startswith(("image/", "audio/", "video/")) and not text_bytes(upload)
+
+
 _TELLS_NOTHING = ("text/", "application/octet-stream")
 
 

@@ -203,7 +203,8 @@ class Began:
     offer: the account's model that Google was asked for; attempts: prompts sent upstream so far.
     bytes, limit: UTF-8 bytes of the prompt and of the text of its files, and how many the account reads (0 = any).
     filed: how many of them went up as a file because the text would have been too long; dropped: bytes of older turns
-    that were not told at all.
+    that were not told at all. files_left_out: older files of the caller's that were only named; uncounted: files
+    whose text cannot be counted (a PDF), so that `bytes` is without them.
     """
 
     offer: str
@@ -215,6 +216,8 @@ class Began:
     bytes: int = 0
     limit: int = 0
     dropped: int = 0
+    files_left_out: int = 0
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

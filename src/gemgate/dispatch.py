@@ -67,6 +67,8 @@ class Material:
     """What a prompt is made of, in UTF-8 bytes (see `prompting.fitting.Composed`).
 
     So many of them (`filed`) stand in uploads because the text was too long, and so many were `dropped`.
+    files_left_out: of the caller's files, the oldest, that are only named; uncounted: files whose text nobody can
+    count, which `bytes` leaves out.
     """
 
     text: str
@@ -75,6 +77,8 @@ class Material:
     bytes: int = 0
     limit: int = 0
     dropped: int = 0
+    files_left_out: int = 0
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +280,8 @@ class Dispatcher:
             bytes=material.bytes,
             limit=material.limit,
             dropped=material.dropped,
+            files_left_out=material.files_left_out,
+            uncounted=material.uncounted,
         )
         thread = errand.continues.thread if attempt.continued and errand.continues else None
         return Prompt(

@@ -18,7 +18,7 @@ from functools import partial
 
 from gemgate import catalog
 from gemgate.accounts import Capability, Walls
-from gemgate.attachments import MAX_FILES, Attachments, text_bytes
+from gemgate.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     ChatRequest,
@@ -73,7 +73,7 @@ from gemgate.ports import (
     Upload,
 )
 from gemgate.prompting import structured_output, tokens, tool_calls, turns
-from gemgate.prompting.compose import attachments_of, compose
+from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.fitting import Composed, size, too_long
 from gemgate.prompting.picture import picture_hints, picture_prompt
@@ -366,8 +366,29 @@ class _ChatAnswer:
         self._found = NOTHING_FOUND
         self._received = 0
         self._served = ""
+        self._pictures: list[ImageGenerated] = []
 
     async def events(self) -> AsyncGenerator[Event, None]:
+        """The answer, its pictures behind its words; they are told even when it breaks off before its end."""
+        try:
+            async with aclosing(self._events()) as events:
+                async for event in events:
+                    yield event
+        except GatewayError:
+            for picture in self._shown():
+                yield picture
+            raise
+
+    def _shown(self) -> list[ImageGenerated]:
+        """The pictures that were not told yet. They stand at one place, whether the words came in pieces or whole: a
+        picture between two deltas would cut a word in two.
+        """
+        shown, self._pictures = self._pictures, []
+        for picture in shown:
+            self._fold.add(picture)
+        return shown
+
+    async def _events(self) -> AsyncGenerator[Event, None]:
         errand = self._errand()
         began = False
         reason: Reason = "stop"
@@ -396,9 +417,8 @@ class _ChatAnswer:
                                     yield event
                         case ImageFound(ref):
                             pictures = self._gateway.pictures
-                            image = ImageGenerated(await pictures.deliver(attempt.lease.upstream, ref, self._order()))
-                            self._fold.add(image)
-                            yield image
+                            image = await pictures.deliver(attempt.lease.upstream, ref, self._order())
+                            self._pictures.append(ImageGenerated(image))
                         case Answered():
                             self._thread, self._found = piece.thread if piece.stored else None, piece.findings
                             self._served = piece.served
@@ -415,6 +435,8 @@ class _ChatAnswer:
                 reason = outcome.reason
                 for event in self._told(_text(self._stops.finish())):
                     yield event
+                for picture in self._shown():
+                    yield picture
                 appendix = self._appendix(reason)
                 self._tell_found(shown=appendix is not None)
                 if appendix:
@@ -423,6 +445,8 @@ class _ChatAnswer:
                     yield appendix
                 break
             errand = self._repair(errand, outcome)
+        for picture in self._shown():
+            yield picture
         ended = Ended(
             "stop_sequence" if self._stops.hit is not None else reason,
             self._usage(),
@@ -530,15 +554,26 @@ class _ChatAnswer:
         """The prompt of these messages within the walls, its files loaded: their text counts as well."""
         attachments = self._gateway._attachments  # noqa: SLF001
         asker = self._admission.caller
-        own = await attachments.load(attachments_of(messages), asker)
-        sizes = [text_bytes(upload) for upload in own]
-        composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES)
+        sources = attachments_of(messages)
+        unloaded = max(0, len(sources) - max(MAX_FILES, files_to_answer(messages)))
+        own = await attachments.load(sources[unloaded:], asker)
+        sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
+        composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
         composed = await asyncio.to_thread(composing) if sum(map(len, _texts(messages))) > LONG_PROMPT else composing()
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
-        sent = [upload for at, upload in enumerate(own) if at not in composed.left_out]
+        sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]
         ours = await attachments.load(composed.attachments[len(sent) :], asker)
-        return Material(composed.text, (*sent, *ours), composed.filed, composed.bytes, composed.limit, composed.dropped)
+        return Material(
+            composed.text,
+            (*sent, *ours),
+            composed.filed,
+            composed.bytes,
+            composed.limit,
+            composed.dropped,
+            len(composed.left_out),
+            sum(map(hides_text, sent)),
+        )
 
     def _repair(self, errand: Errand, again: turns.Again) -> Errand:
         """The second errand: in the same chat where there is one, else told from the beginning."""

@@ -340,3 +340,41 @@ async def test_a_refusal_of_one_prompt_shrinks_nothing(sim: Simulator, tmp_path:
             assert answer.status == 200
             assert answer.headers["x-gemgate-context"].startswith("inline; bytes=")
         await until(lambda: sim.record.open_streams == 0)
+
+
+async def test_of_many_screenshots_the_newest_ten_go_up_and_the_others_are_named(
+    sim: Simulator, http: aiohttp.ClientSession
+) -> None:
+    def shot(number: int) -> dict[str, Any]:
+        data = f"data:text/plain;base64,{b64(b'%d' % number)}"
+        return {"type": "file", "file": {"filename": f"shot-{number}.txt", "file_data": data}}
+
+    messages: list[dict[str, Any]] = []
+    for number in range(25):
+        messages += [
+            {"role": "user", "content": [{"type": "text", "text": f"look {number}"}, shot(number)]},
+            {"role": "assistant", "content": "seen"},
+        ]
+    messages.append({"role": "user", "content": [{"type": "text", "text": "and now?"}, shot(90), shot(91)]})
+    async with http.post("/v1/chat/completions", json={"model": MODEL, "messages": messages}) as answer:
+        assert answer.status == 200, await answer.text()
+        assert "files_left_out=17" in answer.headers["x-gemgate-context"]
+    newest = [*(f"shot-{number}.txt" for number in range(17, 25)), "shot-90.txt", "shot-91.txt"]
+    assert [name for name, _, _ in went_up(sim)] == newest
+    prompt = sim.record.calls[-1].prompt
+    assert "(the attached file shot-16.txt is left out here)" in prompt
+    assert prompt.count("is left out here)") == 17
+    assert "(attached file 10)" in prompt
+    assert (sim.record.generations, uploads(sim)) == (1, 10)
+
+    messages[-1]["content"] += [shot(number) for number in range(92, 101)]
+    status, body = await send(http, ("/v1/chat/completions", {"model": MODEL, "messages": messages}))
+    assert (status, body["error"]["code"]) == (400, "too_many_files")
+    assert (sim.record.generations, uploads(sim)) == (1, 10)
+
+
+async def test_a_file_whose_text_nobody_can_count_is_told(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    body = IN_THE_BODY["chat"]
+    async with http.post(body[0], json=body[1]) as answer:
+        assert answer.status == 200
+        assert answer.headers["x-gemgate-context"].endswith("files_of_unknown_length=1")

@@ -26,6 +26,8 @@ _GO_ON = (
     "repeat nothing of it, begin no new message and write no heading.)"
 )
 _ANYTHING = Walls()
+_MOST_NAME = 80
+"""Characters of a file's name that are told of one that is left out."""
 
 
 def compose(
@@ -38,6 +40,7 @@ def compose(
     walls: Walls = _ANYTHING,
     file_sizes: Sequence[int] = (),
     most_files: int = 1 << 30,
+    unloaded: int = 0,
     before: Sequence[Message] = (),
 ) -> Composed:
     """One prompt of all `messages`; `instructions` (tools, formats) stand after the system text, `reminder` at the end.
@@ -47,7 +50,8 @@ def compose(
     A conversation that ends with the assistant's own words asks for the rest of them.
     `continuing`: the messages are what is new in a conversation that stands already, `before` what was said in it.
     `walls`: what is read of it, see `fitting`; `file_sizes`: bytes of text in each attached file, 0 for none;
-    `most_files`: so many can go up with it, so the oldest of older turns give way to a file of ours.
+    `most_files`: so many can go up with it: the oldest of older turns give way to newer ones and to files of ours.
+    `unloaded`: so many of the oldest files are not there to be sent.
     PromptTooLong when what must be read does not fit.
     """
     numbers = _call_numbers((*before, *messages))
@@ -55,17 +59,19 @@ def compose(
     def write(without: frozenset[int]) -> Draft:
         return _draft(messages, _Writing(sentinel, numbers, without=without), instructions, reminder, continuing)
 
-    draft = write(frozenset())
     sizes = list(file_sizes)
-    left_out = _too_many_files(draft, walls, sizes)
-    if not left_out:
-        composed = fitted(draft, walls, sum(sizes))
-        over = len(composed.attachments) - most_files
-        if over <= 0 or len(composed.attachments) == len(draft.attachments):
-            return composed
-        left_out = frozenset(range(min(over, draft.older_files)))
+    left_out = frozenset(range(unloaded))
+    draft = write(left_out)
+    if unread := _too_many_files(draft, walls, sizes):
+        left_out |= unread
+        draft = write(left_out)
     dropped = sum(sizes[at] for at in left_out) if sizes else 0
-    composed = fitted(write(left_out), walls, sum(sizes) - dropped)
+    composed = fitted(draft, walls, sum(sizes) - dropped)
+    over = len(composed.attachments) - most_files
+    if over > 0 and (oldest := [at for at in range(draft.older_files) if at not in left_out][:over]):
+        left_out = left_out.union(oldest)
+        dropped = sum(sizes[at] for at in left_out) if sizes else 0
+        composed = fitted(write(left_out), walls, sum(sizes) - dropped)
     return replace(composed, dropped=composed.dropped + dropped)
 
 
@@ -97,7 +103,7 @@ def _draft(messages: Sequence[Message], writing: _Writing, instructions: str, re
     older_files = 0
     for at, turn in enumerate(turns):
         if at == older:
-            older_files = len(writing.attachments)
+            older_files = writing.met
         told.append(Block(_HEADINGS[turn.role], writing.message(turn)))
     task = _REST if prefilled else _NEXT
     return Draft(
@@ -161,7 +167,8 @@ class _Writing:
     def _attached(self, source: Source, *, named: bool) -> str:
         self.met += 1
         if self.met - 1 in self.without:
-            return "(a file that was attached here is left out, because it was too long)"
+            name = " ".join(source.name.split())[:_MOST_NAME]
+            return f"(the attached file {name} is left out here)" if name else "(an attached file is left out here)"
         self.attachments.append(source)
         return f"(attached file {len(self.attachments)})" if named else ""
 
@@ -186,9 +193,22 @@ class _Writing:
 
 def attachments_of(messages: Iterable[Message]) -> tuple[Source, ...]:
     """All files that these messages speak of, in order."""
+    return tuple(source for message in messages for source in _sources(message))
+
+
+def files_to_answer(messages: Sequence[Message]) -> int:
+    """How many of their files belong to the turns that are to be answered: these have to go up, all of them."""
+    first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
+    turns = messages[first:]
+    if not turns:
+        return 0
+    latest = turns[_first_of_latest(turns, prefilled=bool(begun(turns))) :]
+    return sum(len(_sources(turn)) for turn in latest)
+
+
+def _sources(message: Message) -> list[Source]:
     found: list[Source] = []
-    for message in messages:
-        for part in message.parts:
-            inner = part.parts if isinstance(part, ToolResult) else (part,)
-            found += [one.source for one in inner if isinstance(one, Image | File)]
-    return tuple(found)
+    for part in message.parts:
+        inner = part.parts if isinstance(part, ToolResult) else (part,)
+        found += [one.source for one in inner if isinstance(one, Image | File)]
+    return found

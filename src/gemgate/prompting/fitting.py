@@ -73,7 +73,7 @@ class Draft:
     """The pieces of a prompt in their order: `older` turns, then the `latest` ones, which are to be answered.
 
     task: what the model shall write. opening: what is said before, when everything is told in the text.
-    older_files: how many of the attachments belong to older turns.
+    older_files: how many of the caller's files belong to older turns, those that are left out too.
     """
 
     opening: str

@@ -119,4 +119,8 @@ def context_header(event: Began) -> str:
     told = [f"bytes={event.bytes}", f"limit={event.limit or 'none'}"]
     if event.dropped:
         told.append(f"dropped={event.dropped}")
+    if event.files_left_out:
+        told.append(f"files_left_out={event.files_left_out}")
+    if event.uncounted:
+        told.append(f"files_of_unknown_length={event.uncounted}")
     return "; ".join(("file" if event.filed else "inline", *told))

@@ -106,6 +106,8 @@ def _written(planned: Planned, dialect: str, caller: Caller) -> dict[str, Any]:
             "text_bytes": len(material.text.encode("utf-8", "replace")),
             "filed_bytes": material.filed,
             "dropped_bytes": material.dropped,
+            "files_left_out": material.files_left_out,
+            "files_of_unknown_length": material.uncounted,
             "files": [{"name": one.name, "type": one.mime, "bytes": len(one.data)} for one in material.uploads],
         }
     elif refusal is not None:
