@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Canvas, Simulator
+from gemgate.simulator import Answer, Canvas, Simulator
 from gemgate.simulator.found import cited, grounded, listed, pictured
 from tests.serving import Served, served, settings_for
 
@@ -19,6 +21,9 @@ PAGES = [
     ("https://example.org/tides", "How tides work", "The moon pulls."),
     ("https://example.com/moon(1)", "The [moon]", "It is far."),
 ]
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mNkaGhgwAYaGHCAwSkBAMyIARAUbW44AAAAAElFTkSuQmCC"
+)
 LIST = "\n\n**Sources**\n\n1. [How tides work](https://example.org/tides)\n2. [The (moon)](https://example.com/moon%281%29)"
 
 
@@ -60,7 +65,7 @@ def said(dialect: str, event: dict[str, Any]) -> str:
         case "chat":
             return "".join((c.get("delta") or c.get("message") or {}).get("content") or "" for c in event["choices"])
         case "responses" if "output" in event:
-            return "".join(part["text"] for item in event["output"] for part in item["content"])
+            return "".join(part["text"] for item in event["output"] for part in item.get("content", []))
         case "responses":
             return event["delta"] if event["type"] == "response.output_text.delta" else ""
         case "anthropic" if "content" in event:
@@ -68,7 +73,7 @@ def said(dialect: str, event: dict[str, Any]) -> str:
         case "anthropic":
             return event.get("delta", {}).get("text", "")
         case _:
-            return "".join(part["text"] for c in event["candidates"] for part in c["content"]["parts"])
+            return "".join(part.get("text", "") for c in event["candidates"] for part in c["content"]["parts"])
 
 
 async def answer(http: aiohttp.ClientSession, dialect: str, text: str, *, stream: bool) -> str:
@@ -147,3 +152,20 @@ async def test_what_is_not_known_is_counted_and_explained(sim: Simulator, http: 
         assert 'gemgate_wire_unknown_total{field="rich 99"} 1.0' in await response.text()
     async with http.get(f"/api/requests/{request_id}") as response:
         assert "rich 99" in await response.text()
+
+
+WORDS = "Here is your picture of a lighthouse, as you wished for it.\n\nTell me whether the light should be brighter."
+
+
+@pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "gemini"])
+async def test_a_picture_stands_behind_the_words_streamed_and_whole_alike(
+    sim: Simulator, http: aiohttp.ClientSession, dialect: str
+) -> None:
+    def painted(_: object) -> Answer:
+        return Answer(WORDS, chars=5, rich={7: [[sim.google.gallery.hang(PNG).item()]]})
+
+    sim.google.reply("lighthouse", painted)
+    told = [re.sub(r"\(\S+\)", "()", await answer(http, dialect, "lighthouse!", stream=s)) for s in (False, True)]
+    shown = "" if dialect == "responses" else "\n\n![lighthouse!]()"
+    assert told == [WORDS + shown] * 2
+    assert sim.record.generations == 2
