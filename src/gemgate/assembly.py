@@ -24,7 +24,7 @@ from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
 from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
-from gemgate.errors import BadRequest, GatewayError
+from gemgate.errors import BadRequest, Conflict, GatewayError
 from gemgate.fetcher import GuardedFetcher, GuardedSender
 from gemgate.fleet.announcer import Announcer
 from gemgate.gateway import Gateway
@@ -197,19 +197,21 @@ async def open_service(
             _opened(settings, clock or SystemClock(), dice, job_rules, resident=resident, traces=traces) as service,
         ):
             if resident and settings.api_keys:
-                await names_apart(settings, service.keys)
+                await names_apart(settings, service.keys, service.clock.now())
             yield service
 
 
-async def names_apart(settings: Settings, keys: SqlKeyStore) -> None:
-    """SettingsError when a key of API_KEY has the name of one made on the page: it would own what that one made."""
-    taken = {key.name for key in await keys.keys()} & {key.name for key in settings.api_keys}
-    if taken:
-        name = min(taken)
+async def names_apart(settings: Settings, keys: SqlKeyStore, now: float) -> None:
+    """Keep the names of API_KEY for it. SettingsError when one of them was made on the page: it would own what that
+    one made.
+    """
+    try:
+        await keys.reserve([key.name for key in settings.api_keys], now)
+    except Conflict as error:
         raise SettingsError(
-            f"API_KEY has a key named {name}, as one made on the page is or was, and would get its files and batches; "
-            f"give it another name: API_KEY=othername:SECRET (an entry without a name is called key1, key2 …)"
-        )
+            f"API_KEY has a key named {error.param}, as one made on the page is or was, and would get its files and "
+            f"batches; give it another name: API_KEY=othername:SECRET (an entry without a name is called key1, key2 …)"
+        ) from None
 
 
 @asynccontextmanager
@@ -265,7 +267,7 @@ async def _opened(
     store = open_blobs(settings)
     if isinstance(store, SpoolingBlobStore):
         await store.recall()
-    files = SqlFileStore(database, store, clock)
+    files = SqlFileStore(database, store, clock, int(settings.files_per_key_mb * 1e6))
     gallery = SqlGallery(database)
     link_key = link_key_of(settings)
     own = OwnPictures(store, gallery, clock=clock, public_base_url=settings.public_base_url, link_key=link_key)
@@ -333,6 +335,7 @@ async def _opened(
         settings.concurrency,
         roster.lanes_elsewhere,
         settings.default_image_model,
+        settings.batch_tasks_per_key,
     )
     alert_store = SqlAlertStore(database, vault)
     alerts = Alerts(

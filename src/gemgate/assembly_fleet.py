@@ -233,9 +233,19 @@ async def open_edge(
             await clock.sleep(5.0)
             await limiter.probe()
 
+    async def reserve() -> None:
+        """Once the database can be asked, if it could not at the start."""
+        while True:
+            with contextlib.suppress(GatewayError):
+                await names_apart(settings, keys, clock.now())
+                return
+            await clock.sleep(5.0)
+
     try:
-        with contextlib.suppress(GatewayError):  # of a database that is away nothing can be asked
-            await names_apart(settings, keys)
+        try:
+            await names_apart(settings, keys, clock.now())
+        except GatewayError:
+            edge.run("names", reserve)
         await fleet.refresh()
         edge.run("nodes", fleet.watch)
         if settings.redis_url:

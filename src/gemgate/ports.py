@@ -802,6 +802,10 @@ class JobStore(Protocol):
         """Enter a batch with its tasks, all or nothing; or the one that came under the same idempotency key before."""
         ...
 
+    async def open_tasks(self, tenant: str) -> int:
+        """How many tasks of the tenant's batches have not ended."""
+        ...
+
     async def get(self, tenant: str | None, batch_id: str) -> Batch | None:
         """By id; `tenant` None is an admin's."""
         ...
@@ -994,6 +998,10 @@ class KeyStore(Protocol):
 
     async def add_key(self, key: ClientKey) -> None:
         """Conflict when the name was ever taken: its conversations and pictures stay its own."""
+        ...
+
+    async def reserve(self, names: Sequence[str], now: float) -> None:
+        """Keep the names of API_KEY for it, for ever; Conflict (`param`: the name) when one was made here before."""
         ...
 
     async def revoke_key(self, key_id: str, at: float) -> bool: ...

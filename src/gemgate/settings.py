@@ -145,6 +145,14 @@ class Settings(BaseSettings):
         None, ge=0, description="UTF-8 bytes of a prompt and the text of its files together. Default 150000; 0 = any"
     )
     max_body_mb: float = Field(64, gt=0, description="Largest request body, in MB")
+    files_per_key_mb: float = Field(
+        10_000,
+        ge=0,
+        description="Uploads that a key may have at a time, in MB together; 0 = off",
+    )
+    batch_tasks_per_key: Count = Field(
+        100_000, description="Tasks of batches that a key may have open at a time; 0 = off"
+    )
     max_image_pixels: int = Field(50_000_000, gt=0, description="Largest picture, in pixels")
 
     default_model: str = Field(DEFAULT_MODEL, description="Text model when a request names none")
@@ -432,7 +440,8 @@ def explicit(**values: Any) -> Settings:
 
 
 TOKEN_LENGTH = 16
-"""Characters that INTERNAL_TOKEN has at least: who knows it is whoever it says it is."""
+"""Characters that INTERNAL_TOKEN has at least: who knows it is whoever it says it is. An ADMIN_KEY of as many is never
+refused for wrong keys of others."""
 
 SECRET_MARK = "set"  # noqa: S105 - a word to show in place of one
 

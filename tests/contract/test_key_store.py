@@ -60,3 +60,16 @@ async def test_sessions_expire_and_end(store: SqlKeyStore) -> None:
     assert not await store.end_session("s2")
     assert await store.end_sessions() == 1
     assert not await store.sessions(0.0)
+
+
+async def test_a_name_of_the_settings_is_nobody_elses(store: SqlKeyStore) -> None:
+    await store.add_key(KEY)
+    await store.reserve(["ann", "ben"], 50.0)
+    await store.reserve(["ann"], 60.0)
+    assert [key.name for key in await store.keys()] == ["phone"]
+    with pytest.raises(Conflict):
+        await store.add_key(replace(KEY, id="key_3", name="ann", digest="d3"))
+    await store.revoke_key("key_1", 70.0)
+    with pytest.raises(Conflict) as refused:
+        await store.reserve(["carol", "phone"], 80.0)
+    assert refused.value.param == "phone"

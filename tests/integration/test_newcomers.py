@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from gemgate.cli import diagnose
 from gemgate.simulator import Simulator
 from tests.serving import served, settings_for, until
 
@@ -104,3 +105,22 @@ async def test_limits_speak_the_callers_language(tmp_path: Path) -> None:
             english, chinese = (answer["error"]["message"] for answer in said)
     assert english.isascii()
     assert "调用过于频繁" in chinese
+
+
+async def test_doctor_fails_on_one_session_under_two_names(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice", "ben")) as simulator:
+        for name, whose in (("one", "alice"), ("two", "alice"), ("three", "ben")):
+            cookies = simulator.google.cookies(whose)
+            (tmp_path / f"{name}.txt").write_text("; ".join(f"{key}={value}" for key, value in cookies.items()))
+        (tmp_path / "accounts.toml").write_text(
+            "".join(
+                f'[[account]]\nname = "{name}"\nsource = "file:{tmp_path}/{name}.txt"\n'
+                for name in ("one", "two", "three")
+            )
+        )
+        settings = settings_for(simulator, tmp_path, secure_1psid=None, secure_1psidts=None)
+        findings = {finding.check: finding async for finding in diagnose._accounts(settings)}
+    shared = [check for check in findings if check.startswith("session of")]
+    assert shared == ["session of two"]
+    assert findings["session of two"].verdict == "fail"
+    assert "account one" in findings["session of two"].found

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -174,8 +174,9 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("cookies", "fail", "no account is set up and no cookies are set", _HOW)
         return
     build = member_builder(settings, clock=SystemClock(), dice=system_dice, observer=Observers([]))
+    sessions: dict[tuple[str, int], str] = {}
     for name, setup in setups.items():
-        kept = stored.get(name) or KeptAccount(setup)
+        kept = replace(stored.get(name) or KeptAccount(setup), setup=setup)
         if setup.kind == "official":
             yield Finding(f"account {name}", "ok", f"official API, key from {setup.source}; no cookies")
             continue
@@ -183,7 +184,7 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
         try:
             if setup.number or setup.language:
                 yield Finding(f"account {name}", "ok", _seat(setup))
-            async for finding in _account(name, member.source, member.upstream, kept):
+            async for finding in _account(name, member.source, member.upstream, kept, sessions):
                 yield finding
         finally:
             await member.upstream.close()
@@ -206,8 +207,13 @@ async def stored_accounts(settings: Settings) -> tuple[KeptAccount, ...]:
 
 
 async def _account(
-    name: str, source: CookieSource | None, upstream: Upstream, kept: KeptAccount
+    name: str,
+    source: CookieSource | None,
+    upstream: Upstream,
+    kept: KeptAccount,
+    sessions: dict[tuple[str, int], str],
 ) -> AsyncIterator[Finding]:
+    """sessions: session and number among its accounts -> the account whose it is, of those looked at so far."""
     fresh, trouble = None, ""
     if source is not None:
         try:
@@ -226,6 +232,14 @@ async def _account(
     if not order:
         yield Finding(f"sign-in of {name}", "fail", "there is nothing to sign in with", _HOW)
         return
+    first = sessions.setdefault((order[0].identity, kept.setup.number), name)
+    if first != name:
+        yield Finding(
+            f"session of {name}",
+            "fail",
+            f"the account {first} has it too ({order[0].identity}): renewing one ends the other",
+            f"remove one of the two, or sign in to {name} in a private window of its own",
+        )
     if not order[0].psidts:
         yield Finding(f"cookies of {name}", "warn", "__Secure-1PSIDTS is not set", "most accounts need it: copy it too")
     yield await _sign_in(name, upstream, order)

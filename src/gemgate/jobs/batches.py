@@ -16,7 +16,7 @@ from typing import Any
 from gemgate.dialects import wire
 from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
-from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound
+from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
 from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway import Gateway, check_scope
 from gemgate.jobs.closing import Closer
@@ -63,6 +63,9 @@ class Jobs:
     lanes: int
     elsewhere: Callable[[int], Awaitable[int]]
     default_image_model: str
+    open_per_key: int = 0
+    """Tasks that one key may have open, 0 = any number."""
+    _ordering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watchers: defaultdict[str, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
     _over: bool = False
 
@@ -160,12 +163,29 @@ class Jobs:
             fresh = replace(batch, id="batch_" + secrets.token_hex(digits // 2))
             fresh = replace(fresh, hook=await self._hook(fresh.id, *hook))
             try:
-                entered = await self.store.submit(fresh, tasks)
+                async with self._ordering:  # so that orders that come together are judged one after another
+                    await self._check_open(batch.tenant, len(tasks))
+                    entered = await self.store.submit(fresh, tasks)
             except Conflict:
                 continue  # the id is taken; eight digits are few
             self.touched(entered.id)
             self.worker.wake()
             return entered
+
+    async def _check_open(self, tenant: str, more: int) -> None:
+        """A batch is one call of the limits: what bounds it is how much of a key may wait."""
+        if not self.open_per_key or not more:
+            return
+        waiting = await self.store.open_tasks(tenant)
+        if waiting + more > self.open_per_key:
+            most = self.open_per_key
+            raise RateLimited(
+                f"A key may have {most} tasks open (BATCH_TASKS_PER_KEY); {waiting} are, and this order has {more}",
+                f"单个密钥最多有 {most} 个未完成任务（BATCH_TASKS_PER_KEY）；现有 {waiting} 个，本次 {more} 个",
+                retry_after=60.0,
+                code="too_many_open_tasks",
+                details={"limit": most, "remaining": max(0, most - waiting), "reset": 60.0},
+            )
 
     async def _hook(self, batch_id: str, url: str, secret: str) -> Hook:
         if not secret:

@@ -46,6 +46,7 @@ from gemgate.web import (
     status,
 )
 from gemgate.web.access import Access
+from gemgate.web.call import call_of
 from gemgate.web.door import Door, refused
 from gemgate.web.notices import Notices
 from gemgate.web.operation import BODIES
@@ -134,6 +135,8 @@ def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
 
 
 async def _openapi(request: Request) -> Response:
+    """Open, but where only this machine may call not under a foreign Host."""
+    call_of(request).access.check_browser(request.headers)
     below = request.scope.get("root_path", "").rstrip("/")
     document = await asyncio.to_thread(openapi_document)
     return JSONResponse({**document, "servers": [{"url": below}]} if below else document)

@@ -1,12 +1,11 @@
 """The gallery: facts, previews, lineage and bytes of delivered pictures.
 
-An admin sees the pictures of all keys, but never a word of another key's prompt: pictures go by handles, and what
-their file names say of the prompt is left out as well.
+An admin sees the pictures of all keys with their prompts, as in a batch's status and archive: they run the service and
+could read its database. A key sees its own.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -82,7 +81,8 @@ async def file(request: Request, caller: Caller) -> Response:
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
     if request.query_params.get("download"):
-        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(_file_name(picture, caller))}"
+        name = picture.image.name.rpartition("/")[2]
+        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
     blob = await call.service.blobs.get("images/" + picture.image.name)
     return Response(blob.data, headers=headers, media_type=picture.image.mime)
 
@@ -106,28 +106,18 @@ async def _picture(call: Call, caller: Caller, handle: str) -> Picture:
 
 
 def entry(call: Call, caller: Caller, picture: Picture) -> dict[str, Any]:
-    """A picture as lists show it; `own` says whether the prompt is the caller's to see."""
-    own = picture.tenant == caller.tenant
+    """A picture as lists show it; `own` says whether the caller's own key made it."""
     where = f"/api/gallery/{picture.handle}"
     return {
         "id": picture.handle,
         "created_at": picture.created_at,
         "key": picture.tenant or None,
-        "own": own,
-        "prompt": picture.image.prompt if own else None,
-        "url": call.service.gateway.pictures.url_of(picture.image.name) if own else None,
+        "own": picture.tenant == caller.tenant,
+        "prompt": picture.image.prompt,
+        "url": call.service.gateway.pictures.url_of(picture.image.name),
         "batch": picture.batch or None,
         "references": len(picture.references),
         "thumb": f"{where}/thumb",
         "file": f"{where}/file",
         "details": image_facts(picture.image),
     }
-
-
-def _file_name(picture: Picture, caller: Caller) -> str:
-    """What a saved file is called: as it is stored, or without a word of another key's prompt."""
-    stored = picture.image.name.rpartition("/")[2]
-    if picture.tenant == caller.tenant:
-        return stored
-    moment = datetime.fromtimestamp(picture.created_at, UTC)
-    return f"{moment:%Y%m%d_%H%M%S}_{picture.handle[:6]}.{stored.rpartition('.')[2]}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select
 
-from gemgate.errors import NotFound
+from gemgate.errors import NotFound, TooLarge
 from gemgate.files import StoredFile
 from gemgate.ports import BlobStore, Clock
 from gemgate.stores.sql.database import Database
@@ -16,22 +17,58 @@ from gemgate.stores.sql.schema import stored_file as table
 
 
 class SqlFileStore:
-    """Expired files are gone for their owner at once, and for good when `sweep` comes by."""
+    """Expired files are gone for their owner at once, and for good when `sweep` comes by.
 
-    def __init__(self, database: Database, blobs: BlobStore, clock: Clock) -> None:
+    per_owner: bytes that one owner may have here, 0 = any number.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore, clock: Clock, per_owner: int = 0) -> None:
         self._database = database
         self._blobs = blobs
         self._clock = clock
+        self._per_owner = per_owner
 
     async def add(self, file: StoredFile, data: bytes) -> None:
+        """TooLarge when the owner's files would be more than they may be together."""
+        await self._check_room(file)
         await self._blobs.put(_key(file.id), data, file.mime)
-        async with self._database.writing() as connection:
-            await connection.execute(insert(table).values(asdict(file)))
+        await self._enter(file)
 
     async def add_from(self, file: StoredFile, path: Path) -> None:
+        """TooLarge as `add`."""
+        await self._check_room(file)
         await self._blobs.put_file(_key(file.id), path, file.mime)
-        async with self._database.writing() as connection:
-            await connection.execute(insert(table).values(asdict(file)))
+        await self._enter(file)
+
+    async def _check_room(self, file: StoredFile) -> None:
+        """Before the bytes go anywhere."""
+        async with self._database.reading() as connection:
+            held = (await connection.execute(self._held(file.owner))).scalar_one()
+        self._judge(held, file)
+
+    async def _enter(self, file: StoredFile) -> None:
+        """What came meanwhile counts as well."""
+        try:
+            async with self._database.writing() as connection:
+                held = (await connection.execute(self._held(file.owner))).scalar_one()
+                self._judge(held, file)
+                await connection.execute(insert(table).values(asdict(file)))
+        except TooLarge:
+            await self._drop(file.id)
+            raise
+
+    def _held(self, owner: str) -> Select[Any]:
+        return select(func.coalesce(func.sum(table.c.bytes), 0)).where(table.c.owner == owner, self._alive())
+
+    def _judge(self, held: int, file: StoredFile) -> None:
+        if self._per_owner and held + file.bytes > self._per_owner:
+            most, now = f"{self._per_owner / 1e6:g}", f"{held / 1e6:.1f}"
+            raise TooLarge(
+                f"Files of one key may be {most} MB together (FILES_PER_KEY_MB), and {now} MB are here: delete some",
+                f"单个密钥的文件总量上限为 {most} MB（FILES_PER_KEY_MB），现有 {now} MB，请先删除一些",
+                param="file",
+                code="files_full",
+            )
 
     async def get(self, file_id: str, owner: str) -> StoredFile | None:
         query = select(table).where(table.c.id == file_id, table.c.owner == owner, self._alive())

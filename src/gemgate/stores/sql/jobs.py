@@ -103,6 +103,11 @@ class SqlJobStore:
             raise Conflict(f"The id {order.id} is taken", f"编号 {order.id} 已被占用", code="batch_id_taken")
         return found
 
+    async def open_tasks(self, tenant: str) -> int:
+        waiting = select(func.coalesce(func.sum(batch.c.queued + batch.c.running), 0)).where(batch.c.tenant == tenant)
+        async with self._database.reading() as connection:
+            return int((await connection.execute(waiting)).scalar_one())
+
     async def get(self, tenant: str | None, batch_id: str) -> Batch | None:
         return await self._one(_owned(select(batch).where(batch.c.id == batch_id), tenant))
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from gemgate.errors import Conflict
@@ -14,15 +16,23 @@ from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import client_key, page_session
 
+_CONFIGURED = "API_KEY:"
+"""Begins the digest of a row that only keeps a name for an entry of API_KEY: no digest of a secret has a colon."""
+
 
 class SqlKeyStore:
-    """Revoked keys stay as rows, so that nobody takes their name and with it what belonged to them."""
+    """Revoked keys stay as rows, so that nobody takes their name and with it what belonged to them.
+
+    The names of API_KEY stand beside them, under the same unique index and without a secret: a name is one owner's for
+    ever, in whatever order keys are made, settings changed, nodes started and backups restored.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def keys(self) -> Sequence[ClientKey]:
-        query = select(client_key).order_by(client_key.c.created_at.desc(), client_key.c.id)
+        made = ~client_key.c.digest.startswith(_CONFIGURED, autoescape=True)
+        query = select(client_key).where(made).order_by(client_key.c.created_at.desc(), client_key.c.id)
         async with self._database.reading() as connection:
             return [_key(row) for row in await connection.execute(query)]
 
@@ -48,6 +58,24 @@ class SqlKeyStore:
                 param="name",
                 code="key_exists",
             ) from None
+
+    async def reserve(self, names: Sequence[str], now: float) -> None:
+        insert_one = sqlite_insert if self._database.is_sqlite else pg_insert
+        async with self._database.writing() as connection:
+            for name in names:
+                mark = _CONFIGURED + name
+                values = {"id": mark, "name": name, "digest": mark, "hint": "", "created_at": now}
+                entry = insert_one(client_key).values(values).on_conflict_do_nothing()
+                await connection.execute(entry)
+            holders = select(client_key.c.name, client_key.c.digest).where(client_key.c.name.in_(names))
+            taken = [row.name for row in await connection.execute(holders) if row.digest != _CONFIGURED + row.name]
+        if taken:
+            raise Conflict(
+                f"The key named {min(taken)} is or was made on the page",
+                f"名为 {min(taken)} 的密钥是（或曾经）在页面上创建的",
+                param=min(taken),
+                code="key_exists",
+            )
 
     async def revoke_key(self, key_id: str, at: float) -> bool:
         mine = (client_key.c.id == key_id) & (client_key.c.revoked_at == 0)

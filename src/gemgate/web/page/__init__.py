@@ -92,11 +92,16 @@ def security_headers(settings: Settings) -> dict[str, str]:
 def _picture_origins(settings: Settings) -> list[str]:
     """Where links to pictures may point besides here: the bucket, and our own public address."""
     found: list[str] = []
-    bucket, _ = address_of(settings.s3_endpoint, settings.s3_bucket or "", settings.s3_addressing)
-    for address in (settings.public_base_url, settings.r2_public_url, bucket):
+    name = settings.s3_bucket or ""
+    bucket, virtual = address_of(settings.s3_endpoint, name, settings.s3_addressing)
+    for address, below in (
+        (settings.public_base_url, ""),
+        (settings.r2_public_url, ""),
+        (bucket, "" if virtual else f"/{name}/"),
+    ):
         parts = urlsplit(address or "")
         if parts.scheme and parts.netloc:
-            found.append(f"{parts.scheme}://{parts.netloc}")
+            found.append(f"{parts.scheme}://{parts.netloc}{below}")
     if settings.r2_account_id:
-        found.append(f"https://{settings.r2_account_id}.r2.cloudflarestorage.com")
+        found.append(f"https://{settings.r2_account_id}.r2.cloudflarestorage.com/{settings.r2_bucket}/")
     return list(dict.fromkeys(found))

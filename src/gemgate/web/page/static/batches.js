@@ -44,7 +44,6 @@ const t = words({
   zip: ["ZIP of all pictures", "下载 ZIP"],
   pictures: ["Pictures", "图片"],
   all: ["All batches", "全部批次"],
-  foreign: ["This batch belongs to the key {key}: its prompts and pictures are not shown here.", "该批次属于密钥 {key}：提示词与图片不在此显示。"],
 });
 
 export const Batches = ({ title, rest }) => (rest[0] ? html`<${One} id=${rest[0]} />` : html`<${All} title=${title} />`);
@@ -181,10 +180,7 @@ function Order() {
 function One({ id }) {
   const [over, setOver] = useState(false);
   const { data, problem, refresh } = usePoll(`/v1/batch/${id}/status?limit=0`, over ? 0 : 1.5);
-  const listed = usePoll("/v1/batch?limit=500", 0);
   const [trouble, setTrouble] = useState(null);
-  const about = listed.data?.batches.find((one) => one.batch_id === id);
-  const own = about?.own === true; // until it is known, nothing of a batch is asked for but its counts
   useEffect(() => setOver(Boolean(data) && !OPEN.includes(data.status)), [data?.status]);
   const act = (verb) => async () => {
     await post(`/v1/batch/${id}/${verb}`);
@@ -206,16 +202,14 @@ function One({ id }) {
           <${Meter} done=${data.completed} failed=${data.failed} total=${data.total} label=${t("progress")} />
           ${data.waiting_for && html`<p class="muted">${t("waiting", { what: data.waiting_for })}</p>`}
           <div class="actions">
-            ${own && data.completed > 0 && html`<a class="button" href=${here(`/v1/batch/${id}/archive`)} download>${t("zip")}</a>`}
+            ${data.completed > 0 && html`<a class="button" href=${here(`/v1/batch/${id}/archive`)} download>${t("zip")}</a>`}
             ${OPEN.includes(data.status) && deed("pause")}
             ${data.status === "paused" && deed("resume", true)}
             ${open && deed("cancel")}
             ${data.failed > 0 && deed("retry")}
           </div>
         </section>
-        ${own
-          ? html`<${Outcome} id=${id} done=${data.completed} failed=${data.failed} />`
-          : about && html`<${Note}><p>${t("foreign", { key: about.key ?? "–" })}</p><//>`}
+        <${Outcome} id=${id} done=${data.completed} failed=${data.failed} />
       `}
     <//>
   `;

@@ -10,7 +10,6 @@ const t = words({
   more: ["More", "更多"],
   picture: ["Picture of {when}", "{when} 的图片"],
   other: ["by the key {key}", "密钥 {key} 生成"],
-  foreign: ["Made with the key {key}; its prompt is not shown here.", "由密钥 {key} 生成，提示词不在此显示。"],
   prompt: ["Prompt", "提示词"],
   size: ["Size", "尺寸"],
   made: ["Made", "生成于"],
@@ -133,7 +132,6 @@ function Facts({ shown }) {
   ];
   return html`
     <dl class="facts">${rows.filter(([, value]) => value).map(([name, value]) => html`<dt>${t(name)}</dt><dd>${value}</dd>`)}</dl>
-    ${!shown.own && html`<p class="small muted">${t("foreign", { key: shown.key ?? "–" })}</p>`}
   `;
 }
 
