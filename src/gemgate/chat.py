@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.findings import NOTHING_FOUND, Findings
-from gemgate.images import GeneratedImage, ImageOptions
+from gemgate.images import GeneratedImage, ImageOptions, ModelPolicy
 
 __all__ = [
     "Began",
@@ -150,6 +150,7 @@ class ChatRequest:
     n:        how many answers; each is a generation of its own.
     images:   how pictures are wanted, where there may be some.
     demands_picture: a picture is asked for, not only welcome: words instead of one may mean trouble.
+    model_policy: the caller's own rule for answers by another model, None for the service's.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
     """
 
@@ -167,6 +168,7 @@ class ChatRequest:
     images: ImageOptions | None = None
     demands_picture: bool = False
     temporary: bool = False
+    model_policy: ModelPolicy | None = None
     ignored: tuple[str, ...] = ()
 
 

@@ -144,7 +144,7 @@ class Gateway:
         self._aliases = aliases
         self._default_image_model = default_image_model
         self._temporary_chats = temporary_chats
-        self._model_policy: Policy = model_policy
+        self.model_policy: Policy = model_policy
 
     def models(self, tenant: str = "") -> list[ModelCard]:
         """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
@@ -177,7 +177,7 @@ class Gateway:
             self._observer.note(Fact("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
         self._observer.note(Fact("call.admitted", caller.request_id, facts))
-        return Admission(card, quota, caller, policy or self._model_policy)
+        return Admission(card, quota, caller, policy or self.model_policy)
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None

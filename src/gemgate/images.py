@@ -8,6 +8,9 @@ from typing import Literal
 
 from gemgate.files import Source
 
+ModelPolicy = Literal["report", "require"]
+"""What becomes of an answer by another model than was asked for: it is told, or it is an error."""
+
 SizePolicy = Literal["best_effort", "require"]
 Logo = Literal["removed", "absent", "kept"]
 
@@ -36,6 +39,7 @@ class ImageOptions:
     size_policy: "require" makes a smaller original an error instead of a note.
     resample:    bring the picture to the wanted size by resampling, labelled as such.
     remove_logo: None takes the service's setting.
+    model_policy: the caller's own rule for pictures by another painter, None for the service's.
     """
 
     aspect: str | None = None
@@ -44,6 +48,7 @@ class ImageOptions:
     size_policy: SizePolicy = "best_effort"
     resample: bool = False
     remove_logo: bool | None = None
+    model_policy: ModelPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input
 from gemgate.dialects.painting import of_a_chat
 from gemgate.dialects.wire import (
+    MODEL_POLICY,
     Body,
     Limit,
     MarkdownFlow,
@@ -44,7 +45,7 @@ from gemgate.dialects.wire import (
 )
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Stored
-from gemgate.images import GeneratedImage
+from gemgate.images import GeneratedImage, ModelPolicy
 
 __all__ = [
     "ChatCompletionRequest",
@@ -117,6 +118,7 @@ class ChatCompletionRequest(Wishes):
     function_call: str | dict[str, Any] | None = None
     conversation_id: str | None = Field(default=None, max_length=200)
     files: list[str] | None = None
+    model_policy: ModelPolicy | None = Field(default=None, description=MODEL_POLICY)
 
     @model_validator(mode="before")
     @classmethod
@@ -181,6 +183,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         conversation_id=body.conversation_id,
         images=options,
         demands_picture="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
+        model_policy=body.model_policy,
         ignored=(
             *(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured),
             *(ignored(body.reasoning, prefix="reasoning.") if body.reasoning else ()),

@@ -18,10 +18,10 @@ from typing import Any
 from pydantic import Field
 
 from gemgate.catalog import CARDS
-from gemgate.dialects.wire import Wishes, ignored, inline_image
+from gemgate.dialects.wire import MODEL_POLICY, Wishes, ignored, inline_image
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Link, Source, Stored
-from gemgate.images import ImageOptions, SizePolicy
+from gemgate.images import ImageOptions, ModelPolicy, SizePolicy
 
 ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 """The shapes Google's picture models name."""
@@ -72,6 +72,7 @@ class Painting(Wishes):
     size_policy: SizePolicy | None = None
     resample: bool | None = None
     remove_logo: bool | None = None
+    model_policy: ModelPolicy | None = Field(default=None, description=MODEL_POLICY)
 
     def given(self) -> dict[str, Any]:
         """The fields as the caller named them."""
@@ -114,7 +115,7 @@ def named_options(given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
 def options_of(given: Mapping[str, Any], common: ImageOptions | None = None, where: str = "") -> ImageOptions:
     """The wishes of a body; what it leaves open is as in `common`."""
     named = named_options(given, where)
-    for name in ("size_policy", "resample", "remove_logo"):
+    for name in ("size_policy", "resample", "remove_logo", "model_policy"):
         if given.get(name) is not None:
             named[name] = given[name]
     base = common or ImageOptions()

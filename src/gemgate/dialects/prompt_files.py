@@ -19,7 +19,7 @@ Form = Literal["lines", "table", "objects"]
 
 SHOWN = 20
 """Refusals that an error lists."""
-COLUMNS = ("prompt", "model", "size", "aspect", "quality", "size_policy", "references")
+COLUMNS = ("prompt", "model", "size", "aspect", "quality", "size_policy", "model_policy", "references")
 COLUMNS_KNOWN = frozenset(
     alias for name, field in simple_batches.BatchItemBody.model_fields.items() for alias in (name, field.alias or name)
 )

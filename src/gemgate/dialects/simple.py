@@ -26,7 +26,7 @@ from gemgate.dialects.wire import (
     status_of,
 )
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.images import GeneratedImage, ImageRequest, ModelPolicy
 
 ResponseType = Literal["base64", "url"]
 
@@ -36,6 +36,7 @@ class GenerateRequest(wire.Wishes):
 
     prompt: str = Field(min_length=1)
     model: str | None = None
+    model_policy: ModelPolicy | None = Field(default=None, description=wire.MODEL_POLICY)
 
 
 class Wishes(Painting):
@@ -80,7 +81,7 @@ class PicturesCall:
 def read_generate(body: GenerateRequest) -> ChatRequest:
     """A single user message that leaves no chat in the account's history."""
     words = (Message("user", (Text(body.prompt),)),)
-    return ChatRequest(words, body.model, temporary=True, ignored=wire.ignored(body))
+    return ChatRequest(words, body.model, temporary=True, model_policy=body.model_policy, ignored=wire.ignored(body))
 
 
 def write_generate(reply: Reply, model: str) -> dict[str, Any]:

@@ -127,6 +127,10 @@ Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_no_limit)
 M = TypeVar("M", bound=BaseModel)
 
 
+MODEL_POLICY = "`require` makes an answer by another model than asked an error, as the header `x-gemgate-model-policy`"
+"""What a body's `model_policy` says, for the API's description."""
+
+
 class Wishes(Body):
     """A request: what it does not know it keeps, so that `ignored` can name it."""
 

@@ -23,6 +23,7 @@ from gemgate.errors import (
     GatewayError,
     ModelGone,
     ModelNotFound,
+    ModelNotServed,
     NoAccount,
     PromptTooLong,
     Refused,
@@ -75,7 +76,7 @@ class Runner:
             model = request.model or self.default_image_model
             try:
                 image = await self._made(claim, journal, model, request.options, request.references, part)
-            except (ClientError, Refused, ModelGone, PromptTooLong) as error:
+            except (ClientError, Refused, ModelGone, ModelNotServed, PromptTooLong) as error:
                 failures.append(error)
             else:
                 made.append(image_value(image))
@@ -90,7 +91,7 @@ class Runner:
         body = wire.read(openai_chat.ChatCompletionRequest, line_of(task)["body"])
         request = replace(openai_chat.read_request(body), stream=False, temporary=True, conversation_id=None)
         card = self._card(request.model or self.default_model, batch.tenant)
-        admission = Admission(card, Quota(), _caller(batch))
+        admission = Admission(card, Quota(), _caller(batch), request.model_policy or self.gateway.model_policy)
         replies: list[Reply] = []
         for part in range(request.n):
             journal.begin(part)
@@ -134,7 +135,7 @@ class Runner:
         uploads = await self.attachments.load(references, _caller(batch), pictures_only=True)
         image = await self.gateway.generate_image(
             ImageRequest(task.prompt, model, options=options),
-            Admission(card, Quota(), caller),
+            Admission(card, Quota(), caller, options.model_policy or self.gateway.model_policy),
             uploads,
             order=replace(order, references=tuple(upload.sha256 for upload in uploads)),
             background=True,

@@ -6,7 +6,7 @@
 | an account that the failure took out of service (429, cookies)| it moves to another at once, no try used up        |
 | an account that stays in service all the same                 | it is one of its tries                             |
 | Google (5xx, reset, stall), drift, the picture store          | it is one of its tries                             |
-| the order itself, or a refusal                                | it has failed, and says why                        |
+| the order itself, a refusal, or another model than is required| it has failed, and says why                        |
 
 Tries are 2, 4, 8, 16 and 32 s apart (or what Retry-After says, if that is longer), five at most after the first.
 """
@@ -23,6 +23,7 @@ from gemgate.errors import (
     GatewayError,
     LimitError,
     ModelGone,
+    ModelNotServed,
     NoAccount,
     OutputInvalid,
     PromptTooLong,
@@ -67,7 +68,7 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, dice: float, 
         return Verdict("wait", max(rules.move, min(thaw, rules.look_again)))
     if isinstance(error, AccountError | Blocked) and not in_service:
         return Verdict("wait", rules.move)
-    if isinstance(error, ClientError | Refused | ModelGone | OutputInvalid | PromptTooLong):
+    if isinstance(error, ClientError | Refused | ModelGone | ModelNotServed | OutputInvalid | PromptTooLong):
         return Verdict("fail")
     if failures >= rules.tries:
         return Verdict("fail")

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.chat import UNKNOWN
+from gemgate.images import ModelPolicy
 
 Family = Literal["lite", "flash", "pro"]
-Policy = Literal["report", "require"]
+Policy = ModelPolicy
 _WORDS = re.compile(r"[a-z]+")
 _LONGEST = 60
 

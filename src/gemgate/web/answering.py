@@ -23,7 +23,7 @@ Answer = AsyncGenerator[Event, None]
 
 async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
-    admission = await call.service.gateway.admit(chat.model, caller, call.model_policy)
+    admission = await call.service.gateway.admit(chat.model, caller, call.model_policy or chat.model_policy)
     call.admitted(admission.quota)
     name_ignored(call, chat)
     return admission

@@ -121,7 +121,9 @@ async def _events(
     Heartbeats are written here: one between the pieces of a picture would end up inside it.
     """
     gateway, stamp = call.service.gateway, call.stamp("", request)
-    admission = await gateway.admit_images(wanted.request.model, caller, call.model_policy)
+    admission = await gateway.admit_images(
+        wanted.request.model, caller, call.model_policy or wanted.request.options.model_policy
+    )
     call.admitted(admission.quota)
     told: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
     making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=told.put_nowait))
@@ -184,7 +186,7 @@ async def _made(
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
     """The pictures, what failed beside them, and the id of the model that was asked."""
     gateway = call.service.gateway
-    admission = await gateway.admit_images(wanted.model, caller, call.model_policy)
+    admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
     results = await unless_gone(request, gateway.generate_images(wanted, admission))
     images = [result for result in results if isinstance(result, GeneratedImage)]

@@ -11,7 +11,7 @@ import pytest
 
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import BadRequest, Broken, Drift, GatewayError, ModelGone, Refused, Rejected, SignedOut, Spent
-from gemgate.ports import Deadlines, Piece, Prompt, SentFile
+from gemgate.ports import Answered, Deadlines, Piece, Prompt, SentFile
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.official.wire import Events
 from tests import official
@@ -137,6 +137,20 @@ async def test_thoughts_are_asked_for_where_the_model_has_them(api: OfficialApi,
     assert api.bodies[0]["generationConfig"] == {"thinkingConfig": {"includeThoughts": True}}
     await answer(upstream, "gemini-2.0-flash", extended_thinking=True)
     assert "generationConfig" not in api.bodies[1]
+
+
+@pytest.mark.parametrize("named", ["gemini-3-flash-002", ""])
+async def test_the_model_that_answered_is_the_one_that_the_answer_names(
+    api: OfficialApi, upstream: OfficialUpstream, named: str
+) -> None:
+    version = {"modelVersion": named} if named else {}
+    api.answer = lambda _: [
+        {**parts({"text": "4"}), **version},
+        {**parts({"text": "2"}, finishReason="STOP"), **version},
+    ]
+    end = (await answer(upstream))[-1]
+    assert isinstance(end, Answered)
+    assert (end.served, end.painter) == (named, "")
 
 
 @pytest.mark.parametrize(

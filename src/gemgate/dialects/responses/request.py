@@ -17,9 +17,9 @@ from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools
 from gemgate.dialects.painting import Painting, left_over, options_of
-from gemgate.dialects.wire import Echo, Limit, Wishes, ignored, read
+from gemgate.dialects.wire import MODEL_POLICY, Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
-from gemgate.images import ImageOptions
+from gemgate.images import ImageOptions, ModelPolicy
 
 
 class FormatBody(Echo):
@@ -86,6 +86,7 @@ class ResponsesRequest(TokenCountRequest):
     top_logprobs: int | None = None
     max_output_tokens: Limit = None
     max_tool_calls: int | None = None
+    model_policy: ModelPolicy | None = Field(default=None, description=MODEL_POLICY)
     user: str | None = None
 
 
@@ -103,7 +104,12 @@ def read_request(
             "prompt", "Stored prompts are not supported; send input", "不支持已存储的 prompt，请发送 input"
         )
     chat = read_token_count(body, previous, references)
-    return replace(chat, stream=bool(body.stream), ignored=(*ignored(body, *_NOT_HONOURED), *chat.ignored))
+    return replace(
+        chat,
+        stream=bool(body.stream),
+        model_policy=body.model_policy,
+        ignored=(*ignored(body, *_NOT_HONOURED), *chat.ignored),
+    )
 
 
 def read_token_count(

@@ -65,12 +65,15 @@ def makes_pictures(offer: Offer) -> bool:
 
 @dataclass(slots=True)
 class Answer:
-    """One answer as its chunks come in. pictures: what came inline, by the id under which it is told."""
+    """One answer as its chunks come in. pictures: what came inline, by the id under which it is told; served: the model
+    that Google names.
+    """
 
     prefix: str
     pictures: dict[str, Fetched] = field(default_factory=dict)
     text: str = ""
     finish: str = ""
+    served: str = ""
     _began: bool = False
     _texts: list[str] = field(default_factory=list)
 
@@ -78,6 +81,7 @@ class Answer:
         """The pieces of one GenerateContentResponse; GatewayError for an error in its place."""
         if not isinstance(chunk, dict):
             raise errors.drift("a chunk is no object")
+        self.served = str(chunk.get("modelVersion") or self.served)
         blocked = (chunk.get("promptFeedback") or {}).get("blockReason")
         if blocked:
             raise errors.refused(str(blocked))
@@ -116,7 +120,8 @@ class Answer:
         if not self._began and self.finish not in ("STOP", "MAX_TOKENS", "NO_IMAGE"):
             raise errors.broken(f"no answer ({self.finish})")
         began: list[Piece] = [] if self._began else [Answering("")]
-        return [*began, Answered(Thread(()), self.text)]
+        painter = self.served if self.pictures else ""
+        return [*began, Answered(Thread(()), self.text, served=self.served, painter=painter)]
 
 
 def _decoded(data: Any) -> bytes:
