@@ -81,6 +81,14 @@ class RunningFleet:
     ports: dict[str, int] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     launcher: Callable[[str], list[str]] = lambda name: []
+    edge: Mapping[str, str] = field(default_factory=dict)
+    """What gateways are started with."""
+
+    def front(self, name: str, port: int = 0) -> Process:
+        """Start one more gateway, beside the first; who starts it ends it."""
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        return start(["gateway"], name, {**self.edge, "DATA_DIR": str(place), "PORT": str(port)}, place)
 
     @property
     def url(self) -> str:
@@ -222,7 +230,7 @@ def running_fleet(
     keys = f"main:{KEY},other:{OTHER},limited:{LIMITED};rph=3"
     edge = {**shared, "API_KEY": keys, "ADMIN_KEY": ADMIN, "DATA_DIR": str(folder / "gateway")}
     gateway = start(["gateway"], "gateway", edge, folder / "gateway")
-    fleet = RunningFleet(folder, sim, shared, accounts, gateway, own=own or {}, launcher=launcher)
+    fleet = RunningFleet(folder, sim, shared, accounts, gateway, own=own or {}, launcher=launcher, edge=edge)
     try:
         for name in accounts:
             fleet.begin(name)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from gemgate.accounts import Offer
 from gemgate.assembly import Service, database_url, names_apart, supervise
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, StorageDown
 from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.announcer import Announcer
 from gemgate.fleet.nodes import Fleet
@@ -122,15 +122,22 @@ class Registry:
         self._own = unopened(url) if reuse is None else None
         self.database = reuse or self._own
         self._ready = reuse is not None
+        self._opening: asyncio.Task[None] | None = None
 
     async def connect(self) -> NodeRegistry:
+        """Whoever gives up waiting does not stop the schema from coming up: on a slow machine it would never."""
         assert self.database is not None
         if not self._ready:
-            await bring_up(self._url)
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.ensure_future(bring_up(self._url))
+            await asyncio.shield(self._opening)
             self._ready = True
         return SqlNodeRegistry(self.database)
 
     async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
         if self._own is not None:
             await self._own.close()
 
@@ -233,20 +240,25 @@ async def open_edge(
             await clock.sleep(5.0)
             await limiter.probe()
 
+    async def ask_names() -> None:
+        if fleet.registry is None:
+            raise StorageDown("The database is away, or has no tables yet", "数据库不可用，或尚未建表")
+        await names_apart(settings, keys, clock.now())
+
     async def reserve() -> None:
         """Once the database can be asked, if it could not at the start."""
         while True:
             with contextlib.suppress(GatewayError):
-                await names_apart(settings, keys, clock.now())
+                await ask_names()
                 return
             await clock.sleep(5.0)
 
     try:
+        await fleet.refresh()
         try:
-            await names_apart(settings, keys, clock.now())
+            await ask_names()
         except GatewayError:
             edge.run("names", reserve)
-        await fleet.refresh()
         edge.run("nodes", fleet.watch)
         if settings.redis_url:
             edge.run("limits", probe)

@@ -39,12 +39,16 @@ KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
 @dataclass(slots=True)
 class Node:
-    """One gateway, as a process that can be started again. lease: seconds of short leases, 0 = the real ones."""
+    """One gateway, as a process that can be started again. lease: seconds of short leases, 0 = the real ones.
+
+    before: what its command line begins with.
+    """
 
     name: str
     environment: dict[str, str]
     folder: Path
     lease: float = 0.0
+    before: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +69,7 @@ class Node:
         clean = {name: value for name, value in os.environ.items() if name.upper() not in OURS}
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*program, "serve"],
+                [*self.before, *program, "serve"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -8,9 +8,9 @@ from playwright.async_api import Browser, expect
 from tests.browser.page.conftest import overflows, violations, visiting
 from tests.browser.page.test_appearance import PAGES
 from tests.fleets import ADMIN, RunningFleet
-from tests.integration.fleet.conftest import fleet, module_fleet, postgres, sim
+from tests.integration.fleet.conftest import fleet, module_fleet, postgres, redis, sim
 
-__all__ = ["fleet", "module_fleet", "postgres", "sim"]
+__all__ = ["fleet", "module_fleet", "postgres", "redis", "sim"]
 
 pytestmark = [pytest.mark.system, pytest.mark.soak, pytest.mark.timeout(300)]
 

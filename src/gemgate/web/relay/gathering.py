@@ -131,15 +131,16 @@ async def summary(request: Request, caller: Caller) -> Response:
 
 
 def _read_accounts(told: Mapping[str, Any]) -> None:
-    """For `Read`: that every row can be judged."""
-    for row in told["accounts"]:
-        _account(row)
-    if not isinstance(told["waiting"], int):
-        raise TypeError("not a count")
+    """For `Read`: rows that can be passed on."""
+    if not (all(isinstance(row, dict) for row in told["accounts"]) and isinstance(told["waiting"], int)):
+        raise TypeError("not a list of accounts")
 
 
 def _read_overview(told: Mapping[str, Any]) -> None:
+    """For `Read`: rows that can be judged, and numbers that can be added up."""
     _read_accounts(told)
+    for row in told["accounts"]:
+        _account(row)
     numbers = [told["started_at"], *(told["requests"][name] for name in COUNTED)]
     if not (all(isinstance(number, int | float) for number in numbers) and isinstance(told["degraded"], list)):
         raise TypeError("not an overview")
