@@ -224,6 +224,9 @@ class MemoryJobs:
     async def sole(self) -> bool:
         return False
 
+    async def at_rest(self) -> bool:
+        return False
+
     async def free(self) -> int:
         return self._taken_back(lambda one: True)
 

@@ -199,7 +199,7 @@ class Simulation(World):
             call.outcome, result = "left", None
         elif (error := call.task.exception()) is not None:
             call.outcome, result = f"{type(error).__name__}: {error}", error
-            self.watch.refused(node, mark, error)
+            self.watch.refused(node, mark, caller.request_id, error)
         else:
             call.outcome, result = "answered", call.task.result()
         self.note(f"{mark} by {node.owner}: {call.outcome}")

@@ -18,15 +18,19 @@ def run(seed: int, faults: Faults | None = None) -> Outcome:
         return Outcome(seed, faults or (), [f"the simulation ended with {bug!r}"])
 
 
-def shortest(seed: int, faults: Faults, again: Callable[[int, Faults], Outcome] = run) -> tuple[Outcome, int]:
-    """A failing run with as few faults as can be, and how long the shortest failing prefix was."""
-    length = next((n for n in range(len(faults) + 1) if again(seed, faults[:n]).wrong), len(faults))
+def anything(outcome: Outcome) -> bool:
+    return bool(outcome.wrong)
+
+
+def shortest(seed: int, faults: Faults, wrong: Callable[[Outcome], bool] = anything) -> tuple[Outcome, int]:
+    """A run that is wrong with as few faults as can be, and how long the shortest prefix was that is."""
+    length = next((n for n in range(len(faults) + 1) if wrong(run(seed, faults[:n]))), len(faults))
     kept = list(faults[:length])
     for fault in list(kept):
         fewer = [one for one in kept if one is not fault]
-        if again(seed, tuple(fewer)).wrong:
+        if wrong(run(seed, tuple(fewer))):
             kept = fewer
-    return again(seed, tuple(kept)), length
+    return run(seed, tuple(kept)), length
 
 
 def report(seed: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gemgate.chat import Message, Reply
-from gemgate.errors import GatewayError, Spent
+from gemgate.errors import GatewayError
 from gemgate.jobs.stored import loads
 from gemgate.member import Member
 from gemgate.work import Claim, Settled, Task, Trail
@@ -192,25 +192,26 @@ class Watch:
         if [one for one in heard if one in asked][-len(asked) :] != asked:
             self._say(f"{mark}: Google heard {heard} instead of {asked}")
 
-    def refused(self, node: Node, mark: str, error: BaseException) -> None:
+    def refused(self, node: Node, mark: str, request_id: str, error: BaseException) -> None:
         if not isinstance(error, GatewayError):
             self._say(f"{mark} ended with a bug: {error!r}")
             return
         if error.generated == "no" and (made := self.world.google.made[mark]):
             self._say(f"{mark} was said not to be generated and was, in {made[-1].chat.cid}: {error}")
-        if isinstance(error, Spent):
-            self._rest_is_known(node, error)
+        found = [fact.data for _, fact in node.facts if fact.request_id == request_id and fact.name == "attempt.failed"]
+        for account in {data["account"] for data in found if data["kind"] == "spent"}:
+            self._rest_is_known(node, str(account))
 
-    def _rest_is_known(self, node: Node, error: Spent) -> None:
-        """Who hears of a rest may count on it: a process that starts now knows of it as well."""
-        now = self.world.loop.time()
-        faults = [f for f in self.world.faults if f.target == node.door.number and f.kind not in ("google", "leave")]
-        if any(f.at - 2.0 < now < f.at + f.seconds + 5.0 for f in faults if f.kind != "kill") or node.door.dead:
-            return
-        rows = [self.world.accounts.rows[member.name] for member in node.pool.members]
-        rests = [circuit for row in rows for circuit in row.circuits.values() if circuit.until > self.world.now()]
-        if not rests and error.resets_at is not None and error.resets_at > self.world.now() + 1.0:
-            self._say("a caller heard of a rest that no restart would know of")
+    def _rest_is_known(self, node: Node, account: str) -> None:
+        """Who was told of a limit that its own call met may count on it: whatever starts now knows of it as well."""
+        world, now = self.world, self.world.loop.time()
+        ailing = [f for f in world.faults if f.target == node.door.number and f.kind not in ("google", "leave", "kill")]
+        if node.door.dead or any(f.at - 5.0 < now < f.at + f.seconds + 15.0 for f in ailing):
+            return  # it could not be written down at once, and the caller does not wait for that for ever
+        member, row = node.pool.member(account), world.accounts.rows[account]
+        rests = member is not None and any(circuit.until > world.now() for circuit in member.circuits.values())
+        if rests and row.owner == node.name and not any(c.until > world.now() for c in row.circuits.values()):
+            self._say(f"a caller heard of a rest of {account} that no restart would know of")
 
     # Every moment
 
