@@ -18,6 +18,7 @@ SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 SPANS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
 """Seconds: the conventions' buckets, and two more because a picture or a long answer takes minutes."""
 LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+ADDED = (0.001, 0.0025, *SHORT)
 TOKENS = tuple(float(4**power) for power in range(14))
 
 _MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_response_model")
@@ -77,6 +78,13 @@ NOTED: tuple[Meter, ...] = (
     ),
     Meter("gemgate_http_requests", "counter", "Answered HTTP requests", ("operation", "status")),
     Meter("gemgate_http_request_duration_seconds", "histogram", "Time of an HTTP request", ("operation",)),
+    Meter(
+        "gemgate_overhead_seconds",
+        "histogram",
+        "What we added to a request until its answer began, Google's time taken off; waiting for a lane included",
+        ("operation",),
+        ADDED,
+    ),
     Meter("gemgate_http_requests_active", "gauge", "HTTP requests under way"),
     Meter("gemgate_streams_open", "gauge", "Streamed answers under way"),
     Meter("gemgate_limiter_refusals", "counter", "Calls refused by our own limits", ("rule",)),

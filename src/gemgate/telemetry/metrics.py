@@ -82,6 +82,8 @@ class Metrics:
         self._of["gemgate_http_requests_active"].dec()
         self._count("gemgate_http_requests", data["operation"], str(data["status"]))
         self._observe("gemgate_http_request_duration_seconds", data["seconds"], data["operation"])
+        if (added := data.get("added")) is not None:
+            self._observe("gemgate_overhead_seconds", added, data["operation"])
 
     def _granted(self, data: Mapping[str, Any]) -> None:
         self._observe("gemgate_queue_seconds", data["queue"], "lane")

@@ -53,6 +53,11 @@ class RecentRequests:
                 if len(self._ended) > self._size:
                     self._ended.popitem(last=False)
 
+    def overhead(self, request_id: str) -> float | None:
+        """Seconds that we have added to a request under way; see `Record.overhead`."""
+        record = self._open.get(request_id)
+        return None if record is None else record.overhead(self._now())
+
     def get(self, request_id: str) -> Record | None:
         return self._open.get(request_id) or self._ended.get(request_id)
 

@@ -78,6 +78,13 @@ class Attempt:
     unknown: list[str] = field(default_factory=list)
     stored: bool = True
 
+    def at_google(self, now: float) -> tuple[float, float]:
+        """From its sending to the end of its answer; what the listener did meanwhile is not Google's time."""
+        if self.ended_at and self.outcome != "answered":
+            return self.sent_at, self.ended_at
+        theirs = self.upstream if self.ended_at else self.first_byte
+        return self.sent_at, now if theirs is None else self.sent_at + theirs
+
 
 @dataclass(slots=True)
 class PictureFacts:
@@ -178,6 +185,23 @@ class Record:
             return True
         self.left_out += 1
         return False
+
+    def overhead(self, now: float) -> float:
+        """Seconds that we have added so far: since it came, without the time in which Google was at work for it.
+
+        Google is at work from a prompt's sending to the end of its answer (of one under way: to its first word, or
+        until now), and while a picture is fetched; prompts at the same time count once. Waiting for a lane or for an
+        account's pace is ours. now: epoch seconds.
+        """
+        spans = [span for attempt in self.attempts if attempt.sent_at for span in (attempt.at_google(now),)]
+        for picture in self.pictures:
+            fetched = picture.at - picture.store - picture.work
+            spans.append((fetched - picture.download, fetched))
+        theirs, reached = 0.0, self.began
+        for begin, end in sorted(spans):
+            theirs += max(0.0, min(end, now) - max(begin, reached))
+            reached = max(reached, min(end, now))
+        return max(0.0, now - self.began - theirs)
 
     def timings(self) -> dict[str, float | None]:
         """Seconds by stage; work of several attempts and pictures is added up."""

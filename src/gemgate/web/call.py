@@ -44,7 +44,7 @@ class House(Protocol):
 class Call:
     """One request. `operation` is its route's name; `headers` are added to whatever is answered.
 
-    policy_wanted: the header `x-gemgate-model-policy` as it came.
+    policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
     """
 
     house: House
@@ -54,6 +54,7 @@ class Call:
     operation: str = "none"
     headers: dict[str, str] = field(default_factory=dict)
     policy_wanted: str = ""
+    added: float | None = None
 
     @property
     def service(self) -> Service:
@@ -106,6 +107,12 @@ class Call:
             generated=error.generated,
             in_band=in_band,
         )
+
+    def begins(self) -> None:
+        """The answer begins: say what we added to it. At the edge of a fleet the node has said so."""
+        if isinstance(self.house, Service) and (added := self.house.recent.overhead(self.request_id)) is not None:
+            self.added = round(added, 5)
+            self.headers["x-gemgate-overhead-ms"] = f"{added * 1e3:.2f}"
 
     def seconds(self) -> float:
         """Since the request came."""

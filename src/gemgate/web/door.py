@@ -63,6 +63,7 @@ class Door:
                 status = message["status"]
                 if self._notices is not None:
                     self._notices.over(call.request_id)
+                call.begins()
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
                 headers["x-request-id"] = headers["request-id"] = call.request_id
                 for name, value in (*call.headers.items(), *cors.items()):
@@ -87,7 +88,10 @@ class Door:
                 self._notices.over(call.request_id)
             # Paths name pictures and files; only one that led nowhere helps to find out what was wrong.
             path = scope["path"][:200] if call.operation == "none" else ""
-            call.note("request.done", operation=call.operation, status=status, seconds=call.seconds(), path=path)
+            call.note(
+                "request.done",
+                operation=call.operation, status=status, seconds=call.seconds(), path=path, added=call.added,
+            )  # fmt: skip
 
 
 async def refused(request: Request, error: Exception) -> Response:
