@@ -424,6 +424,19 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
         raise SettingsError(str(error)) from None
 
 
+GONE = {"prompt_max_chars": "PROMPT_MAX_BYTES (UTF-8 bytes; a Chinese character has three)"}
+"""Settings that older versions had, and what took their place."""
+
+
+def outdated() -> list[str]:
+    """A sentence for each setting of the environment and of .env that no longer does anything."""
+    file = Path(".env")
+    lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+    told = {name.lower() for name in os.environ}
+    told |= {line.partition("=")[0].strip().removeprefix("export ").strip().lower() for line in lines if "=" in line}
+    return [f"{name.upper()} does nothing any more; use {instead}" for name, instead in GONE.items() if name in told]
+
+
 class _Explicit(Settings):
     """Settings from the values given and nothing else; `load` has read the sources already."""
 

@@ -22,7 +22,7 @@ from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.member import Address, Forgetful
 from gemgate.policy.precedence import precedence
 from gemgate.ports import AccountSetup, CookieSource, KeptAccount, Upstream
-from gemgate.settings import Settings, config_home, shown
+from gemgate.settings import Settings, config_home, outdated, shown
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
@@ -85,6 +85,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [_versions(), _disk(settings.data_dir), _clock(settings.data_dir), _listening(settings)]
+    findings += [Finding("settings", "warn", sentence) for sentence in outdated()]
     findings += await storage(settings)
     findings += [finding async for finding in _accounts(settings)]
     return findings

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from gemgate import settings as settings_module
 from gemgate.assembly import open_service
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
-from gemgate.settings import Settings, explicit
+from gemgate.settings import Settings, explicit, outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
@@ -181,6 +181,8 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -
         await asyncio.sleep(0.02)
     shown = f"[{host}]" if ":" in host else host
     base = f"http://{shown}:{port}"
+    for sentence in outdated():
+        out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     if not demo:
         out.print(
             marked("gemgate listens on [bold]{}[/bold]  (OpenAI base URL: {}/v1)", base, base),

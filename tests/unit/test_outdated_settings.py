@@ -1,0 +1,22 @@
+"""Settings that are gone are named at the start and by doctor, wherever they still stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gemgate.settings import outdated
+
+
+@pytest.mark.parametrize("line", ["PROMPT_MAX_CHARS=900000", "export PROMPT_MAX_CHARS = 900000", "prompt_max_chars=1"])
+def test_a_setting_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROMPT_MAX_CHARS", raising=False)
+    assert outdated() == []
+    (tmp_path / ".env").write_text(f"# PROMPT_MAX_CHARS\nAPI_KEY=x\n{line}\n")
+    (sentence,) = outdated()
+    assert sentence.startswith("PROMPT_MAX_CHARS does nothing any more; use PROMPT_MAX_BYTES")
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv("PROMPT_MAX_CHARS", "900000")
+    assert outdated() == [sentence]
