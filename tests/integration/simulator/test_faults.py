@@ -164,9 +164,9 @@ async def test_garbage_and_a_captcha_are_ok_by_their_status(wordy: Wire) -> None
 
 
 async def test_slow_headers(wordy: Wire) -> None:
-    wordy.sim.google.fault("generate", "slow_headers", seconds=0.3)
+    wordy.sim.google.fault("generate", "slow_headers", seconds=5)
     with pytest.raises(Timeout):
-        await body(wordy, timeout=0.1)
+        await body(wordy, timeout=1)
     await until(lambda: wordy.sim.record.cancelled == 1)
     wordy.sim.google.fault("generate", "slow_headers", seconds=0.1)
     assert (await body(wordy)).count(FRAME) > 20

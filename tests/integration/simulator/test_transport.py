@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 from curl_cffi.requests import AsyncSession
@@ -171,7 +172,11 @@ async def test_a_goodbye_on_http2_stops_every_answer(sim2: Simulator) -> None:
             pass
 
 
-async def test_a_cancelled_answer_stands_in_the_history_as_far_as_it_came(sim2: Simulator) -> None:
+@pytest.mark.parametrize("closing", ["discards", "keeps"])
+async def test_a_cancelled_answer_is_gone_or_stands_in_the_history_as_far_as_it_came(
+    sim2: Simulator, closing: Literal["discards", "keeps"]
+) -> None:
+    sim2.google.world.switches.closing = closing
     sim2.google.reply("", "word " * 100, chars=10, pace=0.01)
     hand = Hand(sim2.google)
     client = H2Client(*await connect(sim2, GEMINI, "h2"))
@@ -182,8 +187,12 @@ async def test_a_cancelled_answer_stands_in_the_history_as_far_as_it_came(sim2: 
     assert turn[3][0][0][8][0] == 1
     client.give_up(stream)
     await until(lambda: sim2.record.cancelled == 1)
-    assert chat.turns[0].state == "stopped"
-    assert 0 < len(chat.turns[0].texts[0]) < 500
+    if closing == "discards":
+        assert not chat.turns
+        assert not sim2.google.world.chats.of("alice")
+    else:
+        assert chat.turns[0].state == "stopped"
+        assert 0 < len(chat.turns[0].texts[0]) < 500
 
 
 async def test_a_slow_reader_on_http2_holds_only_itself(sim2: Simulator) -> None:
