@@ -100,10 +100,10 @@ async def test_a_changed_cookie_file_is_taken_within_seconds(sim: Simulator, tmp
         assert member.cookies.psid == fresh["__Secure-1PSID"]
 
 
-async def test_a_429_on_one_account_moves_calls_to_the_other_at_once(sim: Simulator, tmp_path: Path) -> None:
+async def test_a_spent_account_moves_calls_to_the_other_at_once(sim: Simulator, tmp_path: Path) -> None:
     async with served(two_accounts(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         await ready(gate)
-        sim.google.fault("generate", "status", status=429, times=-1, account="alice")
+        sim.google.fault("generate", "code", code=1037, times=-1, account="alice")
         for _ in range(6):
             await ask(http)
         assert sim.record.generations_of("bob") == 6
@@ -155,7 +155,7 @@ async def test_pause_resume_reset_and_remove_leave_an_audit(sim: Simulator, tmp_
         assert (await act("pause"))["state"] == "paused"
         assert "paused" in (await ask(http, 503))["error"]["message"]
         assert (await act("resume"))["state"] == "ready"
-        sim.google.fault("generate", "status", status=429)
+        sim.google.fault("generate", "code", code=1037)
         await ask(http, 429)
         async with http.get("/api/accounts") as answer:
             account = (await answer.json())["accounts"][0]

@@ -387,7 +387,7 @@ async def test_of_several_failures_the_one_that_may_have_cost_a_generation_is_to
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     """Whoever would send the call again looks at this header (decisions.md 1)."""
-    sim.google.fault("generate", "status", status=429, times=1)
+    sim.google.fault("generate", "code", code=1037, times=1)
     sim.google.reply("", "A poem instead.")
     async with http.post("/v1/generate-images", json={"prompt": "x", "count": 2}) as answer:
         assert answer.headers["x-gemgate-generated"] == "maybe"

@@ -204,7 +204,7 @@ async def test_a_key_sees_its_own_requests_only_and_no_account_names(sim: Simula
     settings = two_accounts(sim, tmp_path, api_key="ann:ann-secret-1,ben:ben-secret-2", admin_key="admin-secret-3")
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         await until(lambda: all(member.is_open for member in gate.service.pool.members))
-        sim.google.fault("generate", "status", status=429, account="work", times=-1)
+        sim.google.fault("generate", "code", code=1037, account="work", times=-1)
         sim.google.fault("generate", "code", code=1013, account="home", match="odd")
         for text in ("hello", "again", "odd"):
             _, request_id, _ = await ask(http, [text], "ann-secret-1")

@@ -172,7 +172,7 @@ async def test_conversations_stay_on_their_node_and_are_never_anothers(fleet: Ru
 
 
 async def test_a_spent_account_moves_traffic_at_once(fleet: RunningFleet) -> None:
-    fleet.sim.google.fault("generate", "status", status=429, account="ann", times=-1)
+    fleet.sim.google.fault("generate", "code", code=1037, account="ann", times=-1)
     try:
         async with aiohttp.ClientSession(fleet.url) as http:
             answers = [await chat(http, f"spent {number}") for number in range(12)]
