@@ -20,6 +20,10 @@ NAME = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
 """A picture below `/images`."""
 
 
+_PATH = re.compile(rf"(?:/[^/]+)*?/images/({NAME.pattern})")
+"""Where a link of ours points: a proxy may show us below a path of its own."""
+
+
 class OwnPictures:
     """public_base_url: our own address in links, None for none; link_key: signs links, None where all may look."""
 
@@ -36,8 +40,7 @@ class OwnPictures:
         self._gallery = gallery
         self._clock = clock
         self._link_key = link_key
-        public = urlsplit(public_base_url or "")
-        self._public, self._below = public.netloc.lower(), public.path.rstrip("/")
+        self._public = urlsplit(public_base_url or "").netloc.lower()
 
     def name_of(self, url: str, caller: Caller) -> str | None:
         """The name of the picture that `url` is a link to, as an address of ours or a path alone; else None."""
@@ -47,12 +50,8 @@ class OwnPictures:
             return None
         if parts.netloc and not self._is_ours(parts.scheme, parts.netloc.lower(), caller):
             return None
-        path = unquote(parts.path)
-        for start in (self._below + "/images/", "/images/"):
-            name = path[len(start) :]
-            if path.startswith(start) and NAME.fullmatch(name) and ".." not in name:
-                return name
-        return None
+        found = _PATH.fullmatch(unquote(parts.path))
+        return found[1] if found is not None and ".." not in found[1] else None
 
     def _is_ours(self, scheme: str, host: str, caller: Caller) -> bool:
         return scheme in ("http", "https") and host in {self._public, caller.host.lower()} - {""}

@@ -81,6 +81,36 @@ async def test_links_have_the_scheme_of_the_first_hop(gate: Served, said: str, s
         assert (await answer.json())["data"][0]["url"].startswith(f"{scheme}://127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("said", "below"),
+    [("/gem", "/gem"), ("/a/gem/", "/a/gem"), ("/gem, /other", "/gem"), ("", ""), ("/", ""), ("//evil.test", ""),
+     ("/a/../b", ""), ("gem", ""), ("/<b>", "")],
+)  # fmt: skip
+async def test_a_trusted_proxy_says_below_which_path_we_stand(gate: Served, said: str, below: str) -> None:
+    headers = {**KEY, "x-forwarded-prefix": said}
+    async with aiohttp.ClientSession(gate.url, headers=headers) as http:
+        for path in (below + "/v1/images/generations", "/v1/images/generations"):  # taken off by the proxy, or not
+            async with http.post(path, json=PICTURE) as answer:
+                link = (await answer.json())["data"][0]["url"]
+            assert link.startswith(f"{gate.url}{below}/images/")
+        async with http.get(link) as picture:
+            assert picture.content_type == "image/png"
+        edit = {"prompt": "the fox at night", "images": [{"image_url": link}]}
+        async with http.post("/v1/images/edits", json=edit) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+async def test_nobody_else_says_it(sim: Simulator, tmp_path: Path) -> None:
+    async with (
+        served(settings_for(sim, tmp_path, api_key="sk-alias")) as gate,
+        aiohttp.ClientSession(gate.url, headers={**KEY, "x-forwarded-prefix": "/gem"}) as http,
+    ):
+        async with http.post("/v1/images/generations", json=PICTURE) as answer:
+            assert (await answer.json())["data"][0]["url"].startswith(f"{gate.url}/images/")
+        async with http.post("/gem/v1/images/generations", json=PICTURE) as answer:
+            assert answer.status == 404
+
+
 @pytest.mark.parametrize("end", ["/", ""])
 async def test_below_a_path_of_nginx_whether_it_takes_it_off_or_not(sim: Simulator, tmp_path: Path, end: str) -> None:
     settings = settings_for(sim, tmp_path, api_key="sk-alias", public_base_url="http://example.test/gem")

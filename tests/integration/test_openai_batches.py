@@ -143,3 +143,24 @@ async def test_wrong_orders_are_refused_in_words_of_the_sdk(client: openai.Async
     assert twice.status == "failed"
     assert twice.errors is not None
     assert sim.record.received == 0
+
+
+async def test_links_of_ours_and_ignored_wishes_in_lines(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    """A link is known by the address under which the order came; what a line asks for in vain stands in its answer."""
+    made = await client.images.generate(model="gemini-2.5-flash-image", prompt="a pond", response_format="url")
+    assert made.data is not None
+    link = str(made.data[0].url)
+    parts = [{"type": "text", "text": "what pond?"}, {"type": "image_url", "image_url": {"url": link}}]
+    lines = [line("look", model="gemini-3-flash-preview", messages=[{"role": "user", "content": parts}], seed=3)]
+    told = await over(client, await ordered(client, lines))
+    answer = (await answers(client, told.output_file_id))["look"]["response"]
+    assert answer["status_code"] == 200, answer
+    assert answer["body"]["ignored"] == ["seed"]
+    assert len(sim.record.calls[-1].files) == 1
+    url: Any = "/v1/images/generations"
+    wish = {"prompt": "the pond at night", "image": link, "style": "vivid", "response_format": "url"}
+    told = await over(client, await ordered(client, [line("paint", url, **wish)], url))
+    answer = (await answers(client, told.output_file_id))["paint"]["response"]
+    assert answer["status_code"] == 200, answer
+    assert answer["body"]["ignored"] == ["style"]
+    assert len(sim.record.calls[-1].files) == 1

@@ -237,13 +237,28 @@ async def test_our_own_link_is_read_from_the_store_in_every_dialect(
     async with served(settings) as gate, aiohttp.ClientSession(gate.url, headers=headers) as http:
         link, data = await _made(http)
         path = "/images/" + link.partition("/images/")[2]
-        for spelt in dict.fromkeys((link, path, gate.url + path)):
+        for spelt in dict.fromkeys(
+            (link, path, urlsplit(link).path + path[len(urlsplit(path).path) :], gate.url + path)
+        ):
             for name, (route, body) in _calls(spelt).items():
-                if name in ("gemini", "messages") and "://" not in spelt:
-                    continue
                 async with http.post(route, json=body) as answer:
                     assert answer.status == 200, (name, spelt, await answer.text())
                 assert [file.data for file in sim.record.calls[-1].files] == [data], (name, spelt)
+
+
+async def test_nobody_is_shown_a_picture_of_another_key(sim: Simulator, tmp_path: Path) -> None:
+    """The link's signature shows it, as it does at `GET /images/…`; without it only its own key may see it."""
+    settings = settings_for(sim, tmp_path, api_key="ann:sk-ann-1,bob:sk-bob-1")
+    ann, bob = ({"authorization": f"Bearer sk-{name}-1"} for name in ("ann", "bob"))
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        link, data = await _made(http, **ann)
+        bare = urlsplit(link).path
+        for headers, spelt, status in ((ann, bare, 200), (bob, link, 200), (bob, bare, 400)):
+            for name, (route, body) in _calls(spelt).items():
+                async with http.post(route, json=body, headers=headers) as answer:
+                    assert answer.status == status, (name, spelt, await answer.text())
+                if status == 200:
+                    assert [file.data for file in sim.record.calls[-1].files] == [data], name
 
 
 async def test_the_guard_stays_for_everything_else_of_ours(gate: Served, http: aiohttp.ClientSession) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from gemgate.catalog import CARDS
-from gemgate.dialects.wire import MODEL_POLICY, Wishes, ignored, inline_image
+from gemgate.dialects.wire import MODEL_POLICY, Wishes, ignored, inline_image, is_own_path
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.images import ImageOptions, ModelPolicy, SizePolicy
@@ -233,7 +233,7 @@ def _sources(value: object, where: str) -> list[Source]:
 def _source(text: str, where: str) -> Source:
     if text.startswith("file-"):
         return Stored(text)
-    if text[:8].lower().startswith(("http://", "https://")) or text.startswith("/images/"):
+    if text[:8].lower().startswith(("http://", "https://")) or is_own_path(text):
         return Link(text)
     return inline_image(text, where)
 

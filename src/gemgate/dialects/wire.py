@@ -313,15 +313,20 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
     if url[:8].lower().startswith(("http://", "https://")):
         scheme, _, rest = url.partition("://")
         return Link(f"{scheme.lower()}://{rest}", name=name)
-    if url.startswith("/images/"):
-        return Link(url, name=name)  # a picture of our own, or nothing
     if mime := next((mime for start, mime in _PICTURES.items() if url.startswith(start)), ""):
         return Inline(decode_base64(url, param), mime, name)
+    if is_own_path(url):
+        return Link(url, name=name)
     raise BadRequest(
         f"{param} must be a data: URL or a public http(s) URL",
         f"{param} 必须是 data: URL 或公开的 http(s) URL",
         param=param,
     )
+
+
+def is_own_path(text: str) -> bool:
+    """Whether this is a path to a picture of our own, or nothing: `/images/…`, below the path of a proxy or not."""
+    return text.startswith("/") and "/images/" in text[:300]
 
 
 def decode_base64(text: str, param: str) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
@@ -207,4 +208,5 @@ def generations_call(task: Task) -> openai_images.ImagesCall:
 
 
 def _caller(batch: Batch) -> Caller:
-    return Caller(tenant=batch.tenant, client="batch")
+    """Who ordered it; their links to pictures of ours are known by the address under which they called us."""
+    return Caller(tenant=batch.tenant, client="batch", host=urlsplit(loads(batch.about).get("base_url", "")).netloc)

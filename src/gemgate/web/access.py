@@ -31,11 +31,13 @@ Level = edge.Level
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
+_PREFIX = re.compile(r"(?:/[\w.~-]{1,100}){1,8}", re.ASCII)
 _PORT = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?")
 _FORWARDING = frozenset(
     (
         *("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"),
         *("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-server"),
+        "x-forwarded-prefix",
     )
 )
 """Any of them says that somebody else's request came through this machine."""
@@ -176,6 +178,16 @@ class Access:
         peer = connection.client.host if connection.client else ""
         said = connection.headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
         return self._trusted(peer) and said.strip().lower() == "https"
+
+    def below(self, connection: HTTPConnection) -> str:
+        """The path below which clients see us, without a slash at its end: that of PUBLIC_BASE_URL, else what a trusted
+        proxy says (`X-Forwarded-Prefix`); "" for none.
+        """
+        if self._settings.public_base_url:
+            return urlsplit(self._settings.public_base_url).path.rstrip("/")
+        peer = connection.client.host if connection.client else ""
+        said = connection.headers.get("x-forwarded-prefix", "").partition(",")[0].strip().rstrip("/")
+        return said if _PREFIX.fullmatch(said) and ".." not in said and self._trusted(peer) else ""
 
     def check_browser(self, headers: Headers) -> None:
         """Forbidden when a foreign web page asks: by its Host (DNS rebinding) or by its Origin."""

@@ -83,10 +83,12 @@ class Call:
         return Stamp(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
 
     def base_url(self, connection: HTTPConnection) -> str:
-        """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called."""
+        """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a
+        trusted proxy names.
+        """
         public = self.house.settings.public_base_url
         scheme = "https" if self.access.is_https(connection) else "http"
-        return public.rstrip("/") if public else f"{scheme}://{connection.url.netloc}"
+        return public.rstrip("/") if public else f"{scheme}://{connection.url.netloc}{self.access.below(connection)}"
 
     def admitted(self, quota: Quota) -> None:
         """Say in the headers what is left of the client's hour."""

@@ -42,7 +42,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         house, access = self._house()
-        paths.settle(scope, paths.below_of(house.settings.public_base_url))
+        paths.settle(scope, access.below(HTTPConnection(scope)))
         call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call

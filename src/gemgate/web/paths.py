@@ -8,7 +8,7 @@ Clients put our address, or half of it, where another service's stood: Google's 
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.types import Scope
 
@@ -27,7 +27,7 @@ _OURS = re.compile(
 def canonical(path: str, below: str = "") -> str:
     """`path` as routes spell it; one that no rule fits comes back as it is, but for slashes too many.
 
-    below: the path of our own public address, for proxies that do not take it off. Doing it twice changes nothing.
+    below: the path below which clients see us, for proxies that do not take it off. Doing it twice changes nothing.
     """
     path = _SLASHES.sub("/", path)
     if below and (path == below or path.startswith(below + "/")):
@@ -38,11 +38,6 @@ def canonical(path: str, below: str = "") -> str:
     if (found := _ELSEWHERE.match(path)) and _OURS.match(rest := path[found.end() :]):
         return "/v1" + rest
     return "/v1" + path if _OURS.match(path) else path
-
-
-def below_of(public_base_url: str | None) -> str:
-    """The path of PUBLIC_BASE_URL, "" at the root of a host."""
-    return urlsplit(public_base_url or "").path.rstrip("/")
 
 
 def settle(scope: Scope, below: str) -> None:
