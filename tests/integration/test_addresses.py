@@ -63,6 +63,14 @@ async def test_aliases_speak_their_dialects(gate: Served) -> None:
             assert picture.content_type == "image/png"
 
 
+@pytest.mark.parametrize("base", ["/v1", "", "/openai/v1"])
+async def test_compacting_by_openais_service_is_a_clear_404(gate: Served, base: str) -> None:
+    async with openai.AsyncOpenAI(base_url=gate.url + base, api_key="sk-alias", max_retries=0) as client:
+        with pytest.raises(openai.NotFoundError, match="Compact by a prompt") as refused:
+            await client.responses.compact(model="gemini-3-flash-preview", input="hello")
+    assert refused.value.code == "not_offered"
+
+
 async def test_docs_lead_to_the_reference(gate: Served) -> None:
     async with aiohttp.ClientSession(gate.url) as http:
         for path, place in (("/docs", "./#/reference"), ("/docs/", "../#/reference")):
