@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agents import documented
 from tests.agents.model import Call, Step
 from tests.clients import ROOT, environment
 
@@ -273,53 +274,22 @@ def change(old: str, new: str) -> str:
 
 
 def _codex_files(url: str) -> dict[str, str]:
-    lines = (
-        f'model = "{MODEL}"',
-        'model_provider = "gemgate"',
-        'approval_policy = "never"',
-        'sandbox_mode = "danger-full-access"',
-        "[model_providers.gemgate]",
-        'name = "gemgate"',
-        f'base_url = "{url}/v1"',
-        'env_key = "GEMGATE_KEY"',
-        'wire_api = "responses"',
-        "request_max_retries = 0",
-        "stream_max_retries = 0",
-    )
-    return {".codex/config.toml": "\n".join(lines) + "\n"}
+    alone = 'approval_policy = "never"\nsandbox_mode = "danger-full-access"\n'
+    return {".codex/config.toml": alone + documented.block("Codex", "toml", url, KEY)}
 
 
 def _opencode_files(url: str) -> dict[str, str]:
-    provider = {
-        "npm": "@ai-sdk/openai-compatible",
-        "name": "gemgate",
-        "options": {"baseURL": f"{url}/v1", "apiKey": KEY},
-        "models": {MODEL: {"name": MODEL}},
-    }
-    settings = {
-        "autoupdate": False,
-        "share": "disabled",
-        "provider": {"gemgate": provider},
-        "model": f"gemgate/{MODEL}",
-        "permission": {"*": "allow"},
-    }
+    alone = {"autoupdate": False, "share": "disabled", "permission": {"*": "allow"}}
+    settings = json.loads(documented.block("OpenCode", "json", url, KEY)) | alone
     return {".config/opencode/opencode.json": json.dumps(settings)}
 
 
 def _pi_files(url: str) -> dict[str, str]:
-    provider = {"baseUrl": f"{url}/v1", "api": "openai-completions", "apiKey": KEY, "models": [{"id": MODEL}]}
-    return {".pi/agent/models.json": json.dumps({"providers": {"gemgate": provider}})}
+    return {".pi/agent/models.json": documented.block("pi", "json", url, KEY)}
 
 
 def _llm_files(url: str) -> dict[str, str]:
-    lines = (
-        f"- model_id: {MODEL}",
-        f"  model_name: {MODEL}",
-        f"  api_base: {url}/v1",
-        "  api_key_name: openai",
-        "  supports_tools: true",
-    )
-    return {".llm/extra-openai-models.yaml": "\n".join(lines) + "\n"}
+    return {".llm/extra-openai-models.yaml": documented.block("llm", "yaml", url, KEY)}
 
 
 def _gemini_files(_url: str) -> dict[str, str]:
@@ -332,15 +302,9 @@ def _gemini_files(_url: str) -> dict[str, str]:
     return {".gemini/settings.json": json.dumps(settings)}
 
 
-def _claude_environ(url: str) -> dict[str, str]:
-    return {
-        "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_AUTH_TOKEN": KEY,
-        "ANTHROPIC_MODEL": MODEL,
-        "ANTHROPIC_DEFAULT_HAIKU_MODEL": MODEL,
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "IS_SANDBOX": "1",
-    }
+def _told(title: str, **alone: str) -> Callable[[str], Mapping[str, str]]:
+    """The variables that the page tells of, and those of a run without a terminal."""
+    return lambda url: documented.variables(title, url, KEY) | alone
 
 
 CODEX = Program(
@@ -349,17 +313,19 @@ CODEX = Program(
     ("--skip-git-repo-check", "{prompt}"),
     ("--skip-git-repo-check", "resume", "--last", "{prompt}"),
     _codex_plan,
-    lambda _url: {"GEMGATE_KEY": KEY},
+    _told("Codex"),
     _codex_files,
 )
-CLAUDE = Program("claude", _claude, ("{prompt}",), ("--continue", "{prompt}"), _claude_plan, _claude_environ)
+CLAUDE = Program(
+    "claude", _claude, ("{prompt}",), ("--continue", "{prompt}"), _claude_plan, _told("Claude Code", IS_SANDBOX="1")
+)
 GEMINI = Program(
     "gemini",
     _gemini,
     ("-p", "{prompt}"),
     ("--resume", "latest", "-p", "{prompt}"),
     _gemini_plan,
-    lambda url: {"GEMINI_API_KEY": KEY, "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_CLI_TRUST_WORKSPACE": "true"},
+    _told("Gemini CLI", GEMINI_CLI_TRUST_WORKSPACE="true"),
     _gemini_files,
     rejoins=False,  # its first message lists the folder, which has changed by then
 )
@@ -386,7 +352,7 @@ QWEN = Program(
     ("--auth-type", "openai", "-p", "{prompt}"),
     ("--auth-type", "openai", "--continue", "-p", "{prompt}"),
     _qwen_plan,
-    lambda url: {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_MODEL": MODEL},
+    _told("Qwen Code"),
     rejoins=False,
 )
 CLINE = Program(
@@ -396,18 +362,19 @@ CLINE = Program(
     ("{prompt}",),  # a session is taken up again at a terminal only
     _cline_plan,
     rejoins=False,
-    before=lambda url: ("auth", "-p", "openai-compatible", "-k", KEY, "-m", MODEL, "-b", f"{url}/v1"),
+    before=lambda url: documented.command("Cline", url, KEY),
 )
 AIDER = Program(
     "aider",
     _of_python("aider"),
     (
-        *("--model", f"openai/{MODEL}", "--yes-always", "--no-git", "--no-show-model-warnings", "--no-check-update"),
+        *documented.command("aider", "", KEY),
+        *("--yes-always", "--no-git", "--no-show-model-warnings", "--no-check-update"),
         *("--no-detect-urls", "--map-tokens", "0", "ledger.txt"),
     ),
     (),
     _aider_plan,
-    lambda url: {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": KEY, "AIDER_ANALYTICS_DISABLE": "true"},
+    _told("aider", AIDER_ANALYTICS_DISABLE="true"),
     tools=False,
 )
 LLM = Program(
