@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +15,7 @@ import aiohttp
 import anthropic
 import openai
 import pytest
+from PIL import Image
 
 from gemgate.simulator import Painting, Simulator
 from tests.nginx import nginx
@@ -23,17 +26,36 @@ PATIENT = {**FAST, "first_byte_timeout_seconds": 110, "idle_timeout_seconds": 11
 PICTURE = "gemini-2.5-flash-image"
 WISH = "a red fox"
 TURN = [{"role": "user", "content": WISH}]
+CONTENTS = [{"role": "user", "parts": [{"text": WISH}]}]
+
+
+def dot() -> str:
+    """A small picture as a data: URL."""
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(data, "PNG")
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+
+
 STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"model": PICTURE, "stream": True, "messages": TURN}),
     "responses": ("/v1/responses", {"model": PICTURE, "stream": True, "store": False, "input": WISH}),
     "messages": ("/v1/messages", {"model": PICTURE, "stream": True, "max_tokens": 99, "messages": TURN}),
+    "gemini": (f"/v1beta/models/{PICTURE}:streamGenerateContent?alt=sse", {"contents": CONTENTS}),
+    "gemini array": (f"/v1beta/models/{PICTURE}:streamGenerateContent", {"contents": CONTENTS}),
     "images": ("/v1/images/generations", {"model": PICTURE, "stream": True, "prompt": WISH, "response_format": "url"}),
+    "edits": (
+        "/v1/images/edits",
+        {"model": PICTURE, "stream": True, "prompt": WISH, "response_format": "url", "images": [{"image_url": dot()}]},
+    ),
 }
 ENDS = {
     "chat": "data: [DONE]",
     "responses": "event: response.completed",
     "messages": "event: message_stop",
+    "gemini": '"finishReason":"STOP"',
+    "gemini array": '"finishReason":"STOP"',
     "images": "event: image_generation.completed",
+    "edits": "event: image_edit.completed",
 }
 
 
@@ -115,13 +137,14 @@ async def test_what_fails_after_the_200_is_told_in_the_dialects_own_form(
                         pass
         status, text, _ = await told(gate.url, name)
     assert status == 200
-    if name == "images":
+    if name in ("images", "edits"):
         assert text.startswith(": still painting\n\n")
         last = text.strip().rpartition("\n\n")[2]
         assert last.startswith("event: error\ndata: ")
         assert json.loads(last.partition("data: ")[2])["error"]["code"]
     else:
-        assert text.startswith((": ping", "event: ping"))
+        assert text.startswith((": ping", "event: ping", "\r\n"))
+        assert "I cannot" in text
     assert sim.record.generations == (2 if name == "images" else 1)
 
 
@@ -147,6 +170,23 @@ async def test_another_account_takes_over_while_only_heartbeats_went_out(
     chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
     assert "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"]) == "Late."
     assert (sim.record.received, sim.record.generations) == (2, 1)
+
+
+async def test_what_came_too_late_for_the_headers_stands_in_the_explanation(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, 0.1)
+    sim.google.reply("fox", "late words", delay=0.6)
+    body = {"model": "gemini-3-flash-preview", "stream": True, "messages": TURN, "temperature": 1}
+    async with served(settings_for(sim, tmp_path, **FAST)) as gate, aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/v1/chat/completions", json=body) as answer:
+            assert "[DONE]" in await answer.text()
+            assert answer.headers["x-gemgate-ignored"] == "temperature"
+            assert not {"x-gemgate-conversation", "x-gemgate-attempts"} & {name.lower() for name in answer.headers}
+            request_id = answer.headers["x-request-id"]
+        async with http.get(f"/api/requests/{request_id}") as told:
+            story = await told.json()
+    assert (story["reuse"], len(story["attempts"]), story["ignored"]) == ("miss", 1, ["temperature"])
 
 
 async def test_a_failure_before_the_200_keeps_its_status(sim: Simulator, tmp_path: Path) -> None:

@@ -208,9 +208,9 @@ async def test_a_strewn_history_is_answered(dialect: str, stream: bool, tmp_path
                 connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
                 answer = connection.getresponse()
                 said = answer.read()
+                connection.close()  # a kept one may end while examples are made
                 assert answer.status == 200, said
-                assert b"Fine." in said
-                assert not stream or ENDS[dialect] in said.decode()
+                assert (ENDS[dialect] if stream else "Fine.") in said.decode()
                 assert sim.record.generations == before + 1
                 assert sim.record.calls[-1].prompt.endswith("Go on.")
                 named = {camel(name) for name in answer.headers.get("x-gemgate-ignored", "").split(", ")}
@@ -219,7 +219,6 @@ async def test_a_strewn_history_is_answered(dialect: str, stream: bool, tmp_path
                 assert {camel(name) for name in wishes} <= named
 
             ask()
-            connection.close()
 
         await asyncio.to_thread(everything)
         assert not sim.record.violations

@@ -112,7 +112,12 @@ class Conversation:
         if isinstance(part, Mapping):
             kind = part.get("type")
             kind = kind if isinstance(kind, str) else next((key for key in _UNTYPED if part.get(key) is not None), "")
-            read = _known(part, kind, where, strict=strict)
+            try:
+                read = _known(part, kind, where, strict=strict)
+            except BadRequest:
+                if strict:
+                    raise
+                read = None  # one of an earlier turn is told as what it is
             if read is not None:
                 return read
         else:
