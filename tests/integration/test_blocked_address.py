@@ -126,6 +126,10 @@ async def test_a_block_stands_after_a_restart(sim: Simulator, tmp_path: Path) ->
         assert account["state"] == "blocked"
         assert account["address_rest"]["phase"] == "open"
         assert account["address_rest"]["seconds_left"] > 7000
+        async with http.get("/api/overview") as shown:
+            (account,) = (await shown.json())["accounts"]
+        assert account["address_rest"]["until"] > gate.service.clock.now() + 7000
+        assert "seconds_left" not in account["address_rest"]  # the page counts down by itself
 
 
 async def test_the_shared_pace_keeps_a_way_out_from_being_blocked(sim: Simulator, tmp_path: Path) -> None:

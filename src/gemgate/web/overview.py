@@ -162,6 +162,8 @@ def _lasting(account: dict[str, Any], now: float) -> dict[str, Any]:
     """The same with the moments that its seconds count down to, so that it does not change by itself."""
     account["until"] = _moment(account.pop("seconds_left"), now)
     account["dies_at"] = _moment(account.pop("forecast_seconds"), now, 60)
+    rest = account["address_rest"]
+    rest["until"] = _moment(rest.pop("seconds_left"), now)
     for cooldown in account["cooldowns"]:
         cooldown["until"] = _moment(cooldown.pop("seconds_left"), now)
     return account

@@ -15,6 +15,11 @@ const t = words({
   rests: ["Rests", "冷却"],
   last_error: ["Last error", "最近错误"],
   forecast: ["Forecast", "预测"],
+  way: ["Way to Google", "网络出口"],
+  way_rests: ["{address} rests: Google blocks it for a while", "{address} 正在休息：被 Google 暂时封锁"],
+  way_tries: ["{address} was blocked; the next call tries it again", "{address} 曾被封锁，下一次请求将试探"],
+  number: ["Account of its cookies", "Cookie 中的账号"],
+  speaks: ["asked to speak {language}", "指定语言 {language}"],
   signed_in: ["Signed in", "登录于"],
   renewed: ["Renewed", "续期于"],
   source: ["Cookies from", "Cookie 来源"],
@@ -69,6 +74,9 @@ export function AccountCard({ account, children }) {
           <dd><span class="tag">${t(one.capability)}</span> ${one.until ? html`<${Countdown} until=${one.until} />` : t("probing")}
             <span class="small muted"> ${one.reason}</span></dd>
         `)}
+        ${account.address_rest && account.address_rest.phase !== "closed" && html`
+          <dt>${t("way")}</dt>
+          <dd>${t(account.address_rest.phase === "open" ? "way_rests" : "way_tries", account)} <${Countdown} until=${account.address_rest.until} /></dd>`}
         ${account.usage.map((one) => html`<dt>${t("usage")}</dt><dd>${one.window}: ${Math.round(one.used * 100)} %</dd>`)}
         ${account.forecast && html`<dt>${t("forecast")}</dt><dd>${account.forecast}</dd>`}
         ${account.last_error && html`<dt>${t("last_error")}</dt><dd>${account.last_error}</dd>`}
@@ -77,6 +85,8 @@ export function AccountCard({ account, children }) {
         ${children && html`
           <dt>${t("kind")}</dt><dd>${t(account.kind)}${account.fallback ? `, ${t("fallback")}` : ""}</dd>
           ${account.kind === "web" && html`<dt>${t("source")}</dt><dd>${account.source || t("pasted")}</dd>`}
+          ${(account.number > 0 || account.language) && html`<dt>${t("number")}</dt>
+            <dd>/u/${account.number}${account.language ? `, ${t("speaks", account)}` : ""}</dd>`}
         `}
       </dl>
       ${children}

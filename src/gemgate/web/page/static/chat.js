@@ -19,6 +19,8 @@ const t = words({
   waiting: ["Waiting for Google …", "等待 Google 回应…"],
   talk: ["Conversation", "会话"],
   why: ["How this was answered", "应答过程"],
+  served: ["Answered by {name}", "由 {name} 作答"],
+  nobody: ["Google did not say which model answered", "Google 未说明由哪个模型作答"],
   code: ["The same call in code", "对应的代码"],
   first: ["Ask anything; Ctrl+Enter sends.", "请输入内容，Ctrl+Enter 发送。"],
 });
@@ -56,7 +58,7 @@ export function Chat() {
     if (stop || !(text.trim() || files.length)) return;
     const said = { role: "user", content: content(text, files), text, files };
     const before = [...turns, said];
-    const answer = { role: "assistant", text: "", thoughts: "", requestId: "", open: true };
+    const answer = { role: "assistant", text: "", thoughts: "", requestId: "", served: "", open: true };
     const show = () => setTurns([...before, { ...answer }]);
     const controller = new AbortController();
     setText("");
@@ -75,6 +77,7 @@ export function Chat() {
         const delta = told.choices?.[0]?.delta ?? {};
         answer.text += delta.content ?? "";
         answer.thoughts += delta.reasoning_content ?? "";
+        answer.served = told.served_model ?? answer.served;
         show();
       }
     } catch (failed) {
@@ -148,5 +151,6 @@ const Said = ({ turn }) => html`
 const Answered = ({ turn }) => html`
   ${turn.thoughts && html`<details open=${turn.open && !turn.text}><summary>${t("thoughts")}</summary><div class="markdown plain">${turn.thoughts}</div></details>`}
   ${turn.text ? html`<${Markdown} text=${turn.text} />` : !turn.thoughts && html`<p class="muted">${t("waiting")}</p>`}
+  ${!turn.open && turn.served && html`<p class="small muted">${turn.served === "unknown" ? t("nobody") : t("served", { name: turn.served })}</p>`}
   ${!turn.open && turn.requestId && html`<p class="small"><a href="#/requests/${turn.requestId}">${t("why")}</a></p>`}
 `;
