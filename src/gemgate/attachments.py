@@ -12,7 +12,7 @@ import hashlib
 import mimetypes
 from collections.abc import Iterable, Sequence
 
-from gemgate.errors import BadRequest, NotFound, UnsupportedMedia, said
+from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound, UnsupportedMedia, said
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.imaging import Unfit, measure
 from gemgate.imaging.whole import is_cut
@@ -55,9 +55,13 @@ class Attachments:
         self._max_pixels = max_pixels
 
     async def load(
-        self, sources: Iterable[Source], asker: Caller, *, pictures_only: bool = False
+        self, sources: Iterable[Source], asker: Caller, *, pictures_only: bool = False, earlier: int = 0
     ) -> tuple[Upload, ...]:
-        """The files behind `sources`, in their order; a ClientError names the first that cannot be used."""
+        """The files behind `sources`, in their order; a ClientError names the first that cannot be used.
+
+        earlier: so many of the first belong to earlier turns. One of those that cannot be had is a line of text
+        in its place: a dead link must not end the conversation that it stands in.
+        """
         sources, left = tuple(sources), TOGETHER * self._max_bytes
         if sum(isinstance(source, Link) for source in sources) > MAX_LINKS:
             raise BadRequest(
@@ -67,7 +71,12 @@ class Attachments:
             )
         loaded: list[Upload] = []
         for number, source in enumerate(sources, 1):
-            loaded.append(await self._load(source, asker, pictures_only, number, left))
+            try:
+                loaded.append(await self._load(source, asker, pictures_only, number, left))
+            except (ClientError, UnsupportedMedia) as error:
+                if number > earlier:
+                    raise
+                loaded.append(_missing(number, error))
             left -= len(loaded[-1].data)
         return tuple(loaded)
 
@@ -173,6 +182,12 @@ def hides_text(upload: Upload) -> bool:
 
 
 _TELLS_NOTHING = ("text/", "application/octet-stream")
+
+
+def _missing(number: int, error: GatewayError) -> Upload:
+    """In place of a file of an earlier turn: what it was cannot be known any more."""
+    data = f"File {number} of an earlier turn cannot be loaded any more: {error.en}\n".encode()
+    return Upload(f"missing-{number}.txt", "text/plain", data, hashlib.sha256(data).hexdigest())
 
 
 def _named(name: str, mime: str, number: int) -> str:

@@ -555,8 +555,9 @@ class _ChatAnswer:
         attachments = self._gateway._attachments  # noqa: SLF001
         asker = self._admission.caller
         sources = attachments_of(messages)
-        unloaded = max(0, len(sources) - max(MAX_FILES, files_to_answer(messages)))
-        own = await attachments.load(sources[unloaded:], asker)
+        newest = files_to_answer(messages)
+        unloaded = max(0, len(sources) - max(MAX_FILES, newest))
+        own = await attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
         sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
         composed = await asyncio.to_thread(composing) if sum(map(len, _texts(messages))) > LONG_PROMPT else composing()
