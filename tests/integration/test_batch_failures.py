@@ -212,7 +212,7 @@ async def test_a_picture_that_could_not_be_fetched_is_fetched_again_and_not_made
         aiohttp.ClientSession(gate.url) as http,
     ):
         for place in ("c8o8Fe", "image"):
-            sim.google.fault(place, "status", status=500, times=3)
+            sim.google.fault(place, "status", status=500, times=6)
         batch_id = (await ordered(http, prompts=["a cat"]))["batch_id"]
         assert (await until_status(http, batch_id))["completed"] == 1
         (task,) = await tasks(gate, batch_id)

@@ -603,7 +603,7 @@ async def test_a_picture_that_takes_too_long_comes_as_it_is_but_says_what_made_i
         waited.wait(10)
         raise AssertionError("nobody waits for this any more")
 
-    monkeypatch.setattr(image_pipeline, "clean", stuck)
+    monkeypatch.setattr(image_pipeline.imaging, "clean", stuck)
     monkeypatch.setattr(image_pipeline, "CPU_SECONDS", 0.05)
     marked = encoded(draw(paint("leaves", TEST_SEEDS, 500, 500), V1_SMALL), "PNG")
     paints(sim, marked)
