@@ -18,7 +18,7 @@ EPOCH = 1_800_000_000.0
 GIVEN_UP = 40.0
 """Seconds after which a database that hangs is given up, as in `stores.sql.database`."""
 
-Kind = Literal["kill", "halt", "store down", "store hangs", "answers lost", "store slow", "google", "leave"]
+Kind = Literal["kill", "stop", "halt", "store down", "store hangs", "answers lost", "store slow", "google", "leave"]
 Flavour = Literal[
     "unreachable",
     "spent",
@@ -53,7 +53,7 @@ FLAVOURS: tuple[Flavour, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """From `at` on, for so many `seconds` (of a kill: until the process is back; of a leave: nothing).
+    """From `at` on, for so many `seconds` (of a kill or stop: until the process is back; of a leave: nothing).
 
     target: a process, an account or a caller by number. calls: a kill waits for so many steps of the process into the
     world; done: whether the last of them still happened there.
@@ -82,8 +82,8 @@ def faults_of(seed: int, *, span: float, nodes: int, accounts: int, callers: int
     for _ in range(dice.randint(1, 9)):
         at = round(dice.uniform(0.0, span), 3)
         kind = dice.choices(
-            ("kill", "halt", "store down", "store hangs", "answers lost", "store slow", "google", "leave"),
-            (4, 2, 1, 1, 2, 1, 8, 2),
+            ("kill", "stop", "halt", "store down", "store hangs", "answers lost", "store slow", "google", "leave"),
+            (4, 2, 4, 1, 1, 2, 1, 8, 2),
         )[0]
         match kind:
             case "kill":
@@ -98,7 +98,10 @@ def faults_of(seed: int, *, span: float, nodes: int, accounts: int, callers: int
                     )
                 )
             case "halt":
-                found.append(Fault(at, "halt", dice.randrange(nodes), round(dice.uniform(2.0, 80.0), 2)))
+                seconds = dice.choice((dice.uniform(1.0, 10.0), dice.uniform(32.0, 60.0)))
+                found.append(Fault(at, "halt", dice.randrange(nodes), round(seconds, 2)))
+            case "stop":
+                found.append(Fault(at, "stop", dice.randrange(nodes), round(dice.uniform(0.5, 20.0), 2)))
             case "google":
                 seconds = round(dice.uniform(3.0, 40.0), 2)
                 found.append(Fault(at, "google", dice.randrange(accounts), seconds, dice.choice(FLAVOURS)))

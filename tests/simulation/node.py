@@ -68,9 +68,10 @@ class Node:
         self.door = door
         self.born = door.monotonic()
         self.died_at = float("inf")
-        self.up = False
+        self.up = self.stopping = False
         self.facts: list[tuple[float, Fact]] = []
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.services: set[asyncio.Task[Any]] = set()
         self.upstreams: dict[str, VirtualUpstream] = {}
         self.shared = shared
         dice = Random(f"{seed} {self.owner}").random
@@ -131,7 +132,10 @@ class Node:
         """Do something as this process."""
         context = copy_context()
         context.run(WHOSE.set, self)
-        return self.door.world.loop.create_task(deed, name=f"{self.owner} {name}", context=context)
+        task = self.door.world.loop.create_task(deed, name=f"{self.owner} {name}", context=context)
+        self.services.add(task)
+        task.add_done_callback(self.services.discard)
+        return task
 
     def _joined(self, member: Member) -> None:
         self.note(Fact("account.joined", data={"account": member.name}))
@@ -160,9 +164,10 @@ class Node:
                 self.note(Fact("accounts.not_renewed", data={"why": str(error)}))
 
     async def stop(self) -> None:
-        """As SIGTERM does: no call is under way any more when it comes to this."""
+        """As SIGTERM does: what the worker runs is given back by the worker alone."""
         await self.worker.stop()
-        for task in [task for task in self.tasks if task is not asyncio.current_task()]:
+        own = self.services - {asyncio.current_task()}  # type: ignore[arg-type]
+        for task in own:
             task.cancel()
-        await asyncio.gather(*self.tasks - {asyncio.current_task()}, return_exceptions=True)  # type: ignore[arg-type]
+        await asyncio.gather(*own, return_exceptions=True)
         await self.roster.close()

@@ -139,6 +139,15 @@ class Simulation(World):
                 return
             node.door.countdown = (fault.calls, fault.done)
             await node.door.shut
+            if node.stopping:
+                return  # whoever asked it to stop starts it again
+            await asyncio.sleep(fault.seconds)
+            await self.bring_up(fault.target)
+        elif fault.kind == "stop":
+            node = self.nodes[fault.target]
+            if node.door.dead or not node.up:
+                return
+            await self._stop(node)
             await asyncio.sleep(fault.seconds)
             await self.bring_up(fault.target)
         elif fault.kind == "leave":
@@ -146,6 +155,19 @@ class Simulation(World):
             for call in under_way:
                 self.note(f"caller {call.caller} leaves")
                 call.task.cancel()  # type: ignore[union-attr]
+
+    async def _stop(self, node: Node) -> None:
+        """A process is asked to end, gives back what it holds, and is gone."""
+        node.up, node.stopping = False, True
+        self.note(f"{node.owner} is asked to stop")
+        began = self.loop.time()
+        stopping = node.run(node.stop(), "stop")
+        await asyncio.wait({stopping, node.door.shut}, timeout=60.0, return_when=asyncio.FIRST_COMPLETED)
+        if not node.door.dead:
+            self.watch.stopped(node, stopping, began)
+            self.kill(node.door)
+        if stopping.done():
+            stopping.exception()
 
     # Callers
 
@@ -271,10 +293,7 @@ class Simulation(World):
         if not all(deed.done() for deed in deeds):
             self.watch.wrong.append("a caller or an order waits for ever")
         for node in [node for node in self.nodes.values() if not node.door.dead]:
-            stopping = node.run(node.stop(), "stop")
-            await asyncio.wait({stopping, node.door.shut}, timeout=60.0, return_when=asyncio.FIRST_COMPLETED)
-            if not node.door.dead:
-                self.watch.stopped(node, stopping)
+            await self._stop(node)
         self.watch.end()
 
     async def _heal(self) -> None:

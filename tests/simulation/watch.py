@@ -275,8 +275,12 @@ class Watch:
 
     # The end
 
-    def stopped(self, node: Node, stopping: asyncio.Task[Any]) -> None:
-        """A process was asked to stop and had time for it."""
+    def stopped(self, node: Node, stopping: asyncio.Task[Any], began: float) -> None:
+        """A process was asked to stop and had time for it. Without a database it cannot give anything back."""
+        now = self.world.loop.time()
+        ailing = [f for f in self.world.faults if f.target == node.door.number and f.kind in _HOLDS_UP]
+        if any(f.at < now and f.at + f.seconds > began - 15.0 for f in ailing):
+            return
         if not stopping.done():
             self._say(f"{node.owner} does not stop")
         elif error := stopping.exception():
@@ -323,6 +327,7 @@ class Watch:
             self._say(f"{task.id} ended {self.ends[task.id]} times")
 
 
+_HOLDS_UP = ("halt", "store down", "store hangs", "store slow", "answers lost")
 _COMINGS = ("account.joined", "account.parted", "account.state")
 
 

@@ -1,0 +1,113 @@
+"""Faults that this project has really had, put back: the simulation finds each within a bounded number of seeds.
+
+Each is a lesson of this project's log, taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from gemgate.dispatch import Dispatcher
+from gemgate.errors import GatewayError
+from gemgate.jobs.worker import Worker
+from gemgate.ports import Accepted, Piece, Prompt
+from gemgate.roster import Roster
+from tests.simulation.google import VirtualUpstream
+from tests.simulation.job_rows import MemoryJobs, TaskRow
+from tests.simulation.run import Outcome
+from tests.simulation.shrink import run, shortest
+
+SEEDS = 300
+
+
+def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
+    """A caller heard of a rest that a process which starts now did not know of."""
+
+    async def at_once(self: Roster, member: Any) -> None:
+        return None
+
+    patch.setattr(Roster, "settled", at_once)
+
+
+def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
+    """A chat's id was told with its first word, so that a crash before it left nothing to read back."""
+    note = Dispatcher._note
+
+    async def later(self: Dispatcher, errand: Any, attempt: Any, piece: Any = None) -> None:
+        if not isinstance(piece, Accepted):
+            await note(self, errand, attempt, piece)
+
+    patch.setattr(Dispatcher, "_note", later)
+
+
+def any_node_takes_what_stands_in_a_chat(patch: pytest.MonkeyPatch) -> None:
+    """A task whose answer stood in a chat went to a node that could not read it."""
+    init = MemoryJobs.__init__
+    patch.setattr(MemoryJobs, "__init__", lambda self, now, lives=None: init(self, now))
+
+
+def sent_again_after_a_maybe(patch: pytest.MonkeyPatch) -> None:
+    """A connection that broke behind the prompt was taken for one that never was."""
+    stream = VirtualUpstream.stream
+
+    async def sure(self: VirtualUpstream, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+        try:
+            async with aclosing(stream(self, prompt)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except GatewayError as error:
+            error.generated = "no"
+            raise
+
+    patch.setattr(VirtualUpstream, "stream", sure)
+
+
+def settled_without_fence(patch: pytest.MonkeyPatch) -> None:
+    """Whoever had lost a task settled it all the same."""
+
+    def unfenced(self: MemoryJobs, claim: Any) -> TaskRow:
+        return self.batches[claim.batch.id].tasks[claim.task.seq]
+
+    patch.setattr(MemoryJobs, "held", unfenced)
+
+
+def not_given_back(patch: pytest.MonkeyPatch) -> None:
+    """A process that was stopped ended before what it ran was written down as given back."""
+
+    async def gone(self: Worker) -> None:
+        return None
+
+    patch.setattr(Worker, "_give_back", gone)
+
+
+FAULTS: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
+    (told_before_it_is_stored, "that no restart would know of"),
+    (chat_noted_with_its_words, "was told and not noted|had been told and was not noted"),
+    (any_node_takes_what_stands_in_a_chat, "could have read its chat"),
+    (sent_again_after_a_maybe, "was said not to be generated and was|generated twice"),
+    (settled_without_fence, "was delivered twice|ended 2 times"),
+    (not_given_back, "stopped and still holds a task"),
+]
+
+
+@pytest.mark.parametrize(("plant", "says"), [pytest.param(*one, id=one[0].__name__) for one in FAULTS])
+def test_it_finds_what_was_wrong_once(
+    plant: Callable[[pytest.MonkeyPatch], None], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+
+    def found(outcome: Outcome) -> bool:
+        return any(word in wrong for wrong in outcome.wrong for word in says.split("|"))
+
+    outcome = next((one for one in map(run, range(SEEDS)) if found(one)), None)
+    assert outcome is not None, f"not found within {SEEDS} seeds"
+    least, length = shortest(outcome.seed, outcome.faults, found)
+    print(
+        f"{plant.__name__}: seed {outcome.seed}, prefix {length} of {len(outcome.faults)}, needed {len(least.faults)}"
+    )
+    assert found(least)
+    assert len(least.faults) <= length <= len(outcome.faults)
