@@ -1,7 +1,7 @@
 """What reads a caller's or a model's text costs at most in proportion to its length (docs/threats.md, "Cost of input").
 
-Every hostile text is doubled from 1 kB to 1 MB. Seconds of this thread's processor time are compared, so that a busy
-machine does not matter, and a step that looks bad is measured again before it counts.
+Every hostile text grows from 1 kB to 1 MB, three doublings at a time. Seconds of this thread's processor time are
+compared, so that a busy machine does not matter, and a step that looks bad is measured again before it counts.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ FACTOR = 2.5
 NOISE = 0.004
 """Seconds below which a step says nothing."""
 RETRIES = 6
+DOUBLINGS = 3
+STEP = 2**DOUBLINGS
 
 Work = Callable[[Any], object]
 
@@ -42,24 +44,29 @@ def _seconds(work: Work, text: Any) -> float:
 
 
 def worst_step(work: Work, make: Callable[[int], Any], largest: int = LARGEST) -> tuple[float, int]:
-    """The largest factor by which a doubling made the work longer, and the size at which it did; ends at the first
-    that is beyond `FACTOR`."""
-    worst, at, size = 0.0, SMALLEST, SMALLEST
-    before = _seconds(work, make(size))
-    while size < largest:
-        size *= 2
-        small, large = make(size // 2), make(size)
+    """By how much one doubling made the work longer at worst, and the size at which it did; ends at the first step
+    beyond `FACTOR`. Sizes go up by `STEP` at a time, which is `DOUBLINGS` of them.
+    """
+    sizes = [largest]
+    while sizes[0] // STEP >= SMALLEST:
+        sizes.insert(0, sizes[0] // STEP)
+    worst, at = 0.0, sizes[0]
+    small = make(sizes[0])
+    before = _seconds(work, small)
+    for size in sizes[1:]:
+        large = make(size)
         after = _seconds(work, large)
         for _ in range(RETRIES):
-            if after < NOISE or after <= FACTOR * before:
+            if after < NOISE or after <= FACTOR**DOUBLINGS * before:
                 break
             before = max(before, _seconds(work, small))
             after = min(after, _seconds(work, large))
-        if after >= NOISE and after / before > worst:
-            worst, at = after / before, size
+        step = (after / before) ** (1 / DOUBLINGS)
+        if after >= NOISE and step > worst:
+            worst, at = step, size
         if worst > FACTOR:
             break
-        before = after
+        small, before = large, after
     return worst, at
 
 
@@ -245,7 +252,7 @@ def test_wrong_items_cost_one_error(dialect: Any, model: Any, field: str, unit: 
 
 @pytest.mark.parametrize("unit", [b"[]", b"{}", b"0", b'""', b'{"a":1}'])
 def test_a_body_of_crumbs_is_refused_before_it_is_read(unit: bytes) -> None:
-    body = b'{"messages":[%s]}' % b",".join([unit] * 10_000_000)
+    body = b'{"messages":[%s]}' % ((unit + b",") * 10_000_000)[:-1]
     start = time.thread_time()
     with pytest.raises(BadRequest, match="items"):
         wire.parse_json(body)

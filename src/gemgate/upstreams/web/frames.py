@@ -9,7 +9,10 @@ from __future__ import annotations
 import codecs
 import re
 
-_MARKER = re.compile(r"\s*(\d+)(?=\n)")
+_DIGITS = 12
+"""Digits that a length has at most."""
+_SPACE = re.compile(r"\s*+")
+_MARKER = re.compile(rf"\s*+(\d{{1,{_DIGITS}}}+)(?=\n)")
 _PREFIX = ")]}'"
 
 
@@ -46,41 +49,45 @@ class FrameReader:
         return self._missing > 0 or bool(self._head.strip())
 
     def feed(self, chunk: bytes) -> list[str]:
-        text = self._decoder.decode(chunk)
+        text = self._head + self._decoder.decode(chunk)
+        self._head = ""
         frames: list[str] = []
         at = 0
-        while True:
+        while not self.garbage:
             if self._missing:
-                rest = text[at:] if at else text
-                available = units(rest)
+                part = text[at : at + self._missing]  # no character is less than a code unit
+                available = units(part)
                 if available < self._missing:
-                    self._parts.append(rest)
+                    self._parts.append(part)
                     self._missing -= available
                     return frames
-                end = _cut(rest, self._missing)
-                self._parts.append(rest[:end])
+                end = _cut(part, self._missing)
+                self._parts.append(part[:end])
                 frames.append("".join(self._parts))
                 self._parts, self._missing = [], 0
                 at += end
-            if self.garbage:
-                return frames
-            self._head += text[at:]
-            at = 0
-            if not self._open_frame():
-                return frames
-            text, self._head = self._head, ""
+            opened = self._open_frame(text, at)
+            if opened is None:
+                break
+            at = opened
+        return frames
 
-    def _open_frame(self) -> bool:
-        """Take a length marker off the head; False when none stands there yet."""
-        if not self._prefix_seen and self._head:
-            if len(self._head) < len(_PREFIX) and _PREFIX.startswith(self._head):
-                return False
-            self._head = self._head.removeprefix(_PREFIX)
+    def _open_frame(self, text: str, at: int) -> int | None:
+        """Read a length marker; where it ends, or None when none stands there yet. What may become one is kept."""
+        if not self._prefix_seen and at < len(text):
+            if len(text) - at < len(_PREFIX) and _PREFIX.startswith(text[at:]):
+                self._head = text[at:]
+                return None
+            at += len(_PREFIX) if text.startswith(_PREFIX, at) else 0
             self._prefix_seen = True
-        if marker := _MARKER.match(self._head):
-            self._missing = int(marker.group(1))
-            self._head = self._head[marker.end() :]
-            return self._missing > 0
-        if not self.garbage and (start := self._head.lstrip()[:1]) and not start.isdigit():
-            self.garbage = self._head.lstrip()[:4000]
-        return False
+        found = _MARKER.match(text, at)
+        if found is not None and found[1]:
+            self._missing = int(found[1])
+            return found.end()
+        space = _SPACE.match(text, at)
+        rest = text[space.end() if space else at :][:4000]
+        if rest and (not rest[0].isdigit() or len(rest) > _DIGITS):
+            self.garbage = rest
+        else:
+            self._head = rest
+        return None
