@@ -56,8 +56,12 @@ def _begun(row: list[str]) -> str:
     return row[0] + out
 
 
-_OPENS: Final = r"(?=<(?:[F!c]|\Z)|&|`(?:`|\Z)|\n{1,8}(?:[<&]|\Z)| ?\[(?:c|\Z)| \Z|h(?:tt|t?\Z))"
-"""What every mark and every beginning of one begins with: a quick look before the long one."""
+_OPENS: Final = (
+    r"<(?:[F!c]|\Z)|&(?:[A-Za-z#]|\Z)|`(?:`|\Z)|\n(?:\n{0,7}(?:[<&]|\Z))|\[(?:c|\Z)| (?:\[(?:c|\Z)|\Z)|h(?:tt|t?\Z)"
+)
+"""What every mark and every beginning of one begins with: a quick look before the long one. Each way to begin starts
+with one character, so that the search for it runs over a set of characters.
+"""
 _WHOLE: Final = (
     f"(?P<placeholder>{''.join(_HTTP)}{_PLACEHOLDER}\\n*)"
     f"|(?P<cut>{'|'.join(map(''.join, _CUT))})"
@@ -69,9 +73,12 @@ _ENDS: Final = [
     *map(_begun, (*_CUT, _FENCE)),
     r"&(?:#[xX]?[0-9a-fA-F]{0,7}|[A-Za-z0-9]{0,32})",
 ]
-MARK: Final = re.compile(f"{_OPENS}(?:{_WHOLE}|{_ONE_ENTITY})")
-MARK_OR_BEGINNING: Final = re.compile(f"{_OPENS}(?:{_WHOLE}|(?:{'|'.join(_ENDS)})\\Z|{_ONE_ENTITY})")
+_OPENING: Final = re.compile(_OPENS)
+MARK: Final = re.compile(f"(?={_OPENS})(?:{_WHOLE}|{_ONE_ENTITY})")
+_MARK_OR_BEGINNING: Final = re.compile(f"(?:{_WHOLE}|(?:{'|'.join(_ENDS)})\\Z|{_ONE_ENTITY})")
 """Of a text that goes on: a beginning stands at its end, in no group."""
+_ALONE: Final = re.compile(f"(?P<entity>&(?!lt;(?:[F!c]|\\Z)){''.join(_ENTITY[1:])})")
+"""An entity with which no mark can begin: most of those there are."""
 
 _PERHAPS: Final = re.compile(r"[&<`\[]")
 _AHEAD: Final = 8
@@ -90,6 +97,17 @@ def place(text: str, start: int, stop: int) -> int:
         return link
     first = max(start, found.start() - _AHEAD)
     return first if link < 0 else min(first, link)
+
+
+def first(text: str, start: int, stop: int, *, final: bool) -> re.Match[str] | None:
+    """The first mark, or beginning of one unless the text is `final`, that begins from `start` on, in front of `stop`."""
+    pattern = MARK if final else _MARK_OR_BEGINNING
+    while (opening := _OPENING.search(text, start)) and opening.start() < stop:
+        start = opening.start()
+        if mark := _ALONE.match(text, start) or pattern.match(text, start):
+            return mark
+        start += 1
+    return None
 
 
 def instead(match: re.Match[str]) -> str:

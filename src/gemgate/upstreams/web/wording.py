@@ -60,10 +60,9 @@ class Wording:
         """Go on in `raw` up to what may still change, or may still become a mark; what that gives to a reader."""
         at = len(self._sent)
         stop = len(raw) if final else max(at, len(raw) - min(HOLD, len(raw) // 2))
-        pattern = marks.MARK if final else marks.MARK_OR_BEGINNING
         said: list[str] = []
         looking = marks.place(raw, at, stop)
-        while looking >= 0 and (mark := pattern.search(raw, looking)) and mark.start() < stop:
+        while looking >= 0 and (mark := marks.first(raw, looking, stop, final=final)):
             said.append(raw[at : mark.start()])
             at = mark.start()
             whole = mark.lastgroup is not None and (final or mark.end() < len(raw))
