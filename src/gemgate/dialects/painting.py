@@ -28,7 +28,8 @@ ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:
 LARGE = 2048
 """Pixels from which a size is more than a shape: smaller ones every model exceeds by itself."""
 MOST_PIXELS = 16384
-MAX_REFERENCES = 16
+MAX_REFERENCES = 10
+"""Files that one prompt may refer to (docs/google-wire.md 8.4)."""
 
 _SIZES = ("size", "image_size", "imageSize", "resolution")
 _SHAPES = ("aspect", "aspect_ratio", "aspectRatio")

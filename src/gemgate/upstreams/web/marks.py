@@ -100,7 +100,7 @@ def place(text: str, start: int, stop: int) -> int:
 
 
 def first(text: str, start: int, stop: int, *, final: bool) -> re.Match[str] | None:
-    """The first mark, or beginning of one unless the text is `final`, that begins from `start` on, in front of `stop`."""
+    """The first mark that begins from `start` on, in front of `stop`; or its beginning in a text that goes on."""
     pattern = MARK if final else _MARK_OR_BEGINNING
     while (opening := _OPENING.search(text, start)) and opening.start() < stop:
         start = opening.start()
