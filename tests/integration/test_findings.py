@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from gemgate.simulator import Answer, Canvas, Simulator
+from gemgate.simulator.dressing import cut, dressed
 from gemgate.simulator.found import cited, grounded, listed, pictured
 from tests.serving import Served, served, settings_for
 
@@ -169,3 +170,30 @@ async def test_a_picture_stands_behind_the_words_streamed_and_whole_alike(
     shown = "" if dialect == "responses" else "\n\n![lighthouse!]()"
     assert told == [WORDS + shown] * 2
     assert sim.record.generations == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("escaped", [False, True])
+async def test_what_the_service_dresses_its_text_with_is_taken_off_and_its_questions_are_told(
+    sim: Simulator, http: aiohttp.ClientSession, escaped: bool, stream: bool
+) -> None:
+    wire = dressed(
+        "* a\n* b",
+        asks_next=("Why is that?", "And at night & at sea?"),
+        ran="print(1 < 2)",
+        printed="True",
+        cites=(1, 12),
+        ends_list=True,
+        slips=True,
+        placeholder="card_content/0",
+        tags_escaped=escaped,
+    )
+    sim.google.reply("tides", Answer(raw=cut(wire)))
+    path, body = asked("chat", "tides?", stream=stream)
+    async with http.post(path, json=body) as response:
+        events = [await response.json()] if not stream else []
+        lines = (await response.text()).splitlines()
+    events = events or [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    shown = "```python\nprint(1 < 2)\n```\n```text\nTrue\n```\n* a\n* b"
+    assert "".join(said("chat", event) for event in events) == shown
+    assert events[-1]["suggestions"] == ["Why is that?", "And at night & at sea?"]

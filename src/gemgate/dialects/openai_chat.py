@@ -262,7 +262,12 @@ def write(replies: list[Reply], stamp: Stamp, model: str, box: Toolbox | None = 
     }
     if conversation := replies[0].began.conversation_id:
         completion["conversation_id"] = conversation
-    return completion
+    return completion | _suggestions(replies[0].ended)
+
+
+def _suggestions(ended: Ended) -> dict[str, Any]:
+    """Questions that Google offers to ask next, a field of ours beside the answer where there are any."""
+    return {"suggestions": list(ended.findings.suggestions)} if ended.findings.suggestions else {}
 
 
 def _message_out(reply: Reply, stamp: Stamp, box: Toolbox) -> dict[str, Any]:
@@ -350,7 +355,8 @@ class ChunkWriter:
                 return self._image(index, image)
             case Ended():
                 self._usage = event.usage if self._usage is None else self._usage + event.usage
-                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason), served_model=served_by([event]))
+                told = {"served_model": served_by([event]), **_suggestions(event)}
+                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason), **told)
 
     def close(self) -> bytes:
         """What follows the last answer."""
@@ -385,7 +391,7 @@ class ChunkWriter:
         ]
         return b"".join(chunks)
 
-    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None = None, **more: str) -> bytes:
+    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         return b"data: " + dumps({**self._base, "choices": [choice], **more}) + b"\n\n"
 
