@@ -186,7 +186,7 @@ async def test_who_counts_as_whom(sim: Simulator, tmp_path: Path) -> None:
         status_, body, headers = await ask(http, **{"x-forwarded-for": "203.0.113.2"})
         assert status_ == 429, "anybody can write that header"
         assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("1", "0")
-        assert f"请等待 {headers['retry-after']} 秒后重试" in body["error"]["message"]
+        assert f"try again in {headers['retry-after']} seconds" in body["error"]["message"]
     keys = settings_for(sim, tmp_path / "c", rate_limit_per_hour=1, api_key="small:k-one,big:k-two;rph=3,k-three;rph=0")
     async with served(keys) as gate, aiohttp.ClientSession(gate.url) as http:
         for key, admitted in (("k-one", 1), ("k-two", 3), ("k-three", 5)):

@@ -1,4 +1,4 @@
-"""Faults that this project has really had, put back: the simulation finds each within a bounded number of seeds.
+"""Faults this project had, and protections of it undone: the simulation finds each within a bounded number of seeds.
 
 Each is a lesson of this project's log, taken back.
 """
