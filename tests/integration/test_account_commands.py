@@ -249,7 +249,9 @@ def test_doctor_says_which_cookies_count_and_why(sim: BlockingSimulator, house: 
     assert "counts" in said["cookies of default"][1]
     assert "nothing is stored yet" in said["cookies of default"][1]
     assert said["sign-in of default"][0] == "ok"
-    with house.serving(COOKIE_REFRESH_SECONDS="1", **source) as gate:
+    facts = house.folder / "facts.toml"
+    facts.write_text("[session]\nrotate_gap_seconds = 0\n")
+    with house.serving(COOKIE_REFRESH_SECONDS="1", WIRE_FACTS=str(facts), **source) as gate:
         _until(lambda: gate.ask("/ready")[0] == 200)
         _until(lambda: sim.google.cookies("alice")["__Secure-1PSIDTS"] not in file.read_text())
     said = found(**source)

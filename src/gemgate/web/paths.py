@@ -40,14 +40,18 @@ def canonical(path: str, below: str = "") -> str:
     return "/v1" + path if _OURS.match(path) else path
 
 
+_ONLY_NULS = re.compile(r"(?<=/)\0+(?=/|$)")
+
+
 def settle(scope: Scope, below: str) -> None:
     """Give the scope of a request its canonical path; the raw one follows, for what is passed on to a node.
 
-    NULs go, as they do from bodies: they mean nothing, and PostgreSQL has no text with them.
+    NULs go, as they do from bodies: they mean nothing, and PostgreSQL has no text with them. An id of nothing else is
+    U+FFFD, so that it does not name the list above it.
     """
     seen: str = scope["path"]
     scope[SEEN] = seen
-    path = canonical(seen.replace("\0", ""), below)
+    path = canonical(_ONLY_NULS.sub("\ufffd", seen).replace("\0", ""), below)
     if b"%00" in scope["query_string"]:
         scope["query_string"] = scope["query_string"].replace(b"%00", b"")
     if path != seen:
