@@ -34,7 +34,7 @@ from gemgate.prompting.tool_parser import ToolParser
 from gemgate.upstreams.web.frames import FrameReader
 from gemgate.web.reading import read_form
 
-STALL = 0.05
+STALL = float(os.environ.get("FUZZ_STALL", "0.25"))
 """Seconds of the processor that one input may take."""
 GROWTH = 30e6
 """Bytes of memory that may be more at the end than after the first tenth of the time."""

@@ -106,7 +106,9 @@ def _cleaned() -> None:
 
 
 def _canary() -> None:
-    finding = SimpleNamespace(verdict="changed", fact=HOSTILE, section="1", seen=HOSTILE, believed=HOSTILE)
+    finding = SimpleNamespace(
+        verdict="changed", fact=HOSTILE, section="1", seen=HOSTILE, believed=HOSTILE, disputed=False
+    )
     canary._show([finding], probes.Watch())  # type: ignore[list-item]
 
 

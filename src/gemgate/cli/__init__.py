@@ -52,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("diagnose:doctor", "Check cookies, the way to Google, disk, clock and versions, and say what to do."),
     "canary": (
         "canary:canary",
-        "Hold Google's wire against what this version believes, with a few cheap probes on an account of yours.",
+        "Hold Google's wire against what this version believes: five short prompts at most, on one account of yours.",
     ),
     "backup": (
         "keeping:backup",

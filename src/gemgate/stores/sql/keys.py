@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from gemgate.errors import Conflict
+from gemgate.later import later
 from gemgate.ports import ClientKey, PageSession
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import client_key, page_session
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 _CONFIGURED = "API_KEY:"
 """Begins the digest of a row that only keeps a name for an entry of API_KEY: no digest of a secret has a colon."""
@@ -60,7 +65,7 @@ class SqlKeyStore:
             ) from None
 
     async def reserve(self, names: Sequence[str], now: float) -> None:
-        insert_one = sqlite_insert if self._database.is_sqlite else pg_insert
+        insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
         async with self._database.writing() as connection:
             for name in names:
                 mark = _CONFIGURED + name
