@@ -44,11 +44,10 @@ async def test_a_wrong_key_opens_nothing_and_guessing_is_stopped(gate: Served, b
         await browser.sign_in("wrong", status=401)
     body = await browser.sign_in("wrong", status=429)
     assert "wrong keys" in body["detail"]
-    await browser.sign_in(ADMIN, status=429)
-    headers = {"authorization": f"Bearer {ADMIN}"}
-    async with browser.http.get("/api/overview", headers=headers) as answer:
+    async with browser.http.get("/api/overview", headers={"authorization": "Bearer wrong"}) as answer:
         assert answer.status == 429
         assert int(answer.headers["retry-after"]) <= 60
+    await browser.sign_in(ADMIN)  # a long right key is let in whatever others on this network guess
     async with browser.http.get("/v1/models", headers={"authorization": f"Bearer {CLIENT}"}) as answer:
         assert answer.status == 200  # who has a client key does not suffer
 
