@@ -95,10 +95,10 @@ async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
         async with http.post("/v1/chat/completions", json=body) as answer:
             assert answer.status == 200
             request_id = answer.headers["x-request-id"]
-        async with http.post("/v1/images/generations", json={"prompt": f"a {CANARY}"}) as answer:
+        async with http.post("/v1/images/generations", json={"prompt": "a fox"}) as answer:
             assert answer.status == 200
-        sim.google.refuse(f"forbidden {CANARY}")
-        order = {"prompts": [f"one {CANARY}", f"two {CANARY}", f"forbidden {CANARY}"]}
+        sim.google.refuse("forbidden fox")
+        order = {"prompts": ["one fox", "two foxes", "forbidden fox"]}  # an admin sees orders of pictures, never chats
         async with http.post("/v1/batch/images", json=order) as answer:
             batch_id = (await answer.json())["batch_id"]
         while True:
@@ -122,7 +122,6 @@ async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
         for place in (*PAGES, f"requests/{request_id}", f"batches/{batch_id}"):
             await visitor.open(place)
             sent.append((place, await page.content()))
-        await expect(page.get_by_text("belongs to the key app")).to_be_visible()
         await visitor.open("gallery")
         handles = await page.locator(".wall a").evaluate_all("all => all.map(one => one.hash)")
         assert len(handles) == 3
