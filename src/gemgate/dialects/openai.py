@@ -10,11 +10,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gemgate.chat import ResponseFormat, Tool, ToolChoice
-from gemgate.dialects.painting import options_of
+from gemgate.chat import ResponseFormat, ToolChoice
 from gemgate.dialects.wire import Base64, Body, Stamp, image_facts, image_link, status_of
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.images import GeneratedImage, ImageOptions, SizePolicy
+from gemgate.images import GeneratedImage
 
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _CODES = {
@@ -71,11 +70,6 @@ class FunctionBody(Body):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
-
-
-def tool_of(function: FunctionBody) -> Tool:
-    empty = {"type": "object", "properties": {}}
-    return Tool(function.name, function.description or "", function.parameters or empty, strict=bool(function.strict))
 
 
 def read_tool_choice(choice: object, declared: Collection[str], *, parallel: bool) -> ToolChoice:
@@ -135,19 +129,6 @@ def read_format(
 def thinking_of(effort: str | None) -> bool | None:
     """Extended thinking from `reasoning_effort`: the web app knows on and off only."""
     return None if effort is None else effort in ("medium", "high", "xhigh", "max")
-
-
-def image_options(
-    size: str | None,
-    quality: str | None,
-    *,
-    size_policy: SizePolicy = "best_effort",
-    resample: bool = False,
-    remove_logo: bool | None = None,
-) -> ImageOptions:
-    """`size` and `quality` as hints; BadRequest for a size that is none."""
-    given = {"size": size, "quality": quality, "size_policy": size_policy, "resample": resample}
-    return options_of({**given, "remove_logo": remove_logo})
 
 
 def image_entry(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> dict[str, Any]:

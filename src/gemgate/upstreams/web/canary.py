@@ -26,7 +26,7 @@ from gemgate.accounts import Cookies, Offer
 from gemgate.errors import GatewayError
 from gemgate.ports import Prompt, SentFile, Thread
 from gemgate.upstreams.web import generation
-from gemgate.upstreams.web.client import FIRST, HardenedClient
+from gemgate.upstreams.web.client import FIRST, HardenedClient, extract_page
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import CanaryFact, WireFacts
 from gemgate.upstreams.web.frames import FrameReader
@@ -37,7 +37,6 @@ Verdict = Literal["confirmed", "changed", "new", "unseen"]
 SECONDS = 90.0
 """Longest silence and longest time of one probe."""
 
-_PAGE_KEYS = ("cfb2h", "FdrFJe", "SNlM0e", "TuX5cc", "qKIAYe")
 _FORMS = {
     "cfb2h": re.compile(r"boq_assistant-bard-web-server_\d{8}\.\d+_p\d+"),
     "FdrFJe": re.compile(r"-?\d+"),
@@ -157,11 +156,11 @@ async def _page(watch: Watch, cookies: Cookies, proxy: str | None, ca_file: str 
             session.cookies.set(name, value, domain=".google.com", secure=True)
         response = await session.get(Endpoint.INIT, timeout=30, allow_redirects=False)
     watch.note("page.status", str(response.status_code))
-    for key in _PAGE_KEYS:
-        found = re.search(rf'"{key}":\s*"(.*?)"', response.text)
-        watch.note("page.keys", *([key] if found else []))
-        if found and (form := _FORMS.get(key)):
-            watch.note(f"page.form.{key}", "as believed" if form.fullmatch(found.group(1)) else "other")
+    found = extract_page(response.text)
+    watch.note("page.keys", *found)
+    for key, form in _FORMS.items():
+        if key in found:
+            watch.note(f"page.form.{key}", "as believed" if form.fullmatch(found[key]) else "other")
 
 
 async def _status(watch: Watch, client: HardenedClient) -> None:

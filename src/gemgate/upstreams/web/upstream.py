@@ -130,8 +130,7 @@ class WebUpstream:
         async with self._using() as client:
             cookies = client.current_cookies()
         watch = await canary.observe(cookies, facts, proxy=self._proxy, ca_file=self._ca_file, seat=self._seat)
-        seen = watch.seen
-        return canary.judge(facts.canary, seen)
+        return canary.judge(facts.canary, watch.seen)
 
     async def close(self) -> None:
         session, self._session = self._session, None
