@@ -435,18 +435,16 @@ class _ChatAnswer:
                 reason = outcome.reason
                 for event in self._told(_text(self._stops.finish())):
                     yield event
-                for picture in self._shown():
-                    yield picture
-                appendix = self._appendix(reason)
-                self._tell_found(shown=appendix is not None)
-                if appendix:
-                    self._fold.add(appendix)
-                    self._written.add(appendix.text)
-                    yield appendix
                 break
             errand = self._repair(errand, outcome)
         for picture in self._shown():
             yield picture
+        appendix = self._appendix(reason)
+        self._tell_found(shown=appendix is not None)
+        if appendix:
+            self._fold.add(appendix)
+            self._written.add(appendix.text)
+            yield appendix
         ended = Ended(
             "stop_sequence" if self._stops.hit is not None else reason,
             self._usage(),
