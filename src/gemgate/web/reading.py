@@ -90,7 +90,7 @@ def too_large(limit: int) -> TooLarge:
 async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) -> T:
     """What `reader` makes of the body; a large one is read in a thread."""
     body = await read_body(request, limit)
-    if not schemas.prepared() and (b'"tools"' in body or b"schema" in body.lower()):
+    if not schemas.prepared() and any(word in body for word in (b'"tools"', b"schema", b"Schema")):
         await asyncio.to_thread(schemas.prepare)
     return await beside_the_loop(len(body), lambda: reader(body))
 
