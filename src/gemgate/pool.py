@@ -294,7 +294,11 @@ class AccountPool:
                 continue
             if offer := waiter.card.offer(member.offers):
                 fits[member.name] = (member, offer)
-        chosen = choose((Candidate(m.name, m.busy, m.weight, m.last_used) for m, _ in fits.values()), waiter.prefer)
+        now = self._clock.monotonic()
+        candidates = (
+            Candidate(m.name, m.busy, m.weight, m.last_used, m.address.pace.wait(now)) for m, _ in fits.values()
+        )
+        chosen = choose(candidates, waiter.prefer)
         if chosen is None:
             return None
         member, offer = fits[chosen.name]

@@ -29,6 +29,7 @@ from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
 from gemgate.member import Address, Member
 from gemgate.policy.breaker import Rules
+from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
 from gemgate.ports import Caller
@@ -108,6 +109,15 @@ async def test_calls_go_to_the_least_busy_account() -> None:
     one.gate.set()
     await asyncio.gather(*calls)
     assert [m.busy for m in house.members] == [0, 0]
+
+
+async def test_calls_go_to_the_way_out_that_may_be_used_now() -> None:
+    one, two = ScriptedUpstream(), ScriptedUpstream()
+    house = await House(one, two).signed_in()
+    house.members[0].address.pace = Bucket(1.0)
+    for _ in range(4):
+        await asyncio.wait_for(house.chat(), 5)  # the clock stands still: none of them waits for the slow way
+    assert (len(one.prompts), len(two.prompts)) == (1, 3)
 
 
 async def test_a_third_call_waits_for_a_lane_and_is_served_in_its_turn() -> None:

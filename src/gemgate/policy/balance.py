@@ -1,4 +1,4 @@
-"""Which of several accounts or nodes takes a call: least busy for its weight, then longest unused."""
+"""Which of several accounts takes a call: one that may start now, least busy for its weight, then longest unused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`busy`: calls under way; `last_used`: seconds of any one clock."""
+    """`busy`: calls under way; `last_used`: seconds of any one clock; `wait`: seconds until its way out may be used."""
 
     name: str
     busy: int
     weight: float = 1.0
     last_used: float = 0.0
+    wait: float = 0.0
 
 
 def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candidate | None:
@@ -21,4 +22,4 @@ def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candid
     rest = [candidate for candidate in candidates if candidate.weight > 0]
     if preferred := next((candidate for candidate in rest if candidate.name == prefer), None):
         return preferred
-    return min(rest, key=lambda c: ((c.busy + 1) / c.weight, c.last_used), default=None)
+    return min(rest, key=lambda c: (c.wait, (c.busy + 1) / c.weight, c.last_used), default=None)

@@ -17,12 +17,15 @@ class Bucket:
         self._due = float("-inf")
         """When the next call would start if all of them came evenly."""
 
+    def wait(self, now: float) -> float:
+        """Seconds until the next call may start."""
+        return max(0.0, self._due - self._slack - now)
+
     def reserve(self, now: float) -> float:
         """Book the next call; the seconds to wait for it."""
-        if not self._step:
-            return 0.0
+        wait = self.wait(now)
         self._due = max(self._due, now) + self._step
-        return max(0.0, self._due - self._step - self._slack - now)
+        return wait
 
     def cancel(self) -> None:
         """Give back a call that was booked and not made."""
