@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 from pydantic import SecretStr
 
-from gemgate import catalog, telemetry, thumbnails
+from gemgate import telemetry, thumbnails
 from gemgate.accounts import Offer, Walls
 from gemgate.alerts import Alerts, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
@@ -144,7 +144,7 @@ class Service:
 
     async def measure(self, name: str, caller: Caller) -> Member:
         """Find out how much of a prompt an account reads, with the default text model."""
-        model = catalog.resolve(self.settings.default_model, self.pool.offers())
+        model = self.gateway.resolve(self.settings.default_model, caller.tenant)
         return await self.roster.measure(name, model, lambda: f"zv{secrets.token_hex(4)}", caller)
 
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:

@@ -91,8 +91,9 @@ def shipped() -> WireFacts:
     return WireFacts.model_validate(_shipped())
 
 
+@cache
 def load(overrides: Path | None = None) -> WireFacts:
-    """The shipped facts with single values replaced by the operator's file. BadFacts."""
+    """The shipped facts with single values replaced by the operator's file, read once. BadFacts."""
     if overrides is None:
         return shipped()
     try:
