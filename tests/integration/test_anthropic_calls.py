@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -12,7 +11,7 @@ import httpx2
 import pytest
 
 from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from tests.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 ASKED: list[Any] = [{"role": "user", "content": "Which tide is it in Brest?"}]
@@ -23,12 +22,6 @@ async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice",)) as simulator:
         simulator.google.reply("Brest", "It is low tide.")
         yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as gateway:
-        yield gateway
 
 
 @pytest.mark.parametrize("stream", [False, True])

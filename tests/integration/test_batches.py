@@ -43,12 +43,6 @@ async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-@pytest.fixture
-async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(gate.url) as session:
-        yield session
-
-
 async def ordered(http: aiohttp.ClientSession, *, expect: int = 200, headers: Any = None, **body: Any) -> Any:
     async with http.post("/v1/batch/images", json=body, headers=headers) as answer:
         assert answer.status == expect, await answer.text()

@@ -19,18 +19,6 @@ TEXT = '你好 & <b>"世界"</b> 🚀 \\*escaped\\* C:\\n `code` 1 < 2 && 3 > 2\
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
-
-
-@pytest.fixture
 async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as made:
         yield made

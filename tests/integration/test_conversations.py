@@ -23,12 +23,6 @@ async def sim() -> AsyncIterator[Simulator]:
         yield simulator
 
 
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
-
-
 class Talk:
     """A client that keeps its history, as all chat clients do."""
 

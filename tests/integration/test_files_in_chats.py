@@ -90,12 +90,6 @@ BY_ID: dict[str, Callable[[str], Body]] = {
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
 async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(settings_for(sim, tmp_path, api_key="ann:a,ben:b")) as running:
         yield running

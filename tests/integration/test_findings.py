@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +13,6 @@ import pytest
 from gemgate.simulator import Answer, Canvas, Simulator
 from gemgate.simulator.dressing import cut, dressed
 from gemgate.simulator.found import cited, grounded, listed, pictured
-from tests.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 PAGES = [
@@ -26,24 +23,6 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mNkaGhgwAYaGHCAwSkBAMyIARAUbW44AAAAAElFTkSuQmCC"
 )
 LIST = "\n\n**Sources**\n\n1. [How tides work](https://example.org/tides)\n2. [The (moon)](https://example.com/moon%281%29)"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
-
-
-@pytest.fixture
-async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(gate.url) as session:
-        yield session
 
 
 def asked(dialect: str, text: str, *, stream: bool) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,22 +14,10 @@ from google.genai import errors, types
 
 from gemgate.simulator import Simulator
 from gemgate.web import streaming
-from tests.serving import Served, served, settings_for
+from tests.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 PAINTER = "gemini-3-pro-image-preview"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import openai
 import pytest
 
 from gemgate.simulator import Simulator
 from tests.integration.test_conversations import Talk
-from tests.serving import Served, served, settings_for
+from tests.serving import Served
 
 
 @pytest.fixture
@@ -18,12 +17,6 @@ async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice", "bob")) as simulator:
         simulator.google.reply("turn", lambda prompt: f"reply to {prompt.text.split()[-1]}")
         yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

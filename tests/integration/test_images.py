@@ -55,27 +55,9 @@ def pixels(data: bytes) -> bytes:
 
 
 @pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
-
-
-@pytest.fixture
 async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as made:
         yield made
-
-
-@pytest.fixture
-async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(gate.url) as session:
-        yield session
 
 
 def paints(sim: Simulator, data: bytes, pattern: str = "", text: str = "Here you are.") -> None:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from gemgate.cli.desk import opened
 from gemgate.simulator import Simulator
 from tests.serving import served, settings_for
 
 MOST = 6
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
 
 
 async def test_drawn_walls_are_found_within_the_resolution(sim: Simulator, tmp_path: Path) -> None:

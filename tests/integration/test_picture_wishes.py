@@ -29,18 +29,6 @@ async def sim() -> AsyncIterator[Simulator]:
         yield simulator
 
 
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
-
-
-@pytest.fixture
-async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(gate.url) as session:
-        yield session
-
-
 async def post(http: aiohttp.ClientSession, path: str, **body: Any) -> tuple[int, dict[str, Any], str]:
     async with http.post(path, json={"prompt": "a lighthouse", **body}) as answer:
         return answer.status, await answer.json(), answer.headers.get("x-gemgate-ignored", "")

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
-
-
-@pytest.fixture
-async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(gate.url) as session:
-        yield session
 
 
 Turns = list[tuple[str, str]]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,6 @@ CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 ZH = {"accept-language": "zh-CN"}
 
 Bring = Callable[[Simulator, Served, aiohttp.ClientSession], Awaitable[None]]
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
 
 
 async def _fails(sim: Simulator, http: aiohttp.ClientSession, **fault: Any) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
 
 
 @pytest.fixture
@@ -18,12 +16,6 @@ async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice",)) as simulator:
         yield simulator
         assert not simulator.record.violations
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -20,25 +18,13 @@ from jsonschema import Draft202012Validator
 from gemgate.simulator import Simulator
 from gemgate.simulator.obedient import read
 from gemgate.simulator.script import Answer, Prompt
-from tests.serving import Served, served, settings_for
+from tests.serving import Served
 from tests.unit.prompting.tools import TOOLS, WRONG, Entry, corpus
 
 PLACEHOLDER = "zq2222222222"
 ENTRIES = corpus(PLACEHOLDER)
 SCHEMAS = {tool.name: dict(tool.parameters) for tool in TOOLS}
 PROTOCOL = re.compile(r"zq[b-z2-9]{10}|toolcall|toolend|toolresult", re.IGNORECASE)
-
-
-@pytest.fixture
-async def sim() -> AsyncIterator[Simulator]:
-    async with Simulator(accounts=("alice",)) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(settings_for(sim, tmp_path)) as running:
-        yield running
 
 
 def disobeys(entry: Entry, marker: str) -> Any:

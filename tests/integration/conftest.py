@@ -1,0 +1,30 @@
+"""A simulated Google with one account, a gateway before it and a session with the gateway, for whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gemgate.simulator import Simulator
+from tests.serving import Served, served, settings_for
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path)) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(gate.url) as session:
+        yield session
