@@ -58,7 +58,12 @@ class _Window(Protocol):
 
 
 class _Memory:
-    """The window in this process. A client that has not called for a whole window costs no memory."""
+    """The window in this process. A client that has not called for a whole window costs no memory.
+
+    Ours and not `limits.aio.storage.MemoryStorage`, which walks through all clients while calls come, with a change of
+    thread for each (95 µs of CPU a call at 1,000 clients, ours 7; limits 5.8), runs by the wall clock, and costs a
+    plain start 40 ms and 5 MB.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
