@@ -49,3 +49,11 @@ class StoredFile:
     purpose: str
     created_at: float
     expires_at: float = 0.0
+
+
+_MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
+
+
+def mime_of(key: str) -> str:
+    """The type of a stored picture by its ending."""
+    return _MIMES.get(key.rpartition(".")[2].lower(), "application/octet-stream")

@@ -11,10 +11,9 @@ import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gemgate.errors import BadRequest, NotFound
-from gemgate.files import Inline
+from gemgate.files import Inline, mime_of
 from gemgate.policy import links
 from gemgate.ports import BlobStore, Caller, Clock, Gallery
-from gemgate.stores.blobs import mime_of
 
 NAME = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
 """A picture below `/images`."""

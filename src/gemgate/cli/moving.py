@@ -16,6 +16,7 @@ from gemgate.assembly_fleet import registry_url
 from gemgate.cli.keeping import key_file, locked_accounts
 from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
 from gemgate.errors import NotFound
+from gemgate.files import mime_of
 from gemgate.ports import BlobStore
 from gemgate.settings import Settings
 from gemgate.stores import blobs, ownership
@@ -120,7 +121,7 @@ async def copy_blobs(source: BlobStore, target: BlobStore, done: Callable[[], No
                 with passing.open("wb") as file:  # noqa: ASYNC230 - a local file, in pieces
                     async for chunk in source.chunks(facts.key):
                         file.write(chunk)
-                await target.put_file(facts.key, passing, blobs.mime_of(facts.key))
+                await target.put_file(facts.key, passing, mime_of(facts.key))
                 copied += 1
             done()
     return copied

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from urllib.parse import quote, urlsplit
 
 from gemgate.errors import NotFound, StorageDown
+from gemgate.files import mime_of
 from gemgate.later import later
 from gemgate.ports import Blob, BlobFacts
 
@@ -296,14 +297,6 @@ async def _put(
 def _knows_no_condition(error: Exception) -> bool:
     """Whether a store answered that it does not implement `If-None-Match`."""
     return "501 Not Implemented" in str(error) or "NotImplemented" in str(error)
-
-
-MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
-
-
-def mime_of(key: str) -> str:
-    """The type of a stored picture by its ending."""
-    return MIMES.get(key.rpartition(".")[2].lower(), "application/octet-stream")
 
 
 def folder(path: Path) -> ObjectBlobStore:

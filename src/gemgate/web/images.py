@@ -16,12 +16,12 @@ from gemgate.dialects import openai_images, simple, wire
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import PicturesCall
 from gemgate.errors import GatewayError, NotFound, Unauthorized
+from gemgate.files import mime_of
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.own_pictures import NAME
 from gemgate.policy.served import told
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
-from gemgate.stores.blobs import mime_of
 from gemgate.web import streaming
 from gemgate.web.answering import unmet
 from gemgate.web.answers import large_json_response, paced, sse_pieces
