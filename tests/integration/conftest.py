@@ -28,3 +28,9 @@ async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
 async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(gate.url) as session:
         yield session
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lookups of conversations wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
+    monkeypatch.setattr("gemgate.conversations.PATIENCE", 30)

@@ -15,6 +15,8 @@ from gemgate.ports import Prompt
 from gemgate.simulator import Simulator
 from tests.serving import Served, served, settings_for, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:

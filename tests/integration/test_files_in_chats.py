@@ -15,6 +15,8 @@ from aiohttp import web
 from gemgate.simulator import Simulator
 from tests.serving import Served, served, settings_for, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 MODEL = "gemini-3-flash-preview"
 PDF = b"%PDF-1.4\n% the menu\n%%EOF\n"
 PNG = base64.b64decode(

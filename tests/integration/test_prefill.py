@@ -9,6 +9,8 @@ import pytest
 
 from gemgate.simulator import Simulator
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 MODEL = "gemini-3-flash-preview"
 
 

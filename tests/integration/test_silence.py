@@ -21,6 +21,8 @@ from gemgate.simulator import Painting, Simulator
 from tests.nginx import nginx
 from tests.serving import served, settings_for, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "request_timeout_seconds": 120}
 PATIENT = {**FAST, "first_byte_timeout_seconds": 110, "idle_timeout_seconds": 110}
 PICTURE = "gemini-2.5-flash-image"
