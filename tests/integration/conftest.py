@@ -32,5 +32,5 @@ async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lookups of conversations wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
+    """Lookups wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
     monkeypatch.setattr("gemgate.conversations.PATIENCE", 30)
