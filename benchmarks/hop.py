@@ -23,7 +23,7 @@ from benchmarks.machine import description
 from benchmarks.processes import Gateway, Measured, Worker, free_port, gateway, worker
 from benchmarks.report import Report, quantile
 from benchmarks.worker import Task
-from gemgate.fleet.registry import proof
+from gemgate.fleet.registry import node_signature
 from gemgate.simulator import RemoteSimulator
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.nodes import SqlNodeRegistry
@@ -156,7 +156,7 @@ async def registered(url: str, node: str) -> AsyncIterator[None]:
     """The node stands in the registry as a healthy one for as long as this lasts."""
     database = await open_database(url)
     registry = SqlNodeRegistry(database)
-    card = NodeCard(node, "canned", 1.0, proof(TOKEN, node))
+    card = NodeCard(node, "canned", 1.0, node_signature(TOKEN, node))
     report = NodeReport("HEALTHY", lanes=10_000)
     await registry.announce(card, report)
 

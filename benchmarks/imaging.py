@@ -18,7 +18,7 @@ from tests.unit.imaging.picture_kinds import Pixels, paint
 
 from gemgate.imaging import clean
 from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, Profile
-from gemgate.imaging.logo import draw, find, left_over, lift
+from gemgate.imaging.logo import draw, find, remove, residual
 
 CASES = [
     (1024, V1_SMALL),
@@ -96,7 +96,7 @@ def _pixel_row(plain: Pixels, side: int) -> None:
     def work() -> None:
         sighting = find(marked, size=size)
         assert sighting is not None
-        left_over(sighting, lift(marked, sighting.profile, size=size), lossy=False, size=size)
+        residual(sighting, remove(marked, sighting.profile, size=size), lossy=False, size=size)
 
     whole, looking = _in_turns([work, lambda: find(marked, size=size)], 20)
     print(f"{side:6} {whole:8.2f}   only looking {looking:8.2f}")

@@ -84,7 +84,7 @@ async def hardened(about: dict[str, Any]) -> Converse:
     """The gateway's own upstream, without the gateway."""
     from gemgate.accounts import Cookies
     from gemgate.chat import TextDelta
-    from gemgate.ports import Answered, Prompt
+    from gemgate.ports import Completed, Prompt
     from gemgate.upstreams.web import WebUpstream
     from gemgate.upstreams.web.logs import bridge
 
@@ -102,7 +102,7 @@ async def hardened(about: dict[str, Any]) -> Converse:
                 if isinstance(piece, TextDelta):
                     first = first or perf_counter()
                     deltas.append(piece.text)
-                elif isinstance(piece, Answered):
+                elif isinstance(piece, Completed):
                     thread = piece.thread
         return Answer("".join(deltas), first)
 

@@ -15,7 +15,7 @@ import uvicorn
 
 from gemgate.assembly import Service, open_service
 from gemgate.jobs import JobRules
-from gemgate.ports import Clock, Dice
+from gemgate.ports import Clock, Random
 from gemgate.settings import Settings, explicit
 from gemgate.simulator import Simulator
 from gemgate.telemetry import system_dice
@@ -65,7 +65,7 @@ async def served(
     wait_ready: bool = True,
     job_rules: JobRules | None = None,
     clock: Clock | None = None,
-    dice: Dice = system_dice,
+    dice: Random = system_dice,
 ) -> AsyncIterator[Served]:
     """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise."""
     async with open_service(settings, job_rules=job_rules, clock=clock, dice=dice) as service:
@@ -87,7 +87,7 @@ async def served(
             while not server.started:
                 await asyncio.sleep(0.01)
             if wait_ready:
-                await until(lambda: any(m.is_open for m in service.pool.members))
+                await until(lambda: any(m.is_open for m in service.pool.accounts))
             yield Served(f"http://127.0.0.1:{sock.getsockname()[1]}", service, settings)
         finally:
             server.should_exit = True

@@ -281,7 +281,7 @@ class MeasuredWalls:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class AccountModel:
     """A model that an account really has, as the web app reports it.
 
     id: hex id; name: `gemini-flash`; aliases: other spellings, lower case; number and capacity: what the wire needs.
@@ -295,10 +295,10 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class SignInResult:
     """What signing in found out."""
 
-    offers: tuple[Offer, ...]
+    models: tuple[AccountModel, ...]
     status: str = "AVAILABLE"
     tier: str = ""
 

@@ -16,33 +16,33 @@ import orjson
 
 from gemgate.accounts import Capability
 from gemgate.errors import GatewayError
-from gemgate.member import Member
+from gemgate.member import Account
 from gemgate.pool import AccountPool
-from gemgate.ports import AlertChannel, AlertStore, AuditLine, Clock, Fact, Observer, Sender
-from gemgate.roster import Roster
+from gemgate.ports import AlertChannel, AlertStore, AuditLine, Clock, Observer, Sender, TelemetryEvent
+from gemgate.roster import AccountRegistry
 
-LOOK_EVERY = 2.0
-FORECAST_EVERY = 60.0
-QUIET = 3600.0
+POLL_INTERVAL = 2.0
+FORECAST_INTERVAL = 60.0
+REPEAT_AFTER = 3600.0
 """Seconds within which the same trouble of the same account is told once."""
-STEADY = 60.0
+RESOLVE_AFTER = 60.0
 """Seconds that it must be over before that is told."""
-GRACE = {"needs_login": 15.0, "error": 60.0}
+FIRE_AFTER = {"needs_login": 15.0, "error": 60.0}
 """Seconds that a trouble may mend itself before it is told; the others are told at once."""
 DIES_SOON = 3600.0
-RETRIES = (2.0, 10.0, 60.0)
+RETRY_DELAYS = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
 
 Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "test"]
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
-_WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
-_WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
+WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
+WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
 _ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class AlertKey:
     """What an episode is about. account: "" when `address`, a way out, is in trouble for all accounts behind it."""
 
     kind: Kind
@@ -56,14 +56,14 @@ class Subject:
         return ":".join(part for part in (self.kind, self.capability or self.address) if part)
 
 
-_WIRE = Subject("wire", address="google")
+WIRE = AlertKey("wire", address="google")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Incident:
     """A subject that is in trouble now. until: epoch seconds, 0 = unknown."""
 
-    subject: Subject
+    subject: AlertKey
     why: str = ""
     why_zh: str = ""
     until: float = 0.0
@@ -73,7 +73,7 @@ class Trouble:
 class Alert:
     """What is told. over: the trouble has ended."""
 
-    subject: Subject
+    subject: AlertKey
     over: bool
     at: float
     node: str
@@ -158,7 +158,7 @@ def channel_of(kept: AlertChannel) -> Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentAlert:
     """An alert that was taken, as the audit remembers it. of: the capability or address it was about."""
 
     at: float
@@ -169,19 +169,19 @@ class Told:
 
 
 @dataclass(slots=True)
-class _Episode:
+class _OpenIncident:
     """A subject's trouble from its beginning until it is over and told so."""
 
-    trouble: Trouble
+    trouble: Incident
     since: float
     active: bool = True
     ended: float = 0.0
-    told: bool = False
+    sent: bool = False
     told_at: float = float("-inf")
     not_before: float = 0.0
 
 
-class Alerts:
+class AlertMonitor:
     """`tend` looks, decides and tells until it is cancelled. It watches standings, not facts: a fact that was missed
     would leave an episode open for ever, and a look costs next to nothing.
 
@@ -191,7 +191,7 @@ class Alerts:
     def __init__(
         self,
         pool: AccountPool,
-        roster: Roster,
+        roster: AccountRegistry,
         channels: Sequence[Channel],
         *,
         store: AlertStore | None = None,
@@ -208,45 +208,45 @@ class Alerts:
         self._node = node
         self._clock = clock
         self._observer = observer
-        self._episodes: dict[Subject, _Episode] = {}
-        self._dying: dict[str, Trouble] = {}
+        self._episodes: dict[AlertKey, _OpenIncident] = {}
+        self._dying: dict[str, Incident] = {}
         self._forecast_at = float("-inf")
-        self._wire: Trouble | None = None
+        self._wire: Incident | None = None
 
-    def wire_looked_at(self, changed: Sequence[str]) -> None:
+    def wire_checked(self, changed: Sequence[str]) -> None:
         """What the canary found changed about Google's wire; nothing = as believed (docs/google-wire.md)."""
         facts = ", ".join(changed)
-        self._wire = Trouble(_WIRE, facts, facts) if changed else None
+        self._wire = Incident(WIRE, facts, facts) if changed else None
 
-    async def tend(self) -> None:
+    async def run(self) -> None:
         """Remember what was told before, then look after everything for ever."""
         await self._restore()
         while True:
             await self.step()
-            await self._clock.sleep(LOOK_EVERY)
+            await self._clock.sleep(POLL_INTERVAL)
 
     async def step(self) -> None:
         """Look at how everything stands, and tell what is due."""
         now = self._clock.now()
-        if now - self._forecast_at >= FORECAST_EVERY:
+        if now - self._forecast_at >= FORECAST_INTERVAL:
             self._forecast_at = now
             self._dying = dict(self._likely_to_die())
         self._follow(now)
         for subject in list(self._episodes):
-            await self._tell_if_due(subject, now)
+            await self._send_if_due(subject, now)
 
     # How things stand
 
     def _follow(self, now: float) -> None:
         """Begin and end episodes. What cannot be judged now (an account that signs in, a probe to come) stays."""
-        troubles: dict[Subject, Trouble] = {}
-        unsure: set[Subject] = set()
+        troubles: dict[AlertKey, Incident] = {}
+        unsure: set[AlertKey] = set()
         silent: set[str] = set()
-        for member in self._pool.members:
+        for member in self._pool.accounts:
             if member.paused:
                 silent.add(member.name)
                 continue
-            for trouble, sure in _troubles_of(member, now):
+            for trouble, sure in incidents_of(member, now):
                 if sure:
                     troubles[trouble.subject] = trouble
                 else:
@@ -254,11 +254,11 @@ class Alerts:
             if (dying := self._dying.get(member.name)) and member.is_open:
                 troubles[dying.subject] = dying
         if self._wire is not None:
-            troubles[_WIRE] = self._wire
-        starting = {m.name for m in self._pool.members if m.standing().state == "starting"}
-        present = {m.name for m in self._pool.members}
+            troubles[WIRE] = self._wire
+        starting = {m.name for m in self._pool.accounts if m.status().state == "starting"}
+        present = {m.name for m in self._pool.accounts}
         for subject, trouble in troubles.items():
-            episode = self._episodes.setdefault(subject, _Episode(trouble, now))
+            episode = self._episodes.setdefault(subject, _OpenIncident(trouble, now))
             if not episode.active:
                 episode.active, episode.since = True, now
             episode.trouble = trouble
@@ -270,64 +270,66 @@ class Alerts:
             ):
                 episode.active, episode.ended = False, now
 
-    def _likely_to_die(self) -> Iterator[tuple[str, Trouble]]:
-        for member in self._pool.members:
+    def _likely_to_die(self) -> Iterator[tuple[str, Incident]]:
+        for member in self._pool.accounts:
             forecast = self._roster.forecast(member)
             if forecast is not None and forecast.seconds <= DIES_SOON:
-                yield member.name, Trouble(Subject("dies_soon", member.name), forecast.en, forecast.zh)
+                yield member.name, Incident(AlertKey("dies_soon", member.name), forecast.en, forecast.zh)
 
     # What is told
 
-    async def _tell_if_due(self, subject: Subject, now: float) -> None:
-        episode = self._episodes[subject]
-        if episode.active:
-            grace = episode.since + GRACE.get(subject.kind, 0.0)
-            if not episode.told and now >= max(grace, episode.told_at + QUIET, episode.not_before):
-                await self._tell(episode, over=False)
-        elif episode.told and now >= max(episode.ended + STEADY, episode.not_before):
+    async def _send_if_due(self, subject: AlertKey, now: float) -> None:
+        incident = self._episodes[subject]
+        if incident.active:
+            grace = incident.since + FIRE_AFTER.get(subject.kind, 0.0)
+            if not incident.sent and now >= max(grace, incident.told_at + REPEAT_AFTER, incident.not_before):
+                await self._send(incident, over=False)
+        elif incident.sent and now >= max(incident.ended + RESOLVE_AFTER, incident.not_before):
             if subject.kind == "dies_soon":
-                episode.told = False
+                incident.sent = False
             else:
-                await self._tell(episode, over=True)
-        elif not episode.told and now >= episode.told_at + QUIET:
+                await self._send(incident, over=True)
+        elif not incident.sent and now >= incident.told_at + REPEAT_AFTER:
             del self._episodes[subject]
 
-    async def _tell(self, episode: _Episode, *, over: bool) -> None:
-        alert = _alert(episode.trouble, over=over, at=self._clock.now(), node=self._node)
+    async def _send(self, episode: _OpenIncident, *, over: bool) -> None:
+        alert = alert_of(episode.trouble, over=over, at=self._clock.now(), node=self._node)
         taken = await asyncio.gather(*(self._sent(channel, alert) for channel in await self._channels()))
         now = self._clock.now()
         if not any(taken):
             episode.not_before = now + AFTER_FAILURE
             return
-        episode.told = not over
+        episode.sent = not over
         if not over:
             episode.told_at = now
-        await self._write_down(alert, now)
+        await self._record(alert, now)
 
     async def _channels(self) -> Sequence[Channel]:
         """Those of the settings, and those of the page as far as they can be read now."""
         try:
             kept = await self._store.channels() if self._store else ()
         except GatewayError as error:
-            self._observer.note(Fact("alert.not_kept", data={"why": error.kind}))
+            self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
             kept = ()
         return [*self._fixed, *(channel_of(one) for one in kept if one.url)]
 
-    async def try_out(self, channel: Channel) -> str:
+    async def send_test(self, channel: Channel) -> str:
         """Tell a channel that this is a test, once; why it was not taken, "" when it was."""
-        alert = _alert(Trouble(Subject("test")), over=False, at=self._clock.now(), node=self._node)
+        alert = alert_of(Incident(AlertKey("test")), over=False, at=self._clock.now(), node=self._node)
         try:
             status = await self._post(channel, alert)
         except GatewayError as error:
             return error.kind
         return "" if 200 <= status < 300 else f"HTTP {status}"
 
-    async def told(self, limit: int = 50) -> list[Told]:
+    async def sent(self, limit: int = 50) -> list[SentAlert]:
         """What was told lately, newest first. StorageDown."""
         lines = await self._roster.store.audit_lines(limit=1000)
-        found = ((line, _subject(line)) for line in lines if line.actor == _ACTOR)
+        found = ((line, subject_of(line)) for line in lines if line.actor == _ACTOR)
         return [
-            Told(line.at, subject.account, subject.kind, subject.capability or subject.address, line.action == _OVER)
+            SentAlert(
+                line.at, subject.account, subject.kind, subject.capability or subject.address, line.action == _OVER
+            )
             for line, subject in found
             if subject is not None
         ][:limit]
@@ -344,7 +346,7 @@ class Alerts:
             "account": alert.subject.account,
         }
         why = ""
-        for pause in (0.0, *RETRIES):
+        for pause in (0.0, *RETRY_DELAYS):
             if pause:
                 await self._clock.sleep(pause)
             try:
@@ -353,77 +355,79 @@ class Alerts:
                 why = error.kind
                 continue
             if 200 <= status < 300:
-                self._observer.note(Fact("alert.sent", data=data))
+                self._observer.emit(TelemetryEvent("alert.sent", data=data))
                 return True
             why = f"HTTP {status}"
-        self._observer.note(Fact("alert.failed", data={**data, "why": why}))
+        self._observer.emit(TelemetryEvent("alert.failed", data={**data, "why": why}))
         return False
 
     # What a restart remembers
 
-    async def _write_down(self, alert: Alert, now: float) -> None:
+    async def _record(self, alert: Alert, now: float) -> None:
         action = _OVER if alert.over else _TOLD
         line = AuditLine(now, _ACTOR, action, alert.subject.account, alert.subject.detail)
         try:
             await self._roster.store.audit(line)
         except GatewayError as error:
-            self._observer.note(Fact("alert.not_kept", data={"account": alert.subject.account, "why": error.kind}))
+            self._observer.emit(
+                TelemetryEvent("alert.not_kept", data={"account": alert.subject.account, "why": error.kind})
+            )
 
     async def _restore(self) -> None:
         """Take up the episodes that were told and not yet over when the process ended."""
         try:
             lines = await self._roster.store.audit_lines(limit=1000)
         except GatewayError as error:
-            self._observer.note(Fact("alert.not_kept", data={"why": error.kind}))
+            self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
             return
         for line in sorted((line for line in lines if line.actor == _ACTOR), key=lambda line: line.at):
-            subject = _subject(line)
+            subject = subject_of(line)
             if subject is None:
                 continue
-            episode = self._episodes.setdefault(subject, _Episode(Trouble(subject), line.at))
-            episode.told = line.action == _TOLD
-            episode.active = episode.told
-            if episode.told:
+            episode = self._episodes.setdefault(subject, _OpenIncident(Incident(subject), line.at))
+            episode.sent = line.action == _TOLD
+            episode.active = episode.sent
+            if episode.sent:
                 episode.told_at = line.at
 
 
-def _troubles_of(member: Member, now: float) -> Iterator[tuple[Trouble, bool]]:
+def incidents_of(member: Account, now: float) -> Iterator[tuple[Incident, bool]]:
     """What is wrong with an account and its way out; False beside what a probe has yet to show."""
-    standing = member.standing()
+    standing = member.status()
     if standing.state in ("needs_login", "error"):
         kinds: tuple[Kind, Kind] = ("needs_login", "error")
         for kind in kinds:  # neither is over as long as the other holds
-            yield Trouble(Subject(kind, member.name), standing.why, standing.why_zh), kind == standing.state
-    way = member.address.circuit
+            yield Incident(AlertKey(kind, member.name), standing.why, standing.why_zh), kind == standing.state
+    way = member.egress.circuit
     if way.until:
-        blocked = Subject("blocked", address=member.address.name)
-        yield Trouble(blocked, way.reason, "Google 暂时封锁了该地址", way.until), way.phase(now) == "open"
+        blocked = AlertKey("blocked", address=member.egress.name)
+        yield Incident(blocked, way.reason, "Google 暂时封锁了该地址", way.until), way.phase(now) == "open"
     making = [member.circuits[capability] for capability in _MAKING]
     if all(circuit.until for circuit in making):
         first = min(making, key=lambda circuit: circuit.until)
         sure = first.phase(now) == "open"
-        yield Trouble(Subject("cooling", member.name), first.reason, _why_zh(first.reason), first.until), sure
+        yield Incident(AlertKey("cooling", member.name), first.reason, why_zh(first.reason), first.until), sure
     for capability, circuit in member.circuits.items():
         if circuit.until:
-            subject = Subject("cooling", member.name, capability)
+            subject = AlertKey("cooling", member.name, capability)
             sure = circuit.phase(now) == "open" and not all(one.until for one in making)
-            yield Trouble(subject, circuit.reason, _why_zh(circuit.reason), circuit.until), sure
+            yield Incident(subject, circuit.reason, why_zh(circuit.reason), circuit.until), sure
 
 
-def _why_zh(reason: str) -> str:
+def why_zh(reason: str) -> str:
     return "已达到使用上限" if reason.startswith("limit: ") else "连续失败"
 
 
-def _alert(trouble: Trouble, *, over: bool, at: float, node: str) -> Alert:
+def alert_of(trouble: Incident, *, over: bool, at: float, node: str) -> Alert:
     subject = trouble.subject
-    words = _recovered(subject) if over else _in_trouble(trouble, at)
+    words = resolved(subject) if over else fired(trouble, at)
     return Alert(subject, over, at, node, *words, until=0.0 if over else trouble.until)
 
 
-def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
+def fired(trouble: Incident, now: float) -> tuple[str, str, str, str]:
     """Title and text, each in English and Chinese."""
     subject, name = trouble.subject, trouble.subject.account
-    wait, wait_zh = _wait(trouble.until - now)
+    wait, wait_zh = wait_words(trouble.until - now)
     match subject.kind:
         case "needs_login":
             title, title_zh = f"gemgate: {name} needs a login", f"{name} 需要重新登录"
@@ -456,7 +460,7 @@ def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
                 f"{text_zh}{trouble.why_zh}，请及时重新登录",
             )
         case "cooling" if subject.capability:
-            what, what_zh = _WHAT[subject.capability], _WHAT_ZH[subject.capability]
+            what, what_zh = WHAT[subject.capability], WHAT_ZH[subject.capability]
             title, title_zh = f"gemgate: {name} rests for {what}", f"{name} 暂停{what_zh}"
             text, text_zh = f"Account {name} takes no {what}{wait}", f"账号 {name} 暂停处理{what_zh}{wait_zh}"
         case "cooling":
@@ -465,7 +469,7 @@ def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
     return title, title_zh, f"{text}: {trouble.why}", f"{text_zh}：{trouble.why_zh}"
 
 
-def _recovered(subject: Subject) -> tuple[str, str, str, str]:
+def resolved(subject: AlertKey) -> tuple[str, str, str, str]:
     if subject.kind == "wire":
         return (
             "gemgate: Google's wire is as believed again",
@@ -480,29 +484,29 @@ def _recovered(subject: Subject) -> tuple[str, str, str, str]:
         )
         return "gemgate: the address is free again", "地址已恢复", text, text_zh
     name = subject.account
-    what, what_zh = (_WHAT.get(subject.capability, ""), _WHAT_ZH.get(subject.capability, ""))
+    what, what_zh = (WHAT.get(subject.capability, ""), WHAT_ZH.get(subject.capability, ""))
     text = f"Account {name} takes {what} again" if what else f"Account {name} works again"
     text_zh = f"账号 {name} 恢复处理{what_zh}" if what else f"账号 {name} 已恢复"
     return f"gemgate: {name} is back", f"{name} 已恢复", text, text_zh
 
 
-def _wait(seconds: float) -> tuple[str, str]:
+def wait_words(seconds: float) -> tuple[str, str]:
     if seconds <= 0:
         return "", ""
     minutes = max(1, round(seconds / 60))
     return f" for about {minutes} minute{'' if minutes == 1 else 's'}", f"约 {minutes} 分钟"
 
 
-def _subject(line: AuditLine) -> Subject | None:
+def subject_of(line: AuditLine) -> AlertKey | None:
     """The subject of a line that `Subject.detail` spelled; None for one of another version."""
     kind, _, rest = line.detail.partition(":")
     match kind:
         case "needs_login" | "error" | "dies_soon":
-            return Subject(kind, line.account)
-        case "cooling" if rest in ("", *_WHAT):
-            return Subject(kind, line.account, rest)
+            return AlertKey(kind, line.account)
+        case "cooling" if rest in ("", *WHAT):
+            return AlertKey(kind, line.account, rest)
         case "blocked" if rest:
-            return Subject(kind, address=rest)
+            return AlertKey(kind, address=rest)
         case "wire":
-            return _WIRE
+            return WIRE
     return None

@@ -18,26 +18,26 @@ import structlog
 from pydantic import SecretStr
 
 from gemgate import telemetry, thumbnails
-from gemgate.accounts import Offer, Walls
-from gemgate.alerts import Alerts, Bark, Channel, Webhook
+from gemgate.accounts import AccountModel, Walls
+from gemgate.alerts import AlertMonitor, Bark, Channel, Webhook
 from gemgate.attachments import Attachments
 from gemgate.conversations import Conversations
 from gemgate.cookies import accounts_file
 from gemgate.cookies.sources import source_of
 from gemgate.errors import BadRequest, Conflict, GatewayError
 from gemgate.fetcher import GuardedFetcher, GuardedSender
-from gemgate.fleet.announcer import Announcer
+from gemgate.fleet.announcer import Heartbeat
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
 from gemgate.imaging import MAX_PIXELS, PROFILES, Profile, profiles_from_json
 from gemgate.jobs import JobRules, Jobs
-from gemgate.jobs.closing import Closer
-from gemgate.jobs.hooks import Herald
+from gemgate.jobs.closing import BatchFinalizer
+from gemgate.jobs.hooks import WebhookSender
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.worker import Worker
-from gemgate.keepalive import Keeper
-from gemgate.member import Address, Keep, Member
-from gemgate.own_pictures import OwnPictures
+from gemgate.keepalive import SessionRefresher
+from gemgate.member import Account, AccountRecord, Egress
+from gemgate.own_pictures import OwnImages
 from gemgate.policy.breaker import Rules
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
@@ -49,12 +49,12 @@ from gemgate.ports import (
     Clock,
     CookieSource,
     Deadlines,
-    Dice,
-    Fact,
     Observer,
+    Random,
+    TelemetryEvent,
     Upstream,
 )
-from gemgate.roster import LEASE_SECONDS, Build, Roster
+from gemgate.roster import LEASE_SECONDS, AccountRegistry, Build
 from gemgate.settings import Settings, SettingsError, config_home
 from gemgate.stores import blobs, ownership
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -69,7 +69,7 @@ from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.vault import open_vault
-from gemgate.telemetry import LogLines, Metrics, Observers, RecentRequests, SystemClock
+from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.telemetry.traces import NoOtelError, Traces, exported
 from gemgate.thumbnails import Thumbnails
 from gemgate.uploads import ResumableUploads
@@ -105,28 +105,28 @@ class Service:
     settings: Settings
     gateway: Gateway
     pool: AccountPool
-    roster: Roster
+    roster: AccountRegistry
     database: Database
     blobs: BlobStore
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
-    alerts: Alerts
+    alerts: AlertMonitor
     alert_store: SqlAlertStore
     thumbnails: Thumbnails
     jobs: Jobs
     responses: SqlResponseStore
     uploads: ResumableUploads
-    own_pictures: OwnPictures
+    own_pictures: OwnImages
     limiter: MovingWindowLimiter
     metrics: Metrics
     recent: RecentRequests
     observer: Observers
     clock: Clock
-    dice: Dice
+    dice: Random
     started_at: float
     loops: set[asyncio.Task[None]] = field(default_factory=set)
-    announcer: Announcer | None = None
+    announcer: Heartbeat | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting came from, when that is known."""
 
@@ -139,10 +139,10 @@ class Service:
     def degraded(self) -> str:
         return self.limiter.degraded
 
-    def offers(self) -> tuple[Offer, ...]:
-        return self.pool.offers()
+    def models(self) -> tuple[AccountModel, ...]:
+        return self.pool.models()
 
-    async def measure(self, name: str, caller: Caller) -> Member:
+    async def measure(self, name: str, caller: Caller) -> Account:
         """Find out how much of a prompt an account reads, with the default text model."""
         model = self.gateway.resolve(self.settings.default_model, caller.tenant)
         return await self.roster.measure(name, model, lambda: f"zv{secrets.token_hex(4)}", caller)
@@ -167,7 +167,7 @@ class Service:
         for task in tuple(self.loops):
             task.cancel()
         await asyncio.gather(*self.loops, return_exceptions=True)
-        for member in self.pool.members:
+        for member in self.pool.accounts:
             await member.upstream.close()
         await self.roster.close()
         await self.limiter.close()
@@ -180,7 +180,7 @@ async def open_service(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    dice: Dice = telemetry.system_dice,
+    dice: Random = telemetry.system_dice,
     resident: bool = True,
     job_rules: JobRules | None = None,
 ) -> AsyncIterator[Service]:
@@ -190,7 +190,11 @@ async def open_service(
     StorageDown when another resident has the SQLite database.
     """
     place = sqlite_path(settings)
-    guard = ownership.owned(ownership.lock_path(place), local_url(settings)) if resident and place else nullcontext()
+    guard = (
+        ownership.instance_lock(ownership.lock_path(place), local_url(settings))
+        if resident and place
+        else nullcontext()
+    )
     with guard:
         async with (
             _traced(settings) as traces,
@@ -228,7 +232,7 @@ async def _traced(settings: Settings) -> AsyncIterator[Traces | None]:
 async def _opened(
     settings: Settings,
     clock: Clock,
-    dice: Dice,
+    dice: Random,
     job_rules: JobRules | None,
     *,
     resident: bool,
@@ -243,7 +247,7 @@ async def _opened(
     metrics = Metrics()
     ended = [metrics.ended, *([traces.ended] if traces else [])]
     recent = RecentRequests(settings.recent_requests, clock.now, ended)
-    observer = Observers([metrics, recent, LogLines()])
+    observer = Observers([metrics, recent, LogObserver()])
     limiter = MovingWindowLimiter(
         per_hour=settings.rate_limit_per_hour,
         model_interval=settings.model_interval_seconds,
@@ -253,7 +257,7 @@ async def _opened(
     )
     pool = AccountPool(clock=clock, dice=dice)
     database = await open_database(database_url(settings))
-    roster = Roster(
+    roster = AccountRegistry(
         pool,
         SqlAccountStore(database, vault),
         member_builder(settings, clock=clock, dice=dice, observer=observer),
@@ -266,11 +270,11 @@ async def _opened(
     )
     store = open_blobs(settings)
     if isinstance(store, SpoolingBlobStore):
-        await store.recall()
+        await store.load_spool()
     files = SqlFileStore(database, store, clock, int(settings.files_per_key_mb * 1e6))
     gallery = SqlGallery(database)
     link_key = link_key_of(settings)
-    own = OwnPictures(store, gallery, clock=clock, public_base_url=settings.public_base_url, link_key=link_key)
+    own = OwnImages(store, gallery, clock=clock, public_base_url=settings.public_base_url, link_key=link_key)
     attachments = Attachments(
         GuardedFetcher(),
         files,
@@ -326,8 +330,8 @@ async def _opened(
             rules,
             roster.renew,
         ),
-        Closer(job_store, files, store, pictures, owner, clock, observer, rules),
-        Herald(job_store, GuardedSender(), vault, clock, observer, rules),
+        BatchFinalizer(job_store, files, store, pictures, owner, clock, observer, rules),
+        WebhookSender(job_store, GuardedSender(), vault, clock, observer, rules),
         gateway,
         files,
         vault,
@@ -338,7 +342,7 @@ async def _opened(
         settings.batch_tasks_per_key,
     )
     alert_store = SqlAlertStore(database, vault)
-    alerts = Alerts(
+    alerts = AlertMonitor(
         pool,
         roster,
         list(alert_channels(settings).values()),
@@ -381,17 +385,17 @@ async def _opened(
         _run_upkeep(service)
         service.run("conversations", conversation_store.tend)
         if resident:
-            service.run("alerts", service.alerts.tend)
+            service.run("alerts", service.alerts.run)
         if resident:
             service.run("jobs", jobs.worker.work)
-            service.run("batch closing", jobs.closer.tend)
-            service.run("webhooks", jobs.herald.tend)
+            service.run("batch closing", jobs.closer.run)
+            service.run("webhooks", jobs.herald.run)
         yield service
     finally:
         await service.close()
 
 
-def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Observer) -> Build:
+def member_builder(settings: Settings, *, clock: Clock, dice: Random, observer: Observer) -> Build:
     """How an account's member is made."""
     rules = Rules(
         failure_seconds=settings.cooldown_auth_seconds,
@@ -401,13 +405,13 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Dice, observer: Ob
 
     session = facts.load(settings.wire_facts).session
 
-    def build(setup: AccountSetup, address: Address, keep: Keep) -> Member:
+    def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         lanes = setup.lanes or settings.concurrency
         source: CookieSource | None = None
         if setup.source and setup.kind == "web":
             folder = settings.accounts_path.parent
             source = source_of(setup.source, environment=settings.environment_cookies, folder=folder)
-        return Member(
+        return Account(
             setup.name,
             upstream_of(setup, settings, lanes),
             source,
@@ -521,10 +525,10 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
     settings, roster = service.settings, service.roster
     keepers: dict[str, asyncio.Task[None]] = {}
 
-    def joined(member: Member) -> None:
+    def on_added(member: Account) -> None:
         if not resident:
             return
-        keeper = Keeper(
+        keeper = SessionRefresher(
             member,
             rotate_gap=facts.load(settings.wire_facts).session.rotate_gap_seconds,
             rotate_every=settings.cookie_refresh_seconds if member.upstream.kind == "web" else 0.0,
@@ -532,9 +536,9 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
             dice=service.dice,
             observer=service.observer,
         )
-        keepers[member.name] = service.run(f"account {member.name}", keeper.tend)
+        keepers[member.name] = service.run(f"account {member.name}", keeper.run)
 
-    def parted(member: Member) -> None:
+    def on_removed(member: Account) -> None:
         if keeper := keepers.pop(member.name, None):
             keeper.cancel()
 
@@ -546,7 +550,7 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
 
         service.run_once(f"drain {member.name}", drain)
 
-    roster.joined, roster.parted = joined, parted
+    roster.on_added, roster.on_removed = on_added, on_removed
 
     async def renew() -> None:
         while True:
@@ -556,7 +560,7 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
                     await roster.renew()
             except (GatewayError, TimeoutError) as error:
                 # What we run, we go on running: nobody else can take it over without the database either.
-                service.observer.note(Fact("accounts.not_renewed", data={"why": str(error) or "no answer"}))
+                service.observer.emit(TelemetryEvent("accounts.not_renewed", data={"why": str(error) or "no answer"}))
 
     async def probe() -> None:
         while True:
@@ -578,18 +582,18 @@ async def _watch_wire(service: Service) -> None:
     believed = facts.load(service.settings.wire_facts)
     await service.clock.sleep(CANARY_FIRST)
     while True:
-        member = next((m for m in service.pool.members if m.is_open and isinstance(m.upstream, WebUpstream)), None)
+        member = next((m for m in service.pool.accounts if m.is_open and isinstance(m.upstream, WebUpstream)), None)
         if member is not None and isinstance(member.upstream, WebUpstream):
             try:
                 findings = await member.upstream.watch_wire(believed)
             except GatewayError as error:
-                service.observer.note(Fact("canary.failed", data={"account": member.name, "why": error.kind}))
+                service.observer.emit(TelemetryEvent("canary.failed", data={"account": member.name, "why": error.kind}))
             else:
                 changed = [finding.fact for finding in findings if finding.verdict == "changed"]
                 new = [finding.fact for finding in findings if finding.verdict == "new"]
-                service.alerts.wire_looked_at(changed)
-                service.observer.note(
-                    Fact(
+                service.alerts.wire_checked(changed)
+                service.observer.emit(
+                    TelemetryEvent(
                         "canary.done", data={"account": member.name, "changed": ",".join(changed), "new": ",".join(new)}
                     )
                 )
@@ -607,14 +611,14 @@ def _run_upkeep(service: Service) -> None:
 
     async def drain() -> None:
         while isinstance(service.blobs, SpoolingBlobStore):
-            await service.blobs.drain()
+            await service.blobs.flush_spool()
             await clock.sleep(15.0)
 
     async def watch_loop() -> None:
         while True:
             due = clock.monotonic() + LOOP_WATCH
             await clock.sleep(LOOP_WATCH)
-            service.observer.note(Fact("loop.lag", data={"seconds": max(0.0, clock.monotonic() - due)}))
+            service.observer.emit(TelemetryEvent("loop.lag", data={"seconds": max(0.0, clock.monotonic() - due)}))
 
     async def retain() -> None:
         while True:

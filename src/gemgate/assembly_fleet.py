@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
-from gemgate.accounts import Offer
+from gemgate.accounts import AccountModel
 from gemgate.assembly import Service, database_url, names_apart, supervise
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.fleet.affinity import Affinity
-from gemgate.fleet.announcer import Announcer
+from gemgate.fleet.announcer import Heartbeat
 from gemgate.fleet.nodes import Fleet
-from gemgate.fleet.registry import Connect, proof
+from gemgate.fleet.registry import Connect, node_signature
 from gemgate.ports import AuditLine, Caller, Clock, NodeRegistry
 from gemgate.roster import actor_of
 from gemgate.settings import TOKEN_LENGTH, Settings, SettingsError
@@ -31,7 +31,7 @@ from gemgate.stores.sql.accounts import write_audit
 from gemgate.stores.sql.database import Database, bring_up, unopened
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.nodes import SqlNodeRegistry
-from gemgate.telemetry import LogLines, Observers, SystemClock
+from gemgate.telemetry import LogObserver, Observers, SystemClock
 from gemgate.version import __version__
 from gemgate.work import NodeCard
 
@@ -80,7 +80,7 @@ def check(settings: Settings) -> list[str]:
     return missing
 
 
-def check_edge(settings: Settings) -> list[str]:
+def check_front(settings: Settings) -> list[str]:
     """The same for a gateway, which keeps no state of its own; nobody may call it by accident."""
     if not settings.on_loopback and not settings.api_key and settings.auth != "none":
         raise SettingsError(
@@ -143,7 +143,7 @@ class Registry:
 
 
 @asynccontextmanager
-async def announced(service: Service, settings: Settings, port: int) -> AsyncIterator[Announcer]:
+async def announced(service: Service, settings: Settings, port: int) -> AsyncIterator[Heartbeat]:
     """A node that tells the registry of itself for as long as this lasts."""
     registry = Registry(registry_url(settings), service.database if settings.shared_database else None)
     announcer = _announcer(service, settings, port, registry.connect)
@@ -157,12 +157,12 @@ async def announced(service: Service, settings: Settings, port: int) -> AsyncIte
         await registry.close()
 
 
-def _announcer(service: Service, settings: Settings, port: int, connect: Connect) -> Announcer:
+def _announcer(service: Service, settings: Settings, port: int, connect: Connect) -> Heartbeat:
     url = node_url(settings, port)
     token = settings.internal_token.get_secret_value() if settings.internal_token else ""
-    return Announcer(
+    return Heartbeat(
         connect,
-        NodeCard(url, settings.gemini_worker_id, settings.gemini_weight, proof(token, url)),
+        NodeCard(url, settings.gemini_worker_id, settings.gemini_weight, node_signature(token, url)),
         service.pool,
         clock=service.clock,
         observer=service.observer,
@@ -171,7 +171,7 @@ def _announcer(service: Service, settings: Settings, port: int, connect: Connect
 
 
 @dataclass(slots=True)
-class Edge:
+class FleetFront:
     """The parts of a gateway: everything but accounts."""
 
     settings: Settings
@@ -190,8 +190,8 @@ class Edge:
     def degraded(self) -> str:
         return self.limiter.degraded
 
-    def offers(self) -> tuple[Offer, ...]:
-        return self.fleet.offers()
+    def models(self) -> tuple[AccountModel, ...]:
+        return self.fleet.models()
 
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         """Who changed what; it stands in the shared database with what nodes note."""
@@ -214,13 +214,13 @@ class Edge:
 
 
 @asynccontextmanager
-async def open_edge(
+async def open_front(
     settings: Settings, *, clock: Clock | None = None, origins: Mapping[str, str] | None = None
-) -> AsyncIterator[Edge]:
+) -> AsyncIterator[FleetFront]:
     """A gateway's parts, running. It starts whether or not the registry can be reached."""
     clock = clock or SystemClock()
     registry = Registry(registry_url(settings))
-    observer = Observers([LogLines()])
+    observer = Observers([LogObserver()])
     token = settings.internal_token.get_secret_value() if settings.internal_token else ""
     fleet = Fleet(registry.connect, token=token, clock=clock, observer=observer)
     limiter = MovingWindowLimiter(
@@ -233,7 +233,7 @@ async def open_edge(
     assert registry.database is not None
     keys = SqlKeyStore(registry.database)
     affinity = Affinity(lambda: fleet.registry)
-    edge = Edge(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), origins or {})
+    edge = FleetFront(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), origins or {})
 
     async def probe() -> None:
         while True:
@@ -268,13 +268,13 @@ async def open_edge(
 
 
 __all__ = [
-    "Edge",
+    "FleetFront",
     "Registry",
     "announced",
     "check",
-    "check_edge",
+    "check_front",
     "database_url",
     "node_url",
-    "open_edge",
+    "open_front",
     "registry_url",
 ]

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Sequence
 
 from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound, UnsupportedMedia, said
 from gemgate.files import Inline, Link, Source, Stored
-from gemgate.imaging import Unfit, measure
-from gemgate.imaging.whole import is_cut
-from gemgate.member import Member
-from gemgate.own_pictures import OwnPictures
+from gemgate.imaging import UnsupportedImage, measure
+from gemgate.imaging.whole import is_truncated
+from gemgate.member import Account
+from gemgate.own_pictures import OwnImages
 from gemgate.ports import Caller, Clock, Fetcher, FileStore, SentFile, Upload
 
-HANDLE_SECONDS = 12 * 3600
+HANDLE_LIFETIME = 12 * 3600
 """Google keeps an upload for a day (`ttl_1d` in its handle); half of that is safe."""
 
 
@@ -30,7 +30,7 @@ MAX_FILES = 10
 
 MAX_LINKS = 20
 """Links of one request that are fetched. More than the web app takes files, so that the clearer refusal comes first."""
-TOGETHER = 2
+CONCURRENT_UPLOADS = 2
 """All files of a request are at most so many times as large as a single one may be."""
 
 
@@ -45,7 +45,7 @@ class Attachments:
         clock: Clock,
         max_bytes: int,
         max_pixels: int,
-        own: OwnPictures | None = None,
+        own: OwnImages | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._files = files
@@ -62,7 +62,7 @@ class Attachments:
         earlier: so many of the first belong to earlier turns. One of those that cannot be had is a line of text
         in its place: a dead link must not end the conversation that it stands in.
         """
-        sources, left = tuple(sources), TOGETHER * self._max_bytes
+        sources, left = tuple(sources), CONCURRENT_UPLOADS * self._max_bytes
         if sum(isinstance(source, Link) for source in sources) > MAX_LINKS:
             raise BadRequest(
                 f"More than {MAX_LINKS} links in one request",
@@ -84,8 +84,8 @@ class Attachments:
         found = await self._bytes(source, asker, min(left, self._max_bytes))
         if len(found.data) > left:
             raise BadRequest(
-                f"The files of the request are larger than {TOGETHER * self._max_bytes / 1e6:g} MB together",
-                f"请求中的文件总大小超过 {TOGETHER * self._max_bytes / 1e6:g} MB",
+                f"The files of the request are larger than {CONCURRENT_UPLOADS * self._max_bytes / 1e6:g} MB together",
+                f"请求中的文件总大小超过 {CONCURRENT_UPLOADS * self._max_bytes / 1e6:g} MB",
                 code="file_too_large",
             )
         if len(found.data) > self._max_bytes:
@@ -130,9 +130,9 @@ class Attachments:
                     code="invalid_image",
                 ) from None
             return declared
-        except Unfit as why:
+        except UnsupportedImage as why:
             raise BadRequest(str(why), param="image", code="invalid_image") from None
-        if is_cut(found.data):
+        if is_truncated(found.data):
             raise BadRequest(
                 "The picture is cut off: its file has no end; send it whole",
                 "图片不完整：文件缺少结尾，请发送完整的图片",
@@ -141,7 +141,7 @@ class Attachments:
             )
         return mime
 
-    async def send_up(self, member: Member, uploads: Sequence[Upload]) -> tuple[SentFile, ...]:
+    async def upload(self, member: Account, uploads: Sequence[Upload]) -> tuple[SentFile, ...]:
         """Each file on this account, sent up where it is not there yet. BadRequest for more than it takes."""
         if len(uploads) > MAX_FILES:
             raise BadRequest(
@@ -150,9 +150,9 @@ class Attachments:
                 param="messages",
                 code="too_many_files",
             )
-        return tuple(await asyncio.gather(*(self._send(member, upload) for upload in uploads)))
+        return tuple(await asyncio.gather(*(self._upload(member, upload) for upload in uploads)))
 
-    async def _send(self, member: Member, upload: Upload) -> SentFile:
+    async def _upload(self, member: Account, upload: Upload) -> SentFile:
         now = self._clock.now()
         key = f"{upload.sha256}/{upload.name}"
         known = member.handles.get(key)
@@ -160,7 +160,7 @@ class Attachments:
             return SentFile(known[0], upload.name, upload.mime)
         handle = await member.upstream.upload(upload)
         member.handles = {k: v for k, v in member.handles.items() if v[1] > now}
-        member.handles[key] = (handle, now + HANDLE_SECONDS)
+        member.handles[key] = (handle, now + HANDLE_LIFETIME)
         return SentFile(handle, upload.name, upload.mime)
 
 

@@ -59,7 +59,7 @@ async def write(
     with drafted(path, 0o600) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         counted = await _write_rows(archive, database, done)
         stored = await _write_blobs(archive, blobs, done) if blobs is not None else None
-        manifest = Manifest(now, await rows.revision_of(database), counted, stored)
+        manifest = Manifest(now, await rows.schema_revision(database), counted, stored)
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=2))
     return manifest
 
@@ -101,14 +101,14 @@ def read_manifest(path: Path) -> Manifest:
     """BadRequest for what is no backup, or one of a format that this version does not know."""
     try:
         with zipfile.ZipFile(path) as archive:
-            told: dict[str, Any] = json.loads(archive.read(MANIFEST))
-            if told["format"] != FORMAT:
+            manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
+            if manifest["format"] != FORMAT:
                 raise BadRequest(
-                    f"{path} is a backup of format {told['format']}, made by gemgate {told['version']}; install that "
+                    f"{path} is a backup of format {manifest['format']}, made by gemgate {manifest['version']}; install that "
                     "version or a newer one",
-                    f"{path} 的备份格式为 {told['format']}（gemgate {told['version']}），请安装该版本或更新版本",
+                    f"{path} 的备份格式为 {manifest['format']}（gemgate {manifest['version']}），请安装该版本或更新版本",
                 )
-            return Manifest(**told)
+            return Manifest(**manifest)
     except (OSError, *_DAMAGED) as error:
         raise BadRequest(
             f"{path} is no backup of gemgate ({type(error).__name__})", f"{path} 不是 gemgate 的备份"
@@ -139,7 +139,7 @@ async def _put_back(
     path: Path, manifest: Manifest, url: str | Path, blobs: BlobStore, *, replace: bool, done: Callable[[str], None]
 ) -> None:
     with zipfile.ZipFile(path) as archive:
-        await rows.refill(url, manifest.revision, _rows_in(archive, done), replace=replace)
+        await rows.restore_rows(url, manifest.revision, _rows_in(archive, done), replace=replace)
         with tempfile.TemporaryDirectory(prefix="gemgate-restore-") as folder:
             for info in archive.infolist():
                 if info.filename.startswith(BLOBS):

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from gemgate.accounts import Capability, Offer
+from gemgate.accounts import AccountModel, Capability
 from gemgate.errors import ModelNotFound, said
 
 
@@ -38,7 +38,7 @@ class ModelCard:
             return "image"
         return "pro" if self.web.endswith("pro") or self.id.endswith("pro") else "text"
 
-    def offer(self, offers: Iterable[Offer]) -> Offer | None:
+    def offer(self, offers: Iterable[AccountModel]) -> AccountModel | None:
         """The account's own model behind this card, or None when the account lacks it. Never another one."""
         wanted = self.web.strip().lower()
         short = wanted.removeprefix("gemini-")
@@ -117,7 +117,7 @@ DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
 _BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.aliases)}
 
 
-def card_of_offer(offer: Offer) -> ModelCard:
+def card_of_offer(offer: AccountModel) -> ModelCard:
     """An account's own model as a card, for the ids that the web app itself reports."""
     return ModelCard(offer.name, "text", offer.id, offer.display, offer.description, aliases=offer.aliases)
 
@@ -169,7 +169,7 @@ _FAMILIES = {
 }
 
 
-def _of_family(wanted: str, offers: tuple[Offer, ...]) -> ModelCard | None:
+def _of_family(wanted: str, offers: tuple[AccountModel, ...]) -> ModelCard | None:
     """Google's current ids change faster than what the web app calls its models: the family is what counts there."""
     match = _FAMILY.fullmatch(wanted)
     if match is None:
@@ -186,7 +186,7 @@ def _plain(model: str) -> str:
     return model.strip().removeprefix("models/").removeprefix("google/").lower()
 
 
-def resolve(model: str, offers: Iterable[Offer], aliases: Aliases = NO_ALIASES, tenant: str = "") -> ModelCard:
+def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> ModelCard:
     """The card for `model`: an alias, a public id, or anything by which one of `offers` is known.
 
     ModelNotFound lists what there is. `models/` in front (Google's dialect) is accepted. A public id that is in no
@@ -212,7 +212,7 @@ def resolve(model: str, offers: Iterable[Offer], aliases: Aliases = NO_ALIASES, 
     )
 
 
-def listing(offers: Iterable[Offer], aliases: Aliases = NO_ALIASES, tenant: str = "") -> list[ModelCard]:
+def listing(offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> list[ModelCard]:
     """All cards callers may name: the catalogue, what the accounts offer beside it, then aliases without wildcards."""
     offers = tuple(offers)
     cards = {card.id: card for card in CARDS}

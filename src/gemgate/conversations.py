@@ -25,9 +25,9 @@ from gemgate.prompting.fingerprint import chain, scope
 from gemgate.prompting.prefill import answered, begun
 
 LEASE_SLACK = 60.0
-PATIENCE = 1.5
+STORE_TIMEOUT = 1.5
 """Seconds that a call waits for the store. Without it a history is told anew, which costs less than an error."""
-AWAY = 2.0
+STORE_RETRY_AFTER = 2.0
 """Seconds after which a store that was away is asked again."""
 HEAVY = 500_000
 """Bytes of files beyond which they are hashed in a thread."""
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Plan:
+class ConversationPlan:
     """How one answer begins.
 
     messages: the whole history, as it would be told in a new conversation.
@@ -62,7 +62,7 @@ class Plan:
         return self.messages[len(self.messages) - self.new :]
 
 
-async def _beside(messages: Iterable[Message], work: Callable[[], T]) -> T:
+async def _offload(messages: Iterable[Message], work: Callable[[], T]) -> T:
     """The result of `work` on messages; from a thread when large files are among them, so that the loop goes on."""
     sources = [part.source for message in messages for part in message.parts if isinstance(part, Image | File)]
     heavy = sum(len(source.data) for source in sources if isinstance(source, Inline)) > HEAVY
@@ -92,13 +92,13 @@ class Conversations:
         if self._clock.monotonic() < self._away_until:
             raise _away()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(STORE_TIMEOUT):
                 return await question()
         except (StorageDown, TimeoutError):
-            self._away_until = self._clock.monotonic() + AWAY
+            self._away_until = self._clock.monotonic() + STORE_RETRY_AFTER
             raise _away() from None
 
-    async def plan(self, request: ChatRequest, card: ModelCard, caller: Caller) -> Plan:
+    async def plan(self, request: ChatRequest, card: ModelCard, caller: Caller) -> ConversationPlan:
         """Where this chat goes on. What is found is leased until `remember` or `release`."""
         where = scope(caller.tenant, card.web, request.tools)
         messages = request.messages
@@ -106,26 +106,26 @@ class Conversations:
         if request.conversation_id:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
-            messages = await _beside(messages, lambda: self._with_stored(named, where, request.messages))
-        names = await _beside(messages, lambda: chain(where, messages))
-        plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
+            messages = await _offload(messages, lambda: self._with_stored(named, where, request.messages))
+        names = await _offload(messages, lambda: chain(where, messages))
+        plan = ConversationPlan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
         plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
         self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
         with contextlib.suppress(StorageDown):
-            await self._go_on(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+            await self._continue(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
         return plan
 
-    async def _go_on(self, plan: Plan, found: Conversation | None) -> None:
+    async def _continue(self, plan: ConversationPlan, found: Conversation | None) -> None:
         """Lease the conversation in which the history stands, if nothing speaks against it."""
         if found is None:
             return
         names, messages = plan.names, plan.messages
         new = names[-2::-1].index(found.tip) + 1  # messages that say nothing share the name before them
-        told = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
-        if any(message.role == "assistant" for message in told):
+        unsent = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
+        if any(message.role == "assistant" for message in unsent):
             plan.reuse = "fork"  # the history was edited after the place we know
         elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):
             plan.known, plan.new, plan.reuse = found, new, "hit"
@@ -139,14 +139,14 @@ class Conversations:
         if named is None or not named.transcript or named.tip in chain(where, messages):
             return messages
         stored = transcript.load(named.transcript)
-        told, given = ([chain(where, [message])[0] for message in part] for part in (stored, messages))
-        overlap = range(min(len(told), len(given) - 1), 0, -1)
-        known = next((length for length in overlap if told[-length:] == given[:length]), 0)
+        kept, given = ([chain(where, [message])[0] for message in part] for part in (stored, messages))
+        overlap = range(min(len(kept), len(given) - 1), 0, -1)
+        known = next((length for length in overlap if kept[-length:] == given[:length]), 0)
         return stored + messages[known:]
 
     async def remember(
         self,
-        plan: Plan,
+        plan: ConversationPlan,
         answer: Message,
         thread: Thread,
         *,
@@ -164,8 +164,8 @@ class Conversations:
         history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
         previous = plan.known
-        tip = (await _beside(history, lambda: chain(plan.scope, history)))[-1]
-        told = await _beside(history, lambda: transcript.dump(history)) if named else ""
+        tip = (await _offload(history, lambda: chain(plan.scope, history)))[-1]
+        written = await _offload(history, lambda: transcript.dump(history)) if named else ""
         conversation = Conversation(
             id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
             tenant=tenant,
@@ -179,7 +179,7 @@ class Conversations:
             updated_at=now,
             sentinel=sentinel,
             named=named,
-            transcript=told,
+            transcript=written,
             delete_at=now + self._delete_after if self._delete_after else 0.0,
         )
         plan.known = None
@@ -189,16 +189,16 @@ class Conversations:
                 replaced = previous.id
                 await self._ask(lambda: self.store.forget(replaced))
 
-    async def release(self, plan: Plan, *, lost: bool = False) -> None:
+    async def release(self, plan: ConversationPlan, *, lost: bool = False) -> None:
         """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
         self._under_way.discard(plan.owner)
         if plan.known is None:
             return
         known, plan.known = plan.known, None
         with contextlib.suppress(StorageDown):
-            await self._ask(lambda: self._let_go(known, plan.owner, lost=lost))
+            await self._ask(lambda: self._release_lease(known, plan.owner, lost=lost))
 
-    async def _let_go(self, known: Conversation, owner: str, *, lost: bool) -> None:
+    async def _release_lease(self, known: Conversation, owner: str, *, lost: bool) -> None:
         if lost and not known.named:
             if self._delete_after and known.thread.cid:
                 # It still stands in the account's history and is ours to delete.
@@ -212,7 +212,7 @@ class Conversations:
 
     async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
         """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
-        member = pool.member(conversation.account)
+        member = pool.account(conversation.account)
         if (
             member is not None
             and member.identity == conversation.identity
@@ -227,7 +227,7 @@ class Conversations:
         """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here."""
         done = 0
         for conversation in await self.store.due(self._clock.now(), 20):
-            member = pool.member(conversation.account)
+            member = pool.account(conversation.account)
             if member is not None and member.identity == conversation.identity:
                 if not member.is_open:
                     continue
@@ -239,7 +239,7 @@ class Conversations:
             done += 1
         return done
 
-    async def clutter(self, cid: str, *, account: str, identity: str, tenant: str) -> None:
+    async def mark_abandoned(self, cid: str, *, account: str, identity: str, tenant: str) -> None:
         """A conversation was opened at Google and its answer failed: remember it if it is to be deleted."""
         if not self._delete_after or not cid:
             return

@@ -34,36 +34,36 @@ from gemgate.errors import (
     Spent,
     Unreachable,
 )
-from gemgate.narration import Narrator
+from gemgate.narration import AttemptRecorder
 from gemgate.policy.served import Policy
 from gemgate.pool import AccountPool, Lease
 from gemgate.ports import (
     Accepted,
-    Answered,
     Caller,
     Clock,
-    ImageFound,
+    Completed,
+    ImageReady,
     ImageRef,
     Observer,
-    Piece,
     Prompt,
     SentFile,
     Thread,
     Unknown,
     Upload,
+    UpstreamEvent,
 )
 from gemgate.prompting.refusal import meaning_of
-from gemgate.work import Trail
+from gemgate.work import Checkpoint
 
 MAX_TRIES = 3
 """Prompts sent upstream for one answer at most; every try but the last was certainly not processed."""
 
-LOOK_AGAIN = (0.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+RETRY_DELAYS = (0.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """Seconds before each look at a chat in which Google may still be writing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class PromptContent:
     """What a prompt is made of, in UTF-8 bytes (see `prompting.fitting.Composed`).
 
     So many of them (`filed`) stand in uploads because the text was too long, and so many were `dropped`.
@@ -82,7 +82,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class Continues:
+class Continuation:
     """A conversation to go on in; only its own account, identity and model can."""
 
     account: str
@@ -94,9 +94,9 @@ class Continues:
 class Journal(Protocol):
     """What a durable errand remembers of its way. `earlier`: what a run before this one left at Google."""
 
-    earlier: Trail
+    earlier: Checkpoint
 
-    async def note(self, trail: Trail) -> None:
+    async def note(self, trail: Checkpoint) -> None:
         """Write down where it stands: right before the prompt leaves, when Google took it, when a picture is there.
 
         Raises when the prompt must not leave, or nobody waits for its answer any more.
@@ -105,7 +105,7 @@ class Journal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PromptRequest:
     """One prompt to be answered.
 
     needs:           capabilities it uses, the main one first.
@@ -124,14 +124,14 @@ class Errand:
     card: ModelCard
     caller: Caller
     needs: tuple[Capability, ...]
-    material: Callable[[bool, Walls], Awaitable[Material]]
-    continues: Continues | None = None
+    content: Callable[[bool, Walls], Awaitable[PromptContent]]
+    continues: Continuation | None = None
     replay: int = 0
     reuse: Reuse = "miss"
     temporary: bool = False
     thinking: bool = False
     exact: bool = False
-    picture: Literal["no", "may", "must"] = "no"
+    image: Literal["no", "may", "must"] = "no"
     background: bool = False
     conversation_id: str = ""
     journal: Journal | None = None
@@ -152,7 +152,7 @@ class Attempt:
 
     @property
     def identity(self) -> str:
-        return self.lease.member.identity
+        return self.lease.account.identity
 
 
 class Dispatcher:
@@ -165,18 +165,20 @@ class Dispatcher:
         self._clock = clock
         self._numbers = itertools.count(1)
 
-    def _narrator(self, errand: Errand) -> Narrator:
-        purpose = "generate_content" if errand.picture == "must" else "chat"
+    def _recorder(self, errand: PromptRequest) -> AttemptRecorder:
+        purpose = "generate_content" if errand.image == "must" else "chat"
         request_id, number = errand.caller.request_id, next(self._numbers)
-        return Narrator(self._observer, self._clock, request_id, number, errand.card.id, purpose, errand.repair)
+        return AttemptRecorder(self._observer, self._clock, request_id, number, errand.card.id, purpose, errand.repair)
 
-    async def pieces(self, errand: Errand) -> AsyncGenerator[tuple[Attempt, Piece], None]:
+    async def stream(self, errand: PromptRequest) -> AsyncGenerator[tuple[Attempt, UpstreamEvent], None]:
         """The pieces of one answer. While a piece is being looked at, the account that said it is still held."""
-        told = self._narrator(errand)
-        if errand.journal is not None and (left := await self._left_behind(errand, errand.journal.earlier)):
+        recorder = self._recorder(errand)
+        if errand.journal is not None and (left := await self._find_earlier_result(errand, errand.journal.earlier)):
             for raw in left[1]:
-                piece = await self._signed(errand, left[0], raw, told) if isinstance(raw, Answered) else raw
-                _judge(errand, left[0], piece)
+                piece = (
+                    await self._with_served_model(errand, left[0], raw, recorder) if isinstance(raw, Completed) else raw
+                )
+                check_image_outcome(errand, left[0], piece)
                 yield left[0], piece
             return
         tried: list[str] = []
@@ -187,93 +189,95 @@ class Dispatcher:
             lease: Lease | None = None
             attempt: Attempt | None = None
             prefer = again or (errand.continues.account if errand.continues else None)
-            told.asks(number)
+            recorder.lease_requested(number)
             try:
                 async with self._pool.lease(
                     errand.card,
                     needs=errand.needs,
                     prefer=prefer,
                     avoid=tried,
-                    insists=self._insists(errand),
+                    insists=self._needs_its_account(errand),
                     background=errand.background,
                 ) as lease:
                     attempt = self._attempt(errand, lease, number)
-                    told.granted(lease, attempt.began, again=again is not None)
+                    recorder.lease_granted(lease, attempt.began, again=again is not None)
                     prompt = await self._prompt(errand, attempt)
                     await self._note(errand, attempt)
-                    with told.sending(lease, attempt.began):
+                    with recorder.sending(lease, attempt.began):
                         async with aclosing(lease.upstream.stream(prompt)) as stream:
                             async for raw in stream:
                                 if isinstance(raw, Unknown):
-                                    told.unknown(raw.field)
+                                    recorder.unknown(raw.field)
                                     continue
                                 piece = raw
-                                told.came(lease, spoke=not isinstance(piece, Accepted))
-                                if isinstance(piece, Accepted | ImageFound):
+                                recorder.received(lease, spoke=not isinstance(piece, Accepted))
+                                if isinstance(piece, Accepted | ImageReady):
                                     await self._note(errand, attempt, piece)
                                 if isinstance(piece, Accepted):
                                     attempt.cid = piece.cid
                                 else:
                                     attempt.spoke = True
-                                if isinstance(piece, Answered) and not piece.stored:
-                                    told.not_stored()
-                                    if not errand.temporary and lease.member.unkept != lease.generation:
-                                        lease.member.unkept = lease.generation  # one look a session tells enough
-                                        await self._look_after(lease)
-                                if isinstance(raw, Answered):
-                                    piece = await self._signed(errand, attempt, raw, told)
-                                _judge(errand, attempt, piece)
+                                if isinstance(piece, Completed) and not piece.stored:
+                                    recorder.not_stored()
+                                    if not errand.temporary and lease.account.unkept != lease.session_epoch:
+                                        lease.account.unkept = lease.session_epoch  # one look a session tells enough
+                                        await self._verify_session(lease)
+                                if isinstance(raw, Completed):
+                                    piece = await self._with_served_model(errand, attempt, raw, recorder)
+                                check_image_outcome(errand, attempt, piece)
                                 yield attempt, piece
-                                told.waits()
+                                recorder.consumer_done()
                     return
             except GatewayError as error:
                 if lease is None or attempt is None:
-                    told.refused(error)
+                    recorder.lease_refused(error)
                     # Nobody (else) can take it. The accounts' standings say it best, unless they tell of no trouble.
-                    silent = isinstance(failure, Unreachable) or self._in_service(errand)
+                    silent = isinstance(failure, Unreachable) or self._any_usable(errand)
                     raise failure if isinstance(error, NoAccount) and failure and silent else error from None
-                told.failed(lease, error)
+                recorder.failed(lease, error)
                 guest_like = error.remedy == "reload"  # refused with a fresh page as well
                 if guest_like or (isinstance(error, SignedOut) and error.generated == "maybe"):
-                    await self._look_after(lease)
+                    await self._verify_session(lease)
                 if attempt.spoke or number == MAX_TRIES:
-                    told.then("spoken" if attempt.spoke else "last_try")
+                    recorder.decision("spoken" if attempt.spoke else "last_try")
                     raise
                 failure = error
-                if (mend := self._mended(errand, attempt, error, mended)) is not None:
-                    errand, again = mend, lease.account
-                    told.then("fresh_chat" if error.remedy == "fresh_chat" else "same_account")
+                if (mend := self._remedied(errand, attempt, error, mended)) is not None:
+                    errand, again = mend, lease.account_name
+                    recorder.decision("fresh_chat" if error.remedy == "fresh_chat" else "same_account")
                     continue
-                if attempt.continued and await self._lost(attempt, errand, error):
+                if attempt.continued and await self._chat_is_gone(attempt, errand, error):
                     errand = replace(errand, continues=None, reuse="replay")
-                    again = lease.account
-                    told.then("fresh_chat")
+                    again = lease.account_name
+                    recorder.decision("fresh_chat")
                     continue
-                if error.generated != "no" or not (_another_may_help(error) or self._reads_more(error, lease, tried)):
-                    told.then("maybe_generated" if error.generated != "no" else "no_help")
+                if error.generated != "no" or not (
+                    _other_account_may_help(error) or self._reads_more(error, lease, tried)
+                ):
+                    recorder.decision("maybe_generated" if error.generated != "no" else "no_help")
                     raise
                 if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=again is not None):
-                    again = lease.account
-                    told.then("signed_in")
+                    again = lease.account_name
+                    recorder.decision("signed_in")
                     continue
-                told.then("other_account")
+                recorder.decision("other_account")
                 again = None
-                tried.append(lease.account)
+                tried.append(lease.account_name)
 
-    def _attempt(self, errand: Errand, lease: Lease, number: int) -> Attempt:
+    def _attempt(self, errand: PromptRequest, lease: Lease, number: int) -> Attempt:
         known = errand.continues
         continued = (
             known is not None
-            and known.account == lease.account
-            and known.identity == lease.member.identity
-            and known.offer == lease.offer.id
+            and known.account == lease.account_name
+            and known.identity == lease.account.identity
+            and known.offer == lease.model.id
         )
         reuse: Reuse = "hit" if continued else "replay" if known else errand.reuse
-        began = Began(lease.offer.name, lease.account, reuse, number, errand.conversation_id)
+        began = Began(lease.model.name, lease.account_name, reuse, number, errand.conversation_id)
         return Attempt(lease, began, continued)
 
-    async def _prompt(self, errand: Errand, attempt: Attempt) -> Prompt:
-        material = await errand.material(attempt.continued, attempt.lease.member.walls.of(temporary=errand.temporary))
+    async def _prompt(self, errand: PromptRequest, attempt: Attempt) -> Prompt:
+        material = await errand.content(attempt.continued, attempt.lease.account.walls.of(temporary=errand.temporary))
         attempt.began = replace(
             attempt.began,
             filed=material.filed,
@@ -286,43 +290,45 @@ class Dispatcher:
         thread = errand.continues.thread if attempt.continued and errand.continues else None
         return Prompt(
             text=material.text,
-            offer=attempt.lease.offer,
-            files=await self._sent_up(attempt.lease, material),
+            offer=attempt.lease.model,
+            files=await self._uploaded(attempt.lease, material),
             thread=thread,
             temporary=errand.temporary,
             extended_thinking=errand.thinking,
             exact=errand.exact,
             long_side=errand.card.long_side,
-            pictures=errand.picture != "no",
+            pictures=errand.image != "no",
         )
 
-    async def _signed(self, errand: Errand, attempt: Attempt, piece: Answered, told: Narrator) -> Answered:
+    async def _with_served_model(
+        self, errand: PromptRequest, attempt: Attempt, piece: Completed, recorder: AttemptRecorder
+    ) -> Completed:
         """The end of an answer, with whom Google names for it; ModelNotServed where another was asked and required."""
-        member = attempt.lease.member
-        served = downgrade.writer(attempt.lease.offer, member.offers, piece)
-        painter = downgrade.painter(errand.card, piece)
-        told.signed(served.name, painter.name)
+        member = attempt.lease.account
+        served = downgrade.serving_model(attempt.lease.model, member.models, piece)
+        painter = downgrade.image_model(errand.card, piece)
+        recorder.served_by(served.name, painter.name)
         cause: downgrade.Cause = "unknown"
         if served.fits is False:
             cause = await downgrade.examine(member, errand.needs, served)
-            told.lowered(attempt.lease, served, cause)
+            recorder.downgraded(attempt.lease, served, cause)
         judged = painter if errand.card.kind == "image" else served
         if errand.model_policy == "require" and judged.fits is False:
             raise downgrade.not_served(judged, cause)
         return replace(piece, served=served.name, painter=painter.name)
 
-    async def _sent_up(self, lease: Lease, material: Material) -> tuple[SentFile, ...]:
+    async def _uploaded(self, lease: Lease, material: PromptContent) -> tuple[SentFile, ...]:
         """The prompt's files on this account; what goes wrong is held against its uploads, not against its answers."""
         try:
-            return await self._attachments.send_up(lease.member, material.uploads)
+            return await self._attachments.upload(lease.account, material.uploads)
         except GatewayError as error:
             error.capability = "upload"
             raise
 
-    def _insists(self, errand: Errand) -> bool:
+    def _needs_its_account(self, errand: PromptRequest) -> bool:
         """Whether elsewhere the conversation could not be told in the text: it is worth waiting for its account."""
         known = errand.continues
-        holder = self._pool.member(known.account) if known else None
+        holder = self._pool.account(known.account) if known else None
         if holder is None or holder.identity != (known.identity if known else ""):
             return False
         return 0 < holder.walls.of(temporary=errand.temporary).plain < errand.replay
@@ -331,53 +337,57 @@ class Dispatcher:
         """Whether a prompt that is too long for this account fits another one's walls."""
         if not isinstance(error, PromptTooLong):
             return False
-        others = [one for one in self._pool.members if one is not lease.member and one.name not in tried]
-        return any(one.is_open and one.reads_more_than(lease.member) for one in others)
+        others = [one for one in self._pool.accounts if one is not lease.account and one.name not in tried]
+        return any(one.is_open and one.reads_more_than(lease.account) for one in others)
 
-    def _in_service(self, errand: Errand) -> bool:
-        return any(member.standing(*errand.needs).usable for member in self._pool.members)
+    def _any_usable(self, errand: PromptRequest) -> bool:
+        return any(member.status(*errand.needs).usable for member in self._pool.accounts)
 
-    async def _note(self, errand: Errand, attempt: Attempt, piece: Accepted | ImageFound | None = None) -> None:
+    async def _note(self, errand: PromptRequest, attempt: Attempt, piece: Accepted | ImageReady | None = None) -> None:
         """Write down how far a durable errand has come: its prompt leaves, was taken, or has brought a picture."""
         if errand.journal is None:
             return
-        trail = Trail(attempt.lease.account, attempt.identity)
+        trail = Checkpoint(attempt.lease.account_name, attempt.identity)
         match piece:
             case Accepted(cid):
                 trail = replace(trail, cid=cid)
-            case ImageFound(ref):
-                trail = replace(trail, cid=attempt.cid, picture=json.dumps(asdict(ref)))
+            case ImageReady(ref):
+                trail = replace(trail, cid=attempt.cid, image=json.dumps(asdict(ref)))
         await errand.journal.note(trail)
 
-    async def _left_behind(self, errand: Errand, trail: Trail) -> tuple[Attempt, list[Piece]] | None:
+    async def _find_earlier_result(
+        self, errand: PromptRequest, trail: Checkpoint
+    ) -> tuple[Attempt, list[UpstreamEvent]] | None:
         """What an earlier run of the same errand left at Google, as pieces; None when it left no answer.
 
         Only the session that began it can look, and looking generates nothing. While it is still being signed in or
         Google is still writing, it is worth waiting for: another generation would be one too many.
         """
-        member = self._pool.member(trail.account)
-        if member is None or member.identity != trail.identity or not (trail.cid or trail.picture):
+        member = self._pool.account(trail.account)
+        if member is None or member.identity != trail.identity or not (trail.cid or trail.image):
             return None
         if not member.is_open:
-            if member.standing().state == "starting":
-                raise _signing_in(member.name)
+            if member.status().state == "starting":
+                raise still_signing_in(member.name)
             return None
-        offer = errand.card.offer(member.offers)
+        offer = errand.card.offer(member.models)
         if offer is None:
             return None
-        attempt = Attempt(Lease(member, offer, member.generation), Began(offer.name, member.name), continued=False)
-        if trail.picture:
-            return attempt, [ImageFound(ImageRef(**json.loads(trail.picture))), Answered(Thread((trail.cid,)), "")]
-        for pause in LOOK_AGAIN:
+        attempt = Attempt(Lease(member, offer, member.session_epoch), Began(offer.name, member.name), continued=False)
+        if trail.image:
+            return attempt, [ImageReady(ImageRef(**json.loads(trail.image))), Completed(Thread((trail.cid,)), "")]
+        for pause in RETRY_DELAYS:
             await self._clock.sleep(pause)
             pieces = await member.upstream.read_chat(trail.cid)
             if pieces is None:
                 return None
-            if any(isinstance(piece, Answered) for piece in pieces):
+            if any(isinstance(piece, Completed) for piece in pieces):
                 return attempt, pieces
         return None
 
-    def _mended(self, errand: Errand, attempt: Attempt, error: GatewayError, mended: set[Remedy]) -> Errand | None:
+    def _remedied(
+        self, errand: PromptRequest, attempt: Attempt, error: GatewayError, mended: set[Remedy]
+    ) -> PromptRequest | None:
         """The errand as it may go out once more on the same account, each remedy once; None when none helps.
 
         Only the code itself knows that nothing was generated (docs/google-wire.md 4.1).
@@ -389,10 +399,10 @@ class Dispatcher:
             return None
         mended.add(remedy)
         if remedy == "upload":
-            attempt.lease.member.handles = {}
+            attempt.lease.account.handles = {}
         return replace(errand, continues=None, reuse="replay") if remedy == "fresh_chat" else errand
 
-    async def _lost(self, attempt: Attempt, errand: Errand, error: GatewayError) -> bool:
+    async def _chat_is_gone(self, attempt: Attempt, errand: PromptRequest, error: GatewayError) -> bool:
         """Whether Google does not know the conversation any more, so that nothing can have been said in it.
 
         Its owner may have deleted it. A model that does not fit the history is refused before anything is generated.
@@ -402,7 +412,7 @@ class Dispatcher:
         if not isinstance(error, Broken) or errand.continues is None:
             return False
         try:
-            return not await attempt.lease.upstream.knows(errand.continues.thread.cid)
+            return not await attempt.lease.upstream.has_chat(errand.continues.thread.cid)
         except GatewayError:
             return False
 
@@ -412,25 +422,25 @@ class Dispatcher:
         A session that is refused right after signing in anew is dead, whatever its start page says.
         """
         if second:
-            lease.member.signed_out(error)
+            lease.account.signed_out(error)
             return False
         try:
-            await lease.member.sign_in(seen=lease.generation)
+            await lease.account.sign_in(seen=lease.session_epoch)
         except GatewayError:
             return False
         return True
 
-    async def _look_after(self, lease: Lease) -> None:
+    async def _verify_session(self, lease: Lease) -> None:
         """An answer sounded as if the session were a guest's: ask Google, and believe what it says."""
         try:
             await lease.upstream.ping()
         except SignedOut as error:
-            lease.member.signed_out(error)
+            lease.account.signed_out(error)
         except GatewayError:
             return
 
 
-def _signing_in(name: str) -> NoAccount:
+def still_signing_in(name: str) -> NoAccount:
     return NoAccount(
         f"The account {name}, which holds the answer that was cut off, is still signing in",
         f"持有中断回答的账号 {name} 仍在登录",
@@ -439,24 +449,24 @@ def _signing_in(name: str) -> NoAccount:
     )
 
 
-def _another_may_help(error: GatewayError) -> bool:
+def _other_account_may_help(error: GatewayError) -> bool:
     """Whether another account, or the same one signed in anew, can do better."""
     return isinstance(error, AccountError | Blocked | Unreachable)
 
 
-def _judge(errand: Errand, attempt: Attempt, piece: Piece) -> None:
+def check_image_outcome(errand: PromptRequest, attempt: Attempt, piece: UpstreamEvent) -> None:
     """At the end of an answer that should have brought a picture: raise what the words instead of it mean."""
     match piece:
-        case ImageFound():
+        case ImageReady():
             attempt.pictures += 1
-        case Answered(text=text) if errand.picture != "no" and not attempt.pictures:
-            if (error := _no_picture(text, account_only=errand.picture == "may")) is not None:
+        case Completed(text=text) if errand.image != "no" and not attempt.pictures:
+            if (error := image_refusal(text, account_only=errand.image == "may")) is not None:
                 raise error
         case _:
             pass
 
 
-def _no_picture(text: str, *, account_only: bool) -> GatewayError | None:
+def image_refusal(text: str, *, account_only: bool) -> GatewayError | None:
     """Every meaning has its own error, and with it its own consequence for the account (spec 2.4).
 
     A generation happened, so none of these is tried again here.

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gemgate.accounts import Capability, Offer
+from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
 from gemgate.errors import GatewayError, ModelNotServed, SignedOut
-from gemgate.member import Member
-from gemgate.policy.served import fits, is_painter, rank, told
-from gemgate.ports import Answered
+from gemgate.member import Account
+from gemgate.policy.served import fits, is_painter, named, rank
+from gemgate.ports import Completed
 
 Cause = Literal["guest", "spent", "unknown"]
 
@@ -39,21 +39,21 @@ class Served:
     painted: bool = False
 
 
-def writer(offer: Offer, offers: Sequence[Offer], answered: Answered) -> Served:
+def serving_model(offer: AccountModel, offers: Sequence[AccountModel], answered: Completed) -> Served:
     """Who wrote: Google's name of it, or the name that the account's own list has for the id that it gave."""
     name = answered.served or next((one.display for one in offers if one.id == answered.served_id), "")
     asked = offer.name if rank(offer.name) else offer.display
-    return Served(asked, told(name) if name else "", fits(asked, name))
+    return Served(asked, named(name) if name else "", fits(asked, name))
 
 
-def painter(card: ModelCard, answered: Answered) -> Served:
+def image_model(card: ModelCard, answered: Completed) -> Served:
     """Who painted, against what a picture model's id wishes for (3.1)."""
     name = answered.painter or (answered.served if is_painter(answered.served) else "")
     asked = f"{'pro' if card.web.endswith('pro') else 'flash'} image"
-    return Served(asked, told(name) if name else "", fits(asked, name), painted=True)
+    return Served(asked, named(name) if name else "", fits(asked, name), painted=True)
 
 
-async def examine(member: Member, needs: Sequence[Capability], served: Served) -> Cause:
+async def examine(member: Account, needs: Sequence[Capability], served: Served) -> Cause:
     """Ask Google why a lower model answered. A guest is signed out; else the Pro capability rests, and only that."""
     try:
         await member.upstream.ping()
@@ -69,7 +69,7 @@ async def examine(member: Member, needs: Sequence[Capability], served: Served) -
     cause: Cause = "spent" if full else "unknown"
     if "pro" in needs:
         why = f"{served.name} answered instead of {served.asked}; {_CAUSES[cause][0]}"
-        member.lowered("pro", why, max((window.resets_at or 0.0 for window in full), default=0.0) or None)
+        member.lower_prompt_limit("pro", why, max((window.resets_at or 0.0 for window in full), default=0.0) or None)
     return cause
 
 

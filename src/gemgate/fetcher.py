@@ -25,7 +25,7 @@ else:
     yarl = later("yarl")
 
 MAX_REDIRECTS = 5
-TIMEOUT = 20.0
+REQUEST_TIMEOUT = 20.0
 CHUNK = 65_536
 
 IsPublic = Callable[[str], bool]
@@ -95,7 +95,7 @@ class _Guard:
     timeout: seconds for everything.
     """
 
-    def __init__(self, *, allowed: IsPublic = is_public, timeout: float = TIMEOUT) -> None:
+    def __init__(self, *, allowed: IsPublic = is_public, timeout: float = REQUEST_TIMEOUT) -> None:
         self._allowed = allowed
         self._timeout = timeout
 

@@ -23,7 +23,7 @@ class WebSource:
 
 
 @dataclass(frozen=True, slots=True)
-class WebPicture:
+class WebImage:
     """A picture that was found on the web, not made."""
 
     url: str
@@ -47,7 +47,7 @@ class Findings:
     """All of it; empty for most answers. suggestions: questions that Google offers to ask next."""
 
     sources: tuple[WebSource, ...] = ()
-    pictures: tuple[WebPicture, ...] = ()
+    pictures: tuple[WebImage, ...] = ()
     documents: tuple[Document, ...] = ()
     suggestions: tuple[str, ...] = ()
 

@@ -40,9 +40,9 @@ from gemgate.chat import (
     ToolResult,
     Usage,
 )
-from gemgate.conversations import Conversations, Plan
+from gemgate.conversations import ConversationPlan, Conversations
 from gemgate.dialects import transcript
-from gemgate.dispatch import Attempt, Continues, Dispatcher, Errand, Journal, Material
+from gemgate.dispatch import Attempt, Continuation, Dispatcher, Journal, PromptContent, PromptRequest
 from gemgate.errors import (
     BadRequest,
     Broken,
@@ -54,21 +54,21 @@ from gemgate.errors import (
     PromptTooLong,
 )
 from gemgate.findings import NOTHING_FOUND, markdown
-from gemgate.image_pipeline import ImagePipeline, Order
+from gemgate.image_pipeline import ImageJob, ImagePipeline
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.policy.served import Policy, rank
 from gemgate.pool import AccountPool
 from gemgate.ports import (
     Accepted,
-    Answered,
-    Answering,
     Caller,
     Clock,
-    Fact,
-    ImageFound,
+    Completed,
+    ImageReady,
     Limiter,
     Observer,
     Quota,
+    Started,
+    TelemetryEvent,
     Thread,
     Upload,
 )
@@ -76,11 +76,11 @@ from gemgate.prompting import structured_output, tokens, tool_calls, turns
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.fitting import Composed, size, too_long
-from gemgate.prompting.picture import picture_hints, picture_prompt
+from gemgate.prompting.picture import image_hints, image_prompt
 from gemgate.prompting.prefill import PrefillFilter, begun
 from gemgate.prompting.stops import StopFilter
 
-Data = dict[str, str | int | float | bool | None]
+JobData = dict[str, str | int | float | bool | None]
 
 LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
@@ -109,7 +109,7 @@ class Planned:
     account: str
     walls: Walls
     reuse: Reuse
-    material: Material | None
+    material: PromptContent | None
     refusal: PromptTooLong | None = None
 
 
@@ -148,11 +148,11 @@ class Gateway:
 
     def models(self, tenant: str = "") -> list[ModelCard]:
         """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
-        return catalog.listing(self.pool.offers(), self._aliases, tenant)
+        return catalog.listing(self.pool.models(), self._aliases, tenant)
 
     def resolve(self, model: str, tenant: str) -> ModelCard:
         """The model that a caller means. ModelNotFound."""
-        return catalog.resolve(model, self.pool.offers(), self._aliases, tenant)
+        return catalog.resolve(model, self.pool.models(), self._aliases, tenant)
 
     async def admit(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
         """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited."""
@@ -169,14 +169,14 @@ class Gateway:
         check_scope(card, caller)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
-        facts: Data = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
+        facts: JobData = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
             quota = await self._limiter.take(caller, card.id)
         except LimitError as error:
             rule = error.details.get("rule", "closed")
-            self._observer.note(Fact("limit.refused", caller.request_id, {**facts, "rule": rule}))
+            self._observer.emit(TelemetryEvent("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
-        self._observer.note(Fact("call.admitted", caller.request_id, facts))
+        self._observer.emit(TelemetryEvent("call.admitted", caller.request_id, facts))
         return Admission(card, quota, caller, policy or self.model_policy)
 
     async def chat(
@@ -188,15 +188,15 @@ class Gateway:
         """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, admission.card, admission.caller)
-        known: Data = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
-        self._observer.note(Fact("chat.planned", admission.caller.request_id, known))
-        answer = _ChatAnswer(
+        known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
+        self._observer.emit(TelemetryEvent("chat.planned", admission.caller.request_id, known))
+        answer = ChatAnswer(
             self, replace(request, messages=plan.messages), admission, plan, background=background, journal=journal
         )
         untouched = False
         try:
-            told = _from_picture(answer.events()) if answer.demands_picture else answer.events()
-            async with aclosing(told) as events:
+            events = from_image(answer.events()) if answer.demands_image else answer.events()
+            async with aclosing(events) as events:
                 async for event in events:
                     yield event
         except GatewayError as error:
@@ -216,12 +216,14 @@ class Gateway:
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, card, caller)
         known = plan.known
-        told = replace(request, messages=plan.messages)
-        answer = _ChatAnswer(self, told, Admission(card, Quota(), caller), plan, background=False, journal=None)
+        planned_request = replace(request, messages=plan.messages)
+        answer = ChatAnswer(
+            self, planned_request, Admission(card, Quota(), caller), plan, background=False, journal=None
+        )
         try:
-            able = [one for one in self.pool.members if one.is_open and card.offer(one.offers) is not None]
+            able = [one for one in self.pool.accounts if one.is_open and card.offer(one.models) is not None]
             if not able:
-                raise self.pool.nobody(card.capability)
+                raise self.pool.no_account_error(card.capability)
             holder = next(
                 (one for one in able if known and (one.name, one.identity) == (known.account, known.identity)), None
             )
@@ -230,7 +232,7 @@ class Gateway:
             for member in [holder] if holder else [able[0], able[-1]]:
                 walls = member.walls.of(temporary=request.temporary)
                 try:
-                    material = await answer.material(holder is not None, walls)
+                    material = await answer.prompt_content(holder is not None, walls)
                 except PromptTooLong as error:
                     planned = Planned(card, member.name, walls, reuse, None, error)
                 else:
@@ -248,7 +250,7 @@ class Gateway:
     def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
         self.resolve(request.model or self._default_model, tenant)
-        return _prompt_tokens(request, turns.begin(request, "0" * 16, _call_id).instructions)
+        return prompt_tokens(request, turns.parser_for(request, "0" * 16, _call_id).instructions)
 
     async def generate_images(
         self,
@@ -287,7 +289,7 @@ class Gateway:
         admission: Admission,
         uploads: Sequence[Upload] = (),
         *,
-        order: Order | None = None,
+        order: ImageJob | None = None,
         background: bool = False,
         journal: Journal | None = None,
     ) -> GeneratedImage:
@@ -299,33 +301,33 @@ class Gateway:
         options = request.options
         if options.long_side is None and card.long_side is not None:
             options = replace(options, long_side=card.long_side)
-        order = order or Order(
+        order = order or ImageJob(
             request.prompt, card.id, options, admission.caller, tuple(upload.sha256 for upload in uploads)
         )
-        material = Material(picture_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
+        material = PromptContent(image_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
 
-        async def everything(_continued: bool, walls: Walls) -> Material:
+        async def everything(_continued: bool, walls: Walls) -> PromptContent:
             return _within(material, walls)
 
-        errand = Errand(
+        errand = PromptRequest(
             card,
             admission.caller,
             ("image", "upload") if uploads else ("image",),
             everything,
             temporary=True,
             exact=True,
-            picture="must",
+            image="must",
             background=background,
             journal=journal,
             model_policy=admission.model_policy,
         )
         image: GeneratedImage | None = None
         try:
-            async with aclosing(self._dispatcher.pieces(errand)) as pieces:
+            async with aclosing(self._dispatcher.stream(errand)) as pieces:
                 async for attempt, piece in pieces:
-                    if isinstance(piece, ImageFound) and image is None:
+                    if isinstance(piece, ImageReady) and image is None:
                         image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
-                    elif isinstance(piece, Answered) and image is not None:
+                    elif isinstance(piece, Completed) and image is not None:
                         image = replace(image, painter=piece.painter or image.painter)
         except GatewayError as error:
             if image is None or isinstance(error, ModelNotServed):
@@ -335,7 +337,7 @@ class Gateway:
         return image
 
 
-class _ChatAnswer:
+class ChatAnswer:
     """One answer being given. A repair turn is a second errand of the same answer."""
 
     def __init__(
@@ -343,7 +345,7 @@ class _ChatAnswer:
         gateway: Gateway,
         request: ChatRequest,
         admission: Admission,
-        plan: Plan,
+        plan: ConversationPlan,
         *,
         background: bool,
         journal: Journal | None,
@@ -355,10 +357,10 @@ class _ChatAnswer:
         self._admission = admission
         self._plan = plan
         sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
-        self._turn = turns.begin(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), _call_id)
+        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), _call_id)
         self._prefill = PrefillFilter(begun(plan.messages))
         self._stops = StopFilter(request.stop)
-        self._written, self._thought = tokens.Meter(), tokens.Meter()
+        self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()
         self._fold = Fold()
         self._last: Attempt | None = None
         self._thread: Thread | None = None
@@ -393,47 +395,47 @@ class _ChatAnswer:
         began = False
         reason: Reason = "stop"
         while True:
-            async with aclosing(self._gateway._dispatcher.pieces(errand)) as pieces:  # noqa: SLF001 - one class in two
+            async with aclosing(self._gateway._dispatcher.stream(errand)) as pieces:  # noqa: SLF001 - one class in two
                 async for attempt, piece in pieces:
                     self._last, self._thread = attempt, None
                     match piece:
                         case Accepted(cid):
                             self._failed_cid = cid
-                        case Answering():
+                        case Started():
                             if not began:
                                 began = True
                                 self._fold.add(attempt.began)
                                 yield attempt.began
                         case TextDelta(text):
                             self._received += len(text)
-                            for event in self._told(self._turn.feed(self._prefill.feed(text))):
+                            for event in self._emit(self._turn.feed(self._prefill.feed(text))):
                                 yield event
                             if self._stops.hit is not None:
                                 break
                         case ThoughtDelta(text):
                             self._thought.add(text)
                             if self._request.include_thoughts:
-                                for event in self._told(self._turn.think(text)):
+                                for event in self._emit(self._turn.feed_thought(text)):
                                     yield event
-                        case ImageFound(ref):
+                        case ImageReady(ref):
                             pictures = self._gateway.pictures
                             image = await pictures.deliver(attempt.lease.upstream, ref, self._order())
                             self._pictures.append(ImageGenerated(image))
-                        case Answered():
+                        case Completed():
                             self._thread, self._found = piece.thread if piece.stored else None, piece.findings
                             self._served = piece.served
                             if not piece.stored:
                                 self._failed_cid = ""
             if self._stops.hit is not None:
                 break
-            for event in self._told(self._turn.feed(self._prefill.finish())):
+            for event in self._emit(self._turn.feed(self._prefill.finish())):
                 yield event
             outcome = await self._finished()
-            for event in self._told(outcome.events):
+            for event in self._emit(outcome.events):
                 yield event
-            if isinstance(outcome, turns.Settled):
+            if isinstance(outcome, turns.Finished):
                 reason = outcome.reason
-                for event in self._told(_text(self._stops.finish())):
+                for event in self._emit(_text(self._stops.finish())):
                     yield event
                 break
             errand = self._repair(errand, outcome)
@@ -451,7 +453,7 @@ class _ChatAnswer:
             self._stops.hit,
             self._found,
             self._served,
-            self._unmet(),
+            self._check_model_policy(),
         )
         self._fold.add(ended)
         await self._remember()
@@ -461,14 +463,14 @@ class _ChatAnswer:
         """How much came beside the words: counts, never a content."""
         found = self._found
         if found:
-            data: Data = {
+            data: JobData = {
                 "sources": len(found.sources),
                 "pictures": len(found.pictures),
                 "documents": len(found.documents),
                 "suggestions": len(found.suggestions),
                 "shown": shown,
             }
-            self._gateway._observer.note(Fact("answer.beside", self._admission.caller.request_id, data))  # noqa: SLF001
+            self._gateway._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))  # noqa: SLF001
 
     def _appendix(self, reason: Reason) -> TextDelta | None:
         """Sources, web pictures and documents behind the words, where nobody counts on the words' form."""
@@ -477,19 +479,19 @@ class _ChatAnswer:
         text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
         return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
 
-    def _unmet(self) -> tuple[str, ...]:
+    def _check_model_policy(self) -> tuple[str, ...]:
         """Wishes that Google's name of the model shows not to have been met (docs/google-wire.md 2.5)."""
         got = rank(self._served)
         wished = self._request.thinking and got is not None and not got.painter
         return ("extended_thinking",) if wished and got and not (got.extended or got.thinking) else ()
 
-    async def _finished(self) -> turns.Settled | turns.Again:
+    async def _finished(self) -> turns.Finished | turns.RepairNeeded:
         """The end of the turn; long answers are parsed and validated beside the event loop."""
         if self._received > LONG_ANSWER:
             return await asyncio.to_thread(self._turn.finish)
         return self._turn.finish()
 
-    def _told(self, events: Iterable[turns.Out]) -> list[turns.Out]:
+    def _emit(self, events: Iterable[turns.Out]) -> list[turns.Out]:
         """What goes out, up to a stop sequence; counted and collected."""
         out: list[turns.Out] = []
         for event in events:
@@ -506,22 +508,22 @@ class _ChatAnswer:
         return out
 
     @property
-    def demands_picture(self) -> bool:
+    def demands_image(self) -> bool:
         """Whether the caller rather waits for a picture than for words: an offer is not an order."""
         return self._admission.card.kind == "image" or self._request.demands_picture
 
-    def _errand(self) -> Errand:
+    def _errand(self) -> PromptRequest:
         request, plan = self._request, self._plan
         known = plan.known
-        continues = Continues(known.account, known.identity, known.offer, known.thread) if known else None
+        continues = Continuation(known.account, known.identity, known.offer, known.thread) if known else None
         files = any(isinstance(part, Image | File) for message in plan.messages for part in message.parts)
-        main: Capability = "image" if self.demands_picture else self._admission.card.capability
+        main: Capability = "image" if self.demands_image else self._admission.card.capability
         needs: tuple[Capability, ...] = (main, *(("upload",) if files else ()))
-        return Errand(
+        return PromptRequest(
             self._admission.card,
             self._admission.caller,
             needs,
-            self.material,
+            self.prompt_content,
             continues=continues,
             replay=_bytes(plan.messages) if continues else 0,
             reuse=plan.reuse,
@@ -531,24 +533,28 @@ class _ChatAnswer:
             exact=not request.stream,
             background=self._background,
             conversation_id=plan.conversation_id,
-            picture="may" if self.demands_picture else "no",
+            image="may" if self.demands_image else "no",
             journal=self._journal,
         )
 
-    async def material(self, continued: bool, walls: Walls) -> Material:
+    async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        hints = picture_hints(self._request.images or ImageOptions(), demanded=self.demands_picture)
+        hints = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
         if continued:
-            told = "\n\n".join(filter(None, (structured_output.instructions(self._request.response_format), hints)))
+            instructions = "\n\n".join(
+                filter(None, (structured_output.instructions(self._request.response_format), hints))
+            )
             before = plan.messages[: len(plan.messages) - plan.new]
             writing = partial(compose, plan.tail, reminder=turn.reminder, continuing=True, before=before)
-            return await self._fitted(plan.tail, partial(writing, instructions=told, sentinel=turn.sentinel), walls)
-        told = "\n\n".join(filter(None, (turn.instructions, hints)))
-        everything = partial(compose, plan.messages, instructions=told, sentinel=turn.sentinel)
+            return await self._fitted(
+                plan.tail, partial(writing, instructions=instructions, sentinel=turn.sentinel), walls
+            )
+        instructions = "\n\n".join(filter(None, (turn.instructions, hints)))
+        everything = partial(compose, plan.messages, instructions=instructions, sentinel=turn.sentinel)
         return await self._fitted(plan.messages, everything, walls)
 
-    async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> Material:
+    async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> PromptContent:
         """The prompt of these messages within the walls, its files loaded: their text counts as well."""
         attachments = self._gateway._attachments  # noqa: SLF001
         asker = self._admission.caller
@@ -563,7 +569,7 @@ class _ChatAnswer:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]
         ours = await attachments.load(composed.attachments[len(sent) :], asker)
-        return Material(
+        return PromptContent(
             composed.text,
             (*sent, *ours),
             composed.filed,
@@ -574,48 +580,48 @@ class _ChatAnswer:
             sum(map(hides_text, sent)),
         )
 
-    def _repair(self, errand: Errand, again: turns.Again) -> Errand:
+    def _repair(self, errand: PromptRequest, again: turns.RepairNeeded) -> PromptRequest:
         """The second errand: in the same chat where there is one, else told from the beginning."""
         last, thread = self._last, self._thread
         continues = None
         if last is not None and thread is not None and thread.cid and not self._request.temporary:
-            continues = Continues(last.lease.account, last.identity, last.lease.offer.id, thread)
+            continues = Continuation(last.lease.account_name, last.identity, last.lease.model.id, thread)
         history = (
             *self._plan.messages,
             Message("assistant", (Text(again.answer),)),
             Message("user", (Text(again.prompt),)),
         )
 
-        async def material(continued: bool, walls: Walls) -> Material:
+        async def material(continued: bool, walls: Walls) -> PromptContent:
             turn = self._turn
             try:
                 if continued:
-                    return _within(Material(again.prompt), walls)
+                    return _within(PromptContent(again.prompt), walls)
                 everything = partial(compose, history, instructions=turn.instructions, sentinel=turn.sentinel)
                 return await self._fitted(history, everything, walls)
             except PromptTooLong as error:
                 error.generated = "maybe"  # the answer that is to be mended was generated
                 raise
 
-        return replace(errand, material=material, continues=continues, journal=None, repair=again.what)
+        return replace(errand, content=material, continues=continues, journal=None, repair=again.what)
 
-    def _order(self) -> Order:
+    def _order(self) -> ImageJob:
         """What a picture inside a chat answer is made for: the last thing the user said."""
         asked = next((m.text for m in reversed(self._request.messages) if m.role == "user"), "")
         options = self._request.images or ImageOptions()
         if options.long_side is None and self._admission.card.long_side is not None:
             options = replace(options, long_side=self._admission.card.long_side)
-        return Order(asked, self._admission.card.id, options, self._admission.caller)
+        return ImageJob(asked, self._admission.card.id, options, self._admission.caller)
 
     def _usage(self) -> Usage:
-        prompt = _prompt_tokens(self._request, self._turn.instructions)
+        prompt = prompt_tokens(self._request, self._turn.instructions)
         usage = Usage(prompt, self._written.tokens, self._thought.tokens)
-        data: Data = {
+        data: JobData = {
             "model": self._admission.card.id,
             "prompt": usage.prompt_tokens,
             "completion": usage.completion_tokens + usage.reasoning_tokens,
         }
-        self._gateway._observer.note(Fact("chat.tokens", self._admission.caller.request_id, data))  # noqa: SLF001
+        self._gateway._observer.emit(TelemetryEvent("chat.tokens", self._admission.caller.request_id, data))  # noqa: SLF001
         return usage
 
     async def _remember(self) -> None:
@@ -627,9 +633,9 @@ class _ChatAnswer:
             self._plan,
             transcript.message_of(self._fold.reply()),
             thread,
-            account=last.lease.account,
+            account=last.lease.account_name,
             identity=last.identity,
-            offer=last.lease.offer.id,
+            offer=last.lease.model.id,
             tenant=self._admission.caller.tenant,
             sentinel=self._turn.sentinel,
         )
@@ -643,15 +649,15 @@ class _ChatAnswer:
         conversations = self._gateway.conversations
         await conversations.release(self._plan, lost=not untouched)
         if self._failed_cid and self._last is not None and not self._request.temporary:
-            await conversations.clutter(
+            await conversations.mark_abandoned(
                 self._failed_cid,
-                account=self._last.lease.account,
+                account=self._last.lease.account_name,
                 identity=self._last.identity,
                 tenant=self._admission.caller.tenant,
             )
 
 
-async def _from_picture(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+async def from_image(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
     """Hold everything back until a picture is there or the answer is over.
 
     So words that mean trouble with the account become an error instead of an answer.
@@ -682,7 +688,7 @@ def _bytes(messages: Sequence[Message]) -> int:
     return sum(map(size, _texts(messages)))
 
 
-def _within(material: Material, walls: Walls) -> Material:
+def _within(material: PromptContent, walls: Walls) -> PromptContent:
     """A prompt that cannot be split, if the account reads all of it. PromptTooLong."""
     files = sum(map(text_bytes, material.uploads))
     total = size(material.text) + files
@@ -696,9 +702,9 @@ def _text(text: str) -> list[turns.Out]:
     return [TextDelta(text)] if text else []
 
 
-def _prompt_tokens(request: ChatRequest, instructions: str) -> int:
+def prompt_tokens(request: ChatRequest, instructions: str) -> int:
     """Estimated tokens of all messages, calls and results, of the attached pictures, and of the tools."""
-    meter = tokens.Meter()
+    meter = tokens.TokenCounter()
     meter.add(instructions)
     pictures = 0
     for message in request.messages:
@@ -707,7 +713,7 @@ def _prompt_tokens(request: ChatRequest, instructions: str) -> int:
     return meter.tokens + pictures * tokens.IMAGE_TOKENS
 
 
-def _count_part(meter: tokens.Meter, part: Part) -> int:
+def _count_part(meter: tokens.TokenCounter, part: Part) -> int:
     """Add the words of a part; how many attachments it has."""
     match part:
         case Text(text):

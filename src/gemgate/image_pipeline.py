@@ -19,18 +19,29 @@ from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
 from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import links
-from gemgate.policy.served import told
-from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
+from gemgate.policy.served import named
+from gemgate.ports import (
+    BlobStore,
+    Caller,
+    Clock,
+    Fetched,
+    Gallery,
+    GalleryImage,
+    ImageRef,
+    Observer,
+    TelemetryEvent,
+    Upstream,
+)
 
 CPU_SECONDS = 30.0
 LINK_SECONDS = 7 * 24 * 3600
-PATIENCE = 3.0
+FETCH_PATIENCE = 3.0
 """Seconds that a finished picture waits for its entry in the gallery."""
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ImageJob:
     """What one picture is made for: the wish, and whose it will be.
 
     key and created_at fix the stored name of a batch picture, so that a second run finds what the first one stored.
@@ -47,7 +58,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class _Worked:
+class _Processed:
     """What the worker thread made of the fetched bytes."""
 
     data: bytes
@@ -85,11 +96,11 @@ class ImagePipeline:
         self._link_key = link_key
         self._profiles = profiles
         self._max_pixels = max_pixels
-        self._watch: imaging.Watch | None = None
+        self._watch: imaging.LogoDriftDetector | None = None
         self._watching = threading.Lock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
 
-    async def deliver(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
+    async def deliver(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
         """The finished picture, stored and remembered. Unprocessable when `size_policy=require` is not met."""
         try:
             return await self._delivered(upstream, ref, order)
@@ -97,7 +108,7 @@ class ImagePipeline:
             error.generated = "maybe"  # Google has made it, whatever became of it here
             raise
 
-    async def _delivered(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
+    async def _delivered(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
         began = self._clock.monotonic()
         try:
             fetched = await upstream.fetch_image(ref, order.options.long_side)
@@ -105,7 +116,7 @@ class ImagePipeline:
             self._undelivered(order, error.kind, began)
             raise
         fetched_at = self._clock.monotonic()
-        worked = await self._work(fetched, order)
+        worked = await self._process(fetched, order)
         if note := _unlike_announced(fetched, ref, self._max_pixels):
             worked = replace(worked, notes=(*worked.notes, note))
         worked_at = self._clock.monotonic()
@@ -122,8 +133,8 @@ class ImagePipeline:
             )
         image = await self._keep(worked, fetched, order, ref.painter)
         stored_at = self._clock.monotonic()
-        self._observer.note(
-            Fact(
+        self._observer.emit(
+            TelemetryEvent(
                 "image.delivered",
                 order.caller.request_id,
                 {
@@ -140,31 +151,31 @@ class ImagePipeline:
         )
         return image
 
-    def _undelivered(self, order: Order, kind: str, began: float) -> None:
+    def _undelivered(self, order: ImageJob, kind: str, began: float) -> None:
         seconds = round(self._clock.monotonic() - began, 4)
-        self._observer.note(Fact("image.failed", order.caller.request_id, {"kind": kind, "seconds": seconds}))
+        self._observer.emit(TelemetryEvent("image.failed", order.caller.request_id, {"kind": kind, "seconds": seconds}))
 
-    async def _work(self, fetched: Fetched, order: Order) -> _Worked:
+    async def _process(self, fetched: Fetched, order: ImageJob) -> _Processed:
         """The CPU part in a worker thread; past its deadline the original is delivered as it came."""
         loop = asyncio.get_running_loop()
         remove = self._remove_logo if order.options.remove_logo is None else order.options.remove_logo
         try:
             async with asyncio.timeout(CPU_SECONDS):
-                return await loop.run_in_executor(self._threads, self._worked, fetched, order.options, remove)
+                return await loop.run_in_executor(self._threads, self._processed, fetched, order.options, remove)
         except TimeoutError:
-            return await asyncio.to_thread(self._as_it_came, fetched.data, "cleaning took too long")
+            return await asyncio.to_thread(self._unprocessed, fetched.data, "cleaning took too long")
 
-    def _as_it_came(self, data: bytes, note: str) -> _Worked:
+    def _unprocessed(self, data: bytes, note: str) -> _Processed:
         """The pixels that Google sent; only provenance is added, which decodes nothing."""
-        stamped = imaging.stamp(data, changed=False)
+        stamped = imaging.tag_provenance(data, changed=False)
         notes = tuple(part for part in (note, stamped.note) if part)
         digest = hashlib.sha256(stamped.data).hexdigest()
-        return _Worked(stamped.data, measure(data, max_pixels=self._max_pixels), digest, "kept", False, notes)
+        return _Processed(stamped.data, measure(data, max_pixels=self._max_pixels), digest, "kept", False, notes)
 
-    def _worked(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Worked:
+    def _processed(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Processed:
         notes: list[str] = []
         cleaned = imaging.clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
-        self._observe_corner(cleaned, fetched.data)
+        self._watch_logo(cleaned, fetched.data)
         if cleaned.note:
             notes.append(cleaned.note)
         data = cleaned.data
@@ -179,16 +190,16 @@ class ImagePipeline:
             else:
                 notes.append(f"resampled from {header.width}x{header.height}")
                 header, resampled = measure(data, max_pixels=self._max_pixels), True
-        stamped = imaging.stamp(data, changed=data is not fetched.data)
+        stamped = imaging.tag_provenance(data, changed=data is not fetched.data)
         if stamped.note:
             notes.append(stamped.note)
         data = stamped.data
         if wanted and max(header.width, header.height) < wanted:
             notes.append(f"smaller than the {wanted} px asked for: this is what Google delivered")
         digest = hashlib.sha256(data).hexdigest()
-        return _Worked(data, header, digest, cleaned.logo, resampled, tuple(notes))
+        return _Processed(data, header, digest, cleaned.logo, resampled, tuple(notes))
 
-    async def _keep(self, worked: _Worked, fetched: Fetched, order: Order, painter: str) -> GeneratedImage:
+    async def _keep(self, worked: _Processed, fetched: Fetched, order: ImageJob, painter: str) -> GeneratedImage:
         at = order.created_at or self._clock.now()
         moment = datetime.fromtimestamp(at, UTC)
         token = order.key or secrets.token_hex(3)
@@ -206,7 +217,7 @@ class ImagePipeline:
             resampled=worked.resampled,
             note="; ".join(worked.notes),
             prompt=order.prompt,
-            painter=told(painter) if painter else "",
+            painter=named(painter) if painter else "",
             data=worked.data,
         )
         try:
@@ -218,26 +229,26 @@ class ImagePipeline:
                 image = replace(image, name=_name(order.prompt, moment, secrets.token_hex(3), worked.header.extension))
         except StorageDown as error:
             return replace(_noted(image, f"not stored: {error.en}"), name="")
-        if self._store.waits("images/" + image.name):
+        if self._store.is_spooled("images/" + image.name):
             image = _noted(image, "the picture store is away: the picture waits on the gateway and is moved later")
-        facts = Picture(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
+        facts = GalleryImage(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
         if not await self._listed(facts, certainly=once):
             image = replace(image, note="; ".join(part for part in (image.note, "not in the gallery") if part))
         return replace(image, url=self.url_of(image.name))
 
-    async def _listed(self, facts: Picture, *, certainly: bool) -> bool:
+    async def _listed(self, facts: GalleryImage, *, certainly: bool) -> bool:
         """Whether the gallery has it. A batch finds its pictures there again; others are worth more than the list."""
         if certainly:
             await self._gallery.remember(facts)
             return True
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(FETCH_PATIENCE):
                 await self._gallery.remember(facts)
         except (StorageDown, TimeoutError):
             return False
         return True
 
-    async def stored_for(self, order: Order) -> GeneratedImage | None:
+    async def stored_for(self, order: ImageJob) -> GeneratedImage | None:
         """The picture that an earlier run stored under a batch task's name, or None."""
         moment = datetime.fromtimestamp(order.created_at, UTC)
         for extension in KEEP_TYPES:
@@ -249,7 +260,7 @@ class ImagePipeline:
                 return await self._remembered(name, order)
         return None
 
-    async def _remembered(self, name: str, order: Order) -> GeneratedImage:
+    async def _remembered(self, name: str, order: ImageJob) -> GeneratedImage:
         """Facts of a picture whose bytes were stored but whose facts were not, measured anew."""
         data = (await self._store.get("images/" + name)).data
         header = measure(data, max_pixels=self._max_pixels)
@@ -259,7 +270,7 @@ class ImagePipeline:
             requested=order.options.long_side, prompt=order.prompt, note="stored before a restart, measured after it",
         )  # fmt: skip
         await self._gallery.remember(
-            Picture(image, order.caller.tenant, order.created_at, order.references, order.batch)
+            GalleryImage(image, order.caller.tenant, order.created_at, order.references, order.batch)
         )
         return replace(image, url=self.url_of(name))
 
@@ -272,16 +283,16 @@ class ImagePipeline:
             return path
         return links.signed(path, int(self._clock.now()) + LINK_SECONDS, self._link_key)
 
-    def _observe_corner(self, cleaned: imaging.Cleaned, data: bytes) -> None:
+    def _watch_logo(self, cleaned: imaging.Cleaned, data: bytes) -> None:
         """Notice that the logo has moved: warned about once, never removed by guess (logo.md 3). In a worker thread."""
         if cleaned.corner is None:
             return
         header = measure(data, max_pixels=self._max_pixels)
         with self._watching:
-            self._watch = self._watch or imaging.Watch(self._profiles)
+            self._watch = self._watch or imaging.LogoDriftDetector(self._profiles)
             moved = self._watch.note((header.width, header.height), cleaned.corner)
         if moved is not None:
-            self._observer.note(Fact("logo.moved", data={"what": moved.text}))
+            self._observer.emit(TelemetryEvent("logo.moved", data={"what": moved.text}))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

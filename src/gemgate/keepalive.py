@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from gemgate.accounts import Cookies
 from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
-from gemgate.member import PHANTOM, Member
-from gemgate.ports import Clock, Dice, Fact, Observer
+from gemgate.member import PHANTOM, Account
+from gemgate.ports import Clock, Observer, Random, TelemetryEvent
 
 FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
 FIRST_REFUSED, LONGEST_REFUSED = 1800.0, 6 * 3600.0
 """Seconds until refused cookies are tried again, doubled each time: a dead session is left alone."""
-WATCH_EVERY = 2.0
+POLL_INTERVAL = 2.0
 """Seconds between two looks at a source that can change by itself."""
 USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
 """Seconds after a sign-in, and from then on, until Google's usage windows are read."""
@@ -33,18 +33,18 @@ class Schedule:
     usage_at: float = float("inf")
 
 
-class Keeper:
+class SessionRefresher:
     """`rotate_every` seconds, 0 = never, and never more often than every `rotate_gap` seconds. `tend` runs until it is
     cancelled.
     """
 
     def __init__(
         self,
-        member: Member,
+        member: Account,
         *,
         rotate_every: float,
         clock: Clock,
-        dice: Dice,
+        dice: Random,
         observer: Observer,
         rotate_gap: float = 65.0,
     ) -> None:
@@ -61,11 +61,11 @@ class Keeper:
         self._source_at = 0.0
         self._begun = False
 
-    async def tend(self) -> None:
+    async def run(self) -> None:
         """Look after the account for ever, one step every `WATCH_EVERY` seconds."""
         while True:
             await self.step()
-            await self._clock.sleep(WATCH_EVERY)
+            await self._clock.sleep(POLL_INTERVAL)
 
     async def step(self) -> None:
         """Do what is due now."""
@@ -88,7 +88,7 @@ class Keeper:
             await self._rotate(now)
         elif member.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
             self._plan.rotate_at = self._next_rotation(now)
-        elif member.is_open and now >= self._plan.usage_at and member.standing().state != "blocked":
+        elif member.is_open and now >= self._plan.usage_at and member.status().state != "blocked":
             await self._read_usage(now)
         elif member.is_open and self._plan.usage_at == float("inf"):
             self._plan.usage_at = now + USAGE_FIRST
@@ -101,7 +101,7 @@ class Keeper:
         try:
             fresh = await member.source.read()
         except GatewayError as error:
-            self._observer.note(Fact("cookies.unreadable", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("cookies.unreadable", data={"account": member.name, "why": error.en}))
             return None
         if fresh is None or fresh == member.cookies or fresh.digest == self._seen:
             return None
@@ -142,20 +142,20 @@ class Keeper:
             else:
                 await member.upstream.ping()  # that none came is no sign of death; Google says who lives
         except SignedOut as error:
-            self._observer.note(Fact("cookies.refused", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("cookies.refused", data={"account": member.name, "why": error.en}))
             member.signed_out(error)
             self._plan.retry_at = now
         except GatewayError as error:
             if error.code == PHANTOM:
                 member.unwell(error)
                 self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
-            self._observer.note(Fact("cookies.not_rotated", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("cookies.not_rotated", data={"account": member.name, "why": error.en}))
             self._plan.rotate_at = now + self._rotate_gap
         else:
             if rotated.other_way:
                 self._plan.rotate_at = now + self._rotate_gap
             name = "cookies.rotated" if rotated.renewal == "renewed" else "cookies.withheld"
-            self._observer.note(Fact(name, data={"account": member.name, "renewal": rotated.renewal}))
+            self._observer.emit(TelemetryEvent(name, data={"account": member.name, "renewal": rotated.renewal}))
 
     async def _read_usage(self, now: float) -> None:
         """How much of Google's windows is used: for people to see, and never in the path of a call."""
@@ -164,11 +164,13 @@ class Keeper:
         try:
             member.usage = await member.upstream.usage()
         except GatewayError as error:
-            self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("usage.not_read", data={"account": member.name, "why": error.en}))
         else:
             member.usage_at = self._clock.now() if member.usage else 0.0
             if not member.usage:  # nothing said is not nothing used
-                self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": "Google did not say"}))
+                self._observer.emit(
+                    TelemetryEvent("usage.not_read", data={"account": member.name, "why": "Google did not say"})
+                )
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

@@ -15,7 +15,7 @@ from gemgate.accounts import MeasuredWalls
 from gemgate.chat import TextDelta
 from gemgate.errors import Broken, GatewayError, PromptTooLong
 from gemgate.pool import Lease
-from gemgate.ports import Accepted, Answered, Prompt, SentFile, Upload
+from gemgate.ports import Accepted, Completed, Prompt, SentFile, Upload
 
 SIZES = tuple(size * 1000 for size in (80, 100, 110, 120, 130, 150, 170))
 """Bytes of text that are tried, close where others met the wall; three prompts find the place among them."""
@@ -81,18 +81,18 @@ async def _reads(lease: Lease, size: int, word: str, *, in_file: bool) -> bool:
         data = body.encode()
         upload = Upload("message.md", "text/markdown", data, hashlib.sha256(data).hexdigest())
         files = (SentFile(await lease.upstream.upload(upload), upload.name, upload.mime),)
-    cid, told = "", ""
+    cid, answer = "", ""
     try:
-        stream = lease.upstream.stream(Prompt(ask if in_file else ask + body, lease.offer, files, exact=True))
+        stream = lease.upstream.stream(Prompt(ask if in_file else ask + body, lease.model, files, exact=True))
         async with contextlib.aclosing(stream) as pieces:
             async for piece in pieces:
                 match piece:
                     case Accepted():
                         cid = piece.cid
                     case TextDelta(text):
-                        told += text
-                    case Answered():
-                        told, cid = told + piece.text, piece.thread.cid or cid
+                        answer += text
+                    case Completed():
+                        answer, cid = answer + piece.text, piece.thread.cid or cid
                     case _:
                         pass
     except PromptTooLong:
@@ -101,7 +101,7 @@ async def _reads(lease: Lease, size: int, word: str, *, in_file: bool) -> bool:
         if cid:
             with contextlib.suppress(GatewayError):
                 await lease.upstream.delete_chat(cid)
-    return word.lower() in told.lower()
+    return word.lower() in answer.lower()
 
 
 def filler(size: int) -> str:

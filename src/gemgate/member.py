@@ -14,10 +14,10 @@ from typing import Literal, Protocol, cast
 
 from gemgate.accounts import (
     CAPABILITIES,
+    AccountModel,
     Capability,
     Cookies,
     MeasuredWalls,
-    Offer,
     Renewal,
     State,
     UsageWindow,
@@ -43,11 +43,11 @@ from gemgate.policy import takeover
 from gemgate.policy.breaker import Circuit, Outcome, Rules
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
-from gemgate.ports import Clock, CookieSource, Dice, Fact, Observer, Upstream
+from gemgate.ports import Clock, CookieSource, Observer, Random, TelemetryEvent, Upstream
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStatus:
     """What an account (or one capability of it) can do now.
 
     usable: a call may start, now or as soon as a lane is free. quota: waiting alone helps.
@@ -64,7 +64,7 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Address:
+class Egress:
     """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace."""
 
     name: str
@@ -72,46 +72,46 @@ class Address:
     pace: Bucket = field(default_factory=Bucket)
 
 
-class Keep(Protocol):
+class AccountRecord(Protocol):
     """Who remembers an account beyond this process, and knows which of its cookies to try."""
 
-    def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
+    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
         """Cookies to sign in with, best first; `fresh` is what the source holds now."""
         ...
 
-    async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
         """These cookies signed in, or were renewed; `source`: what the source held when they were taken from it."""
         ...
 
-    async def renewed(self, member: Member, cookies: Cookies) -> None:
+    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
         """The account's session was renewed; others may share it."""
         ...
 
-    def changed(self, member: Member) -> None:
+    def save_soon(self, member: Account) -> None:
         """Something changed that a restart must not forget. Returns at once."""
         ...
 
-    async def settled(self, member: Member) -> None:
+    async def wait_saved(self, member: Account) -> None:
         """Return when what changed stands where a restart finds it; after a moment all the same."""
         ...
 
 
-class Forgetful:
+class InMemoryRecord:
     """For accounts that nobody remembers."""
 
-    def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
+    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
         return [cookies for cookies in (fresh, member.cookies) if cookies is not None]
 
-    async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
         return None
 
-    async def renewed(self, member: Member, cookies: Cookies) -> None:
+    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
         return None
 
-    def changed(self, member: Member) -> None:
+    def save_soon(self, member: Account) -> None:
         return None
 
-    async def settled(self, member: Member) -> None:
+    async def wait_saved(self, member: Account) -> None:
         return None
 
 
@@ -141,7 +141,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
             return "cancelled"
 
 
-class Member:
+class Account:
     """`lanes`: calls at once. `weight`: its share beside other accounts, 0 = none.
 
     fallback: takes a call only while no other account can.
@@ -159,9 +159,9 @@ class Member:
         lanes: int,
         pacer: Pacer,
         rules: Rules,
-        address: Address,
+        address: Egress,
         clock: Clock,
-        dice: Dice,
+        dice: Random,
         observer: Observer,
         weight: float = 1.0,
         fallback: bool = False,
@@ -170,7 +170,7 @@ class Member:
         number: int = 0,
         language: str = "",
         superseded_within: float = 0.0,
-        keep: Keep | None = None,
+        keep: AccountRecord | None = None,
     ) -> None:
         self.name = name
         self.upstream = upstream
@@ -181,11 +181,11 @@ class Member:
         self.number = number
         self.language = language
         self.pacer = pacer
-        self.address = address
+        self.egress = address
         self.busy = 0
         self.last_used = 0.0
         self.paused = False
-        self.offers: tuple[Offer, ...] = ()
+        self.models: tuple[AccountModel, ...] = ()
         self.tier = ""
         self.cookies: Cookies | None = None
         self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
@@ -203,8 +203,8 @@ class Member:
         self.renewal: Renewal | None = None
         """What came of the last rotation."""
         self.last_error: GatewayError | None = None
-        self.generation = 0
-        self.keep: Keep = keep or Forgetful()
+        self.session_epoch = 0
+        self.record: AccountRecord = keep or InMemoryRecord()
         self.changed: Callable[[], None] = lambda: None
         self._state: State = "starting"
         self._rules = rules
@@ -213,42 +213,44 @@ class Member:
         self._observer = observer
         self._signing_in = asyncio.Lock()
 
-    def standing(self, *needs: Capability) -> Standing:
+    def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
-            return Standing("paused", False, "paused by hand", "已手动暂停")
+            return AccountStatus("paused", False, "paused by hand", "已手动暂停")
         if not self.weight:
-            return Standing("paused", False, "its weight is 0", "权重为 0")
+            return AccountStatus("paused", False, "its weight is 0", "权重为 0")
         if self._state == "starting":
-            return self._way_out() or Standing("starting", True, "signing in", "正在登录")
+            return self._blocked() or AccountStatus("starting", True, "signing in", "正在登录")
         if not self.is_open:
             error = self.last_error
             en, zh = (error.plain("en"), error.plain("zh")) if error else ("not signed in", "未登录")
-            return Standing(self._state, False, en, zh, code=(error.code or "") if error else "")
+            return AccountStatus(self._state, False, en, zh, code=(error.code or "") if error else "")
         now = self._clock.now()
-        if (blocked := self._way_out()) is not None:
+        if (blocked := self._blocked()) is not None:
             return blocked
-        if (shut := self._shut(needs, now)) is not None:
+        if (shut := self._open_circuit(needs, now)) is not None:
             quota = shut.reason.startswith((_LIMIT, _LOWERED))
             zh = "已达到使用上限" if quota else "连续失败，暂停使用"
             if shut.reason.startswith(_LOWERED):
                 zh = "Google 改用较低的模型作答，暂停使用"
-            return Standing("cooling", False, shut.reason, zh, max(shut.until, now), quota)
+            return AccountStatus("cooling", False, shut.reason, zh, max(shut.until, now), quota)
         if self.busy >= self.lanes:
-            return Standing("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
-        return Standing("ready", True)
+            return AccountStatus("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
+        return AccountStatus("ready", True)
 
-    def _way_out(self) -> Standing | None:
+    def _blocked(self) -> AccountStatus | None:
         """How an account stands whose way out rests; None while calls may go that way."""
-        now, way = self._clock.now(), self.address.circuit
+        now, way = self._clock.now(), self.egress.circuit
         if way.admits(now):
             return None
         why = f"address blocked: {way.reason}"
-        return Standing("blocked", False, why, "本机地址被 Google 暂时封锁", max(way.until, now), code="ip_blocked")
+        return AccountStatus(
+            "blocked", False, why, "本机地址被 Google 暂时封锁", max(way.until, now), code="ip_blocked"
+        )
 
-    def _shut(self, needs: Sequence[Capability], now: float) -> Circuit | None:
+    def _open_circuit(self, needs: Sequence[Capability], now: float) -> Circuit | None:
         """The circuit that keeps a call out: the last to thaw of its needs; without needs, if nothing is left to do."""
-        circuits = [self.circuits[c] for c in needs or _MAKING]
+        circuits = [self.circuits[c] for c in needs or MAKING]
         shut = [circuit for circuit in circuits if not circuit.admits(now)]
         if not shut or (not needs and len(shut) < len(circuits)):
             return None
@@ -259,20 +261,20 @@ class Member:
         now = self._clock.now()
         return {c: circuit for c, circuit in self.circuits.items() if circuit.phase(now) != "closed"}
 
-    def entered(self, *needs: Capability) -> None:
+    def call_started(self, *needs: Capability) -> None:
         """A call that needs these capabilities begins."""
         now = self._clock.now()
         self.busy += 1
         self.last_used = now
         for need in needs:
             self.circuits[need] = self.circuits[need].entered(now)
-        self.address.circuit = self.address.circuit.entered(now)
+        self.egress.circuit = self.egress.circuit.entered(now)
 
-    def left(self, needs: Sequence[Capability], error: BaseException | None) -> None:
+    def call_ended(self, needs: Sequence[Capability], error: BaseException | None) -> None:
         """A call is over: free the lane and move the circuits. An error is held against the capability it names."""
         self.busy -= 1
         outcome = outcome_of(error)
-        before = (dict(self.circuits), self.address.circuit)
+        before = (dict(self.circuits), self.egress.circuit)
         blamed = getattr(error, "capability", "") or needs[0]
         reason = _reason(error)
         resets_at = error.resets_at if isinstance(error, Spent) else None
@@ -280,9 +282,9 @@ class Member:
             own: Outcome = outcome if outcome == "ok" or need == blamed else "cancelled"
             if outcome == "blocked":
                 own = "cancelled"
-            self.circuits[need] = self._settled(self.circuits[need], own, reason, resets_at)
+            self.circuits[need] = self._moved(self.circuits[need], own, reason, resets_at)
         way: Outcome = outcome if outcome in ("ok", "blocked") else "cancelled"
-        self.address.circuit = self._settled(self.address.circuit, way, reason, None)
+        self.egress.circuit = self._moved(self.egress.circuit, way, reason, None)
         if outcome == "ok":
             self.pacer.succeeded()
         elif outcome == "limited":
@@ -291,15 +293,15 @@ class Member:
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
             self.last_error = error
         if isinstance(error, Spent | Blocked) and error.retry_after is None:
-            circuit = self.address.circuit if isinstance(error, Blocked) else self.circuits[cast("Capability", blamed)]
+            circuit = self.egress.circuit if isinstance(error, Blocked) else self.circuits[cast("Capability", blamed)]
             error.retry_after = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
         if isinstance(error, Rejected):
-            self._fell("error", error)
-        elif before != (self.circuits, self.address.circuit):
-            self.keep.changed(self)
+            self._fail("error", error)
+        elif before != (self.circuits, self.egress.circuit):
+            self.record.save_soon(self)
         self.changed()
 
-    def _settled(self, circuit: Circuit, outcome: Outcome, reason: str, resets_at: float | None) -> Circuit:
+    def _moved(self, circuit: Circuit, outcome: Outcome, reason: str, resets_at: float | None) -> Circuit:
         return circuit.settled(
             outcome,
             now=self._clock.now(),
@@ -313,11 +315,15 @@ class Member:
         """Facts of the circuits that opened or closed since they were like this."""
         for capability, before in circuits.items():
             if (now := self.circuits[capability]).until != before.until:
-                self._observer.note(
-                    Fact("account.circuit", data={"account": self.name, "capability": capability, **_circuit_data(now)})
+                self._observer.emit(
+                    TelemetryEvent(
+                        "account.circuit", data={"account": self.name, "capability": capability, **circuit_data(now)}
+                    )
                 )
-        if (now := self.address.circuit).until != way.until:
-            self._observer.note(Fact("address.circuit", data={"address": self.address.name, **_circuit_data(now)}))
+        if (now := self.egress.circuit).until != way.until:
+            self._observer.emit(
+                TelemetryEvent("address.circuit", data={"address": self.egress.name, **circuit_data(now)})
+            )
 
     async def sign_in(
         self, *, seen: int | None = None, cookies: Cookies | None = None, from_source: bool = False
@@ -329,16 +335,16 @@ class Member:
         from_source: whether those were read from the account's source.
         """
         async with self._signing_in:
-            if seen is not None and seen != self.generation:
+            if seen is not None and seen != self.session_epoch:
                 if not self.is_open and self.last_error is not None:
                     raise self.last_error
                 return
             try:
-                with self._knocking():
+                with self._probing():
                     fresh = cookies if from_source else None
                     if cookies is None and self.source is not None:
                         fresh = await self.source.read()
-                    await self._try([cookies] if cookies else self.keep.candidates(self, fresh), fresh)
+                    await self._try([cookies] if cookies else self.record.candidates(self, fresh), fresh)
             except Blocked as error:
                 self.last_error = error  # of the address: the account stays what it is
                 self.changed()
@@ -346,19 +352,19 @@ class Member:
             except GatewayError as error:
                 if cookies is not None:
                     raise
-                told = self._explained(error)
-                self.generation += 1
-                self._fell("needs_login" if isinstance(told, SignedOut) else "error", told)
-                raise told from None
+                explained = self._explained(error)
+                self.session_epoch += 1
+                self._fail("needs_login" if isinstance(explained, SignedOut) else "error", explained)
+                raise explained from None
 
     @contextmanager
-    def _knocking(self) -> Iterator[None]:
+    def _probing(self) -> Iterator[None]:
         """A sign-in goes out, unless the address rests: then one of all who wait for its end is the probe."""
-        if (blocked := self._way_out()) is not None:
+        if (blocked := self._blocked()) is not None:
             left = max(1.0, blocked.until - self._clock.now())
             raise Blocked(blocked.why, blocked.why_zh, retry_after=left, code="ip_blocked")
-        circuits, before = dict(self.circuits), self.address.circuit
-        self.address.circuit = before.entered(self._clock.now())
+        circuits, before = dict(self.circuits), self.egress.circuit
+        self.egress.circuit = before.entered(self._clock.now())
         outcome: Outcome = "cancelled"
         reason = ""
         try:
@@ -371,10 +377,10 @@ class Member:
             outcome, reason = "blocked", error.plain()
             raise
         finally:
-            self.address.circuit = self._settled(self.address.circuit, outcome, reason, None)
+            self.egress.circuit = self._moved(self.egress.circuit, outcome, reason, None)
             self._note_circuits(circuits, before)
-            if self.address.circuit != before:
-                self.keep.changed(self)
+            if self.egress.circuit != before:
+                self.record.save_soon(self)
 
     async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
         """Sign in with the first of these that Google takes; the last refusal when it takes none."""
@@ -386,23 +392,23 @@ class Member:
             except SignedOut as error:
                 refused = error
                 continue
-            self.generation += 1
+            self.session_epoch += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
                 self.handles = {}  # another session may be another person: what was uploaded stays with the first
             self.cookies = tried
-            self.offers = opened.offers
+            self.models = opened.models
             self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
             self.last_error = None
-            self._become("ready")
+            self._set_state("ready")
             if tried is not None:
-                await self.keep.proven(self, tried, fresh if tried == fresh else None)
-            self.keep.changed(self)
+                await self.record.cookies_accepted(self, tried, fresh if tried == fresh else None)
+            self.record.save_soon(self)
             self.changed()
             return
         assert refused is not None
         missing = self.source.missing if self.source is not None and not candidates else ""
-        raise _no_cookies(missing) if missing else refused
+        raise no_cookies_error(missing) if missing else refused
 
     @property
     def walls(self) -> Walls:
@@ -422,53 +428,53 @@ class Member:
             return "set"
         return "measured" if self.measured else "assumed"
 
-    def reads_more_than(self, other: Member) -> bool:
+    def reads_more_than(self, other: Account) -> bool:
         """Whether a prompt that is too long for the other account may fit here."""
         mine, theirs = self.walls, other.walls
         return bool(theirs.plain and (not mine.plain or mine.plain > theirs.plain)) or bool(
             theirs.with_files and (not mine.with_files or mine.with_files > theirs.with_files)
         )
 
-    def lowered(self, capability: Capability, why: str, resets_at: float | None) -> None:
+    def lower_prompt_limit(self, capability: Capability, why: str, resets_at: float | None) -> None:
         """Google serves less than this capability promises: it rests until the reset, nothing else does."""
-        before = (dict(self.circuits), self.address.circuit)
-        self.circuits[capability] = self._settled(self.circuits[capability], "limited", _LOWERED + why, resets_at)
+        before = (dict(self.circuits), self.egress.circuit)
+        self.circuits[capability] = self._moved(self.circuits[capability], "limited", _LOWERED + why, resets_at)
         self._note_circuits(*before)
-        self.keep.changed(self)
+        self.record.save_soon(self)
         self.changed()
 
     async def take_rotated(self, cookies: Cookies) -> None:
         """The session's cookies were renewed: keep them at once."""
         self.cookies = cookies
         self.renewed_at = self._clock.now()
-        await self.keep.proven(self, cookies, None)
-        await self.keep.renewed(self, cookies)
+        await self.record.cookies_accepted(self, cookies, None)
+        await self.record.cookies_renewed(self, cookies)
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
-        self.keep.changed(self)
+        self.record.save_soon(self)
         self.changed()
 
     def reset(self, capability: Capability | None = None) -> None:
         """Close circuits by hand: one capability, or all and the address."""
-        before = (dict(self.circuits), self.address.circuit)
+        before = (dict(self.circuits), self.egress.circuit)
         for name in [capability] if capability else CAPABILITIES:
             self.circuits[name] = Circuit()
         if capability is None:
-            self.address.circuit = Circuit()
+            self.egress.circuit = Circuit()
         self._note_circuits(*before)
-        self.keep.changed(self)
+        self.record.save_soon(self)
         self.changed()
 
     def signed_out(self, error: GatewayError) -> None:
         """A check found the session dead."""
-        self.generation += 1
-        self._fell("needs_login", self._explained(error))
+        self.session_epoch += 1
+        self._fail("needs_login", self._explained(error))
 
     def unwell(self, error: GatewayError) -> None:
         """A check found that the session, which is not dead, cannot be used for now."""
-        self.generation += 1
-        self._fell("error", error)
+        self.session_epoch += 1
+        self._fail("error", error)
 
     def _explained(self, error: GatewayError) -> GatewayError:
         """A session's death with its likely reason, once."""
@@ -492,13 +498,13 @@ class Member:
         """The word a store keeps: without what is only of the moment."""
         return "paused" if self.paused else self._state
 
-    def _fell(self, state: State, error: GatewayError) -> None:
+    def _fail(self, state: State, error: GatewayError) -> None:
         self.last_error = error
-        self._become(state)
-        self.keep.changed(self)
+        self._set_state(state)
+        self.record.save_soon(self)
         self.changed()
 
-    def _become(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         if state != self._state:
             before, self._state = self._state, state
             why = self.last_error.plain() if self.last_error else ""
@@ -508,14 +514,14 @@ class Member:
                 "before": before,
                 "why": why,
             }
-            self._observer.note(Fact("account.state", data=data))
+            self._observer.emit(TelemetryEvent("account.state", data=data))
 
 
-_MAKING: tuple[Capability, ...] = ("text", "pro", "image")
+MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 _LIMIT, _LOWERED = "limit: ", "lower model: "
 
 
-def _circuit_data(circuit: Circuit) -> dict[str, str | int | float | bool | None]:
+def circuit_data(circuit: Circuit) -> dict[str, str | int | float | bool | None]:
     return {"open": bool(circuit.until), "until": circuit.until or None, "why": circuit.reason}
 
 
@@ -525,7 +531,7 @@ def _reason(error: BaseException | None) -> str:
     return error.plain() if isinstance(error, GatewayError) else ""
 
 
-def _no_cookies(why: str) -> SignedOut:
+def no_cookies_error(why: str) -> SignedOut:
     return SignedOut(
         f"There are no cookies to sign in with: {why}",
         f"没有可用于登录的 Cookie：{why}",

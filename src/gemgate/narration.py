@@ -13,9 +13,9 @@ from typing import Literal
 from gemgate.chat import Began
 from gemgate.downgrade import Served
 from gemgate.errors import GatewayError
-from gemgate.policy.served import told
+from gemgate.policy.served import named
 from gemgate.pool import Lease
-from gemgate.ports import Clock, Fact, Observer
+from gemgate.ports import Clock, Observer, TelemetryEvent
 
 Then = Literal[
     "other_account", "signed_in", "fresh_chat", "same_account", "maybe_generated", "spoken", "no_help", "last_try"
@@ -26,7 +26,7 @@ Data = dict[str, str | int | float | bool | None]
 
 
 @dataclass(slots=True)
-class Narrator:
+class AttemptRecorder:
     """Tells of one errand. prompt: tells the errands of a request apart; repair: "tools" or "json" of a repair turn.
 
     purpose: "chat" or "generate_content", as the GenAI conventions call it.
@@ -48,39 +48,39 @@ class Narrator:
     _first: float | None = None
     _served: str = ""
 
-    def asks(self, number: int) -> None:
+    def lease_requested(self, number: int) -> None:
         """A lease is asked for, for this try."""
         self.number = number
         self._asked = self.clock.monotonic()
 
-    def granted(self, lease: Lease, began: Began, *, again: bool) -> None:
+    def lease_granted(self, lease: Lease, began: Began, *, again: bool) -> None:
         """The lease is there. again: the same account once more."""
         choice = lease.choice
         for one in choice.skipped:
-            self._tell(
+            self._emit(
                 "lease.skipped",
                 account=one.account, state=one.state, why=one.why, why_zh=one.why_zh, until=one.until or None,
             )  # fmt: skip
         why = choice.why if choice.why != "preferred" else "again" if again else "conversation"
-        self._tell(
+        self._emit(
             "lease.granted",
-            account=lease.account, why=why, reuse=began.reuse, repair=self.repair,
+            account=lease.account_name, why=why, reuse=began.reuse, repair=self.repair,
             queue=round(choice.waited, 4), pace=round(choice.paced, 4),
         )  # fmt: skip
 
-    def refused(self, error: GatewayError) -> None:
+    def lease_refused(self, error: GatewayError) -> None:
         """Nobody takes it."""
         queue = round(self.clock.monotonic() - self._asked, 4)
-        self._tell("lease.refused", queue=queue, repair=self.repair, **_trouble(error))
+        self._emit("lease.refused", queue=queue, repair=self.repair, **_trouble(error))
 
     @contextmanager
     def sending(self, lease: Lease, began: Began) -> Iterator[None]:
         """While the prompt is at Google: how long that took, and how it ended."""
         self._sent = self._since = self.clock.monotonic()
         self._upstream, self._spoke, self._first, self._served = 0.0, False, None, ""
-        self._tell(
+        self._emit(
             "attempt.sent",
-            account=lease.account, model=self.model, offer=lease.offer.name, reuse=began.reuse, filed=began.filed,
+            account=lease.account_name, model=self.model, offer=lease.model.name, reuse=began.reuse, filed=began.filed,
         )  # fmt: skip
         try:
             yield
@@ -93,7 +93,7 @@ class Narrator:
         else:
             self._ended(lease, "answered", "yes")
 
-    def came(self, lease: Lease, *, spoke: bool) -> None:
+    def received(self, lease: Lease, *, spoke: bool) -> None:
         """A piece came. What the listener does with it is not Google's time."""
         now = self.clock.monotonic()
         self._upstream += now - self._since
@@ -101,49 +101,49 @@ class Narrator:
         if spoke and not self._spoke:
             self._spoke = True
             self._first = round(now - self._sent, 4)
-            self._tell("attempt.spoke", seconds=self._first, model=self.model, purpose=self.purpose)
+            self._emit("attempt.spoke", seconds=self._first, model=self.model, purpose=self.purpose)
 
     def unknown(self, field: str) -> None:
         """Google's answer held something that this version does not know."""
-        self._tell("answer.unknown", field=field)
+        self._emit("answer.unknown", field=field)
 
     def not_stored(self) -> None:
         """Google answered whole, and kept nothing of the conversation."""
-        self._tell("answer.not_stored")
+        self._emit("answer.not_stored")
 
-    def waits(self) -> None:
+    def consumer_done(self) -> None:
         """The listener is done with the piece; from now on it is Google's time again."""
         self._since = self.clock.monotonic()
 
-    def signed(self, served: str, painter: str) -> None:
+    def served_by(self, served: str, painter: str) -> None:
         """Google has said at the end of the answer who gave it, or nothing."""
         self._served = served
-        self._tell("attempt.signed", served=told(served), painter=painter and told(painter))
+        self._emit("attempt.signed", served=named(served), painter=painter and named(painter))
 
-    def lowered(self, lease: Lease, served: Served, cause: str) -> None:
+    def downgraded(self, lease: Lease, served: Served, cause: str) -> None:
         """Another model answered than was asked for; why, as far as Google tells when it is asked."""
-        self._tell(
+        self._emit(
             "attempt.lowered",
-            account=lease.account, asked=told(served.asked), served=told(served.name), cause=cause,
+            account=lease.account_name, asked=named(served.asked), served=named(served.name), cause=cause,
         )  # fmt: skip
 
     def failed(self, lease: Lease, error: GatewayError) -> None:
-        self._tell("attempt.failed", account=lease.account, generated=error.generated, **_trouble(error))
+        self._emit("attempt.failed", account=lease.account_name, generated=error.generated, **_trouble(error))
 
-    def then(self, then: Then) -> None:
+    def decision(self, then: Then) -> None:
         """What follows from a failure."""
-        self._tell("attempt.then", then=then)
+        self._emit("attempt.then", then=then)
 
     def _ended(self, lease: Lease, outcome: str, generated: str, kind: str = "") -> None:
-        self._tell(
+        self._emit(
             "attempt.ended",
-            account=lease.account, model=self.model, served=told(self._served), purpose=self.purpose, outcome=outcome,
+            account=lease.account_name, model=self.model, served=named(self._served), purpose=self.purpose, outcome=outcome,
             generated=generated, kind=kind, upstream=round(self._upstream, 4), first=self._first,
         )  # fmt: skip
 
-    def _tell(self, name: str, **data: str | int | float | bool | None) -> None:
-        self.observer.note(
-            Fact(name, self.request_id, {"errand": self.prompt, "attempt": self.number, **data}),
+    def _emit(self, name: str, **data: str | int | float | bool | None) -> None:
+        self.observer.emit(
+            TelemetryEvent(name, self.request_id, {"errand": self.prompt, "attempt": self.number, **data}),
         )
 
 

@@ -15,15 +15,15 @@ from gemgate.files import Inline, mime_of
 from gemgate.policy import links
 from gemgate.ports import BlobStore, Caller, Clock, Gallery
 
-NAME = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
+IMAGE_PATH = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
 """A picture below `/images`."""
 
 
-_PATH = re.compile(rf"(?:/[^/]+)*?/images/({NAME.pattern})")
+_PATH = re.compile(rf"(?:/[^/]+)*?/images/({IMAGE_PATH.pattern})")
 """Where a link of ours points: a proxy may show us below a path of its own."""
 
 
-class OwnPictures:
+class OwnImages:
     """public_base_url: our own address in links, None for none; link_key: signs links, None where all may look."""
 
     def __init__(
@@ -59,8 +59,8 @@ class OwnPictures:
         """Whether the caller made the picture, is an admin, or shows a signature that holds. StorageDown."""
         if self._link_key is None or caller.admin:
             return True
-        told = parse_qs(query)
-        exp, sig = told.get("exp", [""])[0], told.get("sig", [""])[0]
+        parameters = parse_qs(query)
+        exp, sig = parameters.get("exp", [""])[0], parameters.get("sig", [""])[0]
         if links.holds("/images/" + name, exp, sig, self._clock.now(), self._link_key):
             return True
         if not caller.tenant:

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, Offer, Opened, Rotated, State, UsageWindow
+from gemgate.accounts import (
+    AccountModel,
+    Capability,
+    Cookies,
+    Kind,
+    MeasuredWalls,
+    Rotated,
+    SignInResult,
+    State,
+    UsageWindow,
+)
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
@@ -21,18 +31,18 @@ from gemgate.work import (
     Batch,
     BatchKind,
     BatchState,
+    Checkpoint,
     Claim,
-    Hook,
     Need,
     Node,
     NodeCard,
     NodeReport,
-    Settled,
-    Tally,
     Task,
+    TaskCounts,
     TaskDraft,
+    TaskOutcome,
     TaskStatus,
-    Trail,
+    Webhook,
 )
 
 
@@ -109,7 +119,7 @@ class Prompt:
     """
 
     text: str
-    offer: Offer
+    offer: AccountModel
     files: tuple[SentFile, ...] = ()
     thread: Thread | None = None
     temporary: bool = False
@@ -127,7 +137,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class Started:
     """Google speaks: comes before anything it says. `cid` may be empty for temporary chats."""
 
     cid: str
@@ -165,12 +175,12 @@ class ImageRef:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFound:
+class ImageReady:
     ref: ImageRef
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Completed:
     """The answer is complete. `text` is the whole final text, `revised` says that sent text was changed later.
 
     stored: False when Google said that the conversation was not kept: nothing can be gone on with (1096).
@@ -189,7 +199,7 @@ class Answered:
     painter: str = ""
 
 
-Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Unknown | Answered
+UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | ImageReady | Unknown | Completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +230,11 @@ class Upstream(Protocol):
 
     kind: Kind
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None) -> SignInResult:
         """Sign in (again) with these cookies. SignedOut, Rejected, Blocked, Stalled, Unreachable, Broken, Drift."""
         ...
 
-    def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         """Send the prompt once and tell what comes: Accepted, Answering, then deltas and pictures, then Answered.
 
         Closing the generator stops the upstream call at once and frees its place.
@@ -239,20 +249,20 @@ class Upstream(Protocol):
         """The picture's original: the full-size route first, then the size suffix."""
         ...
 
-    async def read_chat(self, cid: str) -> list[Piece] | None:
+    async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
         """The last answer of a conversation as pieces; None when it holds none, or one that was cut off.
 
         Without an Answered at the end Google is still writing it.
         """
         ...
 
-    async def knows(self, cid: str) -> bool:
+    async def has_chat(self, cid: str) -> bool:
         """Whether a conversation still stands in the account's history."""
         ...
 
     async def delete_chat(self, cid: str) -> None: ...
 
-    async def ping(self) -> Opened:
+    async def ping(self) -> SignInResult:
         """A cheap status check of the open session; raises as `open` does."""
         ...
 
@@ -338,7 +348,7 @@ class BlobStore(Protocol):
         """An address at which anybody can get the object for `seconds`; None when only we can serve it."""
         ...
 
-    def waits(self, key: str) -> bool:
+    def is_spooled(self, key: str) -> bool:
         """Whether the object stands on this machine only, until a store that is away comes back."""
         ...
 
@@ -368,7 +378,7 @@ class FileStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class GalleryImage:
     """A delivered picture as the gallery keeps it: facts without bytes, whose it is, and what it was made from.
 
     references: sha256 of the pictures that went into an edit; batch: the batch it belongs to, or "".
@@ -389,11 +399,11 @@ class Picture:
 class Gallery(Protocol):
     """The facts of all delivered pictures."""
 
-    async def remember(self, picture: Picture) -> None: ...
+    async def remember(self, picture: GalleryImage) -> None: ...
 
-    async def find(self, name: str) -> Picture | None: ...
+    async def find(self, name: str) -> GalleryImage | None: ...
 
-    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[Picture]:
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
         """Newest first; `tenant` None for all of them."""
         ...
 
@@ -549,7 +559,7 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class TelemetryEvent:
     """Something that happened to a request or an account; observers count, log and keep it.
 
     name:  dotted, e.g. "request.done", "attempt.failed", "account.state"; data: plain values, never a secret.
@@ -561,7 +571,7 @@ class Fact:
 
 
 class Observer(Protocol):
-    def note(self, fact: Fact) -> None: ...
+    def emit(self, fact: TelemetryEvent) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -619,7 +629,7 @@ class AccountSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptCircuit:
+class StoredCircuit:
     """A circuit that a restart must not close. Epoch seconds."""
 
     failures: int = 0
@@ -629,7 +639,7 @@ class KeptCircuit:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAccount:
+class StoredAccount:
     """An account as it is stored.
 
     generation: counts every change of the cookies; writers name the one they saw, and a stale one loses.
@@ -646,13 +656,13 @@ class KeptAccount:
     cookies: Cookies | None = None
     proven: bool = False
     previous: Cookies | None = None
-    generation: int = 0
-    taken: str = ""
+    version: int = 0
+    source_digest: str = ""
     identity: str = ""
     state: State = "starting"
     error_en: str = ""
     error_zh: str = ""
-    circuits: Mapping[Capability, KeptCircuit] = field(default_factory=dict)
+    circuits: Mapping[Capability, StoredCircuit] = field(default_factory=dict)
     owner: str = ""
     lease_until: float = 0.0
     trouble: AccountError | None = None
@@ -664,7 +674,7 @@ class KeptAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionLife:
+class SessionRecord:
     """One session of an account from its sign-in on. Epoch seconds; ended_at None = it lives.
 
     died: it ended by itself (not replaced by another sign-in), so its length says how long sessions last.
@@ -691,11 +701,11 @@ class AuditLine:
 class AccountStore(Protocol):
     """What a restart must not forget of the accounts. Names of unknown accounts are NotFound; StorageDown anywhere."""
 
-    async def all(self) -> tuple[KeptAccount, ...]:
+    async def all(self) -> tuple[StoredAccount, ...]:
         """Every account, by name."""
         ...
 
-    async def get(self, name: str) -> KeptAccount: ...
+    async def get(self, name: str) -> StoredAccount: ...
 
     async def set_up(self, setup: AccountSetup) -> bool:
         """Add an account or change how it is set up; its state and cookies stay. Whether it is new."""
@@ -740,7 +750,7 @@ class AccountStore(Protocol):
         name: str,
         state: State,
         error: GatewayError | None,
-        circuits: Mapping[Capability, KeptCircuit],
+        circuits: Mapping[Capability, StoredCircuit],
         *,
         owner: str,
         at: float,
@@ -763,13 +773,13 @@ class AccountStore(Protocol):
         """Give one account back, or all."""
         ...
 
-    async def keep_address(self, node: str, address: str, circuit: KeptCircuit) -> None:
+    async def keep_address(self, node: str, address: str, circuit: StoredCircuit) -> None:
         """Store the circuit of a way out; a closed one is forgotten."""
         ...
 
-    async def addresses(self, node: str) -> dict[str, KeptCircuit]: ...
+    async def addresses(self, node: str) -> dict[str, StoredCircuit]: ...
 
-    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionLife, ...]:
+    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:
         """Session lives of one account or all, newest first."""
         ...
 
@@ -785,7 +795,7 @@ class AccountStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LeaseStatus:
     """A task whose lease still stands: the number of its run, and whether its batch was given up meanwhile."""
 
     attempt: int
@@ -839,15 +849,15 @@ class JobStore(Protocol):
         """
         ...
 
-    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, Held]:
+    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, LeaseStatus]:
         """Extend the leases of `owner` on these tasks; those it still holds."""
         ...
 
-    async def note(self, claim: Claim, trail: Trail) -> bool:
+    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
         """Write down what the run leaves behind; False when it lost the task and must not go on."""
         ...
 
-    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+    async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         """How the run ended; False when it had lost the task, and nothing was changed."""
         ...
 
@@ -890,7 +900,7 @@ class JobStore(Protocol):
         """A batch whose end has to be told now; it is not due again for so many seconds."""
         ...
 
-    async def hook_told(self, batch_id: str, hook: Hook) -> None: ...
+    async def hook_told(self, batch_id: str, hook: Webhook) -> None: ...
 
     async def at_rest(self) -> bool:
         """Whether nothing is open and nothing has to be told, and who changes that is in this process, or rarely not.
@@ -899,7 +909,7 @@ class JobStore(Protocol):
         """
         ...
 
-    async def stats(self) -> Tally:
+    async def stats(self) -> TaskCounts:
         """All tasks of all batches."""
         ...
 
@@ -1046,7 +1056,7 @@ class AlertStore(Protocol):
     async def remove(self, channel_id: str) -> bool: ...
 
 
-Dice = Callable[[], float]
+Random = Callable[[], float]
 """A random number in [0, 1)."""
 
 __all__ = [
@@ -1055,38 +1065,38 @@ __all__ = [
     "AccountStore",
     "AlertChannel",
     "AlertStore",
-    "Answered",
-    "Answering",
     "AuditLine",
     "Caller",
     "ClientKey",
     "Clock",
+    "Completed",
     "CookieSource",
     "Deadlines",
-    "Dice",
-    "Fact",
     "Fetched",
-    "Held",
-    "ImageFound",
+    "ImageReady",
     "ImageRef",
     "JobStore",
-    "KeptAccount",
-    "KeptCircuit",
     "KeyStore",
+    "LeaseStatus",
     "Limiter",
     "NodeRegistry",
     "Observer",
     "Origin",
     "PageSession",
-    "Piece",
     "Prompt",
     "Quota",
+    "Random",
     "Sealed",
     "Sequence",
-    "SessionLife",
+    "SessionRecord",
+    "Started",
+    "StoredAccount",
+    "StoredCircuit",
+    "TelemetryEvent",
     "Thread",
     "Unknown",
     "Upload",
     "Upstream",
+    "UpstreamEvent",
     "Vault",
 ]

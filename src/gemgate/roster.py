@@ -14,11 +14,11 @@ from gemgate.accounts import Capability, Cookies, person
 from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
 from gemgate.measuring import measure
-from gemgate.member import PHANTOM, Address, Keep, Member
+from gemgate.member import PHANTOM, Account, AccountRecord, Egress
 from gemgate.policy.breaker import Circuit
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.lifetime import Forecast, forecast
-from gemgate.policy.precedence import precedence
+from gemgate.policy.precedence import cookie_order
 from gemgate.pool import AccountPool
 from gemgate.ports import (
     AccountSetup,
@@ -26,11 +26,11 @@ from gemgate.ports import (
     AuditLine,
     Caller,
     Clock,
-    Fact,
-    KeptAccount,
-    KeptCircuit,
     Observer,
-    SessionLife,
+    SessionRecord,
+    StoredAccount,
+    StoredCircuit,
+    TelemetryEvent,
 )
 
 LEASE_SECONDS = 30.0
@@ -39,25 +39,25 @@ SETTLED_SECONDS = 1.0
 ACTIONS = ("test", "refresh", "pause", "resume", "reset")
 """What people do with an account that is there."""
 
-Build = Callable[[AccountSetup, Address, Keep], Member]
+Build = Callable[[AccountSetup, Egress, AccountRecord], Account]
 """Makes an account's member: upstream, source, pacer and all. Only the assembly knows how."""
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Entry:
     """What the store knew of an account when it was last read or written.
 
     proven: cookies that signed in and are not written yet, with the digest of the source's they were taken from.
     """
 
-    account: KeptAccount
+    account: StoredAccount
     generation: int
     writing: asyncio.Task[None] | None = None
     dirty: bool = False
     proven: tuple[Cookies, str | None] | None = None
 
 
-class Roster:
+class AccountRegistry:
     """`owner`: this node's name in leases; `pace`: makes the pace of one way out. `start` never waits for Google."""
 
     def __init__(
@@ -85,15 +85,15 @@ class Roster:
         self._own = True
         self._renewing = asyncio.Lock()
         self._named: frozenset[str] = frozenset()
-        self._kept: dict[str, _Kept] = {}
-        self._addresses: dict[str, Address] = {}
-        self._stored_addresses: dict[str, KeptCircuit] = {}
-        self._lives: dict[str, tuple[SessionLife, ...]] = {}
+        self._kept: dict[str, _Entry] = {}
+        self._addresses: dict[str, Egress] = {}
+        self._stored_addresses: dict[str, StoredCircuit] = {}
+        self._lives: dict[str, tuple[SessionRecord, ...]] = {}
         self._claims: dict[str, str] = {}
         """Session -> the account that tried it first, as long as it has no session of its own."""
         self._renewed_at = clock.monotonic()
-        self.joined: Callable[[Member], None] = lambda member: None
-        self.parted: Callable[[Member], None] = lambda member: None
+        self.on_added: Callable[[Account], None] = lambda member: None
+        self.on_removed: Callable[[Account], None] = lambda member: None
 
     async def start(self, seeds: Sequence[AccountSetup], *, own: bool = True) -> None:
         """Set up what the settings name, restore what is stored, and take over the accounts that nobody else runs.
@@ -110,23 +110,23 @@ class Roster:
             if self._is_meant(kept):
                 await self._join_or_note(kept)
 
-    async def _join_or_note(self, kept: KeptAccount) -> None:
+    async def _join_or_note(self, kept: StoredAccount) -> None:
         """One account that cannot be run must not keep the others from running."""
         try:
-            await self._join(kept)
+            await self._adopt(kept)
         except BadRequest as error:
-            self._observer.note(Fact("account.not_run", data={"account": kept.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("account.not_run", data={"account": kept.name, "why": error.en}))
 
-    def _is_meant(self, kept: KeptAccount) -> bool:
+    def _is_meant(self, kept: StoredAccount) -> bool:
         """Whether an account that is stored is to be used: what the settings once named and do not any more is not."""
         return kept.setup.origin == "admin" or kept.name in self._named
 
-    async def _join(self, kept: KeptAccount) -> Member | None:
+    async def _adopt(self, kept: StoredAccount) -> Account | None:
         """Run an account here, unless another node does."""
         if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
             return None
-        self._kept[kept.name] = _Kept(kept, kept.generation)
-        member = self._build(kept.setup, self._address(kept.setup), self)
+        self._kept[kept.name] = _Entry(kept, kept.version)
+        member = self._build(kept.setup, self._egress(kept.setup), self)
         member.paused = kept.paused
         member.measured = kept.walls
         member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
@@ -136,10 +136,10 @@ class Roster:
             member.signed_out(kept.trouble)
         self._lives[kept.name] = await self.store.lives(kept.name)
         self._pool.add(member)
-        self.joined(member)
+        self.on_added(member)
         return member
 
-    def _address(self, setup: AccountSetup) -> Address:
+    def _egress(self, setup: AccountSetup) -> Egress:
         """Accounts with one way out share its circuit. The name carries no password.
 
         What blocks the web app for an address does not block the official API.
@@ -149,7 +149,7 @@ class Roster:
         if name not in self._addresses:
             stored = self._stored_addresses.get(name)
             pace = Bucket() if setup.kind == "official" else self._pace()
-            self._addresses[name] = Address(name, _circuit(stored) if stored else Circuit(), pace)
+            self._addresses[name] = Egress(name, _circuit(stored) if stored else Circuit(), pace)
         return self._addresses[name]
 
     async def renew(self) -> None:
@@ -162,14 +162,14 @@ class Roster:
             now = self._clock.monotonic()
             was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
             self._renewed_at = now
-            for member in self._pool.members:
+            for member in self._pool.accounts:
                 if member.name not in held:
-                    await self._part(member)
+                    await self._release(member)
                 elif member.name in self._kept and self._kept[member.name].dirty:
-                    self.changed(member)  # what could not be written while the database was away
+                    self.save_soon(member)  # what could not be written while the database was away
             if was_away:
                 return
-            running = {member.name for member in self._pool.members}
+            running = {member.name for member in self._pool.accounts}
             for kept in await self.store.all():
                 if kept.name not in running and self._is_meant(kept):
                     await self._join_or_note(kept)
@@ -189,23 +189,23 @@ class Roster:
 
     # What operators do
 
-    async def add(self, setup: AccountSetup, caller: Caller) -> Member:
+    async def add(self, setup: AccountSetup, caller: Caller) -> Account:
         """A new account, or an old one set up anew; it starts to run here."""
         _check_name(setup.name)
         _check_proxy(setup.proxy)
-        self._build(setup, self._address(setup), self)  # a source that cannot be must not be stored
+        self._build(setup, self._egress(setup), self)  # a source that cannot be must not be stored
         await self.store.set_up(setup)
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
-        if (old := self._pool.member(setup.name)) is not None:
-            await self._part(old)
-        member = await self._join(await self.store.get(setup.name))
+        if (old := self._pool.account(setup.name)) is not None:
+            await self._release(old)
+        member = await self._adopt(await self.store.get(setup.name))
         if member is None:
             raise BadRequest(
                 f"The account {setup.name} is run by another node", f"账号 {setup.name} 由其他节点运行", param="account"
             )
         return member
 
-    async def hand_over(self, name: str | None, cookies: Cookies, caller: Caller) -> Member:
+    async def replace_cookies(self, name: str | None, cookies: Cookies, caller: Caller) -> Account:
         """New cookies for an account: verified before the old ones are dropped, taken without a restart.
 
         Without a name the only account is meant; without any account one called "default" is made.
@@ -218,7 +218,7 @@ class Roster:
                 param="account",
             )
         number = member.number if member is not None else 0
-        if (holder := self._holder(cookies, number)) and (member is None or holder != member.name):
+        if (holder := self._account_with(cookies, number)) and (member is None or holder != member.name):
             raise _one_session_twice(Conflict, holder)
         new = member is None
         if member is None:
@@ -232,10 +232,10 @@ class Roster:
         await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
         return member
 
-    def _chosen(self, name: str | None) -> Member | None:
+    def _chosen(self, name: str | None) -> Account | None:
         if name is not None:
-            return self._pool.member(name)
-        members = [member for member in self._pool.members if member.upstream.kind == "web"]
+            return self._pool.account(name)
+        members = [member for member in self._pool.accounts if member.upstream.kind == "web"]
         if len(members) > 1:
             names = ", ".join(member.name for member in members)
             raise BadRequest(
@@ -243,27 +243,27 @@ class Roster:
             )
         return members[0] if members else None
 
-    def member(self, name: str) -> Member:
+    def account(self, name: str) -> Account:
         """An account that runs here; NotFound."""
-        if (member := self._pool.member(name)) is None:
+        if (member := self._pool.account(name)) is None:
             raise NotFound(f"There is no account {name}", f"账号 {name} 不存在", param="account")
         return member
 
     async def remove(self, name: str, caller: Caller) -> None:
         """Forget an account with its cookies; calls under way end as they do."""
-        member = self.member(name)
-        await self._part(member)
+        member = self.account(name)
+        await self._release(member)
         await self.store.remove(name)
         await self.note(caller, "removed", name)
 
-    async def pause(self, name: str, paused: bool, caller: Caller) -> Member:
-        member = self.member(name)
+    async def pause(self, name: str, paused: bool, caller: Caller) -> Account:
+        member = self.account(name)
         member.pause(paused)
         await self.store.pause(name, paused)
         await self.note(caller, "paused" if paused else "resumed", name)
         return member
 
-    async def act(self, name: str, action: str, caller: Caller, capability: Capability | None = None) -> Member:
+    async def run_action(self, name: str, action: str, caller: Caller, capability: Capability | None = None) -> Account:
         """One of `ACTIONS` by its name; BadRequest for any other. capability: the only one that is reset."""
         match action:
             case "test":
@@ -278,9 +278,9 @@ class Roster:
             f"{action} is no action; use {', '.join(ACTIONS)}", f"未知操作 {action}，可用：{'、'.join(ACTIONS)}"
         )
 
-    async def test(self, name: str) -> Member:
+    async def test(self, name: str) -> Account:
         """Ask Google how the account stands, cheaply, and believe it."""
-        member = self.member(name)
+        member = self.account(name)
         if not member.is_open:
             await member.sign_in()
             return member
@@ -294,16 +294,16 @@ class Roster:
             raise
         return member
 
-    async def reset(self, name: str, capability: Capability | None, caller: Caller) -> Member:
+    async def reset(self, name: str, capability: Capability | None, caller: Caller) -> Account:
         """Close circuits by hand."""
-        member = self.member(name)
+        member = self.account(name)
         member.reset(capability)
         await self.note(caller, "reset", name, capability or "all")
         return member
 
-    async def measure(self, name: str, model: ModelCard, word: Callable[[], str], caller: Caller) -> Member:
+    async def measure(self, name: str, model: ModelCard, word: Callable[[], str], caller: Caller) -> Account:
         """Find out how much of a prompt the account reads, and remember it. At most six generations."""
-        member = self.member(name)
+        member = self.account(name)
         if member.upstream.kind != "web":
             raise BadRequest(
                 f"The account {name} uses the official API, which says itself when a prompt is too long",
@@ -312,7 +312,7 @@ class Roster:
             )
         if not member.is_open:
             await member.sign_in()
-        others = [other.name for other in self._pool.members if other is not member]
+        others = [other.name for other in self._pool.accounts if other is not member]
         async with self._pool.lease(model, needs=("text", "upload"), prefer=name, avoid=others) as lease:
             walls = await measure(lease, word=word, now=self._clock.now(), tier=member.tier)
         member.measured = walls
@@ -321,9 +321,9 @@ class Roster:
         member.changed()
         return member
 
-    async def refresh(self, name: str, caller: Caller) -> Member:
+    async def refresh(self, name: str, caller: Caller) -> Account:
         """Sign in anew now."""
-        member = self.member(name)
+        member = self.account(name)
         await self.note(caller, "refreshed", name)
         await member.sign_in()
         return member
@@ -331,9 +331,9 @@ class Roster:
     async def note(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         """A line of the audit: who did what, and when."""
         await self.store.audit(AuditLine(self._clock.now(), actor_of(caller), action, account, detail))
-        self._observer.note(Fact("account.audit", caller.request_id, {"action": action, "account": account}))
+        self._observer.emit(TelemetryEvent("account.audit", caller.request_id, {"action": action, "account": account}))
 
-    def forecast(self, member: Member) -> Forecast | None:
+    def forecast(self, member: Account) -> Forecast | None:
         """When the session likely dies, judged by the ones before it."""
         if not member.is_open or not member.signed_in_at:
             return None
@@ -347,9 +347,9 @@ class Roster:
             overdue_after=2 * (self._rotate_every or 600.0),
         )
 
-    async def _part(self, member: Member) -> None:
+    async def _release(self, member: Account) -> None:
         self._pool.remove(member.name)
-        self.parted(member)
+        self.on_removed(member)
         kept = self._kept.pop(member.name, None)
         if kept is not None and kept.writing is not None:
             await asyncio.wait({kept.writing}, timeout=5)
@@ -357,12 +357,12 @@ class Roster:
 
     # Keep: what members tell
 
-    def candidates(self, member: Member, fresh: Cookies | None) -> Sequence[Cookies]:
+    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
         kept = self._kept.get(member.name)
         live = member.source is not None and member.source.live
-        account = kept.account if kept else KeptAccount(AccountSetup(member.name))
-        found = precedence(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
-        whose = [(cookies, self._holder(cookies, member.number)) for cookies in found]
+        account = kept.account if kept else StoredAccount(AccountSetup(member.name))
+        found = cookie_order(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
+        whose = [(cookies, self._account_with(cookies, member.number)) for cookies in found]
         free = [cookies for cookies, holder in whose if holder in ("", member.name)]
         if found and not free:
             raise _one_session_twice(SignedOut, whose[0][1])
@@ -370,32 +370,34 @@ class Roster:
             self._claims.setdefault(person(cookies, member.number), member.name)
         return free
 
-    def _holder(self, cookies: Cookies, number: int) -> str:
+    def _account_with(self, cookies: Cookies, number: int) -> str:
         """The account that has this session already: two would rotate it against each other until both are dead."""
-        for member in self._pool.members:
+        for member in self._pool.accounts:
             if member.identity == person(cookies, number):
                 return member.name
-        claimed = self._pool.member(self._claims.get(person(cookies, number), ""))
+        claimed = self._pool.account(self._claims.get(person(cookies, number), ""))
         return claimed.name if claimed is not None and not claimed.identity else ""
 
-    async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
         kept = self._kept.get(member.name)
         if kept is None:
             return
         kept.proven = (cookies, source.digest if source is not None else None)
-        self.changed(member)
-        await self.settled(member)
+        self.save_soon(member)
+        await self.wait_saved(member)
 
-    async def renewed(self, member: Member, cookies: Cookies) -> None:
+    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
         """The others that share these cookies (docs/google-wire.md 5.6) go on with the new ones."""
-        for other in self._pool.members:
+        for other in self._pool.accounts:
             if other is not member and other.is_open and other.cookies and other.cookies.identity == cookies.identity:
                 try:
                     await other.sign_in(cookies=cookies)
                 except GatewayError as error:
-                    self._observer.note(Fact("cookies.not_shared", data={"account": other.name, "why": error.en}))
+                    self._observer.emit(
+                        TelemetryEvent("cookies.not_shared", data={"account": other.name, "why": error.en})
+                    )
 
-    def changed(self, member: Member) -> None:
+    def save_soon(self, member: Account) -> None:
         kept = self._kept.get(member.name)
         if kept is None:
             return
@@ -403,12 +405,12 @@ class Roster:
         if kept.writing is None or kept.writing.done():
             kept.writing = asyncio.ensure_future(self._write(member, kept))
 
-    async def settled(self, member: Member) -> None:
+    async def wait_saved(self, member: Account) -> None:
         kept = self._kept.get(member.name)
         if kept is not None and kept.writing is not None and not kept.writing.done():
             await asyncio.wait({kept.writing}, timeout=SETTLED_SECONDS)
 
-    async def _write(self, member: Member, kept: _Kept) -> None:
+    async def _write(self, member: Account, kept: _Entry) -> None:
         """Bring the newest state down; what changes meanwhile is written after it, what could not be is by `renew`."""
         while kept.dirty:
             kept.dirty = False
@@ -420,15 +422,15 @@ class Roster:
                 await self.store.keep_state(
                     member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
                 )
-                await self.store.keep_address(self._owner, member.address.name, _keep_circuit(member.address.circuit))
+                await self.store.keep_address(self._owner, member.egress.name, _keep_circuit(member.egress.circuit))
                 if member.stored_state == "needs_login":
                     self._lives[member.name] = await self.store.lives(member.name)
             except GatewayError as error:
-                self._observer.note(Fact("account.not_kept", data={"account": member.name, "why": error.en}))
+                self._observer.emit(TelemetryEvent("account.not_kept", data={"account": member.name, "why": error.en}))
                 kept.dirty = True
                 return
 
-    async def _keep_cookies(self, member: Member, kept: _Kept, cookies: Cookies, taken: str | None) -> None:
+    async def _keep_cookies(self, member: Account, kept: _Entry, cookies: Cookies, taken: str | None) -> None:
         """Store cookies that signed in. A database that is away says nothing about the session."""
         generation = await self.store.keep_cookies(
             member.name,
@@ -442,9 +444,9 @@ class Roster:
         if kept.proven == (cookies, taken):
             kept.proven = None
         kept.account = await self.store.get(member.name)
-        kept.generation = kept.account.generation
+        kept.generation = kept.account.version
         if generation is None:
-            self._observer.note(Fact("cookies.overtaken", data={"account": member.name}))
+            self._observer.emit(TelemetryEvent("cookies.overtaken", data={"account": member.name}))
         self._lives[member.name] = await self.store.lives(member.name)
 
 
@@ -461,12 +463,12 @@ def actor_of(caller: Caller) -> str:
     return caller.tenant or ("admin" if caller.admin else caller.client)
 
 
-def _circuit(kept: KeptCircuit) -> Circuit:
+def _circuit(kept: StoredCircuit) -> Circuit:
     return Circuit(kept.failures, kept.until, kept.opened_at, kept.reason)
 
 
-def _keep_circuit(circuit: Circuit) -> KeptCircuit:
-    return KeptCircuit(circuit.failures, circuit.until, circuit.opened_at, circuit.reason)
+def _keep_circuit(circuit: Circuit) -> StoredCircuit:
+    return StoredCircuit(circuit.failures, circuit.until, circuit.opened_at, circuit.reason)
 
 
 def _check_proxy(proxy: str | None) -> None:

@@ -432,9 +432,9 @@ def outdated() -> list[str]:
     """A sentence for each setting of the environment and of .env that no longer does anything."""
     file = Path(".env")
     lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
-    told = {name.lower() for name in os.environ}
-    told |= {line.partition("=")[0].strip().removeprefix("export ").strip().lower() for line in lines if "=" in line}
-    return [f"{name.upper()} does nothing any more; use {instead}" for name, instead in GONE.items() if name in told]
+    named = {name.lower() for name in os.environ}
+    named |= {line.partition("=")[0].strip().removeprefix("export ").strip().lower() for line in lines if "=" in line}
+    return [f"{name.upper()} does nothing any more; use {instead}" for name, instead in GONE.items() if name in named]
 
 
 class _Explicit(Settings):

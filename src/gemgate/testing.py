@@ -8,28 +8,28 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports import (
-    Answered,
-    Answering,
     Blob,
     BlobFacts,
+    Completed,
     Conversation,
-    Fact,
     Fetched,
-    ImageFound,
+    GalleryImage,
+    ImageReady,
     ImageRef,
-    Picture,
-    Piece,
     Prompt,
+    Started,
+    TelemetryEvent,
     Thread,
     Upload,
+    UpstreamEvent,
 )
 
-FLASH = Offer("aa", "gemini-flash", "Flash", aliases=("flash",))
-PRO = Offer("bb", "gemini-pro", "Pro", aliases=("pro",))
+FLASH = AccountModel("aa", "gemini-flash", "Flash", aliases=("flash",))
+PRO = AccountModel("bb", "gemini-pro", "Pro", aliases=("pro",))
 
 
 class FakeClock:
@@ -74,12 +74,12 @@ class Facts:
     """An observer that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.facts: list[Fact] = []
+        self.facts: list[TelemetryEvent] = []
 
-    def note(self, fact: Fact) -> None:
+    def note(self, fact: TelemetryEvent) -> None:
         self.facts.append(fact)
 
-    def named(self, name: str) -> list[Fact]:
+    def named(self, name: str) -> list[TelemetryEvent]:
         return [fact for fact in self.facts if fact.name == name]
 
 
@@ -95,7 +95,7 @@ class ScriptedUpstream:
 
     kind: Kind = "web"
 
-    def __init__(self, *lines: Line, offers: Sequence[Offer] = (FLASH, PRO)) -> None:
+    def __init__(self, *lines: Line, offers: Sequence[AccountModel] = (FLASH, PRO)) -> None:
         self.lines = list(lines) or ["ok"]
         self.offers = tuple(offers)
         self.opening: GatewayError | None = None
@@ -107,14 +107,14 @@ class ScriptedUpstream:
         self.under_way = 0
         self._pictures: dict[str, bytes] = {}
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None) -> SignInResult:
         self.opened_with.append(cookies)
         await asyncio.sleep(0)
         if self.opening is not None:
             raise self.opening
-        return Opened(self.offers)
+        return SignInResult(self.offers)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         self.prompts.append(prompt)
         line = self.lines.pop(0) if len(self.lines) > 1 else self.lines[0]
         self.under_way += 1
@@ -126,14 +126,14 @@ class ScriptedUpstream:
                 raise said
             number = len(self.prompts)
             cid = f"c_{number}"
-            yield Answering(cid)
+            yield Started(cid)
             if isinstance(said, bytes):
                 self._pictures[cid] = said
-                yield ImageFound(ImageRef("", cid, cid, f"r_{number}", f"rc_{number}"))
+                yield ImageReady(ImageRef("", cid, cid, f"r_{number}", f"rc_{number}"))
                 said = ""
             else:
                 yield TextDelta(said)
-            yield Answered(Thread((cid, f"r_{number}", f"rc_{number}")), said)
+            yield Completed(Thread((cid, f"r_{number}", f"rc_{number}")), said)
         finally:
             self.under_way -= 1
 
@@ -145,16 +145,16 @@ class ScriptedUpstream:
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         return Fetched(self._pictures[ref.image_id], "image/png", "full_size")
 
-    async def read_chat(self, cid: str) -> list[Piece] | None:
+    async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
         return None
 
-    async def knows(self, cid: str) -> bool:
+    async def has_chat(self, cid: str) -> bool:
         return True
 
     async def delete_chat(self, cid: str) -> None:
         return None
 
-    async def ping(self) -> Opened:
+    async def ping(self) -> SignInResult:
         return await self.open(None)
 
     async def rotate(self) -> Rotated:
@@ -263,15 +263,15 @@ class MemoryGallery:
     """A gallery that forgets with its process."""
 
     def __init__(self) -> None:
-        self.pictures: dict[str, Picture] = {}
+        self.pictures: dict[str, GalleryImage] = {}
 
-    async def remember(self, picture: Picture) -> None:
+    async def remember(self, picture: GalleryImage) -> None:
         self.pictures.setdefault(picture.image.name, picture)
 
-    async def find(self, name: str) -> Picture | None:
+    async def find(self, name: str) -> GalleryImage | None:
         return self.pictures.get(name)
 
-    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[Picture]:
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
         own = [p for p in self.pictures.values() if tenant in (None, p.tenant)]
         own = [p for p in own if before is None or p.created_at < before]
         return sorted(own, key=lambda p: -p.created_at)[:limit]

@@ -7,7 +7,7 @@ import asyncio
 from gemgate import imaging
 from gemgate.errors import NotFound, StorageDown, Unprocessable
 from gemgate.images import handle_of
-from gemgate.ports import BlobStore, Picture
+from gemgate.ports import BlobStore, GalleryImage
 
 AT_ONCE = 2
 """Pictures that are decoded at the same time: a page of fifty must not hold a gigabyte of pixels."""
@@ -28,7 +28,7 @@ class Thumbnails:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._making: dict[str, asyncio.Task[bytes]] = {}
 
-    async def of(self, picture: Picture) -> bytes:
+    async def get(self, picture: GalleryImage) -> bytes:
         """WebP. NotFound when the picture's file is gone, Unprocessable when its pixels cannot be read."""
         key = key_of(picture.image.name)
         try:
@@ -45,12 +45,12 @@ class Thumbnails:
         if not task.cancelled():
             task.exception()  # whoever waited has been told
 
-    async def _make(self, picture: Picture, key: str) -> bytes:
+    async def _make(self, picture: GalleryImage, key: str) -> bytes:
         async with self._turns:
             original = await self._blobs.get("images/" + picture.image.name)
             try:
                 small = await asyncio.to_thread(lambda: imaging.thumbnail(original.data))
-            except (imaging.Unfit, ValueError) as error:
+            except (imaging.UnsupportedImage, ValueError) as error:
                 raise Unprocessable(
                     f"The picture cannot be decoded: {error}", f"无法解码图片：{error}", code="undecodable"
                 ) from None

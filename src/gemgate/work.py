@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from gemgate.accounts import Capability, Offer
+from gemgate.accounts import AccountModel, Capability
 
 NodeStatus = Literal["INIT", "HEALTHY", "BUSY", "429_LIMIT", "ERROR", "OFFLINE"]
 
@@ -35,7 +35,7 @@ class NodeReport:
     current: int = 0
     lanes: int = 0
     dispatched: int = 0
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[AccountModel, ...] = ()
     cooling: Mapping[Capability, float] = field(default_factory=dict)
     why: str = ""
     version: str = ""
@@ -69,7 +69,7 @@ TaskStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class TaskCounts:
     """How many tasks stand where."""
 
     queued: int = 0
@@ -89,7 +89,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class Webhook:
     """Where the end of a batch is told. secret: sealed, "" = unsigned; times in epoch seconds.
 
     tries: deliveries that failed; at: when the next one is due, 0 = none; outcome: "" until it was told or given up.
@@ -120,15 +120,15 @@ class Batch:
     tenant: str
     created_at: float
     concurrency: int
-    asked: int
+    requested_concurrency: int
     need: Need = "image"
     priority: int = 0
     state: BatchState = "active"
-    tally: Tally = Tally()
+    tally: TaskCounts = TaskCounts()
     model: str = ""
     as_base64: bool = False
     defaults: str = field(default="", repr=False)
-    about: str = field(default="", repr=False)
+    metadata: str = field(default="", repr=False)
     idempotency_key: str = ""
     digest: str = ""
     settled: int = 0
@@ -136,7 +136,7 @@ class Batch:
     ended_at: float = 0.0
     closed_at: float = 0.0
     expires_at: float = 0.0
-    hook: Hook = Hook()
+    hook: Webhook = Webhook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class TaskDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class Checkpoint:
     """What an earlier run of a task left at Google: on which account and session, in which chat, which picture.
 
     part: which of the task's generations it was; picture: JSON of the reference to a picture that was shown.
@@ -157,7 +157,7 @@ class Trail:
     account: str = ""
     identity: str = ""
     cid: str = ""
-    picture: str = ""
+    image: str = ""
     part: int = 0
 
 
@@ -179,7 +179,7 @@ class Task:
     attempt: int = 0
     failures: int = 0
     run_after: float = 0.0
-    trail: Trail = Trail()
+    trail: Checkpoint = Checkpoint()
     result: str = field(default="", repr=False)
     code: str = ""
     error: str = ""
@@ -216,7 +216,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Deferred:
     """It has to wait `after` seconds. counts: the run was one of its tries. trail: what the next run should know."""
 
     after: float
@@ -224,11 +224,11 @@ class Later:
     code: str
     en: str
     zh: str
-    trail: Trail | None = None
+    trail: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
+class Released:
     """The process stops: the next one may have it at once."""
 
 
@@ -237,4 +237,4 @@ class Cancelled:
     """Somebody gave it up."""
 
 
-Settled: TypeAlias = Done | Failed | Later | GivenBack | Cancelled
+TaskOutcome: TypeAlias = Done | Failed | Deferred | Released | Cancelled

@@ -59,7 +59,7 @@ async def gateway(google: Simulator, source: str, folder: Path) -> AsyncIterator
 
 async def takes_it(gate: Served, google: Simulator, seconds: float) -> Cookies:
     """Wait until the gateway has signed in with what Google knows, and chat; it must not have rotated."""
-    member = gate.service.roster.member("default")
+    member = gate.service.roster.account("default")
 
     def there() -> bool:
         return (

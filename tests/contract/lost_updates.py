@@ -36,7 +36,7 @@ async def contend(store: SqlAccountStore, rounds: int) -> int:
     for number in range(rounds):
         seen = await store.get(CONTESTED)
         new = await store.keep_cookies(
-            CONTESTED, Cookies(f"psid{number}"), generation=seen.generation, proven=True, at=float(number)
+            CONTESTED, Cookies(f"psid{number}"), generation=seen.version, proven=True, at=float(number)
         )
         wins += new is not None
     return wins

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from gemgate.accounts import MeasuredWalls
 from gemgate.errors import NotFound, SignedOut
-from gemgate.ports import AccountSetup, AuditLine, KeptAccount, KeptCircuit
+from gemgate.ports import AccountSetup, AuditLine, StoredAccount, StoredCircuit
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.schema import account
@@ -42,7 +42,7 @@ async def store(database: Database) -> SqlAccountStore:
 
 async def with_cookies(store: SqlAccountStore, mark: str, at: float = 100.0) -> int:
     """Proven cookies for alice; the generation."""
-    before = (await store.get("alice")).generation
+    before = (await store.get("alice")).version
     new = await store.keep_cookies("alice", session(mark), generation=before, proven=True, at=at)
     assert new is not None
     return new
@@ -50,7 +50,7 @@ async def with_cookies(store: SqlAccountStore, mark: str, at: float = 100.0) -> 
 
 async def test_what_was_set_up_comes_back(store: SqlAccountStore) -> None:
     found = await store.get("alice")
-    assert found == KeptAccount(ALICE)
+    assert found == StoredAccount(ALICE)
     assert found.name == "alice"
 
 
@@ -73,14 +73,14 @@ async def test_all_accounts_come_by_name(store: SqlAccountStore) -> None:
 
 async def test_setting_up_again_changes_the_setup_and_nothing_else(store: SqlAccountStore) -> None:
     generation = await with_cookies(store, "a")
-    circuits = {"image": KeptCircuit(0, 900.0, 100.0, "limit: used up")}
+    circuits = {"image": StoredCircuit(0, 900.0, 100.0, "limit: used up")}
     assert await store.keep_state("alice", "cooling", DEAD, circuits, owner="n", at=1.0)  # type: ignore[arg-type]
     await store.pause("alice", True)
     before = await store.get("alice")
     changed = AccountSetup("alice", source="env", proxy=None, lanes=None, weight=1.0, origin="environment")
     assert await store.set_up(changed) is False
     assert await store.get("alice") == replace(before, setup=changed)
-    assert before.generation == generation
+    assert before.version == generation
     assert before.paused
 
 
@@ -101,13 +101,13 @@ async def test_unknown_accounts_are_named_as_such(store: SqlAccountStore) -> Non
 
 async def test_a_removed_account_takes_its_circuits_along_and_leaves_its_history(store: SqlAccountStore) -> None:
     await with_cookies(store, "a")
-    await store.keep_state("alice", "ready", None, {"text": KeptCircuit(1)}, owner="n", at=1.0)
+    await store.keep_state("alice", "ready", None, {"text": StoredCircuit(1)}, owner="n", at=1.0)
     await store.audit(AuditLine(5.0, "admin", "removed", "alice"))
     await store.remove("alice")
     assert await store.all() == ()
     assert len(await store.lives("alice")) == len(await store.audit_lines("alice")) == 1
     await store.set_up(ALICE)
-    assert await store.get("alice") == KeptAccount(ALICE)
+    assert await store.get("alice") == StoredAccount(ALICE)
 
 
 # Cookies
@@ -117,7 +117,7 @@ async def test_cookies_come_back_and_count_generations(store: SqlAccountStore) -
     for generation, mark in enumerate(("a", "b", "c"), 1):
         assert await with_cookies(store, mark) == generation
         found = await store.get("alice")
-        assert (found.cookies, found.generation, found.proven) == (session(mark), generation, True)
+        assert (found.cookies, found.version, found.proven) == (session(mark), generation, True)
         assert found.previous is None
 
 
@@ -167,7 +167,7 @@ async def test_what_was_taken_from_the_source_and_whose_it_is_are_kept(store: Sq
     )
     await store.keep_cookies("alice", session("rotated"), generation=generation or 0, proven=True, at=2.0)
     found = await store.get("alice")
-    assert (found.taken, found.identity) == (taken, "1234")
+    assert (found.source_digest, found.identity) == (taken, "1234")
 
 
 async def test_no_cookie_and_no_proxy_password_is_readable_in_the_database(
@@ -201,7 +201,7 @@ async def test_a_lost_key_is_told_and_new_cookies_and_proxy_mend_it(store: SqlAc
     assert found.trouble.code == "cookie_key_lost"
     assert await other.rewrap() == 0
     assert (await store.get("alice")).cookies == session("a"), "what could not be opened was changed"
-    await other.keep_cookies("alice", session("b"), generation=found.generation, proven=True, at=1.0)
+    await other.keep_cookies("alice", session("b"), generation=found.version, proven=True, at=1.0)
     assert (await other.get("alice")).trouble is not None, (
         "the proxy is still sealed, going without it would show our address"
     )
@@ -227,8 +227,8 @@ async def test_a_new_key_takes_everything_over(store: SqlAccountStore, database:
 
 async def test_state_error_and_circuits_survive(store: SqlAccountStore) -> None:
     circuits = {
-        "text": KeptCircuit(2, 0.0, 0.0, "HTTP 502"),
-        "image": KeptCircuit(0, 1_795_261_000.25, 1_795_257_400.5, "limit: 图片额度已用完"),
+        "text": StoredCircuit(2, 0.0, 0.0, "HTTP 502"),
+        "image": StoredCircuit(0, 1_795_261_000.25, 1_795_257_400.5, "limit: 图片额度已用完"),
     }
     assert await store.keep_state("alice", "cooling", DEAD, circuits, owner="n", at=1.0)  # type: ignore[arg-type]
     found = await store.get("alice")
@@ -242,26 +242,26 @@ async def test_state_error_and_circuits_survive(store: SqlAccountStore) -> None:
 
 async def test_circuits_of_one_account_are_not_anothers(store: SqlAccountStore) -> None:
     await store.set_up(AccountSetup("bob"))
-    await store.keep_state("bob", "cooling", None, {"pro": KeptCircuit(0, 9.0, 1.0, "x")}, owner="n", at=1.0)
+    await store.keep_state("bob", "cooling", None, {"pro": StoredCircuit(0, 9.0, 1.0, "x")}, owner="n", at=1.0)
     await store.keep_state("alice", "ready", None, {}, owner="n", at=1.0)
     assert [sorted(one.circuits) for one in await store.all()] == [[], ["pro"]]
 
 
 async def test_only_the_owner_writes_state(store: SqlAccountStore) -> None:
     assert await store.claim("alice", "one", 30)
-    assert await store.keep_state("alice", "ready", None, {"text": KeptCircuit(1)}, owner="one", at=1.0)
+    assert await store.keep_state("alice", "ready", None, {"text": StoredCircuit(1)}, owner="one", at=1.0)
     assert not await store.keep_state("alice", "error", DEAD, {}, owner="two", at=2.0)
     found = await store.get("alice")
-    assert (found.state, found.circuits) == ("ready", {"text": KeptCircuit(1)})
+    assert (found.state, found.circuits) == ("ready", {"text": StoredCircuit(1)})
 
 
 async def test_the_circuit_of_an_address_belongs_to_its_node(store: SqlAccountStore) -> None:
-    blocked = KeptCircuit(0, 900.0, 1.0, "captcha")
-    await store.keep_address("node-1", "direct", KeptCircuit(0, 800.0, 1.0, "captcha"))
+    blocked = StoredCircuit(0, 900.0, 1.0, "captcha")
+    await store.keep_address("node-1", "direct", StoredCircuit(0, 800.0, 1.0, "captcha"))
     await store.keep_address("node-1", "direct", blocked)
-    await store.keep_address("node-2", "direct", KeptCircuit(0, 5.0, 1.0, "x"))
+    await store.keep_address("node-2", "direct", StoredCircuit(0, 5.0, 1.0, "x"))
     assert await store.addresses("node-1") == {"direct": blocked}
-    await store.keep_address("node-1", "direct", KeptCircuit())
+    await store.keep_address("node-1", "direct", StoredCircuit())
     assert await store.addresses("node-1") == {}
     assert len(await store.addresses("node-2")) == 1
 

@@ -141,7 +141,7 @@ async def test_processes_that_write_the_same_rows_lose_no_update(database: Datab
     await store.set_up(AccountSetup(CONTESTED))
     said = await run_together(4, "-m", "tests.contract.lost_updates", database_url, "60")
     wins = [int(line.split()[0]) for line in said]
-    assert (await store.get(CONTESTED)).generation == sum(wins)
+    assert (await store.get(CONTESTED)).version == sum(wins)
     assert sum(wins) >= 60, "a process that sees the newest row must win now and then"
     assert sum(wins) < 240, "nobody ever came late: the processes did not meet"
     assert (await store.get(COUNTER)).setup.lanes == sum(int(line.split()[1]) for line in said) == 480

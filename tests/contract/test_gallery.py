@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gemgate.images import GeneratedImage
-from gemgate.ports import Picture
+from gemgate.ports import GalleryImage
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.gallery import SqlGallery
 
@@ -19,9 +19,9 @@ async def gallery(database_url: str) -> AsyncIterator[SqlGallery]:
     await database.close()
 
 
-def picture(name: str, at: float, tenant: str = "", *, batch: str = "", made_of: tuple[str, ...] = ()) -> Picture:
+def picture(name: str, at: float, tenant: str = "", *, batch: str = "", made_of: tuple[str, ...] = ()) -> GalleryImage:
     facts = GeneratedImage(8, 6, 99, "image/png", f"sha-{name}", "full_size", "kept", "m", f"202611/20261121/{name}")
-    return Picture(facts, tenant, at, made_of, batch)
+    return GalleryImage(facts, tenant, at, made_of, batch)
 
 
 async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: SqlGallery) -> None:

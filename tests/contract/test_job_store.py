@@ -25,16 +25,16 @@ from gemgate.stores.vault import Vault
 from gemgate.work import (
     Batch,
     Cancelled,
+    Checkpoint,
     Claim,
+    Deferred,
     Done,
     Failed,
-    GivenBack,
-    Hook,
-    Later,
-    Settled,
-    Tally,
+    Released,
+    TaskCounts,
     TaskDraft,
-    Trail,
+    TaskOutcome,
+    Webhook,
 )
 
 LEASE = 30.0
@@ -71,27 +71,27 @@ async def claimed(store: SqlJobStore, owner: str = "a", seconds: float = LEASE) 
     return claim
 
 
-def waits(after: float = 0.0, *, counts: bool = True, trail: Trail | None = None) -> Later:
-    return Later(after, counts, "upstream_error", "it broke", "出错了", trail)
+def waits(after: float = 0.0, *, counts: bool = True, trail: Checkpoint | None = None) -> Deferred:
+    return Deferred(after, counts, "upstream_error", "it broke", "出错了", trail)
 
 
-async def tally(store: SqlJobStore, batch_id: str = "batch_00000001") -> Tally:
+async def tally(store: SqlJobStore, batch_id: str = "batch_00000001") -> TaskCounts:
     batch = await store.get(None, batch_id)
     assert batch is not None
     return batch.tally
 
 
-async def counted(database: Database, batch_id: str = "batch_00000001") -> Tally:
+async def counted(database: Database, batch_id: str = "batch_00000001") -> TaskCounts:
     """The truth: the tasks themselves, counted."""
     query = select(task_table.c.status, func.count()).where(task_table.c.batch == batch_id)
     async with database.reading() as connection:
         rows = dict((await connection.execute(query.group_by(task_table.c.status))).all())
-    return Tally(**rows)
+    return TaskCounts(**rows)
 
 
 async def test_a_batch_is_there_with_all_its_tasks_or_not_at_all(store: SqlJobStore) -> None:
     batch = await submitted(store, 1203, defaults='{"a": 1}', about="{}", model="m", tenant="t", priority=3)
-    assert batch.tally == Tally(queued=1203)
+    assert batch.tally == TaskCounts(queued=1203)
     assert (batch.defaults, batch.model, batch.priority, batch.state) == ('{"a": 1}', "m", 3, "active")
     first = await store.tasks(batch.id, limit=1000)
     rest = await store.tasks(batch.id, after=first[-1].seq, limit=1000)
@@ -99,7 +99,7 @@ async def test_a_batch_is_there_with_all_its_tasks_or_not_at_all(store: SqlJobSt
     assert [task.prompt for task in rest[-2:]] == ["prompt 1201", "prompt 1202"]
     with pytest.raises(Conflict):
         await store.submit(order(tenant="other"), drafts(1))
-    assert await tally(store) == Tally(queued=1203)
+    assert await tally(store) == TaskCounts(queued=1203)
 
 
 async def test_one_idempotency_key_makes_one_batch_per_tenant(store: SqlJobStore) -> None:
@@ -133,12 +133,12 @@ async def test_tasks_are_claimed_in_their_order_and_never_more_at_once_than_allo
     await submitted(store, 4)
     one, two = await claimed(store), await claimed(store, "b")
     assert [one.task.seq, two.task.seq] == [0, 1]
-    assert (one.task.attempt, one.task.status, one.owner, one.batch.tally) == (1, "running", "a", Tally(3, 1))
+    assert (one.task.attempt, one.task.status, one.owner, one.batch.tally) == (1, "running", "a", TaskCounts(3, 1))
     assert await store.claim("a", ["image"], LEASE) is None
     assert await store.settle(one, Done('{"name": "x"}'))
     assert (await claimed(store)).task.seq == 2
     assert await store.claim("a", ["text"], LEASE) is None
-    assert await tally(store) == Tally(queued=1, running=2, done=1)
+    assert await tally(store) == TaskCounts(queued=1, running=2, done=1)
 
 
 async def test_nobody_else_gets_a_task_however_many_ask(store: SqlJobStore, database_url: str) -> None:
@@ -153,7 +153,7 @@ async def test_nobody_else_gets_a_task_however_many_ask(store: SqlJobStore, data
         for other in others:
             await other.close()
     assert len(got) == len(set(got)) == 40
-    assert await tally(store) == Tally(running=40)
+    assert await tally(store) == TaskCounts(running=40)
 
 
 async def test_nodes_together_keep_to_the_concurrency_of_a_batch(store: SqlJobStore, database_url: str) -> None:
@@ -165,7 +165,7 @@ async def test_nodes_together_keep_to_the_concurrency_of_a_batch(store: SqlJobSt
     finally:
         await other.close()
     assert sum(claim is not None for claim in taken) == 3
-    assert await tally(store) == Tally(queued=27, running=3)
+    assert await tally(store) == TaskCounts(queued=27, running=3)
 
 
 async def test_priority_goes_first_and_equals_take_turns(store: SqlJobStore) -> None:
@@ -181,7 +181,7 @@ async def test_priority_goes_first_and_equals_take_turns(store: SqlJobStore) -> 
 
 async def test_a_task_that_waits_is_not_claimed_before_its_time_and_its_tries_are_counted(store: SqlJobStore) -> None:
     await submitted(store, 1)
-    trail = Trail("alice", "id", "c_1", "{}", 2)
+    trail = Checkpoint("alice", "id", "c_1", "{}", 2)
     assert await store.settle(await claimed(store), waits(0.4, trail=trail))
     assert await store.claim("a", ["image"], LEASE) is None
     (task,) = await store.tasks("batch_00000001")
@@ -192,7 +192,7 @@ async def test_a_task_that_waits_is_not_claimed_before_its_time_and_its_tries_ar
     assert (again.task.attempt, again.task.failures, again.task.trail) == (2, 1, trail)
     assert await store.settle(again, waits(counts=False))
     assert (await claimed(store)).task.failures == 1
-    assert await tally(store) == Tally(running=1)
+    assert await tally(store) == TaskCounts(running=1)
 
 
 async def test_a_lease_that_ran_out_is_taken_back_and_the_first_run_changes_nothing_any_more(
@@ -200,23 +200,23 @@ async def test_a_lease_that_ran_out_is_taken_back_and_the_first_run_changes_noth
 ) -> None:
     await submitted(store, 1)
     first = await claimed(store, "zombie", 0.2)
-    assert await store.note(first, Trail("alice", "id", "c_1"))
+    assert await store.note(first, Checkpoint("alice", "id", "c_1"))
     assert await store.expire() == 0
     await asyncio.sleep(0.25)
     assert await store.expire() == 1
     assert await store.renew("zombie", [first.task.id], LEASE) == {}
     second = await claimed(store, "heir")
     assert (second.task.attempt, second.task.failures, second.task.trail.cid) == (2, 0, "c_1")
-    for outcome in (Done("{}"), Failed("x", "x", "x", False), waits(), GivenBack(), Cancelled()):
+    for outcome in (Done("{}"), Failed("x", "x", "x", False), waits(), Released(), Cancelled()):
         assert not await store.settle(first, outcome)
-    assert not await store.note(first, Trail())
+    assert not await store.note(first, Checkpoint())
     assert not await store.settle(replace(second, owner="zombie"), Done("{}"))
     assert not await store.settle(replace(second, task=first.task), Done("{}"))
     assert await store.settle(second, Done('{"by": "heir"}'))
     assert not await store.settle(second, Done('{"by": "twice"}'))
     (task,) = await store.tasks("batch_00000001")
     assert (task.status, task.result) == ("done", '{"by": "heir"}')
-    assert await tally(store) == Tally(done=1)
+    assert await tally(store) == TaskCounts(done=1)
 
 
 async def test_a_heartbeat_keeps_what_is_held_and_tells_of_batches_given_up(store: SqlJobStore) -> None:
@@ -240,7 +240,7 @@ async def test_a_sole_process_takes_everything_back_at_once(store: SqlJobStore, 
     await claimed(store, "dead")
     assert await store.sole() is database.is_sqlite
     assert await store.free() == 2
-    assert await tally(store) == Tally(queued=3)
+    assert await tally(store) == TaskCounts(queued=3)
     assert (await claimed(store, "alive")).task.attempt == 2
 
 
@@ -271,7 +271,7 @@ async def test_only_one_process_is_the_sole_one(store: SqlJobStore, database_url
 
 async def test_giving_back_costs_nothing(store: SqlJobStore) -> None:
     await submitted(store, 1)
-    assert await store.settle(await claimed(store), GivenBack())
+    assert await store.settle(await claimed(store), Released())
     again = await claimed(store)
     assert (again.task.failures, again.task.attempt) == (0, 2)
 
@@ -281,11 +281,11 @@ async def test_a_cancelled_batch_runs_nothing_more(store: SqlJobStore) -> None:
     running, waiting = await claimed(store), await claimed(store)
     batch = await store.change("batch_00000001", "cancelled")
     assert batch is not None
-    assert (batch.state, batch.tally) == ("cancelled", Tally(running=2, cancelled=3))
+    assert (batch.state, batch.tally) == ("cancelled", TaskCounts(running=2, cancelled=3))
     assert await store.claim("a", ["image"], LEASE) is None
     assert await store.settle(running, Done("{}"))
     assert await store.settle(waiting, waits())
-    assert await tally(store) == Tally(done=1, cancelled=4)
+    assert await tally(store) == TaskCounts(done=1, cancelled=4)
     assert (await store.change("batch_00000001", "paused")).state == "cancelled"  # type: ignore[union-attr]
     assert await store.change("batch_none", "paused") is None
 
@@ -312,7 +312,7 @@ async def test_what_failed_or_was_cancelled_can_be_queued_again(store: SqlJobSto
     assert await store.close(closing.id, "a", "", time.time())
     batch = await store.again("batch_00000001")
     assert batch is not None
-    assert (batch.state, batch.tally, batch.closed_at) == ("active", Tally(queued=3, done=1), 0)
+    assert (batch.state, batch.tally, batch.closed_at) == ("active", TaskCounts(queued=3, done=1), 0)
     (task,) = await store.tasks("batch_00000001", status=["queued"], limit=1)
     assert (task.seq, task.code, task.failures, task.settled) == (1, "", 0, 0)
     assert (await claimed(store)).task.seq == 1
@@ -332,7 +332,7 @@ async def test_tasks_are_told_in_the_order_they_ended(store: SqlJobStore) -> Non
 
 
 async def test_a_batch_that_ended_is_closed_once_and_its_hook_told(store: SqlJobStore) -> None:
-    await submitted(store, 1, hook=Hook("https://example.org/done", "sealed", "k1"))
+    await submitted(store, 1, hook=Webhook("https://example.org/done", "sealed", "k1"))
     assert await store.closing("a", LEASE) is None
     await store.settle(await claimed(store), Done("{}"))
     closing = await store.closing("a", 0.2)
@@ -345,7 +345,7 @@ async def test_a_batch_that_ended_is_closed_once_and_its_hook_told(store: SqlJob
     assert await store.close(closing.id, "b", '{"output": 1}', time.time())
     batch = await store.get("", closing.id)
     assert batch is not None
-    assert (batch.state, batch.about, batch.closed_at > 0) == ("finished", '{"output": 1}', True)
+    assert (batch.state, batch.metadata, batch.closed_at > 0) == ("finished", '{"output": 1}', True)
     now = time.time()
     due = await store.hook_due(now, 60)
     assert due is not None
@@ -365,7 +365,7 @@ async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: 
     assert list(await store.overdue(time.time())) == ["batch_late"]
     batch = await store.change("batch_late", "expired")
     assert batch is not None
-    assert (batch.state, batch.tally) == ("expired", Tally(cancelled=1))
+    assert (batch.state, batch.tally) == ("expired", TaskCounts(cancelled=1))
     closing = await store.closing("a", LEASE)
     assert closing is not None
     await store.close(closing.id, "a", "", time.time() - 100)
@@ -373,7 +373,7 @@ async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: 
     assert await store.forget_before(time.time() - 50) == 1
     assert await store.get(None, "batch_late") is None
     assert await store.tasks("batch_late") == []
-    assert await store.stats() == Tally(queued=2)
+    assert await store.stats() == TaskCounts(queued=2)
 
 
 async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobStore, database: Database) -> None:
@@ -386,7 +386,7 @@ async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobS
             if claim := await store.claim("a", ["image"], 0.0 if dice.random() < 0.3 else LEASE):
                 held.append(claim)
         elif deed < 0.9 and held:
-            outcome: Settled = dice.choice([Done("{}"), Failed("c", "e", "z", True), waits(), GivenBack()])
+            outcome: TaskOutcome = dice.choice([Done("{}"), Failed("c", "e", "z", True), waits(), Released()])
             await store.settle(held.pop(dice.randrange(len(held))), outcome)
         elif deed < 0.95:
             await store.expire()
@@ -465,7 +465,7 @@ async def test_what_stands_in_a_chat_is_left_to_the_node_that_can_read_it_as_lon
     await submitted(store, 1)
     first = await store.claim("node-a", ["image"], 0.0, ["alice"])
     assert first is not None
-    assert await store.note(first, Trail("alice", "identity", "c_1"))
+    assert await store.note(first, Checkpoint("alice", "identity", "c_1"))
     await asyncio.sleep(0.01)
     assert await store.expire() == 1
     assert await store.claim("node-b", ["image"], LEASE, ["bob"]) is None

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import text
 
-from gemgate.accounts import Offer
+from gemgate.accounts import AccountModel
 from gemgate.errors import Conflict, GatewayError, NotFound, StorageDown
 from gemgate.ports import AccountSetup, Conversation, NodeRegistry, Thread
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -24,7 +24,9 @@ from gemgate.work import Node, NodeCard, NodeReport, NodeStatus
 from tests.serving import NO_LIMITS
 
 CARD = NodeCard("http://10.0.0.1:8100", "w1", 2.0, "a proof")
-REPORT = NodeReport("HEALTHY", 3, 4, 7, (Offer("aa", "flash", "Flash", "quick", ("f",)),), {"image": 60.0}, "", "1.2.3")
+REPORT = NodeReport(
+    "HEALTHY", 3, 4, 7, (AccountModel("aa", "flash", "Flash", "quick", ("f",)),), {"image": 60.0}, "", "1.2.3"
+)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.work import Claim, Done, Failed, GivenBack, Later
+from gemgate.work import Claim, Deferred, Done, Failed, Released
 from tests.contract import test_account_store, test_conversation_store, test_job_store
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
@@ -72,7 +72,7 @@ async def test_counts_are_those_of_the_tasks_whatever_happens() -> None:
         if dice.random() < 0.5 and (claim := await store.claim("a", ["image"], dice.choice([0.0, 30.0]))):
             held.append(claim)
         elif held:
-            outcome = dice.choice([Done("{}"), Failed("c", "e", "z", True), Later(0, True, "", "", ""), GivenBack()])
+            outcome = dice.choice([Done("{}"), Failed("c", "e", "z", True), Deferred(0, True, "", "", ""), Released()])
             await store.settle(held.pop(dice.randrange(len(held))), outcome)
         if dice.random() < 0.1:
             await store.expire()

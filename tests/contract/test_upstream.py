@@ -13,20 +13,20 @@ from typing import Any, Protocol
 import pytest
 from PIL import Image
 
-from gemgate.accounts import Cookies, Opened
+from gemgate.accounts import Cookies, SignInResult
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
 from gemgate.ports import (
     Accepted,
-    Answered,
-    Answering,
+    Completed,
     Deadlines,
-    ImageFound,
-    Piece,
+    ImageReady,
     Prompt,
     SentFile,
+    Started,
     Upload,
     Upstream,
+    UpstreamEvent,
 )
 from gemgate.simulator import Simulator
 from gemgate.testing import ScriptedUpstream
@@ -218,17 +218,17 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         assert made.broken_rules() == []
 
 
-async def opened(stage: Stage) -> Opened:
-    found: Opened = await stage.upstream.open(stage.cookies)
+async def opened(stage: Stage) -> SignInResult:
+    found: SignInResult = await stage.upstream.open(stage.cookies)
     return found
 
 
-def prompt_for(found: Opened, text: str = "hello", model: str = "", **more: Any) -> Prompt:
+def prompt_for(found: SignInResult, text: str = "hello", model: str = "", **more: Any) -> Prompt:
     offer = next((one for one in found.offers if one.name == model), found.offers[0])
     return Prompt(text, offer, **more)
 
 
-async def pieces_of(upstream: Upstream, prompt: Prompt) -> list[Piece]:
+async def pieces_of(upstream: Upstream, prompt: Prompt) -> list[UpstreamEvent]:
     async with aclosing(upstream.stream(prompt)) as stream:
         return [piece async for piece in stream]
 
@@ -272,11 +272,11 @@ async def test_an_answer_begins_before_it_speaks_and_ends_once_with_all_that_was
     stage.says(LONG)
     pieces = await pieces_of(stage.upstream, prompt_for(await opened(stage), exact=exact))
     spoken = [piece for piece in pieces if not isinstance(piece, Accepted)]
-    assert isinstance(spoken[0], Answering)
+    assert isinstance(spoken[0], Started)
     last = pieces[-1]
-    assert isinstance(last, Answered)
-    assert sum(isinstance(piece, Answering) for piece in pieces) == 1
-    assert sum(isinstance(piece, Answered) for piece in pieces) == 1
+    assert isinstance(last, Completed)
+    assert sum(isinstance(piece, Started) for piece in pieces) == 1
+    assert sum(isinstance(piece, Completed) for piece in pieces) == 1
     said = "".join(piece.text for piece in pieces if isinstance(piece, TextDelta))
     assert said == last.text
     assert said.strip() == LONG.strip()
@@ -312,7 +312,7 @@ async def test_closing_the_stream_stops_the_call(stage: Stage) -> None:
     found = await opened(stage)
     async with aclosing(stage.upstream.stream(prompt_for(found))) as stream:
         async for piece in stream:
-            if isinstance(piece, Answering):
+            if isinstance(piece, Started):
                 break
         assert stage.under_way == 1
     async with asyncio.timeout(5):
@@ -363,7 +363,7 @@ async def test_a_picture_is_told_and_its_bytes_can_be_had_while_the_answer_is_he
     prompt = prompt_for(await opened(stage), "a cat", stage.picture_model)
     async with aclosing(stage.upstream.stream(prompt)) as stream:
         fetched = [
-            await stage.upstream.fetch_image(piece.ref, None) async for piece in stream if isinstance(piece, ImageFound)
+            await stage.upstream.fetch_image(piece.ref, None) async for piece in stream if isinstance(piece, ImageReady)
         ]
     assert [(one.data, one.mime) for one in fetched] == [(picture, "image/png")]
     assert fetched[0].source in ("full_size", "inline")

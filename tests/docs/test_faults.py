@@ -157,7 +157,7 @@ async def _calm(sim: Simulator, gate: Served) -> None:
     account = sim.google.account("alice")
     account.status = 1000
     sim.google.revive("alice")
-    for member in gate.service.pool.members:
+    for member in gate.service.pool.accounts:
         member.reset()
         member.pacer = Pacer(0)
         member.last_used = 0.0
@@ -172,9 +172,9 @@ async def _tried(sim: Simulator, gate: Served, http: aiohttp.ClientSession, case
     case.strike(sim)
     seen = await call(http)
     assert sim.record.generations - before <= 1, f"{case.words} / {call.__name__}: generated twice"
-    member = gate.service.pool.members[0]
+    member = gate.service.pool.accounts[0]
     rests = ", ".join(c for c, circuit in member.cooldowns().items() if circuit.until)
-    word = member.standing("text").state
+    word = member.status("text").state
     return seen, f"{word} ({rests})" if word == "cooling" and rests else word
 
 
@@ -205,7 +205,7 @@ async def test_the_page_of_faults_says_what_is_seen(tmp_path: Path) -> None:
         second = settings_for(None, tmp_path / "two", **quick, **more)
         async with served(first, dice=lambda: 0.0) as single, served(second, dice=lambda: 0.0) as double:
             async with asyncio.timeout(10):
-                while sum(member.is_open for member in double.service.pool.members) < 2:
+                while sum(member.is_open for member in double.service.pool.accounts) < 2:
                     await asyncio.sleep(0.01)
             lines = await _table(single, double, one, two)
     written = HEAD + "\n".join(lines) + "\n"

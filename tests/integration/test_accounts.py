@@ -42,7 +42,7 @@ async def ask(http: aiohttp.ClientSession, status: int = 200) -> dict[str, Any]:
 
 
 async def ready(gate: Served, count: int = 2) -> None:
-    await until(lambda: sum(m.is_open for m in gate.service.pool.members) == count)
+    await until(lambda: sum(m.is_open for m in gate.service.pool.accounts) == count)
 
 
 async def test_cookies_are_handed_over_without_a_restart(sim: Simulator, tmp_path: Path) -> None:
@@ -88,15 +88,15 @@ async def test_a_changed_cookie_file_is_taken_within_seconds(sim: Simulator, tmp
     async with served(two_accounts(sim, tmp_path)) as gate:
         await ready(gate)
         sim.google.expire("alice")
-        member = gate.service.roster.member("alice")
+        member = gate.service.roster.account("alice")
         with pytest.raises(Exception, match="not signed in"):
             await member.sign_in()
-        assert member.standing().state == "needs_login"
+        assert member.status().state == "needs_login"
         sim.google.revive("alice")
         fresh = sim.google.sign_in("alice")
         header = "; ".join(f"{name}={value}" for name, value in fresh.items())
         (tmp_path / "alice.json").write_text(header)
-        await until(lambda: member.standing().state == "ready", 15)
+        await until(lambda: member.status().state == "ready", 15)
         assert member.cookies.psid == fresh["__Secure-1PSID"]
 
 
@@ -108,7 +108,7 @@ async def test_a_spent_account_moves_calls_to_the_other_at_once(sim: Simulator, 
             await ask(http)
         assert sim.record.generations_of("bob") == 6
         assert sim.record.received_of("alice") <= 1
-        states = {m.name: m.standing("text").state for m in gate.service.pool.members}
+        states = {m.name: m.status("text").state for m in gate.service.pool.accounts}
         assert states == {"alice": "cooling", "bob": "ready"}
 
 
@@ -119,11 +119,11 @@ async def test_a_restart_keeps_the_cool_down_and_the_probe_after_it_is_one(sim: 
         body = await ask(http, 429)
         assert 1 <= int(body["headers"]["Retry-After"]) <= 4
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        member = gate.service.pool.members[0]
-        assert member.standing("text").state == "cooling"
+        member = gate.service.pool.accounts[0]
+        assert member.status("text").state == "cooling"
         await ask(http, 429)
         assert sim.record.received == 1
-        await until(lambda: member.standing("text").state == "ready", 10)
+        await until(lambda: member.status("text").state == "ready", 10)
         sim.google.reply("say hello", "slow hello", delay=0.6)
         outcomes = await asyncio.gather(*(http.post("/v1/chat/completions", json=CHAT) for _ in range(5)))
         statuses = sorted(answer.status for answer in outcomes)
@@ -142,7 +142,7 @@ async def test_ten_calls_whose_cookies_died_share_one_refresh(sim: Simulator, tm
         assert len(answers) == 10
         assert sim.record.requests_of("init") == before + 1
         assert sim.record.generations == 10
-        assert gate.service.pool.members[0].standing().state == "ready"
+        assert gate.service.pool.accounts[0].status().state == "ready"
 
 
 async def test_pause_resume_reset_and_remove_leave_an_audit(sim: Simulator, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_pause_resume_reset_and_remove_leave_an_audit(sim: Simulator, tmp_
         assert account["cooldowns"][0]["capability"] == "text"
         assert account["cooldowns"][0]["seconds_left"] > 3500
         assert not (await act("reset", {"capability": "text"}))["cooldowns"]
-        gate.service.pool.members[0].pacer.succeeded()
+        gate.service.pool.accounts[0].pacer.succeeded()
         assert (await act("test"))["state"] == "ready"
         assert "detail" in await act("dance")
         async with http.get("/api/accounts/default") as answer:
@@ -178,7 +178,7 @@ async def test_rotation_keeps_a_session_alive_and_is_kept(sim: Simulator, tmp_pa
     sim.google.account("alice").rotate_gap = 0.0
     settings = settings_for(sim, tmp_path, cookie_refresh_seconds=1, wire_facts=tmp_path / "facts.toml")
     async with served(settings) as gate:
-        member = gate.service.pool.members[0]
+        member = gate.service.pool.accounts[0]
         first = member.cookies.psidts
         await until(lambda: member.cookies.psidts != first, 10)
         async with asyncio.timeout(5):
@@ -197,7 +197,7 @@ async def test_an_upload_that_fails_is_not_held_against_the_answers(sim: Simulat
         for _ in range(3):
             async with http.post("/v1/chat/completions", json=body) as answer:
                 assert answer.status == 502
-        assert set(gate.service.pool.members[0].cooldowns()) == {"upload"}
+        assert set(gate.service.pool.accounts[0].cooldowns()) == {"upload"}
         await ask(http)
         assert sim.record.received == 1
 
@@ -205,7 +205,7 @@ async def test_an_upload_that_fails_is_not_held_against_the_answers(sim: Simulat
 async def test_no_cookie_value_stands_in_the_data_folder(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         await ask(http)
-        await gate.service.pool.members[0].take_rotated(gate.service.pool.members[0].cookies)
+        await gate.service.pool.accounts[0].take_rotated(gate.service.pool.accounts[0].cookies)
     secrets = [value.encode() for value in sim.google.cookies("alice").values()]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name.startswith("gemgate.sqlite3") for path in files)

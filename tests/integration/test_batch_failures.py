@@ -90,7 +90,7 @@ async def test_a_429_cools_the_account_and_the_task_waits_for_the_thaw_without_a
     async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
         sim.google.fault("generate", "code", code=1037)
         batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(4)], concurrency=1))["batch_id"]
-        await until(gate.service.pool.members[0].cooldowns)
+        await until(gate.service.pool.accounts[0].cooldowns)
         body = await until_status(http, batch_id, lambda body: "waiting_for" in body)
         assert "limit" in body["waiting_for"]
         assert sim.record.received == 1
@@ -119,7 +119,7 @@ async def test_a_task_moves_to_another_account_when_its_own_is_spent(sim: Simula
         served(two_accounts(sim, tmp_path), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        await until(lambda: sum(member.is_open for member in gate.service.pool.members) == 2)
+        await until(lambda: sum(member.is_open for member in gate.service.pool.accounts) == 2)
         sim.google.account("alice").used = (1.0, 1.0)
         batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(6)], concurrency=4))["batch_id"]
         assert (await until_status(http, batch_id))["completed"] == 6
@@ -133,13 +133,13 @@ async def test_a_quota_notice_instead_of_a_picture_moves_the_task_as_well(sim: S
         served(two_accounts(sim, tmp_path), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        await until(lambda: sum(member.is_open for member in gate.service.pool.members) == 2)
+        await until(lambda: sum(member.is_open for member in gate.service.pool.accounts) == 2)
         sim.google.refuse("p", "quota", times=1)
         batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(3)], concurrency=1))["batch_id"]
         assert (await until_status(http, batch_id))["completed"] == 3
         assert [task.failures for task in await tasks(gate, batch_id)] == [0, 0, 0]
         assert sim.record.generations == 4
-        assert sum(bool(member.cooldowns()) for member in gate.service.pool.members) == 1
+        assert sum(bool(member.cooldowns()) for member in gate.service.pool.accounts) == 1
 
 
 async def test_when_everybody_is_signed_out_it_waits_and_goes_on_with_new_cookies(
@@ -240,7 +240,7 @@ async def test_a_store_that_is_away_costs_a_try_and_no_second_picture(
         assert body["completed"] == 1
         assert sim.record.generations == 1
         assert [task.failures for task in await tasks(gate, batch_id)] == [2]
-        assert gate.service.pool.members[0].standing().state == "ready"
+        assert gate.service.pool.accounts[0].status().state == "ready"
 
 
 async def test_a_picture_stored_before_a_crash_is_found_and_not_made_again(sim: Simulator, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_a_run_that_lost_its_task_sends_nothing_and_changes_nothing(sim: S
         served(settings_for(sim, tmp_path, concurrency=1), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        member = gate.service.pool.members[0]
+        member = gate.service.pool.accounts[0]
         member.busy = 1  # somebody holds the only lane
         batch_id = (await ordered(http, prompts=["a cat"]))["batch_id"]
         await until(lambda: gate.service.pool.waiting == 1)
@@ -329,7 +329,7 @@ async def a_third_fails(sim: Simulator, folder: Path, count: int, rules: JobRule
         gaps = [times[1] - times[0] for times in waits.values() if len(times) > 1]
         assert len(gaps) == len(range(0, count, 3))
         assert min(gaps) >= rules.backoff.first
-        assert gate.service.pool.members[0].standing("image").usable, "tries of tasks, and not the account's breaker"
+        assert gate.service.pool.accounts[0].status("image").usable, "tries of tasks, and not the account's breaker"
         print(
             f"{count} tasks: {refused} refused, {broken} broken off, again after {min(gaps):.2f} to {max(gaps):.2f} s"
         )

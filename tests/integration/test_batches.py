@@ -252,7 +252,7 @@ async def test_cancelling_stops_what_runs_and_drops_what_waits(
         while sim.record.open_streams:
             await asyncio.sleep(0.02)
     assert sim.record.generations == 3
-    assert all(member.busy == 0 for member in gate.service.pool.members)
+    assert all(member.busy == 0 for member in gate.service.pool.accounts)
     assert "ended" in (await steered(http, batch_id, "pause", expect=409))["detail"]
 
 
@@ -437,7 +437,7 @@ async def test_ten_thousand_prompts_are_ordered_at_once_and_their_status_stays_c
 
 async def steered_off(gate: Served) -> None:
     """No account takes a call from now on."""
-    for member in gate.service.pool.members:
+    for member in gate.service.pool.accounts:
         member.pause(True)
 
 
@@ -452,7 +452,7 @@ async def test_while_nobody_can_work_it_waits_and_says_why(
     assert "paused by hand" in body["waiting_for"]
     (task, _) = await gate.service.jobs.store.tasks(batch_id)
     assert (task.attempt, task.failures) == (0, 0), "nothing is claimed while no account could take it"
-    for member in gate.service.pool.members:
+    for member in gate.service.pool.accounts:
         member.pause(False)
     assert (await until_status(http, batch_id))["completed"] == 2
 

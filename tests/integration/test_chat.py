@@ -183,7 +183,7 @@ async def test_a_failure_in_mid_stream_ends_it_in_band_and_spares_the_neighbours
 async def test_dead_cookies_are_said_everywhere_and_the_server_is_up(sim: Simulator, tmp_path: Path) -> None:
     sim.google.expire("alice")
     async with served(settings_for(sim, tmp_path), wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: gate.service.pool.members[0].standing().state == "needs_login")
+        await until(lambda: gate.service.pool.accounts[0].status().state == "needs_login")
         async with http.get("/health") as answer:
             health = await answer.json()
             assert (answer.status, health["status"], health["client_ready"]) == (200, "ok", False)
@@ -220,7 +220,7 @@ async def test_a_client_that_leaves_frees_its_lane_and_stops_google(gate: Served
             await until(lambda: sim.record.open_streams == 1)
             await asyncio.sleep(0.1)
             task.cancel()
-        await until(lambda: gate.service.pool.members[0].busy == 0, 3)
+        await until(lambda: gate.service.pool.accounts[0].busy == 0, 3)
         if body.get("stream"):
             await until(lambda: sim.record.open_streams == 0, 3)
     assert sim.record.calls[0].outcome == "complete", "told to stop: what was said is stored"
@@ -252,7 +252,7 @@ async def test_models_are_listed_and_unknown_ones_name_what_there_is(client: ope
 async def test_the_web_app_s_own_names_work(
     client: openai.AsyncOpenAI, sim: Simulator, gate: Served, name: str
 ) -> None:
-    ids = {offer.id for offer in gate.service.pool.offers()}
+    ids = {offer.id for offer in gate.service.pool.models()}
     if len(name) == 16 and name not in ids:
         with pytest.raises(openai.NotFoundError):
             await client.chat.completions.create(model=name, messages=ask("hi"))

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from gemgate.cli import clean as command
-from gemgate.imaging import Profile, profiles_from_json, stamp
+from gemgate.imaging import Profile, profiles_from_json, tag_provenance
 from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
 from tests.unit.imaging.picture_files import decoded, encoded, png
@@ -53,7 +53,7 @@ def test_a_file_goes_to_the_name_given_without_its_logo_and_with_its_provenance(
     after = (tmp_path / "out.png").read_bytes()
     assert row["output"] == str(tmp_path / "out.png")
     assert np.abs(decoded(after) - PLAIN).max() <= 1
-    assert stamp(after, changed=True).provenance == "kept"
+    assert tag_provenance(after, changed=True).provenance == "kept"
     assert b"caBX" not in after
     assert (folder / "marked.png").read_bytes() == png(MARKED, before=[MANIFEST])
 

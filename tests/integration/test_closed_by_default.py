@@ -20,8 +20,8 @@ from gemgate.web import access, edge
 from gemgate.web.access import Access, presented_key
 from gemgate.web.attempts import MOST
 from gemgate.web.page import security_headers
-from gemgate.web.relay.app import Front
-from gemgate.web.relay.hop import Hop, _target
+from gemgate.web.relay.app import RelayApp
+from gemgate.web.relay.hop import NodeClient, _target
 from tests.integration.test_images import paints, png
 from tests.serving import served, settings_for
 
@@ -78,27 +78,27 @@ def test_a_callers_address_is_what_our_own_proxy_saw(tmp_path: Path, lines: list
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8100", "[::1]:8100", "[::1]"])
 def test_this_machine_is_known_by_its_names(tmp_path: Path, host: str) -> None:
-    assert judge(tmp_path).standing_of(connection(("host", host))) == "open"
+    assert judge(tmp_path).page_access(connection(("host", host))) == "open"
 
 
 @pytest.mark.parametrize("host", ["localhost:80@a.b", "evil.com", "localhost:x", "localhost:", "[::1", "", "[::1]x"])
 def test_no_other_host_is_this_machine(tmp_path: Path, host: str) -> None:
-    assert judge(tmp_path).standing_of(connection(("host", host))) == "closed"
+    assert judge(tmp_path).page_access(connection(("host", host))) == "closed"
 
 
 @pytest.mark.parametrize("name", sorted(access._FORWARDING))
 def test_any_header_of_a_proxy_means_a_proxy(tmp_path: Path, name: str) -> None:
-    assert judge(tmp_path).standing_of(connection(("host", "localhost"), (name, "x"))) == "closed"
+    assert judge(tmp_path).page_access(connection(("host", "localhost"), (name, "x"))) == "closed"
 
 
 def test_where_keys_are_set_this_machine_is_no_admin(tmp_path: Path) -> None:
-    assert judge(tmp_path, api_key="k-1234567").standing_of(connection(("host", "localhost"))) == "closed"
+    assert judge(tmp_path, api_key="k-1234567").page_access(connection(("host", "localhost"))) == "closed"
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}])
 def test_foreign_pages_read_nothing_either(tmp_path: Path, headers: dict[str, str]) -> None:
     asked = connection(("host", "localhost"), *headers.items())
-    assert judge(tmp_path, cors_origins="*").standing_of(asked) == "closed"
+    assert judge(tmp_path, cors_origins="*").page_access(asked) == "closed"
 
 
 @pytest.mark.parametrize("path", ["/api/accounts", "/metrics", "/api/requests"])
@@ -205,11 +205,11 @@ async def test_a_long_path_is_answered_at_once_and_cut(sim: Simulator, tmp_path:
 
 
 def test_what_signs_a_browser_in_stays_at_the_edge() -> None:
-    hop: Any = Hop.__new__(Hop)
+    hop: Any = NodeClient.__new__(NodeClient)
     hop._token = "a-token-that-is-long-enough"
     secrets = {"cookie": "gemgate_80=secret", "x-csrf-token": "secret", "x-api-key": "secret"}
     asked = connection(("accept", "a"), *secrets.items())
-    told = hop._headers(asked, edge.Stated(Caller(), "client", "http"))
+    told = hop._headers(asked, edge.ForwardedCaller(Caller(), "client", "http"))
     assert not {"cookie", "x-csrf-token"} & set(told)
     assert told["accept"] == "a"
     assert "secret" not in " ".join(told.values())
@@ -217,7 +217,7 @@ def test_what_signs_a_browser_in_stays_at_the_edge() -> None:
 
 async def test_a_question_about_the_whole_server_finds_nothing() -> None:
     """`OPTIONS *` has no path to join to a node's address."""
-    front: Any = Front.__new__(Front)
+    front: Any = RelayApp.__new__(RelayApp)
     sent: list[Any] = []
     call: Any = SimpleNamespace(failed=lambda *_: None, request_id="r", headers={})
     scope = {**connection(path="*").scope, "gemgate.call": call}

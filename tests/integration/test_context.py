@@ -193,7 +193,7 @@ async def converse(sim: Simulator, gate: Served, http: aiohttp.ClientSession, di
     """One random conversation; how it went."""
     plain = int(10 ** dice.uniform(4, 5.6))
     both = int(plain * dice.uniform(1, 1.5))
-    account, (member,) = sim.google.account("alice"), gate.service.pool.members
+    account, (member,) = sim.google.account("alice"), gate.service.pool.accounts
     account.wall, account.file_wall = plain, both
     member.measured = MeasuredWalls(plain, both, 0, 0.0)
     talk = drawn(dice)
@@ -307,7 +307,7 @@ async def two_accounts(folder: Path, walls: dict[str, int], **more: Any) -> Asyn
                     body = {"account": name, "cookies": two.google.cookies(name)}
                     async with http.post("/api/cookies", json=body) as answer:
                         assert answer.status == 200, await answer.text()
-                    member = gate.service.pool.member(name)
+                    member = gate.service.pool.account(name)
                     assert member is not None
                     member.measured = MeasuredWalls(wall, wall, 0, 0.0)
             yield two, gate
@@ -336,10 +336,10 @@ async def test_a_history_that_fits_nowhere_else_waits_for_its_account(tmp_path: 
         history: list[dict[str, Any]] = [{"role": "user", "content": "long"}]
         async with http.post("/v1/chat/completions", json={"messages": history}) as answer:
             history.append((await answer.json())["choices"][0]["message"])
-            holder = gate.service.pool.member(answer.headers["x-gemgate-account"])
+            holder = gate.service.pool.account(answer.headers["x-gemgate-account"])
         assert holder is not None
         gate.service.pool._loyalty = 0.5
-        others = [one for one in gate.service.pool.members if one is not holder]
+        others = [one for one in gate.service.pool.accounts if one is not holder]
         others[0].pause(True)
         slow = asyncio.create_task(
             http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "slow"}]})

@@ -106,7 +106,7 @@ async def test_a_second_caller_on_the_same_history_tells_it_anew(gate: Served, s
 async def test_a_conversation_deleted_by_its_owner_costs_a_replay(gate: Served, sim: Simulator) -> None:
     talk = Talk(gate.url)
     await talk.say("turn 1")
-    upstream = gate.service.pool.members[0].upstream
+    upstream = gate.service.pool.accounts[0].upstream
     await upstream.delete_chat(sim.record.calls[-1].cid)
     assert await talk.say("turn 2") == "reply to 2"
     assert talk.reuse == "replay"
@@ -201,25 +201,25 @@ async def test_tools_and_json_go_on_in_the_same_conversation(gate: Served, sim: 
 
 async def test_history_delete_removes_our_chats_and_only_ours(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path, history="delete:1")) as gate:
-        member = gate.service.pool.members[0]
+        member = gate.service.pool.accounts[0]
         upstream = member.upstream
-        async for _ in upstream.stream(Prompt("turn of the owner, in the browser", member.offers[0])):
+        async for _ in upstream.stream(Prompt("turn of the owner, in the browser", member.models[0])):
             pass
         owners = sim.record.calls[-1].cid
         talk = Talk(gate.url)
         await talk.say("turn 1")
         cid = sim.record.calls[-1].cid
-        assert await upstream.knows(cid)
+        assert await upstream.has_chat(cid)
         async with aiohttp.ClientSession(gate.url) as http:
             for method in ("GET", "DELETE"):
                 async with http.request(method, f"/conversations/{owners}") as answer:
                     assert answer.status == 404  # not one of ours: it has no name here
         await until(lambda: sim.record.requests_of("GzXR5e") == 1, 15)
-        assert not await upstream.knows(cid)
+        assert not await upstream.has_chat(cid)
         await talk.say("turn 2")
         assert talk.reuse != "hit"
         await until(lambda: sim.record.requests_of("GzXR5e") == 2, 15)
-        assert await upstream.knows(owners)
+        assert await upstream.has_chat(owners)
 
 
 async def test_conversations_are_listed_read_and_deleted_by_their_own_key_only(sim: Simulator, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ async def test_conversations_are_listed_read_and_deleted_by_their_own_key_only(s
         await Talk(gate.url, "a", system="").say("turn 1", extra_body={"conversation_id": "holiday"})
         await Talk(gate.url, "a").say("turn 1")
         cid = sim.record.calls[0].cid
-        upstream = gate.service.pool.members[0].upstream
+        upstream = gate.service.pool.accounts[0].upstream
         async with aiohttp.ClientSession(gate.url) as http:
 
             async def ask(method: str, path: str, key: str) -> tuple[int, Any]:
@@ -241,9 +241,9 @@ async def test_conversations_are_listed_read_and_deleted_by_their_own_key_only(s
             assert (await ask("GET", "/conversations/holiday", "a"))[0] == 200
             for method in ("GET", "DELETE"):
                 assert (await ask(method, "/conversations/holiday", "b"))[0] == 404
-            assert await upstream.knows(cid)
+            assert await upstream.has_chat(cid)
             assert (await ask("DELETE", "/conversations/holiday", "a"))[0] == 200
             assert (await ask("GET", "/conversations/holiday", "a"))[0] == 404
-        assert not await upstream.knows(cid)
-        assert await upstream.knows(sim.record.calls[1].cid)
+        assert not await upstream.has_chat(cid)
+        assert await upstream.has_chat(sim.record.calls[1].cid)
     assert not sim.record.violations

@@ -71,18 +71,18 @@ async def test_the_main_paths(
         async with served(settings_for(sim, tmp_path)) as gate:
             for name, value in late.items():
                 setattr(alice, name, value)
-                await gate.service.pool.members[0].sign_in()
+                await gate.service.pool.accounts[0].sign_in()
             await _chats(gate.url, kept=account.get("stores", True))
             assert await _reads(gate.url) == "a.txt of 5 bytes"
             assert await _temporary(gate.url, "turn 1") == "reply to 1"
-            member = gate.service.pool.members[0]
+            member = gate.service.pool.accounts[0]
             renewal = (await member.upstream.rotate()).renewal
             assert renewal == RENEWALS.get(account.get("rotation", ""), "renewed")
             known = {window.name for window in await member.upstream.usage()}
             assert ("5h" in known) == (switches.get("usage") != "empty")
             assert "action 6" in known
             assert await Talk(gate.url).say("turn 9") == "reply to 9"
-            assert member.standing().state == "ready"
+            assert member.status().state == "ready"
         assert sim.record.generations == 7
         assert sim.record.received == 7 or "token_life" in account  # what an old page brought was refused, and is told
         assert not sim.record.violations

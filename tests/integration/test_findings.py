@@ -142,7 +142,7 @@ async def test_a_picture_stands_behind_the_words_streamed_and_whole_alike(
     sim: Simulator, http: aiohttp.ClientSession, dialect: str
 ) -> None:
     def painted(_: object) -> Answer:
-        return Answer(WORDS, chars=5, rich={7: [[sim.google.gallery.hang(PNG).item()]]})
+        return Answer(WORDS, chars=5, rich={7: [[sim.google.gallery.add(PNG).item()]]})
 
     sim.google.reply("lighthouse", painted)
     told = [re.sub(r"\(\S+\)", "()", await answer(http, dialect, "lighthouse!", stream=s)) for s in (False, True)]

@@ -170,7 +170,7 @@ async def test_another_key_never_goes_on_in_a_conversation_it_knows_by_heart(
 @pytest.mark.parametrize("way", WAYS)
 async def test_an_account_lost_in_mid_conversation_costs_one_replay(sim: Simulator, tmp_path: Path, way: str) -> None:
     async with served(two_accounts(sim, tmp_path)) as gate:
-        await until(lambda: sum(m.is_open for m in gate.service.pool.members) == 2)
+        await until(lambda: sum(m.is_open for m in gate.service.pool.accounts) == 2)
         talk = Talk(gate.url, "any", way)
         for number in range(1, TURNS + 1):
             if number == LOST:

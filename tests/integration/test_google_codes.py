@@ -114,7 +114,7 @@ async def test_an_account_that_keeps_no_chats_is_looked_at_once(gate: Served, si
     for number in range(3):
         await talk.say(f"turn {number}")
     assert sim.record.requests_of("otAQ7b") == before + 1
-    assert gate.service.pool.members[0].standing().state == "ready"
+    assert gate.service.pool.accounts[0].status().state == "ready"
 
 
 @pytest.mark.parametrize("sign", ["not kept", "files refused"])
@@ -132,4 +132,4 @@ async def test_two_signs_make_a_guest(gate: Served, sim: Simulator, sign: str) -
                 messages=[{"role": "user", "content": [{"type": "text", "text": "turn 2"}, part]}],
             )
         assert sim.record.generations == 1
-    assert gate.service.pool.members[0].standing().state == "needs_login"
+    assert gate.service.pool.accounts[0].status().state == "needs_login"

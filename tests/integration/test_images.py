@@ -27,7 +27,7 @@ from gemgate.images import GeneratedImage
 from gemgate.imaging import Cleaned, Profile
 from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
-from gemgate.ports import Fact, Picture
+from gemgate.ports import GalleryImage, TelemetryEvent
 from gemgate.simulator import Answer, Simulator
 from tests.serving import Served, served, settings_for, until
 from tests.unit.imaging.picture_files import encoded
@@ -64,7 +64,7 @@ def paints(sim: Simulator, data: bytes, pattern: str = "", text: str = "Here you
     """Let Google answer with this picture from now on, a new one each time."""
 
     def answer(_: object) -> Answer:
-        picture = sim.google.gallery.hang(data)
+        picture = sim.google.gallery.add(data)
         return Answer(text, rich={7: [[picture.item()]]})
 
     sim.google.reply(pattern, answer)
@@ -281,8 +281,8 @@ async def test_text_instead_of_a_picture_has_its_own_error_and_consequence(
     assert caught.value.status_code == status
     if code:
         assert caught.value.code == code
-    member = gate.service.pool.members[0]
-    assert member.standing().state == state
+    member = gate.service.pool.accounts[0]
+    assert member.status().state == state
     cooling = set(member.cooldowns())
     assert cooling == ({"image"} if status == 429 else set())
     assert sim.record.generations == 1
@@ -534,10 +534,10 @@ async def test_when_nothing_can_store_a_picture_it_comes_in_the_answer(
 async def test_a_moved_logo_is_told_once_and_pictures_keep_coming_as_they_are(
     gate: Served, http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts: list[Fact] = []
-    note = gate.service.observer.note
+    facts: list[TelemetryEvent] = []
+    note = gate.service.observer.emit
 
-    def watched(fact: Fact) -> None:
+    def watched(fact: TelemetryEvent) -> None:
         facts.append(fact)
         note(fact)
 
@@ -563,7 +563,7 @@ async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simul
         name = "202601/20260101/20260101_000000_old_0a1b2c.png"
         await gate.service.blobs.put("images/" + name, png(), "image/png")
         facts = GeneratedImage(320, 200, len(png()), "image/png", "00", "full_size", "absent", "m", name)
-        await gate.service.gallery.remember(Picture(facts, "", time.time() - 3 * 86_400))
+        await gate.service.gallery.remember(GalleryImage(facts, "", time.time() - 3 * 86_400))
         async with http.get("/images/" + name) as answer:
             assert answer.status == 200
     async with served(settings_for(sim, tmp_path, retention_days=2)) as gate, aiohttp.ClientSession(gate.url) as http:

@@ -66,7 +66,7 @@ async def test_a_single_node_moves_into_postgresql_and_goes_on(tmp_path: Path, p
         # A worker without cookies of its own runs the account from what is stored; its chats go on where they stand.
         values = {**NO_LIMITS, "data_dir": there, "proxy_url": sim.proxy_url, "proxy_ca_file": sim.ca_file}
         async with served(explicit(**values, database_url=postgres_url, gemini_worker_id="w1")) as running:
-            assert [member.name for member in running.service.pool.members] == ["default"]
+            assert [member.name for member in running.service.pool.accounts] == ["default"]
             reuse, _ = await ask(running.url, "remember me", answer, "do you?")
             assert reuse == "hit"
             async with aiohttp.ClientSession(running.url) as http, http.get("/v1/batch") as batches:

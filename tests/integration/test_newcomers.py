@@ -19,13 +19,13 @@ async def test_one_session_is_one_account(tmp_path: Path) -> None:
         served(settings_for(simulator, tmp_path)) as gate,
         httpx2.AsyncClient(base_url=gate.url) as http,
     ):
-        held = gate.service.pool.members[0].name
+        held = gate.service.pool.accounts[0].name
         answer = await http.post(
             "/api/cookies", json={"account": "second", "cookies": simulator.google.cookies("alice")}
         )
         assert answer.status_code == 409, answer.text
         assert held in answer.json()["detail"]
-        assert [member.name for member in gate.service.pool.members] == [held]
+        assert [member.name for member in gate.service.pool.accounts] == [held]
 
 
 async def test_cookies_that_fail_leave_no_account_behind(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ async def test_cookies_that_fail_leave_no_account_behind(tmp_path: Path) -> None
         async with served(settings, wait_ready=False) as gate, httpx2.AsyncClient(base_url=gate.url) as http:
             answer = await http.post("/api/cookies", json={"account": "new", "cookies": dead})
             assert answer.status_code >= 400
-            assert not gate.service.pool.members
+            assert not gate.service.pool.accounts
 
 
 async def test_one_session_in_two_sources_serves_one_account(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ async def test_one_session_in_two_sources_serves_one_account(tmp_path: Path) -> 
         )
         settings = settings_for(simulator, tmp_path, secure_1psid=None, secure_1psidts=None)
         async with served(settings) as gate:
-            members = gate.service.pool.members
-            await until(lambda: sorted(member.standing().state for member in members) == ["needs_login", "ready"])
+            members = gate.service.pool.accounts
+            await until(lambda: sorted(member.status().state for member in members) == ["needs_login", "ready"])
             lost = next(member for member in members if not member.is_open)
-            assert "already the account" in lost.standing().why
+            assert "already the account" in lost.status().why
 
 
 async def test_a_call_that_nobody_can_take_uses_up_no_limit(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ async def sim() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(two_accounts(sim, tmp_path)) as running:
-        await until(lambda: all(member.is_open for member in running.service.pool.members))
+        await until(lambda: all(member.is_open for member in running.service.pool.accounts))
         yield running
 
 
@@ -203,7 +203,7 @@ async def test_the_list_is_newest_first_has_filters_and_pages(gate: Served, sim:
 async def test_a_key_sees_its_own_requests_only_and_no_account_names(sim: Simulator, tmp_path: Path) -> None:
     settings = two_accounts(sim, tmp_path, api_key="ann:ann-secret-1,ben:ben-secret-2", admin_key="admin-secret-3")
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: all(member.is_open for member in gate.service.pool.members))
+        await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
         sim.google.fault("generate", "code", code=1037, account="work", times=-1)
         sim.google.fault("generate", "code", code=1013, account="home", match="odd")
         for text in ("hello", "again", "odd"):

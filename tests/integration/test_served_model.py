@@ -114,8 +114,8 @@ async def test_who_served_is_told_as_it_was(
 
 def _judged(gate: Served, who: str) -> None:
     """Only what Google's word speaks against rests: a guest altogether, a lowered account for Pro alone."""
-    (member,) = gate.service.pool.members
-    states = {need: member.standing(need).state for need in ("pro", "text", "image")}
+    (member,) = gate.service.pool.accounts
+    states = {need: member.status(need).state for need in ("pro", "text", "image")}
     if who == "guest":
         assert set(states.values()) == {"needs_login"}
     else:
@@ -134,7 +134,7 @@ async def test_a_spent_account_rests_for_pro_until_its_reset_and_another_one_goe
             explained = await shown.json()
         assert explained["attempts"][0]["lowered"] == "spent"
         assert any("usage window is full" in line["en"] for line in explained["story"])
-        (member,) = gate.service.pool.members
+        (member,) = gate.service.pool.accounts
         left = member.circuits["pro"].until - gate.service.clock.now()
         assert 5 * 3600 - 60 < left < 5 * 3600 * 1.1 + 60  # until the reset that Google names, and the jitter
         async with http.post("/v1/chat/completions", json=DIALECTS["openai"][2]) as answer:

@@ -163,7 +163,7 @@ async def test_another_account_takes_over_while_only_heartbeats_went_out(
     (tmp_path / "accounts.toml").write_text("".join(lines))
     settings = settings_for(None, tmp_path, proxy_url=sim.proxy_url, proxy_ca_file=sim.ca_file, **FAST)
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: all(member.is_open for member in gate.service.pool.members))
+        await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
         body = {"model": "gemini-3-flash-preview", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
         async with http.post("/v1/chat/completions", json=body) as answer:
             assert answer.status == 200

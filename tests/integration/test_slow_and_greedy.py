@@ -23,7 +23,7 @@ from gemgate.testing import FakeClock
 from gemgate.uploads import MAX_OPEN_OF_ONE, ResumableUploads
 from gemgate.web import notices, reading
 from gemgate.web.keeping import media_type
-from gemgate.web.notices import NoticingProtocol
+from gemgate.web.notices import InterimProtocol
 from tests.serving import served, settings_for
 
 ADMIN = "admin-key-of-this-test"
@@ -42,11 +42,11 @@ async def _listening(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Server, i
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})  # type: ignore[operator]
         await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
 
-    config = uvicorn.Config(app, http=NoticingProtocol, lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=InterimProtocol, lifespan="off", log_config=None)
     config.load()
     state = uvicorn.server.ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: NoticingProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: InterimProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     return server, server.sockets[0].getsockname()[1]
 
@@ -65,7 +65,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read(1) == b""
         writer.close()
-        assert not NoticingProtocol._unheard
+        assert not InterimProtocol._unheard
     finally:
         server.close()
 

@@ -45,7 +45,7 @@ async def _starting(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -
 async def _busy(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -> None:
     sim.google.reply("say hello", "slow", delay=1.8)
     task = asyncio.ensure_future(http.post("/v1/chat/completions", json=CHAT))
-    await until(lambda: gate.service.pool.members[0].busy == 1)
+    await until(lambda: gate.service.pool.accounts[0].busy == 1)
     gate.service.loops.add(task)  # type: ignore[arg-type]  # only so that somebody holds it
 
 
@@ -55,7 +55,7 @@ async def _cooling(sim: Simulator, gate: Served, http: aiohttp.ClientSession) ->
 
 async def _cooling_for_all(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -> None:
     await _fails(sim, http, kind="code", code=1037)
-    member = gate.service.pool.members[0]
+    member = gate.service.pool.accounts[0]
     for capability in ("pro", "image"):
         member.circuits[capability] = member.circuits["text"]
 
@@ -101,8 +101,8 @@ async def test_everything_says_the_same(
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         await bring(sim, gate, http)
         answers = word in ("ready", "busy")
-        member = gate.service.pool.members[0]
-        assert member.standing("text").state == word
+        member = gate.service.pool.accounts[0]
+        assert member.status("text").state == word
 
         async with http.get("/health") as answer:
             health = await answer.json()
@@ -142,18 +142,18 @@ async def test_everything_says_the_same(
 async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         await http.get("/health")
-        member = gate.service.pool.members[0]
-        member.entered("image")
+        member = gate.service.pool.accounts[0]
+        member.call_started("image")
         from gemgate.errors import Spent
 
-        member.left(("image",), Spent("no more pictures today"))
+        member.call_ended(("image",), Spent("no more pictures today"))
         async with http.get("/api/overview") as answer:
             overview = await answer.json()
         assert (overview["level"], "rests for pictures" in overview["sentence"]["en"]) == ("warn", True)
         async with http.get("/health") as answer:
             health = await answer.json()
         assert health["capabilities"] == {"text": True, "pro": True, "image": False, "upload": True}
-        error = gate.service.pool.nobody("image")
+        error = gate.service.pool.no_account_error("image")
         assert "default: cooling for image (limit" in error.en
         assert "default：cooling（image）" in error.zh
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from gemgate.accounts import Capability, Cookies, MeasuredWalls, State
 from gemgate.errors import GatewayError, NotFound
-from gemgate.ports import AccountSetup, AuditLine, Conversation, KeptAccount, KeptCircuit, SessionLife
+from gemgate.ports import AccountSetup, AuditLine, Conversation, SessionRecord, StoredAccount, StoredCircuit
 from gemgate.testing import MemoryConversations
 
 
 @dataclass(slots=True)
 class _Life:
     session: str
-    life: SessionLife = field(default_factory=lambda: SessionLife("", 0.0, 0.0))
+    life: SessionRecord = field(default_factory=lambda: SessionRecord("", 0.0, 0.0))
 
 
 class MemoryAccounts:
@@ -23,17 +23,17 @@ class MemoryAccounts:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.rows: dict[str, KeptAccount] = {}
+        self.rows: dict[str, StoredAccount] = {}
         self._lives: list[_Life] = []
         self._audit: list[AuditLine] = []
-        self._addresses: dict[tuple[str, str], KeptCircuit] = {}
+        self._addresses: dict[tuple[str, str], StoredCircuit] = {}
 
     def lives_on(self, name: str) -> bool:
         """Whether a node holds the account at this moment."""
         row = self.rows.get(name)
         return row is not None and row.owner != "" and row.lease_until > self._now()
 
-    def _row(self, name: str) -> KeptAccount:
+    def _row(self, name: str) -> StoredAccount:
         if name not in self.rows:
             raise NotFound(f"There is no account {name}")
         return self.rows[name]
@@ -41,15 +41,15 @@ class MemoryAccounts:
     def _change(self, name: str, **values: Any) -> None:
         self.rows[name] = replace(self._row(name), **values)
 
-    async def all(self) -> tuple[KeptAccount, ...]:
+    async def all(self) -> tuple[StoredAccount, ...]:
         return tuple(self.rows[name] for name in sorted(self.rows))
 
-    async def get(self, name: str) -> KeptAccount:
+    async def get(self, name: str) -> StoredAccount:
         return self._row(name)
 
     async def set_up(self, setup: AccountSetup) -> bool:
         new = setup.name not in self.rows
-        self.rows[setup.name] = KeptAccount(setup) if new else replace(self.rows[setup.name], setup=setup)
+        self.rows[setup.name] = StoredAccount(setup) if new else replace(self.rows[setup.name], setup=setup)
         return new
 
     async def remove(self, name: str) -> None:
@@ -74,7 +74,7 @@ class MemoryAccounts:
         at: float,
     ) -> int | None:
         row = self._row(name)
-        if row.generation != generation:
+        if row.version != generation:
             return None
         last_good = row.cookies if row.proven else row.previous
         self._change(
@@ -83,7 +83,7 @@ class MemoryAccounts:
             proven=proven,
             previous=None if proven else last_good,
             generation=generation + 1,
-            taken=row.taken if taken is None else taken,
+            taken=row.source_digest if taken is None else taken,
             identity=row.identity if identity is None else identity,
         )
         if proven:
@@ -92,7 +92,7 @@ class MemoryAccounts:
 
     async def prove(self, name: str, *, generation: int, at: float) -> int | None:
         row = self._row(name)
-        if row.generation != generation:
+        if row.version != generation:
             return None
         self._change(name, proven=True, previous=None, generation=generation + 1)
         if row.cookies is not None:
@@ -101,7 +101,7 @@ class MemoryAccounts:
 
     async def fall_back(self, name: str, *, generation: int) -> int | None:
         row = self._row(name)
-        if row.generation != generation:
+        if row.version != generation:
             return None
         good = row.previous
         self._change(name, cookies=good, proven=good is not None, previous=None, generation=generation + 1)
@@ -115,7 +115,7 @@ class MemoryAccounts:
             elif one.life.account == name and one.life.ended_at is None:
                 one.life = replace(one.life, ended_at=at)
         if known is None:
-            self._lives.append(_Life(cookies.identity, SessionLife(name, at, at)))
+            self._lives.append(_Life(cookies.identity, SessionRecord(name, at, at)))
         else:
             known.life = replace(known.life, renewed_at=at, ended_at=None, died=False)
 
@@ -124,7 +124,7 @@ class MemoryAccounts:
         name: str,
         state: State,
         error: GatewayError | None,
-        circuits: Mapping[Capability, KeptCircuit],
+        circuits: Mapping[Capability, StoredCircuit],
         *,
         owner: str,
         at: float,
@@ -157,15 +157,15 @@ class MemoryAccounts:
         for mine in [one for one, row in self.rows.items() if row.owner == owner and name in (None, one)]:
             self._change(mine, owner="", lease_until=0.0)
 
-    async def keep_address(self, node: str, address: str, circuit: KeptCircuit) -> None:
+    async def keep_address(self, node: str, address: str, circuit: StoredCircuit) -> None:
         self._addresses.pop((node, address), None)
         if circuit.until or circuit.failures:
             self._addresses[node, address] = circuit
 
-    async def addresses(self, node: str) -> dict[str, KeptCircuit]:
+    async def addresses(self, node: str) -> dict[str, StoredCircuit]:
         return {address: circuit for (of, address), circuit in self._addresses.items() if of == node}
 
-    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionLife, ...]:
+    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:
         found = [one.life for one in reversed(self._lives) if name in (None, one.life.account)]
         return tuple(sorted(found, key=lambda life: -life.began_at)[:limit])
 

@@ -13,24 +13,24 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
 from gemgate.ports import (
     Accepted,
-    Answered,
-    Answering,
+    Completed,
     Fetched,
-    ImageFound,
+    ImageReady,
     ImageRef,
-    Piece,
     Prompt,
+    Started,
     Thread,
     Upload,
+    UpstreamEvent,
 )
 from tests.simulation.network import Door, Fault, Flavour
 
-FLASH = Offer("aa", "gemini-flash", "Flash", aliases=("flash",))
+FLASH = AccountModel("aa", "gemini-flash", "Flash", aliases=("flash",))
 SILENCE = 30.0
 """Seconds after which the upstream gives a silent Google up."""
 MARK = re.compile(r"«([^»]+)»")
@@ -121,7 +121,7 @@ class Google:
         self.asked(generation)
         return generation
 
-    def read(self, cid: str, identity: str, now: float) -> list[Piece] | None:
+    def read(self, cid: str, identity: str, now: float) -> list[UpstreamEvent] | None:
         chat = self.chats.get(cid)
         if chat is None or chat.identity != identity or (chat.temporary and not self.readable):
             return None
@@ -129,13 +129,13 @@ class Google:
         if not turn.holds:
             return None
         if turn.done > now:
-            return [Answering(cid)]
-        return [Answering(cid), *said(chat, turn), Answered(thread_of(chat), turn.text)]
+            return [Started(cid)]
+        return [Started(cid), *said(chat, turn), Completed(thread_of(chat), turn.text)]
 
 
-def said(chat: Chat, turn: Turn) -> list[Piece]:
+def said(chat: Chat, turn: Turn) -> list[UpstreamEvent]:
     if turn.mark.startswith("picture"):
-        return [ImageFound(ImageRef("", turn.mark, chat.cid, "r", "rc"))]
+        return [ImageReady(ImageRef("", turn.mark, chat.cid, "r", "rc"))]
     return [TextDelta(turn.text)]
 
 
@@ -175,19 +175,19 @@ class VirtualUpstream:
         if ailing == "dead session" or (self.name in self._google.signed_out and "signed out" not in harmless):
             raise SignedOut("the session is over", code="cookie_expired")
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None) -> SignInResult:
         if cookies is None:
             raise SignedOut("there are no cookies", code="cookie_expired")
         await self._ask("signed out")
         self._google.signed_out.discard(self.name)
         self._identity = cookies.identity
-        return Opened((FLASH,), tier="pro")
+        return SignInResult((FLASH,), tier="pro")
 
-    async def ping(self) -> Opened:
+    async def ping(self) -> SignInResult:
         await self._ask()
-        return Opened((FLASH,), tier="pro")
+        return SignInResult((FLASH,), tier="pro")
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         google, dice = self._google, self._google.dice
         self.open_streams += 1
         try:
@@ -212,7 +212,7 @@ class VirtualUpstream:
             await self._sleep(seconds / 2)
             if ailing in ("cut", "cut for good"):
                 raise Broken("the answer was cut off", generated="maybe")
-            yield Answering(chat.cid)
+            yield Started(chat.cid)
             for piece in self._pieces(chat, turn):
                 await self._sleep(seconds / 8)
                 yield piece
@@ -220,7 +220,7 @@ class VirtualUpstream:
                     turn.holds = dice.random() < 0.5
                     raise Broken("the answer was cut off in the middle", generated="maybe")
             await self._sleep(max(0.0, turn.done - self._now()))
-            yield Answered(thread_of(chat), turn.text)
+            yield Completed(thread_of(chat), turn.text)
         finally:
             self.open_streams -= 1
 
@@ -246,7 +246,7 @@ class VirtualUpstream:
             return Spent("the limit is reached", resets_at=self._door.now() + until - now, code="rate_limit_exceeded")
         return None
 
-    def _pieces(self, chat: Chat, turn: Turn) -> list[Piece]:
+    def _pieces(self, chat: Chat, turn: Turn) -> list[UpstreamEvent]:
         if turn.mark.startswith("picture"):
             return said(chat, turn)
         third = len(turn.text) // 3
@@ -260,7 +260,7 @@ class VirtualUpstream:
         await asyncio.sleep(seconds)
         await self._door.open()
 
-    async def read_chat(self, cid: str) -> list[Piece] | None:
+    async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
         await self._ask()
         if self._ails() == "unreadable":
             raise Broken("the chat cannot be read now", generated="maybe")

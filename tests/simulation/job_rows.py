@@ -8,25 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gemgate.errors import Conflict, NotFound
-from gemgate.ports import Held
+from gemgate.ports import LeaseStatus
 from gemgate.work import (
     Batch,
     BatchKind,
     BatchState,
     Cancelled,
+    Checkpoint,
     Claim,
+    Deferred,
     Done,
     Failed,
-    GivenBack,
-    Hook,
-    Later,
     Need,
-    Settled,
-    Tally,
+    Released,
     Task,
+    TaskCounts,
     TaskDraft,
+    TaskOutcome,
     TaskStatus,
-    Trail,
+    Webhook,
 )
 
 READ_BY_OWNER = 60.0
@@ -49,8 +49,8 @@ class BatchRow:
     closer_until: float = 0.0
 
     @property
-    def tally(self) -> Tally:
-        return Tally(**Counter(row.task.status for row in self.tasks))
+    def tally(self) -> TaskCounts:
+        return TaskCounts(**Counter(row.task.status for row in self.tasks))
 
     @property
     def shown(self) -> Batch:
@@ -153,13 +153,13 @@ class MemoryJobs:
         waited = task.run_after <= now - READ_BY_OWNER
         return not left.cid or left.account in accounts or waited or not self._lives(left.account)
 
-    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, Held]:
-        held: dict[str, Held] = {}
+    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, LeaseStatus]:
+        held: dict[str, LeaseStatus] = {}
         for row in self.batches.values():
             for one in row.running():
                 if one.owner == owner and one.task.id in task_ids:
                     one.until = self._now() + seconds
-                    held[one.task.id] = Held(one.task.attempt, row.batch.state in GIVEN_UP)
+                    held[one.task.id] = LeaseStatus(one.task.attempt, row.batch.state in GIVEN_UP)
         return held
 
     def held(self, claim: Claim) -> TaskRow | None:
@@ -174,17 +174,17 @@ class MemoryJobs:
             return None
         return one
 
-    async def note(self, claim: Claim, trail: Trail) -> bool:
+    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
         if (one := self.held(claim)) is None:
             return False
         one.task = replace(one.task, trail=trail)
         return True
 
-    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+    async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         if (one := self.held(claim)) is None:
             return False
         row = self.batches[claim.batch.id]
-        if row.batch.state in GIVEN_UP and isinstance(outcome, Later | GivenBack):
+        if row.batch.state in GIVEN_UP and isinstance(outcome, Deferred | Released):
             outcome = Cancelled()
         one.owner = ""
         match outcome:
@@ -195,7 +195,7 @@ class MemoryJobs:
                 self._end(row, one, "failed", result=result, **said)
             case Cancelled():
                 self._end(row, one, "cancelled")
-            case Later(after, counts, code, en, zh, trail):
+            case Deferred(after, counts, code, en, zh, trail):
                 task = one.task
                 one.task = replace(
                     task,
@@ -207,7 +207,7 @@ class MemoryJobs:
                     error=en,
                     error_zh=zh,
                 )
-            case GivenBack():
+            case Released():
                 one.task = replace(one.task, status="queued", run_after=self._now())
         return True
 
@@ -300,12 +300,12 @@ class MemoryJobs:
                 return row.shown
         return None
 
-    async def hook_told(self, batch_id: str, hook: Hook) -> None:
+    async def hook_told(self, batch_id: str, hook: Webhook) -> None:
         own = self.batches[batch_id]
         own.change(hook=replace(own.batch.hook, tries=hook.tries, at=hook.at, outcome=hook.outcome))
 
-    async def stats(self) -> Tally:
-        return Tally(**Counter(one.task.status for row in self.batches.values() for one in row.tasks))
+    async def stats(self) -> TaskCounts:
+        return TaskCounts(**Counter(one.task.status for row in self.batches.values() for one in row.tasks))
 
     async def forget_before(self, moment: float) -> int:
         old = [name for name, row in self.batches.items() if 0 < row.batch.closed_at < moment]

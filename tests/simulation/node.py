@@ -15,18 +15,18 @@ from gemgate.conversations import Conversations
 from gemgate.errors import GatewayError
 from gemgate.fetcher import GuardedFetcher
 from gemgate.gateway import Gateway
-from gemgate.image_pipeline import ImagePipeline, _Worked
+from gemgate.image_pipeline import ImagePipeline, _Processed
 from gemgate.imaging.header import Header
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.worker import Worker
-from gemgate.keepalive import Keeper
-from gemgate.member import Address, Keep, Member
+from gemgate.keepalive import SessionRefresher
+from gemgate.member import Account, AccountRecord, Egress
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, Fact, Fetched
-from gemgate.roster import LEASE_SECONDS, Roster
+from gemgate.ports import AccountSetup, Fetched, TelemetryEvent
+from gemgate.roster import LEASE_SECONDS, AccountRegistry
 from gemgate.stores.limits import MovingWindowLimiter
 from tests.simulation.google import Google, VirtualUpstream
 from tests.simulation.network import Door
@@ -54,9 +54,9 @@ class Shared(Protocol):
 class Pictures(ImagePipeline):
     """The product's road of a picture, without its pixels."""
 
-    def _worked(self, fetched: Fetched, options: Any, remove: bool) -> _Worked:
+    def _worked(self, fetched: Fetched, options: Any, remove: bool) -> _Processed:
         digest = hashlib.sha256(fetched.data).hexdigest()
-        return _Worked(fetched.data, Header("image/png", 64, 64), digest, "kept", False, ())
+        return _Processed(fetched.data, Header("image/png", 64, 64), digest, "kept", False, ())
 
 
 class Node:
@@ -69,7 +69,7 @@ class Node:
         self.born = door.monotonic()
         self.died_at = float("inf")
         self.up = self.stopping = False
-        self.facts: list[tuple[float, Fact]] = []
+        self.facts: list[tuple[float, TelemetryEvent]] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.services: set[asyncio.Task[Any]] = set()
         self.upstreams: dict[str, VirtualUpstream] = {}
@@ -77,7 +77,7 @@ class Node:
         dice = Random(f"{seed} {self.owner}").random
         self.pool = AccountPool(clock=door, dice=dice, patience=PATIENCE)
         self._dice = dice
-        self.roster = Roster(
+        self.roster = AccountRegistry(
             self.pool,
             door.store(shared.accounts),
             self._build,
@@ -86,7 +86,7 @@ class Node:
             observer=self,
             rotate_every=0.0,
         )
-        self.roster.joined, self.roster.parted = self._joined, self._parted
+        self.roster.on_added, self.roster.on_removed = self._joined, self._parted
         attachments = Attachments(GuardedFetcher(), None, clock=door, max_bytes=10**6, max_pixels=10**6)
         pictures = Pictures(door.store(shared.blobs), door.store(shared.gallery), clock=door, observer=self)
         self.conversations = Conversations(door.store(shared.conversations), clock=door, lease_seconds=150.0)
@@ -108,13 +108,13 @@ class Node:
         )
         self._keepers: dict[str, asyncio.Task[None]] = {}
 
-    def note(self, fact: Fact) -> None:
+    def note(self, fact: TelemetryEvent) -> None:
         self.facts.append((self.door.monotonic(), fact))
 
-    def _build(self, setup: AccountSetup, address: Address, keep: Keep) -> Member:
+    def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         number = int(setup.name.removeprefix("account-"))
         upstream = self.upstreams[setup.name] = VirtualUpstream(self.shared.google, self.door, setup.name, number)
-        return Member(
+        return Account(
             setup.name,
             upstream,
             None,
@@ -137,13 +137,13 @@ class Node:
         task.add_done_callback(self.services.discard)
         return task
 
-    def _joined(self, member: Member) -> None:
-        self.note(Fact("account.joined", data={"account": member.name}))
-        keeper = Keeper(member, rotate_every=0.0, clock=self.door, dice=self._dice, observer=self)
-        self._keepers[member.name] = self.run(keeper.tend(), f"keeper {member.name}")
+    def _joined(self, member: Account) -> None:
+        self.note(TelemetryEvent("account.joined", data={"account": member.name}))
+        keeper = SessionRefresher(member, rotate_every=0.0, clock=self.door, dice=self._dice, observer=self)
+        self._keepers[member.name] = self.run(keeper.run(), f"keeper {member.name}")
 
-    def _parted(self, member: Member) -> None:
-        self.note(Fact("account.parted", data={"account": member.name}))
+    def _parted(self, member: Account) -> None:
+        self.note(TelemetryEvent("account.parted", data={"account": member.name}))
         if keeper := self._keepers.pop(member.name, None):
             keeper.cancel()
 
@@ -161,7 +161,7 @@ class Node:
                 async with asyncio.timeout(LEASE_SECONDS / 3):
                     await self.roster.renew()
             except (GatewayError, TimeoutError) as error:
-                self.note(Fact("accounts.not_renewed", data={"why": str(error)}))
+                self.note(TelemetryEvent("accounts.not_renewed", data={"why": str(error)}))
 
     async def stop(self) -> None:
         """As SIGTERM does: what the worker runs is given back by the worker alone."""

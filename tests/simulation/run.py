@@ -13,8 +13,8 @@ from gemgate.accounts import Cookies
 from gemgate.catalog import DEFAULT_IMAGE_MODEL
 from gemgate.chat import ChatRequest, Message, Reply, Text, afold
 from gemgate.errors import GatewayError, StorageDown
-from gemgate.jobs.stored import Wish, dump_wish, dumps
-from gemgate.ports import AccountSetup, Caller, KeptAccount
+from gemgate.jobs.stored import ImageSpec, dump_spec, dumps
+from gemgate.ports import AccountSetup, Caller, StoredAccount
 from gemgate.testing import MemoryBlobs, MemoryGallery
 from gemgate.work import Batch, TaskDraft
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
@@ -241,7 +241,7 @@ class Simulation(World):
             lanes,
             lanes,
             "image" if images else "text",
-            defaults=dump_wish(Wish(DEFAULT_IMAGE_MODEL)) if images else "",
+            defaults=dump_spec(ImageSpec(DEFAULT_IMAGE_MODEL)) if images else "",
             idempotency_key=f"order {number}",
         )
         drafts = [_draft(number, seq, images=images) for seq in range(dice.randint(1, 5))]
@@ -268,7 +268,7 @@ class Simulation(World):
         for number in range(self.shape.accounts):
             name = f"account-{number}"
             setup = AccountSetup(name, origin="admin", proxy=f"http://way-{number}:1")
-            self.accounts.rows[name] = KeptAccount(setup, cookies=Cookies(f"psid-{number}"), proven=True)
+            self.accounts.rows[name] = StoredAccount(setup, cookies=Cookies(f"psid-{number}"), proven=True)
         dice = self.dice
         starts = [asyncio.create_task(self.bring_up(number)) for number in range(self.shape.nodes)]
         ails = [asyncio.create_task(self._ail(fault)) for fault in self.faults]
@@ -301,7 +301,7 @@ class Simulation(World):
         for node in list(self.nodes.values()):
             if node.door.dead:
                 continue
-            for member in node.pool.members:
+            for member in node.pool.accounts:
                 if not member.is_open:
                     node.run(_refresh(node, member.name), "refresh")
                     self.note(f"{member.name} is signed in by hand on {node.owner}")

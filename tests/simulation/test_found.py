@@ -8,23 +8,23 @@ import pytest
 
 from gemgate.accounts import Cookies
 from gemgate.errors import GatewayError, SignedOut, StorageDown
-from gemgate.image_pipeline import ImagePipeline, Order
+from gemgate.image_pipeline import ImageJob, ImagePipeline
 from gemgate.images import ImageOptions
 from gemgate.jobs.journal import TaskJournal
-from gemgate.member import Address, Keep, Member
+from gemgate.member import Account, AccountRecord, Egress
 from gemgate.policy.backoff import Verdict
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, Caller, Fetched, ImageRef, KeptAccount
-from gemgate.roster import Roster
+from gemgate.ports import AccountSetup, Caller, Fetched, ImageRef, StoredAccount
+from gemgate.roster import AccountRegistry
 from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryGallery, ScriptedUpstream
-from gemgate.work import Batch, TaskDraft, Trail
+from gemgate.work import Batch, Checkpoint, TaskDraft
 from tests.simulation.account_rows import MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
 
 REF = ImageRef("", "i", "c_1", "r_1", "rc_1")
-SHOWN = Trail("a", "id", "c_1", "{}")
+SHOWN = Checkpoint("a", "id", "c_1", "{}")
 
 
 class Flaky(MemoryAccounts):
@@ -42,22 +42,22 @@ async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is
     clock, facts = FakeClock(), Facts()
     store, pool = Flaky(clock.now), AccountPool(clock=clock, dice=lambda: 0.0)
     old, new = Cookies("psid", "old"), Cookies("psid", "new")
-    store.rows["a"] = KeptAccount(AccountSetup("a"), cookies=old, proven=True)
+    store.rows["a"] = StoredAccount(AccountSetup("a"), cookies=old, proven=True)
 
-    def build(setup: AccountSetup, address: Address, keep: Keep) -> Member:
+    def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         upstream, more = ScriptedUpstream(), {"clock": clock, "dice": lambda: 0.0, "observer": facts, "keep": keep}
-        return Member("a", upstream, None, lanes=1, pacer=Pacer(0), rules=Rules(), address=address, **more)  # type: ignore[arg-type]
+        return Account("a", upstream, None, lanes=1, pacer=Pacer(0), rules=Rules(), address=address, **more)  # type: ignore[arg-type]
 
-    roster = Roster(pool, store, build, owner="n", clock=clock, observer=facts, rotate_every=0)
+    roster = AccountRegistry(pool, store, build, owner="n", clock=clock, observer=facts, rotate_every=0)
     await roster.start(())
     store.away = True
-    await roster.member("a").sign_in(cookies=new)
-    assert (roster.member("a").standing().state, roster.member("a").last_error) == ("ready", None)
+    await roster.account("a").sign_in(cookies=new)
+    assert (roster.account("a").status().state, roster.account("a").last_error) == ("ready", None)
     assert store.rows["a"].cookies == old
     assert facts.named("account.not_kept")
     store.away = False
     await roster.renew()
-    await roster.settled(roster.member("a"))
+    await roster.wait_saved(roster.account("a"))
     assert store.rows["a"].cookies == new
     await roster.close()
 
@@ -69,7 +69,7 @@ async def test_a_picture_that_was_made_and_cannot_be_fetched_may_have_been_made(
 
     pictures = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=FakeClock(), observer=Facts())
     with pytest.raises(SignedOut) as told:
-        await pictures.deliver(Dead(), REF, Order("p", "m", ImageOptions(), Caller()))
+        await pictures.deliver(Dead(), REF, ImageJob("p", "m", ImageOptions(), Caller()))
     assert told.value.generated == "maybe"
     pictures.close()
 
@@ -82,7 +82,7 @@ async def test_a_task_looks_for_a_picture_that_was_shown_whatever_failed_behind_
     assert claim is not None
     journal = TaskJournal(jobs, claim)
     await journal.note(SHOWN)
-    assert journal.left(error, Verdict("wait", 1.0), concluded=True) == SHOWN
+    assert journal.ended(error, Verdict("wait", 1.0), concluded=True) == SHOWN
     await journal.note(replace(SHOWN, picture=""))
-    concluded = journal.left(SignedOut("a guest", generated="maybe"), Verdict("wait", 1.0), concluded=True)
-    assert concluded == Trail(), "words instead of a picture are no picture"
+    concluded = journal.ended(SignedOut("a guest", generated="maybe"), Verdict("wait", 1.0), concluded=True)
+    assert concluded == Checkpoint(), "words instead of a picture are no picture"

@@ -14,8 +14,8 @@ import pytest
 from gemgate.dispatch import Dispatcher
 from gemgate.errors import GatewayError
 from gemgate.jobs.worker import Worker
-from gemgate.ports import Accepted, Piece, Prompt
-from gemgate.roster import Roster
+from gemgate.ports import Accepted, Prompt, UpstreamEvent
+from gemgate.roster import AccountRegistry
 from tests.simulation.google import VirtualUpstream
 from tests.simulation.job_rows import MemoryJobs, TaskRow
 from tests.simulation.run import Outcome
@@ -27,10 +27,10 @@ SEEDS = 300
 def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
     """A caller heard of a rest that a process which starts now did not know of."""
 
-    async def at_once(self: Roster, member: Any) -> None:
+    async def at_once(self: AccountRegistry, member: Any) -> None:
         return None
 
-    patch.setattr(Roster, "settled", at_once)
+    patch.setattr(AccountRegistry, "settled", at_once)
 
 
 def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def sent_again_after_a_maybe(patch: pytest.MonkeyPatch) -> None:
     """A connection that broke behind the prompt was taken for one that never was."""
     stream = VirtualUpstream.stream
 
-    async def sure(self: VirtualUpstream, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    async def sure(self: VirtualUpstream, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         try:
             async with aclosing(stream(self, prompt)) as pieces:
                 async for piece in pieces:

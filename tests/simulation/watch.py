@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from gemgate.chat import Message, Reply
 from gemgate.errors import GatewayError
 from gemgate.jobs.stored import loads
-from gemgate.member import Member
-from gemgate.work import Claim, Settled, Task, Trail
+from gemgate.member import Account
+from gemgate.work import Checkpoint, Claim, Task, TaskOutcome
 from tests.simulation.google import MARK, Generation, answer_to, mark_of
 from tests.simulation.job_rows import MemoryJobs
 from tests.simulation.network import EPOCH
@@ -41,7 +41,7 @@ class Taken:
     at: float
     owner: str
     attempt: int
-    left: Trail
+    left: Checkpoint
     ready_since: float
 
 
@@ -62,13 +62,13 @@ class Ledger(MemoryJobs):
             )
         return claim
 
-    async def note(self, claim: Claim, trail: Trail) -> bool:
+    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
         noted = await super().note(claim, trail)
         if noted and not trail.cid:
             self.watch.leaving[claim.owner, question_of(claim.task)] += 1
         return noted
 
-    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+    async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         settled = await super().settle(claim, outcome)
         now = self.batches[claim.batch.id].tasks[claim.task.seq].task
         if settled and now.settled:
@@ -170,7 +170,7 @@ class Watch:
 
     def _open_since(self, node: Node, account: str, since: float) -> bool:
         """Whether the account was in service in this process all the time since."""
-        member = node.pool.member(account)
+        member = node.pool.account(account)
         if member is None or not member.is_open:
             return False
         told = [at for at, fact in node.facts if fact.data.get("account") == account and fact.name in _COMINGS]
@@ -208,7 +208,7 @@ class Watch:
         ailing = [f for f in world.faults if f.target == node.door.number and f.kind not in ("google", "leave", "kill")]
         if node.door.dead or any(f.at - 5.0 < now < f.at + f.seconds + 15.0 for f in ailing):
             return  # it could not be written down at once, and the caller does not wait for that for ever
-        member, row = node.pool.member(account), world.accounts.rows[account]
+        member, row = node.pool.account(account), world.accounts.rows[account]
         rests = member is not None and any(circuit.until > world.now() for circuit in member.circuits.values())
         if rests and row.owner == node.name and not any(c.until > world.now() for c in row.circuits.values()):
             self._say(f"a caller heard of a rest of {account} that no restart would know of")
@@ -234,8 +234,8 @@ class Watch:
         return sum(f.seconds for f in self.world.faults if f.kind in kinds and f.at + f.seconds > since)
 
     def _true_words(self, node: Node) -> None:
-        for member in node.pool.members:
-            standing = member.standing("text")
+        for member in node.pool.accounts:
+            standing = member.status("text")
             if not 0 <= member.busy <= LANES:
                 self._say(f"{member.name} has {member.busy} calls in {LANES} lanes")
             if node.upstreams[member.name].open_streams > member.busy:
@@ -254,8 +254,13 @@ class Watch:
         """A call must not wait while there is a lane for it."""
         now = self.world.loop.time()
         for waiter in node.pool._waiting:
-            idle = (member for member in node.pool.members if _free(member, waiter))
-            if waiter.granted.done() or waiter.loyal or (member := next(idle, None)) is None or node.door.mine("halt"):
+            idle = (member for member in node.pool.accounts if _free(member, waiter))
+            if (
+                waiter.granted.done()
+                or waiter.holds_out
+                or (member := next(idle, None)) is None
+                or node.door.mine("halt")
+            ):
                 self._in_vain.pop(id(waiter), None)
             elif now - self._in_vain.setdefault(id(waiter), now) > AT_ONCE:
                 self._say(f"a call waits in {node.owner} while {member.name} has a lane for it")
@@ -288,7 +293,7 @@ class Watch:
         left = sorted(task.get_name() for task in node.tasks if not task.done())
         if left:
             self._say(f"{node.owner} left tasks behind: {left}")
-        if node.pool.waiting or any(member.busy for member in node.pool.members) or node.conversations.under_way:
+        if node.pool.waiting or any(member.busy for member in node.pool.accounts) or node.conversations.under_way:
             self._say(f"{node.owner} stopped with calls under way")
         for name, upstream in node.upstreams.items():
             if upstream.open_streams:
@@ -331,9 +336,9 @@ _HOLDS_UP = ("halt", "store down", "store hangs", "store slow", "answers lost")
 _COMINGS = ("account.joined", "account.parted", "account.state")
 
 
-def _free(member: Member, waiter: Any) -> bool:
+def _free(member: Account, waiter: Any) -> bool:
     """Whether the account could start this call at once."""
-    if member.name in waiter.avoid or not member.is_open or waiter.card.offer(member.offers) is None:
+    if member.name in waiter.avoid or not member.is_open or waiter.card.offer(member.models) is None:
         return False
     kept = min(1, member.lanes - 1) if waiter.background else 0
-    return member.standing(*waiter.needs).state == "ready" and member.lanes - member.busy - kept > 0
+    return member.status(*waiter.needs).state == "ready" and member.lanes - member.busy - kept > 0

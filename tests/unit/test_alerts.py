@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gemgate.accounts import Cookies
-from gemgate.alerts import Alerts, Bark, Webhook
+from gemgate.alerts import AlertMonitor, Bark, Webhook
 from gemgate.errors import Blocked, SignedOut, Spent, StorageDown, Unreachable
-from gemgate.member import Member
+from gemgate.member import Account
 from gemgate.policy.lifetime import Forecast
 from gemgate.ports import AuditLine
 from gemgate.testing import Facts, ScriptedUpstream, settle
@@ -59,7 +59,7 @@ class Ledger:
         self.forecasts: dict[str, Forecast] = {}
         self.down = False
 
-    def forecast(self, member: Member) -> Forecast | None:
+    def forecast(self, member: Account) -> Forecast | None:
         return self.forecasts.get(member.name)
 
     async def audit(self, line: AuditLine) -> None:
@@ -75,7 +75,7 @@ class Scene:
     def __init__(self, house: House, ledger: Ledger | None = None, *channels: Any) -> None:
         self.house, self.clock = house, house.clock
         self.posts, self.facts, self.ledger = Posts(), Facts(), ledger or Ledger()
-        self.alerts = Alerts(
+        self.alerts = AlertMonitor(
             house.pool,
             self.ledger,  # type: ignore[arg-type]
             channels or (HOOK,),
@@ -84,10 +84,10 @@ class Scene:
             clock=self.clock,
             observer=self.facts,
         )
-        self.task = asyncio.create_task(self.alerts.tend())
+        self.task = asyncio.create_task(self.alerts.run())
 
     @property
-    def alice(self) -> Member:
+    def alice(self) -> Account:
         return self.house.members[0]
 
     async def passes(self, seconds: float) -> list[str]:
@@ -98,8 +98,8 @@ class Scene:
         return self.posts.events[before:]
 
     def cool(self, capability: str = "image", error: Exception | None = None) -> None:
-        self.alice.entered(capability)  # type: ignore[arg-type]
-        self.alice.left((capability,), error or Spent("used up", "已用完"))  # type: ignore[arg-type]
+        self.alice.call_started(capability)  # type: ignore[arg-type]
+        self.alice.call_ended((capability,), error or Spent("used up", "已用完"))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -165,8 +165,8 @@ async def test_cooling_is_over_only_when_a_call_has_proved_it(scene: Scene) -> N
     assert await scene.passes(3700) == []  # thawed, and nobody knows yet
     scene.cool()  # the probe was refused: still the same episode
     assert await scene.passes(3700) == []
-    scene.alice.entered("image")
-    scene.alice.left(("image",), None)
+    scene.alice.call_started("image")
+    scene.alice.call_ended(("image",), None)
     assert await scene.passes(70) == ["account.recovered"]
     assert scene.posts.sent[-1][1]["text_en"] == "Account a takes pictures again"
 

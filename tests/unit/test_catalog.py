@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from gemgate import catalog
-from gemgate.accounts import Offer
+from gemgate.accounts import AccountModel
 from gemgate.catalog import Aliases, parse_aliases
 from gemgate.errors import ModelNotFound
 from gemgate.settings import explicit, parse_api_keys
 from gemgate.testing import FLASH, PRO
 
-LITE = Offer("cc", "gemini-flash-lite", "Lite")
+LITE = AccountModel("cc", "gemini-flash-lite", "Lite")
 OFFERS = (FLASH, PRO)
 
 

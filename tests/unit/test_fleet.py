@@ -11,11 +11,11 @@ import pytest
 
 from gemgate import catalog
 from gemgate.errors import GatewayError, NoAccount, NotFound, Spent, StorageDown
-from gemgate.fleet.affinity import Affinity, Trace
-from gemgate.fleet.announcer import Announcer, report_of
-from gemgate.fleet.nodes import Fleet, Wanted
-from gemgate.fleet.registry import BEAT, proof
-from gemgate.member import Address, Member
+from gemgate.fleet.affinity import Affinity, AffinityKeys
+from gemgate.fleet.announcer import Heartbeat, report_of
+from gemgate.fleet.nodes import Fleet, NodeRequirements
+from gemgate.fleet.registry import BEAT, node_signature
+from gemgate.member import Account, Egress
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
@@ -24,8 +24,8 @@ from gemgate.testing import FLASH, Facts, FakeClock, ScriptedUpstream, settle
 from gemgate.work import Node, NodeCard, NodeReport
 
 TOKEN = "a token of the fleet"
-TEXT = Wanted(catalog.resolve("gemini-3-flash-preview", ()))
-IMAGE = Wanted(catalog.resolve("gemini-2.5-flash-image", ()))
+TEXT = NodeRequirements(catalog.resolve("gemini-3-flash-preview", ()))
+IMAGE = NodeRequirements(catalog.resolve("gemini-2.5-flash-image", ()))
 
 
 class Registry:
@@ -79,7 +79,7 @@ class Registry:
 def node(name: str, status: str = "HEALTHY", *, age: float = 1.0, token: str = TOKEN, **more: object) -> Node:
     url = f"http://{name}:8100"
     report = NodeReport(status, lanes=2, offers=(FLASH,))  # type: ignore[arg-type]
-    made = Node(NodeCard(url, name, 1.0, proof(token, url)), report, age, 1.0, draining=False, created_at=0.0)
+    made = Node(NodeCard(url, name, 1.0, node_signature(token, url)), report, age, 1.0, draining=False, created_at=0.0)
     in_report = {key: more.pop(key) for key in ("cooling", "current", "lanes", "why") if key in more}
     return replace(made, report=replace(report, **in_report), **more)  # type: ignore[arg-type]
 
@@ -92,7 +92,7 @@ class House:
         self.clock = FakeClock()
         self.fleet = Fleet(self.registry.connect, token=TOKEN, clock=self.clock, observer=Facts())  # type: ignore[arg-type]
 
-    def names(self, wanted: Wanted = TEXT) -> set[str]:
+    def names(self, wanted: NodeRequirements = TEXT) -> set[str]:
         return {one.name for one in self.fleet.able(wanted)}
 
 
@@ -111,7 +111,7 @@ async def test_only_nodes_that_live_can_prove_themselves_and_have_an_account_are
     )  # fmt: skip
     assert made.names() == {"good", "busy"}
     # What generates nothing can be asked of any node that answers.
-    assert made.names(Wanted()) == {"good", "busy", "spent", "broken", "opening"}
+    assert made.names(NodeRequirements()) == {"good", "busy", "spent", "broken", "opening"}
     words = made.fleet.words()
     assert "dead" in words["dead"]
     assert "INTERNAL_TOKEN" in words["foreign"]
@@ -198,14 +198,14 @@ async def test_own_calls_count_before_the_row_tells_of_them() -> None:
 
 async def test_a_node_that_is_named_is_the_only_one() -> None:
     made = await house(node("a"), node("b", "ERROR"))
-    assert made.fleet.pick(Wanted(only="b")).name == "b"
+    assert made.fleet.pick(NodeRequirements(only="b")).name == "b"
     with pytest.raises(NotFound, match="no node c"):
         made.fleet.node("c")
 
 
-def member(clock: FakeClock, upstream: ScriptedUpstream) -> Member:
-    return Member(
-        "ann", upstream, None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Address("direct"), clock=clock,
+def member(clock: FakeClock, upstream: ScriptedUpstream) -> Account:
+    return Account(
+        "ann", upstream, None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"), clock=clock,
         dice=lambda: 0.0, observer=Facts(),
     )  # fmt: skip
 
@@ -231,8 +231,8 @@ async def test_a_spent_account_shows_as_a_limit_with_its_thaw() -> None:
     pool.add(one)
     await one.sign_in()
     for capability in ("text", "pro", "image"):
-        one.entered(capability)  # type: ignore[arg-type]
-        one.left([capability], Spent("used up", resets_at=clock.now() + 600))  # type: ignore[list-item]
+        one.call_started(capability)  # type: ignore[arg-type]
+        one.call_ended([capability], Spent("used up", resets_at=clock.now() + 600))  # type: ignore[list-item]
     report = report_of(pool, clock.now())
     assert report.status == "429_LIMIT"
     assert report.cooling["text"] == pytest.approx(600, rel=0.2)
@@ -244,8 +244,8 @@ async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what
     one = member(clock, ScriptedUpstream())
     pool.add(one)
     await one.sign_in()
-    one.entered("text")
-    one.left(["text"], Spent("used up", resets_at=clock.now() + 600))
+    one.call_started("text")
+    one.call_ended(["text"], Spent("used up", resets_at=clock.now() + 600))
     report = report_of(pool, clock.now())
     assert (report.status, report.lanes, list(report.cooling)) == ("429_LIMIT", 2, ["text"])
     assert "used up" in report.why
@@ -257,8 +257,8 @@ async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what
         made.fleet.pick(TEXT)
     assert caught.value.quota
     assert caught.value.retry_after == pytest.approx(600, rel=0.3)
-    other = Member(
-        "ben", ScriptedUpstream(), None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Address("direct"), clock=clock,
+    other = Account(
+        "ben", ScriptedUpstream(), None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"), clock=clock,
         dice=lambda: 0.0, observer=Facts(),
     )  # fmt: skip
     pool.add(other)
@@ -266,10 +266,10 @@ async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what
     assert report_of(pool, clock.now()).status == "HEALTHY", "another account has text"
 
 
-async def announced(registry: Registry) -> tuple[Announcer, AccountPool, FakeClock, asyncio.Task[None]]:
+async def announced(registry: Registry) -> tuple[Heartbeat, AccountPool, FakeClock, asyncio.Task[None]]:
     clock = FakeClock()
     pool = AccountPool(clock=clock, dice=lambda: 0.0)
-    announcer = Announcer(
+    announcer = Heartbeat(
         registry.connect, NodeCard("http://a:1", "a"), pool, clock=clock, observer=Facts()  # type: ignore[arg-type]
     )  # fmt: skip
     running = asyncio.create_task(announcer.run())
@@ -331,12 +331,14 @@ async def test_leaving_does_not_wait_for_a_registry_that_is_away() -> None:
 async def test_what_was_seen_is_remembered_by_the_tenant_that_said_it() -> None:
     affinity = Affinity(lambda: None, size=3)
     affinity.remember("me", ["c1"], "w1", tip="tip2")
-    assert await affinity.worker(Trace("me", ids=("c1",))) == "w1"
-    assert await affinity.worker(Trace("me", tips=("tip1", "tip2", "tip3"))) == "w1"
-    assert await affinity.worker(Trace("me", tips=("tip1", "tip2"))) == "", "the same words once more continue nothing"
-    assert await affinity.worker(Trace("you", ids=("c1",))) == ""
+    assert await affinity.worker(AffinityKeys("me", ids=("c1",))) == "w1"
+    assert await affinity.worker(AffinityKeys("me", tips=("tip1", "tip2", "tip3"))) == "w1"
+    assert await affinity.worker(AffinityKeys("me", tips=("tip1", "tip2"))) == "", (
+        "the same words once more continue nothing"
+    )
+    assert await affinity.worker(AffinityKeys("you", ids=("c1",))) == ""
     affinity.remember("me", ["a", "b", "c"], "w2")
-    assert await affinity.worker(Trace("me", ids=("c1",))) == "", "the oldest are forgotten"
+    assert await affinity.worker(AffinityKeys("me", ids=("c1",))) == "", "the oldest are forgotten"
 
 
 async def test_chats_that_begin_alike_are_told_apart_by_the_shared_store() -> None:
@@ -344,7 +346,7 @@ async def test_chats_that_begin_alike_are_told_apart_by_the_shared_store() -> No
     registry.holders = {"me": "w2"}
     affinity = Affinity(lambda: registry)  # type: ignore[arg-type, return-value]
     affinity.remember("me", [], "w1", tip="hello")
-    second_turn = Trace("me", tips=("hello", "hello+answer", "hello+answer+more"))
+    second_turn = AffinityKeys("me", tips=("hello", "hello+answer", "hello+answer+more"))
     assert await affinity.worker(second_turn) == "w1"
     affinity.remember("me", [], "w2", tip="hello")
     affinity.remember("me", [], "w1", tip="hello")
@@ -355,14 +357,14 @@ async def test_what_was_not_seen_is_asked_of_the_shared_store_and_of_nobody_for_
     registry = Registry()
     registry.holders = {"c1": "w3", "ann": "w2", "me": "w4"}
     affinity = Affinity(lambda: registry)  # type: ignore[arg-type, return-value]
-    assert await affinity.worker(Trace("me", conversation="c1", ids=("c1",))) == "w3"
-    assert await affinity.worker(Trace("me", account="ann")) == "w2"
-    assert await affinity.worker(Trace("me", tips=("t1", "t2"))) == "w4"
-    assert await affinity.worker(Trace("me", tips=("t1",))) == ""
+    assert await affinity.worker(AffinityKeys("me", conversation="c1", ids=("c1",))) == "w3"
+    assert await affinity.worker(AffinityKeys("me", account="ann")) == "w2"
+    assert await affinity.worker(AffinityKeys("me", tips=("t1", "t2"))) == "w4"
+    assert await affinity.worker(AffinityKeys("me", tips=("t1",))) == ""
     registry.away = StorageDown("gone")
-    assert await affinity.worker(Trace("me", conversation="c1")) == ""
+    assert await affinity.worker(AffinityKeys("me", conversation="c1")) == ""
     affinity.remember("me", ["file-1"], "w9")
-    assert await affinity.worker(Trace("me", tips=("t1", "t2"), files=("file-1",))) == "w9"
+    assert await affinity.worker(AffinityKeys("me", tips=("t1", "t2"), files=("file-1",))) == "w9"
 
 
 @pytest.mark.parametrize("report", ["[1]", "7", '"x"', "{", '{"offers": 3}', '{"offers": [[1]]}', '{"cooling": []}'])

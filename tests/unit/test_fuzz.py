@@ -27,8 +27,8 @@ from starlette.requests import Request
 from gemgate.accounts import Cookies
 from gemgate.chat import Tool
 from gemgate.errors import ClientError
-from gemgate.imaging import Unfit, measure, stamp
-from gemgate.imaging.whole import is_cut
+from gemgate.imaging import UnsupportedImage, measure, tag_provenance
+from gemgate.imaging.whole import is_truncated
 from gemgate.prompting import loose_json
 from gemgate.prompting.tool_parser import ToolParser
 from gemgate.upstreams.web.frames import FrameReader
@@ -82,11 +82,11 @@ def _cookies(text: str) -> None:
 
 
 def _picture(data: bytes) -> None:
-    with suppress(ClientError, Unfit):
+    with suppress(ClientError, UnsupportedImage):
         measure(data)
-    is_cut(data)
+    is_truncated(data)
     for changed in (True, False):
-        stamp(data, changed)
+        tag_provenance(data, changed)
 
 
 def _form(data: bytes) -> None:
@@ -115,7 +115,7 @@ def _pictures() -> list[bytes]:
     for kind in ("PNG", "JPEG", "WEBP", "GIF"):
         file = io.BytesIO()
         pixels.save(file, kind)
-        found += [file.getvalue(), stamp(file.getvalue(), True).data]
+        found += [file.getvalue(), tag_provenance(file.getvalue(), True).data]
     return found
 
 

@@ -59,7 +59,7 @@ async def test_an_idle_minute_costs_few_transactions(tmp_path: Path, transaction
     settings = explicit(data_dir=tmp_path / "data", cookie_key_file=tmp_path / "cookie.key")
     async with open_service(settings, clock=clock) as service:
         access = Access(settings, service.keys, clock)
-        service.run("keys", lambda: access.keybook.tend(ALONE))
+        service.run("keys", lambda: access.keybook.run(ALONE))
         await pass_a_minute(clock, service.database)
         transactions.clear()
         await pass_a_minute(clock, service.database)

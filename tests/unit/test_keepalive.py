@@ -12,8 +12,8 @@ import pytest
 
 from gemgate.accounts import Cookies, Renewal, Rotated, UsageWindow
 from gemgate.errors import Broken, GatewayError, SignedOut, Unreachable
-from gemgate.keepalive import Keeper
-from gemgate.member import Address, Member
+from gemgate.keepalive import SessionRefresher
+from gemgate.member import Account, Egress
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.testing import Facts, FakeClock, ScriptedUpstream
@@ -81,16 +81,18 @@ class Google(ScriptedUpstream):
 class Kept:
     def __init__(self, source: Source, rotate_every: float) -> None:
         self.clock, self.google, self.source, self.facts = FakeClock(), Google(), source, Facts()
-        self.member = Member(
-            "a", self.google, source, lanes=2, pacer=Pacer(0), rules=Rules(), address=Address("direct"),
+        self.member = Account(
+            "a", self.google, source, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"),
             clock=self.clock, dice=lambda: 0.5, observer=self.facts,
         )  # fmt: skip
-        keeper = Keeper(self.member, rotate_every=rotate_every, clock=self.clock, dice=lambda: 0.5, observer=self.facts)
-        self.task = asyncio.create_task(keeper.tend())
+        keeper = SessionRefresher(
+            self.member, rotate_every=rotate_every, clock=self.clock, dice=lambda: 0.5, observer=self.facts
+        )
+        self.task = asyncio.create_task(keeper.run())
 
     @property
     def state(self) -> str:
-        return self.member.standing().state
+        return self.member.status().state
 
     @property
     def opened(self) -> int:
@@ -166,16 +168,16 @@ async def test_at_the_start_stored_cookies_count_beside_the_ones_of_the_source(m
     kept = made(Cookies("psid-1", "long-replaced"))
 
     class Stored:
-        def candidates(self, member: Member, fresh: Cookies | None) -> list[Cookies]:
+        def candidates(self, member: Account, fresh: Cookies | None) -> list[Cookies]:
             return [SECOND, *([fresh] if fresh else [])]
 
-        async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
+        async def proven(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
             return None
 
-        def changed(self, member: Member) -> None:
+        def changed(self, member: Account) -> None:
             return None
 
-        async def settled(self, member: Member) -> None:
+        async def settled(self, member: Account) -> None:
             return None
 
     kept.member.keep = Stored()

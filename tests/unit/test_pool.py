@@ -27,7 +27,7 @@ from gemgate.errors import (
 from gemgate.fetcher import GuardedFetcher
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline
-from gemgate.member import Address, Member
+from gemgate.member import Account, Egress
 from gemgate.policy.breaker import Rules
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
@@ -64,16 +64,16 @@ class House:
         self.gateway = Gateway(
             self.pool, limiter, attachments, pictures, conversations, clock=self.clock, observer=self.facts
         )
-        shared = Address("direct")
+        shared = Egress("direct")
         self.members = [
-            Member(
+            Account(
                 name,
                 upstream,
                 FixedSource(Cookies(f"psid-{name}")),
                 lanes=lanes,
                 pacer=Pacer(0),
                 rules=Rules(),
-                address=shared if one_address else Address(name),
+                address=shared if one_address else Egress(name),
                 clock=self.clock,
                 dice=lambda: 0.0,
                 observer=self.facts,
@@ -114,7 +114,7 @@ async def test_calls_go_to_the_least_busy_account() -> None:
 async def test_calls_go_to_the_way_out_that_may_be_used_now() -> None:
     one, two = ScriptedUpstream(), ScriptedUpstream()
     house = await House(one, two).signed_in()
-    house.members[0].address.pace = Bucket(1.0)
+    house.members[0].egress.pace = Bucket(1.0)
     for _ in range(4):
         await asyncio.wait_for(house.chat(), 5)  # the clock stands still: none of them waits for the slow way
     assert (len(one.prompts), len(two.prompts)) == (1, 3)
@@ -128,7 +128,7 @@ async def test_a_third_call_waits_for_a_lane_and_is_served_in_its_turn() -> None
     await settle()
     assert len(upstream.prompts) == 2
     assert house.pool.waiting == 3
-    assert house.members[0].standing().state == "busy"
+    assert house.members[0].status().state == "busy"
     upstream.gate.set()
     await asyncio.gather(*calls)
     assert [p.text for p in upstream.prompts] == list("01234")
@@ -221,7 +221,7 @@ async def test_a_session_refused_right_after_signing_in_needs_a_login() -> None:
         await house.chat()
     assert caught.value.code == "cookie_expired"
     assert not caught.value.quota
-    assert house.members[0].standing().state == "needs_login"
+    assert house.members[0].status().state == "needs_login"
     assert len(upstream.prompts) == 2
 
 
@@ -268,7 +268,7 @@ async def test_a_block_of_the_address_closes_every_account_behind_it() -> None:
     assert caught.value.code == "ip_blocked"
     assert not caught.value.quota
     assert two.prompts == []
-    assert {m.standing().state for m in house.members} == {"blocked"}
+    assert {m.status().state for m in house.members} == {"blocked"}
 
 
 async def test_the_error_says_which_accounts_there_are_and_why() -> None:
@@ -330,7 +330,7 @@ async def test_leaving_an_answer_is_not_held_against_the_account() -> None:
             async for event in events:
                 if isinstance(event, TextDelta):
                     break
-    assert house.members[0].standing().state == "ready"
+    assert house.members[0].status().state == "ready"
     assert house.members[0].busy == 0
 
 

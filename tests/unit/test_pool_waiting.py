@@ -9,7 +9,7 @@ import pytest
 from gemgate import pool as pool_module
 from gemgate.catalog import ModelCard, resolve
 from gemgate.errors import Busy, NoAccount, Spent
-from gemgate.member import Member
+from gemgate.member import Account
 from gemgate.pool import AccountPool, Lease
 from gemgate.testing import ScriptedUpstream, settle
 from tests.unit.test_pool import House
@@ -187,7 +187,7 @@ async def test_an_account_of_weight_nothing_takes_no_call_and_says_so() -> None:
         await (await taken(home.pool)).task
 
 
-def spare(home: House, number: int) -> Member:
+def spare(home: House, number: int) -> Account:
     member = home.members[number]
     member.fallback = True
     return member
@@ -228,12 +228,12 @@ async def test_a_fallback_takes_over_a_call_that_the_last_account_refused() -> N
 
 async def test_a_fallback_adds_no_models_to_those_it_stands_in_for() -> None:
     home = await house("a", "b")
-    only = home.members[1].offers[:1]
-    home.members[0].offers = only
+    only = home.members[1].models[:1]
+    home.members[0].models = only
     spare(home, 1)
-    assert home.pool.offers() == only
+    assert home.pool.models() == only
     home.pool.remove("a")
-    assert home.pool.offers() == home.members[1].offers
+    assert home.pool.models() == home.members[1].models
 
 
 async def test_a_rest_that_ends_is_noticed_by_those_who_wait_for_a_lane_elsewhere() -> None:
@@ -242,7 +242,7 @@ async def test_a_rest_that_ends_is_noticed_by_those_who_wait_for_a_lane_elsewher
     resting = await taken(home.pool)
     rested = resting.account
     spent = Spent("used up", resets_at=home.clock.now() + 20)
-    home.pool.member(rested).left((CARD.capability,), spent)  # type: ignore[union-attr]
+    home.pool.account(rested).call_ended((CARD.capability,), spent)  # type: ignore[union-attr]
     waiting = await taken(home.pool)
     assert (waiting.account, {busy.account, rested}) == ("", {"a", "b"})
     await home.clock.advance(19.9)

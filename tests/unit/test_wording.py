@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemgate.upstreams.web.marks import suggestions
-from gemgate.upstreams.web.wording import HOLD, Wording, clean
+from gemgate.upstreams.web.wording import HOLD, TextDeltas, clean
 
 LINK = "http://googleusercontent.com/image_generation_content/0"
 FRAGMENTS = [
@@ -61,7 +61,7 @@ texts = st.lists(fragments, max_size=30).map("".join)
 @given(texts, st.lists(st.integers(0, 400), max_size=20))
 @settings(max_examples=400, deadline=None)
 def test_deltas_join_to_the_cleaned_text_wherever_snapshots_end(text: str, ends: list[int]) -> None:
-    wording = Wording()
+    wording = TextDeltas()
     said = [wording.feed(text[:end]) for end in sorted(ends)]
     said.append(wording.feed(text, final=True))
     assert "".join(said) == clean(text)
@@ -73,14 +73,14 @@ def test_deltas_join_to_the_cleaned_text_wherever_snapshots_end(text: str, ends:
 def test_a_change_within_the_held_back_tail_is_never_seen(stable: str, tail: str, at: int) -> None:
     """Google rewrites the end: nothing of it had been sent, so the deltas join to the new text."""
     stable = "x" * 2 * HOLD + stable
-    wording = Wording()
+    wording = TextDeltas()
     first = wording.feed(stable + "#" * min(at, HOLD))
     rest = wording.feed(stable + tail, final=True)
     assert first + rest == clean(stable + tail)
 
 
 def test_an_exact_reader_gets_nothing_before_the_end() -> None:
-    wording = Wording(exact=True)
+    wording = TextDeltas(exact=True)
     assert wording.feed("half of it") == ""
     assert wording.feed("another text", final=True) == "another text"
 
@@ -105,7 +105,7 @@ CUT = [
 @pytest.mark.parametrize("step", [1, 2, 7, 1000])
 def test_each_mark_goes_cut_at_every_place(wire: str, read: str, step: int) -> None:
     for before in ("", "x" * 100 + " "):
-        wording = Wording()
+        wording = TextDeltas()
         said = [wording.feed((before + wire)[:end]) for end in range(1, len(before + wire), step)]
         expected = before + read if read or not before else before
         if before and read == wire:
@@ -123,7 +123,7 @@ def test_a_long_text_full_of_beginnings_costs_no_more_than_its_length() -> None:
     piece = 'a [cite <FollowUp label="x ```py http://googleusercontent.com/ &l \n\n'
     spent = []
     for times in (200, 800):
-        text, wording = piece * times, Wording()
+        text, wording = piece * times, TextDeltas()
         begun = time.process_time()
         for end in range(0, len(text), 40):
             wording.feed(text[:end])

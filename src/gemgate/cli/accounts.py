@@ -19,7 +19,7 @@ from rich.prompt import Prompt
 from rich.table import Table
 
 from gemgate.accounts import Capability, Cookies
-from gemgate.cli.desk import Desk, Facts, opened, resealed
+from gemgate.cli.desk import AccountBackend, Facts, opened, rekeyed
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import BadRequest, GatewayError, NotFound
 from gemgate.ports import AccountSetup
@@ -65,7 +65,7 @@ def list_accounts(
 ) -> None:
     """All accounts: state, lanes, what cools, how long the session will live."""
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         found = await desk.all()
         if as_json:
             _print_json({"where": desk.where, "accounts": found})
@@ -134,7 +134,7 @@ def add(
         language=speaks or "",
     )
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         if not as_json:
             _say_where(desk)
         taken = setup.name
@@ -142,7 +142,7 @@ def add(
             await desk.set_up(setup)
         if wanted is not None:
             with err.status("signing in …"):
-                taken = await desk.hand_over(setup.name if is_new else name, wanted)
+                taken = await desk.replace_cookies(setup.name if is_new else name, wanted)
         _report(await _signed_in(desk, taken), as_json=as_json)
 
     _at_desk(work, url, admin_key, node, config)
@@ -159,7 +159,7 @@ def show(
 ) -> None:
     """One account, and who did what with it."""
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         facts = await desk.one(name)
         if as_json:
             _print_json(facts)
@@ -187,7 +187,7 @@ def ask_google(
 ) -> None:
     """Ask Google whether the cookies are good. Leaves with 1 when an account does not answer."""
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         names = [name] if name else [facts["name"] for facts in await desk.all()]
         if not names:
             fail("there is no account yet; `gemgate accounts add` takes cookies")
@@ -212,10 +212,10 @@ def ask_google(
     _at_desk(work, url, admin_key, node, config)
 
 
-async def _tested(desk: Desk, name: str) -> tuple[Facts, str]:
+async def _tested(desk: AccountBackend, name: str) -> tuple[Facts, str]:
     """The account after a test, and why it failed."""
     try:
-        facts = await desk.act(name, "test")
+        facts = await desk.run_action(name, "test")
     except NotFound:
         raise
     except GatewayError as error:
@@ -234,7 +234,7 @@ def find_walls(
 ) -> None:
     """Find out how much of a prompt the account reads, with at most six prompts, and remember it."""
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         if not as_json:
             _say_where(desk)
         with err.status(marked("asking {} what stands at the end of long prompts …", name)):
@@ -284,10 +284,10 @@ def _acting(action: str, about: str) -> Callable[..., None]:
         node: NodeOption = None,
         config: ConfigOption = None,
     ) -> None:
-        async def work(desk: Desk) -> None:
+        async def work(desk: AccountBackend) -> None:
             if not as_json:
                 _say_where(desk)
-            _report(await desk.act(name, action), as_json=as_json, must_be_ready=action == "refresh")
+            _report(await desk.run_action(name, action), as_json=as_json, must_be_ready=action == "refresh")
 
         _at_desk(work, url, admin_key, node, config)
 
@@ -317,10 +317,10 @@ def reset(
         fail(f"--capability is one of {', '.join(get_args(Capability))}", 2)
     chosen: Capability | None = capability  # type: ignore[assignment]
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         if not as_json:
             _say_where(desk)
-        _report(await desk.act(name, "reset", chosen), as_json=as_json)
+        _report(await desk.run_action(name, "reset", chosen), as_json=as_json)
 
     _at_desk(work, url, admin_key, node, config)
 
@@ -340,7 +340,7 @@ def remove(
             fail("say --yes to remove an account without being asked", 2)
         typer.confirm(f"Forget the account {name} and its cookies?", abort=True)
 
-    async def work(desk: Desk) -> None:
+    async def work(desk: AccountBackend) -> None:
         _say_where(desk)
         await desk.remove(name)
         out.print(f"{name} is forgotten", highlight=False)
@@ -354,18 +354,18 @@ def rekey(config: ConfigOption = None) -> None:
 
     No gateway may run meanwhile. Older keys stay where they are, because older backups need them.
     """
-    told = run(resealed(load_settings(config=config).settings))
-    out.print(f"sealed anew with {told.key}: {told.changed} secret(s)", highlight=False, soft_wrap=True)
-    if told.locked:
+    result = run(rekeyed(load_settings(config=config).settings))
+    out.print(f"sealed anew with {result.key}: {result.changed} secret(s)", highlight=False, soft_wrap=True)
+    if result.locked:
         fail(
-            f"these accounts were sealed with a key that is not there: {', '.join(told.locked)}. Add that key behind "
+            f"these accounts were sealed with a key that is not there: {', '.join(result.locked)}. Add that key behind "
             "the first one and run this again, or hand over their cookies anew"
         )
-    out.print(told.hint, style="dim", highlight=False, soft_wrap=True)
+    out.print(result.hint, style="dim", highlight=False, soft_wrap=True)
 
 
 def _at_desk(
-    work: Callable[[Desk], Awaitable[None]],
+    work: Callable[[AccountBackend], Awaitable[None]],
     url: str | None,
     admin_key: str | None,
     node: str | None,
@@ -382,7 +382,7 @@ def _at_desk(
     run(there())
 
 
-async def _signed_in(desk: Desk, name: str) -> Facts:
+async def _signed_in(desk: AccountBackend, name: str) -> Facts:
     """The account once it is known whether its cookies are good."""
     over = time.monotonic() + SIGNING_IN
     facts = await desk.one(name)
@@ -443,7 +443,7 @@ def _details(facts: Facts) -> list[str]:
     return lines
 
 
-def _say_where(desk: Desk) -> None:
+def _say_where(desk: AccountBackend) -> None:
     err.print(desk.where, style="dim", highlight=False, soft_wrap=True)
 
 

@@ -42,9 +42,9 @@ def models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 async def signed_in(settings: Settings) -> AsyncIterator[Service]:
     """A gateway whose first account has signed in; one clear line when none can."""
     async with open_service(settings, resident=False) as service:
-        members = service.pool.members
+        members = service.pool.accounts
         if not members:
-            fail(str(service.pool.nobody("text")))
+            fail(str(service.pool.no_account_error("text")))
         for member in members:
             if not member.is_open:
                 await member.sign_in(seen=0)
@@ -100,7 +100,7 @@ async def _stream(service: Service, request: ChatRequest, show_thoughts: bool) -
 
 async def _models(settings: Settings, as_json: bool) -> None:
     async with signed_in(settings) as service:
-        offers = service.pool.offers()
+        offers = service.pool.models()
         rows = [
             {
                 "id": card.id,

@@ -17,9 +17,9 @@ from gemgate.assembly import member_builder, seeds_of, sqlite_path
 from gemgate.cli.diagnose import stored_accounts
 from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run
 from gemgate.errors import GatewayError
-from gemgate.member import Address, Forgetful
-from gemgate.policy.precedence import precedence
-from gemgate.ports import KeptAccount
+from gemgate.member import Egress, InMemoryRecord
+from gemgate.policy.precedence import cookie_order
+from gemgate.ports import StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.telemetry import Observers, SystemClock, system_dice
@@ -54,17 +54,17 @@ def canary(
         fail(str(error))
     watch = run(_watched(settings, believed, account, speak=not quiet, rotate=rotate, picture=picture))
     findings = probes.judge(believed.canary, watch.seen)
-    told = _report(findings, believed, watch)
+    summary = _report(findings, believed, watch)
     if report is not None:
         with drafted(report) as file:
-            file.write((json.dumps(told, indent=2) + "\n").encode())
+            file.write((json.dumps(summary, indent=2) + "\n").encode())
     if record is not None:
         record.mkdir(parents=True, exist_ok=True)
         for name, frames in watch.recorded.items():
             with drafted(record / f"{name}.json", 0o600) as file:
                 file.write((json.dumps(frames) + "\n").encode())
     if as_json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(summary, indent=2))
     else:
         _show(findings, watch)
     if any(finding.verdict == "changed" for finding in findings):
@@ -119,7 +119,7 @@ async def _watched(
 async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, str | None]:
     """An account's cookies in the order the gateway would take them, and its way out; the command ends without any."""
     place = sqlite_path(settings)
-    stored: dict[str, KeptAccount] = {}
+    stored: dict[str, StoredAccount] = {}
     if place is None or place.exists():
         stored = {kept.name: kept for kept in await stored_accounts(settings)}
     setups = {kept.name: kept.setup for kept in stored.values()} | {setup.name: setup for setup in seeds_of(settings)}
@@ -127,7 +127,7 @@ async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, st
     for setup in setups.values():
         if setup.kind != "web" or name not in (None, setup.name):
             continue
-        member = build(setup, Address("canary"), Forgetful())
+        member = build(setup, Egress("canary"), InMemoryRecord())
         fresh = None
         if member.source is not None:
             try:
@@ -135,7 +135,7 @@ async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, st
             except GatewayError:
                 fresh = None
         live = member.source is not None and member.source.live
-        order = precedence(stored.get(setup.name) or KeptAccount(setup), fresh, live=live)
+        order = cookie_order(stored.get(setup.name) or StoredAccount(setup), fresh, live=live)
         await member.upstream.close()
         if order:
             return order[0], setup.proxy or settings.proxy_url

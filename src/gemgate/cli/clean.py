@@ -26,13 +26,13 @@ from gemgate.imaging import (
     PROFILES,
     Cleaned,
     Profile,
-    Stamped,
-    Unfit,
+    Tagged,
+    UnsupportedImage,
     clean,
     measure,
     profiles_from_json,
     profiles_to_json,
-    stamp,
+    tag_provenance,
 )
 from gemgate.imaging.calibrate import CORNER, Calibration, from_black, from_pictures
 from gemgate.imaging.logo import Pixels
@@ -107,7 +107,7 @@ def calibrate(
     try:
         pictures = [_corner(path) for path in paths]
         found = from_black(pictures[0]) if len(pictures) == 1 else from_pictures(pictures)
-    except (Unfit, ClientError, OSError) as error:
+    except (UnsupportedImage, ClientError, OSError) as error:
         fail(str(error))
     if output is not None:
         _write(output, profiles_to_json([found.profile]).encode())
@@ -171,7 +171,7 @@ class _Job:
             data = path.read_bytes()
             measure(data)
             cleaned = clean(data, profiles=self.profiles, remove=not self.check)
-            stamped = stamp(cleaned.data, changed=True) if cleaned.logo == "removed" else None
+            stamped = tag_provenance(cleaned.data, changed=True) if cleaned.logo == "removed" else None
             writes = not self.check and (stamped is not None or self.copies)
             if writes:
                 _write(target, stamped.data if stamped else data)
@@ -180,7 +180,7 @@ class _Job:
         return _row(path, cleaned, stamped, str(target) if writes else "")
 
 
-def _row(path: Path, cleaned: Cleaned, stamped: Stamped | None, output: str) -> Row:
+def _row(path: Path, cleaned: Cleaned, stamped: Tagged | None, output: str) -> Row:
     return Row(
         file=str(path),
         logo=cleaned.logo,

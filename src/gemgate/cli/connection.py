@@ -93,8 +93,8 @@ async def _own(settings: Settings, *, resident: bool) -> AsyncIterator[str]:
     free = {"host": "127.0.0.1", "port": 0, "rate_limit_per_hour": 0, "model_interval_seconds": 0}
     with listening(settings.model_copy(update=free)) as (sock, bound):
         async with open_service(bound, resident=resident) as service:
-            if resident and not service.pool.members:
-                raise _nobody_here(service.pool.nobody())
+            if resident and not service.pool.accounts:
+                raise _nobody_here(service.pool.no_account_error())
             service.pool.kept_free = 0  # nobody sits in front of it
             config = uvicorn.Config(
                 create_app(bound, service), ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1

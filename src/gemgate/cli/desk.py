@@ -17,7 +17,7 @@ import aiohttp
 from gemgate.accounts import Capability, Cookies
 from gemgate.assembly import Service, database_url, local_url, open_service, sqlite_path
 from gemgate.errors import Conflict, Forbidden, GatewayError, NotFound, Unreachable
-from gemgate.ports import AccountSetup, AccountStore, Caller, KeptAccount
+from gemgate.ports import AccountSetup, AccountStore, Caller, StoredAccount
 from gemgate.settings import Settings, config_home
 from gemgate.stores import ownership
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -26,7 +26,7 @@ from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import add_key, open_vault
 from gemgate.web.accounts import account_of
 
-PATIENCE = aiohttp.ClientTimeout(total=180, sock_connect=5)
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
 """Signing in may take as long as Google takes."""
 MEASURING = aiohttp.ClientTimeout(total=2400, sock_connect=5)
 """Six whole answers."""
@@ -35,7 +35,7 @@ GLANCE = aiohttp.ClientTimeout(total=5)
 Facts = dict[str, Any]
 
 
-class Desk(Protocol):
+class AccountBackend(Protocol):
     """What can be done with accounts, wherever they are. Every method raises GatewayError."""
 
     where: str
@@ -51,11 +51,11 @@ class Desk(Protocol):
 
     async def set_up(self, setup: AccountSetup) -> Facts: ...
 
-    async def hand_over(self, name: str | None, cookies: Cookies) -> str:
+    async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
         """Sign in with new cookies; the account's name. None: the only one, else "default"."""
         ...
 
-    async def act(self, name: str, action: str, capability: Capability | None = None) -> Facts:
+    async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         """test, refresh, pause, resume or reset."""
         ...
 
@@ -67,20 +67,20 @@ class Desk(Protocol):
 
 
 @asynccontextmanager
-async def opened(settings: Settings, url: str | None, node: str | None, language: str) -> AsyncIterator[Desk]:
+async def opened(settings: Settings, url: str | None, node: str | None, language: str) -> AsyncIterator[AccountBackend]:
     """The desk for these settings. url: the gateway to ask, else it is looked for; node: which one of a fleet."""
     found = url or await running(settings)
     if found is not None:
         key = settings.admin_key.get_secret_value() if settings.admin_key else ""
         headers = {"accept-language": language, **({"authorization": f"Bearer {key}"} if key else {})}
         base = found.rstrip("/") + "/"
-        async with aiohttp.ClientSession(base, timeout=PATIENCE, headers=headers) as http:
-            yield _Api(http, base, node)
+        async with aiohttp.ClientSession(base, timeout=REQUEST_TIMEOUT, headers=headers) as http:
+            yield _Online(http, base, node)
         return
     place = sqlite_path(settings)
-    with ownership.owned(ownership.lock_path(place)) if place else nullcontext():
+    with ownership.instance_lock(ownership.lock_path(place)) if place else nullcontext():
         async with open_service(settings, resident=False) as service:
-            yield _Store(service, language)
+            yield _Offline(service, language)
 
 
 async def running(settings: Settings) -> str | None:
@@ -89,7 +89,7 @@ async def running(settings: Settings) -> str | None:
     Conflict when one runs and cannot be reached.
     """
     place = sqlite_path(settings)
-    owner = ownership.owner_of(ownership.lock_path(place)) if place else None
+    owner = ownership.lock_holder(ownership.lock_path(place)) if place else None
     if place and owner is None:
         return None
     url = owner.url if owner and owner.url else local_url(settings)
@@ -112,7 +112,7 @@ async def _answers(url: str) -> bool:
         return False
 
 
-class _Api:
+class _Online:
     """A gateway that runs."""
 
     lives = True
@@ -142,11 +142,11 @@ class _Api:
         }
         return await self._ask("POST", "api/accounts", facts)
 
-    async def hand_over(self, name: str | None, cookies: Cookies) -> str:
+    async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
         body = {"cookies": cookies.as_dict(), **({"account": name} if name else {})}
         return str((await self._ask("POST", "api/cookies", body))["account"])
 
-    async def act(self, name: str, action: str, capability: Capability | None = None) -> Facts:
+    async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         return await self._ask("POST", f"{_path(name)}/{action}", {"capability": capability} if capability else None)
 
     async def measure(self, name: str) -> Facts:
@@ -156,18 +156,18 @@ class _Api:
         await self._ask("DELETE", _path(name))
 
     async def _ask(
-        self, method: str, path: str, body: Facts | None = None, *, timeout: aiohttp.ClientTimeout = PATIENCE
+        self, method: str, path: str, body: Facts | None = None, *, timeout: aiohttp.ClientTimeout = REQUEST_TIMEOUT
     ) -> Facts:
         try:
             asking = self._http.request(method, path, json=body, params=self._query, timeout=timeout)
             async with asking as answer:
                 try:
-                    told = await answer.json()
+                    body = await answer.json()
                 except (aiohttp.ContentTypeError, ValueError):
-                    told = {}
-                if answer.ok and isinstance(told, dict):
-                    return told
-                raise _refusal(answer.status, told if isinstance(told, dict) else {}, self._base)
+                    body = {}
+                if answer.ok and isinstance(body, dict):
+                    return body
+                raise _refusal(answer.status, body if isinstance(body, dict) else {}, self._base)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             why = str(error) or type(error).__name__
             raise Unreachable(
@@ -179,21 +179,21 @@ def _path(name: str) -> str:
     return f"api/accounts/{quote(name, safe='')}"
 
 
-def _refusal(status: int, told: Facts, base: str) -> GatewayError:
+def _refusal(status: int, body: Facts, base: str) -> GatewayError:
     """What the gateway said, and what to do where it is not said."""
-    text = str(told.get("detail") or told.get("error") or f"HTTP {status}")
+    text = str(body.get("detail") or body.get("error") or f"HTTP {status}")
     if status in (401, 403):
         return Forbidden(
             f"{text}. Set ADMIN_KEY (in the environment, .env or gemgate.toml) to the gateway's admin key",
             f"{text}。请将 ADMIN_KEY（环境变量、.env 或 gemgate.toml）设为该网关的管理员密钥",
         )
-    if status == 404 and "detail" not in told:
+    if status == 404 and "detail" not in body:
         host = urlsplit(base).netloc
         return NotFound(f"{host} is no gemgate: HTTP 404", f"{host} 不是 gemgate：HTTP 404")
     return GatewayError(text)
 
 
-class _Store:
+class _Offline:
     """The database, while no gateway runs on it. States are the last known ones."""
 
     lives = False
@@ -207,11 +207,11 @@ class _Store:
 
     async def all(self) -> list[Facts]:
         kept = {one.name: one for one in await self._roster.store.all()}
-        return [self._told(kept[member.name]) for member in self._service.pool.members if member.name in kept]
+        return [self._row(kept[member.name]) for member in self._service.pool.accounts if member.name in kept]
 
     async def one(self, name: str) -> Facts:
-        self._roster.member(name)
-        facts = self._told(await self._roster.store.get(name))
+        self._roster.account(name)
+        facts = self._row(await self._roster.store.get(name))
         lines = await self._roster.store.audit_lines(name, limit=50)
         facts["audit"] = [
             {"at": one.at, "actor": one.actor, "action": one.action, "detail": one.detail} for one in lines
@@ -223,13 +223,13 @@ class _Store:
         await self._roster.add(setup, self._caller)
         return await self.one(setup.name)
 
-    async def hand_over(self, name: str | None, cookies: Cookies) -> str:
+    async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
         await self._check_free(name)
-        return (await self._roster.hand_over(name, cookies, self._caller)).name
+        return (await self._roster.replace_cookies(name, cookies, self._caller)).name
 
-    async def act(self, name: str, action: str, capability: Capability | None = None) -> Facts:
+    async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         await self._check_free(name)
-        member = await self._roster.act(name, action, self._caller, capability)
+        member = await self._roster.run_action(name, action, self._caller, capability)
         if action in ("test", "refresh"):
             return account_of(member, self._roster, self._service.clock.now(), self._language)
         return await self.one(name)
@@ -243,9 +243,9 @@ class _Store:
         await self._check_free(name)
         await self._roster.remove(name, self._caller)
 
-    def _told(self, kept: KeptAccount) -> Facts:
+    def _row(self, kept: StoredAccount) -> Facts:
         """As it was left: nobody is signed in here, so the word is the one that was stored."""
-        member = self._roster.member(kept.name)
+        member = self._roster.account(kept.name)
         facts = account_of(member, self._roster, self._service.clock.now(), self._language)
         if facts["state"] == "starting":
             zh = self._language.startswith("zh")
@@ -264,7 +264,7 @@ class _Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Resealed:
+class RekeyResult:
     """What `resealed` did. key: which one seals now; locked: accounts that no key opens; hint: what to do next."""
 
     changed: int
@@ -273,10 +273,10 @@ class Resealed:
     hint: str
 
 
-async def resealed(settings: Settings) -> Resealed:
+async def rekeyed(settings: Settings) -> RekeyResult:
     """Seal what is stored with a new key of the key file, or with the first of COOKIE_KEYS. No gateway may run."""
     place = sqlite_path(settings)
-    with ownership.owned(ownership.lock_path(place)) if place else nullcontext():
+    with ownership.instance_lock(ownership.lock_path(place)) if place else nullcontext():
         database = await open_database(database_url(settings))
         try:
             keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
@@ -299,8 +299,8 @@ async def resealed(settings: Settings) -> Resealed:
             await database.close()
     if keys is None:
         hint = f"The older keys stay in {path}, below the new one: older backups need them. Copy the file apart."
-        return Resealed(changed, f"a new key in {path}", locked, hint)
-    return Resealed(changed, "the first key of COOKIE_KEYS", locked, "The other keys only open older backups now.")
+        return RekeyResult(changed, f"a new key in {path}", locked, hint)
+    return RekeyResult(changed, "the first key of COOKIE_KEYS", locked, "The other keys only open older backups now.")
 
 
 async def running_accounts(store: AccountStore, now: float) -> dict[str, str]:

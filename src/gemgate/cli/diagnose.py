@@ -19,9 +19,9 @@ from gemgate.accounts import Cookies
 from gemgate.assembly import database_url, member_builder, open_bucket, seeds_of, sqlite_path
 from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run
 from gemgate.errors import GatewayError, SignedOut, Unreachable
-from gemgate.member import Address, Forgetful
-from gemgate.policy.precedence import precedence
-from gemgate.ports import AccountSetup, CookieSource, KeptAccount, Upstream
+from gemgate.member import Egress, InMemoryRecord
+from gemgate.policy.precedence import cookie_order
+from gemgate.ports import AccountSetup, CookieSource, StoredAccount, Upstream
 from gemgate.settings import Settings, config_home, outdated, shown
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -163,7 +163,7 @@ def _listening(settings: Settings) -> Finding:
 async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
     """Every account: which cookies count and why, and whether they sign in."""
     place = sqlite_path(settings)
-    stored: dict[str, KeptAccount] = {}
+    stored: dict[str, StoredAccount] = {}
     if place is None or place.exists():
         try:
             stored = {kept.name: kept for kept in await stored_accounts(settings)}
@@ -177,11 +177,11 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
     build = member_builder(settings, clock=SystemClock(), dice=system_dice, observer=Observers([]))
     sessions: dict[tuple[str, int], str] = {}
     for name, setup in setups.items():
-        kept = replace(stored.get(name) or KeptAccount(setup), setup=setup)
+        kept = replace(stored.get(name) or StoredAccount(setup), setup=setup)
         if setup.kind == "official":
             yield Finding(f"account {name}", "ok", f"official API, key from {setup.source}; no cookies")
             continue
-        member = build(setup, Address("doctor"), _FORGETFUL)
+        member = build(setup, Egress("doctor"), _FORGETFUL)
         try:
             if setup.number or setup.language:
                 yield Finding(f"account {name}", "ok", _seat(setup))
@@ -196,7 +196,7 @@ def _seat(setup: AccountSetup) -> str:
     return f"number {setup.number} of its cookies (gemini.google.com/u/{setup.number}){speaks}"
 
 
-async def stored_accounts(settings: Settings) -> tuple[KeptAccount, ...]:
+async def stored_accounts(settings: Settings) -> tuple[StoredAccount, ...]:
     """The accounts as the database has them."""
     keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
     vault = open_vault(keys, settings.cookie_key_file or config_home() / "cookie.key", settings.data_dir)
@@ -211,7 +211,7 @@ async def _account(
     name: str,
     source: CookieSource | None,
     upstream: Upstream,
-    kept: KeptAccount,
+    kept: StoredAccount,
     sessions: dict[tuple[str, int], str],
 ) -> AsyncIterator[Finding]:
     """sessions: session and number among its accounts -> the account whose it is, of those looked at so far."""
@@ -223,7 +223,7 @@ async def _account(
         except GatewayError as error:
             trouble = error.en
     live = source is not None and source.live
-    order = precedence(kept, fresh, live=live)
+    order = cookie_order(kept, fresh, live=live)
     where = source.name if source else "by hand"
     if trouble:
         yield Finding(f"source of {name}", "warn", f"{where}: {trouble}", "the stored ones count meanwhile")
@@ -246,7 +246,7 @@ async def _account(
     yield await _sign_in(name, upstream, order)
 
 
-def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: KeptAccount, where: str, *, live: bool) -> str:
+def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: StoredAccount, where: str, *, live: bool) -> str:
     """Which cookies come first, in words (the rule is `precedence`). Sessions are named by their digest."""
     if not order:
         return f"none, neither from the source ({where}) nor stored"
@@ -262,7 +262,7 @@ def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: KeptAccount, whe
         return (
             f"{where} counts (session {first.identity}): a live browser rotates, and gemgate only reads along{others}"
         )
-    changed = "its text has changed since it was taken" if kept.taken else "nothing is stored yet"
+    changed = "its text has changed since it was taken" if kept.source_digest else "nothing is stored yet"
     return f"{where} counts (session {first.identity}): {changed}{others}"
 
 
@@ -280,7 +280,7 @@ async def _sign_in(name: str, upstream: Upstream, order: Sequence[Cookies]) -> F
             return Finding(check, "fail", error.en, "check the network, PROXY_URL and PROXY_CA_FILE")
         except GatewayError as error:
             return Finding(check, "fail", error.en, "try again later; if it stays, look for an update of gemgate")
-        models = ", ".join(offer.name for offer in opened.offers)
+        models = ", ".join(offer.name for offer in opened.models)
         text = f"signed in ({opened.status}) in {time.monotonic() - began:.1f} s; models: {models}"
         if number == 1:
             return Finding(check, "ok", text)
@@ -290,7 +290,7 @@ async def _sign_in(name: str, upstream: Upstream, order: Sequence[Cookies]) -> F
     return Finding(check, "fail", refused.en, advice)
 
 
-_FORGETFUL = Forgetful()
+_FORGETFUL = InMemoryRecord()
 _HOW = (
     "sign in to gemini.google.com in a private window and copy __Secure-1PSID and __Secure-1PSIDTS: into SECURE_1PSID "
     "and SECURE_1PSIDTS, onto the page, or into `gemgate accounts add`; then close that window without signing out"

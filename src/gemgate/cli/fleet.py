@@ -13,19 +13,19 @@ from rich.table import Table
 
 from gemgate import assembly_fleet
 from gemgate.assembly import open_service
-from gemgate.cli.serve import answer, listening
+from gemgate.cli.serve import listening, run_server
 from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run
-from gemgate.fleet.registry import DEAD_AFTER, answering
+from gemgate.fleet.registry import DEAD_AFTER, answers_probe
 from gemgate.ports import NodeRegistry
 from gemgate.settings import Settings
 from gemgate.web.app import create_app
-from gemgate.web.relay.app import create_gateway
+from gemgate.web.relay.app import create_front_app
 from gemgate.work import Node
 
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default=False)]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 picks one.", show_default=False)]
 
-FAREWELL = 2.5
+DRAIN_GRACE = 2.5
 """Seconds that a leaving node still takes calls: until every gateway has read that it is OFFLINE."""
 
 
@@ -59,16 +59,16 @@ async def _worker(settings: Settings, origins: Mapping[str, str]) -> None:
 
             async def leave() -> None:
                 await announcer.leave()
-                await asyncio.sleep(FAREWELL)
+                await asyncio.sleep(DRAIN_GRACE)
 
-            await answer(sock, create_app(bound, service, origins), bound, leaving=leave)
+            await run_server(sock, create_app(bound, service, origins), bound, leaving=leave)
 
 
 async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
-    _warn(assembly_fleet.check_edge(settings))
+    _warn(assembly_fleet.check_front(settings))
     with listening(settings) as (sock, bound):
-        async with assembly_fleet.open_edge(bound, origins=origins) as edge:
-            await answer(sock, create_gateway(bound, edge), bound)
+        async with assembly_fleet.open_front(bound, origins=origins) as edge:
+            await run_server(sock, create_front_app(bound, edge), bound)
 
 
 def _warn(missing: list[str]) -> None:
@@ -91,7 +91,7 @@ def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
 
     found = run(read())
     if json:
-        out.print_json(data=[_told(node) for node in found])
+        out.print_json(data=[_row(node) for node in found])
         return
     if not found:
         err.print("No node has registered. Start one with `gemgate worker`.", highlight=False)
@@ -140,7 +140,7 @@ async def _registry(config: ConfigOption) -> AsyncIterator[NodeRegistry]:
     settings = load_settings({}, config).settings
     registry = assembly_fleet.Registry(assembly_fleet.registry_url(settings))
     try:
-        async with answering():
+        async with answers_probe():
             opened = await registry.connect()
         yield opened
     finally:
@@ -149,7 +149,7 @@ async def _registry(config: ConfigOption) -> AsyncIterator[NodeRegistry]:
 
 def _change(config: ConfigOption, change: Callable[[NodeRegistry], Awaitable[None]], done: str) -> None:
     async def work() -> None:
-        async with _registry(config) as registry, answering():
+        async with _registry(config) as registry, answers_probe():
             await change(registry)
 
     run(work())
@@ -160,7 +160,7 @@ def _is_dead(node: Node) -> bool:
     return node.report.status != "OFFLINE" and node.age >= DEAD_AFTER
 
 
-def _told(node: Node) -> dict[str, object]:
+def _row(node: Node) -> dict[str, object]:
     report = asdict(node.report)
     report["models"] = [offer["name"] for offer in report.pop("offers")]
     return {

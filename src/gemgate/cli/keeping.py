@@ -127,7 +127,7 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
     place = sqlite_path(settings)
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    guard = ownership.owned(ownership.lock_path(place)) if place else nullcontext()
+    guard = ownership.instance_lock(ownership.lock_path(place)) if place else nullcontext()
     with guard, _bar() as progress:
         task = progress.add_task("rows and pictures", total=None)
         url, blobs = database_url(settings), open_blobs(settings)

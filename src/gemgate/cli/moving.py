@@ -49,7 +49,7 @@ def migrate(
 
 async def _migrate(settings: Settings, place: Path, *, pictures: bool) -> None:
     target = registry_url(settings)
-    with ownership.owned(ownership.lock_path(place)):
+    with ownership.instance_lock(ownership.lock_path(place)):
         old = await open_database(place)
         try:
             new = await open_database(target)
@@ -71,8 +71,8 @@ async def _copy(settings: Settings, place: Path, old: Database, new: Database, *
             bar = progress.add_task("pictures and uploads", total=None)
             source = blobs.folder(place.parent / "blobs")
             moved = await copy_blobs(source, open_blobs(settings), lambda: progress.advance(bar))
-    told = f"{copied} new rows" + (f", {moved} new pictures and uploads" if pictures else "")
-    out.print(f"{told} copied from {place}", highlight=False, soft_wrap=True)
+    summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if pictures else "")
+    out.print(f"{summary} copied from {place}", highlight=False, soft_wrap=True)
     vault = open_vault(
         settings.cookie_keys.get_secret_value() if settings.cookie_keys else None,
         key_file(settings),

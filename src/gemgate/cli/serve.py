@@ -24,7 +24,7 @@ from gemgate.settings import Settings, explicit, outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
-from gemgate.web.notices import NoticingProtocol
+from gemgate.web.notices import InterimProtocol
 
 DRAIN_SECONDS = 30
 COLLECTED_EVERY = (20_000, 20, 20)
@@ -80,7 +80,7 @@ async def _demo(host: str, port: int) -> None:
 async def _serve(settings: Settings, origins: Mapping[str, str] | None = None, *, demo: bool = False) -> None:
     with listening(settings) as (sock, bound):
         async with open_service(bound) as service:
-            await answer(sock, create_app(bound, service, origins), bound, demo=demo)
+            await run_server(sock, create_app(bound, service, origins), bound, demo=demo)
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def answer(
+async def run_server(
     sock: socket.socket,
     app: ASGIApp,
     settings: Settings,
@@ -123,7 +123,7 @@ async def answer(
     server = _Server(
         uvicorn.Config(
             app,
-            http=NoticingProtocol,
+            http=InterimProtocol,
             ws="none",
             lifespan="on",
             log_config=None,

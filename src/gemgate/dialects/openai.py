@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gemgate.chat import ResponseFormat, ToolChoice
-from gemgate.dialects.wire import Base64, Body, Stamp, image_facts, image_link, status_of
+from gemgate.dialects.wire import Base64, Body, ResponseMeta, image_facts, image_link, status_of
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.images import GeneratedImage
 
@@ -131,7 +131,7 @@ def thinking_of(effort: str | None) -> bool | None:
     return None if effort is None else effort in ("medium", "high", "xhigh", "max")
 
 
-def image_entry(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> dict[str, Any]:
+def image_entry(image: GeneratedImage, stamp: ResponseMeta, *, as_url: bool) -> dict[str, Any]:
     """One entry of an images answer: the picture as base64 or link, then its measured facts."""
     if as_url or image.data is None:
         entry: dict[str, Any] = {"url": image_link(image, stamp)}

@@ -33,8 +33,8 @@ from gemgate.dialects.wire import (
     MODEL_POLICY,
     Body,
     Limit,
-    MarkdownFlow,
-    Stamp,
+    MarkdownJoiner,
+    ResponseMeta,
     Wishes,
     dumps,
     ignored,
@@ -239,7 +239,7 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
 _REASONS = {"stop_sequence": "stop"}
 
 
-def write(replies: list[Reply], stamp: Stamp, model: str, box: Toolbox | None = None) -> dict[str, Any]:
+def write(replies: list[Reply], stamp: ResponseMeta, model: str, box: Toolbox | None = None) -> dict[str, Any]:
     """The completion object of one or several answers; `box` are the request's tools."""
     choices = [
         {
@@ -270,8 +270,8 @@ def _suggestions(ended: Ended) -> dict[str, Any]:
     return {"suggestions": list(ended.findings.suggestions)} if ended.findings.suggestions else {}
 
 
-def _message_out(reply: Reply, stamp: Stamp, box: Toolbox) -> dict[str, Any]:
-    flow = MarkdownFlow()
+def _message_out(reply: Reply, stamp: ResponseMeta, box: Toolbox) -> dict[str, Any]:
+    flow = MarkdownJoiner()
     content = "".join(
         flow.image(part.image, stamp) if isinstance(part, ImageGenerated) else flow.text(part.text)
         for part in reply.parts
@@ -299,7 +299,7 @@ def _call_out(call: ToolCall, box: Toolbox) -> dict[str, Any]:
     return {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def image_part(image: GeneratedImage, stamp: Stamp, index: int) -> dict[str, Any]:
+def image_part(image: GeneratedImage, stamp: ResponseMeta, index: int) -> dict[str, Any]:
     """The picture as an entry of `message.images`, the field that several gateways share."""
     return {"type": "image_url", "image_url": {"url": image_link(image, stamp)}, "index": index}
 
@@ -321,7 +321,7 @@ class ChunkWriter:
 
     heartbeat: bytes | None = b": ping\n\n"
 
-    def __init__(self, stamp: Stamp, model: str, *, include_usage: bool, box: Toolbox | None = None) -> None:
+    def __init__(self, stamp: ResponseMeta, model: str, *, include_usage: bool, box: Toolbox | None = None) -> None:
         self._stamp = stamp
         self._box = box or Toolbox()
         self._include_usage = include_usage
@@ -337,7 +337,7 @@ class ChunkWriter:
         self._usage: Usage | None = None
         self._calls: dict[int, int] = {}
         self._images: dict[int, int] = {}
-        self._flows: dict[int, MarkdownFlow] = {}
+        self._flows: dict[int, MarkdownJoiner] = {}
 
     def event(self, index: int, event: Event) -> bytes:
         match event:
@@ -355,8 +355,8 @@ class ChunkWriter:
                 return self._image(index, image)
             case Ended():
                 self._usage = event.usage if self._usage is None else self._usage + event.usage
-                told = {"served_model": served_by([event]), **_suggestions(event)}
-                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason), **told)
+                last = {"served_model": served_by([event]), **_suggestions(event)}
+                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason), **last)
 
     def close(self) -> bytes:
         """What follows the last answer."""
@@ -369,8 +369,8 @@ class ChunkWriter:
         """An error after the stream began: in-band, and no [DONE]."""
         return sse(envelope(error, language, request_id)[1])
 
-    def _flow(self, index: int) -> MarkdownFlow:
-        return self._flows.setdefault(index, MarkdownFlow())
+    def _flow(self, index: int) -> MarkdownJoiner:
+        return self._flows.setdefault(index, MarkdownJoiner())
 
     def _image(self, index: int, image: GeneratedImage) -> bytes:
         number = self._images.get(index, 0)

@@ -157,10 +157,10 @@ class Conversation:
 
     def _called(self, call: Mapping[str, Any], name: str, arguments: str) -> ToolCall:
         namespace = call.get("namespace")
-        told = self.box.told(name, namespace) if isinstance(namespace, str) and namespace else name
+        qualified = self.box.name_of(name, namespace) if isinstance(namespace, str) and namespace else name
         call_id = history.id_of(call.get("call_id") or call.get("id"))
-        self.names[call_id] = told
-        return ToolCall(call_id, told, arguments)
+        self.names[call_id] = qualified
+        return ToolCall(call_id, qualified, arguments)
 
     def _item(self, item: Mapping[str, Any], where: str) -> Message | None:
         """An item of Responses that is no message."""

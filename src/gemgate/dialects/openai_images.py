@@ -22,7 +22,7 @@ from gemgate.dialects.painting import (
     references_of,
     references_of_form,
 )
-from gemgate.dialects.wire import Stamp, read, sse
+from gemgate.dialects.wire import ResponseMeta, read, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source
 from gemgate.images import GeneratedImage, ImageRequest
@@ -95,11 +95,11 @@ def read_edits_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str
 
 def read_generations_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> ImagesCall:
     """The same, for the words alone as well."""
-    told, sent = list(fields), list(files)
+    given, sent = list(fields), list(files)
     if any(name == "mask" for name, _ in sent):
         raise _no_mask()
-    values = {name: value for name, value in told if not is_reference(name)}
-    return _call(read(GenerationsRequest, values), references_of_form(sent, told))
+    values = {name: value for name, value in given if not is_reference(name)}
+    return _call(read(GenerationsRequest, values), references_of_form(sent, given))
 
 
 def _some(references: tuple[Source, ...]) -> tuple[Source, ...]:
@@ -126,7 +126,7 @@ def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCal
 def write(
     images: Sequence[GeneratedImage],
     call: ImagesCall,
-    stamp: Stamp,
+    stamp: ResponseMeta,
     usage: Usage,
     *,
     image_tokens: int = 0,
@@ -161,7 +161,7 @@ _FORMATS = {"image/jpeg": "jpeg", "image/webp": "webp"}
 
 
 def write_event(
-    image: GeneratedImage, call: ImagesCall, stamp: Stamp, usage: Usage, *, image_tokens: int = 0
+    image: GeneratedImage, call: ImagesCall, stamp: ResponseMeta, usage: Usage, *, image_tokens: int = 0
 ) -> tuple[str, dict[str, Any]]:
     """`stream: true`: name and data of the event of a finished picture; there is nothing partial to show."""
     kind = "image_edit.completed" if call.request.references else "image_generation.completed"

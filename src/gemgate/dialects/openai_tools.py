@@ -86,7 +86,7 @@ class Toolbox:
         """How a call goes back; one of a tool that was never offered is a plain function's."""
         return self.by_name.get(call.name) or Offered(Tool(call.name, "", {}), "function", call.name)
 
-    def told(self, name: str, namespace: str) -> str:
+    def name_of(self, name: str, namespace: str) -> str:
         """The name under which a tool was told to the model."""
         known = next((o.tool.name for o in self.by_name.values() if (o.name, o.namespace) == (name, namespace)), "")
         return known or joined(namespace, name)
@@ -130,8 +130,8 @@ def _read_tool(box: Toolbox, tool: object, where: str, namespace: str = "") -> N
             box.add(Offered(Tool(kind, description, schema), form, kind))
         case "tool_search" if tool.get("execution") == "client":
             wanted = tool.get("parameters")
-            told = Tool(kind, str(tool.get("description") or ""), wanted if isinstance(wanted, dict) else {})
-            box.add(Offered(told, "tool_search_call", kind))
+            made = Tool(kind, str(tool.get("description") or ""), wanted if isinstance(wanted, dict) else {})
+            box.add(Offered(made, "tool_search_call", kind))
         case _:
             hosted = next((name for name in HOSTED if kind.startswith(name)), "")
             box.hosted |= {hosted} if hosted else set()
@@ -165,8 +165,8 @@ def _function(flat: dict[str, Any], where: str, namespace: str) -> Offered:
         _check_absent(flat.pop("parameters", None), where, flat.get("name"))
     body = _checked(flat, where)
     schema = body.parameters or {"type": "object", "properties": {}}
-    told = Tool(joined(namespace, body.name), body.description or "", schema, strict=bool(body.strict))
-    return Offered(told, "function", body.name, namespace)
+    made = Tool(joined(namespace, body.name), body.description or "", schema, strict=bool(body.strict))
+    return Offered(made, "function", body.name, namespace)
 
 
 def _checked(flat: Mapping[str, Any], where: str) -> FunctionBody:
@@ -191,17 +191,17 @@ def _check_absent(schema: object, where: str, name: object) -> None:
 def _custom(flat: dict[str, Any], where: str, namespace: str) -> Offered:
     """A freeform tool: one argument `input`, which is its whole text; a grammar is told, not enforced."""
     body = _checked({"name": flat.get("name"), "description": flat.get("description")}, where)
-    told = [body.description or "", "The argument `input` is the tool's whole input, as free text."]
+    lines = [body.description or "", "The argument `input` is the tool's whole input, as free text."]
     match flat.get("format"):
         case {"type": "grammar", "grammar": {"definition": str(grammar), **rest}} | {
             "type": "grammar",
             "definition": str(grammar),
             **rest,
         }:
-            told.append(f"It must fit this {rest.get('syntax', '')} grammar:\n{grammar}")
+            lines.append(f"It must fit this {rest.get('syntax', '')} grammar:\n{grammar}")
         case _:
             pass
-    tool = Tool(joined(namespace, body.name), "\n\n".join(filter(None, told)), _TEXT)
+    tool = Tool(joined(namespace, body.name), "\n\n".join(filter(None, lines)), _TEXT)
     return Offered(tool, "custom", body.name, namespace)
 
 
@@ -253,7 +253,7 @@ def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
         case {"type": str(kind)} if kind.startswith(HOSTED) or f"tools.{kind}" in box.ignored:
             return _left(box, parallel=parallel)
         case {"namespace": str(namespace), "name": str(name)}:
-            choice = {"name": box.told(name, namespace)}
+            choice = {"name": box.name_of(name, namespace)}
         case _:
             pass
     return read_tool_choice(choice, box.by_name, parallel=parallel)

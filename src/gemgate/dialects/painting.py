@@ -130,10 +130,10 @@ def of_a_chat(body: Wishes, *, asked: bool) -> tuple[ImageOptions | None, tuple[
     asked: whether pictures are; of a chat in words nothing is read, and all of it is named as ignored.
     """
     given = {name: value for name, value in (body.model_extra or {}).items() if name in SPELLINGS}
-    told = tuple(name for name in given if asked and named_options({name: given[name]}))
+    honoured = tuple(name for name in given if asked and named_options({name: given[name]}))
     if {"width", "height"} <= given.keys():
-        told = (*told, "width", "height")
-    return (options_of(given) if asked else None), told
+        honoured = (*honoured, "width", "height")
+    return (options_of(given) if asked else None), honoured
 
 
 def left_over(body: Wishes) -> tuple[str, ...]:

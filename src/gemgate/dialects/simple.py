@@ -17,7 +17,7 @@ from gemgate.dialects.painting import Painting, Started, left_over, model_for, o
 from gemgate.dialects.wire import (
     Base64,
     Body,
-    Stamp,
+    ResponseMeta,
     image_facts,
     image_link,
     inline,
@@ -39,26 +39,26 @@ class GenerateRequest(wire.Wishes):
     model_policy: ModelPolicy | None = Field(default=None, description=wire.MODEL_POLICY)
 
 
-class Wishes(Painting):
+class ImageFields(Painting):
     """How pictures are wanted: in one call, for a whole batch, or for one item of it."""
 
     model: str | None = None
 
 
-class PicturesRequest(Wishes, Started):
+class ImagesRequest(ImageFields, Started):
     """What all simple calls for pictures share."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
     response_type: ResponseType = "base64"
 
 
-class GenerateImagesRequest(PicturesRequest):
+class GenerateImagesRequest(ImagesRequest):
     """Body of POST /v1/generate-images; with `image`, one or several, it is an edit. `n` is `count` as well."""
 
     count: int = Field(default=1, ge=1, le=10, validation_alias=AliasChoices("count", "n"))
 
 
-class EditImageRequest(PicturesRequest):
+class EditImageRequest(ImagesRequest):
     """Body of POST /v1/images/edit and, as JSON, of /v1/images/edits;"""
 
 
@@ -70,7 +70,7 @@ class CookiesRequest(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class PicturesCall:
+class SimpleImagesCall:
     """A read request and how its answer is wanted."""
 
     request: ImageRequest
@@ -88,7 +88,7 @@ def write_generate(reply: Reply, model: str) -> dict[str, Any]:
     return {"text": reply.text, "model": model, "served_model": served_by([reply.ended])}
 
 
-def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:
+def read_images(body: GenerateImagesRequest | EditImageRequest) -> SimpleImagesCall:
     """The words of a call for pictures, or of an edit when it brings one."""
     n = body.count if isinstance(body, GenerateImagesRequest) else 1
     given = body.given()
@@ -97,13 +97,13 @@ def read_images(body: GenerateImagesRequest | EditImageRequest) -> PicturesCall:
         raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
     options = options_of(given)
     request = ImageRequest(body.prompt, model_for(body.model, options), n, references, options)
-    return PicturesCall(request, body.response_type == "url", left_over(body))
+    return SimpleImagesCall(request, body.response_type == "url", left_over(body))
 
 
 def write_images(
     images: Sequence[GeneratedImage],
-    call: PicturesCall,
-    stamp: Stamp,
+    call: SimpleImagesCall,
+    stamp: ResponseMeta,
     model: str,
     *,
     failures: Sequence[GatewayError] = (),
@@ -120,7 +120,7 @@ def write_images(
     return answer
 
 
-def picture(image: GeneratedImage, stamp: Stamp, *, as_url: bool) -> str | Base64:
+def picture(image: GeneratedImage, stamp: ResponseMeta, *, as_url: bool) -> str | Base64:
     """A link, or a data URL; the other one when the wanted one cannot be had."""
     if as_url or image.data is None:
         return image_link(image, stamp)

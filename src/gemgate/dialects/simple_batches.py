@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 
 from gemgate.dialects import wire
 from gemgate.dialects.painting import MAX_REFERENCES, Started, left_over, model_for, options_of, references_of
-from gemgate.dialects.simple import Wishes
-from gemgate.dialects.wire import Body, Stamp, image_facts, image_link, inline, rfc3339, sse
+from gemgate.dialects.simple import ImageFields
+from gemgate.dialects.wire import Body, ResponseMeta, image_facts, image_link, inline, rfc3339, sse
 from gemgate.errors import BadRequest
 from gemgate.files import Source
 from gemgate.images import GeneratedImage, ImageOptions
@@ -27,7 +27,7 @@ PRIORITIES = 100
 Words = Annotated[str, Field(max_length=32_000)]
 
 
-class BatchItemBody(Wishes, Started):
+class BatchItemBody(ImageFields, Started):
     """One picture of a batch. `references`: base64, data: URLs, public links, or ids of uploaded files."""
 
     prompt: Words
@@ -39,7 +39,7 @@ class WebhookBody(Body):
     secret: str = Field(default="", max_length=500, repr=False)
 
 
-class BatchImagesRequest(Wishes, Started):
+class BatchImagesRequest(ImageFields, Started):
     """Body of POST /v1/batch/images: `prompts`, or `items` with wishes of their own, or both. Pictures to start
     from that stand beside them are every item's.
     """
@@ -66,7 +66,7 @@ FILE_WISHES = frozenset(BatchImagesRequest.model_fields) - {"prompts", "items"}
 
 
 @dataclass(frozen=True, slots=True)
-class TaskDone:
+class TaskResult:
     """A finished task; `data` are the picture's bytes when base64 was asked for."""
 
     task_id: str
@@ -74,7 +74,7 @@ class TaskDone:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFailed:
+class TaskError:
     task_id: str
     error: str
     code: str
@@ -82,7 +82,7 @@ class TaskFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchState:
+class BatchView:
     """A batch as it stands. `pending` includes what is running; times in epoch seconds, 0 = not yet or not known.
 
     asked: the concurrency that the caller named, `concurrency` the one in force. next_offset: where the next page of
@@ -99,8 +99,8 @@ class BatchState:
     created_at: float = 0.0
     model: str = ""
     as_base64: bool = False
-    done: tuple[TaskDone, ...] = ()
-    errors: tuple[TaskFailed, ...] = ()
+    done: tuple[TaskResult, ...] = ()
+    errors: tuple[TaskError, ...] = ()
     eta_seconds: float | None = None
     waiting_for: str = ""
     cancelled: int = 0
@@ -178,7 +178,7 @@ def _item(body: BatchItemBody, common: ImageOptions, shared: tuple[Source, ...],
     return BatchItem(body.prompt, model_for(body.model, options) if own else body.model, own, references)
 
 
-def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:
+def write_created(batch: BatchView, language: str = "zh") -> dict[str, Any]:
     """The answer to POST /v1/batch/images, at once.
 
     language: what the caller asked for, "" = nothing. Who asks for nothing gets the Chinese sentence of the contract.
@@ -201,7 +201,7 @@ def write_created(batch: BatchState, language: str = "zh") -> dict[str, Any]:
     return answer
 
 
-def write_status(batch: BatchState, stamp: Stamp) -> dict[str, Any]:
+def write_status(batch: BatchView, stamp: ResponseMeta) -> dict[str, Any]:
     """The answer to GET /v1/batch/{id}/status."""
     answer: dict[str, Any] = {
         "batch_id": batch.batch_id,
@@ -225,7 +225,7 @@ def write_status(batch: BatchState, stamp: Stamp) -> dict[str, Any]:
     return answer
 
 
-def write_result(done: TaskDone, stamp: Stamp, *, as_base64: bool) -> dict[str, Any]:
+def write_result(done: TaskResult, stamp: ResponseMeta, *, as_base64: bool) -> dict[str, Any]:
     """`{task_id, url}` or `{task_id, image}`, with the picture's facts."""
     result: dict[str, Any] = {"task_id": done.task_id}
     if as_base64 and done.image.data is not None:
@@ -235,7 +235,7 @@ def write_result(done: TaskDone, stamp: Stamp, *, as_base64: bool) -> dict[str, 
     return {**result, "details": image_facts(done.image)}
 
 
-def write_failure(failed: TaskFailed) -> dict[str, Any]:
+def write_failure(failed: TaskError) -> dict[str, Any]:
     return {
         "task_id": failed.task_id,
         "error": failed.error,
@@ -244,7 +244,7 @@ def write_failure(failed: TaskFailed) -> dict[str, Any]:
     }
 
 
-def write_listing(batches: Sequence[BatchState], total: int) -> dict[str, Any]:
+def write_listing(batches: Sequence[BatchView], total: int) -> dict[str, Any]:
     """The answer to GET /v1/batch: newest first, without results."""
     rows = [
         {
@@ -268,7 +268,7 @@ def write_event(name: Literal["status", "result", "failure"], data: dict[str, An
     return sse(data, name)
 
 
-def write_manifest(batch: BatchState, prompts: Sequence[str], names: dict[str, str]) -> bytes:
+def write_manifest(batch: BatchView, prompts: Sequence[str], names: dict[str, str]) -> bytes:
     """manifest.json of the ZIP: every task with its prompt, and its file or its error. `names`: task id -> file."""
     done = {d.task_id: d.image for d in batch.done}
     errors = {e.task_id: e for e in batch.errors}
@@ -286,13 +286,13 @@ def write_manifest(batch: BatchState, prompts: Sequence[str], names: dict[str, s
 
 
 def write_manifest_entry(
-    task_id: str, prompt: str, status: str, file: str, outcome: TaskDone | TaskFailed | None
+    task_id: str, prompt: str, status: str, file: str, outcome: TaskResult | TaskError | None
 ) -> dict[str, Any]:
     """One task of manifest.json; `file`: its name in the ZIP, "" when it is not there."""
     entry: dict[str, Any] = {"task_id": task_id, "prompt": prompt, "status": status}
-    if isinstance(outcome, TaskDone):
+    if isinstance(outcome, TaskResult):
         entry |= {"file": file, **image_facts(outcome.image)}
-    elif isinstance(outcome, TaskFailed):
+    elif isinstance(outcome, TaskError):
         entry |= write_failure(outcome)
     return entry
 

@@ -71,7 +71,7 @@ def status_of(error: GatewayError) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class ResponseMeta:
     """What a writer must not make up: ids and time. `base_url` makes links absolute, without a slash at the end."""
 
     id: str
@@ -403,7 +403,7 @@ DECODED_AT_ONCE = 4 << 18
 """Bytes and characters of base64 done in one go: the interpreter can do nothing else meanwhile."""
 
 
-def image_link(image: GeneratedImage, stamp: Stamp) -> str:
+def image_link(image: GeneratedImage, stamp: ResponseMeta) -> str:
     """An address under which the picture can be had: its link, made absolute, else a data URL."""
     if image.url:
         return image.url if "://" in image.url else stamp.base_url + image.url
@@ -415,13 +415,13 @@ def inline(image: GeneratedImage) -> Base64:
     return Base64(image.data or b"", f"data:{image.mime};base64,")
 
 
-def image_markdown(image: GeneratedImage, stamp: Stamp) -> str:
+def image_markdown(image: GeneratedImage, stamp: ResponseMeta) -> str:
     """The picture as dialects without picture parts show it."""
     title = re.sub(r"[\[\]\s]+", " ", image.prompt[:80]).strip()
     return f"![{title or 'image'}]({image_link(image, stamp)})"
 
 
-class MarkdownFlow:
+class MarkdownJoiner:
     """Text and pictures as one Markdown text, a blank line round each picture, whole or piece by piece."""
 
     def __init__(self) -> None:
@@ -432,7 +432,7 @@ class MarkdownFlow:
         self._before = "text"
         return gap + text
 
-    def image(self, image: GeneratedImage, stamp: Stamp) -> str:
+    def image(self, image: GeneratedImage, stamp: ResponseMeta) -> str:
         gap = "\n\n" if self._before else ""
         self._before = "image"
         return gap + image_markdown(image, stamp)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from gemgate.errors import GatewayError
 from gemgate.ports import NodeRegistry
 
-PATIENCE = 0.5
+LOOKUP_TIMEOUT = 0.5
 """Seconds that a call waits for the shared store's word about its conversation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class AffinityKeys:
     """By what a call is known again, of one tenant.
 
     ids:   conversation, answer, file, upload and batch ids that it names, the most telling first.
@@ -53,7 +53,7 @@ class Affinity:
         self._size = size
         self._seen: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    async def worker(self, trace: Trace) -> str:
+    async def worker(self, trace: AffinityKeys) -> str:
         """The worker to prefer; "" when nobody is known."""
         # Where a history stands without its last message; of a first message there is nothing to find.
         known = self._recall(trace.tenant, (*trace.ids, *reversed(trace.tips[:-1])))
@@ -88,7 +88,7 @@ class Affinity:
 
 async def _soon(question: Awaitable[str]) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(LOOKUP_TIMEOUT):
             return await question
     except (TimeoutError, GatewayError):
         return ""

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from gemgate.accounts import CAPABILITIES, Capability
 from gemgate.errors import GatewayError
-from gemgate.fleet.registry import BEAT, Connect, answering
-from gemgate.member import Member
+from gemgate.fleet.registry import BEAT, Connect, answers_probe
+from gemgate.member import Account
 from gemgate.pool import AccountPool
-from gemgate.ports import Clock, Fact, NodeRegistry, Observer
+from gemgate.ports import Clock, NodeRegistry, Observer, TelemetryEvent
 from gemgate.work import NodeCard, NodeReport, NodeStatus
 
 TICK = 0.25
@@ -23,13 +23,13 @@ TICK = 0.25
 _CHANGES = ("account.state", "account.circuit", "address.circuit", "account.audit")
 
 
-def status_of(members: Sequence[Member]) -> NodeStatus:
+def status_of(members: Sequence[Account]) -> NodeStatus:
     """A node's one word from those of its accounts (decisions.md 14).
 
     Gateways other than ours read nothing but the word: without text by quota it is `429_LIMIT`, whatever else is left.
     """
-    standings = [member.standing() for member in members]
-    texts = [member.standing("text") for member in members]
+    standings = [member.status() for member in members]
+    texts = [member.status("text") for member in members]
     usable = [s.state for s, member in zip(texts, members, strict=True) if s.usable and member.is_open]
     if not usable and any(standing.quota for standing in texts):
         return "429_LIMIT"
@@ -40,24 +40,24 @@ def status_of(members: Sequence[Member]) -> NodeStatus:
     return "INIT" if all(waiting) or "starting" in [s.state for s in standings] else "ERROR"
 
 
-def _had_cookies(member: Member) -> bool:
+def _had_cookies(member: Account) -> bool:
     """Whether there is anything to sign in with: a node registers before a person has logged in."""
     return member.cookies is not None or not (member.source is None or member.source.missing)
 
 
 def report_of(pool: AccountPool, now: float, *, dispatched: int = 0, version: str = "") -> NodeReport:
     """How a node is at this moment. `now` in epoch seconds, as its circuits count."""
-    members = pool.members
+    members = pool.accounts
     status = status_of(members)
-    able = [member for member in members if member.is_open and member.standing().usable]
+    able = [member for member in members if member.is_open and member.status().usable]
     return NodeReport(
         status,
         current=sum(member.busy for member in members) + pool.waiting,
         lanes=sum(member.lanes for member in able),
         dispatched=dispatched,
-        offers=pool.offers(),
+        offers=pool.models(),
         cooling=_cooling(members, now),
-        why="" if status in ("HEALTHY", "BUSY") else pool.nobody(*_said_of(status)).en,
+        why="" if status in ("HEALTHY", "BUSY") else pool.no_account_error(*_said_of(status)).en,
         version=version,
     )
 
@@ -67,18 +67,18 @@ def _said_of(status: NodeStatus) -> tuple[Capability, ...]:
     return ("text",) if status == "429_LIMIT" else ()
 
 
-def _cooling(members: Sequence[Member], now: float) -> dict[Capability, float]:
+def _cooling(members: Sequence[Account], now: float) -> dict[Capability, float]:
     """Capabilities that open accounts would have but for a cool-down: seconds until the first of them thaws."""
     cooling: dict[Capability, float] = {}
     for capability in CAPABILITIES:
-        standings = [member.standing(capability) for member in members if member.is_open]
+        standings = [member.status(capability) for member in members if member.is_open]
         if standings and not any(standing.usable for standing in standings):
             thaws = [standing.until - now for standing in standings if standing.until]
             cooling[capability] = round(max(0.0, min(thaws, default=0.0)), 1)
     return cooling
 
 
-class Announcer:
+class Heartbeat:
     """Tells the registry of this node. It observes facts, so that a change is written the moment it happens."""
 
     def __init__(
@@ -106,7 +106,7 @@ class Announcer:
         self._left = False
         self._writing = asyncio.Lock()
 
-    def note(self, fact: Fact) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         """An observer's: count prompts, and notice what changes the node's word."""
         if fact.name == "attempt.sent":
             self._sent += 1
@@ -129,7 +129,9 @@ class Announcer:
                         break
             except GatewayError as error:
                 if not self.away:
-                    self._observer.note(Fact("node.unheard", data={"node": self.card.worker_id, "why": error.en}))
+                    self._observer.emit(
+                        TelemetryEvent("node.unheard", data={"node": self.card.worker_id, "why": error.en})
+                    )
                 self.away = error.en
                 await self._clock.sleep(pause)
                 pause = min(BEAT, pause * 2)
@@ -141,7 +143,7 @@ class Announcer:
             self._changed.clear()
             report = self.report()
             known = True
-            async with answering():
+            async with answers_probe():
                 if self._registry is None:
                     self._registry = await self._connect()
                 if announce:
@@ -152,7 +154,7 @@ class Announcer:
                 self._sent -= report.dispatched
                 self._told = _word(report)
                 if self.away:
-                    self._observer.note(Fact("node.announced", data={"node": self.card.worker_id}))
+                    self._observer.emit(TelemetryEvent("node.announced", data={"node": self.card.worker_id}))
                 self.away = ""
             return known
 
@@ -175,7 +177,7 @@ class Announcer:
         self._left = True
         self._changed.set()
         with suppress(GatewayError):
-            async with answering(), self._writing:
+            async with answers_probe(), self._writing:
                 if self._registry is not None:
                     await self._registry.leave(self.card.url)
 

@@ -11,21 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from gemgate.accounts import Capability, Offer
+from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
 from gemgate.errors import GatewayError, NoAccount, NotFound
-from gemgate.fleet.registry import DEAD_AFTER, Connect, answering, proof
+from gemgate.fleet.registry import DEAD_AFTER, Connect, answers_probe, node_signature
 from gemgate.policy import routing
-from gemgate.ports import Clock, Fact, NodeRegistry, Observer
+from gemgate.ports import Clock, NodeRegistry, Observer, TelemetryEvent
 from gemgate.work import Node, NodeReport
 
-READ_EVERY = 1.0
+READ_INTERVAL = 1.0
 AVOID = 60.0
 """Seconds at most that a node which cannot be reached, or has cooled down, is not tried again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NodeRequirements:
     """What a call needs of a node. card: None when it generates nothing, then any node that lives will do.
 
     prefer: the worker that holds its conversation or its files. only: the one that was asked for by name.
@@ -37,7 +37,7 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Tracked:
+class NodeView:
     """A node and what this gateway knows of it beside its row. Moments are monotonic seconds."""
 
     node: Node
@@ -83,25 +83,25 @@ class Fleet:
         self._token = token
         self._clock = clock
         self._observer = observer
-        self._tracked: dict[str, Tracked] = {}
+        self._tracked: dict[str, NodeView] = {}
         self._front = 0.0
         self._away_since: float | None = None
         self._spared_until = 0.0
 
     @property
-    def nodes(self) -> tuple[Tracked, ...]:
+    def nodes(self) -> tuple[NodeView, ...]:
         return tuple(self._tracked.values())
 
     async def watch(self) -> None:
         """Read the registry every second for ever."""
         while True:
             await self.refresh()
-            await self._clock.sleep(READ_EVERY)
+            await self._clock.sleep(READ_INTERVAL)
 
     async def refresh(self) -> None:
         """Read it now. While it is away the nodes are believed to be as they were."""
         try:
-            async with answering():
+            async with answers_probe():
                 if self.registry is None:
                     self.registry = await self._connect()
                 rows = await self.registry.nodes()
@@ -121,16 +121,16 @@ class Fleet:
         known = self._tracked
         self._tracked = {}
         for node in rows:
-            one = known.get(node.card.url) or Tracked(node, alive=False)
+            one = known.get(node.card.url) or NodeView(node, alive=False)
             was_alive, one.node = one.alive, node
             one.alive = node.age < DEAD_AFTER or (was_alive and now < self._spared_until)
-            one.proven = hmac.compare_digest(node.card.proof, proof(self._token, node.card.url))
+            one.proven = hmac.compare_digest(node.card.proof, node_signature(self._token, node.card.url))
             one.peaks.append(one.inflight)
             if one.alive != was_alive:
-                self._observer.note(Fact("node.alive", data={"node": one.name, "alive": one.alive}))
+                self._observer.emit(TelemetryEvent("node.alive", data={"node": one.name, "alive": one.alive}))
             self._tracked[node.card.url] = one
 
-    def pick(self, wanted: Wanted, tried: Sequence[str] = ()) -> Tracked:
+    def pick(self, wanted: NodeRequirements, tried: Sequence[str] = ()) -> NodeView:
         """The node for a call, of those whose URL is not in `tried`. NoAccount says why there is none."""
         able = [one for one in self.able(wanted) if one.node.card.url not in tried]
         chosen = routing.choose([_candidate(one) for one in able], wanted.prefer)
@@ -143,26 +143,26 @@ class Fleet:
             soon = [one for one in self.nodes if one.node.card.url not in tried and self._opening(one)]
             able, chosen = soon, routing.choose([_candidate(one) for one in soon], wanted.prefer)
         if chosen is None:
-            raise self._nobody(wanted)
+            raise self._no_node_error(wanted)
         one = next(one for one in able if one.name == chosen.name)
         if wanted.card is not None:
             front = min((other.passed for other in able), default=0.0)
             self._front = max(self._front, front)
-            one.passed = routing.moved_on(one.passed, one.node.weight, self._front)
+            one.passed = routing.advance(one.passed, one.node.weight, self._front)
         return one
 
-    def able(self, wanted: Wanted, *, avoided: bool = False) -> list[Tracked]:
+    def able(self, wanted: NodeRequirements, *, avoided: bool = False) -> list[NodeView]:
         """The nodes that could take such a call now. avoided: also those that could not be reached lately."""
         return [one for one in self.nodes if self._takes(one, wanted, avoided=avoided)]
 
-    def node(self, name: str) -> Tracked:
+    def node(self, name: str) -> NodeView:
         """A node by its name; NotFound."""
         found = [one for one in self.nodes if one.name == name]
         if not found:
             raise unknown_node(name)
         return max(found, key=lambda one: one.serves)
 
-    def _takes(self, one: Tracked, wanted: Wanted, *, avoided: bool) -> bool:
+    def _takes(self, one: NodeView, wanted: NodeRequirements, *, avoided: bool) -> bool:
         now = self._clock.monotonic()
         if wanted.only:
             return one.serves and one.name == wanted.only
@@ -178,19 +178,19 @@ class Fleet:
             and (not report.offers or wanted.card.offer(report.offers) is not None)
         )
 
-    def _cools(self, one: Tracked, capability: Capability, now: float) -> float:
+    def _cools(self, one: NodeView, capability: Capability, now: float) -> float:
         """Seconds until the node has this capability again, 0 = it has."""
-        told = one.node.report.cooling.get(capability)
-        left = max(told - one.node.age, 1.0) if told is not None else 0.0
+        until = one.node.report.cooling.get(capability)
+        left = max(until - one.node.age, 1.0) if until is not None else 0.0
         return max(left, one.cool_until.get(capability, 0.0) - now, 0.0)
 
-    def _opening(self, one: Tracked) -> bool:
+    def _opening(self, one: NodeView) -> bool:
         now = self._clock.monotonic()
         ready = one.serves and not one.node.draining and one.avoid_until <= now
         return ready and one.node.report.status == "INIT"
 
     @contextmanager
-    def carrying(self, one: Tracked) -> Iterator[None]:
+    def carrying(self, one: NodeView) -> Iterator[None]:
         """A call is under way on this node."""
         one.inflight += 1
         one.taken += 1
@@ -200,21 +200,21 @@ class Fleet:
         finally:
             one.inflight -= 1
 
-    def reached(self, one: Tracked) -> None:
+    def reached(self, one: NodeView) -> None:
         one.failures, one.avoid_until = 0, 0.0
 
-    def unreachable(self, one: Tracked) -> None:
+    def unreachable(self, one: NodeView) -> None:
         """Nobody answered there: leave it alone for a while, longer every time."""
         one.failures += 1
         one.avoid_until = self._clock.monotonic() + min(AVOID, 2.0 ** min(one.failures, 6))
 
-    def refused(self, one: Tracked, wanted: Wanted, retry_after: float) -> None:
+    def refused(self, one: NodeView, wanted: NodeRequirements, retry_after: float) -> None:
         """It could not take a call of this kind; until its row says so itself, others get those calls."""
         if wanted.card is not None:
             until = self._clock.monotonic() + min(AVOID, max(retry_after, 1.0))
             one.cool_until[wanted.card.capability] = until
 
-    def offers(self) -> tuple[Offer, ...]:
+    def models(self) -> tuple[AccountModel, ...]:
         """Every model that a node has which can be asked."""
         return tuple({o.id: o for one in self.nodes if one.serves for o in one.node.report.offers}.values())
 
@@ -222,7 +222,7 @@ class Fleet:
         """Every node's one word, as pages and errors show it; of two rows with one name that which serves."""
         return {one.name: _shown(one) for one in sorted(self.nodes, key=lambda one: one.serves)}
 
-    def _nobody(self, wanted: Wanted) -> NoAccount:
+    def _no_node_error(self, wanted: NodeRequirements) -> NoAccount:
         """Why no node can take the call, node by node; how long until one can."""
         if not self._tracked:
             why = self.degraded or "no node has registered"
@@ -238,10 +238,10 @@ class Fleet:
             capability = wanted.card.capability
             cooled = [self._cools(one, capability, now) for one in self.nodes if one.serves]
             waits = [seconds for seconds in cooled if seconds > 0]
-        told = "; ".join(f"{name}: {word}" for name, word in self.words().items())
+        states = "; ".join(f"{name}: {word}" for name, word in self.words().items())
         return NoAccount(
-            f"No node can take this call. {told}",
-            f"没有节点可以处理此请求。{told}",
+            f"No node can take this call. {states}",
+            f"没有节点可以处理此请求。{states}",
             quota=bool(waits),
             retry_after=min(waits) if waits else 5.0,
             code="rate_limit_exceeded" if waits else "no_node",
@@ -260,11 +260,11 @@ def _has_accounts(report: NodeReport) -> bool:
     return report.status in ("HEALTHY", "BUSY") or (report.status == "429_LIMIT" and report.lanes > 0)
 
 
-def _candidate(one: Tracked) -> routing.Candidate:
+def _candidate(one: NodeView) -> routing.Candidate:
     return routing.Candidate(one.name, one.node.weight, one.load, one.node.report.lanes, one.passed)
 
 
-def _shown(one: Tracked) -> str:
+def _shown(one: NodeView) -> str:
     report = one.node.report
     if not one.alive:
         return f"dead (no beat for {one.node.age:.0f} s)"

@@ -22,13 +22,13 @@ Connect = Callable[[], Awaitable[NodeRegistry]]
 """Opens the registry; tried again while it is away."""
 
 
-def proof(token: str, url: str) -> str:
+def node_signature(token: str, url: str) -> str:
     """What only a node that knows the fleet's token can write into its row: without it nobody is sent a call."""
     return hmac.new(token.encode(), b"gemgate node " + url.encode(), hashlib.sha256).hexdigest()
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[None]:
+async def answers_probe() -> AsyncIterator[None]:
     """A question to the registry: one that is silent for too long is away, like one that refuses."""
     try:
         async with asyncio.timeout(REGISTRY_SECONDS):

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from gemgate.imaging.figures import PROFILES, Profile, profiles_from_json, profiles_to_json
 from gemgate.imaging.header import MAX_PIXELS, Header, measure
 from gemgate.imaging.names import file_name, keyword
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 if TYPE_CHECKING:
     from gemgate.imaging.cleaning import Cleaned, clean
     from gemgate.imaging.previews import thumbnail
-    from gemgate.imaging.provenance import Stamped, stamp
+    from gemgate.imaging.provenance import Tagged, tag_provenance
     from gemgate.imaging.resampling import resample
-    from gemgate.imaging.watch import Moved, Watch
+    from gemgate.imaging.watch import LogoDriftDetector, Moved
 
 _DECODES = {
     **dict.fromkeys(("Cleaned", "clean"), "cleaning"),
@@ -46,11 +46,11 @@ __all__ = [
     "PROFILES",
     "Cleaned",
     "Header",
+    "LogoDriftDetector",
     "Moved",
     "Profile",
-    "Stamped",
-    "Unfit",
-    "Watch",
+    "Tagged",
+    "UnsupportedImage",
     "clean",
     "file_name",
     "keyword",
@@ -58,6 +58,6 @@ __all__ = [
     "profiles_from_json",
     "profiles_to_json",
     "resample",
-    "stamp",
+    "tag_provenance",
     "thumbnail",
 ]

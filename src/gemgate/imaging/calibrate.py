@@ -18,7 +18,7 @@ from gemgate.imaging.figures import PROFILES, STEPS, Profile, Quarter
 from gemgate.imaging.logo import Pixels
 from gemgate.imaging.search import MIN_SCORE, Found, search
 from gemgate.imaging.shape import coverage_of
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 ENOUGH: Final = 10
 CORNER: Final = 420
@@ -57,7 +57,7 @@ def from_pictures(pictures: Sequence[Pixels], *, known: Sequence[Profile] = PROF
     """
     if len(pictures) < ENOUGH:
         message = f"calibration needs at least {ENOUGH} PNG pictures with the logo, or one that is black otherwise"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     corners = _corners(pictures)
     found = _located(corners)
     patches = [_patch(corner, found) for corner in corners]
@@ -76,7 +76,7 @@ def from_black(picture: Pixels, *, known: Sequence[Profile] = PROFILES) -> Calib
     floor = _ring_mean(darkest)
     if floor > BLACK:
         message = "the picture is not black round the logo"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return _calibration((darkest - floor) / (255 - floor), found, 1, known)
 
 
@@ -89,7 +89,7 @@ def _located(corners: Sequence[Pixels]) -> Found:
     found = search(corners)
     if found is None or found.score <= MIN_SCORE:
         message = "no logo was found at the same place of these pictures"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return found
 
 
@@ -99,7 +99,7 @@ def _patch(corner: Pixels, found: Found) -> Pixels:
     top, left = bottom - found.size, right - found.size
     if min(top, left, found.bottom, found.right) < RING:
         message = "the logo touches the picture's edge"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return corner[top - RING : bottom + RING, left - RING : right + RING]
 
 

@@ -15,9 +15,9 @@ from gemgate.errors import ClientError
 from gemgate.images import Logo
 from gemgate.imaging.figures import PROFILES, Profile
 from gemgate.imaging.header import MAX_PIXELS, measure
-from gemgate.imaging.logo import Pixels, Sighting, find, left_over, lift, reach, well_lifted
+from gemgate.imaging.logo import Pixels, Sighting, find, is_clean, reach, remove, residual
 from gemgate.imaging.pictures import Picture, open_picture
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 CORNER: Final = 420
 """The bottom right square, in pixels, in which a moved logo is looked for (logo.md 3)."""
@@ -70,20 +70,20 @@ def clean(
         if not remove:
             return _kept(data, sighting, "the logo is there and was left on")
         return _taken_off(data, picture, corner, sighting, size)
-    except (Unfit, ClientError) as why:
+    except (UnsupportedImage, ClientError) as why:
         return Cleaned(data, "kept", note=str(why))
     except MemoryError:
         return Cleaned(data, "kept", note="not enough memory to decode the picture")
 
 
 def _taken_off(data: bytes, picture: Picture, corner: Pixels, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
-    plain = lift(corner, sighting.profile, size=size)
-    after = left_over(sighting, plain, lossy=picture.lossy, size=size)
-    if not well_lifted(sighting.evidence, after):
+    plain = remove(corner, sighting.profile, size=size)
+    after = residual(sighting, plain, lossy=picture.lossy, size=size)
+    if not is_clean(sighting.evidence, after):
         return _kept(data, sighting, "the logo did not come off cleanly, so the original is kept")
     try:
         written = picture.rewrite(plain, sighting.box)
-    except Unfit as why:
+    except UnsupportedImage as why:
         return _kept(data, sighting, str(why))
     found = sighting.evidence
     return Cleaned(written, "removed", sighting.profile.name, found.share, found.amplitude, after.amplitude)

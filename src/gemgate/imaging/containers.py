@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from gemgate.imaging import jpeg, png, webp
 from gemgate.imaging.header import Header
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 PNG_XMP: Final = b"XML:com.adobe.xmp\0"
 JPEG_XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -42,7 +42,7 @@ def open_container(data: bytes, header: Header) -> Container:
     }
     if header.mime not in kinds:
         message = f"provenance is not written into {header.mime} files"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return kinds[header.mime](data, header)
 
 
@@ -84,10 +84,10 @@ def _itxt_text(body: bytes) -> bytes:
         plain = inflater.decompress(text, MAX_PACKET)
     except zlib.error as broken:
         message = "the file's XMP packet cannot be read"
-        raise Unfit(message) from broken
+        raise UnsupportedImage(message) from broken
     if not inflater.eof:
         message = "the file's XMP packet is cut short or too large"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return plain
 
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 Z_NO_FLUSH, Z_BLOCK, Z_OK, Z_STREAM_END = 0, 5, 0, 1
 AT_BOUNDARY: Final = 128
@@ -112,7 +112,7 @@ def _inflate_watching(library: ctypes.CDLL, data: bytes, parts: Sequence[tuple[i
     finally:
         library.inflateEnd(ctypes.byref(state))
     if state.avail_out:
-        raise Unfit(SHORT)
+        raise UnsupportedImage(SHORT)
     return Inflated(raw, boundaries, (data[parts[0][0]] >> 4) + 8, state.total_in)
 
 
@@ -128,10 +128,10 @@ def _run(library: ctypes.CDLL, state: _State, data: bytes, parts: Sequence[tuple
             if status == Z_STREAM_END and not state.avail_in and end == parts[-1][1]:
                 return tuple(boundaries)
             if status != Z_OK:
-                raise Unfit(DAMAGED)
+                raise UnsupportedImage(DAMAGED)
             if state.data_type & AT_BOUNDARY:
                 boundaries.append(_boundary(state, data[end - state.avail_in - 1]))
-    raise Unfit(SHORT)
+    raise UnsupportedImage(SHORT)
 
 
 def _boundary(state: _State, byte: int) -> Boundary:
@@ -146,9 +146,9 @@ def _inflate_plainly(data: bytes, parts: Sequence[tuple[int, int]], size: int) -
         raw = inflater.decompress(stream, size)
         too_much = inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
-        raise Unfit(DAMAGED) from error
+        raise UnsupportedImage(DAMAGED) from error
     if too_much or len(raw) != size or not inflater.eof or inflater.unused_data:
-        raise Unfit(SHORT)
+        raise UnsupportedImage(SHORT)
     return Inflated(np.frombuffer(bytearray(raw), np.uint8), (), (stream[0] >> 4) + 8, len(stream))
 
 

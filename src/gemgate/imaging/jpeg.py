@@ -15,7 +15,7 @@ from typing import Final
 from PIL import Image, JpegImagePlugin
 
 from gemgate.imaging.header import JPEG_FRAMES, jpeg_segments
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 START: Final = b"\xff\xd8"
 APP0, APP1, APP2, APP11, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xEE, 0xFE
@@ -46,7 +46,7 @@ def segments(data: bytes) -> tuple[Segment, ...]:
         return tuple(Segment(marker, start - 4, end) for marker, start, end in jpeg_segments(data))
     except (ValueError, IndexError) as broken:
         message = "the JPEG's segments are damaged"
-        raise Unfit(message) from broken
+        raise UnsupportedImage(message) from broken
 
 
 def segment(marker: int, body: bytes) -> bytes:
@@ -58,22 +58,22 @@ def refuse_unsafe(data: bytes, found: tuple[Segment, ...]) -> None:
     """Unfit for the kinds whose pixels cannot be written again as they were, and for scans without end."""
     if data.count(bytes([0xFF, SCAN])) > MAX_SCANS:
         message = "the JPEG has more scans than a picture needs"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     for each in found:
         body = data[each.start + 4 : each.end]
         if each.marker == APP14 and body.startswith(b"Adobe") and body[11:12] != bytes([ADOBE_YCBCR]):
             message = "a JPEG in RGB or CMYK cannot be written again as it was"
-            raise Unfit(message)
+            raise UnsupportedImage(message)
         if each.marker == APP2 and body.startswith(b"MPF\0"):
             message = "a JPEG that holds several pictures cannot be written again as it was"
-            raise Unfit(message)
+            raise UnsupportedImage(message)
 
 
 def encode_like(image: Image.Image) -> bytes:
     """The pixels of an opened JPEG, edited in place, with its own tables, subsampling and scan order."""
     if image.mode == "RGB" and JpegImagePlugin.get_sampling(image) < 0:
         message = "the JPEG's subsampling cannot be written"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     out = io.BytesIO()
     bare = {"icc_profile": None, "exif": b"", "comment": b"", "xmp": b""}
     image.save(out, "JPEG", quality="keep", progressive=bool(image.info.get("progressive")), **bare)
@@ -85,7 +85,7 @@ def with_picture_of(data: bytes, plain: bytes) -> bytes:
     old, new = segments(data), segments(plain)
     if _tables(data, old) != _tables(plain, new):
         message = "the JPEG's quantisation tables cannot be kept"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     out = [START]
     out += [data[each.start : each.end] for each in old if each.is_metadata]
     out += [plain[each.start : each.end] for each in new if not each.is_metadata]
@@ -105,7 +105,7 @@ def _tables(data: bytes, found: tuple[Segment, ...]) -> tuple[tuple[int, tuple[i
             components = [(body[at + 1], body[at + 2]) for at in range(6, len(body) - 2, 3)]
     if not components or any(table not in tables for _, table in components):
         message = "the JPEG's tables are missing"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     if len(components) == 1:
         return ((0x11, tables[components[0][1]]),)
     return tuple((sampling, tables[table]) for sampling, table in components)

@@ -111,7 +111,7 @@ def draw(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = Non
     return out
 
 
-def lift(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = None) -> Pixels:
+def remove(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = None) -> Pixels:
     """A copy with the logo taken off; ValueError when it does not fit. Exact to one level for alpha up to 0.5."""
     out, box, alpha = _copy_and_place(pixels, profile, size)
     region = out[box.top : box.bottom, box.left : box.right]
@@ -119,14 +119,14 @@ def lift(pixels: Pixels, profile: Profile, *, size: tuple[int, int] | None = Non
     return out
 
 
-def left_over(sighting: Sighting, pixels: Pixels, *, lossy: bool, size: tuple[int, int] | None = None) -> Evidence:
+def residual(sighting: Sighting, pixels: Pixels, *, lossy: bool, size: tuple[int, int] | None = None) -> Evidence:
     """The evidence again, on the `pixels` of a lift."""
     whole = size or (pixels.shape[1], pixels.shape[0])
     here = sighting.box.moved(pixels.shape[1] - whole[0], pixels.shape[0] - whole[1])
     return weigh(pixels, here.left, here.top, sighting.profile, lossy=lossy, quick=not lossy)
 
 
-def well_lifted(before: Evidence, after: Evidence) -> bool:
+def is_clean(before: Evidence, after: Evidence) -> bool:
     """Whether a lift took the logo and not more: little strength left either way, and no evidence any more."""
     return MOST_OVER <= after.amplitude <= MOST_LEFT and after.share < before.share
 

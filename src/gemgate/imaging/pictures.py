@@ -17,7 +17,7 @@ from PIL import Image
 from gemgate.imaging import jpeg, png, webp
 from gemgate.imaging.header import Header
 from gemgate.imaging.logo import Box, Pixels
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 PILLOW_RAISES = (
     *(OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError),
@@ -59,14 +59,14 @@ def open_picture(data: bytes, header: Header) -> Picture:
         if header.mime == "image/webp":
             return WebpPicture(data)
     message = f"the logo is not looked for in {header.mime} files"
-    raise Unfit(message)
+    raise UnsupportedImage(message)
 
 
 def opened(data: bytes, mime: str) -> Image.Image:
     """Pillow's image of a measured file, not yet decoded, by the decoder of its own type. Call in `decoding`."""
     if mime not in FORMATS:
         message = f"{mime} files cannot be decoded here"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return Image.open(io.BytesIO(data), formats=(FORMATS[mime],))
 
 
@@ -75,14 +75,14 @@ def decoding() -> Iterator[None]:
     """Everything that Pillow raises on damaged input, as Unfit."""
     try:
         yield
-    except Unfit:
+    except UnsupportedImage:
         raise
     except PILLOW_RAISES as broken:
         message = "the picture cannot be decoded; it may be damaged"
-        raise Unfit(message) from broken
+        raise UnsupportedImage(message) from broken
     except Image.DecompressionBombError as bomb:
         message = "the picture has too many pixels"
-        raise Unfit(message) from bomb
+        raise UnsupportedImage(message) from bomb
 
 
 def _open_png(data: bytes) -> Picture:
@@ -135,7 +135,7 @@ class _Decoded:
         self._image.load()
         if self._image.mode not in modes:
             message = f"pictures in {self._image.mode} are left alone"
-            raise Unfit(message)
+            raise UnsupportedImage(message)
 
     def corner(self, reach: int) -> Pixels:
         width, height = self._image.size
@@ -213,10 +213,10 @@ class LookOnly(_Decoded):
         return super().corner(reach)
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        raise Unfit(self._why)
+        raise UnsupportedImage(self._why)
 
 
 def _refuse_transparent(pixels: Pixels) -> None:
     if int(pixels[..., -1].min()) < 255:
         message = "the logo's place is transparent; it is left alone"
-        raise Unfit(message)
+        raise UnsupportedImage(message)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gemgate.imaging.deflate import Inflated, inflate, splice
 from gemgate.imaging.logo import Box, Pixels
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MODES: Final = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
@@ -51,9 +51,9 @@ def chunks(data: bytes) -> tuple[Chunk, ...]:
         length = int.from_bytes(data[at : at + 4], "big")
         end = at + 12 + length
         if end > len(data) or len(found) >= MAX_CHUNKS:
-            raise Unfit("the PNG ends before its last chunk")
+            raise UnsupportedImage("the PNG ends before its last chunk")
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            raise Unfit("a PNG chunk has a wrong checksum")
+            raise UnsupportedImage("a PNG chunk has a wrong checksum")
         found.append(Chunk(data[at + 4 : at + 8], at, end))
         at = end
     return tuple(found)
@@ -79,7 +79,7 @@ class Layout:
     def of(cls, data: bytes) -> Layout:
         number = int.from_bytes
         if data[26] or data[27] or data[28] > 1:
-            raise Unfit("the PNG uses a compression or filter that the standard does not know")
+            raise UnsupportedImage("the PNG uses a compression or filter that the standard does not know")
         return cls(number(data[16:20], "big"), number(data[20:24], "big"), data[24], data[25], data[28] == 1)
 
     @property
@@ -100,7 +100,7 @@ class Surgery:
         self._stream: Inflated = inflate(data, parts, layout.row * layout.height)
         self._filtered = self._stream.raw.reshape(layout.height, layout.row)
         if int(self._filtered[:, 0].max()) > PAETH:
-            raise Unfit("the PNG uses a row filter that the standard does not know")
+            raise UnsupportedImage("the PNG uses a row filter that the standard does not know")
 
     def look(self, reach: int) -> Pixels:
         """The bottom right `reach` pixels each way, height x width x channels, alpha included."""
@@ -138,7 +138,7 @@ def _one_run(found: Iterable[Chunk]) -> list[Chunk]:
     """The IDAT chunks, which must follow each other."""
     idat = [each for each in found if each.kind == b"IDAT"]
     if not idat or any(a.end != b.start for a, b in pairwise(idat)):
-        raise Unfit("the PNG's pixels are missing or scattered")
+        raise UnsupportedImage("the PNG's pixels are missing or scattered")
     return idat
 
 

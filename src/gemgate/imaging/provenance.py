@@ -13,7 +13,7 @@ from typing import Literal
 from gemgate.errors import ClientError
 from gemgate.imaging.containers import Container, open_container
 from gemgate.imaging.header import measure
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 from gemgate.imaging.xmp import names_source, with_source
 
 DROPPED = "the C2PA manifest no longer matched the changed pixels and was dropped"
@@ -21,7 +21,7 @@ COVERED = "left as it is: its C2PA manifest says where it comes from and covers 
 
 
 @dataclass(frozen=True, slots=True)
-class Stamped:
+class Tagged:
     """What became of a picture's provenance.
 
     data:       the new file, or the very object that was given when nothing changed.
@@ -35,26 +35,26 @@ class Stamped:
     note: str = ""
 
 
-def stamp(data: bytes, changed: bool) -> Stamped:
+def tag_provenance(data: bytes, changed: bool) -> Tagged:
     """Keep or add the provenance tag of a PNG, JPEG or WebP file, at container level.
 
     changed: whether pixels were changed since the file was made (a lifted logo, a resampling). Nothing is raised.
     """
     try:
         container = open_container(data, measure(data, max_pixels=0))
-    except (Unfit, ClientError) as why:
-        return Stamped(data, "left", note=str(why))
+    except (UnsupportedImage, ClientError) as why:
+        return Tagged(data, "left", note=str(why))
     drop = changed and container.has_c2pa
     try:
         packet = _packet(container)
-    except Unfit as why:
+    except UnsupportedImage as why:
         return _left(data, container, drop, str(why))
     if packet is None:
         written = container.write(None, drop_c2pa=True) if drop else data
-        return Stamped(written, "kept", _c2pa(container, drop), DROPPED if drop else "")
+        return Tagged(written, "kept", _c2pa(container, drop), DROPPED if drop else "")
     if container.has_c2pa and not changed:
-        return Stamped(data, "left", "kept", COVERED)
-    return Stamped(container.write(packet, drop_c2pa=drop), "added", _c2pa(container, drop), DROPPED if drop else "")
+        return Tagged(data, "left", "kept", COVERED)
+    return Tagged(container.write(packet, drop_c2pa=drop), "added", _c2pa(container, drop), DROPPED if drop else "")
 
 
 def _packet(container: Container) -> bytes | None:
@@ -65,10 +65,10 @@ def _packet(container: Container) -> bytes | None:
     return None if names_source(own) else with_source(own, room=container.room)
 
 
-def _left(data: bytes, container: Container, drop: bool, why: str) -> Stamped:
+def _left(data: bytes, container: Container, drop: bool, why: str) -> Tagged:
     written = container.write(None, drop_c2pa=True) if drop else data
     note = f"{why}; {DROPPED}" if drop else why
-    return Stamped(written, "left", _c2pa(container, drop), note)
+    return Tagged(written, "left", _c2pa(container, drop), note)
 
 
 def _c2pa(container: Container, drop: bool) -> Literal["none", "kept", "dropped"]:

@@ -6,5 +6,5 @@ It never leaves `clean` or `stamp`: they answer with the original bytes and the 
 from __future__ import annotations
 
 
-class Unfit(ValueError):
+class UnsupportedImage(ValueError):
     """The file is damaged, or of a kind that cannot be changed without losing something; `str()` says which."""

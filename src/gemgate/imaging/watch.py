@@ -57,13 +57,13 @@ class _Seen:
     count: int = 0
 
 
-class Watch:
+class LogoDriftDetector:
     """Feed it with `note`, from one thread at a time. Bounded: RING corners of SIZES picture sizes at most."""
 
     def __init__(self, profiles: Sequence[Profile] = PROFILES) -> None:
         self._profiles = tuple(profiles)
         self._seen: OrderedDict[tuple[int, int], _Seen] = OrderedDict()
-        self._told: set[tuple[int, int, int]] = set()
+        self._reported: set[tuple[int, int, int]] = set()
 
     def note(self, size: tuple[int, int], corner: Corner) -> Moved | None:
         """A corner (`Cleaned.corner`) of a picture of `size` in which no logo was found. About 50 ms of CPU.
@@ -96,12 +96,12 @@ class Watch:
     def _agreed(self, star: Found, ring: Iterable[tuple[Found, Corner] | None]) -> Moved | None:
         corners = [corner for each in ring if each and _same(_place(each[0]), _place(star)) for corner in [each[1]]]
         corners = [corner for corner in corners if corner.shape == corners[-1].shape]
-        if len(corners) < ENOUGH or any(_same(told, _place(star)) for told in self._told):
+        if len(corners) < ENOUGH or any(_same(told, _place(star)) for told in self._reported):
             return None
         together = search(corners)
         if together is None or together.score <= MIN_SCORE:
             return None
-        self._told.add(_place(together))
+        self._reported.add(_place(together))
         return Moved(candidate(together, corners), len(corners), together.score)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 PICTURE: Final = (b"VP8 ", b"VP8L", b"ALPH")
 HAS_ALPHA, HAS_XMP, HAS_ANIMATION = 0x10, 0x04, 0x02
@@ -34,14 +34,14 @@ def chunks(data: bytes) -> tuple[Chunk, ...]:
     size = int.from_bytes(data[4:8], "little") + 8
     if not data.startswith(b"RIFF") or data[8:12] != b"WEBP" or size > len(data):
         message = "the WebP is cut short"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     found: list[Chunk] = []
     at = 12
     while at + 8 <= size:
         length = int.from_bytes(data[at + 4 : at + 8], "little")
         if at + 8 + length > size or len(found) >= MAX_CHUNKS:
             message = "a WebP chunk is cut short"
-            raise Unfit(message)
+            raise UnsupportedImage(message)
         found.append(Chunk(data[at : at + 4], data[at + 8 : at + 8 + length]))
         at += 8 + length + length % 2
     return tuple(found)
@@ -61,7 +61,7 @@ def is_lossless(found: tuple[Chunk, ...]) -> bool:
     kinds = {each.kind for each in found}
     if b"ANIM" in kinds or b"ANMF" in kinds or len(kinds & {b"VP8 ", b"VP8L"}) != 1:
         message = "an animated WebP is left alone"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return b"VP8L" in kinds
 
 

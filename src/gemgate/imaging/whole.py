@@ -5,7 +5,7 @@ from __future__ import annotations
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def looks_like_picture(data: bytes) -> bool:
+def looks_like_image(data: bytes) -> bool:
     """Whether the first bytes are those of a PNG, JPEG, WebP or GIF, whatever a header said."""
     return data.startswith((_PNG, b"\xff\xd8\xff", b"GIF8")) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
@@ -21,7 +21,7 @@ def is_whole(data: bytes) -> bool:
     return data.startswith(b"GIF8") and data.rstrip(b"\0")[-1:] == b";"
 
 
-def is_cut(data: bytes) -> bool:
+def is_truncated(data: bytes) -> bool:
     """Whether the file certainly lacks its end; cameras and editors put things of their own behind it."""
     if data.startswith(_PNG):
         return b"IEND" not in data

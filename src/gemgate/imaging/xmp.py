@@ -11,7 +11,7 @@ from typing import Final
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from gemgate.imaging.unfit import Unfit
+from gemgate.imaging.unfit import UnsupportedImage
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 IPTC: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -44,7 +44,7 @@ def with_source(packet: bytes = _EMPTY, *, room: int = 0) -> bytes:
         tagged = _without_padding(tagged)
     if room and len(tagged) > room:
         message = "the file's XMP packet has no room for the provenance tag"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
     return tagged
 
 
@@ -80,15 +80,15 @@ class _Reading:
             self._parser.Parse(text, True)
         except (expat.ExpatError, UnicodeDecodeError) as broken:
             message = "the file's XMP packet cannot be read"
-            raise Unfit(message) from broken
+            raise UnsupportedImage(message) from broken
         if self._end < 0:
             message = "the file's XMP packet holds no RDF"
-            raise Unfit(message)
+            raise UnsupportedImage(message)
         self.before, self.behind = self._cut(packet)
 
     def _refuse(self, *_: object) -> None:
         message = "the file's XMP packet has a document type and is not read"
-        raise Unfit(message)
+        raise UnsupportedImage(message)
 
     def _opened(self, name: str, attributes: dict[str, str]) -> None:
         if name == _ROOT and self._start < 0:

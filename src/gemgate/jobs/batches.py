@@ -19,16 +19,16 @@ from gemgate.dialects.simple_batches import BatchItem, BatchOrder
 from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
 from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway import Gateway, check_scope
-from gemgate.jobs.closing import Closer
-from gemgate.jobs.hooks import Herald, hook_subject
-from gemgate.jobs.stored import Wish, dump_wish, dumps
+from gemgate.jobs.closing import BatchFinalizer
+from gemgate.jobs.hooks import WebhookSender, webhook_secret_subject
+from gemgate.jobs.stored import ImageSpec, dump_spec, dumps
 from gemgate.jobs.worker import NEEDS, Worker
 from gemgate.ports import Caller, Clock, FileStore, JobStore, Vault
-from gemgate.work import Batch, BatchKind, BatchState, Hook, Task, TaskDraft
+from gemgate.work import Batch, BatchKind, BatchState, Task, TaskDraft, Webhook
 
 IMAGES: tuple[BatchKind, ...] = ("images",)
 OPENAI: tuple[BatchKind, ...] = ("chat", "generations")
-KINDS: dict[Endpoint, BatchKind] = {"/v1/chat/completions": "chat", "/v1/images/generations": "generations"}
+BATCH_KINDS: dict[Endpoint, BatchKind] = {"/v1/chat/completions": "chat", "/v1/images/generations": "generations"}
 WINDOW = 24 * 3600.0
 """OpenAI's completion window, in seconds."""
 REFERENCES_KEPT = 30 * 24 * 3600.0
@@ -38,7 +38,7 @@ SAMPLE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Submitter:
     """Whose order it is, and our own address as they called it."""
 
     caller: Caller
@@ -54,8 +54,8 @@ class Jobs:
 
     store: JobStore
     worker: Worker
-    closer: Closer
-    herald: Herald
+    closer: BatchFinalizer
+    herald: WebhookSender
     gateway: Gateway
     files: FileStore
     vault: Vault
@@ -70,11 +70,11 @@ class Jobs:
     _over: bool = False
 
     def __post_init__(self) -> None:
-        self.worker.touched = self.touched
+        self.worker.touched = self.wait_changed
 
     # Orders
 
-    async def known(self, origin: Origin, key: str, digest: str) -> Batch | None:
+    async def find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
         """The batch that came under this idempotency key before; Conflict when it was another order."""
         found = await self.store.under_key(origin.caller.tenant, key) if key else None
         if found is not None and found.digest != digest:
@@ -86,22 +86,22 @@ class Jobs:
             )
         return found
 
-    async def prepare(self, order: BatchOrder, origin: Origin) -> list[TaskDraft]:
+    async def prepare(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
         """The tasks of an order of pictures. What can be told to be wrong is refused here, before it is counted:
         models that nobody can have, references that are no pictures, webhooks that are not public.
         """
         if order.webhook[0]:
             self.herald.check(order.webhook[0])
         self._check_models(order, origin.caller)
-        common = Wish(order.model or self.default_image_model, order.options)
+        common = ImageSpec(order.model or self.default_image_model, order.options)
         kept: dict[str, Stored] = {}
         return [
             TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))
             for at, item in enumerate(order.items)
         ]
 
-    async def order_images(
-        self, order: BatchOrder, tasks: Sequence[TaskDraft], origin: Origin, digest: str = ""
+    async def submit_images(
+        self, order: BatchOrder, tasks: Sequence[TaskDraft], origin: Submitter, digest: str = ""
     ) -> Batch:
         """A batch of pictures, entered with all the tasks that were prepared; it was admitted and counted before."""
         model = order.model or self.default_image_model
@@ -112,28 +112,28 @@ class Jobs:
             tenant=origin.caller.tenant,
             created_at=self.clock.now(),
             concurrency=min(order.concurrency, lanes),
-            asked=order.concurrency,
+            requested_concurrency=order.concurrency,
             priority=order.priority,
             model=model,
             as_base64=order.as_base64,
-            defaults=dump_wish(Wish(model, order.options)),
-            about=dumps({"base_url": origin.base_url}),
+            defaults=dump_spec(ImageSpec(model, order.options)),
+            metadata=dumps({"base_url": origin.base_url}),
             idempotency_key=order.idempotency_key,
             digest=digest,
         )
         return await self._submitted(batch, tasks, order.webhook, digits=8)
 
-    async def order_lines(
+    async def submit_lines(
         self,
         endpoint: Endpoint,
         lines: Sequence[BatchLine],
         problems: Sequence[LineError],
         about: dict[str, Any],
-        origin: Origin,
+        origin: Submitter,
     ) -> Batch:
         """An OpenAI batch. With problems in its file it is entered as failed and nothing of it is run."""
         now = self.clock.now()
-        kind, lanes = KINDS[endpoint], await self._lanes()
+        kind, lanes = BATCH_KINDS[endpoint], await self._lanes()
         about = {**about, "endpoint": endpoint, "base_url": origin.base_url}
         batch = Batch(
             id="",
@@ -141,16 +141,16 @@ class Jobs:
             tenant=origin.caller.tenant,
             created_at=now,
             concurrency=lanes,
-            asked=lanes,
+            requested_concurrency=lanes,
             need="text" if kind == "chat" else "image",
             model=str(lines[0].body.get("model") or "") if lines else "",
-            about=dumps(about),
+            metadata=dumps(about),
             expires_at=now + WINDOW,
         )
         if problems:
             errors = [{"code": p.code, "message": p.message, "line": p.line, "param": p.param} for p in problems]
             batch = replace(
-                batch, state="invalid", closed_at=now, ended_at=now, about=dumps({**about, "errors": errors})
+                batch, state="invalid", closed_at=now, ended_at=now, metadata=dumps({**about, "errors": errors})
             )
             return await self._submitted(batch, [], ("", ""), digits=32)
         tasks = await asyncio.to_thread(lambda: [_draft(line, kind) for line in lines])
@@ -168,7 +168,7 @@ class Jobs:
                     entered = await self.store.submit(fresh, tasks)
             except Conflict:
                 continue  # the id is taken; eight digits are few
-            self.touched(entered.id)
+            self.wait_changed(entered.id)
             self.worker.wake()
             return entered
 
@@ -187,11 +187,11 @@ class Jobs:
                 details={"limit": most, "remaining": max(0, most - waiting), "reset": 60.0},
             )
 
-    async def _hook(self, batch_id: str, url: str, secret: str) -> Hook:
+    async def _hook(self, batch_id: str, url: str, secret: str) -> Webhook:
         if not secret:
-            return Hook(url)
-        sealed = await self.vault.seal(hook_subject(batch_id), {"secret": secret})
-        return Hook(url, sealed.text, sealed.key_id)
+            return Webhook(url)
+        sealed = await self.vault.seal(webhook_secret_subject(batch_id), {"secret": secret})
+        return Webhook(url, sealed.text, sealed.key_id)
 
     def _check_models(self, order: BatchOrder, caller: Caller) -> None:
         for at, item in enumerate(order.items):
@@ -202,7 +202,9 @@ class Jobs:
             except ModelNotFound as error:
                 raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
 
-    async def _payload(self, item: BatchItem, where: str, common: Wish, origin: Origin, kept: dict[str, Stored]) -> str:
+    async def _payload(
+        self, item: BatchItem, where: str, common: ImageSpec, origin: Submitter, kept: dict[str, Stored]
+    ) -> str:
         """What the item wants beyond the batch; bytes that came with it become a file, the same ones once."""
         if item.model is None and item.options is None and not item.references:
             return ""
@@ -211,9 +213,9 @@ class Jobs:
         except ClientError as error:
             param = f"{where}.references"
             raise BadRequest(f"{param}: {error.en}", f"{param}：{error.zh}", param=param, code=error.code) from None
-        return dump_wish(Wish(item.model or common.model, item.options or common.options, references))
+        return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, references))
 
-    async def _kept(self, source: Source, origin: Origin, kept: dict[str, Stored]) -> Stored | Link:
+    async def _kept(self, source: Source, origin: Submitter, kept: dict[str, Stored]) -> Stored | Link:
         """Where the reference can be had when the task runs; the same bytes are stored once."""
         tenant = origin.caller.tenant
         attachments = self.worker.runner.attachments
@@ -241,7 +243,7 @@ class Jobs:
 
     async def _lanes(self) -> int:
         """Calls at once that all accounts together take, those of other nodes too."""
-        here = sum(member.lanes for member in self.gateway.pool.members)
+        here = sum(member.lanes for member in self.gateway.pool.accounts)
         return here + await self.elsewhere(self.lanes) or self.lanes
 
     # How they stand
@@ -266,19 +268,19 @@ class Jobs:
         if len(last) < 2:
             return None
         span = last[-1].finished_at - last[0].finished_at
-        return self._rest(batch) + batch.tally.open * span / (len(last) - 1)
+        return self._resting(batch) + batch.tally.open * span / (len(last) - 1)
 
-    def _rest(self, batch: Batch) -> float:
+    def _resting(self, batch: Batch) -> float:
         """Seconds for which no account can go on with it."""
         if self.gateway.pool.background_lanes(NEEDS[batch.need]):
             return 0.0
-        return self.gateway.pool.nobody(NEEDS[batch.need]).retry_after or 0.0
+        return self.gateway.pool.no_account_error(NEEDS[batch.need]).retry_after or 0.0
 
     def waiting_for(self, batch: Batch, language: str) -> str:
         """Why nothing of it can run now; "" when something can, or nothing is left."""
         if batch.state != "active" or not batch.tally.open or self.gateway.pool.background_lanes(NEEDS[batch.need]):
             return ""
-        return self.gateway.pool.nobody(NEEDS[batch.need]).text(language)
+        return self.gateway.pool.no_account_error(NEEDS[batch.need]).text(language)
 
     async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""
@@ -296,7 +298,7 @@ class Jobs:
             if not self._watchers[batch_id]:
                 del self._watchers[batch_id]
 
-    def touched(self, batch_id: str) -> None:
+    def wait_changed(self, batch_id: str) -> None:
         """The batch changed: tell those who watch; it may have ended."""
         self.closer.wake()
         self.herald.wake()
@@ -317,11 +319,11 @@ class Jobs:
                 code="batch_ended",
             )
         if state == "cancelled":
-            self.worker.give_up(batch.id)
+            self.worker.cancel(batch.id)
         self._changed(batch.id)
         return changed
 
-    async def again(self, batch: Batch) -> Batch:
+    async def retry_failed(self, batch: Batch) -> Batch:
         """Queue what failed or was cancelled once more; Conflict when nothing did."""
         if not batch.tally.failed + batch.tally.cancelled:
             raise Conflict("Nothing of this batch failed", "该批次没有失败的任务", code="nothing_to_retry")
@@ -332,7 +334,7 @@ class Jobs:
         return changed
 
     def _changed(self, batch_id: str) -> None:
-        self.touched(batch_id)
+        self.wait_changed(batch_id)
         self.worker.wake()
 
     async def forget_before(self, moment: float) -> int:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, openai_images
-from gemgate.dialects.wire import Stamp
+from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.files import StoredFile
 from gemgate.image_pipeline import ImagePipeline
@@ -27,17 +27,17 @@ from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import generations_call, line_of
 from gemgate.jobs.stored import dumps, image_of, loads
-from gemgate.ports import BlobStore, Clock, Fact, FileStore, JobStore, Observer
+from gemgate.ports import BlobStore, Clock, FileStore, JobStore, Observer, TelemetryEvent
 from gemgate.prompting import tokens
 from gemgate.work import Batch, Task
 
 PAGE = 200
-LOOK_EVERY = 15.0
+POLL_INTERVAL = 15.0
 """Seconds between looks for batches that another process should have closed, or whose time is up."""
 
 
 @dataclass(slots=True)
-class Closer:
+class BatchFinalizer:
     """`owner`: this process. `closed` hears of batches that are closed now."""
 
     store: JobStore
@@ -55,24 +55,24 @@ class Closer:
         """A batch may have ended."""
         self._woken.set()
 
-    async def tend(self) -> None:
+    async def run(self) -> None:
         """Close what has ended, for ever."""
         while True:
             await until_due(self.store, self.clock, self._woken, self.rules)
             try:
                 await self.step()
             except StorageDown as error:
-                self.observer.note(Fact("batches.waiting", data={"why": error.en}))
+                self.observer.emit(TelemetryEvent("batches.waiting", data={"why": error.en}))
                 await self.clock.sleep(self.rules.poll)
             resting = asyncio.ensure_future(self._woken.wait())
-            await asyncio.wait({resting}, timeout=LOOK_EVERY)
+            await asyncio.wait({resting}, timeout=POLL_INTERVAL)
             resting.cancel()
 
     async def step(self) -> None:
         for batch_id in await self.store.overdue(self.clock.now()):
             await self.store.change(batch_id, "expired")
         while batch := await self.store.closing(self.owner, self.rules.closing):
-            about = loads(batch.about)
+            about = loads(batch.metadata)
             if batch.kind != "images":
                 about |= await self._files_of(batch)
             if await self.store.close(batch.id, self.owner, dumps(about), self.clock.now()):
@@ -82,7 +82,7 @@ class Closer:
                     "failed": batch.tally.failed,
                     "cancelled": batch.tally.cancelled,
                 }
-                self.observer.note(Fact("batch.closed", data=data))
+                self.observer.emit(TelemetryEvent("batch.closed", data=data))
                 self.closed(batch.id)
 
     async def _files_of(self, batch: Batch) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class Closer:
         images = [image_of(value, task.prompt) for value in result["pictures"]]
         shown = [await self._shown(image, as_url=call.as_url) for image in images]
         usage = Usage(tokens.estimate(task.prompt), tokens.IMAGE_TOKENS_OUT * len(images))
-        stamp = Stamp("", result["created"], loads(batch.about).get("base_url", ""))
+        stamp = ResponseMeta("", result["created"], loads(batch.metadata).get("base_url", ""))
         body = await asyncio.to_thread(openai_images.write, shown, call, stamp, usage)
         more = {"errors": result["errors"], "ignored": list(call.ignored)}
         return body | {name: value for name, value in more.items() if value}
@@ -199,7 +199,7 @@ def _failure(batch: Batch, task: Task) -> bytes:
         error = GatewayError(
             "The batch was cancelled before this call was made", "批次在此调用执行前已取消", code="batch_cancelled"
         )
-    return openai_batches.write_failure(*_ids(task), error, loads(batch.about).get("language", "en"))
+    return openai_batches.write_failure(*_ids(task), error, loads(batch.metadata).get("language", "en"))
 
 
 def _ids(task: Task) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from gemgate.errors import GatewayError, StorageDown
 from gemgate.jobs.resting import rest, until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.stored import loads
-from gemgate.ports import Clock, Fact, JobStore, Observer, Sealed, Sender, Vault
+from gemgate.ports import Clock, JobStore, Observer, Sealed, Sender, TelemetryEvent, Vault
 from gemgate.work import Batch
 
 SENDING = 60.0
@@ -29,7 +29,7 @@ SENDING = 60.0
 
 
 @dataclass(slots=True)
-class Herald:
+class WebhookSender:
     store: JobStore
     sender: Sender
     vault: Vault
@@ -46,18 +46,18 @@ class Herald:
         """BadRequest for an address that we would never tell."""
         self.sender.check(url)
 
-    async def tend(self) -> None:
+    async def run(self) -> None:
         """Tell what is due, for ever."""
         while True:
             await until_due(self.store, self.clock, self._woken, self.rules)
             try:
                 while batch := await self.store.hook_due(self.clock.now(), SENDING):
-                    await self._tell(batch)
+                    await self._deliver(batch)
             except StorageDown as error:
-                self.observer.note(Fact("batches.waiting", data={"why": error.en}))
+                self.observer.emit(TelemetryEvent("batches.waiting", data={"why": error.en}))
             await rest(self.clock, self._woken, self.rules.poll)
 
-    async def _tell(self, batch: Batch) -> None:
+    async def _deliver(self, batch: Batch) -> None:
         hook, why = batch.hook, ""
         try:
             async with asyncio.timeout(SENDING / 2):
@@ -76,7 +76,7 @@ class Herald:
             hook = replace(hook, at=0.0, tries=hook.tries + 1, outcome=f"given up: {why}"[:300])
         await self.store.hook_told(batch.id, hook)
         data: dict[str, str | int | float | bool | None] = {"batch": batch.id, "tries": hook.tries, "why": why}
-        self.observer.note(Fact("webhook.failed" if why else "webhook.delivered", data=data))
+        self.observer.emit(TelemetryEvent("webhook.failed" if why else "webhook.delivered", data=data))
 
     async def _message(self, batch: Batch) -> tuple[bytes, dict[str, str]]:
         """Body and headers; the same id on every try, so that the receiver can tell repetitions."""
@@ -90,14 +90,14 @@ class Herald:
         }
         if batch.hook.secret:
             sealed = Sealed(batch.hook.secret_key, batch.hook.secret)
-            secret = (await self.vault.open(hook_subject(batch.id), sealed))["secret"]
+            secret = (await self.vault.open(webhook_secret_subject(batch.id), sealed))["secret"]
             headers["webhook-signature"] = signature(secret, message_id, moment, body)
         return body, headers
 
 
 def event_of(batch: Batch) -> dict[str, Any]:
     """What is told: how it ended, and where the rest can be asked for."""
-    base = loads(batch.about).get("base_url", "")
+    base = loads(batch.metadata).get("base_url", "")
     ended = {"cancelled": "cancelled", "expired": "expired"}.get(batch.state, "completed")
     if ended == "completed" and not batch.tally.done:
         ended = "failed"
@@ -129,6 +129,6 @@ def signature(secret: str, message_id: str, moment: str, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def hook_subject(batch_id: str) -> str:
+def webhook_secret_subject(batch_id: str) -> str:
     """What a webhook's secret is sealed for."""
     return f"webhook of {batch_id}"

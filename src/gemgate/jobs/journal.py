@@ -11,14 +11,14 @@ from dataclasses import replace
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.policy.backoff import Verdict
 from gemgate.ports import JobStore
-from gemgate.work import Claim, Trail
+from gemgate.work import Checkpoint, Claim
 
 
 class LeaseLost(Exception):
     """Another run has the task now. Nobody is to blame, and nothing more may be done for it."""
 
 
-class NotNoted(Exception):
+class JournalUnavailable(Exception):
     """The database is away, so the prompt did not leave: the task can be had again at once."""
 
 
@@ -30,34 +30,34 @@ class TaskJournal:
         self._claim = claim
         self._part = claim.task.trail.part
         self.earlier = claim.task.trail
-        self.trail: Trail | None = None
+        self.trail: Checkpoint | None = None
 
     def begin(self, part: int) -> None:
         """Another generation of the same task begins."""
         left = self._claim.task.trail
         self._part = part
-        self.earlier = left if left.part == part else Trail(part=part)
+        self.earlier = left if left.part == part else Checkpoint(part=part)
         self.trail = None
 
-    async def note(self, trail: Trail) -> None:
+    async def note(self, trail: Checkpoint) -> None:
         trail = replace(trail, part=self._part)
         try:
             if not await self._store.note(self._claim, trail):
                 raise LeaseLost
         except StorageDown:
             if not trail.cid:
-                raise NotNoted from None
+                raise JournalUnavailable from None
             # What was not sent can wait; an answer that comes in is worth more than its note.
         self.trail = trail
 
-    def left(self, error: GatewayError, verdict: Verdict, *, concluded: bool) -> Trail:
+    def ended(self, error: GatewayError, verdict: Verdict, *, concluded: bool) -> Checkpoint:
         """What the next run should look for after this one failed. concluded: Google's answer is known to be none.
 
         A picture that was shown is there, whatever failed while it was fetched.
         """
         if self.trail is not None:
-            known = (error.generated == "no" or concluded) and not self.trail.picture
-            return Trail(part=self._part) if known else self.trail
+            known = (error.generated == "no" or concluded) and not self.trail.image
+            return Checkpoint(part=self._part) if known else self.trail
         if verdict.kind == "again" and not isinstance(error, StorageDown):
-            return replace(self.earlier, picture="")  # it could not be fetched by its reference; the chat may show it
+            return replace(self.earlier, image="")  # it could not be fetched by its reference; the chat may show it
         return self.earlier

@@ -17,7 +17,7 @@ from gemgate.attachments import Attachments
 from gemgate.catalog import ModelCard
 from gemgate.chat import Reply, afold
 from gemgate.dialects import openai_chat, openai_images, wire
-from gemgate.dialects.wire import Stamp
+from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import (
     BadRequest,
     ClientError,
@@ -32,10 +32,10 @@ from gemgate.errors import (
 )
 from gemgate.files import Source
 from gemgate.gateway import Admission, Gateway
-from gemgate.image_pipeline import Order
+from gemgate.image_pipeline import ImageJob
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.journal import TaskJournal
-from gemgate.jobs.stored import dumps, image_value, load_wish, loads
+from gemgate.jobs.stored import dumps, image_value, load_spec, loads
 from gemgate.ports import Caller, Clock, Quota
 from gemgate.work import Batch, Claim, Done, Task
 
@@ -62,7 +62,7 @@ class Runner:
                 return await self._chat(claim, journal)
 
     async def _picture(self, claim: Claim, journal: TaskJournal) -> Done:
-        wish = load_wish(claim.task.payload or claim.batch.defaults)
+        wish = load_spec(claim.task.payload or claim.batch.defaults)
         image = await self._made(claim, journal, wish.model, wish.options, wish.references)
         return Done(dumps(image_value(image)))
 
@@ -100,9 +100,11 @@ class Runner:
             async with aclosing(answer) as events:
                 replies.append(await afold(events))
         digest = hashlib.sha256(task.id.encode()).hexdigest()
-        stamp = Stamp(f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.about).get("base_url", ""))
-        told = openai_chat.write(replies, stamp, body.model or card.id, openai_chat.toolbox(body))
-        return Done(dumps(told | ({"ignored": list(request.ignored)} if request.ignored else {})))
+        stamp = ResponseMeta(
+            f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.metadata).get("base_url", "")
+        )
+        written = openai_chat.write(replies, stamp, body.model or card.id, openai_chat.toolbox(body))
+        return Done(dumps(written | ({"ignored": list(request.ignored)} if request.ignored else {})))
 
     async def _made(
         self,
@@ -121,7 +123,7 @@ class Runner:
         caller = _caller(batch)
         if options.long_side is None and card.long_side is not None:
             options = replace(options, long_side=card.long_side)
-        order = Order(
+        order = ImageJob(
             task.prompt,
             card.id,
             options,
@@ -157,7 +159,7 @@ class Runner:
         try:
             return self.gateway.resolve(model, tenant)
         except ModelNotFound:
-            if all(member.is_open for member in pool.members):
+            if all(member.is_open for member in pool.accounts):
                 raise
             raise NoAccount(
                 f"No account that is signed in has the model {model}",
@@ -169,23 +171,23 @@ class Runner:
         """What the error file of an OpenAI batch will say of a task that failed; nothing for other batches."""
         if claim.batch.kind == "images":
             return ""
-        status, body = openai_chat.envelope(error, loads(claim.batch.about).get("language", "en"), "")
+        status, body = openai_chat.envelope(error, loads(claim.batch.metadata).get("language", "en"), "")
         return dumps({"status": status, "body": body})
 
-    def may_come(self, claim: Claim, error: GatewayError) -> bool:
+    def may_become_available(self, claim: Claim, error: GatewayError) -> bool:
         """Whether an account that is out of service now has the model that those in service lack."""
         if error.code != "model_not_available":
             return False
         model = self._model_of(claim)
         card = self.gateway.resolve(model, claim.batch.tenant)
         return any(
-            not member.is_open or (card.offer(member.offers) and not member.standing(card.capability).usable)
-            for member in self.gateway.pool.members
+            not member.is_open or (card.offer(member.models) and not member.status(card.capability).usable)
+            for member in self.gateway.pool.accounts
         )
 
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind == "images":
-            return load_wish(claim.task.payload or claim.batch.defaults).model
+            return load_spec(claim.task.payload or claim.batch.defaults).model
         default = self.default_model if claim.batch.kind == "chat" else self.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)
 
@@ -209,4 +211,4 @@ def generations_call(task: Task) -> openai_images.ImagesCall:
 
 def _caller(batch: Batch) -> Caller:
     """Who ordered it; their links to pictures of ours are known by the address under which they called us."""
-    return Caller(tenant=batch.tenant, client="batch", host=urlsplit(loads(batch.about).get("base_url", "")).netloc)
+    return Caller(tenant=batch.tenant, client="batch", host=urlsplit(loads(batch.metadata).get("base_url", "")).netloc)

@@ -13,7 +13,7 @@ from gemgate.images import GeneratedImage, ImageOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ImageSpec:
     """What one picture of a batch shall be like; `references` are ids of stored files or links, never bytes."""
 
     model: str
@@ -21,16 +21,16 @@ class Wish:
     references: tuple[Source, ...] = ()
 
 
-def dump_wish(wish: Wish) -> str:
+def dump_spec(wish: ImageSpec) -> str:
     options = {name: value for name, value in asdict(wish.options).items() if value != _PLAIN[name]}
     value = {"model": wish.model, "options": options, "references": [_dump_source(one) for one in wish.references]}
     return orjson.dumps(value).decode()
 
 
-def load_wish(text: str) -> Wish:
+def load_spec(text: str) -> ImageSpec:
     value = orjson.loads(text)
     references = tuple(_load_source(one) for one in value["references"])
-    return Wish(value["model"], ImageOptions(**value["options"]), references)
+    return ImageSpec(value["model"], ImageOptions(**value["options"]), references)
 
 
 _PLAIN = asdict(ImageOptions())

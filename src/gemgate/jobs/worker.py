@@ -24,20 +24,20 @@ from gemgate.errors import (
     Refused,
     StorageDown,
 )
-from gemgate.jobs.journal import LeaseLost, NotNoted, TaskJournal
+from gemgate.jobs.journal import JournalUnavailable, LeaseLost, TaskJournal
 from gemgate.jobs.resting import rest, until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
 from gemgate.policy.backoff import Verdict, judge, may_be_asked_again
 from gemgate.pool import AccountPool
-from gemgate.ports import Clock, Dice, Fact, Held, JobStore, Observer
-from gemgate.work import Cancelled, Claim, Done, Failed, GivenBack, Later, Need, Settled
+from gemgate.ports import Clock, JobStore, LeaseStatus, Observer, Random, TelemetryEvent
+from gemgate.work import Cancelled, Claim, Deferred, Done, Failed, Need, Released, TaskOutcome
 
 NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text"}
-MOST_RUNS = 100
+MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
 
-GIVING_BACK = 5.0
+RELEASE_TIMEOUT = 5.0
 """Seconds in which what was stopped must have been written down as given back."""
 
 Data = dict[str, str | int | float | bool | None]
@@ -72,7 +72,7 @@ class Worker:
     pool: AccountPool
     owner: str
     clock: Clock
-    dice: Dice
+    dice: Random
     observer: Observer
     rules: JobRules
     adopt: Callable[[], Awaitable[None]]
@@ -98,10 +98,10 @@ class Worker:
                 await self._begin()
                 while True:
                     await until_due(self.store, self.clock, self._woken, self.rules)
-                    await self._unless_away(self._fill)
+                    await self._ignore_outage(self._claim_free)
                     await rest(self.clock, self._woken, self.rules.poll)
         finally:
-            await self._give_back()
+            await self._release()
 
     async def stop(self) -> None:
         """Claim nothing more, let what runs end within the grace, and give the rest back."""
@@ -109,9 +109,9 @@ class Worker:
         ending = [run.task for run in self._runs if run.task is not None]
         if ending:
             await asyncio.wait(ending, timeout=self.rules.grace)
-        await self._give_back()
+        await self._release()
 
-    def give_up(self, batch_id: str) -> None:
+    def cancel(self, batch_id: str) -> None:
         """A batch was cancelled: stop what runs of it here."""
         for run in self._runs:
             if run.claim.batch.id == batch_id:
@@ -124,20 +124,20 @@ class Worker:
             if await self.store.sole() and (freed := await self.store.free()):
                 self._note("tasks.freed", {"count": freed})
 
-        await self._unless_away(free)
+        await self._ignore_outage(free)
 
-    async def _fill(self) -> None:
+    async def _claim_free(self) -> None:
         """Take back what ran out elsewhere, then claim for every lane there is."""
         if lapsed := await self.store.expire():
             self._note("tasks.lapsed", {"count": lapsed})
-        while needs := self._room():
-            accounts = [member.name for member in self.pool.members]
+        while needs := self._capacity():
+            accounts = [member.name for member in self.pool.accounts]
             claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
             if claim is None:
                 return
             self._start(claim)
 
-    def _room(self) -> list[Need]:
+    def _capacity(self) -> list[Need]:
         """What could be run now: for what there are accounts that take calls, and lanes for one more."""
         if self._stopping:
             return []
@@ -163,22 +163,22 @@ class Worker:
             self.touched(run.claim.batch.id)
             self.wake()
 
-    async def _outcome(self, run: _Run) -> Settled | None:
+    async def _outcome(self, run: _Run) -> TaskOutcome | None:
         """How the run ended; None when there is nothing to say because somebody else has the task."""
         claim = run.claim
-        if claim.task.attempt > MOST_RUNS:
-            return Failed("worker_lost", f"It ended its process {MOST_RUNS} times", f"任务已中断 {MOST_RUNS} 次", True)
+        if claim.task.attempt > MAX_RUNS:
+            return Failed("worker_lost", f"It ended its process {MAX_RUNS} times", f"任务已中断 {MAX_RUNS} 次", True)
         try:
-            if claim.task.trail.cid and self.pool.member(claim.task.trail.account) is None:
+            if claim.task.trail.cid and self.pool.account(claim.task.trail.account) is None:
                 await self.adopt()  # only with its account can be read what the task left behind
             return await self.runner.run(claim, run.journal)
         except LeaseLost:
             self._note("task.lost", _about(claim))
             return None
-        except NotNoted:
-            return GivenBack()
+        except JournalUnavailable:
+            return Released()
         except GatewayError as error:
-            return self._judged(run, error)
+            return self._decided(run, error)
         except asyncio.CancelledError:
             match run.why:
                 case "lost":
@@ -186,38 +186,38 @@ class Worker:
                 case "given up":
                     return Cancelled()
                 case _:
-                    return GivenBack()
+                    return Released()
         except Exception as bug:  # noqa: BLE001 - the door of tasks: a bug must not leave one held for ever
             self._note("task.crashed", _about(claim) | {"why": f"{type(bug).__name__}: {bug}", "trace": _trace(bug)})
             return Failed("internal_error", "Something went wrong inside gemgate", "gemgate 内部错误", True)
 
-    def _judged(self, run: _Run, error: GatewayError) -> Settled:
+    def _decided(self, run: _Run, error: GatewayError) -> TaskOutcome:
         """The table of `policy.backoff`, and what the next run should know."""
         claim, rules = run.claim, self.rules.backoff
         if isinstance(error, StorageDown) and error.code == "database_unavailable":
             verdict = Verdict("wait", self.rules.poll)
-        elif self.runner.may_come(claim, error):
+        elif self.runner.may_become_available(claim, error):
             verdict = Verdict("wait", rules.look_again)
         else:
-            in_service = self._in_service(run)
+            in_service = self._may_be_served(run)
             verdict = judge(error, claim.task.failures, in_service=in_service, dice=self.dice(), rules=rules)
         code = error.code or error.kind
         if verdict.kind == "fail":
             result = self.runner.failure(claim, error)
             return Failed(code, error.en, error.zh, may_be_asked_again(error), result)
         concluded = isinstance(error, AccountError | Blocked | ClientError | Refused | ModelGone | PromptTooLong)
-        trail = run.journal.left(error, verdict, concluded=concluded)
-        return Later(verdict.after, verdict.kind == "again", code, error.en, error.zh, trail)
+        trail = run.journal.ended(error, verdict, concluded=concluded)
+        return Deferred(verdict.after, verdict.kind == "again", code, error.en, error.zh, trail)
 
-    def _in_service(self, run: _Run) -> bool:
+    def _may_be_served(self, run: _Run) -> bool:
         """Whether the account that ran it takes calls as before; without one, whether any does."""
         ability = NEEDS[run.claim.batch.need]
         sent = run.journal.trail
-        member = self.pool.member(sent.account) if sent is not None else None
-        members = [member] if member is not None else self.pool.members
-        return any(one.is_open and one.standing(ability).usable for one in members)
+        member = self.pool.account(sent.account) if sent is not None else None
+        members = [member] if member is not None else self.pool.accounts
+        return any(one.is_open and one.status(ability).usable for one in members)
 
-    async def _settle(self, run: _Run, outcome: Settled) -> None:
+    async def _settle(self, run: _Run, outcome: TaskOutcome) -> None:
         """Write it down, however long the database is away; after that nobody else can."""
         while True:
             try:
@@ -234,7 +234,7 @@ class Worker:
                 self._note("task.done", data)
             case Failed(code, en):
                 self._note("task.failed", data | {"code": code, "why": en})
-            case Later(after, counts, code, en):
+            case Deferred(after, counts, code, en):
                 self._note("task.waiting", data | {"code": code, "why": en, "after": round(after, 2), "try": counts})
             case _:
                 self._note("task.given_back", data)
@@ -244,7 +244,7 @@ class Worker:
         before = list(self._runs)
         held = await self.store.renew(self.owner, [run.claim.task.id for run in before], self.rules.lease)
         for run in before:
-            still: Held | None = held.get(run.claim.task.id)
+            still: LeaseStatus | None = held.get(run.claim.task.id)
             if still is None or still.attempt != run.claim.task.attempt:
                 run.stop("lost")
             elif still.given_up:
@@ -262,28 +262,28 @@ class Worker:
             except StorageDown:
                 await self.clock.sleep(5.0)
 
-    async def _every(self, seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self.clock.sleep(seconds)
-            await self._unless_away(deed)
+            await self._ignore_outage(action)
 
-    async def _unless_away(self, deed: Callable[[], Awaitable[None]]) -> None:
+    async def _ignore_outage(self, action: Callable[[], Awaitable[None]]) -> None:
         """Do it; while the database is away nothing can be done, and that is not the end."""
         try:
-            await deed()
+            await action()
         except StorageDown as error:
             self._note("tasks.waiting", {"why": error.en})
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         """Stop everything that runs; the leases are free for the next process at once."""
         runs = [run.task for run in self._runs if run.task is not None]
         for run in tuple(self._runs):
             run.stop("stopping")
         if runs:
-            await asyncio.wait(runs, timeout=GIVING_BACK)
+            await asyncio.wait(runs, timeout=RELEASE_TIMEOUT)
 
     def _note(self, name: str, data: Data) -> None:
-        self.observer.note(Fact(name, data=data))
+        self.observer.emit(TelemetryEvent(name, data=data))
 
 
 def _trace(bug: Exception) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gemgate.ports import SessionLife
+from gemgate.ports import SessionRecord
 
 LEAST_DEATHS = 3
 """Deaths beyond the present age without which nothing is said."""
@@ -38,7 +38,7 @@ _ZH = {"minute": "分钟", "hour": "小时", "day": "天"}
 
 
 def forecast(
-    lives: Iterable[SessionLife], *, began_at: float, renewed_at: float, now: float, overdue_after: float
+    lives: Iterable[SessionRecord], *, began_at: float, renewed_at: float, now: float, overdue_after: float
 ) -> Forecast | None:
     """When the present session likely dies; None when the lives seen so far do not tell.
 
@@ -54,7 +54,7 @@ def forecast(
     return min((one for one in answers if one is not None), key=lambda one: one.seconds, default=None)
 
 
-def _end(life: SessionLife, now: float) -> float:
+def _end(life: SessionRecord, now: float) -> float:
     return now if life.ended_at is None else life.ended_at
 
 

@@ -7,10 +7,10 @@ taken, for then a person or a browser has signed in anew. With a live browser th
 from __future__ import annotations
 
 from gemgate.accounts import Cookies
-from gemgate.ports import KeptAccount
+from gemgate.ports import StoredAccount
 
 
-def precedence(kept: KeptAccount, fresh: Cookies | None, *, live: bool) -> tuple[Cookies, ...]:
+def cookie_order(kept: StoredAccount, fresh: Cookies | None, *, live: bool) -> tuple[Cookies, ...]:
     """Cookies to try in turn until one set signs in; empty when there are none.
 
     fresh: what the source holds now. live: a running browser is the source.
@@ -18,7 +18,7 @@ def precedence(kept: KeptAccount, fresh: Cookies | None, *, live: bool) -> tuple
     stored = [cookies for cookies in (kept.cookies, kept.previous) if cookies is not None]
     if fresh is None:
         order = stored
-    elif live or fresh.digest != kept.taken:
+    elif live or fresh.digest != kept.source_digest:
         order = [fresh, *stored]
     else:
         order = [*stored, fresh]

@@ -44,7 +44,7 @@ def choose(candidates: Sequence[Candidate], prefer: str = "") -> Candidate | Non
     return min(able, key=lambda c: ((c.load + 1) / (c.lanes or 1) / c.weight, c.passed, c.name), default=None)
 
 
-def moved_on(passed: float, weight: float, front: float) -> float:
+def advance(passed: float, weight: float, front: float) -> float:
     """Where a node stands after one more call. `front`: where the one stood that was furthest behind.
 
     Who was away does not catch up on what it missed, or it would get every call for a while.

@@ -66,7 +66,7 @@ def fits(asked: str, served: str) -> bool | None:
     return wanted.family == got.family and (got.thinking or not wanted.thinking)
 
 
-def told(name: str) -> str:
+def named(name: str) -> str:
     """A name from outside as headers and labels can carry it: one short line of printable ASCII, or `unknown`."""
     clean = "".join(char if " " <= char <= "~" else "?" for char in name.strip())
     return clean[:_LONGEST] or UNKNOWN

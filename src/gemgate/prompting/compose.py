@@ -99,19 +99,19 @@ def _draft(messages: Sequence[Message], writing: _Writing, instructions: str, re
     prefilled = bool(begun(turns))
     writing.numbered = sum(isinstance(part, Image | File) for turn in turns for part in turn.parts) > 1
     older = _first_of_latest(turns, prefilled=prefilled)
-    told: list[Block] = []
+    blocks: list[Block] = []
     older_files = 0
     for at, turn in enumerate(turns):
         if at == older:
             older_files = writing.met
-        told.append(Block(_HEADINGS[turn.role], writing.message(turn)))
+        blocks.append(Block(_HEADINGS[turn.role], writing.message(turn)))
     task = _REST if prefilled else _NEXT
     return Draft(
         "" if continuing and not prefilled else task if continuing else _CONVERSATION + task,
         task,
         head,
-        tuple(told[:older]),
-        tuple(told[older:]),
+        tuple(blocks[:older]),
+        tuple(blocks[older:]),
         "\n\n".join(filter(None, (reminder, _GO_ON if prefilled else ""))),
         headings=True,
         attachments=tuple(writing.attachments),

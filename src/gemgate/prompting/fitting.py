@@ -183,19 +183,19 @@ def _history(older: list[str], room: int) -> tuple[str, int]:
         return "\n\n".join(older), 0
     room -= len(_LEFT_OUT) + 2
     kept: list[str] = []
-    told = 0
+    used = 0
     for text, bytes_ in zip(reversed(older), reversed(sizes), strict=True):
         if bytes_ + 2 > room:
             if (rest := _end(text, room - 2)) is not None:
                 kept.append(rest[0])
-                told += rest[1]
+                used += rest[1]
             break
         kept.append(text)
-        told += bytes_
+        used += bytes_
         room -= bytes_ + 2
     if not kept:
         return "", sum(sizes)
-    return "\n\n".join((_LEFT_OUT, *reversed(kept))), sum(sizes) - told
+    return "\n\n".join((_LEFT_OUT, *reversed(kept))), sum(sizes) - used
 
 
 def _end(text: str, room: int) -> tuple[str, int] | None:

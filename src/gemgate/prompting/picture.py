@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemgate.images import ImageOptions
 
 
-def picture_prompt(prompt: str, options: ImageOptions, *, references: int) -> str:
+def image_prompt(prompt: str, options: ImageOptions, *, references: int) -> str:
     """What is sent for one picture: the caller's own words last and unchanged, hints before them."""
     hints: list[str] = []
     if references == 1:
@@ -14,11 +14,11 @@ def picture_prompt(prompt: str, options: ImageOptions, *, references: int) -> st
         hints.append(f"Use the {references} attached pictures as described and return one picture.")
     else:
         hints.append("Generate an image.")
-    hints.append(picture_hints(options))
+    hints.append(image_hints(options))
     return " ".join(filter(None, hints)) + "\n\n" + prompt
 
 
-def picture_hints(options: ImageOptions, *, demanded: bool = False) -> str:
+def image_hints(options: ImageOptions, *, demanded: bool = False) -> str:
     """How the picture is wanted, in words; "" when it does not matter. In a chat this stands after the system text.
 
     demanded: a chat is not to end in words.

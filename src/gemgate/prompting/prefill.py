@@ -31,10 +31,10 @@ class PrefillFilter:
         if self._decided:
             return text
         self._held += text
-        told = self._held.lstrip()
-        if len(told) < len(self._begun) and self._begun.startswith(told):
+        seen = self._held.lstrip()
+        if len(seen) < len(self._begun) and self._begun.startswith(seen):
             return ""
-        return self._pass(told[len(self._begun) :] if told.startswith(self._begun) else self._held)
+        return self._pass(seen[len(self._begun) :] if seen.startswith(self._begun) else self._held)
 
     def finish(self) -> str:
         """What was held back: the answer ended before it was a repetition."""

@@ -15,7 +15,7 @@ IMAGE_TOKENS_OUT = 1290
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
-class Meter:
+class TokenCounter:
     """Counts tokens of a text that comes in pieces, as if it had come at once."""
 
     def __init__(self) -> None:
@@ -37,6 +37,6 @@ class Meter:
 
 def estimate(text: str) -> int:
     """Tokens of `text`, at least 1 unless it is empty."""
-    meter = Meter()
+    meter = TokenCounter()
     meter.add(text)
     return meter.tokens

@@ -25,7 +25,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class InvalidCall:
     """A call that was meant and cannot be made, and why, for the model.
 
     arguments: JSON of an object, where the model wrote one; then somebody who is less strict can make the call.
@@ -36,7 +36,7 @@ class Broken:
     arguments: str = ""
 
 
-Item: TypeAlias = str | Called | Broken
+Item: TypeAlias = str | Called | InvalidCall
 Marker = Literal["call", "end", "result", "noise"]
 
 WINDOW = 256
@@ -210,9 +210,9 @@ class ToolParser:
             known = ", ".join(sorted(self._allowed)) or "none"
             reason = f"there is no tool called {called!r}" if called else "the call names no tool"
             written = _written(called, body[match.end() :], complete=complete) if match and called else ""
-            return Broken(called, f"{reason}; the tools are: {known}", written), ""
+            return InvalidCall(called, f"{reason}; the tools are: {known}", written), ""
         if name not in self._allowed:
-            return Broken(
+            return InvalidCall(
                 name, f"the tool {name!r} may not be called now, only: {', '.join(sorted(self._allowed))}"
             ), ""
         after = _AFTER_NAME.match(body, at)
@@ -221,7 +221,7 @@ class ToolParser:
                 self._names.tools[name], body[after.end() if after else at :], complete=complete
             )
         except Unusable as reason:
-            return Broken(name, str(reason), reason.written), ""
+            return InvalidCall(name, str(reason), reason.written), ""
         return Called(name, arguments), rest
 
     def _step_tail(self, *, final: bool) -> bool:

@@ -24,14 +24,14 @@ from gemgate.chat import (
 from gemgate.errors import BadRequest, OutputInvalid
 from gemgate.prompting import schemas, structured_output, tool_calls
 from gemgate.prompting.prefill import begun
-from gemgate.prompting.tool_parser import Broken, Called, Scrubber, ToolParser
+from gemgate.prompting.tool_parser import Called, InvalidCall, Scrubber, ToolParser
 from gemgate.prompting.tool_schemas import tool_schema
 
 Out = TextDelta | ThoughtDelta | ToolCalled
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Finished:
     """The answer is complete: what is left to tell, and how it ended."""
 
     events: tuple[Out, ...]
@@ -39,7 +39,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RepairNeeded:
     """One more generation is needed, in the same chat where there is one.
 
     events: what may go out of the first answer; prompt: what to say next; answer: what the model wrote, for a chat
@@ -52,7 +52,7 @@ class Again:
     what: Literal["json", "tools"] = "json"
 
 
-class Turn(Protocol):
+class AnswerParser(Protocol):
     """`instructions` go after the system text, `reminder` ends the prompt, `sentinel` dresses earlier calls."""
 
     instructions: str
@@ -63,16 +63,16 @@ class Turn(Protocol):
         """What may go out now that `text` came."""
         ...
 
-    def think(self, text: str) -> list[Out]:
+    def feed_thought(self, text: str) -> list[Out]:
         """What may be shown of a thought."""
         ...
 
-    def finish(self) -> Settled | Again:
+    def finish(self) -> Finished | RepairNeeded:
         """The generation ended. OutputInvalid when the repair did not help either."""
         ...
 
 
-def begin(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) -> Turn:
+def parser_for(request: ChatRequest, sentinel: str, call_id: Callable[[int], str]) -> AnswerParser:
     """The turn that a request needs. `call_id` names the n-th call of the answer, from 0 on.
 
     BadRequest for a tool's schema that is no JSON and for a wanted form that is no schema, so before anything is sent.
@@ -187,15 +187,15 @@ class AnswerTurn:
             self._text.append(text)
         return self._answer.feed(text)
 
-    def think(self, text: str) -> list[Out]:
+    def feed_thought(self, text: str) -> list[Out]:
         return _thought(text)
 
-    def finish(self) -> Settled | Again:
+    def finish(self) -> Finished | RepairNeeded:
         settled = self._answer.settle(last=self._repaired)
         if isinstance(settled, str):
             self._repaired = True
-            return Again((), settled, "".join(self._text))
-        return Settled(settled)
+            return RepairNeeded((), settled, "".join(self._text))
+        return Finished(settled)
 
 
 class ToolTurn:
@@ -226,8 +226,8 @@ class ToolTurn:
         self._text: list[str] = []
         self._calls: list[Called] = []
         self._problems: list[str] = []
-        self._broken: list[Broken] = []
-        self._before: list[Broken] = []
+        self._broken: list[InvalidCall] = []
+        self._before: list[InvalidCall] = []
         self._strict = frozenset(tool.name for tool in tools if tool.strict)
         self._repairing = False
         self._late_text: list[str] = []
@@ -237,19 +237,19 @@ class ToolTurn:
         self._text.append(text)
         return _thought(self._scrubber.finish()) + self._take(self._parser.feed(text))
 
-    def think(self, text: str) -> list[Out]:
+    def feed_thought(self, text: str) -> list[Out]:
         return _thought(self._scrubber.feed(text))
 
-    def finish(self) -> Settled | Again:
+    def finish(self) -> Finished | RepairNeeded:
         events = _thought(self._scrubber.finish()) + self._take(self._parser.finish())
         if self._repairing:
             events += self._as_written(self._broken)
         if self._calls and (self._repairing or not self._problems):
-            return Settled(tuple(events), "tool_calls")
+            return Finished(tuple(events), "tool_calls")
         problems = self._open_problems()
         if problems and self._repairing:
             if events := self._as_written(self._before):
-                return Settled(tuple(events), "tool_calls")
+                return Finished(tuple(events), "tool_calls")
             if self._problems or not self._words_do():
                 raise _not_called(problems)
             problems = []
@@ -263,7 +263,7 @@ class ToolTurn:
         settled = self._answer.settle(last=self._repairing)
         if isinstance(settled, str):
             return self._ask_again(events, settled, "json")
-        return Settled((*events, *settled))
+        return Finished((*events, *settled))
 
     @property
     def _demanded(self) -> bool:
@@ -291,7 +291,7 @@ class ToolTurn:
         offered = self._tools if self._choice.mode != "none" else ()
         return ToolParser(offered, self.sentinel, allowed=allowed)
 
-    def _take(self, items: list[str | Called | Broken]) -> list[Out]:
+    def _take(self, items: list[str | Called | InvalidCall]) -> list[Out]:
         events: list[Out] = []
         for item in items:
             match item:
@@ -299,10 +299,10 @@ class ToolTurn:
                     events += self._say(item)
                 case Called():
                     events += self._call(item)
-                case Broken() if self._choice.parallel or not self._calls:
+                case InvalidCall() if self._choice.parallel or not self._calls:
                     self._problems.append(f"{item.name}: {item.reason}" if item.name else item.reason)
                     self._broken.append(item)
-                case Broken():
+                case InvalidCall():
                     pass
         return events
 
@@ -322,7 +322,7 @@ class ToolTurn:
         number = len(self._calls) - 1
         return [ToolCalled(ToolCall(self._call_id(number), call.name, call.arguments))]
 
-    def _as_written(self, broken: list[Broken]) -> list[Out]:
+    def _as_written(self, broken: list[InvalidCall]) -> list[Out]:
         """Calls that the repair did not mend, as the model wrote them: a client tells it what is wrong and goes on.
 
         Not those of strict tools, nor what is no object; a tool that was never offered is the client's to refuse.
@@ -337,13 +337,13 @@ class ToolTurn:
         ]
         return [event for one in fit for event in self._call(Called(one.name, one.arguments))]
 
-    def _ask_again(self, events: list[Out], prompt: str, what: Literal["json", "tools"]) -> Again:
+    def _ask_again(self, events: list[Out], prompt: str, what: Literal["json", "tools"]) -> RepairNeeded:
         answer = "".join(self._text)
         self._repairing = True
         self._problems, self._text = [], []
         self._broken, self._before = [], self._broken
         self._parser = self._fresh_parser()
-        return Again(tuple(events), prompt, answer, what)
+        return RepairNeeded(tuple(events), prompt, answer, what)
 
 
 def _thought(text: str) -> list[Out]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gemgate.simulator.frames import Style, candidate
-from gemgate.simulator.gallery import Picture
+from gemgate.simulator.gallery import SimulatedImage
 from gemgate.simulator.naming import PAINTER, Named
 from gemgate.simulator.script import Canvas, Said, Upload
 
@@ -44,7 +44,7 @@ class Turn:
     thoughts: str = ""
     rich: Mapping[int, Any] = field(default_factory=dict)
     canvas: tuple[Canvas, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[SimulatedImage, ...] = ()
     named: Named | None = None
     state: Literal["running", "whole", "stopped"] = "running"
     shown_from: float = 0.0
@@ -121,7 +121,7 @@ class Chat:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class RuleViolation:
     """Why a conversation cannot be gone on with. wrong: the client broke a rule; else it is simply gone."""
 
     why: str
@@ -161,18 +161,18 @@ class Chats:
         mine = [chat for chat in self._chats.values() if chat.owner == owner and not chat.temporary]
         return sorted(mine, key=lambda chat: chat.time, reverse=True)
 
-    def find(self, cid: str, owner: str) -> Chat | Misfit:
+    def find(self, cid: str, owner: str) -> Chat | RuleViolation:
         """The owner's conversation, or why not."""
         chat = self._chats.get(cid)
         if chat is None:
             if self._deleted.get(cid) == owner:
-                return Misfit("the conversation is gone", wrong=False)
-            return Misfit(f"unknown conversation {cid!r}")
+                return RuleViolation("the conversation is gone", wrong=False)
+            return RuleViolation(f"unknown conversation {cid!r}")
         if chat.owner != owner:
-            return Misfit(f"conversation {cid!r} belongs to another account")
+            return RuleViolation(f"conversation {cid!r} belongs to another account")
         return chat
 
-    def resume(self, metadata: list[Any], owner: str, *, temporary: bool) -> tuple[Chat, int] | Misfit | None:
+    def resume(self, metadata: list[Any], owner: str, *, temporary: bool) -> tuple[Chat, int] | RuleViolation | None:
         """The conversation that slot 2 names and how many of its turns are kept; None when it names none.
 
         Going on from an older turn forgets the later ones, as editing a prompt does. A change of the temporary mode
@@ -181,16 +181,16 @@ class Chats:
         cid, rid, rcid = (str(value or "") for value in metadata[:3])
         context = metadata[9] or ""
         if not cid:
-            return Misfit("rid, rcid or context without a cid") if rid or rcid or context else None
+            return RuleViolation("rid, rcid or context without a cid") if rid or rcid or context else None
         chat = self.find(cid, owner)
-        if isinstance(chat, Misfit) or chat.temporary is temporary:
-            return chat if isinstance(chat, Misfit) else _place(chat, rid, rcid, context)
+        if isinstance(chat, RuleViolation) or chat.temporary is temporary:
+            return chat if isinstance(chat, RuleViolation) else _place(chat, rid, rcid, context)
         return None
 
-    def delete(self, cid: str, owner: str) -> Misfit | None:
+    def delete(self, cid: str, owner: str) -> RuleViolation | None:
         """Forget the owner's conversation, or say why not."""
         chat = self.find(cid, owner)
-        if isinstance(chat, Misfit):
+        if isinstance(chat, RuleViolation):
             return chat
         self.forget(chat)
         return None
@@ -202,14 +202,14 @@ class Chats:
             self._deleted.popitem(last=False)
 
 
-def _place(chat: Chat, rid: str, rcid: str, context: str) -> tuple[Chat, int] | Misfit:
+def _place(chat: Chat, rid: str, rcid: str, context: str) -> tuple[Chat, int] | RuleViolation:
     if not rid or not rcid:
-        return Misfit(f"conversation {chat.cid!r} continued without its {'rcid' if rid else 'rid'}")
+        return RuleViolation(f"conversation {chat.cid!r} continued without its {'rcid' if rid else 'rid'}")
     for index, turn in enumerate(chat.turns):
         if turn.rid == rid:
             if rcid not in turn.rcids:
-                return Misfit(f"unknown rcid {rcid!r} in turn {rid!r}")
+                return RuleViolation(f"unknown rcid {rcid!r} in turn {rid!r}")
             if context and all(context != turn.context for turn in chat.turns):
-                return Misfit(f"a context that conversation {chat.cid!r} never gave")
+                return RuleViolation(f"a context that conversation {chat.cid!r} never gave")
             return chat, index + 1
-    return Misfit(f"unknown rid {rid!r} in conversation {chat.cid!r}")
+    return RuleViolation(f"unknown rid {rid!r} in conversation {chat.cid!r}")

@@ -170,7 +170,7 @@ def order(slots: Any, request: Request, page: Page | None, choice: Choice | None
         count = len(slots) if isinstance(slots, list) else "no"
         asked.wrong.append(f"the inner list has {count} slots, not {SHORTEST} to {LONGEST}")
         return asked
-    told = len(slots) > 80
+    complete = len(slots) > 80
     slots = slots + [None] * (LONGEST - len(slots))
     # repr tells 1 from true, which == does not
     asked.wrong += [f"slot {n} is {slots[n]!r}, not {want}" for n, want in _FIXED.items() if repr(slots[n]) != want]
@@ -192,9 +192,9 @@ def order(slots: Any, request: Request, page: Page | None, choice: Choice | None
         asked.metadata = slots[2]
     else:
         asked.wrong.append("slot 2 is not the ten slots of chat metadata")
-    if not told and choice:  # the header alone says it
+    if not complete and choice:  # the header alone says it
         slots[79], slots[80] = choice.number, choice.thinking
-    elif not told:
+    elif not complete:
         slots[79], slots[80] = 1, 1
     _read_flags(asked, slots)
     _compare_header(asked, slots, request, choice)

@@ -56,7 +56,7 @@ _COUNT_ZH = re.compile(r"(?P<n>[两二三四]|\d)\s*[张幅]")
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "两": 2, "二": 2, "三": 3, "四": 4}
 
 
-def commissioned(prompt: Prompt, *, picture_sent: bool) -> tuple[Painting, ...]:
+def image_intent(prompt: Prompt, *, picture_sent: bool) -> tuple[Painting, ...]:
     """The paintings a prompt asks for, () when it asks for none. picture_sent: a picture came with the prompt."""
     said = last_words(prompt.text)
     change = bool(_EDIT.search(said) or _EDIT_ZH.search(said))

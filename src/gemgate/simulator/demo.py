@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gemgate.simulator.commissions import commissioned
-from gemgate.simulator.obedient import obey, read
+from gemgate.simulator.commissions import image_intent
+from gemgate.simulator.obedient import follow_tools, read
 from gemgate.simulator.paint import Painting
 from gemgate.simulator.refusals import wordings
 from gemgate.simulator.script import Answer, Prompt
@@ -43,13 +43,13 @@ def demo(prompt: Prompt) -> Answer:
     if (word := _code_word(prompt)) is not None:
         return Answer(word)
     wanted = read(prompt)
-    if wanted.told:
+    if wanted.is_told:
         prompt = replace(prompt, text=wanted.question)
     chinese = bool(_CHINESE.search(prompt.text))
     thoughts = _thoughts(prompt, chinese=chinese) if prompt.thinking else ""
-    if (spoken := obey(wanted)) is not None:
+    if (spoken := follow_tools(wanted)) is not None:
         return Answer(spoken, thoughts=thoughts)
-    paintings = commissioned(prompt, picture_sent=bool(pictures_among(prompt.files)))
+    paintings = image_intent(prompt, picture_sent=bool(pictures_among(prompt.files)))
     if paintings:
         return replace(_picture(prompt, paintings, chinese=chinese), thoughts=thoughts)
     text = _attached(prompt, chinese=chinese)
@@ -67,8 +67,8 @@ def _code_word(prompt: Prompt) -> str | None:
     """The code word at the end of what was read, for whoever asks after it and nothing else; None for others."""
     if not prompt.text.startswith("At the very end of"):
         return None
-    told = [prompt.text, *(file.data.decode("utf-8", "ignore") for file in prompt.files)]
-    found = [match for text in told for match in re.findall(r"code word is (\w+)\.$", text[-100:])]
+    texts = [prompt.text, *(file.data.decode("utf-8", "ignore") for file in prompt.files)]
+    found = [match for text in texts for match in re.findall(r"code word is (\w+)\.$", text[-100:])]
     return found[-1] if found else "NONE"
 
 
@@ -134,8 +134,8 @@ def _before(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
 def _name(found: re.Match[str], prompt: Prompt, chinese: bool) -> str:
     del found
     for said in (*prompt.history[::-1],):
-        if told := _MY_NAME.search(said.prompt):
-            name = told[1] or told[2]
+        if match := _MY_NAME.search(said.prompt):
+            name = match[1] or match[2]
             return f"你叫{name}。" if chinese else f"Your name is {name}."
     return "你还没有告诉我你的名字。" if chinese else "You have not told me your name yet."
 

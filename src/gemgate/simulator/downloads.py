@@ -15,11 +15,11 @@ from gemgate.accounts import PSID, PSIDCC, PSIDTS
 from gemgate.simulator.accounts import Caller
 from gemgate.simulator.encode import Options, options
 from gemgate.simulator.exchange import Break, Later, Request, Response, page
-from gemgate.simulator.gallery import Picture
+from gemgate.simulator.gallery import SimulatedImage
 from gemgate.simulator.links import Link
-from gemgate.simulator.mishap import spoil
+from gemgate.simulator.mishap import apply_fault
 from gemgate.simulator.record import Fetch
-from gemgate.simulator.world import World
+from gemgate.simulator.world import ServiceState
 
 _SUFFIX = re.compile(r"(?P<token>[\w-]+)(?:=(?P<words>[\w-]*))?")
 _TEXT = "text/plain; charset=utf-8"
@@ -30,21 +30,21 @@ class _Visit:
     """A request to a picture host, read. link: None where no such links live; options: None when they mean nothing."""
 
     link: Link | None
-    picture: Picture | None
+    picture: SimulatedImage | None
     options: Options | None
     words: str
 
 
-def respond(world: World, request: Request, caller: Caller) -> Response:
+def respond(world: ServiceState, request: Request, caller: Caller) -> Response:
     """Answer one request to a picture host, or let its fault happen; the record takes note of the picture's fetch."""
     visit = _read(world, request)
     drawn = visit.picture.drawn if visit.picture else None
     route = visit.link.route if visit.link else ""
     account = drawn.account if drawn else caller.name
     prompt = drawn.prompt if drawn else ""
-    fault = world.script.strike(("image", route), account, prompt, reused=request.nth > 0)
+    fault = world.script.next_fault(("image", route), account, prompt, reused=request.nth > 0)
     answer = partial(_answer, world, visit, request, caller)
-    response = spoil(answer, fault) if fault else answer()
+    response = apply_fault(answer, fault) if fault else answer()
     if drawn is not None:
         status = 0 if isinstance(response.body, Break) else response.status
         fetch = Fetch(world.clock(), route, visit.words, status)
@@ -53,7 +53,7 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
     return response
 
 
-def _read(world: World, request: Request) -> _Visit:
+def _read(world: ServiceState, request: Request) -> _Visit:
     kind, _, rest = request.path.strip("/").partition("/")
     found = _SUFFIX.fullmatch(rest)
     link = world.gallery.links.read(request.host, kind, found["token"]) if found else None
@@ -61,7 +61,7 @@ def _read(world: World, request: Request) -> _Visit:
     return _Visit(link, world.gallery.find(link.key) if link else None, options(words), words)
 
 
-def _answer(world: World, visit: _Visit, request: Request, caller: Caller) -> Response:
+def _answer(world: ServiceState, visit: _Visit, request: Request, caller: Caller) -> Response:
     link, picture = visit.link, visit.picture
     public = not request.host.endswith(".google.com")
     if public and any(name in (PSID, PSIDTS, PSIDCC) for name, _ in request.cookies):
@@ -87,7 +87,7 @@ def _answer(world: World, visit: _Visit, request: Request, caller: Caller) -> Re
     return _towards_the_file(link, picture, visit.options, request)
 
 
-def _may(world: World, picture: Picture, caller: Caller) -> bool:
+def _may(world: ServiceState, picture: SimulatedImage, caller: Caller) -> bool:
     """Whether the session that stands behind a request is the one the picture was made for."""
     if picture.owner is None or picture.owner == caller.name:
         return picture.owner is None or caller.alive or not caller.name
@@ -96,7 +96,7 @@ def _may(world: World, picture: Picture, caller: Caller) -> bool:
     return False
 
 
-def _towards_the_file(link: Link, picture: Picture, wanted: Options, request: Request) -> Response:
+def _towards_the_file(link: Link, picture: SimulatedImage, wanted: Options, request: Request) -> Response:
     """The next address as text; as a redirect to those who do not say `alr=yes`; the file at the end of the way."""
     if not wanted.attachment:
         return _forbidden()
@@ -114,7 +114,7 @@ def _towards_the_file(link: Link, picture: Picture, wanted: Options, request: Re
     return page(200, further, _TEXT, ("cache-control", "private, no-cache"))
 
 
-def _file(picture: Picture, draw: Callable[[], tuple[bytes, str]], disposition: str) -> Response:
+def _file(picture: SimulatedImage, draw: Callable[[], tuple[bytes, str]], disposition: str) -> Response:
     def make() -> Response:
         data, mime = draw()
         headers = (

@@ -15,7 +15,7 @@ from gemgate.simulator.accounts import Caller
 from gemgate.simulator.addresses import SORRY_HOST, SORRY_PATH, sorry
 from gemgate.simulator.exchange import Request, Response, page
 from gemgate.simulator.uploads import DEFAULT_PUSH_ID, read_multipart
-from gemgate.simulator.world import World
+from gemgate.simulator.world import ServiceState
 
 STREAM_GENERATE = "/_/BardChatUi/data/assistant.lamda.BardFrontendService/StreamGenerate"
 BATCH_EXECUTE = "/_/BardChatUi/data/batchexecute"
@@ -54,7 +54,7 @@ def rpcids(request: Request) -> tuple[str, ...]:
     return tuple(filter(None, request.query.get("rpcids", "").split(",")))
 
 
-def init(world: World, request: Request, caller: Caller) -> Response:
+def init(world: ServiceState, request: Request, caller: Caller) -> Response:
     """The app's page; a guest's page for whoever is not signed in."""
     if caller.account and not caller.account.consented and SOCS not in dict(request.cookies):
         return pages.consent()
@@ -64,7 +64,7 @@ def init(world: World, request: Request, caller: Caller) -> Response:
     return pages.app(opened, request.query.get("rotate", ""))
 
 
-def preflight(world: World, request: Request, caller: Caller) -> Response:
+def preflight(world: ServiceState, request: Request, caller: Caller) -> Response:
     """www.google.com: what matters is the anonymous cookies it sets."""
     del request, caller
     common = "expires=Tue, 18-May-2038 00:00:00 GMT; path=/; domain=.google.com; Secure"
@@ -78,13 +78,13 @@ def preflight(world: World, request: Request, caller: Caller) -> Response:
     )
 
 
-def sorried(world: World, request: Request, caller: Caller) -> Response:
+def sorried(world: ServiceState, request: Request, caller: Caller) -> Response:
     """Where a blocked address is sent to."""
     del world, request, caller
     return sorry()
 
 
-def rotate(world: World, request: Request, caller: Caller) -> Response:
+def rotate(world: ServiceState, request: Request, caller: Caller) -> Response:
     """RotateCookies: a new `__Secure-1PSIDTS` for a living session, 401 for any other."""
     rule = ""
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
@@ -113,13 +113,13 @@ def rotate(world: World, request: Request, caller: Caller) -> Response:
     return page(200, ROTATED, "application/json; charset=utf-8", *pages.rotated_cookies(caller.session))
 
 
-def rotate_page(world: World, request: Request, caller: Caller) -> Response:
+def rotate_page(world: ServiceState, request: Request, caller: Caller) -> Response:
     """The frame whose script rotates the cookies of a browser."""
     del world, caller
     return pages.rotate_page(request.query.get("every", ""))
 
 
-def login(world: World, request: Request, caller: Caller) -> Response:
+def login(world: ServiceState, request: Request, caller: Caller) -> Response:
     """The sign-in form, and what its button does."""
     del caller
     if request.method == "GET":
@@ -131,7 +131,7 @@ def login(world: World, request: Request, caller: Caller) -> Response:
     return page(404, "<h1>No such account</h1>")
 
 
-def upload(world: World, request: Request, caller: Caller) -> Response:
+def upload(world: ServiceState, request: Request, caller: Caller) -> Response:
     """Keep a file for a day; the Push-ID says whose it is (no cookie reaches this host)."""
     del caller
     sent, wrong = request.headers, []
@@ -155,7 +155,7 @@ def upload(world: World, request: Request, caller: Caller) -> Response:
     return page(200, world.uploads.add(name, mime, data, owner, world.clock()).id, "text/plain; charset=utf-8")
 
 
-def other(world: World, request: Request, caller: Caller) -> Response:
+def other(world: ServiceState, request: Request, caller: Caller) -> Response:
     """Whatever a browser asks for besides; an unknown path of the app's own API is a broken rule."""
     del caller
     if request.path.startswith("/_/"):
@@ -163,7 +163,7 @@ def other(world: World, request: Request, caller: Caller) -> Response:
     return page(404, "<h1>404</h1>")
 
 
-Handler: TypeAlias = Callable[[World, Request, Caller], Response]
+Handler: TypeAlias = Callable[[ServiceState, Request, Caller], Response]
 
 HANDLERS: dict[str, Handler] = {
     "init": init,

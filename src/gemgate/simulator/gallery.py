@@ -19,7 +19,7 @@ _MOST_BYTES = 512 << 20
 
 
 @dataclass(slots=True, eq=False)
-class Picture:
+class SimulatedImage:
     """A picture on show.
 
     owner: the account it was made for, "" for a guest, None for one hung by hand, which everybody may fetch.
@@ -94,29 +94,29 @@ class Gallery:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.links = Links(clock)
-        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._pictures: OrderedDict[str, SimulatedImage] = OrderedDict()
         self._weight = 0
 
-    def __getitem__(self, image_id: str) -> Picture:
+    def __getitem__(self, image_id: str) -> SimulatedImage:
         if picture := self.find(image_id):
             return picture
         raise KeyError(f"there is no picture {image_id!r}")
 
-    def find(self, image_id: str) -> Picture | None:
+    def find(self, image_id: str) -> SimulatedImage | None:
         return self._pictures.get(image_id.removeprefix("image_"))
 
-    def show(self, work: Work, **facts: Any) -> Picture:
+    def show(self, work: Work, **facts: Any) -> SimulatedImage:
         """Put a work on show; facts: fields of Picture."""
-        picture = Picture(self.links.key(), self.links, work, **facts)
+        picture = SimulatedImage(self.links.key(), self.links, work, **facts)
         self._pictures[picture.key] = picture
         self._weight += work.weight
         while len(self._pictures) > _MOST or (self._weight > _MOST_BYTES and len(self._pictures) > 1):
             self._weight -= self._pictures.popitem(last=False)[1].work.weight
         return picture
 
-    def hang(
+    def add(
         self, render: Callable[[str], tuple[bytes, str]] | bytes, mime: str = "image/png", alt: str = ""
-    ) -> Picture:
+    ) -> SimulatedImage:
         """Show a picture by hand: its bytes, or a function from size suffix to bytes and content type."""
         work: Work = Given(render, (0, 0), mime) if isinstance(render, bytes) else _Rendered(render)
         return self.show(work, alt=alt)

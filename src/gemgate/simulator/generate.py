@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gemgate.simulator import attached, checks, reading
 from gemgate.simulator.accounts import FREE_MODELS, Account, Caller, Model
-from gemgate.simulator.chats import Chat, Misfit, Turn
+from gemgate.simulator.chats import Chat, RuleViolation, Turn
 from gemgate.simulator.exchange import Break, Request, Response, page
 from gemgate.simulator.frames import PREFIX, Style, error_info, frame, linked, part, wire
 from gemgate.simulator.illustrate import illustrate
@@ -19,7 +19,7 @@ from gemgate.simulator.pages import captcha
 from gemgate.simulator.record import Call
 from gemgate.simulator.script import Answer, Fault, Prompt, Upload
 from gemgate.simulator.streaming import HEADERS, Telling, garbage
-from gemgate.simulator.world import Page, World
+from gemgate.simulator.world import Page, ServiceState
 
 GEMS = {
     "coding-partner": ("Coding partner", "Helps with code", "You are an expert programmer."),
@@ -56,7 +56,7 @@ class Refusal(Exception):
 class _Posted:
     """One StreamGenerate, read."""
 
-    world: World
+    world: ServiceState
     opened: Page | None
     choice: checks.Choice | None
     order: checks.Order
@@ -64,7 +64,7 @@ class _Posted:
     style: Style
 
 
-def respond(world: World, request: Request, caller: Caller) -> Response:
+def respond(world: ServiceState, request: Request, caller: Caller) -> Response:
     """Answer one StreamGenerate."""
     form, values = request.form(), request.query
     opened = world.page(values.get("f.sid", ""))
@@ -89,16 +89,16 @@ def respond(world: World, request: Request, caller: Caller) -> Response:
         if caller.blocked:
             raise Refusal(code=BLOCKED)
         _admit(account)
-        told = _prepare(posted, account)
+        telling = _prepare(posted, account)
     except Refusal as refusal:
         return _refused(posted, refusal, wrong)
-    fault = world.script.strike(("generate",), caller.name, order.text, reused=request.nth > 0)
-    if fault is None and world.switches.stalls_ahead and order.turn > told.kept:
+    fault = world.script.next_fault(("generate",), caller.name, order.text, reused=request.nth > 0)
+    if fault is None and world.switches.stalls_ahead and order.turn > telling.kept:
         fault = Fault("generate", "stall", seconds=600.0)
-    return _answer(world, told, fault)
+    return _answer(world, telling, fault)
 
 
-def authenticate(world: World, opened: Page | None, caller: Caller, token: str) -> Account | None:
+def authenticate(world: ServiceState, opened: Page | None, caller: Caller, token: str) -> Account | None:
     """The account the call runs on, None for a guest; Refusal when neither, or when the page is too old."""
     if caller.trouble:
         raise Refusal(status=401, rule=caller.trouble)
@@ -114,7 +114,7 @@ def authenticate(world: World, opened: Page | None, caller: Caller, token: str) 
     raise Refusal(status=401)
 
 
-def _check_token(world: World, opened: Page | None, caller: Caller, token: str) -> None:
+def _check_token(world: ServiceState, opened: Page | None, caller: Caller, token: str) -> None:
     """Whether a living session's token counts: its page's own, or what its kind of account takes without one (5.1)."""
     account = caller.account
     assert account is not None
@@ -150,7 +150,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=MODEL_UNKNOWN, rule=f"unknown model {choice.id!r}")
     wanted = choice.known.name if choice and choice.known else ""
     found = world.chats.resume(order.metadata, owner, temporary=order.temporary)
-    if isinstance(found, Misfit):
+    if isinstance(found, RuleViolation):
         raise Refusal(code=NO_SUCH, rule=found.why if found.wrong else "")
     if found and not world.goes_on(found[0]):
         raise Refusal(code=NO_SUCH)
@@ -240,12 +240,12 @@ def _model(account: Account | None, choice: checks.Choice | None, chat: Chat) ->
     return next((model for model in models if model.name == chat.model), models[0])
 
 
-def _new_chat(world: World, owner: str, model: str, order: checks.Order) -> Chat:
+def _new_chat(world: ServiceState, owner: str, model: str, order: checks.Order) -> Chat:
     title = " ".join(order.text.split())[:60] or "New chat"
     return Chat(f"c_{secrets.token_hex(8)}", owner, model, title, order.temporary, time=world.clock())
 
 
-def _new_turn(world: World, order: checks.Order, chat: Chat, files: tuple[Upload, ...]) -> Turn:
+def _new_turn(world: ServiceState, order: checks.Order, chat: Chat, files: tuple[Upload, ...]) -> Turn:
     return Turn(
         rid=f"r_{secrets.token_hex(8)}",
         rcids=(f"rc_{secrets.token_hex(8)}",),
@@ -271,52 +271,52 @@ def error_stream(code: int, style: Style) -> bytes:
     return PREFIX + frame([part(None, None, error=error_info(code))], style)
 
 
-def _answer(world: World, told: Telling, fault: Fault | None) -> Response:
+def _answer(world: ServiceState, telling: Telling, fault: Fault | None) -> Response:
     """Let the answer go out, or let the fault happen."""
-    call = told.call
+    call = telling.call
     if fault is not None:
         call.fault = fault.kind
     if fault is None or fault.generates:
         world.record.generating(call)
-        told.listen(_speak(world, told), fault)
+        telling.listen(_speak(world, telling), fault)
     if fault is None or fault.after_frames:
-        return told.response()
+        return telling.response()
     match fault.kind:
         case "stall" | "trickle" | "close":
-            return told.response()
+            return telling.response()
         case "slow_headers":
-            told.fault = None
-            response = told.response()
+            telling.fault = None
+            response = telling.response()
             response.delay = 30.0 if fault.seconds is None else fault.seconds
             return response
         case "status":
             assert fault.status is not None
-            return told.instead(page(fault.status, f"<h1>Error {fault.status}</h1>"))
+            return telling.instead(page(fault.status, f"<h1>Error {fault.status}</h1>"))
         case "code":
             assert fault.code is not None
-            return told.instead(Response(200, HEADERS, error_stream(fault.code, told.style)))
+            return telling.instead(Response(200, HEADERS, error_stream(fault.code, telling.style)))
         case "captcha":
-            return told.instead(captcha())
+            return telling.instead(captcha())
         case "empty":
-            return told.instead(Response(200, HEADERS, PREFIX))
+            return telling.instead(Response(200, HEADERS, PREFIX))
         case "garbage":
-            return told.instead(Response(200, HEADERS, garbage(told.style)))
+            return telling.instead(Response(200, HEADERS, garbage(telling.style)))
         case _:
-            return told.instead(Response(body=Break(fault.kind)))
+            return telling.instead(Response(body=Break(fault.kind)))
 
 
-def _speak(world: World, told: Telling) -> Answer:
+def _speak(world: ServiceState, telling: Telling) -> Answer:
     """The scripted answer, in wire text, its pictures put on show; nothing at all for an empty prompt."""
-    prompt = told.prompt
+    prompt = telling.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
     answer = world.script.answer(prompt)
-    if told.withholds:
+    if telling.withholds:
         answer = replace(answer, thoughts="")
-    told.turn.pictures = illustrate(world, told, answer)
+    telling.turn.pictures = illustrate(world, telling, answer)
     if answer.frames:
         return replace(answer, frames=(), raw=tuple(map(wire, answer.frames)), thoughts=wire(answer.thoughts))
     if answer.raw:
         return replace(answer, thoughts=wire(answer.thoughts))
-    links = len(told.turn.pictures) if told.style.linked else 0
+    links = len(telling.turn.pictures) if telling.style.linked else 0
     return replace(answer, text=linked(wire(answer.text), links), thoughts=wire(answer.thoughts))

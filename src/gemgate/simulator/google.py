@@ -17,14 +17,14 @@ from gemgate.simulator.demo import demo, paced
 from gemgate.simulator.drift import PLANTED, applies
 from gemgate.simulator.endpoints import HANDLERS, place, rpcids
 from gemgate.simulator.exchange import Break, Request, Response, page
-from gemgate.simulator.gallery import Gallery, Picture
-from gemgate.simulator.mishap import spoil
+from gemgate.simulator.gallery import Gallery, SimulatedImage
+from gemgate.simulator.mishap import apply_fault
 from gemgate.simulator.record import Record, Seen
 from gemgate.simulator.refusals import Meaning, wordings
-from gemgate.simulator.script import Answer, Brush, Fault, Kind, Pacing, Pattern, Script, Speaker, brushes_of
+from gemgate.simulator.script import Answer, Fault, ImageSource, Kind, Pacing, Pattern, Script, Speaker, brushes_of
 from gemgate.simulator.studio import Rule, Wishes
 from gemgate.simulator.uploads import Uploads
-from gemgate.simulator.world import World
+from gemgate.simulator.world import ServiceState
 
 _ELSEWHERE = ("image", "sorry", "login", "other", "rotate", "rotate_page", "upload")
 """Where a blocked address is answered all the same: other services, and the page that it is sent to."""
@@ -48,7 +48,7 @@ class Google:
         pace: float = 0.0,
     ) -> None:
         self._tolerated: tuple[str, ...] = ()
-        self.world = World(clock, seed, Script(paced(pace) if pace else demo))
+        self.world = ServiceState(clock, seed, Script(paced(pace) if pace else demo))
         for name in accounts:
             self.add_account(name, tier=tier)
 
@@ -120,7 +120,7 @@ class Google:
         *,
         frames: Sequence[str] = (),
         raw: Sequence[str] = (),
-        image: Brush | Sequence[Brush] = (),
+        image: ImageSource | Sequence[ImageSource] = (),
         times: int | None = None,
         model: str | None = None,
         **pacing: Unpack[Pacing],
@@ -132,8 +132,8 @@ class Google:
         progress, fetch_delay).
         """
         if isinstance(text, str):
-            told = Answer(text, frames=tuple(frames), raw=tuple(raw), images=brushes_of(image), **pacing)
-            answer: Answer | Speaker = told
+            scripted = Answer(text, frames=tuple(frames), raw=tuple(raw), images=brushes_of(image), **pacing)
+            answer: Answer | Speaker = scripted
         else:
             if frames or raw or pacing or image != ():
                 raise ValueError("an Answer or a function brings its own frames, pictures and pacing")
@@ -175,7 +175,7 @@ class Google:
             self.account(account)
         self.world.studio.rule(Rule(wishes, account, tier, model))
 
-    def picture(self, image_id: str) -> Picture:
+    def picture(self, image_id: str) -> SimulatedImage:
         """A picture on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""
         return self.gallery[image_id]
 
@@ -245,11 +245,11 @@ class Google:
             self.record.headers += 1
         caller = self._caller(request)
         places = (where, *rpcids(request))
-        fault = self.world.script.strike(places, caller.name, reused=request.nth > 0, early=True)
+        fault = self.world.script.next_fault(places, caller.name, reused=request.nth > 0, early=True)
         if fault is None:
             return None
         self._note(request, where, caller)
-        return spoil(lambda: page(200, ""), fault)
+        return apply_fault(lambda: page(200, ""), fault)
 
     def handle(self, request: Request) -> Response:
         """A whole request is here."""
@@ -322,10 +322,10 @@ class Google:
             return rpc.respond(self.world, request, caller, seen)
         if where == "image":
             return downloads.respond(self.world, request, caller)
-        fault = self.world.script.strike((where,), caller.name, reused=request.nth > 0)
+        fault = self.world.script.next_fault((where,), caller.name, reused=request.nth > 0)
         if fault and fault.kind == "guest":
             return pages.app(self.world.open_page(None))
         if caller.trouble and where in ("init", "rotate"):
             self.record.violation(f"{where}: {caller.trouble}")
         answer = partial(HANDLERS[where], self.world, request, caller)
-        return spoil(answer, fault) if fault else answer()
+        return apply_fault(answer, fault) if fault else answer()

@@ -5,24 +5,24 @@ from __future__ import annotations
 import secrets
 
 from gemgate.simulator.encode import size_of
-from gemgate.simulator.gallery import Picture
+from gemgate.simulator.gallery import SimulatedImage
 from gemgate.simulator.paint import Painting
 from gemgate.simulator.record import Drawn
-from gemgate.simulator.script import Answer, Brush, Prompt
+from gemgate.simulator.script import Answer, ImageSource, Prompt
 from gemgate.simulator.streaming import Telling
 from gemgate.simulator.studio import Painted, Reference, Sitting, Work, pictures_among
-from gemgate.simulator.world import World
+from gemgate.simulator.world import ServiceState
 
 _ALT = 120
 
 
-def illustrate(world: World, told: Telling, answer: Answer) -> tuple[Picture, ...]:
+def illustrate(world: ServiceState, telling: Telling, answer: Answer) -> tuple[SimulatedImage, ...]:
     """Put the pictures of `answer` on show, in their order."""
-    return tuple(_shown(world, told, brush, answer.fetch_delay) for brush in answer.images)
+    return tuple(_shown(world, telling, brush, answer.fetch_delay) for brush in answer.images)
 
 
-def _shown(world: World, told: Telling, brush: Brush, delay: float) -> Picture:
-    prompt, turn = told.prompt, told.turn
+def _shown(world: ServiceState, telling: Telling, brush: ImageSource, delay: float) -> SimulatedImage:
+    prompt, turn = telling.prompt, telling.turn
     order = brush(prompt) if callable(brush) else brush
     number = world.record.generations
     about = {"generation": number, "account": prompt.account, "prompt": prompt.text[:500]}
@@ -37,18 +37,18 @@ def _shown(world: World, told: Telling, brush: Brush, delay: float) -> Picture:
         work,
         alt=prompt.text[:_ALT],
         owner=prompt.account,
-        cid=told.chat.cid,
+        cid=telling.chat.cid,
         rid=turn.rid,
         delay=delay,
         token="" if world.switches.bare_pictures else f"${secrets.token_urlsafe(16)}",
     )
     about["image"] = picture.id
-    picture.drawn = _drawn(picture, work, told, number)
+    picture.drawn = _drawn(picture, work, telling, number)
     world.record.pictures.append(picture.drawn)
     return picture
 
 
-def _reference(world: World, order: Painting, prompt: Prompt) -> Reference | None:
+def _reference(world: ServiceState, order: Painting, prompt: Prompt) -> Reference | None:
     """What the painting is an edit of: what it names, else the first picture that came with the prompt."""
     if order.of and (earlier := world.gallery.find(order.of)):
         return Reference(earlier.id, earlier.work.size, earlier.work.plain)
@@ -60,13 +60,13 @@ def _reference(world: World, order: Painting, prompt: Prompt) -> Reference | Non
     return Reference(file.id, size, lambda: file.data, len(file.data)) if size else None
 
 
-def _drawn(picture: Picture, work: Work, told: Telling, number: int) -> Drawn:
+def _drawn(picture: SimulatedImage, work: Work, telling: Telling, number: int) -> Drawn:
     painting = work.painting if isinstance(work, Painted) else Painting()
     return Drawn(
         id=picture.id,
-        prompt=told.prompt.text,
-        account=told.prompt.account,
-        model=told.prompt.model,
+        prompt=telling.prompt.text,
+        account=telling.prompt.account,
+        model=telling.prompt.model,
         number=number,
         width=work.size[0],
         height=work.size[1],

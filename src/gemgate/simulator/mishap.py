@@ -13,7 +13,7 @@ from gemgate.simulator.script import Fault
 from gemgate.simulator.streaming import garbage, silence
 
 
-def spoil(answer: Callable[[], Response], fault: Fault) -> Response:
+def apply_fault(answer: Callable[[], Response], fault: Fault) -> Response:
     """What comes of `answer` under the fault. A refused request is not carried out; one whose answer is lost was."""
     match fault.kind:
         case "status":

@@ -64,7 +64,7 @@ class Wanted:
     form: Any = None
 
     @property
-    def told(self) -> bool:
+    def is_told(self) -> bool:
         """Whether the prompt says anything of functions or forms."""
         return bool(self.code_word) or self.form is not None
 
@@ -100,7 +100,7 @@ def read(prompt: Prompt) -> Wanted:
     )
 
 
-def obey(wanted: Wanted) -> str | None:
+def follow_tools(wanted: Wanted) -> str | None:
     """Calls, JSON or a function's result in words; None when there is nothing of the kind to do."""
     if wanted.functions and (wanted.must or not wanted.results) and (calls := list(_calls(wanted))):
         return "\n\n".join(calls)

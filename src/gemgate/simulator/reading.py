@@ -29,8 +29,8 @@ def read(text: str, files: Sequence[Upload], account: Account | None, *, tempora
     share = account.temporary_share if temporary else 1.0
     data = text.encode("utf-8", "surrogatepass")
     wall = len(data) if account.wall is None else int(account.wall * share)
-    told = cut(data, wall)
-    left = None if account.file_wall is None else max(0, int(account.file_wall * share) - len(told))
+    inside = cut(data, wall)
+    left = None if account.file_wall is None else max(0, int(account.file_wall * share) - len(inside))
     seen: list[Upload] = []
     counts: list[int | None] = []
     for file in files:
@@ -42,9 +42,9 @@ def read(text: str, files: Sequence[Upload], account: Account | None, *, tempora
         left -= len(part)
         seen.append(file if len(part) == len(file.data) else replace(file, data=part))
         counts.append(None if len(part) == len(file.data) else len(part))
-    if len(told) == len(data):
+    if len(inside) == len(data):
         return Read(text, tuple(seen), None, tuple(counts))
-    return Read(told.decode("utf-8", "surrogatepass"), tuple(seen), len(told), tuple(counts))
+    return Read(inside.decode("utf-8", "surrogatepass"), tuple(seen), len(inside), tuple(counts))
 
 
 def size(text: str, files: Sequence[Upload]) -> int:

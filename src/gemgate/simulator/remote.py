@@ -21,7 +21,7 @@ import aiohttp
 from gemgate.simulator.accounts import Tier
 from gemgate.simulator.record import Record
 from gemgate.simulator.refusals import Meaning
-from gemgate.simulator.script import Brush, Kind, Pacing, Pattern, Upload, brushes_of
+from gemgate.simulator.script import ImageSource, Kind, Pacing, Pattern, Upload, brushes_of
 from gemgate.simulator.studio import Wishes
 from gemgate.simulator.travel import brush_to_json, wishes_to_json
 
@@ -46,15 +46,15 @@ class RemoteGoogle(Generic[T]):
         *,
         frames: Sequence[str] = (),
         raw: Sequence[str] = (),
-        image: Brush | Sequence[Brush] = (),
+        image: ImageSource | Sequence[ImageSource] = (),
         times: int | None = None,
         model: str | None = None,
         **pacing: Unpack[Pacing],
     ) -> T:
         """See Google.reply."""
         brushes = [brush_to_json(brush) for brush in brushes_of(image)]
-        told = {"text": text, "frames": list(frames), "raw": list(raw), "times": times, "model": model, **pacing}
-        return self._send("reply", {**_travelling("pattern", pattern), **told, "image": brushes}, _same)
+        fields = {"text": text, "frames": list(frames), "raw": list(raw), "times": times, "model": model, **pacing}
+        return self._send("reply", {**_travelling("pattern", pattern), **fields, "image": brushes}, _same)
 
     def refuse(self, pattern: Pattern, meaning: Meaning = "refusal", **more: Any) -> T:
         """See Google.refuse."""

@@ -15,14 +15,14 @@ import orjson
 
 from gemgate.simulator import checks
 from gemgate.simulator.accounts import FREE_MODELS, PLANS, Account, Caller
-from gemgate.simulator.chats import Misfit
+from gemgate.simulator.chats import RuleViolation
 from gemgate.simulator.exchange import Request, Response, page
 from gemgate.simulator.frames import Style, batch_answer, error_info, part
 from gemgate.simulator.generate import BLOCKED, GEMS, Refusal, authenticate
-from gemgate.simulator.mishap import spoil
+from gemgate.simulator.mishap import apply_fault
 from gemgate.simulator.record import Fetch, Seen
 from gemgate.simulator.script import Fault
-from gemgate.simulator.world import World
+from gemgate.simulator.world import ServiceState
 
 DENIED, MISSING, MALFORMED, INTERNAL = 7, 5, 3, 13
 """Status numbers as `[5]` of a part carries them: not signed in, no such thing, payload of the wrong shape."""
@@ -46,7 +46,7 @@ class Status:
 class _Batch:
     """What the RPCs of one request share. account: None for a guest; dead: a session that is over."""
 
-    world: World
+    world: ServiceState
     account: Account | None
     dead: bool
     blocked: bool
@@ -59,7 +59,7 @@ class _Batch:
 class Ask:
     """One RPC. account: None for a guest."""
 
-    world: World
+    world: ServiceState
     account: Account | None
     payload: Any
     style: Style
@@ -70,7 +70,7 @@ class Ask:
 Handler: TypeAlias = Callable[[Ask], Any]
 
 
-def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Response:
+def respond(world: ServiceState, request: Request, caller: Caller, seen: Seen) -> Response:
     """Answer one batchexecute with its RPCs in the order they were asked."""
     form, values = request.form(), request.query
     opened = world.page(values.get("f.sid", ""))
@@ -105,10 +105,10 @@ def respond(world: World, request: Request, caller: Caller, seen: Seen) -> Respo
         bare=caller.bare,
         dead=opened.session is not None and account is None,
         style=world.style(world.dice("batch", *seen.rpcids)),
-        fault=world.script.strike(seen.rpcids, caller.name, reused=request.nth > 0),
+        fault=world.script.next_fault(seen.rpcids, caller.name, reused=request.nth > 0),
     )
     answer = partial(_answer, batch, calls)
-    return spoil(answer, batch.fault) if batch.fault and batch.fault.kind not in _IN_PART else answer()
+    return apply_fault(answer, batch.fault) if batch.fault and batch.fault.kind not in _IN_PART else answer()
 
 
 def _answer(batch: _Batch, calls: list[list[Any]]) -> Response:
@@ -253,7 +253,7 @@ def _read_chat(ask: Ask) -> Any:
             chat = ask.world.chats.find(cid, ask.account.name if ask.account else "")
         case _:
             return Status(MALFORMED, "the payload is not [cid,limit,null,1,[1],[4],null,1]")
-    if isinstance(chat, Misfit):
+    if isinstance(chat, RuleViolation):
         return Status(INTERNAL, chat.why if chat.wrong else "", NO_RECORD)
     if chat.temporary and not ask.world.reads_temporary:
         return Status(INTERNAL, code=NO_RECORD)
@@ -267,7 +267,7 @@ def _stop(ask: Ask) -> Any:
     match ask.payload:
         case [[str(cid), str(rid)], [""]]:
             chat = ask.world.chats.find(cid, ask.account.name if ask.account else "")
-            if isinstance(chat, Misfit):
+            if isinstance(chat, RuleViolation):
                 return Status(MISSING, chat.why if chat.wrong else "")
             if telling := ask.world.telling.get(rid):
                 telling.stop()
@@ -353,7 +353,7 @@ def _full_size(ask: Ask) -> Any:
             return Status(MALFORMED, "the payload is not the one of protocol.md 4")
 
 
-def _download(ask: Ask, image_id: str, ids: tuple[str, str, str], told: tuple[str, str]) -> Any:
+def _download(ask: Ask, image_id: str, ids: tuple[str, str, str], wishes: tuple[str, str]) -> Any:
     picture = ask.world.gallery.find(image_id)
     if picture is None:
         return Status(MISSING, f"unknown picture {image_id!r}")
@@ -364,7 +364,7 @@ def _download(ask: Ask, image_id: str, ids: tuple[str, str, str], told: tuple[st
         if ids[:2] != (picture.cid, picture.rid) or ids[2] not in picture.rcids:
             return Status(MISSING, f"picture {image_id!r} is not one of the answer {ids}")
     if picture.token and picture.drawn:
-        token, prompt = told
+        token, prompt = wishes
         if token != picture.token or not prompt or not picture.drawn.prompt.startswith(prompt):
             return Status(MALFORMED, f"picture {image_id!r} asked for without its own token and prompt")
     if picture.drawn:

@@ -58,7 +58,7 @@ class Prompt:
     paints: bool = True
 
 
-Brush: TypeAlias = "Painting | bytes | Callable[[Prompt], Painting | bytes]"
+ImageSource: TypeAlias = "Painting | bytes | Callable[[Prompt], Painting | bytes]"
 """A picture to answer with: a painting, a file of one's own, or a function that looks at the prompt."""
 
 
@@ -106,7 +106,7 @@ class Answer:
     busy: int = 0
     rich: Mapping[int, Any] = field(default_factory=dict)
     canvas: tuple[Canvas, ...] = ()
-    images: tuple[Brush, ...] = ()
+    images: tuple[ImageSource, ...] = ()
     progress: int = 1
     fetch_delay: float = 0.0
     codes: tuple[int, ...] = ()
@@ -151,9 +151,9 @@ class Pacing(TypedDict, total=False):
 Speaker: TypeAlias = Callable[[Prompt], "Answer | str"]
 
 
-def brushes_of(image: Brush | Sequence[Brush]) -> tuple[Brush, ...]:
+def brushes_of(image: ImageSource | Sequence[ImageSource]) -> tuple[ImageSource, ...]:
     """One picture or several, as several."""
-    return tuple(image) if isinstance(image, (list, tuple)) else (cast("Brush", image),)
+    return tuple(image) if isinstance(image, (list, tuple)) else (cast("ImageSource", image),)
 
 
 @dataclass(slots=True)
@@ -302,7 +302,7 @@ class Script:
                 return _spoken(reply.answer, prompt)
         return _spoken(self._demo, prompt)
 
-    def strike(
+    def next_fault(
         self, where: Sequence[str], account: str, text: str = "", *, reused: bool, early: bool = False
     ) -> Fault | None:
         """The fault that hits this request, counted down; None when it goes well."""

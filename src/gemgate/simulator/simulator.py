@@ -17,7 +17,7 @@ from gemgate.simulator.certificates import Authority
 from gemgate.simulator.control import Control
 from gemgate.simulator.google import Google
 from gemgate.simulator.record import Record
-from gemgate.simulator.tunnel import Door
+from gemgate.simulator.tunnel import ProxyConnection
 
 
 class Simulator:
@@ -43,7 +43,7 @@ class Simulator:
         self.google = Google(accounts, tier=tier, seed=seed, clock=clock, pace=pace)
         self._protocols = ("h2", "http/1.1") if http2 else ("http/1.1",)
         self._wanted_port = port
-        self._doors: set[Door] = set()
+        self._doors: set[ProxyConnection] = set()
         self._ways = ways
         self._servers: list[asyncio.Server] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -75,10 +75,10 @@ class Simulator:
         control = Control(self.google)
         numbers = itertools.count(1)
 
-        def door(way: str) -> Door:
+        def door(way: str) -> ProxyConnection:
             number = next(numbers)
             self.google.world.came(number, way)
-            return Door(
+            return ProxyConnection(
                 authority=authority,
                 google=self.google,
                 control=control,

@@ -27,7 +27,7 @@ from gemgate.simulator.naming import PAINTER
 from gemgate.simulator.pages import CAPTCHA
 from gemgate.simulator.record import Call
 from gemgate.simulator.script import Answer, Fault, Prompt
-from gemgate.simulator.world import World
+from gemgate.simulator.world import ServiceState
 
 HEADERS = (
     ("content-type", "application/json; charset=utf-8"),
@@ -63,7 +63,7 @@ class _Frame:
 class Telling:
     """A turn being told to one client. kept: how many turns of the chat it follows on; withholds: its thoughts."""
 
-    world: World
+    world: ServiceState
     call: Call
     chat: Chat
     turn: Turn

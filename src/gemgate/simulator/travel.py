@@ -10,10 +10,10 @@ from typing import Any
 
 from gemgate.imaging.figures import Profile, profiles_from_json, profiles_to_json
 from gemgate.simulator.paint import Painting
-from gemgate.simulator.script import Brush
+from gemgate.simulator.script import ImageSource
 
 
-def brush_to_json(brush: Brush) -> dict[str, Any]:
+def brush_to_json(brush: ImageSource) -> dict[str, Any]:
     """{"bytes": base64} or {"painting": {...}}; TypeError for a function."""
     if isinstance(brush, bytes):
         return {"bytes": base64.b64encode(brush).decode()}
@@ -23,7 +23,7 @@ def brush_to_json(brush: Brush) -> dict[str, Any]:
     raise TypeError("a function cannot travel to another process: give a Painting or bytes")
 
 
-def brush_from_json(row: Mapping[str, Any]) -> Brush:
+def brush_from_json(row: Mapping[str, Any]) -> ImageSource:
     """What `brush_to_json` wrote; ValueError for anything else."""
     match row:
         case {"bytes": str(data), **more} if not more:

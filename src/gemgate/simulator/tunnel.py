@@ -41,7 +41,7 @@ class Speaker(Protocol):
     def goodbye(self) -> None: ...
 
 
-class Door(asyncio.Protocol):
+class ProxyConnection(asyncio.Protocol):
     """One TCP connection. `open_doors` holds every live one, so that a stop can close them."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Door(asyncio.Protocol):
         google: Service,
         control: Service,
         numbers: Iterator[int],
-        open_doors: set[Door],
+        open_doors: set[ProxyConnection],
         refused: Callable[[str], None],
     ) -> None:
         self._authority = authority

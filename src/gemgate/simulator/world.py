@@ -88,7 +88,7 @@ class Page:
         return self._settled
 
 
-class World:
+class ServiceState:
     """The state behind every endpoint; `clock` gives epoch seconds, `seed` decides every freedom of the format
     (None: none is taken).
     """

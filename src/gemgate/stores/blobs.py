@@ -164,7 +164,7 @@ class ObjectBlobStore:
             return None
         return obstore.sign(cast("obstore.store.S3Store", self._store), "GET", key, timedelta(seconds=seconds))
 
-    def waits(self, key: str) -> bool:
+    def is_spooled(self, key: str) -> bool:
         del key
         return False
 
@@ -189,7 +189,7 @@ class SpoolingBlobStore:
         """Objects in the spool."""
         return len(self._spooled)
 
-    async def recall(self) -> None:
+    async def load_spool(self) -> None:
         """Know again what an earlier process left in the spool; before anything is served."""
         async for facts in self._spool.list(""):
             self._spooled.setdefault(facts.key, mime_of(facts.key))
@@ -252,10 +252,10 @@ class SpoolingBlobStore:
     def url(self, key: str, seconds: int) -> str | None:
         return None if key in self._spooled else self._primary.url(key, seconds)
 
-    def waits(self, key: str) -> bool:
+    def is_spooled(self, key: str) -> bool:
         return key in self._spooled
 
-    async def drain(self) -> int:
+    async def flush_spool(self) -> int:
         """Move what waits to the primary store; how much was moved. Ends quietly while the primary is away."""
         moved = 0
         for key in tuple(self._spooled):

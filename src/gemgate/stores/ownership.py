@@ -22,7 +22,7 @@ if sys.platform != "win32":  # it has no such locks: there nothing is guarded
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class LockHolder:
     """Who holds a folder. url: where it answers, as far as it knows."""
 
     pid: int
@@ -38,7 +38,7 @@ def lock_path(database: Path) -> Path:
 
 
 @contextmanager
-def owned(path: Path, url: str = "") -> Iterator[None]:
+def instance_lock(path: Path, url: str = "") -> Iterator[None]:
     """Hold the lock; StorageDown names whoever holds it already."""
     if sys.platform == "win32":
         yield
@@ -48,7 +48,7 @@ def owned(path: Path, url: str = "") -> Iterator[None]:
         if not _locked(descriptor):
             raise _taken(path, _read(descriptor))
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(Owner(os.getpid(), url))).encode(), 0)
+        os.pwrite(descriptor, json.dumps(asdict(LockHolder(os.getpid(), url))).encode(), 0)
         try:
             yield
         finally:
@@ -57,7 +57,7 @@ def owned(path: Path, url: str = "") -> Iterator[None]:
         os.close(descriptor)
 
 
-def owner_of(path: Path) -> Owner | None:
+def lock_holder(path: Path) -> LockHolder | None:
     """Who holds the lock now; None when nobody does, or it cannot be known."""
     if sys.platform == "win32" or not path.exists():
         return None
@@ -66,7 +66,7 @@ def owner_of(path: Path) -> Owner | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return _read(descriptor) or Owner(0)
+            return _read(descriptor) or LockHolder(0)
         return None
     finally:
         os.close(descriptor)
@@ -96,15 +96,15 @@ def _opened(path: Path) -> int:
         ) from None
 
 
-def _read(descriptor: int) -> Owner | None:
+def _read(descriptor: int) -> LockHolder | None:
     try:
         found = json.loads(os.pread(descriptor, 4096, 0))
-        return Owner(int(found["pid"]), str(found["url"]))
+        return LockHolder(int(found["pid"]), str(found["url"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _taken(path: Path, owner: Owner | None) -> StorageDown:
+def _taken(path: Path, owner: LockHolder | None) -> StorageDown:
     who = f" ({owner})" if owner else ""
     return StorageDown(
         f"Another gemgate{who} runs on {path.parent}. Stop it, or give this one a DATA_DIR of its own; "

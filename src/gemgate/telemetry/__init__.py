@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gemgate.ports import Fact, Observer
+from gemgate.ports import Observer, TelemetryEvent
 from gemgate.telemetry.clock import SystemClock, system_dice
-from gemgate.telemetry.logs import LogLines, set_up_logging
+from gemgate.telemetry.logs import LogObserver, set_up_logging
 from gemgate.telemetry.metrics import Metrics
 from gemgate.telemetry.recent import RecentRequests
 
-__all__ = ["LogLines", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_dice"]
+__all__ = ["LogObserver", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_dice"]
 
 
 class Observers:
@@ -27,6 +27,6 @@ class Observers:
         """Tell this one too from now on."""
         self._observers.append(observer)
 
-    def note(self, fact: Fact) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         for observer in self._observers:
-            observer.note(fact)
+            observer.emit(fact)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from gemgate.ports import Fact
+from gemgate.ports import TelemetryEvent
 
 _LEVELS = {
     "request.done": logging.INFO,
@@ -73,14 +73,14 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
     return text
 
 
-class LogLines:
+class LogObserver:
     """The facts an operator wants to read as they happen."""
 
     def __init__(self) -> None:
         self._log = structlog.stdlib.get_logger("gemgate")
         self._plain = logging.getLogger("gemgate")
 
-    def note(self, fact: Fact) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         level = _LEVELS.get(fact.name, logging.DEBUG)
         if fact.data.get("operation") in QUIET:
             level = logging.DEBUG

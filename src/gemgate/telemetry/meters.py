@@ -25,7 +25,7 @@ _MODEL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class MetricSpec:
     """One metric. Counters are shown with `_total` behind their name."""
 
     name: str
@@ -40,112 +40,118 @@ class Meter:
         return self.name + "_total" if self.kind == "counter" else self.name
 
 
-NOTED: tuple[Meter, ...] = (
-    Meter(
+EVENT_METRICS: tuple[MetricSpec, ...] = (
+    MetricSpec(
         "gen_ai_server_request_duration_seconds",
         "histogram",
         "Time of a call for an answer, from its arrival to its last byte",
         (*_MODEL[:3], "error_type"),
         SPANS,
     ),
-    Meter(
+    MetricSpec(
         "gen_ai_server_time_to_first_token_seconds",
         "histogram",
         "Time from a call's arrival to Google's first word",
         _MODEL[:3],
         SPANS,
     ),
-    Meter(
+    MetricSpec(
         "gen_ai_client_operation_duration_seconds",
         "histogram",
         "Time of one prompt at Google, from its sending to the end of the answer",
         (*_MODEL, "error_type"),
         SPANS,
     ),
-    Meter(
+    MetricSpec(
         "gen_ai_client_operation_time_to_first_chunk_seconds",
         "histogram",
         "Time from the sending of a prompt to Google's first word",
         _MODEL,
         SPANS,
     ),
-    Meter(
+    MetricSpec(
         "gen_ai_client_token_usage",
         "histogram",
         "Tokens of a call, estimated: Google does not count them for web accounts",
         (*_MODEL[:3], "gen_ai_token_type"),
         TOKENS,
     ),
-    Meter("gemgate_http_requests", "counter", "Answered HTTP requests", ("operation", "status")),
-    Meter("gemgate_http_request_duration_seconds", "histogram", "Time of an HTTP request", ("operation",)),
-    Meter(
+    MetricSpec("gemgate_http_requests", "counter", "Answered HTTP requests", ("operation", "status")),
+    MetricSpec("gemgate_http_request_duration_seconds", "histogram", "Time of an HTTP request", ("operation",)),
+    MetricSpec(
         "gemgate_overhead_seconds",
         "histogram",
         "What we added to a request until its answer began, Google's time taken off; waiting for a lane included",
         ("operation",),
         ADDED,
     ),
-    Meter("gemgate_http_requests_active", "gauge", "HTTP requests under way"),
-    Meter("gemgate_streams_open", "gauge", "Streamed answers under way"),
-    Meter("gemgate_limiter_refusals", "counter", "Calls refused by our own limits", ("rule",)),
-    Meter("gemgate_prompts_sent", "counter", "Prompts sent to Google", ("account",)),
-    Meter(
+    MetricSpec("gemgate_http_requests_active", "gauge", "HTTP requests under way"),
+    MetricSpec("gemgate_streams_open", "gauge", "Streamed answers under way"),
+    MetricSpec("gemgate_limiter_refusals", "counter", "Calls refused by our own limits", ("rule",)),
+    MetricSpec("gemgate_prompts_sent", "counter", "Prompts sent to Google", ("account",)),
+    MetricSpec(
         "gemgate_generations",
         "counter",
         "How prompts ended: answered, stopped, or the kind of the error; and whether Google made something",
         ("account", "outcome", "generated"),
     ),
-    Meter(
+    MetricSpec(
         "gemgate_models_lowered",
         "counter",
         "Answers by another model than was asked for, and why: guest, spent, unknown",
         ("account", "cause"),
     ),
-    Meter("gemgate_failures_handled", "counter", "What was done after a prompt failed", ("then",)),
-    Meter("gemgate_wire_unknown", "counter", "Parts of Google's answers that this version does not know", ("field",)),
-    Meter("gemgate_answers_not_stored", "counter", "Whole answers whose conversation Google did not keep"),
-    Meter("gemgate_repairs", "counter", "Answers that were asked for once more to mend their form", ("what",)),
-    Meter("gemgate_conversations_reused", "counter", "How answers began: hit, miss, fork or replay", ("reuse",)),
-    Meter("gemgate_queue_seconds", "histogram", "Waiting for a free lane, or for an account's next start", ("stage",)),
-    Meter("gemgate_pictures", "counter", "Delivered pictures by what became of the logo", ("logo", "size")),
-    Meter("gemgate_pictures_failed", "counter", "Pictures that could not be delivered", ("kind",)),
-    Meter("gemgate_picture_seconds", "histogram", "Steps of a picture: download, work, store", ("stage",)),
-    Meter("gemgate_picture_downloaded_bytes", "counter", "Bytes of pictures fetched from Google"),
-    Meter("gemgate_picture_stored_bytes", "counter", "Bytes of pictures delivered"),
-    Meter("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
-    Meter("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
-    Meter("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),
-    Meter(
+    MetricSpec("gemgate_failures_handled", "counter", "What was done after a prompt failed", ("then",)),
+    MetricSpec(
+        "gemgate_wire_unknown", "counter", "Parts of Google's answers that this version does not know", ("field",)
+    ),
+    MetricSpec("gemgate_answers_not_stored", "counter", "Whole answers whose conversation Google did not keep"),
+    MetricSpec("gemgate_repairs", "counter", "Answers that were asked for once more to mend their form", ("what",)),
+    MetricSpec("gemgate_conversations_reused", "counter", "How answers began: hit, miss, fork or replay", ("reuse",)),
+    MetricSpec(
+        "gemgate_queue_seconds", "histogram", "Waiting for a free lane, or for an account's next start", ("stage",)
+    ),
+    MetricSpec("gemgate_pictures", "counter", "Delivered pictures by what became of the logo", ("logo", "size")),
+    MetricSpec("gemgate_pictures_failed", "counter", "Pictures that could not be delivered", ("kind",)),
+    MetricSpec("gemgate_picture_seconds", "histogram", "Steps of a picture: download, work, store", ("stage",)),
+    MetricSpec("gemgate_picture_downloaded_bytes", "counter", "Bytes of pictures fetched from Google"),
+    MetricSpec("gemgate_picture_stored_bytes", "counter", "Bytes of pictures delivered"),
+    MetricSpec("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
+    MetricSpec("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
+    MetricSpec("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),
+    MetricSpec(
         "gemgate_cookie_rotations",
         "counter",
         "Rotations of cookies: rotated, withheld, refused, failed",
         ("account", "outcome"),
     ),
-    Meter("gemgate_event_loop_lag_seconds", "histogram", "How late the event loop runs what is due", (), LAGS),
+    MetricSpec("gemgate_event_loop_lag_seconds", "histogram", "How late the event loop runs what is due", (), LAGS),
 )
 """Metrics that facts move."""
 
-READ: tuple[Meter, ...] = (
-    Meter("gemgate_info", "gauge", "1, with the version", ("version",)),
-    Meter("gemgate_accounts", "gauge", "Accounts by their state", ("state",)),
-    Meter("gemgate_account_ready", "gauge", "1 while a call may start on the account now or soon", ("account",)),
-    Meter("gemgate_lanes", "gauge", "Calls that an account takes at once", ("account",)),
-    Meter("gemgate_lanes_in_use", "gauge", "Calls under way on an account", ("account",)),
-    Meter("gemgate_queue_waiting", "gauge", "Calls that wait for a lane"),
-    Meter("gemgate_circuit_open", "gauge", "0 closed, 0.5 half open, 1 open", ("account", "capability")),
-    Meter("gemgate_circuit_thaw_seconds", "gauge", "Seconds until an open circuit thaws", ("account", "capability")),
-    Meter("gemgate_address_blocked", "gauge", "0 free, 0.5 to be tried, 1 blocked by Google", ("address",)),
-    Meter("gemgate_address_thaw_seconds", "gauge", "Seconds until a blocked address is tried again", ("address",)),
-    Meter("gemgate_cookie_age_seconds", "gauge", "Since the account's cookies were renewed", ("account",)),
-    Meter("gemgate_session_age_seconds", "gauge", "Since the account signed in", ("account",)),
-    Meter("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),
-    Meter("gemgate_batch_tasks", "gauge", "Tasks of batches by their status", ("status",)),
-    Meter("gemgate_limits_degraded", "gauge", "1 while limits are counted per process because Redis is away"),
-    Meter("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
+GAUGES: tuple[MetricSpec, ...] = (
+    MetricSpec("gemgate_info", "gauge", "1, with the version", ("version",)),
+    MetricSpec("gemgate_accounts", "gauge", "Accounts by their state", ("state",)),
+    MetricSpec("gemgate_account_ready", "gauge", "1 while a call may start on the account now or soon", ("account",)),
+    MetricSpec("gemgate_lanes", "gauge", "Calls that an account takes at once", ("account",)),
+    MetricSpec("gemgate_lanes_in_use", "gauge", "Calls under way on an account", ("account",)),
+    MetricSpec("gemgate_queue_waiting", "gauge", "Calls that wait for a lane"),
+    MetricSpec("gemgate_circuit_open", "gauge", "0 closed, 0.5 half open, 1 open", ("account", "capability")),
+    MetricSpec(
+        "gemgate_circuit_thaw_seconds", "gauge", "Seconds until an open circuit thaws", ("account", "capability")
+    ),
+    MetricSpec("gemgate_address_blocked", "gauge", "0 free, 0.5 to be tried, 1 blocked by Google", ("address",)),
+    MetricSpec("gemgate_address_thaw_seconds", "gauge", "Seconds until a blocked address is tried again", ("address",)),
+    MetricSpec("gemgate_cookie_age_seconds", "gauge", "Since the account's cookies were renewed", ("account",)),
+    MetricSpec("gemgate_session_age_seconds", "gauge", "Since the account signed in", ("account",)),
+    MetricSpec("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),
+    MetricSpec("gemgate_batch_tasks", "gauge", "Tasks of batches by their status", ("status",)),
+    MetricSpec("gemgate_limits_degraded", "gauge", "1 while limits are counted per process because Redis is away"),
+    MetricSpec("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
 )
 """Metrics that are read where they are decided, at the moment of the scrape."""
 
-METERS = NOTED + READ
+METERS = EVENT_METRICS + GAUGES
 
 
 def operation_name(name: str) -> str:

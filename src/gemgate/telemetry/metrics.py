@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gemgate.ports import Fact
-from gemgate.telemetry.meters import NOTED, PROVIDER, READ, Meter, operation_name
+from gemgate.ports import TelemetryEvent
+from gemgate.telemetry.meters import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec, operation_name
 from gemgate.telemetry.readings import Value
-from gemgate.telemetry.record import Record
+from gemgate.telemetry.record import RequestRecord
 
 
 class Metrics:
@@ -20,7 +20,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._of: dict[str, Any] = {meter.name: _made(meter, self.registry) for meter in NOTED}
+        self._of: dict[str, Any] = {meter.name: _made(meter, self.registry) for meter in EVENT_METRICS}
         self._moves: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "request.begun": lambda data: self._of["gemgate_http_requests_active"].inc(),
             "request.done": self._done,
@@ -47,7 +47,7 @@ class Metrics:
         }
         ProcessCollector(registry=self.registry)
 
-    def note(self, fact: Fact) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         move = self._moves.get(fact.name)
         if move is not None:
             move(fact.data)
@@ -58,7 +58,7 @@ class Metrics:
         standing.register(_Standing(reading))
         return generate_latest(self.registry) + generate_latest(standing)
 
-    def ended(self, record: Record) -> None:
+    def ended(self, record: RequestRecord) -> None:
         """A call for an answer is over: what the conventions want to know of it."""
         if not record.model:
             return
@@ -122,7 +122,7 @@ class _Standing(Collector):
     """What was read, as metric families; a metric without a value is not shown."""
 
     def __init__(self, reading: Iterable[Value]) -> None:
-        self._families = {m.name: GaugeMetricFamily(m.name, m.about, labels=m.labels) for m in READ}
+        self._families = {m.name: GaugeMetricFamily(m.name, m.about, labels=m.labels) for m in GAUGES}
         for name, labels, value in reading:
             self._families[name].add_metric(labels, value)
 
@@ -130,7 +130,7 @@ class _Standing(Collector):
         return [family for family in self._families.values() if family.samples]
 
 
-def _made(meter: Meter, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+def _made(meter: MetricSpec, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
     match meter.kind:
         case "counter":
             return Counter(meter.name, meter.about, meter.labels, registry=registry)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from gemgate.accounts import CAPABILITIES
-from gemgate.member import Member
+from gemgate.member import Account
 from gemgate.pool import AccountPool
 from gemgate.ports import Clock
 from gemgate.version import __version__
-from gemgate.work import Tally
+from gemgate.work import TaskCounts
 
 Value = tuple[str, tuple[str, ...], float]
 """Name of a metric, values of its labels, value."""
@@ -19,15 +19,15 @@ Value = tuple[str, tuple[str, ...], float]
 _PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
-def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, spooled: int) -> Iterator[Value]:
+def gauges(pool: AccountPool, clock: Clock, tally: TaskCounts, *, degraded: bool, spooled: int) -> Iterator[Value]:
     """Everything as it stands now. degraded: limits are counted per process; spooled: pictures waiting for a bucket."""
     yield "gemgate_info", (__version__,), 1
-    for state, count in Counter(member.standing().state for member in pool.members).items():
+    for state, count in Counter(member.status().state for member in pool.accounts).items():
         yield "gemgate_accounts", (state,), count
-    for member in pool.members:
+    for member in pool.accounts:
         yield from _account(member, clock)
     now = clock.now()
-    for address in {member.address.name: member.address for member in pool.members}.values():
+    for address in {member.egress.name: member.egress for member in pool.accounts}.values():
         yield "gemgate_address_blocked", (address.name,), _PHASES[address.circuit.phase(now)]
         yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
     yield "gemgate_queue_waiting", (), pool.waiting
@@ -37,9 +37,9 @@ def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, s
     yield "gemgate_storage_waiting", (), spooled
 
 
-def _account(member: Member, clock: Clock) -> Iterator[Value]:
+def _account(member: Account, clock: Clock) -> Iterator[Value]:
     name, now = member.name, clock.now()
-    yield "gemgate_account_ready", (name,), member.is_open and member.standing().usable
+    yield "gemgate_account_ready", (name,), member.is_open and member.status().usable
     yield "gemgate_lanes", (name,), member.lanes
     yield "gemgate_lanes_in_use", (name,), member.busy
     yield "gemgate_pace_delay_seconds", (name,), member.pacer.current_delay

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from gemgate.ports import Fact
+from gemgate.ports import TelemetryEvent
 from gemgate.telemetry.clock import SystemClock
-from gemgate.telemetry.record import Record
+from gemgate.telemetry.record import RequestRecord
 
 MOST_OPEN = 4096
 """Requests under way that are followed; what comes beyond is served as well, but not remembered."""
@@ -24,16 +24,16 @@ class RecentRequests:
         self,
         size: int = 500,
         now: Callable[[], float] | None = None,
-        ended: Sequence[Callable[[Record], None]] = (),
+        ended: Sequence[Callable[[RequestRecord], None]] = (),
     ) -> None:
         self._size = size
         self._now = now or SystemClock().now
         self._tell = ended
-        self._open: dict[str, Record] = {}
-        self._ended: OrderedDict[str, Record] = OrderedDict()
+        self._open: dict[str, RequestRecord] = {}
+        self._ended: OrderedDict[str, RequestRecord] = OrderedDict()
         self._count = 0
 
-    def note(self, fact: Fact) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         request_id = fact.request_id
         if not request_id:
             return
@@ -42,7 +42,7 @@ class RecentRequests:
             if fact.name != "request.begun" or len(self._open) >= MOST_OPEN:
                 return
             self._count += 1
-            record = self._open[request_id] = Record(request_id, self._count, self._now())
+            record = self._open[request_id] = RequestRecord(request_id, self._count, self._now())
         record.take(fact, self._now())
         if fact.name == "request.done":
             del self._open[request_id]
@@ -58,10 +58,10 @@ class RecentRequests:
         record = self._open.get(request_id)
         return None if record is None else record.overhead(self._now())
 
-    def get(self, request_id: str) -> Record | None:
+    def get(self, request_id: str) -> RequestRecord | None:
         return self._open.get(request_id) or self._ended.get(request_id)
 
-    def latest(self, before: int | None = None) -> Iterator[Record]:
+    def latest(self, before: int | None = None) -> Iterator[RequestRecord]:
         """Newest first by their beginning, those under way that ask for an answer among them; older than `before`."""
         under_way = (record for record in self._open.values() if record.is_call and record.operation)
         for record in sorted(chain(under_way, self._ended.values()), key=lambda record: -record.number):

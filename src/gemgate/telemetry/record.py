@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.ports import Fact
+from gemgate.ports import TelemetryEvent
 
 MOST = 48
 """Attempts, pictures or repairs of one request that are kept in detail."""
@@ -29,7 +29,7 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Failure:
     """What went wrong, in both languages."""
 
     kind: str
@@ -39,7 +39,7 @@ class Trouble:
 
 
 @dataclass(slots=True)
-class Attempt:
+class AttemptRecord:
     """One account that was asked for one prompt. Seconds.
 
     errand:    the prompt it belongs to; repair: "tools" or "json" when that prompt asks once more for a better form.
@@ -70,7 +70,7 @@ class Attempt:
     upstream: float | None = None
     outcome: str = "waiting"
     generated: str = "no"
-    trouble: Trouble | None = None
+    trouble: Failure | None = None
     then: str = ""
     skipped: list[PassedOver] = field(default_factory=list)
     sent_at: float = 0.0
@@ -87,7 +87,7 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class PictureFacts:
+class ImageFacts:
     """One picture on its way: by which route, how large, what became of its logo, and the seconds of each step.
 
     at: when it was done, in epoch seconds.
@@ -105,7 +105,7 @@ class PictureFacts:
 
 
 @dataclass(slots=True)
-class Record:
+class RequestRecord:
     """`began` in epoch seconds; `tenant` and `client` say whose it is; everything else is empty until told.
 
     beside: how many sources, pictures of the web, documents and suggestions came with the words; beside_shown: whether
@@ -131,20 +131,20 @@ class Record:
     messages: int = 0
     new_messages: int = 0
     ignored: tuple[str, ...] = ()
-    attempts: list[Attempt] = field(default_factory=list)
-    pictures: list[PictureFacts] = field(default_factory=list)
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    pictures: list[ImageFacts] = field(default_factory=list)
     prompt_tokens: int = 0
     output_tokens: int = 0
     filed: int = 0
-    trouble: Trouble | None = None
+    trouble: Failure | None = None
     in_band: bool = False
     left_out: int = 0
     beside: dict[str, int] = field(default_factory=dict)
     beside_shown: bool = True
 
-    def take(self, fact: Fact, now: float) -> None:
+    def take(self, fact: TelemetryEvent, now: float) -> None:
         """Add what a fact tells; `now` in epoch seconds."""
-        fold = FOLDS.get(fact.name)
+        fold = REDUCERS.get(fact.name)
         if fold is not None:
             fold(self, fact.data, now)
 
@@ -164,11 +164,11 @@ class Record:
         return [attempt.repair for attempt in self.attempts if attempt.number == 1 and attempt.repair]
 
     @property
-    def last(self) -> Attempt | None:
+    def last(self) -> AttemptRecord | None:
         """The attempt that decided."""
         return self.attempts[-1] if self.attempts else None
 
-    def attempt(self, data: Data) -> Attempt | None:
+    def attempt(self, data: Data) -> AttemptRecord | None:
         """The attempt that a fact is about, begun if it is new; None beyond `MOST`."""
         errand, number = int(data["errand"]), int(data["attempt"])
         for attempt in reversed(self.attempts):
@@ -176,7 +176,7 @@ class Record:
                 return attempt
         if not self.room(self.attempts):
             return None
-        self.attempts.append(Attempt(errand, number))
+        self.attempts.append(AttemptRecord(errand, number))
         return self.attempts[-1]
 
     def room(self, kept: list[Any]) -> bool:
@@ -220,84 +220,84 @@ def _seconds(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _begun(record: Record, data: Data, now: float) -> None:
+def _begun(record: RequestRecord, data: Data, now: float) -> None:
     record.method = str(data.get("method", ""))
     record.traceparent = str(data.get("traceparent", ""))
 
 
-def _identified(record: Record, data: Data, now: float) -> None:
+def _identified(record: RequestRecord, data: Data, now: float) -> None:
     record.operation, record.dialect = str(data["operation"]), str(data["dialect"])
     record.tenant, record.client = str(data["tenant"]), str(data["client"])
 
 
-def _admitted(record: Record, data: Data, now: float) -> None:
+def _admitted(record: RequestRecord, data: Data, now: float) -> None:
     record.model_asked, record.model = str(data["asked"]), str(data["model"])
     record.tenant, record.client = str(data["tenant"]), str(data["client"])
 
 
-def _ignored(record: Record, data: Data, now: float) -> None:
+def _ignored(record: RequestRecord, data: Data, now: float) -> None:
     record.ignored = tuple(str(data["names"]).split(", "))
 
 
-def _planned(record: Record, data: Data, now: float) -> None:
+def _planned(record: RequestRecord, data: Data, now: float) -> None:
     record.messages, record.new_messages = int(data["messages"]), int(data["new"])
 
 
-def _skipped(record: Record, data: Data, now: float) -> None:
+def _skipped(record: RequestRecord, data: Data, now: float) -> None:
     if (attempt := record.attempt(data)) and len(attempt.skipped) < MOST:
         attempt.skipped.append(
             PassedOver(data["account"], data["state"], data["why"], data["why_zh"], data["until"] or 0.0)
         )
 
 
-def _granted(record: Record, data: Data, now: float) -> None:
+def _granted(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.repair = data["repair"]
         attempt.account, attempt.why, attempt.reuse = data["account"], data["why"], data["reuse"]
         attempt.queue, attempt.pace = float(data["queue"]), float(data["pace"])
 
 
-def _refused(record: Record, data: Data, now: float) -> None:
+def _refused(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.outcome, attempt.queue, attempt.repair = "refused", float(data["queue"]), data["repair"]
         attempt.trouble = _trouble(data)
 
 
-def _sent(record: Record, data: Data, now: float) -> None:
+def _sent(record: RequestRecord, data: Data, now: float) -> None:
     record.filed = max(record.filed, int(data["filed"]))
     if attempt := record.attempt(data):
         attempt.outcome, attempt.generated, attempt.offer = "sent", "maybe", data["offer"]
         attempt.sent_at = now
 
 
-def _spoke(record: Record, data: Data, now: float) -> None:
+def _spoke(record: RequestRecord, data: Data, now: float) -> None:
     if record.first_byte is None:
         record.first_byte = max(0.0, now - record.began)
     if attempt := record.attempt(data):
         attempt.first_byte = float(data["seconds"])
 
 
-def _signed(record: Record, data: Data, now: float) -> None:
+def _signed(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.served, attempt.painter = data["served"], data["painter"]
 
 
-def _lowered(record: Record, data: Data, now: float) -> None:
+def _lowered(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.lowered = data["cause"]
 
 
-def _failed(record: Record, data: Data, now: float) -> None:
+def _failed(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.outcome, attempt.generated, attempt.trouble = "failed", data["generated"], _trouble(data)
 
 
-def _then(record: Record, data: Data, now: float) -> None:
+def _then(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.then = data["then"]
 
 
-def _ended(record: Record, data: Data, now: float) -> None:
+def _ended(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.upstream, attempt.ended_at = float(data["upstream"]), now
         if attempt.outcome == "sent":
@@ -305,63 +305,63 @@ def _ended(record: Record, data: Data, now: float) -> None:
             attempt.generated = "yes" if data["outcome"] == "answered" else attempt.generated
 
 
-def _unknown(record: Record, data: Data, now: float) -> None:
+def _unknown(record: RequestRecord, data: Data, now: float) -> None:
     attempt = record.attempt(data)
     if attempt and data["field"] not in attempt.unknown and len(attempt.unknown) < MOST:
         attempt.unknown.append(str(data["field"]))
 
 
-def _not_stored(record: Record, data: Data, now: float) -> None:
+def _not_stored(record: RequestRecord, data: Data, now: float) -> None:
     if attempt := record.attempt(data):
         attempt.stored = False
 
 
-def _delivered(record: Record, data: Data, now: float) -> None:
+def _delivered(record: RequestRecord, data: Data, now: float) -> None:
     if record.room(record.pictures):
         record.pictures.append(
-            PictureFacts(
+            ImageFacts(
                 data["source"], data["size"], data["logo"], int(data["bytes"]),
                 data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now,
             )
         )  # fmt: skip
 
 
-def _undelivered(record: Record, data: Data, now: float) -> None:
+def _undelivered(record: RequestRecord, data: Data, now: float) -> None:
     if record.room(record.pictures):
-        record.pictures.append(PictureFacts(download=data["seconds"], failed=data["kind"], at=now))
+        record.pictures.append(ImageFacts(download=data["seconds"], failed=data["kind"], at=now))
 
 
-def _beside(record: Record, data: Data, now: float) -> None:
+def _beside(record: RequestRecord, data: Data, now: float) -> None:
     kinds = ("sources", "pictures", "documents", "suggestions")
     record.beside = {kind: int(data[kind]) for kind in kinds if data[kind]}
     record.beside_shown = bool(data["shown"])
 
 
-def _tokens(record: Record, data: Data, now: float) -> None:
+def _tokens(record: RequestRecord, data: Data, now: float) -> None:
     record.prompt_tokens += int(data["prompt"])
     record.output_tokens += int(data["completion"])
 
 
-def _in_trouble(record: Record, data: Data, now: float) -> None:
+def _in_trouble(record: RequestRecord, data: Data, now: float) -> None:
     record.trouble = _trouble(data)
     record.in_band = record.in_band or bool(data.get("in_band"))
 
 
-def _streams(record: Record, data: Data, now: float) -> None:
+def _streams(record: RequestRecord, data: Data, now: float) -> None:
     record.streamed = True
 
 
-def _done(record: Record, data: Data, now: float) -> None:
+def _done(record: RequestRecord, data: Data, now: float) -> None:
     record.operation = str(data["operation"])
     record.path = str(data["path"])
     record.status, record.seconds = int(data["status"]), float(data["seconds"])
 
 
-def _trouble(data: Data) -> Trouble:
-    return Trouble(str(data["kind"]), str(data["why"]), str(data["why_zh"]), str(data.get("code") or ""))
+def _trouble(data: Data) -> Failure:
+    return Failure(str(data["kind"]), str(data["why"]), str(data["why_zh"]), str(data.get("code") or ""))
 
 
-FOLDS: Mapping[str, Callable[[Record, Data, float], None]] = {
+REDUCERS: Mapping[str, Callable[[RequestRecord, Data, float], None]] = {
     "request.begun": _begun,
     "request.identified": _identified,
     "request.ignored": _ignored,

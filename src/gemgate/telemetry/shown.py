@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gemgate.telemetry.record import Attempt, Record, Trouble
-from gemgate.telemetry.story import story, without_names
+from gemgate.telemetry.record import AttemptRecord, Failure, RequestRecord
+from gemgate.telemetry.story import explain, without_names
 
 
-def summary(record: Record) -> dict[str, Any]:
+def to_json(record: RequestRecord) -> dict[str, Any]:
     """A row of the list, for those who may know everything."""
     last = record.last
     return {
@@ -32,17 +32,17 @@ def summary(record: Record) -> dict[str, Any]:
     }
 
 
-def explained(record: Record, *, names: bool) -> dict[str, Any]:
+def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
     """Everything about a request, and its story. names: whether the asker may know what the accounts are called."""
-    told = record if names else without_names(record)
-    prompts = list(dict.fromkeys(attempt.errand for attempt in told.attempts))
+    visible = record if names else without_names(record)
+    prompts = list(dict.fromkeys(attempt.errand for attempt in visible.attempts))
     return {
-        **summary(told),
+        **to_json(visible),
         "path": record.path or None,
         "messages": {"all": record.messages, "new": record.new_messages} if record.messages else None,
         "ignored": list(record.ignored),
         "filed_bytes": record.filed,
-        "attempts": [_attempt(attempt, prompts.index(attempt.errand) + 1) for attempt in told.attempts],
+        "attempts": [_attempt(attempt, prompts.index(attempt.errand) + 1) for attempt in visible.attempts],
         "repairs": record.repairs,
         "pictures": [
             {
@@ -61,11 +61,11 @@ def explained(record: Record, *, names: bool) -> dict[str, Any]:
         "beside": dict(record.beside),
         "in_band": record.in_band,
         "left_out": record.left_out,
-        "story": [{"en": sentence.en, "zh": sentence.zh} for sentence in story(record, names=names)],
+        "story": [{"en": sentence.en, "zh": sentence.zh} for sentence in explain(record, names=names)],
     }
 
 
-def _attempt(attempt: Attempt, prompt: int) -> dict[str, Any]:
+def _attempt(attempt: AttemptRecord, prompt: int) -> dict[str, Any]:
     return {
         "prompt": prompt,
         "number": attempt.number,
@@ -100,9 +100,9 @@ def _attempt(attempt: Attempt, prompt: int) -> dict[str, Any]:
     }
 
 
-def _served(record: Record) -> str | None:
+def _served(record: RequestRecord) -> str | None:
     return next((attempt.served for attempt in reversed(record.attempts) if attempt.served), None)
 
 
-def _trouble(trouble: Trouble | None) -> dict[str, str] | None:
+def _trouble(trouble: Failure | None) -> dict[str, str] | None:
     return {"kind": trouble.kind, "code": trouble.code, "en": trouble.en, "zh": trouble.zh} if trouble else None

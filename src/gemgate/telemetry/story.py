@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gemgate.telemetry.record import Attempt, PassedOver, PictureFacts, Record
+from gemgate.telemetry.record import AttemptRecord, ImageFacts, PassedOver, RequestRecord
 
 NOTICED = 0.05
 """Seconds of waiting below which nobody is told of it."""
@@ -26,7 +26,7 @@ class Sentence:
 Names = Callable[[str], tuple[str, str]]
 
 
-def story(record: Record, *, names: bool = True) -> list[Sentence]:
+def explain(record: RequestRecord, *, names: bool = True) -> list[Sentence]:
     """The story from the request's arrival to its end. names: False hides what the accounts are called."""
     called = _named if names else _numbered(record)
     return [
@@ -38,11 +38,11 @@ def story(record: Record, *, names: bool = True) -> list[Sentence]:
     ]
 
 
-def without_names(record: Record) -> Record:
+def without_names(record: RequestRecord) -> RequestRecord:
     """The record for a caller who may not know the accounts: their names and troubles are left out."""
     called = _numbered(record)
 
-    def hidden(attempt: Attempt) -> Attempt:
+    def hidden(attempt: AttemptRecord) -> AttemptRecord:
         skipped = [PassedOver(called(one.account)[0], one.state, until=one.until) for one in attempt.skipped]
         trouble = attempt.trouble and replace(attempt.trouble, en="", zh="")
         return replace(attempt, account=called(attempt.account)[0], skipped=skipped, trouble=trouble)
@@ -54,7 +54,7 @@ def _named(name: str) -> tuple[str, str]:
     return f"account {name}", f"账号 {name}"
 
 
-def _numbered(record: Record) -> Names:
+def _numbered(record: RequestRecord) -> Names:
     order: dict[str, int] = {}
     for attempt in record.attempts:
         for name in (*(one.account for one in attempt.skipped), attempt.account):
@@ -71,7 +71,7 @@ def _numbered(record: Record) -> Names:
 _BESIDE = {"sources": "来源", "pictures": "网络图片", "documents": "文档", "suggestions": "追问建议"}
 
 
-def _beside(record: Record) -> Iterator[Sentence]:
+def _beside(record: RequestRecord) -> Iterator[Sentence]:
     """What came with the words, and where it went."""
     if not record.beside:
         return
@@ -83,7 +83,7 @@ def _beside(record: Record) -> Iterator[Sentence]:
     )
 
 
-def _asked(record: Record) -> Iterator[Sentence]:
+def _asked(record: RequestRecord) -> Iterator[Sentence]:
     what = record.operation or "none"
     who_en = f" with the key {record.tenant}" if record.tenant else ""
     who_zh = f"使用密钥 {record.tenant} " if record.tenant else ""
@@ -111,7 +111,7 @@ def _asked(record: Record) -> Iterator[Sentence]:
         )
 
 
-def _attempt(attempt: Attempt, called: Names) -> Iterator[Sentence]:
+def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[Sentence]:
     if attempt.number == 1 and attempt.repair in _REPAIRS:
         yield Sentence(*_REPAIRS[attempt.repair])
     waited = attempt.queue + attempt.pace
@@ -184,7 +184,7 @@ _STATES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _taken(attempt: Attempt, called: Names) -> Sentence:
+def _taken(attempt: AttemptRecord, called: Names) -> Sentence:
     en, zh = called(attempt.account)
     why_en, why_zh = _CHOICES.get(attempt.why, ("", ""))
     how_en, how_zh = _REUSE.get(attempt.reuse, ("", ""))
@@ -209,7 +209,7 @@ _REUSE: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _outcome(attempt: Attempt, called: Names) -> Iterator[Sentence]:
+def _outcome(attempt: AttemptRecord, called: Names) -> Iterator[Sentence]:
     match attempt.outcome:
         case "answered":
             first = attempt.first_byte or 0.0
@@ -232,7 +232,7 @@ def _outcome(attempt: Attempt, called: Names) -> Iterator[Sentence]:
             pass
 
 
-def _signed(attempt: Attempt) -> Iterator[Sentence]:
+def _signed(attempt: AttemptRecord) -> Iterator[Sentence]:
     """Who answered, in Google's word."""
     if attempt.lowered:
         why_en, why_zh = _LOWERED[attempt.lowered]
@@ -257,7 +257,7 @@ _LOWERED: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _failed(attempt: Attempt) -> Sentence:
+def _failed(attempt: AttemptRecord) -> Sentence:
     trouble = attempt.trouble
     en, zh = _KINDS.get(trouble.kind if trouble else "", ("It failed", "失败"))
     said_en = f": {trouble.en.rstrip('.')}" if trouble and trouble.en else ""
@@ -316,7 +316,7 @@ _THEN: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _picture(picture: PictureFacts) -> Sentence:
+def _picture(picture: ImageFacts) -> Sentence:
     if picture.failed:
         return Sentence("A picture could not be delivered.", "有一张图片未能交付。")
     logo_en, logo_zh = _LOGOS.get(picture.logo, ("", ""))
@@ -336,7 +336,7 @@ _LOGOS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _end(record: Record) -> Iterator[Sentence]:
+def _end(record: RequestRecord) -> Iterator[Sentence]:
     if record.trouble is not None:
         how_en = "The stream ended with an error" if record.in_band else "It was answered with an error"
         how_zh = "流以错误结束" if record.in_band else "以错误结束"

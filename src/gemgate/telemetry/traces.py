@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gemgate.telemetry.meters import PROVIDER, operation_name
-from gemgate.telemetry.record import Attempt, PictureFacts, Record
+from gemgate.telemetry.record import AttemptRecord, ImageFacts, RequestRecord
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -62,7 +62,7 @@ class Traces:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("gemgate")
 
-    def ended(self, record: Record) -> None:
+    def ended(self, record: RequestRecord) -> None:
         """A request is over. Only those that asked for an answer, or were refused, are worth a trace."""
         if not record.is_call or record.seconds is None:
             return
@@ -126,7 +126,7 @@ def _present(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
     return {name: value for name, value in attributes.items() if value not in (None, "")}
 
 
-def _of_record(record: Record) -> dict[str, Value]:
+def _of_record(record: RequestRecord) -> dict[str, Value]:
     last = record.last
     return _present(
         {
@@ -148,7 +148,7 @@ def _of_record(record: Record) -> dict[str, Value]:
     )
 
 
-def _of_attempt(record: Record, attempt: Attempt) -> dict[str, Value]:
+def _of_attempt(record: RequestRecord, attempt: AttemptRecord) -> dict[str, Value]:
     return _present(
         {
             "gen_ai.provider.name": PROVIDER,
@@ -168,7 +168,7 @@ def _of_attempt(record: Record, attempt: Attempt) -> dict[str, Value]:
     )
 
 
-def _of_picture(picture: PictureFacts) -> dict[str, Value]:
+def _of_picture(picture: ImageFacts) -> dict[str, Value]:
     return _present(
         {
             "gemgate.picture.source": picture.source,

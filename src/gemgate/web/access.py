@@ -22,9 +22,9 @@ from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports import Caller, ClientKey, Clock, KeyStore, PageSession
 from gemgate.settings import TOKEN_LENGTH, ApiKey, Settings, is_loopback
 from gemgate.web import edge
-from gemgate.web.attempts import Attempts
+from gemgate.web.attempts import LoginThrottle
 from gemgate.web.errors import takes_key_in_query
-from gemgate.web.keybook import PREFIX, Keybook, csrf_token
+from gemgate.web.keybook import PREFIX, KeyCache, csrf_token
 
 Level = edge.Level
 
@@ -80,9 +80,9 @@ class Access:
         self._admin = settings.admin_key.get_secret_value() if settings.admin_key else ""
         self._strong = len(self._admin) >= TOKEN_LENGTH
         """Then nobody guesses it, and whoever has it is let in however many wrong keys came from where they are."""
-        self.keybook = Keybook(store, clock, self._admin)
-        self._attempts = Attempts(clock)
-        self._token_attempts = Attempts(clock)
+        self.keybook = KeyCache(store, clock, self._admin)
+        self._attempts = LoginThrottle(clock)
+        self._token_attempts = LoginThrottle(clock)
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._origins = set(settings.cors_origins)
         self._fleet_only = settings.fleet_only
@@ -90,8 +90,8 @@ class Access:
 
     async def caller(self, connection: HTTPConnection, level: Level, request_id: str, operation: str = "") -> Caller:
         """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
-        if (stated := edge.stated_of(connection)) is not None:
-            return edge.believed(stated, level)
+        if (stated := edge.forwarded_of(connection)) is not None:
+            return edge.believed_caller(stated, level)
         if self._fleet_only and level != "open":
             raise _not_the_gateway()
         self.check_browser(connection.headers)
@@ -112,7 +112,7 @@ class Access:
         if isinstance(key, ClientKey) and key.operations and group_of(operation) not in ("", *key.operations):
             raise _not_allowed(key.name, key.operations, group_of(operation))
         if session is not None and level != "open":
-            self._check_meant(connection)
+            self._check_csrf(connection)
         return Caller(
             tenant=key.name if key else "",
             client=f"key:{key.name}" if key else network,
@@ -125,7 +125,7 @@ class Access:
             operations=key.operations if isinstance(key, ClientKey) else frozenset(),
         )
 
-    def take_statement(self, scope: Scope) -> edge.Stated | None:
+    def accept_forwarded(self, scope: Scope) -> edge.ForwardedCaller | None:
         """What a gateway of our fleet stated about the caller of this request.
 
         Unauthorized with a foreign token; RateLimited after too many of them from one network.
@@ -136,7 +136,7 @@ class Access:
         network = network_of(scope["client"][0] if scope.get("client") else "")
         self._token_attempts.check(network)
         try:
-            return edge.take(scope, token.get_secret_value())
+            return edge.accept(scope, token.get_secret_value())
         except Unauthorized:
             self._token_attempts.failed(network)
             raise
@@ -162,7 +162,7 @@ class Access:
         session = await self._session(connection)
         return (session, session_token(connection)) if session else None
 
-    def standing_of(self, connection: HTTPConnection) -> Literal["open", "key", "closed"]:
+    def page_access(self, connection: HTTPConnection) -> Literal["open", "key", "closed"]:
         """How the page can be had from here without a session: freely, with the admin key, or not at all."""
         if self._admin:
             return "key"
@@ -256,7 +256,7 @@ class Access:
         if found is None and presented.startswith(PREFIX):
             found = self.keybook.client_key(presented)
             if found is None:
-                await self.keybook.look_again()
+                await self.keybook.refresh_if_stale()
                 found = self.keybook.client_key(presented)
         return found
 
@@ -266,11 +266,11 @@ class Access:
             return None
         session = self.keybook.session(token)
         if session is None:
-            await self.keybook.look_again()
+            await self.keybook.refresh_if_stale()
             session = self.keybook.session(token)
         return session
 
-    def _check_meant(self, connection: HTTPConnection) -> None:
+    def _check_csrf(self, connection: HTTPConnection) -> None:
         """Forbidden when a session's cookie came along with something that our own page did not send."""
         if connection.scope["method"] in _SAFE:
             return

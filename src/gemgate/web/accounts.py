@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES, Capability
 from gemgate.dialects import simple, wire
-from gemgate.member import Member
+from gemgate.member import Account
 from gemgate.ports import AccountSetup, Caller
-from gemgate.roster import Roster
+from gemgate.roster import AccountRegistry
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -45,9 +45,9 @@ class ResetRequest(wire.Body):
     capability: Literal["text", "pro", "image", "upload"] | None = None
 
 
-def account_of(member: Member, roster: Roster, now: float, language: str) -> dict[str, Any]:
+def account_of(member: Account, roster: AccountRegistry, now: float, language: str) -> dict[str, Any]:
     """An account as the page and the API show it: its word, its countdowns, its lanes. Never a cookie."""
-    standing = member.standing()
+    standing = member.status()
     zh = language.startswith("zh")
     dies = roster.forecast(member)
     return {
@@ -63,14 +63,14 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         "language": member.language,
         "source": member.source.name if member.source else "",
         "live_browser": bool(member.source and member.source.live),
-        "address": member.address.name,
+        "address": member.egress.name,
         "address_rest": {
-            "phase": member.address.circuit.phase(now),
-            "seconds_left": max(0.0, round(member.address.circuit.until - now, 1)),
-            "reason": member.address.circuit.reason,
-            "per_minute": member.address.pace.per_minute,
+            "phase": member.egress.circuit.phase(now),
+            "seconds_left": max(0.0, round(member.egress.circuit.until - now, 1)),
+            "reason": member.egress.circuit.reason,
+            "per_minute": member.egress.pace.per_minute,
         },
-        "models": [offer.name for offer in member.offers],
+        "models": [offer.name for offer in member.models],
         "signed_in_at": member.signed_in_at or None,
         "renewed_at": member.renewed_at or None,
         "renewal": member.renewal,
@@ -100,7 +100,7 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
     }
 
 
-def reads_of(member: Member) -> dict[str, Any]:
+def reads_of(member: Account) -> dict[str, Any]:
     """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
     walls, measured = member.walls, member.measured
     return {
@@ -114,15 +114,15 @@ def reads_of(member: Member) -> dict[str, Any]:
     }
 
 
-def _shown(call: Call, member: Member, caller: Caller) -> Response:
+def _shown(call: RequestContext, member: Account, caller: Caller) -> Response:
     return json_response(account_of(member, call.service.roster, call.service.clock.now(), caller.language))
 
 
 @operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts and how they are")
 async def listing(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
+    service = context_of(request).service
     now = service.clock.now()
-    accounts = [account_of(m, service.roster, now, caller.language) for m in service.pool.members]
+    accounts = [account_of(m, service.roster, now, caller.language) for m in service.pool.accounts]
     return json_response({"accounts": accounts, "waiting": service.pool.waiting})
 
 
@@ -130,7 +130,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     router, "POST", "/api/accounts", "accounts.add", level="admin", body=AccountRequest, summary="Add an account"
 )
 async def add(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(AccountRequest, lambda body: body))
     setup = AccountSetup(
         body.name,
@@ -147,14 +147,14 @@ async def add(request: Request, caller: Caller) -> Response:
     member = await call.service.roster.add(setup, caller)
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
-        await call.service.roster.hand_over(body.name, cookies, caller)
+        await call.service.roster.replace_cookies(body.name, cookies, caller)
     return _shown(call, member, caller)
 
 
 @operation(router, "GET", "/api/accounts/{name}", "accounts.get", level="admin", summary="One account and its audit")
 async def one(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
-    member = service.roster.member(request.path_params["name"])
+    service = context_of(request).service
+    member = service.roster.account(request.path_params["name"])
     shown = account_of(member, service.roster, service.clock.now(), caller.language)
     lines = await service.roster.store.audit_lines(member.name, limit=50)
     shown["audit"] = [
@@ -166,7 +166,7 @@ async def one(request: Request, caller: Caller) -> Response:
 @operation(router, "DELETE", "/api/accounts/{name}", "accounts.remove", level="admin", summary="Forget an account")
 async def remove(request: Request, caller: Caller) -> Response:
     name = request.path_params["name"]
-    await call_of(request).service.roster.remove(name, caller)
+    await context_of(request).service.roster.remove(name, caller)
     return json_response({"name": name, "removed": True})
 
 
@@ -179,7 +179,7 @@ async def remove(request: Request, caller: Caller) -> Response:
     summary="Find out with at most six prompts how much of a prompt an account reads, and remember it",
 )
 async def measure(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     member = await call.service.measure(request.path_params["name"], caller)
     return _shown(call, member, caller)
 
@@ -195,10 +195,10 @@ async def measure(request: Request, caller: Caller) -> Response:
 )
 async def act(request: Request, caller: Caller) -> Response:
     """test: a cheap status check. refresh: sign in anew. reset: close the circuits by hand, all or one capability."""
-    call = call_of(request)
+    call = context_of(request)
     name, action = request.path_params["name"], request.path_params["action"]
     capability = await _capability(request) if action == "reset" else None
-    return _shown(call, await call.service.roster.act(name, action, caller, capability), caller)
+    return _shown(call, await call.service.roster.run_action(name, action, caller, capability), caller)
 
 
 async def _capability(request: Request) -> Capability | None:
@@ -218,9 +218,9 @@ async def _capability(request: Request) -> Capability | None:
     summary="New cookies, taken at once; the old ones stay until these are proven",
 )
 async def put_cookies(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     _, (cookies, account) = await read_with(request, BODY, model_reader(simple.CookiesRequest, simple.read_cookies))
-    member = await call.service.roster.hand_over(account, cookies, caller)
+    member = await call.service.roster.replace_cookies(account, cookies, caller)
     zh = caller.language.startswith("zh")
     message = "已登录，新 Cookie 生效" if zh else "Signed in; the new cookies are in use"
     return json_response(simple.write_cookies(success=True, message=message, account=member.name))
@@ -230,13 +230,13 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
     router, "GET", "/api/cookies/status", "cookies.status", level="admin", summary="Whether the cookies are good"
 )
 async def cookie_status(request: Request, caller: Caller) -> Response:
-    members = call_of(request).service.pool.members
+    members = context_of(request).service.pool.accounts
     good = [member for member in members if member.is_open]
     if good:
         names = ", ".join(member.name for member in good)
         message = f"已登录：{names}" if caller.language.startswith("zh") else f"Signed in: {names}"
     else:
-        message = call_of(request).service.pool.nobody("text").text(caller.language)
+        message = context_of(request).service.pool.no_account_error("text").text(caller.language)
     return json_response(simple.write_cookie_status(valid=bool(good), message=message))
 
 

@@ -16,7 +16,7 @@ from gemgate.dialects import wire
 from gemgate.errors import BadRequest, NotFound
 from gemgate.ports import AlertChannel, Caller
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -35,17 +35,17 @@ class ChannelRequest(wire.Body):
 @operation(router, "GET", "/api/alerts", "alerts.list", level="admin", summary="Channels of alerts, and what was told")
 async def listing(request: Request, caller: Caller) -> Response:
     """Those of the settings have their setting's name as id. Of addresses only the host is shown."""
-    service = call_of(request).service
+    service = context_of(request).service
     fixed = [
         {"id": name, "kind": channel.name, "host": _host(channel.url), "origin": name, "usable": True}
         for name, channel in alert_channels(service.settings).items()
     ]
     kept = [_shown(channel) for channel in await service.alert_store.channels()]
-    told = [
+    sent = [
         {"at": one.at, "account": one.account or None, "kind": one.kind, "of": one.of, "over": one.over}
-        for one in await service.alerts.told()
+        for one in await service.alerts.sent()
     ]
-    return json_response({"channels": [*fixed, *kept], "told": told})
+    return json_response({"channels": [*fixed, *kept], "told": sent})
 
 
 @operation(
@@ -59,7 +59,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     summary="Add a channel of alerts",
 )
 async def add(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(ChannelRequest, lambda body: body))
     url = body.url.strip()
     channel = AlertChannel(f"alert_{secrets.token_hex(8)}", body.kind, _host(url), url, call.service.clock.now())
@@ -73,8 +73,8 @@ async def add(request: Request, caller: Caller) -> Response:
 )
 async def test(request: Request, caller: Caller) -> Response:
     """`taken`, and `why` not: an HTTP status, or what kind of error it was."""
-    call = call_of(request)
-    why = await call.service.alerts.try_out(await _channel(call, request.path_params["channel_id"]))
+    call = context_of(request)
+    why = await call.service.alerts.send_test(await _channel(call, request.path_params["channel_id"]))
     return json_response({"taken": not why, "why": why})
 
 
@@ -82,7 +82,7 @@ async def test(request: Request, caller: Caller) -> Response:
     router, "DELETE", "/api/alerts/{channel_id}", "alerts.remove", level="admin", summary="Forget a channel of alerts"
 )
 async def remove(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     channel_id = request.path_params["channel_id"]
     if channel_id in alert_channels(call.service.settings):
         raise BadRequest(
@@ -94,7 +94,7 @@ async def remove(request: Request, caller: Caller) -> Response:
     return json_response({"id": channel_id, "removed": True})
 
 
-async def _channel(call: Call, channel_id: str) -> Channel:
+async def _channel(call: RequestContext, channel_id: str) -> Channel:
     """NotFound; BadRequest when its address cannot be opened any more."""
     if (fixed := alert_channels(call.service.settings).get(channel_id)) is not None:
         return fixed

@@ -14,14 +14,14 @@ from gemgate.errors import GatewayError
 from gemgate.gateway import Admission
 from gemgate.ports import Caller
 from gemgate.web import streaming
-from gemgate.web.call import Call
-from gemgate.web.reading import unless_gone
-from gemgate.web.streaming import Opened, StreamWriter, merged, written
+from gemgate.web.call import RequestContext
+from gemgate.web.reading import cancel_on_disconnect
+from gemgate.web.streaming import Opened, StreamWriter, encode, merged
 
 Answer = AsyncGenerator[Event, None]
 
 
-async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
+async def admit(call: RequestContext, chat: ChatRequest, caller: Caller) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
     admission = await call.service.gateway.admit(chat.model, caller, call.model_policy or chat.model_policy)
     call.admitted(admission.quota)
@@ -29,12 +29,12 @@ async def admit(call: Call, chat: ChatRequest, caller: Caller) -> Admission:
     return admission
 
 
-def name_ignored(call: Call, chat: ChatRequest) -> None:
+def name_ignored(call: RequestContext, chat: ChatRequest) -> None:
     """Wishes that are not honoured, in the headers and in the facts."""
     unmet(call, chat.ignored)
 
 
-def unmet(call: Call, names: Iterable[str]) -> None:
+def unmet(call: RequestContext, names: Iterable[str]) -> None:
     """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
     if names := tuple(names):
         before = call.headers.get("x-gemgate-ignored")
@@ -42,35 +42,35 @@ def unmet(call: Call, names: Iterable[str]) -> None:
         call.note("request.ignored", names=all_names)
 
 
-def answers(call: Call, chat: ChatRequest, admission: Admission) -> list[Answer]:
+def start_answers(call: RequestContext, chat: ChatRequest, admission: Admission) -> list[Answer]:
     """The `n` answers of a chat, not yet begun."""
     return [call.service.gateway.chat(chat, admission) for _ in range(chat.n)]
 
 
-async def whole(request: Request, call: Call, told: Sequence[Answer], caller: Caller) -> list[Reply]:
+async def collect(request: Request, call: RequestContext, pending: Sequence[Answer], caller: Caller) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    replies = await unless_gone(request, _folded(told))
+    replies = await cancel_on_disconnect(request, _folded(pending))
     began(call, caller, replies[0].began)
     call.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(call, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
     return replies
 
 
-async def _folded(told: Sequence[Answer]) -> list[Reply]:
-    if len(told) == 1:
-        async with aclosing(told[0]) as only:
+async def _folded(pending: Sequence[Answer]) -> list[Reply]:
+    if len(pending) == 1:
+        async with aclosing(pending[0]) as only:
             return [await afold(only)]
-    collected: list[list[Event]] = [[] for _ in told]
-    async with aclosing(merged(told)) as events:
+    collected: list[list[Event]] = [[] for _ in pending]
+    async with aclosing(merged(pending)) as events:
         async for index, event in events:
             collected[index].append(event)
     return [fold(events) for events in collected]
 
 
-async def stream(
+async def stream_response(
     request: Request,
-    call: Call,
-    told: Sequence[Answer],
+    call: RequestContext,
+    pending: Sequence[Answer],
     caller: Caller,
     writer: StreamWriter,
     *,
@@ -78,14 +78,14 @@ async def stream(
 ) -> Response:
     """The answers as they come. The 200 waits a moment for the first event; until it, every error is a plain one."""
     opened = Opened()
-    events = _noted(merged(told), call, caller, opened)
-    chunks = written(events, writer, caller.language, call.request_id, opened)
+    events = _observe(merged(pending), call, caller, opened)
+    chunks = encode(events, writer, caller.language, call.request_id, opened)
     headers = {"content-type": media_type} if media_type else {}
     return await streaming.answer(request, chunks, lambda: writer.heartbeat, opened, headers)
 
 
-async def _noted(
-    events: AsyncGenerator[tuple[int, Event], None], call: Call, caller: Caller, opened: Opened
+async def _observe(
+    events: AsyncGenerator[tuple[int, Event], None], call: RequestContext, caller: Caller, opened: Opened
 ) -> AsyncGenerator[tuple[int, Event], None]:
     """The same events; the answer's beginning, its end and what goes wrong between them are noted."""
     call.note("stream.opened")
@@ -105,7 +105,7 @@ async def _noted(
         call.note("stream.closed")
 
 
-def began(call: Call, caller: Caller, event: Began) -> None:
+def began(call: RequestContext, caller: Caller, event: Began) -> None:
     """Headers of an answer that has begun. Who gives it is told by Google at its end only."""
     call.headers["x-gemgate-conversation"] = event.reuse
     call.headers["x-gemgate-attempts"] = str(event.attempts)
@@ -116,11 +116,11 @@ def began(call: Call, caller: Caller, event: Began) -> None:
 
 def context_header(event: Began) -> str:
     """How the prompt went up: `inline` or `file`, its bytes, what the account reads, and what was left out."""
-    told = [f"bytes={event.bytes}", f"limit={event.limit or 'none'}"]
+    parts = [f"bytes={event.bytes}", f"limit={event.limit or 'none'}"]
     if event.dropped:
-        told.append(f"dropped={event.dropped}")
+        parts.append(f"dropped={event.dropped}")
     if event.files_left_out:
-        told.append(f"files_left_out={event.files_left_out}")
+        parts.append(f"files_left_out={event.files_left_out}")
     if event.uncounted:
-        told.append(f"files_of_unknown_length={event.uncounted}")
-    return "; ".join(("file" if event.filed else "inline", *told))
+        parts.append(f"files_of_unknown_length={event.uncounted}")
+    return "; ".join(("file" if event.filed else "inline", *parts))

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from gemgate.chat import Began, ChatRequest, Ended, Event, Usage, fold
 from gemgate.dialects import anthropic
-from gemgate.dialects.wire import Stamp
+from gemgate.dialects.wire import ResponseMeta
 from gemgate.ports import Caller
-from gemgate.web.answering import admit, answers, name_ignored, stream, whole
+from gemgate.web.answering import admit, collect, name_ignored, start_answers, stream_response
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -21,24 +21,24 @@ router = Router()
 @operation(router, "POST", "/v1/messages", "messages", body=anthropic.MessagesRequest)
 async def messages(request: Request, caller: Caller) -> Response:
     """Anthropic messages"""
-    call = call_of(request)
+    call = context_of(request)
     reader = model_reader(anthropic.MessagesRequest, anthropic.read_request)
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     stamp = call.stamp("msg_", request)
     if body.max_tokens == 0:
         return _nothing(call, caller, chat, stamp, body.model)
     admission = await admit(call, chat, caller)
-    told = answers(call, chat, admission)
+    pending = start_answers(call, chat, admission)
     if chat.stream:
         writer = anthropic.EventWriter(
             stamp, body.model, prompt_tokens=call.service.gateway.count_tokens(chat, caller.tenant)
         )
-        return await stream(request, call, told, caller, writer)
-    replies = await whole(request, call, told, caller)
+        return await stream_response(request, call, pending, caller, writer)
+    replies = await collect(request, call, pending, caller)
     return json_response(anthropic.write(replies[0], stamp, body.model))
 
 
-def _nothing(call: Call, caller: Caller, chat: ChatRequest, stamp: Stamp, model: str) -> Response:
+def _nothing(call: RequestContext, caller: Caller, chat: ChatRequest, stamp: ResponseMeta, model: str) -> Response:
     """The answer to `max_tokens: 0`, by which clients warm a cache: the request is read, nothing is generated."""
     name_ignored(call, chat)
     tokens = call.service.gateway.count_tokens(chat, caller.tenant)
@@ -53,7 +53,7 @@ def _nothing(call: Call, caller: Caller, chat: ChatRequest, stamp: Stamp, model:
 @operation(router, "POST", "/v1/messages/count_tokens", "messages.count_tokens", body=anthropic.MessageTokensRequest)
 async def count_tokens(request: Request, caller: Caller) -> Response:
     """Estimated tokens of an Anthropic messages request"""
-    call = call_of(request)
+    call = context_of(request)
     reader = model_reader(anthropic.MessageTokensRequest, anthropic.read_token_count)
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     name_ignored(call, chat)

@@ -46,11 +46,11 @@ from gemgate.web import (
     status,
 )
 from gemgate.web.access import Access
-from gemgate.web.call import call_of
-from gemgate.web.door import Door, refused
-from gemgate.web.notices import Notices
+from gemgate.web.call import context_of
+from gemgate.web.door import RequestMiddleware, exception_handler
+from gemgate.web.notices import PromptSentNotifier
 from gemgate.web.operation import BODIES
-from gemgate.web.reading import CallerLeft
+from gemgate.web.reading import ClientDisconnected
 from gemgate.web.relay import nodes
 
 PARTS = (
@@ -100,7 +100,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
     origins: where each setting came from, for the page.
     """
     holder = _Holder()
-    notices = Notices()
+    notices = PromptSentNotifier()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -113,14 +113,14 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
             running.origins = origins or {}
             running.observer.add(notices)
             every = keybook.ALONE if running.database.is_sqlite else keybook.EVERY
-            running.run("keys", lambda: access.keybook.tend(every))
+            running.run("keys", lambda: access.keybook.run(every))
             yield
 
     if service is not None:
         holder.service, holder.access = service, Access(settings, service.keys, service.clock)
     api = served(PARTS, lifespan)
     api.router.routes.insert(0, Route("/openapi.json", _openapi, name="openapi"))
-    return Door(api, holder.get, notices)
+    return RequestMiddleware(api, holder.get, notices)
 
 
 def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
@@ -128,7 +128,12 @@ def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
     api = Starlette(
         routes=[entry.route for part in parts for entry in part.router.routes],
         lifespan=lifespan,
-        exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
+        exception_handlers={
+            GatewayError: exception_handler,
+            HTTPException: exception_handler,
+            ClientDisconnected: exception_handler,
+            Exception: exception_handler,
+        },
     )
     api.router.redirect_slashes = False
     return api
@@ -136,7 +141,7 @@ def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
 
 async def _openapi(request: Request) -> Response:
     """Open, but where only this machine may call not under a foreign Host."""
-    call_of(request).access.check_browser(request.headers)
+    context_of(request).access.check_browser(request.headers)
     below = request.scope.get("root_path", "").rstrip("/")
     document = await asyncio.to_thread(openapi_document)
     return JSONResponse({**document, "servers": [{"url": below}]} if below else document)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gemgate.dialects import simple_batches, wire
-from gemgate.dialects.simple_batches import TaskDone, TaskFailed
+from gemgate.dialects.simple_batches import TaskError, TaskResult
 from gemgate.errors import NotFound
 from gemgate.jobs.batches import Jobs
 from gemgate.jobs.stored import image_of, loads
@@ -93,12 +93,12 @@ async def _manifests(
 
 async def _entries(jobs: Jobs, batch: Batch, language: str, packed: set[int]) -> AsyncIterator[dict[str, Any]]:
     async for task in _tasks(jobs, batch):
-        outcome: TaskDone | TaskFailed | None = None
+        outcome: TaskResult | TaskError | None = None
         if task.status == "done":
-            outcome = TaskDone(task.id, image_of(loads(task.result), task.prompt))
+            outcome = TaskResult(task.id, image_of(loads(task.result), task.prompt))
         elif task.status == "failed":
             error = task.error_zh if language.lower().startswith("zh") else task.error
-            outcome = TaskFailed(task.id, error, task.code, task.retryable)
+            outcome = TaskError(task.id, error, task.code, task.retryable)
         file = _file_of(task) if task.seq in packed else ""
         yield simple_batches.write_manifest_entry(task.id, task.prompt, task.status, file, outcome)
 

@@ -15,7 +15,7 @@ SECONDS = 60.0
 NETWORKS = 1024
 
 
-class Attempts:
+class LoginThrottle:
     """Bounded: of more networks than `NETWORKS` the one that was longest silent is forgotten."""
 
     def __init__(self, clock: Clock) -> None:

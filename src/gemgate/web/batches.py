@@ -11,19 +11,19 @@ from starlette.responses import Response, StreamingResponse
 
 from gemgate.dialects import prompt_files, simple_batches, wire
 from gemgate.dialects.prompt_files import PromptFile
-from gemgate.dialects.simple_batches import BatchOrder, BatchState, BatchStatus, TaskDone, TaskFailed
-from gemgate.dialects.wire import Stamp
+from gemgate.dialects.simple_batches import BatchOrder, BatchStatus, BatchView, TaskError, TaskResult
+from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound
-from gemgate.jobs.batches import IMAGES, Jobs, Origin, digest_of, scope
+from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.stored import image_of, loads
 from gemgate.ports import Caller
 from gemgate.web import streaming
 from gemgate.web.answering import unmet
 from gemgate.web.answers import LONG, json_response
 from gemgate.web.archive import archive
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
-from gemgate.web.reading import beside_the_loop, read_body, whole_number
+from gemgate.web.reading import offload, read_body, whole_number
 from gemgate.work import Batch, Task
 
 router = Router()
@@ -41,21 +41,24 @@ async def create(request: Request, caller: Caller) -> Response:
 
     The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
     """
-    call = call_of(request)
+    call = context_of(request)
     jobs = call.service.jobs
     body = await read_body(request, call.service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
     wishes = {name: value for name, value in request.query_params.items() if name in simple_batches.FILE_WISHES}
-    order = await beside_the_loop(len(body), lambda: _read(body, kind, wishes))
+    order = await offload(len(body), lambda: _read(body, kind, wishes))
     unmet(call, order.ignored)
     order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
-    origin, digest = Origin(caller, call.base_url(request)), digest_of(body + repr(wishes).encode() if wishes else body)
-    batch = await jobs.known(origin, order.idempotency_key, digest)
+    origin, digest = (
+        Submitter(caller, call.base_url(request)),
+        digest_of(body + repr(wishes).encode() if wishes else body),
+    )
+    batch = await jobs.find_by_idempotency_key(origin, order.idempotency_key, digest)
     if batch is None:
         tasks = await jobs.prepare(order, origin)
         admission = await call.service.gateway.admit_images(order.model, caller, later=True)
         call.admitted(admission.quota)
-        batch = await jobs.order_images(order, tasks, origin, digest)
+        batch = await jobs.submit_images(order, tasks, origin, digest)
     return json_response(simple_batches.write_created(_state(batch), request.headers.get("accept-language", "")))
 
 
@@ -66,9 +69,9 @@ PREVIEWED = 500
 @operation(router, "POST", "/v1/batch/images/preview", "batch.preview", body=simple_batches.BatchImagesRequest)
 async def preview(request: Request, caller: Caller) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
-    body = await read_body(request, call_of(request).service.settings.max_body_bytes)
+    body = await read_body(request, context_of(request).service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
-    found = await beside_the_loop(len(body), lambda: _previewed(body, kind))
+    found = await offload(len(body), lambda: _previewed(body, kind))
     chinese = caller.language.lower().startswith("zh")
     return json_response(
         {
@@ -99,7 +102,7 @@ def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
     limit = whole_number(request, "limit", 50, least=1, most=500)
-    store = call_of(request).service.jobs.store
+    store = context_of(request).service.jobs.store
     batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
     answer = simple_batches.write_listing([_state(batch) for batch in batches], total)
     if caller.admin:
@@ -113,7 +116,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 )
 async def status(request: Request, caller: Caller) -> Response:
     """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
-    call = call_of(request)
+    call = context_of(request)
     jobs = call.service.jobs
     batch = await _batch(request, caller)
     usual = PAGE_BASE64 if batch.as_base64 else PAGE
@@ -132,7 +135,7 @@ async def status(request: Request, caller: Caller) -> Response:
 
 
 async def _with_pictures(
-    call: Call, answer: dict[str, object], done: tuple[TaskDone, ...], stamp: Stamp
+    call: RequestContext, answer: dict[str, object], done: tuple[TaskResult, ...], stamp: ResponseMeta
 ) -> AsyncGenerator[bytes, None]:
     """The status as JSON, with one picture at a time in memory."""
     head, _, tail = wire.dumps(answer).partition(b'"results":[]')
@@ -145,30 +148,30 @@ async def _with_pictures(
     yield b"]" + tail
 
 
-async def _result(call: Call, done: TaskDone, stamp: Stamp) -> bytes:
+async def _result(call: RequestContext, done: TaskResult, stamp: ResponseMeta) -> bytes:
     try:
         blob = await call.service.blobs.get("images/" + done.image.name)
         done = replace(done, image=replace(done.image, data=blob.data))
     except NotFound:
         pass  # somebody took the file away: its link says so as well
     size = done.image.nbytes
-    return await beside_the_loop(size, lambda: wire.dumps(simple_batches.write_result(done, stamp, as_base64=True)))
+    return await offload(size, lambda: wire.dumps(simple_batches.write_result(done, stamp, as_base64=True)))
 
 
-def _steering(verb: str, summary: str, deed: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
+def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
     async def steer(request: Request, caller: Caller) -> Response:
-        jobs = call_of(request).service.jobs
-        batch = await deed(jobs, await _batch(request, caller))
+        jobs = context_of(request).service.jobs
+        batch = await action(jobs, await _batch(request, caller))
         state = await _told(jobs, batch, caller)
-        return json_response(simple_batches.write_status(state, call_of(request).stamp("", request)))
+        return json_response(simple_batches.write_status(state, context_of(request).stamp("", request)))
 
     operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", summary=summary)(steer)
 
 
-_steering("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
-_steering("pause", "Begin no more of a batch for now", lambda jobs, batch: jobs.change(batch, "paused"))
-_steering("resume", "Go on with a paused batch", lambda jobs, batch: jobs.change(batch, "active"))
-_steering("retry", "Queue what failed or was cancelled once more", lambda jobs, batch: jobs.again(batch))
+_action_route("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
+_action_route("pause", "Begin no more of a batch for now", lambda jobs, batch: jobs.change(batch, "paused"))
+_action_route("resume", "Go on with a paused batch", lambda jobs, batch: jobs.change(batch, "active"))
+_action_route("retry", "Queue what failed or was cancelled once more", lambda jobs, batch: jobs.retry_failed(batch))
 
 
 @operation(
@@ -188,12 +191,12 @@ async def events(request: Request, caller: Caller) -> Response:
     seen = request.headers.get("last-event-id", "") or request.query_params.get("after", "0")
     if not (seen.isascii() and seen.isdecimal()):
         raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
-    chunks = _progress(call_of(request), batch, int(seen[:12]), caller, request)
+    chunks = _progress(context_of(request), batch, int(seen[:12]), caller, request)
     return await streaming.answer(request, chunks, lambda: HEARTBEAT, streaming.Opened(), {})
 
 
 async def _progress(
-    call: Call, batch: Batch, seen: int, caller: Caller, request: Request
+    call: RequestContext, batch: Batch, seen: int, caller: Caller, request: Request
 ) -> AsyncGenerator[bytes, None]:
     jobs, stamp = call.service.jobs, call.stamp("", request)
     shown: dict[str, object] = {}
@@ -213,7 +216,7 @@ async def _progress(
             return
 
 
-def _event(jobs: Jobs, task: Task, stamp: Stamp, caller: Caller) -> bytes:
+def _event(jobs: Jobs, task: Task, stamp: ResponseMeta, caller: Caller) -> bytes:
     number = b"id: %d\n" % task.settled
     if task.status == "done":
         data = simple_batches.write_result(_done(jobs, task), stamp, as_base64=False)
@@ -230,7 +233,7 @@ def _event(jobs: Jobs, task: Task, stamp: Stamp, caller: Caller) -> bytes:
     summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
 )  # fmt: skip
 async def zipped(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     batch = await _batch(request, caller)
     pieces = archive(call.service.jobs, call.service.blobs, batch, status_of(batch), caller.language)
     headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
@@ -238,7 +241,7 @@ async def zipped(request: Request, caller: Caller) -> Response:
 
 
 async def _batch(request: Request, caller: Caller) -> Batch:
-    return await call_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
+    return await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
 
 
 def status_of(batch: Batch) -> BatchStatus:
@@ -251,16 +254,16 @@ def status_of(batch: Batch) -> BatchStatus:
     return "failed" if tally.failed and not tally.done else "completed"
 
 
-def _state(batch: Batch) -> BatchState:
+def _state(batch: Batch) -> BatchView:
     tally = batch.tally
-    return BatchState(
+    return BatchView(
         batch_id=batch.id,
         total=tally.total,
         completed=tally.done,
         failed=tally.failed,
         status=status_of(batch),
         concurrency=batch.concurrency,
-        asked=batch.asked,
+        asked=batch.requested_concurrency,
         created_at=batch.created_at,
         model=batch.model,
         as_base64=batch.as_base64,
@@ -268,17 +271,17 @@ def _state(batch: Batch) -> BatchState:
     )
 
 
-async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchState:
+async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
     """With when it will be over, and what it waits for."""
     eta, waiting = await jobs.eta(batch), jobs.waiting_for(batch, caller.language)
     return replace(_state(batch), eta_seconds=eta, waiting_for=waiting)
 
 
-def _done(jobs: Jobs, task: Task) -> TaskDone:
+def _done(jobs: Jobs, task: Task) -> TaskResult:
     image = image_of(loads(task.result), task.prompt)
-    return TaskDone(task.id, replace(image, url=jobs.gateway.pictures.url_of(image.name)))
+    return TaskResult(task.id, replace(image, url=jobs.gateway.pictures.url_of(image.name)))
 
 
-def _failed(task: Task, language: str) -> TaskFailed:
+def _failed(task: Task, language: str) -> TaskError:
     error = task.error_zh if language.lower().startswith("zh") else task.error
-    return TaskFailed(task.id, error, task.code, task.retryable)
+    return TaskError(task.id, error, task.code, task.retryable)

@@ -9,19 +9,19 @@ from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
-from gemgate.accounts import Offer
+from gemgate.accounts import AccountModel
 from gemgate.assembly import Service
-from gemgate.dialects.wire import Stamp
+from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.fleet.nodes import Fleet
 from gemgate.policy.served import Policy
-from gemgate.ports import Caller, Clock, Fact, Observer, Quota
+from gemgate.ports import Caller, Clock, Observer, Quota, TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.web.access import Access
 from gemgate.web.errors import limit_headers
 
 
-class House(Protocol):
+class AppState(Protocol):
     """What doors find behind them, on a node (a `Service`) as at the edge of a fleet, where there are no accounts."""
 
     @property
@@ -36,18 +36,18 @@ class House(Protocol):
     def fleet(self) -> Fleet | None: ...
     @property
     def degraded(self) -> str: ...
-    def offers(self) -> tuple[Offer, ...]: ...
+    def models(self) -> tuple[AccountModel, ...]: ...
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None: ...
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     """One request. `operation` is its route's name; `headers` are added to whatever is answered.
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
     """
 
-    house: House
+    house: AppState
     access: Access
     request_id: str
     began: float
@@ -78,9 +78,9 @@ class Call:
             param="x-gemgate-model-policy",
         )
 
-    def stamp(self, prefix: str, connection: HTTPConnection) -> Stamp:
+    def stamp(self, prefix: str, connection: HTTPConnection) -> ResponseMeta:
         """A fresh id and the time, for a dialect's writer."""
-        return Stamp(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
+        return ResponseMeta(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
 
     def base_url(self, connection: HTTPConnection) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a
@@ -96,7 +96,7 @@ class Call:
             self.headers |= limit_headers(quota.limit, quota.remaining, quota.reset)
 
     def note(self, name: str, **data: str | int | float | bool | None) -> None:
-        self.house.observer.note(Fact(name, self.request_id, data))
+        self.house.observer.emit(TelemetryEvent(name, self.request_id, data))
 
     def failed(self, error: GatewayError, *, in_band: bool = False) -> None:
         """Note how it failed, without what the message quotes."""
@@ -121,6 +121,6 @@ class Call:
         return self.house.clock.monotonic() - self.began
 
 
-def call_of(connection: HTTPConnection) -> Call:
-    call: Call = connection.scope["gemgate.call"]
+def context_of(connection: HTTPConnection) -> RequestContext:
+    call: RequestContext = connection.scope["gemgate.call"]
     return call

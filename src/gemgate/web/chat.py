@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from gemgate.dialects import openai_chat, simple
 from gemgate.ports import Caller
-from gemgate.web.answering import admit, answers, stream, whole
+from gemgate.web.answering import admit, collect, start_answers, stream_response
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -19,26 +19,26 @@ router = Router()
 @operation(router, "POST", "/v1/chat/completions", "chat.completions", body=openai_chat.ChatCompletionRequest)
 async def chat_completions(request: Request, caller: Caller) -> Response:
     """OpenAI chat completions"""
-    call = call_of(request)
+    call = context_of(request)
     reader = model_reader(openai_chat.ChatCompletionRequest, openai_chat.read_request)
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     admission = await admit(call, chat, caller)
     stamp = call.stamp("chatcmpl-", request)
     model = body.model or admission.card.id
-    told = answers(call, chat, admission)
+    pending = start_answers(call, chat, admission)
     box = openai_chat.toolbox(body)
     if chat.stream:
         writer = openai_chat.ChunkWriter(stamp, model, include_usage=openai_chat.include_usage(body), box=box)
-        return await stream(request, call, told, caller, writer)
-    return json_response(openai_chat.write(await whole(request, call, told, caller), stamp, model, box))
+        return await stream_response(request, call, pending, caller, writer)
+    return json_response(openai_chat.write(await collect(request, call, pending, caller), stamp, model, box))
 
 
 @operation(router, "POST", "/v1/generate", "generate", body=simple.GenerateRequest)
 async def generate(request: Request, caller: Caller) -> Response:
     """One prompt, one text"""
-    call = call_of(request)
+    call = context_of(request)
     reader = model_reader(simple.GenerateRequest, simple.read_generate)
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     admission = await admit(call, chat, caller)
-    replies = await whole(request, call, answers(call, chat, admission), caller)
+    replies = await collect(request, call, start_answers(call, chat, admission), caller)
     return json_response(simple.write_generate(replies[0], body.model or admission.card.id))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gemgate.ports import Caller
 from gemgate.settings import Settings, shown
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 
 router = Router()
@@ -17,7 +17,7 @@ router = Router()
 
 @operation(router, "GET", "/api/settings", "settings", level="admin", summary="Settings in force, secrets redacted")
 async def settings_in_force(request: Request, caller: Caller) -> Response:
-    house = call_of(request).house
+    house = context_of(request).house
     settings, origins = house.settings, house.origins
     rows = [
         {

@@ -14,10 +14,10 @@ from gemgate.errors import BadRequest
 from gemgate.gateway import Planned
 from gemgate.ports import Caller
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.errors import speaks_anthropic
 from gemgate.web.operation import Router, operation
-from gemgate.web.reading import beside_the_loop, read_body
+from gemgate.web.reading import offload, read_body
 from gemgate.web.responses import previous_of, references_of
 
 router = Router()
@@ -39,9 +39,9 @@ class ContextPlanRequest(wire.Echo):
     summary="How a call would be sent: inline or as files, its bytes, what the account reads",
 )
 async def plan(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
-    body = await beside_the_loop(len(raw), lambda: wire.parse_json(raw))
+    body = await offload(len(raw), lambda: wire.parse_json(raw))
     dialect = _dialect(request, body)
     chat = await _read(call, dialect, body, request.query_params.get("model") or "", caller, len(raw))
     planned = await call.service.gateway.plan_context(chat, caller)
@@ -64,31 +64,33 @@ def _dialect(request: Request, body: dict[str, Any]) -> str:
     return said
 
 
-async def _read(call: Call, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int) -> ChatRequest:
+async def _read(
+    call: RequestContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
+) -> ChatRequest:
     """The words of the body, as the dialect's own route reads them."""
     match dialect:
         case "gemini":
             named = model or str(body.get("model") or call.service.settings.default_model)
             given = {name: value for name, value in body.items() if name != "model"}
             read = partial(wire.read, gemini.GenerateContentRequest, given)
-            return await beside_the_loop(size, lambda: gemini.read_request(read(), named, stream=False))
+            return await offload(size, lambda: gemini.read_request(read(), named, stream=False))
         case "responses":
-            asked = await beside_the_loop(size, lambda: wire.read(responses.ResponsesRequest, body))
+            asked = await offload(size, lambda: wire.read(responses.ResponsesRequest, body))
             previous = await previous_of(call, asked, caller)
             references = await references_of(call, asked, caller)
-            return await beside_the_loop(size, lambda: responses.read_request(asked, previous, references))
+            return await offload(size, lambda: responses.read_request(asked, previous, references))
         case "anthropic":
             messages = partial(wire.read, anthropic.MessagesRequest, {"max_tokens": 1, **body})
-            return await beside_the_loop(size, lambda: anthropic.read_request(messages()))
+            return await offload(size, lambda: anthropic.read_request(messages()))
         case _:
             completion = partial(wire.read, openai_chat.ChatCompletionRequest, body)
-            return await beside_the_loop(size, lambda: openai_chat.read_request(completion()))
+            return await offload(size, lambda: openai_chat.read_request(completion()))
 
 
 def _written(planned: Planned, dialect: str, caller: Caller) -> dict[str, Any]:
     """The plan as JSON; sizes in UTF-8 bytes, null where any number is read."""
     material, refusal = planned.material, planned.refusal
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "object": "context.plan",
         "dialect": dialect,
         "model": planned.card.id,
@@ -97,9 +99,9 @@ def _written(planned: Planned, dialect: str, caller: Caller) -> dict[str, Any]:
         "limits": {"text": planned.walls.plain or None, "with_files": planned.walls.with_files or None},
     }
     if caller.admin:
-        told["account"] = planned.account
+        fields["account"] = planned.account
     if material is not None:
-        told |= {
+        fields |= {
             "context": "file" if material.filed else "inline",
             "bytes": material.bytes,
             "limit": material.limit or None,
@@ -111,10 +113,10 @@ def _written(planned: Planned, dialect: str, caller: Caller) -> dict[str, Any]:
             "files": [{"name": one.name, "type": one.mime, "bytes": len(one.data)} for one in material.uploads],
         }
     elif refusal is not None:
-        told |= {
+        fields |= {
             "context": "too_long",
             "bytes": refusal.details["bytes"],
             "limit": refusal.details["maximum"],
             "error": {"code": refusal.code, "message": refusal.text(caller.language)},
         }
-    return told
+    return fields

@@ -16,23 +16,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
 from gemgate.web import errors, paths
 from gemgate.web.access import Access
-from gemgate.web.call import Call, House, call_of
-from gemgate.web.notices import Notices
+from gemgate.web.call import AppState, RequestContext, context_of
+from gemgate.web.notices import PromptSentNotifier
 from gemgate.web.operation import methods_at, verbs_of_models
-from gemgate.web.reading import CallerLeft
+from gemgate.web.reading import ClientDisconnected
 from gemgate.web.streaming import internal_error
 
 CLIENT_CLOSED = 499
 """What the log and the counters say of a request whose client went away (nginx's number)."""
 
 
-class Door:
+class RequestMiddleware:
     """Serves `app`; `house` is asked for at every request because it exists only while the app runs.
 
     notices: of a node, whose gateway may state who calls; None at the edge, where nobody stands before it.
     """
 
-    def __init__(self, app: ASGIApp, house: Callable[[], tuple[House, Access]], notices: Notices | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, house: Callable[[], tuple[AppState, Access]], notices: PromptSentNotifier | None = None
+    ) -> None:
         self._app = app
         self._house = house
         self._notices = notices
@@ -43,12 +45,12 @@ class Door:
             return
         house, access = self._house()
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
+        call = RequestContext(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
         app = self._app
         try:
-            if self._notices is not None and (stated := access.take_statement(scope)):
+            if self._notices is not None and (stated := access.accept_forwarded(scope)):
                 call.request_id = stated.caller.request_id
                 self._notices.expect(call.request_id, scope)
         except GatewayError as error:
@@ -94,11 +96,11 @@ class Door:
             )  # fmt: skip
 
 
-async def refused(request: Request, error: Exception) -> Response:
+async def exception_handler(request: Request, error: Exception) -> Response:
     """The answer to anything that was raised while a request was served: the framework's handler for all of it."""
-    call = call_of(request)
+    call = context_of(request)
     match error:
-        case CallerLeft() | ClientDisconnect():
+        case ClientDisconnected() | ClientDisconnect():
             return Response(status_code=CLIENT_CLOSED)
         case GatewayError():
             problem = error

@@ -27,7 +27,7 @@ _STATED = "gemgate.stated"
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class ForwardedCaller:
     """level: what the caller was judged for; scheme: how the client's own connection is spelled in links."""
 
     caller: Caller
@@ -35,10 +35,10 @@ class Stated:
     scheme: str
 
 
-def statement(stated: Stated) -> str:
+def encode(stated: ForwardedCaller) -> str:
     """The header's value: ASCII JSON, never a key."""
     caller = stated.caller
-    told = {
+    fields = {
         "tenant": caller.tenant,
         "client": caller.client,
         "address": caller.address,
@@ -49,17 +49,17 @@ def statement(stated: Stated) -> str:
         "scheme": stated.scheme,
     }
     if caller.per_hour is not None:
-        told["per_hour"] = caller.per_hour
+        fields["per_hour"] = caller.per_hour
     if caller.models:
-        told["models"] = sorted(caller.models)
+        fields["models"] = sorted(caller.models)
     if caller.operations:
-        told["operations"] = sorted(caller.operations)
+        fields["operations"] = sorted(caller.operations)
     if caller.quota is not None:
-        told["quota"] = [caller.quota.limit, caller.quota.remaining, caller.quota.reset]
-    return json.dumps(told, separators=(",", ":"))
+        fields["quota"] = [caller.quota.limit, caller.quota.remaining, caller.quota.reset]
+    return json.dumps(fields, separators=(",", ":"))
 
 
-def take(scope: Scope, token: str) -> Stated | None:
+def accept(scope: Scope, token: str) -> ForwardedCaller | None:
     """What the gateway stated about this request, kept in its scope. Unauthorized when the tokens differ."""
     headers = Headers(scope=scope)
     presented = headers.get(TOKEN_HEADER)
@@ -77,12 +77,12 @@ def take(scope: Scope, token: str) -> Stated | None:
     return stated
 
 
-def stated_of(connection: HTTPConnection) -> Stated | None:
-    stated: Stated | None = connection.scope.get(_STATED)
+def forwarded_of(connection: HTTPConnection) -> ForwardedCaller | None:
+    stated: ForwardedCaller | None = connection.scope.get(_STATED)
     return stated
 
 
-def believed(stated: Stated, level: Level) -> Caller:
+def believed_caller(stated: ForwardedCaller, level: Level) -> Caller:
     """The stated caller, if the edge judged it for at least this level."""
     if _RANK[stated.level] < _RANK[level] or (level == "admin" and not stated.caller.admin):
         raise Unauthorized(
@@ -93,23 +93,25 @@ def believed(stated: Stated, level: Level) -> Caller:
     return stated.caller
 
 
-def _read(text: str) -> Stated:
+def _read(text: str) -> ForwardedCaller:
     try:
-        told = json.loads(text)
-        quota = told.get("quota")
+        fields = json.loads(text)
+        quota = fields.get("quota")
         caller = Caller(
-            tenant=told["tenant"],
-            client=told["client"],
-            address=told["address"],
-            per_hour=told.get("per_hour"),
-            admin=told["admin"] is True,
-            language=told["language"],
-            request_id=told["request_id"],
-            models=frozenset(told.get("models", ())),
-            operations=frozenset(told.get("operations", ())),
+            tenant=fields["tenant"],
+            client=fields["client"],
+            address=fields["address"],
+            per_hour=fields.get("per_hour"),
+            admin=fields["admin"] is True,
+            language=fields["language"],
+            request_id=fields["request_id"],
+            models=frozenset(fields.get("models", ())),
+            operations=frozenset(fields.get("operations", ())),
             quota=Quota(*quota) if quota is not None else None,
         )
-        return Stated(caller, cast("Level", told["level"]) if told["level"] in _RANK else "open", told["scheme"])
+        return ForwardedCaller(
+            caller, cast("Level", fields["level"]) if fields["level"] in _RANK else "open", fields["scheme"]
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Unauthorized(
             "The gateway's statement about the caller cannot be read; run the same gemgate version on all nodes",

@@ -26,7 +26,7 @@ _RESPONSES = re.compile(r"/v1/responses(/|$)")
 _ANTHROPIC = re.compile(r"/v1/(messages|complete)(/|$)")
 
 
-def envelope_for(connection: HTTPConnection) -> Envelope:
+def error_body_for(connection: HTTPConnection) -> Envelope:
     """The error writer of the dialect that a request belongs to (api_contract.md 1)."""
     path = connection.url.path
     if _GOOGLE.match(path) or (_SHARED.match(path) and speaks_google(connection)):
@@ -50,7 +50,7 @@ def takes_key_in_query(path: str) -> bool:
 
 def dialect_of(connection: HTTPConnection) -> str:
     """The name of the dialect that a request speaks."""
-    return _NAMES.get(envelope_for(connection), "simple")
+    return _NAMES.get(error_body_for(connection), "simple")
 
 
 _NAMES: Mapping[Envelope, str] = {
@@ -75,7 +75,7 @@ def speaks_anthropic(connection: HTTPConnection) -> bool:
 def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
     """The HTTP answer for `error`, in the dialect of the path unless the route has chosen one by the body."""
     language = connection.headers.get("accept-language", "en")
-    chosen: Envelope = connection.scope.get("gemgate.envelope") or envelope_for(connection)
+    chosen: Envelope = connection.scope.get("gemgate.envelope") or error_body_for(connection)
     status, body = chosen(error, language, request_id)
     return Response(dumps(body), status, headers_for(error), media_type="application/json")
 

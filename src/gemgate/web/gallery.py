@@ -15,10 +15,10 @@ from starlette.responses import Response
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import NotFound
 from gemgate.jobs.batches import scope
-from gemgate.ports import Caller, Picture
+from gemgate.ports import Caller, GalleryImage
 from gemgate.thumbnails import MIME, key_of
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 
@@ -32,7 +32,7 @@ QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "strin
 @operation(router, "GET", "/api/gallery", "images.gallery", query=QUERY)
 async def listing(request: Request, caller: Caller) -> Response:
     """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
-    call = call_of(request)
+    call = context_of(request)
     gallery = call.service.gallery
     query = request.query_params
     limit = whole_number(request, "limit", 48, least=1, most=200)
@@ -50,7 +50,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/api/gallery/{id}", "images.gallery.get")
 async def one(request: Request, caller: Caller) -> Response:
     """One picture, what it was made from and what was made from it."""
-    call = call_of(request)
+    call = context_of(request)
     picture = await _picture(call, caller, request.path_params["id"])
     gallery, tenant = call.service.gallery, scope(caller)
     parents = await gallery.with_bytes(picture.references, tenant) if picture.references else ()
@@ -64,18 +64,18 @@ async def one(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", produces=MIME)
 async def thumb(request: Request, caller: Caller) -> Response:
     """A preview of at most 320 pixels each way."""
-    call = call_of(request)
+    call = context_of(request)
     picture = await _picture(call, caller, request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{picture.handle}"', **SAFE}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
-    return Response(await call.service.thumbnails.of(picture), headers=headers, media_type=MIME)
+    return Response(await call.service.thumbnails.get(picture), headers=headers, media_type=MIME)
 
 
 @operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", produces="image/*")
 async def file(request: Request, caller: Caller) -> Response:
     """The picture itself; with `?download=1` to be saved."""
-    call = call_of(request)
+    call = context_of(request)
     picture = await _picture(call, caller, request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{picture.image.sha256[:32]}"', **SAFE}
     if request.headers.get("if-none-match") == headers["etag"]:
@@ -90,14 +90,14 @@ async def file(request: Request, caller: Caller) -> Response:
 @operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete")
 async def delete(request: Request, caller: Caller) -> Response:
     """Delete a picture for good: file, preview and facts."""
-    call = call_of(request)
+    call = context_of(request)
     picture = await _picture(call, caller, request.path_params["id"])
     await call.service.blobs.delete(["images/" + picture.image.name, key_of(picture.image.name)])
     await call.service.gallery.forget([picture.image.name])
     return json_response({"id": picture.handle, "deleted": True})
 
 
-async def _picture(call: Call, caller: Caller, handle: str) -> Picture:
+async def _picture(call: RequestContext, caller: Caller, handle: str) -> GalleryImage:
     """A picture that the caller may see; NotFound."""
     picture = await call.service.gallery.by_handle(handle)
     if picture is None or scope(caller) not in (None, picture.tenant):
@@ -105,7 +105,7 @@ async def _picture(call: Call, caller: Caller, handle: str) -> Picture:
     return picture
 
 
-def entry(call: Call, caller: Caller, picture: Picture) -> dict[str, Any]:
+def entry(call: RequestContext, caller: Caller, picture: GalleryImage) -> dict[str, Any]:
     """A picture as lists show it; `own` says whether the caller's own key made it."""
     where = f"/api/gallery/{picture.handle}"
     return {

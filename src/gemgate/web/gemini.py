@@ -14,13 +14,13 @@ from gemgate.dialects import gemini
 from gemgate.errors import ModelNotFound, Refused
 from gemgate.gateway import Admission
 from gemgate.images import GeneratedImage
-from gemgate.policy.served import told
+from gemgate.policy.served import named
 from gemgate.ports import Caller
-from gemgate.web.answering import admit, answers, name_ignored, stream, whole
+from gemgate.web.answering import admit, collect, name_ignored, start_answers, stream_response
 from gemgate.web.answers import json_response, large_json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
-from gemgate.web.reading import model_reader, read_with, unless_gone
+from gemgate.web.reading import cancel_on_disconnect, model_reader, read_with
 
 router = Router()
 
@@ -31,13 +31,13 @@ SHOWN = "/gemini/v1beta"
 
 async def generate_content(request: Request, caller: Caller) -> Response:
     """Gemini generateContent"""
-    call = call_of(request)
+    call = context_of(request)
     model = request.path_params["model"]
     chat, admission = await _read(request, call, model, caller, stream=False)
     stamp = call.stamp("", request)
     inline = _paints(chat, admission)
     try:
-        replies = await whole(request, call, answers(call, chat, admission), caller)
+        replies = await collect(request, call, start_answers(call, chat, admission), caller)
     except Refused as error:
         return json_response(gemini.write_refusal(error, stamp, model, caller.language, images=inline))
     return large_json_response(gemini.write(replies, stamp, model, inline_images=inline))
@@ -45,7 +45,7 @@ async def generate_content(request: Request, caller: Caller) -> Response:
 
 async def stream_generate_content(request: Request, caller: Caller) -> Response:
     """Gemini streamGenerateContent: server-sent events with alt=sse, else one JSON array"""
-    call = call_of(request)
+    call = context_of(request)
     model = request.path_params["model"]
     chat, admission = await _read(request, call, model, caller, stream=True)
     events = request.query_params.get("alt") == "sse"
@@ -54,14 +54,16 @@ async def stream_generate_content(request: Request, caller: Caller) -> Response:
     inline = _paints(chat, admission)
     writer = form(call.stamp("", request), model, answers=chat.n, inline_images=inline)
     try:
-        return await stream(request, call, answers(call, chat, admission), caller, writer, media_type=media_type)
+        return await stream_response(
+            request, call, start_answers(call, chat, admission), caller, writer, media_type=media_type
+        )
     except Refused as error:
         return Response(writer.fail(error, caller.language, call.request_id), media_type=media_type)
 
 
 async def count_tokens(request: Request, caller: Caller) -> Response:
     """Gemini countTokens"""
-    call = call_of(request)
+    call = context_of(request)
     model = request.path_params["model"]
     reader = model_reader(gemini.CountTokensRequest, lambda body: gemini.read_token_count(body, model))
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
@@ -71,7 +73,7 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
 
 async def predict(request: Request, caller: Caller) -> Response:
     """Gemini predict, for pictures: what `generate_images` of Google's SDKs calls"""
-    call = call_of(request)
+    call = context_of(request)
     model = request.path_params["model"]
     gateway = call.service.gateway
     reader = model_reader(gemini.PredictRequest, lambda body: gemini.read_prediction(body, model))
@@ -88,14 +90,14 @@ async def predict(request: Request, caller: Caller) -> Response:
     call.admitted(admission.quota)
     if ignored:
         call.headers["x-gemgate-ignored"] = ", ".join(ignored)
-    results = await unless_gone(request, gateway.generate_images(wanted, admission))
+    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission))
     images = [result for result in results if isinstance(result, GeneratedImage)]
-    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(told(image.painter) for image in images))
+    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return large_json_response(gemini.write_prediction(images))
 
 
 async def _read(
-    request: Request, call: Call, model: str, caller: Caller, *, stream: bool
+    request: Request, call: RequestContext, model: str, caller: Caller, *, stream: bool
 ) -> tuple[ChatRequest, Admission]:
     reader = model_reader(gemini.GenerateContentRequest, lambda body: gemini.read_request(body, model, stream=stream))
     _, chat = await read_with(request, call.service.settings.max_body_bytes, reader)

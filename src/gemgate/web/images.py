@@ -14,20 +14,20 @@ from starlette.responses import Response, StreamingResponse
 from gemgate.chat import Usage
 from gemgate.dialects import openai_images, simple, wire
 from gemgate.dialects.openai_images import ImagesCall
-from gemgate.dialects.simple import PicturesCall
+from gemgate.dialects.simple import SimpleImagesCall
 from gemgate.errors import GatewayError, NotFound, Unauthorized
 from gemgate.files import mime_of
 from gemgate.images import GeneratedImage, ImageRequest
-from gemgate.own_pictures import NAME
-from gemgate.policy.served import told
+from gemgate.own_pictures import IMAGE_PATH
+from gemgate.policy.served import named
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
 from gemgate.web import streaming
 from gemgate.web.answering import unmet
 from gemgate.web.answers import large_json_response, paced, sse_pieces
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
-from gemgate.web.reading import read_form, read_with, unless_gone
+from gemgate.web.reading import cancel_on_disconnect, read_form, read_with
 from gemgate.web.streaming import Opened
 
 router = Router()
@@ -38,7 +38,7 @@ HEARTBEAT = b": still painting\n\n"
 @operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
 async def generations(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
-    limit = call_of(request).service.settings.max_body_bytes
+    limit = context_of(request).service.settings.max_body_bytes
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
         return await _openai_answer(request, openai_images.read_generations_form(form.fields, form.files), caller)
@@ -52,13 +52,13 @@ async def generations(request: Request, caller: Caller) -> Response:
 
 async def edits(request: Request, caller: Caller) -> Response:
     """A picture edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
-    limit = call_of(request).service.settings.max_body_bytes
+    limit = context_of(request).service.settings.max_body_bytes
     request.scope["gemgate.envelope"] = openai_images.envelope
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
         return await _openai_answer(request, openai_images.read_edits_form(form.fields, form.files), caller)
 
-    def read(body: bytes) -> ImagesCall | PicturesCall:
+    def read(body: bytes) -> ImagesCall | SimpleImagesCall:
         value = wire.parse_json(body)
         if openai_images.is_simple_edit(value):
             request.scope["gemgate.envelope"] = simple.envelope
@@ -66,7 +66,7 @@ async def edits(request: Request, caller: Caller) -> Response:
         return openai_images.read_edits(wire.read(openai_images.EditsRequest, value))
 
     call = await read_with(request, limit, read)
-    if isinstance(call, PicturesCall):
+    if isinstance(call, SimpleImagesCall):
         return await _simple_answer(request, call, caller)
     return await _openai_answer(request, call, caller)
 
@@ -78,7 +78,7 @@ for _path in ("/v1/images/edits", "/v1/images/edit"):
 @operation(router, "POST", "/v1/generate-images", "generate-images", body=simple.GenerateImagesRequest)
 async def generate_images(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, or an edit when `image` is given."""
-    limit = call_of(request).service.settings.max_body_bytes
+    limit = context_of(request).service.settings.max_body_bytes
     call = await read_with(
         request, limit, lambda b: simple.read_images(wire.read(simple.GenerateImagesRequest, wire.parse_json(b)))
     )
@@ -86,7 +86,7 @@ async def generate_images(request: Request, caller: Caller) -> Response:
 
 
 async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     unmet(call, wanted.ignored)
     if wanted.stream:
         opened = Opened()
@@ -113,7 +113,7 @@ def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
 
 
 async def _events(
-    call: Call, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
+    call: RequestContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
 ) -> AsyncGenerator[bytes, None]:
     """Each picture as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
     while the stream is not opened and told in it afterwards.
@@ -125,16 +125,16 @@ async def _events(
         wanted.request.model, caller, call.model_policy or wanted.request.options.model_policy
     )
     call.admitted(admission.quota)
-    told: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
-    making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=told.put_nowait))
-    making.add_done_callback(lambda _: told.put_nowait(None))
+    outcomes: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
+    making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=outcomes.put_nowait))
+    making.add_done_callback(lambda _: outcomes.put_nowait(None))
     failures: list[GatewayError] = []
     try:
         while True:
             patience = streaming.HEARTBEAT_SECONDS if opened.yes else streaming.OPEN_SECONDS
             try:
                 async with asyncio.timeout(patience):
-                    result = await told.get()
+                    result = await outcomes.get()
             except TimeoutError:
                 opened.yes = True
                 yield HEARTBEAT
@@ -172,8 +172,8 @@ def _told(
     return [streaming.internal_error(error)]
 
 
-async def _simple_answer(request: Request, wanted: PicturesCall, caller: Caller) -> Response:
-    call = call_of(request)
+async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Caller) -> Response:
+    call = context_of(request)
     unmet(call, wanted.ignored)
     images, failures, model = await _made(request, call, wanted.request, caller)
     stamp = call.stamp("", request)
@@ -182,16 +182,16 @@ async def _simple_answer(request: Request, wanted: PicturesCall, caller: Caller)
 
 
 async def _made(
-    request: Request, call: Call, wanted: ImageRequest, caller: Caller
+    request: Request, call: RequestContext, wanted: ImageRequest, caller: Caller
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
     """The pictures, what failed beside them, and the id of the model that was asked."""
     gateway = call.service.gateway
     admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
-    results = await unless_gone(request, gateway.generate_images(wanted, admission))
+    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
-    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(told(image.painter) for image in images))
+    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return images, failures, wanted.model or admission.card.id
 
 
@@ -201,10 +201,10 @@ FOREVER = "public, max-age=31536000, immutable"
 
 async def stored(request: Request, caller: Caller) -> Response:
     """Open on loopback, else with a client key or a signed link (decisions.md 12). Names never change their bytes."""
-    call = call_of(request)
+    call = context_of(request)
     name = request.path_params["name"]
     await _check_link(request, call, caller)
-    if not NAME.fullmatch(name) or ".." in name:
+    if not IMAGE_PATH.fullmatch(name) or ".." in name:
         raise _no_picture(name)
     store, key = call.service.blobs, "images/" + name
     facts = await store.stat(key)
@@ -230,7 +230,7 @@ operation(
 )(stored)
 
 
-async def _check_link(request: Request, call: Call, caller: Caller) -> None:
+async def _check_link(request: Request, call: RequestContext, caller: Caller) -> None:
     """Unauthorized without a signature that holds, unless the picture is the caller's or the caller an admin."""
     if await call.service.own_pictures.may_see(request.path_params["name"], request.url.query, caller):
         return

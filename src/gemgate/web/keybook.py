@@ -28,7 +28,7 @@ PREFIX = "gmg_"
 """Keys made here begin like this: one that is revoked is refused even where none is needed."""
 
 
-class Keybook:
+class KeyCache:
     """`admin_key`: a session's digest is made with it, so another admin key ends all sessions."""
 
     def __init__(self, store: KeyStore, clock: Clock, admin_key: str) -> None:
@@ -66,7 +66,7 @@ class Keybook:
         session = self._sessions.get(self._session_digest(token))
         return session if session is not None and self._clock.now() < session.expires_at else None
 
-    async def tend(self, every: float = EVERY) -> None:
+    async def run(self, every: float = EVERY) -> None:
         """Keep up with other processes, for ever; `every`: seconds between two looks.
 
         While the database is away, what is known still counts.
@@ -99,7 +99,7 @@ class Keybook:
             self._sessions = {session.digest: session for session in sessions}
             self._read_at = self._clock.monotonic()
 
-    async def look_again(self) -> None:
+    async def refresh_if_stale(self) -> None:
         """Something came that is not known: another process may have made it a moment ago."""
         if self._clock.monotonic() - self._read_at >= 1.0:
             await self.refresh()

@@ -14,7 +14,7 @@ from gemgate.errors import Conflict
 from gemgate.ports import Caller, ClientKey
 from gemgate.settings import ApiKey
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -39,7 +39,7 @@ class KeyRequest(wire.Body):
 @operation(router, "GET", "/api/keys", "keys.list", level="admin", summary="Client keys and the limits in force")
 async def listing(request: Request, caller: Caller) -> Response:
     """Those of API_KEY, which only the settings can change, and those made here."""
-    call = call_of(request)
+    call = context_of(request)
     settings = call.house.settings
     now = call.house.clock.now()
     rows = [_made(key, now) for key in call.access.keybook.keys] + [_configured(key) for key in settings.api_keys]
@@ -58,7 +58,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 )
 async def make(request: Request, caller: Caller) -> Response:
     """The answer's `key` is the only time that the secret is told."""
-    call = call_of(request)
+    call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(KeyRequest, lambda body: body))
     if body.name in {key.name for key in call.house.settings.api_keys}:
         raise Conflict(
@@ -67,7 +67,7 @@ async def make(request: Request, caller: Caller) -> Response:
             param="name",
             code="key_exists",
         )
-    offers = call.house.offers()
+    offers = call.house.models()
     models = {catalog.resolve(model, offers).id for model in body.models}
     key, secret = await call.access.keybook.make_key(
         body.name, models=models, operations=body.operations, per_hour=body.per_hour, seconds=(body.days or 0) * DAY
@@ -79,13 +79,13 @@ async def make(request: Request, caller: Caller) -> Response:
 
 @operation(router, "DELETE", "/api/keys/{key_id}", "keys.revoke", level="admin", summary="Revoke a key at once")
 async def revoke(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     key = await call.access.keybook.revoke_key(request.path_params["key_id"])
     await _note(call, caller, "key revoked", key)
     return json_response({"id": key.id, "revoked": True})
 
 
-async def _note(call: Call, caller: Caller, action: str, key: ClientKey) -> None:
+async def _note(call: RequestContext, caller: Caller, action: str, key: ClientKey) -> None:
     await call.house.audit(caller, action, "", key.name)
 
 

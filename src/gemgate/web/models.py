@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gemgate.dialects import anthropic, gemini, openai_chat
 from gemgate.ports import Caller
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.errors import speaks_anthropic, speaks_google
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
@@ -27,7 +27,7 @@ router = Router()
 )
 async def listing(request: Request, caller: Caller) -> Response:
     """Models that can be named, in the dialect of the client"""
-    cards = call_of(request).service.gateway.models(caller.tenant)
+    cards = context_of(request).service.gateway.models(caller.tenant)
     if speaks_google(request):
         return await google_listing(request, caller)
     if speaks_anthropic(request):
@@ -46,7 +46,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/v1/models/{model:path}", "models.one")
 async def one(request: Request, caller: Caller) -> Response:
     """One model, in the dialect of the client"""
-    card = call_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
     if speaks_google(request):
         return json_response(gemini.model_object(card))
     if speaks_anthropic(request):
@@ -56,7 +56,7 @@ async def one(request: Request, caller: Caller) -> Response:
 
 async def google_listing(request: Request, caller: Caller) -> Response:
     """Google's list of models"""
-    cards = call_of(request).service.gateway.models(caller.tenant)
+    cards = context_of(request).service.gateway.models(caller.tenant)
     page: dict[str, Any] = gemini.model_listing(
         cards,
         page_size=whole_number(request, "pageSize", 50, least=0, most=1000),
@@ -67,7 +67,7 @@ async def google_listing(request: Request, caller: Caller) -> Response:
 
 async def google_one(request: Request, caller: Caller) -> Response:
     """One of Google's models"""
-    card = call_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
     return json_response(gemini.model_object(card))
 
 

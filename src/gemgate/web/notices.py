@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gemgate.ports import Fact
+from gemgate.ports import TelemetryEvent
 
 WANTED_HEADER = "x-gemgate-notice"
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -28,7 +28,7 @@ UNHEARD = 128
 CROWDED_SECONDS = 2.0
 
 
-class NoticingProtocol(HttpToolsProtocol):
+class InterimProtocol(HttpToolsProtocol):
     """The server's protocol; it leaves the connection where notices can be written to it, and waits for no head for
     ever: who is silent, or sends a byte now and then, keeps a descriptor and nothing else.
     """
@@ -78,7 +78,7 @@ class NoticingProtocol(HttpToolsProtocol):
             del self._unheard[self._address]
 
 
-class Notices:
+class PromptSentNotifier:
     """Observes facts; calls whose gateway wants notices are known by their request ids until they are answered."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Notices:
         """Its answer begins, or nobody waits for it any more: nothing may stand between the bytes of an answer."""
         self._waiting.pop(request_id, None)
 
-    def note(self, fact: Fact) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         if fact.name != "attempt.sent":
             return
         transport = self._waiting.pop(fact.request_id, None)

@@ -11,16 +11,16 @@ from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, wire
 from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, LineError, Status
 from gemgate.errors import BadRequest
-from gemgate.jobs.batches import KINDS, OPENAI, WINDOW, Origin, scope
+from gemgate.jobs.batches import BATCH_KINDS, OPENAI, WINDOW, Submitter, scope
 from gemgate.jobs.stored import loads
 from gemgate.ports import Caller
 from gemgate.web.access import check_group
 from gemgate.web.answering import unmet
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.keeping import owned
 from gemgate.web.operation import Router, operation
-from gemgate.web.reading import beside_the_loop, model_reader, read_with, whole_number
+from gemgate.web.reading import model_reader, offload, read_with, whole_number
 from gemgate.work import Batch
 
 router = Router()
@@ -29,7 +29,7 @@ router = Router()
 @operation(router, "POST", "/v1/batches", "batches.create", body=BatchCreateRequest)
 async def create(request: Request, caller: Caller) -> Response:
     """Run the calls of an uploaded JSONL file in the background."""
-    call = call_of(request)
+    call = context_of(request)
     jobs, gateway = call.service.jobs, call.service.gateway
     reader = model_reader(BatchCreateRequest, openai_batches.read_create)
     body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
@@ -43,18 +43,18 @@ async def create(request: Request, caller: Caller) -> Response:
             code="invalid_file_purpose",
         )
     data = await call.service.files.read(file)
-    lines, problems = await beside_the_loop(len(data), lambda: openai_batches.read_lines(data, endpoint))
+    lines, problems = await offload(len(data), lambda: openai_batches.read_lines(data, endpoint))
     if not problems:
-        check_group(caller, "chat" if KINDS[endpoint] == "chat" else "images")
+        check_group(caller, "chat" if BATCH_KINDS[endpoint] == "chat" else "images")
         gateway.check_models((str(line.body.get("model") or "") for line in lines), caller)
-        admit = gateway.admit if KINDS[endpoint] == "chat" else gateway.admit_images
+        admit = gateway.admit if BATCH_KINDS[endpoint] == "chat" else gateway.admit_images
         call.admitted((await admit(None, caller)).quota)
     about = {
         "input_file_id": file.id,
         "metadata": dict(body.metadata) if body.metadata is not None else None,
         "language": caller.language,
     }
-    batch = await jobs.order_lines(endpoint, lines, problems, about, Origin(caller, call.base_url(request)))
+    batch = await jobs.submit_lines(endpoint, lines, problems, about, Submitter(caller, call.base_url(request)))
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
@@ -62,7 +62,7 @@ async def create(request: Request, caller: Caller) -> Response:
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first."""
     limit = whole_number(request, "limit", 20, least=1, most=100)
-    store = call_of(request).service.jobs.store
+    store = context_of(request).service.jobs.store
     found, _ = await store.latest(scope(caller), OPENAI, limit + 1, request.query_params.get("after"))
     return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
 
@@ -70,14 +70,14 @@ async def listing(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/v1/batches/{batch_id}", "batches.get")
 async def one(request: Request, caller: Caller) -> Response:
     """How one batch stands."""
-    batch = await call_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
+    batch = await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
 @operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel")
 async def cancel(request: Request, caller: Caller) -> Response:
     """Give a batch up; what was answered is in its output file."""
-    jobs = call_of(request).service.jobs
+    jobs = context_of(request).service.jobs
     batch = await jobs.get(caller, request.path_params["batch_id"], OPENAI)
     changed = batch if batch.state == "cancelled" else await jobs.change(batch, "cancelled")
     return json_response(openai_batches.batch_object(record_of(changed)))
@@ -85,7 +85,7 @@ async def cancel(request: Request, caller: Caller) -> Response:
 
 def record_of(batch: Batch) -> BatchRecord:
     """A batch as OpenAI's object needs it."""
-    about = loads(batch.about)
+    about = loads(batch.metadata)
     status = status_of(batch)
     usage = about.get("usage")
     return BatchRecord(

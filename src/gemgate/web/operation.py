@@ -14,7 +14,7 @@ from starlette.routing import Route, compile_path
 
 from gemgate.ports import Caller
 from gemgate.web.access import Level
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.errors import dialect_of
 
 BODIES: set[type[BaseModel]] = set()
@@ -22,7 +22,7 @@ BODIES: set[type[BaseModel]] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class OperationSpec:
     """Where an operation is, and who may call it."""
 
     method: str
@@ -31,7 +31,7 @@ class Registered:
     level: Level
 
 
-OPERATIONS: list[Registered] = []
+OPERATIONS: list[OperationSpec] = []
 """All of them, filled while the route modules are imported: a fleet's gateway judges callers by this table."""
 
 Endpoint = Callable[[Request, Caller], Awaitable[Response]]
@@ -96,10 +96,10 @@ def operation(
     """
 
     def register(endpoint: Endpoint) -> Endpoint:
-        OPERATIONS.append(Registered(method, path, name, level))
+        OPERATIONS.append(OperationSpec(method, path, name, level))
 
         async def serve(request: Request) -> Response:
-            call = call_of(request)
+            call = context_of(request)
             call.operation = name
             caller = await call.access.caller(request, level, call.request_id, name)
             caller = replace(caller, host=request.url.netloc)

@@ -16,11 +16,11 @@ from starlette.responses import Response
 
 from gemgate.accounts import Capability
 from gemgate.assembly import Service
-from gemgate.member import Member, Standing
+from gemgate.member import Account, AccountStatus
 from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.accounts import account_of
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 
 router = Router()
@@ -32,7 +32,7 @@ Level = Literal["ok", "starting", "warn", "down", "setup"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Summary:
     """How the service stands as a whole, in both languages."""
 
     level: Level
@@ -41,76 +41,76 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountOverview:
     """What the verdict needs to know of one account. lanes: all, and those taken.
 
     standing: for text, by which /ready judges as well. cooling: other capabilities that rest.
     """
 
     name: str
-    standing: Standing
+    standing: AccountStatus
     lanes: int
     busy: int
     cooling: tuple[Capability, ...] = ()
 
 
-def verdict(accounts: Sequence[Account], degraded: Sequence[str], now: float) -> Verdict:
+def summary_of(accounts: Sequence[AccountOverview], degraded: Sequence[str], now: float) -> Summary:
     """One sentence. The worst comes first: nobody can answer, somebody needs help, something is degraded."""
     if not accounts:
-        return Verdict("setup", "No Google account is set up yet.", "尚未设置 Google 账号。")
+        return Summary("setup", "No Google account is set up yet.", "尚未设置 Google 账号。")
     usable = [one for one in accounts if one.standing.usable]
     helpless = [one for one in accounts if one.standing.state in ("needs_login", "error")]
     if all(one.standing.state == "starting" for one in accounts):
-        return Verdict("starting", "The accounts are signing in.", "账号正在登录。")
+        return Summary("starting", "The accounts are signing in.", "账号正在登录。")
     if not usable:
-        return _nobody(accounts, helpless, now)
+        return _no_account(accounts, helpless, now)
     resting = [one for one in accounts if not one.standing.usable]
     if helpless:
         need, need_zh = _need(helpless)
-        return Verdict("warn", f"Calls are answered, but {need}.", f"服务正常，但{need_zh}。")
+        return Summary("warn", f"Calls are answered, but {need}.", f"服务正常，但{need_zh}。")
     if resting:
         names = ", ".join(one.name for one in resting)
         verb = "rests" if len(resting) == 1 else "rest"
-        return Verdict("warn", f"Calls are answered; {names} {verb} for now.", f"服务正常；{names} 暂时休息。")
+        return Summary("warn", f"Calls are answered; {names} {verb} for now.", f"服务正常；{names} 暂时休息。")
     if degraded:
-        return Verdict("warn", f"Calls are answered, but: {degraded[0]}.", f"服务正常，但存在降级：{degraded[0]}。")
+        return Summary("warn", f"Calls are answered, but: {degraded[0]}.", f"服务正常，但存在降级：{degraded[0]}。")
     for one in usable:
         if one.cooling:
             what, what_zh = (" and ".join(_WHAT[c] for c in one.cooling), "、".join(_WHAT_ZH[c] for c in one.cooling))
-            return Verdict(
+            return Summary(
                 "warn", f"Text is answered; {one.name} rests for {what}.", f"文本正常；{one.name} 的{what_zh}暂时休息。"
             )
     lanes, busy = sum(one.lanes for one in usable), sum(one.busy for one in usable)
     count = f"{len(usable)} account{'s' if len(usable) > 1 else ''}"
-    return Verdict(
+    return Summary(
         "ok",
         f"Everything is all right: {count} ready, {max(0, lanes - busy)} of {lanes} lanes free.",
         f"一切正常：{len(usable)} 个账号可用，{lanes} 个通道中 {max(0, lanes - busy)} 个空闲。",
     )
 
 
-def _nobody(accounts: Sequence[Account], helpless: Sequence[Account], now: float) -> Verdict:
+def _no_account(accounts: Sequence[AccountOverview], helpless: Sequence[AccountOverview], now: float) -> Summary:
     thaws = [one.standing.until for one in accounts if one.standing.until > now]
     if thaws:
         minutes = max(1, round((min(thaws) - now) / 60))
-        return Verdict(
+        return Summary(
             "down",
             f"No account can answer at the moment; the first is back in about {minutes} min.",
             f"目前没有可用的账号；最早约 {minutes} 分钟后恢复。",
         )
     if helpless:
         need, need_zh = _need(helpless)
-        return Verdict("down", f"No account can answer: {need}.", f"没有可用的账号：{need_zh}。")
+        return Summary("down", f"No account can answer: {need}.", f"没有可用的账号：{need_zh}。")
     if any(one.standing.state in ("cooling", "blocked") for one in accounts):
-        return Verdict(
+        return Summary(
             "down",
             "No account can answer at the moment; one call is finding out whether Google does again.",
             "目前没有可用的账号；正在用一次调用探测 Google 是否恢复。",
         )
-    return Verdict("down", "No account can answer: all are paused.", "没有可用的账号：全部已暂停。")
+    return Summary("down", "No account can answer: all are paused.", "没有可用的账号：全部已暂停。")
 
 
-def _need(helpless: Sequence[Account]) -> tuple[str, str]:
+def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
     """What they need of a person."""
     names = ", ".join(one.name for one in helpless)
     verb = "needs" if len(helpless) == 1 else "need"
@@ -123,7 +123,7 @@ def _need(helpless: Sequence[Account]) -> tuple[str, str]:
     router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
 )
 async def overview(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     facts = facts_of(call, caller)
     etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
@@ -133,13 +133,13 @@ async def overview(request: Request, caller: Caller) -> Response:
     return Response(orjson.dumps(answer), headers=headers, media_type="application/json")
 
 
-def facts_of(call: Call, caller: Caller) -> dict[str, Any]:
+def facts_of(call: RequestContext, caller: Caller) -> dict[str, Any]:
     """Everything but the moment it was asked at."""
     service = call.service
     now = service.clock.now()
-    members = service.pool.members
+    members = service.pool.accounts
     degraded = [text for text in (service.limiter.degraded,) if text]
-    said = verdict([_account(m, now) for m in members], degraded, now)
+    said = summary_of([_account(m, now) for m in members], degraded, now)
     return {
         "level": said.level,
         "sentence": {"en": said.en, "zh": said.zh},
@@ -153,9 +153,9 @@ def facts_of(call: Call, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _account(member: Member, now: float) -> Account:
+def _account(member: Account, now: float) -> AccountOverview:
     resting = tuple(c for c, circuit in member.cooldowns().items() if c != "text" and circuit.phase(now) == "open")
-    return Account(member.name, member.standing("text"), member.lanes, member.busy, resting)
+    return AccountOverview(member.name, member.status("text"), member.lanes, member.busy, resting)
 
 
 def _lasting(account: dict[str, Any], now: float) -> dict[str, Any]:

@@ -33,7 +33,7 @@ SILENCE_SECONDS, BODY_SECONDS, SLOWEST = 30.0, 60.0, 10_000
 """A body may pause so long, and comes within a minute plus its size at so many bytes a second."""
 
 
-class CallerLeft(Exception):
+class ClientDisconnected(Exception):
     """The client closed its connection; nobody is there to be answered."""
 
 
@@ -67,7 +67,7 @@ async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]
             "The body did not come in time; send it without pauses", "请求体未能及时到达", code="body_timeout"
         ) from None
     except ClientDisconnect:
-        raise CallerLeft from None
+        raise ClientDisconnected from None
 
 
 def _now() -> float:
@@ -92,10 +92,10 @@ async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) 
     body = await read_body(request, limit)
     if not schemas.prepared() and any(word in body for word in (b'"tools"', b"schema", b"Schema")):
         await asyncio.to_thread(schemas.prepare)
-    return await beside_the_loop(len(body), lambda: reader(body))
+    return await offload(len(body), lambda: reader(body))
 
 
-async def beside_the_loop(size: int, work: Callable[[], T]) -> T:
+async def offload(size: int, work: Callable[[], T]) -> T:
     """The result of `work` on `size` bytes: at once when they are few, else from a thread."""
     return work() if size <= SMALL else await asyncio.to_thread(work)
 
@@ -186,7 +186,7 @@ async def read_form(request: Request, limit: int) -> Form:
     return found
 
 
-class Departure:
+class DisconnectWatcher:
     """Watches for the client to go away while something is being made for it."""
 
     def __init__(self, request: Request) -> None:
@@ -197,14 +197,14 @@ class Departure:
         while (await request.receive())["type"] != "http.disconnect":
             pass
 
-    async def unless_gone(self, work: Awaitable[T]) -> T:
+    async def cancel_on_disconnect(self, work: Awaitable[T]) -> T:
         """The result of `work`; CallerLeft, with the work cancelled and over, when the client goes first."""
         task = asyncio.ensure_future(work)
         try:
             await asyncio.wait({task, self._gone}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise CallerLeft
+            raise ClientDisconnected
         finally:
             if not task.done():
                 task.cancel()
@@ -214,10 +214,10 @@ class Departure:
         self._gone.cancel()
 
 
-async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
     """The result of `work`, or CallerLeft when the client goes first."""
-    departure = Departure(request)
+    departure = DisconnectWatcher(request)
     try:
-        return await departure.unless_gone(work)
+        return await departure.cancel_on_disconnect(work)
     finally:
         departure.close()

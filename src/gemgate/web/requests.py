@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from gemgate.errors import BadRequest, NotFound
 from gemgate.ports import Caller
-from gemgate.telemetry.record import Record
-from gemgate.telemetry.shown import explained, summary
+from gemgate.telemetry.record import RequestRecord
+from gemgate.telemetry.shown import to_json, to_json_detailed
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
 
@@ -36,14 +36,14 @@ FILTERS = {"operation": "string", "status": "string", "account": "string", "key"
 )
 async def listing(request: Request, caller: Caller) -> Response:
     """`status`: open, error, a number, or 2xx to 5xx. `cursor`: the `next_cursor` of the page before."""
-    recent = call_of(request).service.recent
+    recent = context_of(request).service.recent
     limit = whole_number(request, "limit", 50, least=1, most=200)
     cursor = whole_number(request, "cursor", 0, least=0, most=10**11)
     wanted = _wanted(request)
     found = (record for record in recent.latest(cursor or None) if wanted(record))
     page = list(islice(found, limit + 1))
     more = len(page) > limit
-    rows = [summary(record) for record in page[:limit]]
+    rows = [to_json(record) for record in page[:limit]]
     return json_response({"requests": rows, "next_cursor": str(page[limit - 1].number) if more else None})
 
 
@@ -57,27 +57,27 @@ async def listing(request: Request, caller: Caller) -> Response:
 async def explain(request: Request, caller: Caller) -> Response:
     """The id is the `x-request-id` of its answer. Its caller may ask, and an admin; to all others it does not exist."""
     request_id = request.path_params["request_id"][:100]
-    record = call_of(request).service.recent.get(request_id)
+    record = context_of(request).service.recent.get(request_id)
     if record is None or not (caller.admin or _same(record, caller)):
         raise NotFound(
             f"There is no request {request_id}, or it is too long ago to be remembered",
             f"没有请求 {request_id}，或时间过久已不再保留",
             code="request_not_found",
         )
-    return json_response(explained(record, names=caller.admin))
+    return json_response(to_json_detailed(record, names=caller.admin))
 
 
-def _same(record: Record, caller: Caller) -> bool:
+def _same(record: RequestRecord, caller: Caller) -> bool:
     """Whether a request is the caller's own: of its key, or without keys of its address."""
     return bool(record.client) and (record.tenant, record.client) == (caller.tenant, caller.client)
 
 
-def _wanted(request: Request) -> Callable[[Record], bool]:
+def _wanted(request: Request) -> Callable[[RequestRecord], bool]:
     """What the query's filters let through."""
     given = {name: value for name in FILTERS if (value := request.query_params.get(name))}
     status = _status(given["status"]) if "status" in given else None
 
-    def wanted(record: Record) -> bool:
+    def wanted(record: RequestRecord) -> bool:
         if "operation" in given and record.operation != given["operation"]:
             return False
         if "key" in given and record.tenant != given["key"]:
@@ -89,7 +89,7 @@ def _wanted(request: Request) -> Callable[[Record], bool]:
     return wanted
 
 
-def _status(text: str) -> Callable[[Record], bool]:
+def _status(text: str) -> Callable[[RequestRecord], bool]:
     match text:
         case "open":
             return lambda record: record.seconds is None

@@ -13,7 +13,7 @@ from gemgate.errors import NotFound
 from gemgate.ports import Caller, PageSession
 from gemgate.web.access import cookie_name
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.keybook import SESSION_SECONDS, csrf_token
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
@@ -33,18 +33,18 @@ class SignInRequest(wire.Body):
 @operation(router, "GET", "/api/session", "session", level="open", summary="Whether this browser may use the page")
 async def session(request: Request, caller: Caller) -> Response:
     """`how`: open (nothing needed from here), key (sign in), or closed (ADMIN_KEY has to be set first)."""
-    access = call_of(request).access
+    access = context_of(request).access
     found = await access.session_of(request)
     if found is not None:
         return json_response(_shown(*found), headers=PRIVATE)
-    how = access.standing_of(request)
+    how = access.page_access(request)
     return json_response({"signed_in": how == "open", "how": how, "csrf": None, "expires_at": None}, headers=PRIVATE)
 
 
 @operation(router, "POST", "/api/session", "session.begin", level="open", body=SignInRequest)
 async def begin(request: Request, caller: Caller) -> Response:
     """Sign in: the admin key becomes a cookie that scripts cannot read; the answer's token goes with every change."""
-    call = call_of(request)
+    call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(SignInRequest, lambda body: body))
     begun, token = await call.access.sign_in(request, body.key)
     call.note("session.begun", address=begun.address)
@@ -64,7 +64,7 @@ async def begin(request: Request, caller: Caller) -> Response:
 @operation(router, "DELETE", "/api/session", "session.end", level="admin", query={"everywhere": "boolean"})
 async def end(request: Request, caller: Caller) -> Response:
     """Sign out here, or with `?everywhere=true` in every browser."""
-    access = call_of(request).access
+    access = context_of(request).access
     found = await access.session_of(request)
     if request.query_params.get("everywhere") == "true":
         await access.keybook.end_sessions()
@@ -77,7 +77,7 @@ async def end(request: Request, caller: Caller) -> Response:
 
 @operation(router, "GET", "/api/sessions", "session.list", level="admin", summary="Browsers that are signed in")
 async def listing(request: Request, caller: Caller) -> Response:
-    access = call_of(request).access
+    access = context_of(request).access
     found = await access.session_of(request)
     rows = [
         {
@@ -97,7 +97,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     router, "DELETE", "/api/sessions/{session_id}", "session.revoke", level="admin", summary="Sign a browser out"
 )
 async def revoke(request: Request, caller: Caller) -> Response:
-    keybook = call_of(request).access.keybook
+    keybook = context_of(request).access.keybook
     session_id = request.path_params["session_id"]
     if session_id not in {one.id for one in keybook.sessions}:
         raise NotFound(f"There is no session {session_id[:40]}", f"会话 {session_id[:40]} 不存在")

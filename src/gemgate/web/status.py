@@ -15,10 +15,10 @@ from gemgate.dialects import simple
 from gemgate.errors import StorageDown
 from gemgate.ports import Caller
 from gemgate.stores.blobs import SpoolingBlobStore
-from gemgate.telemetry.readings import readings
+from gemgate.telemetry.readings import gauges
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 
 router = Router()
@@ -26,7 +26,7 @@ router = Router()
 
 @operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
 async def health(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
+    service = context_of(request).service
     figures = health_of(service)
     try:
         tally = await service.jobs.store.stats()
@@ -46,7 +46,7 @@ async def health(request: Request, caller: Caller) -> Response:
 
 def health_of(service: Service) -> dict[str, Any]:
     """The figures of spec 1.4, each read where it is decided; those of the database are added by the route."""
-    members = service.pool.members
+    members = service.pool.accounts
     now = service.clock.monotonic()
     lanes = sum(m.lanes for m in members)
     busy = sum(m.busy for m in members)
@@ -66,7 +66,7 @@ def health_of(service: Service) -> dict[str, Any]:
         "storage": {"total_images": 0},
         "conversations": {"total": 0, "active_in_memory": service.gateway.conversations.under_way},
         "degraded": [text for text in (service.limiter.degraded,) if text],
-        "accounts": dict(sorted(Counter(m.standing().state for m in members).items())),
+        "accounts": dict(sorted(Counter(m.status().state for m in members).items())),
         "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
     }
 
@@ -75,25 +75,27 @@ def health_of(service: Service) -> dict[str, Any]:
     router, "GET", "/ready", "ready", level="open", summary="200 when a call can be served, 503 and why otherwise"
 )
 async def ready(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
+    service = context_of(request).service
     if service.pool.answers("text"):
         return json_response({"ready": True})
-    return json_response({"ready": False, "reasons": [service.pool.nobody("text").text(caller.language)]}, 503)
+    return json_response(
+        {"ready": False, "reasons": [service.pool.no_account_error("text").text(caller.language)]}, 503
+    )
 
 
 @operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
 async def metrics(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
+    service = context_of(request).service
     spooled = service.blobs.waiting if isinstance(service.blobs, SpoolingBlobStore) else 0
     tally = await service.jobs.store.stats()
     degraded = bool(service.limiter.degraded)
-    standing = readings(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
+    standing = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
     return Response(service.metrics.text(standing), media_type=CONTENT_TYPE_LATEST)
 
 
 @operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
 async def info(request: Request, caller: Caller) -> Response:
-    settings = call_of(request).service.settings
+    settings = context_of(request).service.settings
     return json_response(
         {
             "service": "gemgate",
@@ -112,5 +114,5 @@ async def info(request: Request, caller: Caller) -> Response:
 
 @operation(router, "GET", "/api/models", "api.models", summary="The catalogue by kind, and the default")
 async def api_models(request: Request, caller: Caller) -> Response:
-    service = call_of(request).service
+    service = context_of(request).service
     return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from gemgate.chat import Event
 from gemgate.errors import GatewayError
-from gemgate.web.reading import unless_gone
+from gemgate.web.reading import cancel_on_disconnect
 
 HEARTBEAT_SECONDS = 10.0
 OPEN_SECONDS = 8.0
@@ -70,7 +70,7 @@ def _failure(writer: StreamWriter, error: GatewayError, language: str, request_i
         yield again
 
 
-async def written(
+async def encode(
     events: AsyncGenerator[tuple[int, Event], None],
     writer: StreamWriter,
     language: str,
@@ -119,7 +119,9 @@ async def answer(
     """
     first = asyncio.ensure_future(anext(chunks))
     try:
-        await unless_gone(request, asyncio.wait({first}, timeout=OPEN_SECONDS if heartbeat() is not None else None))
+        await cancel_on_disconnect(
+            request, asyncio.wait({first}, timeout=OPEN_SECONDS if heartbeat() is not None else None)
+        )
     except BaseException:
         first.cancel()
         await asyncio.wait({first})

@@ -29,7 +29,7 @@ MODEL = "gemini-3-flash-preview"
 async def filled(gate: Served, sim: Simulator) -> dict[str, str]:
     """Something of everything: the places of one request, one batch and one picture."""
     async with aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: all(member.is_open for member in gate.service.pool.members))
+        await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
         async with http.post("/api/keys", json={"name": "blog", "operations": ["chat"], "per_hour": 20}) as made:
             assert made.status == 201
         body = {"model": MODEL, "messages": [{"role": "user", "content": "count to 5"}]}

@@ -77,7 +77,7 @@ async def test_a_change_without_the_pages_token_is_refused_and_said(locked: Serv
         await visitor.open("accounts")
         await page.click("article[aria-label=alice] >> text=Pause")
         await expect(page.get_by_role("alert")).to_contain_text("token is missing or wrong")
-        assert not any(member.paused for member in locked.service.pool.members)
+        assert not any(member.paused for member in locked.service.pool.accounts)
         await page.unroute("**/api/accounts/alice/pause")
         await page.click("article[aria-label=alice] >> text=Pause")
         await expect(page.locator("article[aria-label=alice] .state")).to_have_text("paused")
@@ -88,7 +88,7 @@ async def test_a_change_without_the_pages_token_is_refused_and_said(locked: Serv
 async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
     locked: Served, sim: Simulator, chrome: Browser
 ) -> None:
-    await until(lambda: all(member.is_open for member in locked.service.pool.members))
+    await until(lambda: all(member.is_open for member in locked.service.pool.accounts))
     headers = {"authorization": f"Bearer {CLIENT}"}
     async with aiohttp.ClientSession(locked.url, headers=headers) as http:
         body = {"model": MODEL, "messages": [{"role": "user", "content": f"tell of the {CANARY}"}]}

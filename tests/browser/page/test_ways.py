@@ -37,7 +37,7 @@ async def test_from_pasted_cookies_to_the_zip_of_a_batch(
         await page.click("button.first")
         await expect(page.locator(".verdict")).to_contain_text("Everything is all right")
         await expect(page.locator("article .state")).to_have_text("ready")
-        assert gate.service.pool.members[0].is_open
+        assert gate.service.pool.accounts[0].is_open
 
         sim.google.reply("story", "Once **upon** a time.", thoughts="They want a story.", chars=4, pace=0.01)
         await _chat(visitor)
@@ -112,7 +112,7 @@ async def _batch(visitor: Visitor) -> None:
 
 
 async def test_an_account_cools_and_its_countdown_runs(gate: Served, sim: Simulator, chrome: Browser) -> None:
-    await until(lambda: all(member.is_open for member in gate.service.pool.members))
+    await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
     async with visiting(chrome, gate.url) as visitor:
         await visitor.open()
         await expect(visitor.page.locator(".verdict")).to_contain_text("2 accounts ready")

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gemgate.fleet.registry import proof
+from gemgate.fleet.registry import node_signature
 from gemgate.simulator import Painting
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.nodes import SqlNodeRegistry
@@ -241,7 +241,7 @@ async def test_a_trusted_node_that_answers_nonsense_spoils_no_view(fleet: Runnin
     database = await open_database(postgres.url)
     registry = SqlNodeRegistry(database)
     try:
-        await registry.announce(NodeCard(url, "odd", 1.0, proof(TOKEN, url)), NodeReport("ERROR"))
+        await registry.announce(NodeCard(url, "odd", 1.0, node_signature(TOKEN, url)), NodeReport("ERROR"))
         await until(lambda: "odd" in fleet.rows())
         for current[:] in [[one] for one in nonsense]:
             for path in ("/api/accounts", "/api/overview", "/api/requests"):

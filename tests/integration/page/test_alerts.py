@@ -71,6 +71,6 @@ async def test_it_survives_a_restart_and_is_told_of_a_dead_session(
         await browser.ask("POST", "/api/alerts", {"kind": "bark", "url": listener.url}, status=201)
     sim.google.expire("alice")
     async with served(locked(), wait_ready=False) as again:
-        await until(lambda: any(m.standing().state == "needs_login" for m in again.service.pool.members))
+        await until(lambda: any(m.status().state == "needs_login" for m in again.service.pool.accounts))
         await until(lambda: bool(listener.heard), seconds=40)
     assert "needs a login" in listener.heard[0]["title"]

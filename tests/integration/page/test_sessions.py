@@ -152,9 +152,9 @@ async def test_another_process_knows_a_session_at_once_and_its_end_within_second
         other = Access(locked(), gate.service.keys, gate.service.clock).keybook
         (token,) = [c.value for c in one.http.cookie_jar]
         assert other.session(token) is None
-        await other.look_again()
+        await other.refresh_if_stale()
         assert other.session(token) is not None
-        tending = asyncio.ensure_future(other.tend())
+        tending = asyncio.ensure_future(other.run())
         await one.ask("DELETE", "/api/session")
         async with asyncio.timeout(4):
             while other.session(token) is not None:

@@ -103,12 +103,12 @@ async def test_what_the_bucket_cannot_take_waits_in_a_folder_over_a_restart(s3: 
     assert spooling.waiting == 1
     assert (await spooling.get("late/x.png")).data == b"late"
     again = SpoolingBlobStore(bucket(s3), blobs.folder(tmp_path))
-    await again.recall()
-    assert again.waits("late/x.png")
+    await again.load_spool()
+    assert again.is_spooled("late/x.png")
     assert again.url("late/x.png", 60) is None
     assert [facts.key async for facts in again.list("late")] == ["late/x.png"]
-    assert await again.drain() == 1
-    assert not again.waits("late/x.png")
+    assert await again.flush_spool() == 1
+    assert not again.is_spooled("late/x.png")
     assert [facts.key async for facts in again.list("late")] == ["late/x.png"]
     assert again.waiting == 0
     assert (await bucket(s3).get("late/x.png")).data == b"late"
@@ -132,9 +132,9 @@ async def test_a_bucket_that_is_away_is_asked_once_until_it_is_back(s3: str, tmp
         assert await store.put(f"away/{number}", b"data", "image/png")
     assert asked == 1
     assert not await store.put("away/1", b"other", "image/png", replace=False)
-    assert await store.drain() == 0
+    assert await store.flush_spool() == 0
     put = bucket(s3).put
-    assert await store.drain() == 3
+    assert await store.flush_spool() == 3
     assert await store.put("away/3", b"data", "image/png")
     assert store.waiting == 0
     assert [facts.key async for facts in bucket(s3).list("away/")] == [f"away/{number}" for number in range(4)]
@@ -150,8 +150,8 @@ async def test_what_waits_can_be_deleted_and_written_anew(s3: str, tmp_path: Pat
         await store.delete(["waits/b"])
     assert store.waiting == 1
     again = SpoolingBlobStore(bucket(s3), blobs.folder(tmp_path))
-    await again.recall()
-    assert await again.drain() == 1
+    await again.load_spool()
+    assert await again.flush_spool() == 1
     assert (await again.get("waits/a")).data == b"2"
     assert await again.stat("waits/b") is None
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from gemgate.accounts import Cookies, Offer
+from gemgate.accounts import AccountModel, Cookies
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.ports import Answered, Deadlines, Piece, Prompt, Thread
+from gemgate.ports import Completed, Deadlines, Prompt, Thread, UpstreamEvent
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
 
@@ -47,7 +47,7 @@ async def signed_in() -> AsyncIterator[SignIn]:
         await upstream.close()
 
 
-def offer(upstream: WebUpstream, name: str = "gemini-flash") -> Offer:
+def offer(upstream: WebUpstream, name: str = "gemini-flash") -> AccountModel:
     return next(o for o in upstream.offers if o.name == name)
 
 
@@ -55,19 +55,19 @@ def prompt(upstream: WebUpstream, text: str, *, thread: Thread | None = None, **
     return Prompt(text, offer(upstream), thread=thread, **more)
 
 
-async def pieces(upstream: WebUpstream, text: str, **more: object) -> list[Piece]:
+async def pieces(upstream: WebUpstream, text: str, **more: object) -> list[UpstreamEvent]:
     return [piece async for piece in upstream.stream(prompt(upstream, text, **more))]
 
 
-def joined(found: list[Piece]) -> str:
+def joined(found: list[UpstreamEvent]) -> str:
     return "".join(p.text for p in found if isinstance(p, TextDelta))
 
 
-def thoughts(found: list[Piece]) -> str:
+def thoughts(found: list[UpstreamEvent]) -> str:
     return "".join(p.text for p in found if isinstance(p, ThoughtDelta))
 
 
-def answered(found: list[Piece]) -> Answered:
+def answered(found: list[UpstreamEvent]) -> Completed:
     last = found[-1]
-    assert isinstance(last, Answered)
+    assert isinstance(last, Completed)
     return last

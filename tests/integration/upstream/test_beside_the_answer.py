@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gemgate.errors import Broken, SignedOut, Spent
-from gemgate.ports import Answered, Unknown
+from gemgate.ports import Completed, Unknown
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web.answer import Answer
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
@@ -43,7 +43,7 @@ def test_title_context_and_quota_are_read_in_both_forms(beside: list[object]) ->
     answer = Answer("m", None, exact=True)
     answer.feed([frame([None, [None, "r_1"], {"18": "r_1"}]), frame(TEXT), frame(*beside)])
     last = answer.finish()[-1]
-    assert isinstance(last, Answered)
+    assert isinstance(last, Completed)
     assert (last.text, last.thread.metadata[:3], last.thread.metadata[9]) == ("hello", ("c_1", "r_1", "rc_1"), "AwAAAA")
     assert answer.title == "A title"
     assert [(w.name, round(w.used, 2), w.resets_at) for w in answer.left] == [("action 6", 0.12, 1_790_000_000)]
@@ -87,7 +87,7 @@ def test_a_code_behind_a_finished_answer_is_a_note(number: int) -> None:
     answer.feed([frame(TEXT), code(number)])
     assert answer.failure is None
     last = answer.finish()[-1]
-    assert isinstance(last, Answered)
+    assert isinstance(last, Completed)
     assert (last.text, last.stored) == ("hello", False)
 
 

@@ -17,7 +17,7 @@ from loguru import logger
 from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, Drift, GatewayError, ModelGone, Rejected, SignedOut, Spent, Stalled
-from gemgate.ports import Accepted, Answering, Deadlines, SentFile, Upload
+from gemgate.ports import Accepted, Deadlines, SentFile, Started, Upload
 from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.logs import bridge
@@ -146,10 +146,10 @@ async def test_a_guest_session_is_refused_at_sign_in(sim2: Simulator) -> None:
 
 
 async def pieces_of_closed(upstream: WebUpstream) -> None:
-    from gemgate.accounts import Offer
+    from gemgate.accounts import AccountModel
     from gemgate.ports import Prompt
 
-    async for _ in upstream.stream(Prompt("x", Offer("a", "b", "c"))):
+    async for _ in upstream.stream(Prompt("x", AccountModel("a", "b", "c"))):
         pass
 
 
@@ -241,8 +241,8 @@ async def test_deltas_join_to_the_text_and_both_modes_agree(
     assert not answered(streamed).revised
     assert all(p.text for p in streamed if isinstance(p, TextDelta))
     assert isinstance(streamed[0], Accepted)
-    assert isinstance(streamed[1], Answering)
-    assert sum(isinstance(p, Answering) for p in streamed) == 1
+    assert isinstance(streamed[1], Started)
+    assert sum(isinstance(p, Started) for p in streamed) == 1
     assert not sim2.record.violations
 
 

@@ -59,7 +59,7 @@ async def test_a_bare_close_loses_the_turn(sim2: Simulator, signed_in: SignIn) -
     await upstream.close()
     task.cancel()
     await until(lambda: not sim2.record.open_streams)
-    assert not await other.knows(sim2.record.calls[0].cid)
+    assert not await other.has_chat(sim2.record.calls[0].cid)
 
 
 @pytest.mark.parametrize("late", [0.0, 1.5])

@@ -6,7 +6,7 @@ import pytest
 
 from gemgate.accounts import Cookies
 from gemgate.errors import GatewayError, SignedOut
-from gemgate.ports import ImageFound
+from gemgate.ports import ImageReady
 from gemgate.simulator import Painting, Simulator
 from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.seat import Seat
@@ -28,9 +28,9 @@ async def test_everything_is_the_account_s_of_that_number(
     both.google.reply("paint", "here", image=Painting("gradient", size=(64, 48)))
     first = answered(await pieces(upstream, "say one"))
     assert joined(await pieces(upstream, "say two", thread=first.thread))
-    assert await upstream.knows(first.thread.cid)
+    assert await upstream.has_chat(first.thread.cid)
     assert both.record.generations_of(name) == 2
-    picture = next(piece for piece in await pieces(upstream, "paint") if isinstance(piece, ImageFound))
+    picture = next(piece for piece in await pieces(upstream, "paint") if isinstance(piece, ImageReady))
     fetched = await upstream.fetch_image(picture.ref, None)
     assert fetched.source == "full_size"
     assert len(await upstream.usage()) >= 2
@@ -43,7 +43,7 @@ async def test_everything_is_the_account_s_of_that_number(
 async def test_pictures_of_the_second_account_are_refused_to_the_first(both: Simulator, signed_in: SignIn) -> None:
     both.google.reply("paint", "here", image=Painting("gradient", size=(64, 48)))
     second, first = await signed_in(both, number=1), await signed_in(both)
-    ref = next(piece for piece in await pieces(second, "paint") if isinstance(piece, ImageFound)).ref
+    ref = next(piece for piece in await pieces(second, "paint") if isinstance(piece, ImageReady)).ref
     async with first._using() as client:
         with pytest.raises(GatewayError):
             await client.full_size_address(ref, 5.0)

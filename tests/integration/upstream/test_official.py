@@ -11,7 +11,7 @@ import pytest
 
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import BadRequest, Broken, Drift, GatewayError, ModelGone, Refused, Rejected, SignedOut, Spent
-from gemgate.ports import Answered, Deadlines, Piece, Prompt, SentFile
+from gemgate.ports import Completed, Deadlines, Prompt, SentFile, UpstreamEvent
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.official.wire import Events
 from tests import official
@@ -40,7 +40,7 @@ def prompt(upstream: Any, model: str = "gemini-2.5-flash", **more: Any) -> Promp
     return Prompt("hello", next(offer for offer in upstream.offers if offer.name == model), **more)
 
 
-async def answer(upstream: OfficialUpstream, model: str = "gemini-2.5-flash", **more: Any) -> list[Piece]:
+async def answer(upstream: OfficialUpstream, model: str = "gemini-2.5-flash", **more: Any) -> list[UpstreamEvent]:
     return [piece async for piece in upstream.stream(prompt(upstream, model, **more))]
 
 
@@ -149,7 +149,7 @@ async def test_the_model_that_answered_is_the_one_that_the_answer_names(
         {**parts({"text": "2"}, finishReason="STOP"), **version},
     ]
     end = (await answer(upstream))[-1]
-    assert isinstance(end, Answered)
+    assert isinstance(end, Completed)
     assert (end.served, end.painter) == (named, "")
 
 
@@ -200,7 +200,7 @@ async def test_cookies_mean_nothing_to_an_api_key(upstream: OfficialUpstream) ->
     with pytest.raises(BadRequest, match="no cookies"):
         await upstream.rotate()
     assert await upstream.read_chat("c_1") is None
-    assert await upstream.knows("c_1") is False
+    assert await upstream.has_chat("c_1") is False
     assert await upstream.usage() == ()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gemgate.errors import Stalled
-from gemgate.ports import Deadlines, ImageFound, ImageRef
+from gemgate.ports import Deadlines, ImageReady, ImageRef
 from gemgate.simulator import Painting, Simulator
 from gemgate.upstreams.web.answer import Answer
 from gemgate.upstreams.web.facts import shipped
@@ -19,7 +19,7 @@ ROW = [[None, None, None, [None, 1, "cat.png", "https://lh3.googleusercontent.co
 
 
 def refs(found: list[Any]) -> list[ImageRef]:
-    return [piece.ref for piece in found if isinstance(piece, ImageFound)]
+    return [piece.ref for piece in found if isinstance(piece, ImageReady)]
 
 
 def frame(rich: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gemgate.ports import Accepted, Answered, ImageFound
+from gemgate.ports import Accepted, Completed, ImageReady
 from gemgate.simulator import Painting, Simulator
 from tests.integration.upstream.conftest import SignIn, pieces, prompt
 from tests.serving import until
@@ -14,12 +14,12 @@ async def test_a_chat_is_read_back_with_its_picture_and_tells_whether_it_is_stil
     upstream = await signed_in(sim2)
     sim2.google.reply("a cat", "Here it is.", image=Painting("gradient", size=(64, 48)))
     said = await pieces(upstream, "draw a cat")
-    (ref,) = [piece.ref for piece in said if isinstance(piece, ImageFound)]
+    (ref,) = [piece.ref for piece in said if isinstance(piece, ImageReady)]
     again = await upstream.read_chat(ref.cid)
     assert again is not None
-    (found,) = [piece.ref for piece in again if isinstance(piece, ImageFound)]
+    (found,) = [piece.ref for piece in again if isinstance(piece, ImageReady)]
     assert (found.image_id, found.cid, found.rid, found.rcid) == (ref.image_id, ref.cid, ref.rid, ref.rcid)
-    assert isinstance(again[-1], Answered)
+    assert isinstance(again[-1], Completed)
     assert (await upstream.fetch_image(found, None)).data == sim2.google.original(ref.image_id)
     sim2.google.reply("slowly", "abc " * 50, chars=4, pace=0.2)
     stream = upstream.stream(prompt(upstream, "slowly"))
@@ -27,7 +27,7 @@ async def test_a_chat_is_read_back_with_its_picture_and_tells_whether_it_is_stil
     assert isinstance(accepted, Accepted)
     running = await upstream.read_chat(accepted.cid)
     assert running is not None
-    assert not any(isinstance(piece, Answered) for piece in running)
+    assert not any(isinstance(piece, Completed) for piece in running)
     await stream.aclose()
     await until(lambda: not sim2.record.open_streams)
     assert await upstream.read_chat(accepted.cid) is None

@@ -140,10 +140,10 @@ async def test_an_rpc_that_is_refused_is_not_one_that_finds_nothing(
     sim2: Simulator, signed_in: SignIn, fault: dict[str, object], error: type[GatewayError]
 ) -> None:
     upstream = await signed_in(sim2)
-    assert not await upstream.knows("c_nowhere")
+    assert not await upstream.has_chat("c_nowhere")
     sim2.google.fault("hNvQHb", **fault)
     with pytest.raises(error):
-        await upstream.knows("c_nowhere")
+        await upstream.has_chat("c_nowhere")
 
 
 async def test_a_second_temporary_chat_ends_the_first(sim2: Simulator, signed_in: SignIn) -> None:

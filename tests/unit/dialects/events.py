@@ -18,7 +18,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import Stamp, dumps
+from gemgate.dialects.wire import ResponseMeta, dumps
 from gemgate.images import GeneratedImage
 
 HEX = "0123456789abcdef0123456789abcdef"
@@ -30,8 +30,8 @@ def sent(value: Any) -> Any:
     return json.loads(dumps(value))
 
 
-def stamp(prefix: str) -> Stamp:
-    return Stamp(prefix + HEX, CREATED, "http://gate.test")
+def stamp(prefix: str) -> ResponseMeta:
+    return ResponseMeta(prefix + HEX, CREATED, "http://gate.test")
 
 
 def image(data: bytes | None = b"\x89PNG picture", url: str = "/images/202611/20261121/x.png") -> GeneratedImage:

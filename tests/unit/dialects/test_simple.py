@@ -8,7 +8,7 @@ import pytest
 
 from gemgate.chat import fold
 from gemgate.dialects import simple, simple_batches
-from gemgate.dialects.simple_batches import BatchState, TaskDone, TaskFailed
+from gemgate.dialects.simple_batches import BatchView, TaskError, TaskResult
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage, RateLimited
 from gemgate.files import Inline
@@ -29,7 +29,7 @@ def test_generate() -> None:
 
 def test_pictures_are_asked_for() -> None:
     call = simple.read_images(read(simple.GenerateImagesRequest, {"prompt": "a fox"}))
-    assert call == simple.PicturesCall(ImageRequest("a fox"), as_url=False)
+    assert call == simple.SimpleImagesCall(ImageRequest("a fox"), as_url=False)
     body = {
         "prompt": "p",
         "count": 2,
@@ -39,7 +39,9 @@ def test_pictures_are_asked_for() -> None:
     }
     call = simple.read_images(read(simple.GenerateImagesRequest, body))
     options = ImageOptions(remove_logo=False)
-    assert call == simple.PicturesCall(ImageRequest("p", None, 2, (Inline(b"abc", "image/png"),), options), as_url=True)
+    assert call == simple.SimpleImagesCall(
+        ImageRequest("p", None, 2, (Inline(b"abc", "image/png"),), options), as_url=True
+    )
     call = simple.read_images(read(simple.EditImageRequest, {"prompt": "p", "image": "YWJj"}))
     assert call.request.references == (Inline(b"abc"),)
     body = {"prompt": "p", "n": 3, "image": ["YWJj", "data:image/png;base64,YWJj"], "size": "4k", "aspect": "16:9"}
@@ -79,7 +81,7 @@ def test_pictures_are_answered_as_data_urls_or_links_with_their_facts() -> None:
     assert body["model"] == "m"
     assert body["details"][0]["sha256"] == "ab" * 32
     assert body["errors"] == [{"error": "no", "code": "no_image"}]
-    linked = simple.PicturesCall(call.request, as_url=True)
+    linked = simple.SimpleImagesCall(call.request, as_url=True)
     body = simple.write_images([image()], linked, stamp(""), "m")
     assert body["images"] == ["http://gate.test/images/202611/20261121/x.png"]
     assert "errors" not in body
@@ -131,8 +133,8 @@ def test_uploads_and_conversations() -> None:
     assert simple.write_conversation_deleted() == {"message": "Conversation deleted"}
 
 
-def batch(**more: Any) -> BatchState:
-    return BatchState("batch_60bfcf0a", 3, 2, 0, "processing", created_at=CREATED, **more)
+def batch(**more: Any) -> BatchView:
+    return BatchView("batch_60bfcf0a", 3, 2, 0, "processing", created_at=CREATED, **more)
 
 
 def test_a_batch_is_ordered_and_created_with_the_printed_words() -> None:
@@ -155,9 +157,9 @@ def test_a_batch_is_ordered_and_created_with_the_printed_words() -> None:
 
 
 def test_the_status_of_a_batch_has_the_printed_shape() -> None:
-    done = TaskDone("batch_60bfcf0a_task_0", image())
-    failed = TaskFailed("batch_60bfcf0a_task_1", "refused", "no_image", False)
-    state = BatchState("batch_60bfcf0a", 3, 1, 1, "processing", done=(done,), errors=(failed,))
+    done = TaskResult("batch_60bfcf0a_task_0", image())
+    failed = TaskError("batch_60bfcf0a_task_1", "refused", "no_image", False)
+    state = BatchView("batch_60bfcf0a", 3, 1, 1, "processing", done=(done,), errors=(failed,))
     body = sent(simple_batches.write_status(state, stamp("")))
     details = body["results"][0].pop("details")
     assert details["width"] == 2048
@@ -182,9 +184,9 @@ def test_the_status_of_a_batch_has_the_printed_shape() -> None:
 def test_the_manifest_names_every_task() -> None:
     import json
 
-    done = TaskDone("batch_1_task_0", image())
-    failed = TaskFailed("batch_1_task_1", "refused", "no_image", False)
-    state = BatchState("batch_1", 3, 1, 1, "cancelled", done=(done,), errors=(failed,))
+    done = TaskResult("batch_1_task_0", image())
+    failed = TaskError("batch_1_task_1", "refused", "no_image", False)
+    state = BatchView("batch_1", 3, 1, 1, "cancelled", done=(done,), errors=(failed,))
     manifest = json.loads(simple_batches.write_manifest(state, ["狐狸", "b", "c"], {"batch_1_task_0": "fox.png"}))
     assert [task["prompt"] for task in manifest["tasks"]] == ["狐狸", "b", "c"]
     assert manifest["tasks"][0]["file"] == "fox.png"

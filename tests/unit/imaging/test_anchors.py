@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gemgate.imaging.figures import V1_SMALL, V2_LARGE, V2_PREVIEW, V2_SEVEN_EIGHTHS, V2_SMALL, Profile
-from gemgate.imaging.logo import draw, find, left_over, lift, well_lifted
+from gemgate.imaging.logo import draw, find, is_clean, remove, residual
 from tests.unit.imaging.picture_files import decoded, encoded
 from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 
@@ -31,8 +31,8 @@ def taken_off(pixels: np.ndarray, *, lossy: bool) -> tuple[Profile, np.ndarray] 
     found = find(pixels, lossy=lossy)
     if found is None:
         return None
-    plain = lift(pixels, found.profile)
-    assert well_lifted(found.evidence, left_over(found, plain, lossy=lossy))
+    plain = remove(pixels, found.profile)
+    assert is_clean(found.evidence, residual(found, plain, lossy=lossy))
     return found.profile, plain
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
-from gemgate.imaging.logo import draw, find, left_over, lift, well_lifted
+from gemgate.imaging.logo import draw, find, is_clean, remove, residual
 from tests.unit.imaging.picture_files import decoded, encoded
 from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 
@@ -58,9 +58,9 @@ def trials(kind: str, seed: int, forms: Iterable[str]) -> list[Trial]:
             pixels = marked if saved is None else decoded(encoded(marked, saved[0], **saved[1])).astype(np.uint8)
             sighting, removed = find(pixels, lossy=saved is not None), False
             if sighting:
-                plain = lift(pixels, sighting.profile)
-                after = left_over(sighting, plain, lossy=saved is not None)
-                removed = well_lifted(sighting.evidence, after)
+                plain = remove(pixels, sighting.profile)
+                after = residual(sighting, plain, lossy=saved is not None)
+                removed = is_clean(sighting.evidence, after)
             out.append(Trial(kind, seed, form, mark, sighting.profile.name if sighting else "none", removed))
     return out
 

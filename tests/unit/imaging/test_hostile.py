@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
-from gemgate.imaging import Unfit, clean, measure, stamp, thumbnail
+from gemgate.imaging import UnsupportedImage, clean, measure, tag_provenance, thumbnail
 from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
 from tests.unit.imaging.picture_files import chunk, encoded, header_chunk, png
@@ -53,10 +53,10 @@ def try_everything(data: bytes) -> None:
     else:
         assert cleaned.data is data
     for changed in (False, True):
-        stamped = stamp(data, changed)
+        stamped = tag_provenance(data, changed)
         if stamped.provenance == "left" and stamped.c2pa != "dropped":
             assert stamped.data is data
-    with suppress(BadRequest, UnsupportedMedia, TooLarge, Unfit):
+    with suppress(BadRequest, UnsupportedMedia, TooLarge, UnsupportedImage):
         thumbnail(data, 32)
 
 
@@ -158,7 +158,7 @@ def test_a_text_chunk_that_inflates_without_end_is_not_followed():
     text = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(200 << 20), 9)
     data = png(MARKED, before=[(b"iTXt", text)])
     tracemalloc.start()
-    stamped = stamp(data, changed=True)
+    stamped = tag_provenance(data, changed=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (stamped.provenance, stamped.data) == ("left", data)

@@ -13,7 +13,7 @@ from gemgate.imaging.figures import (
     V2_SMALL_CORNER,
     Profile,
 )
-from gemgate.imaging.logo import Box, box_of, draw, find, left_over, lift, reach, well_lifted
+from gemgate.imaging.logo import Box, box_of, draw, find, is_clean, reach, remove, residual
 from gemgate.imaging.shape import alpha_of
 from tests.unit.imaging.picture_kinds import paint
 
@@ -35,7 +35,7 @@ def test_for_every_level_and_every_coverage_a_lift_is_exact_to_one_level(profile
     side = profile.size + profile.bottom
     for level in range(256):
         pixels = np.full((side + 8, side + 8, 1), level, np.uint8)
-        back = lift(draw(pixels, profile), profile)
+        back = remove(draw(pixels, profile), profile)
         assert np.abs(back.astype(int) - level).max() <= 1
 
 
@@ -48,9 +48,9 @@ def test_each_logo_is_told_from_all_the_others_and_comes_off(profile):
     assert sighting.profile is profile
     assert sighting.evidence.share == pytest.approx(1, abs=0.3)
     assert sighting.evidence.amplitude == pytest.approx(1, abs=0.1)
-    plain = lift(marked, profile)
-    after = left_over(sighting, plain, lossy=False)
-    assert well_lifted(sighting.evidence, after)
+    plain = remove(marked, profile)
+    after = residual(sighting, plain, lossy=False)
+    assert is_clean(sighting.evidence, after)
     assert abs(after.amplitude) < 0.1
     assert find(plain) is None
 
@@ -60,8 +60,8 @@ def test_a_lift_of_the_wrong_strength_is_noticed(wrong, true):
     marked = draw(paint("landscape", 3), true)
     sighting = find(marked)
     assert sighting is not None
-    after = left_over(sighting, lift(marked, wrong), lossy=False)
-    assert not well_lifted(sighting.evidence, after)
+    after = residual(sighting, remove(marked, wrong), lossy=False)
+    assert not is_clean(sighting.evidence, after)
 
 
 def test_the_corner_is_enough_when_the_size_of_the_whole_is_given():
@@ -71,8 +71,8 @@ def test_the_corner_is_enough_when_the_size_of_the_whole_is_given():
     sighting = find(corner, size=size)
     assert sighting is not None
     assert sighting.box == Box(1408 - 160, 900 - 160, 1408 - 64, 900 - 64)
-    lifted = lift(corner, V1_LARGE, size=size)
-    assert np.array_equal(lifted, lift(pixels, V1_LARGE)[-len(corner) :])
+    lifted = remove(corner, V1_LARGE, size=size)
+    assert np.array_equal(lifted, remove(pixels, V1_LARGE)[-len(corner) :])
 
 
 def test_grey_pictures_have_one_channel_and_work_the_same():
@@ -80,7 +80,7 @@ def test_grey_pictures_have_one_channel_and_work_the_same():
     marked = draw(grey, V1_SMALL)
     sighting = find(marked)
     assert sighting is not None
-    assert np.abs(lift(marked, sighting.profile).astype(int) - grey).max() <= 1
+    assert np.abs(remove(marked, sighting.profile).astype(int) - grey).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemgate.imaging import PROFILES, Profile, Unfit, Watch, clean, profiles_from_json, profiles_to_json
+from gemgate.imaging import (
+    PROFILES,
+    LogoDriftDetector,
+    Profile,
+    UnsupportedImage,
+    clean,
+    profiles_from_json,
+    profiles_to_json,
+)
 from gemgate.imaging.calibrate import from_black, from_pictures
 from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.logo import draw
@@ -40,7 +48,7 @@ def test_where_there_is_no_logo_the_score_stays_low():
 
 
 def test_the_watch_tells_once_and_only_when_three_pictures_agree():
-    watch = Watch()
+    watch = LogoDriftDetector()
     told = [watch.note(SIZE, corner(seed, MOVED if seed % 2 else None, "leaves")) for seed in range(9)]
     assert [bool(each) for each in told] == [False] * 5 + [True] + [False] * 3
     moved = told[5]
@@ -51,18 +59,18 @@ def test_the_watch_tells_once_and_only_when_three_pictures_agree():
 
 
 def test_the_same_place_in_pictures_of_other_sizes_is_counted_apart():
-    watch = Watch()
+    watch = LogoDriftDetector()
     told = [watch.note((500, 500 + seed), corner(seed, MOVED, "leaves")) for seed in range(4)]
     assert told == [None] * 4
 
 
 def test_the_watch_does_not_report_the_places_that_are_known():
-    watch = Watch()
+    watch = LogoDriftDetector()
     assert [watch.note(SIZE, corner(seed, V1_SMALL, "leaves")) for seed in range(4)] == [None] * 4
 
 
 def test_the_candidate_removes_the_moved_logo_once_the_operator_opts_in():
-    watch, pictures = Watch(), [paint("landscape", TEST_SEEDS + seed, *SIZE) for seed in range(3)]
+    watch, pictures = LogoDriftDetector(), [paint("landscape", TEST_SEEDS + seed, *SIZE) for seed in range(3)]
     moved = None
     for pixels in pictures:
         cleaned = clean(png(draw(pixels, MOVED)))
@@ -76,7 +84,7 @@ def test_the_candidate_removes_the_moved_logo_once_the_operator_opts_in():
 def test_the_watch_is_bounded_and_searches_seldom_where_there_never_is_anything(monkeypatch):
     searched = []
     monkeypatch.setattr("gemgate.imaging.watch.search", lambda corners: searched.append(len(corners)))
-    watch = Watch()
+    watch = LogoDriftDetector()
     for _ in range(RING + 50):
         watch.note(SIZE, np.zeros((420, 420, 3), np.uint8))
     assert len(searched) == RING + 5
@@ -120,11 +128,11 @@ def test_one_black_picture_gives_the_known_map(profile):
 
 
 def test_too_few_or_wrong_pictures_are_refused_with_the_reason():
-    with pytest.raises(Unfit, match="at least 10"):
+    with pytest.raises(UnsupportedImage, match="at least 10"):
         from_pictures([corner(seed, V1_SMALL) for seed in range(9)])
-    with pytest.raises(Unfit, match="no logo"):
+    with pytest.raises(UnsupportedImage, match="no logo"):
         from_pictures([corner(seed) for seed in range(10)])
-    with pytest.raises(Unfit, match="not black"):
+    with pytest.raises(UnsupportedImage, match="not black"):
         from_black(draw(np.full((400, 400, 3), 120, np.uint8), V1_SMALL))
-    with pytest.raises(Unfit, match="no logo"):
+    with pytest.raises(UnsupportedImage, match="no logo"):
         from_black(np.zeros((400, 400, 3), np.uint8))

@@ -9,7 +9,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from gemgate.imaging import clean, jpeg, measure, stamp, webp
+from gemgate.imaging import clean, jpeg, measure, tag_provenance, webp
 from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
 from gemgate.imaging.provenance import COVERED, DROPPED
@@ -93,18 +93,18 @@ def assert_sound(after, before):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_without_a_tag_gets_one_packet_with_it(form, changed):
     before = file_with(form)
-    stamped = stamp(before, changed)
+    stamped = tag_provenance(before, changed)
     assert (stamped.provenance, stamped.c2pa, stamped.note) == ("added", "none", "")
     assert_sound(stamped.data, before)
     (packet,) = packets(stamped.data)
     assert sources(packet) == [VALUE]
-    assert stamp(stamped.data, changed).data is stamped.data
+    assert tag_provenance(stamped.data, changed).data is stamped.data
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_tag_joins_the_packet_that_is_there(form):
     before = file_with(form, OWN_XMP)
-    stamped = stamp(before, changed=True)
+    stamped = tag_provenance(before, changed=True)
     assert stamped.provenance == "added"
     assert_sound(stamped.data, before)
     (packet,) = packets(stamped.data)
@@ -119,7 +119,7 @@ def test_a_tag_joins_the_packet_that_is_there(form):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_tag_that_is_there_is_left_whatever_it_says(form, manifest):
     before = file_with(form, TAGGED_XMP, manifest)
-    stamped = stamp(before, changed=False)
+    stamped = tag_provenance(before, changed=False)
     assert (stamped.provenance, stamped.c2pa) == ("kept", "kept" if manifest else "none")
     assert stamped.data is before
 
@@ -127,7 +127,7 @@ def test_a_tag_that_is_there_is_left_whatever_it_says(form, manifest):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_manifest_over_unchanged_pixels_is_not_touched(form):
     before = file_with(form, manifest=C2PA)
-    stamped = stamp(before, changed=False)
+    stamped = tag_provenance(before, changed=False)
     assert (stamped.provenance, stamped.c2pa, stamped.note) == ("left", "kept", COVERED)
     assert stamped.data is before
 
@@ -136,26 +136,26 @@ def test_a_manifest_over_unchanged_pixels_is_not_touched(form):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_manifest_over_changed_pixels_is_dropped_and_everything_else_stays(form, xmp):
     before = file_with(form, xmp, C2PA)
-    stamped = stamp(before, changed=True)
+    stamped = tag_provenance(before, changed=True)
     assert (stamped.provenance, stamped.c2pa) == ("kept" if xmp == TAGGED_XMP else "added", "dropped")
     assert DROPPED in stamped.note
     assert_sound(stamped.data, before)
     assert b"c2pa" not in stamped.data
     (packet,) = packets(stamped.data)
     assert len(sources(packet)) == 1
-    same = stamp(file_with(form, xmp), changed=True)
+    same = tag_provenance(file_with(form, xmp), changed=True)
     assert stamped.data == same.data
 
 
 def test_the_chunks_of_a_png_keep_their_order():
-    stamped = stamp(file_with("png", OWN_XMP, C2PA), changed=True)
+    stamped = tag_provenance(file_with("png", OWN_XMP, C2PA), changed=True)
     kinds = [kind for kind, _ in chunks_of(stamped.data)]
     assert kinds[:3] == [b"IHDR", b"tEXt", b"iTXt"]
     assert kinds[-2:] == [b"prVt", b"IEND"]
 
 
 def test_a_jpegs_packet_stands_behind_jfif_and_exif_and_other_boxes_stay():
-    stamped = stamp(file_with("jpeg", None, C2PA), changed=True)
+    stamped = tag_provenance(file_with("jpeg", None, C2PA), changed=True)
     markers = [each.marker for each in jpeg.segments(stamped.data)]
     assert markers[: markers.index(jpeg.TABLES)] == [*(jpeg.APP0, jpeg.APP11, jpeg.APP1, jpeg.APP1, jpeg.COMMENT)]
     assert b"another box, kept" in stamped.data
@@ -163,7 +163,7 @@ def test_a_jpegs_packet_stands_behind_jfif_and_exif_and_other_boxes_stay():
 
 def test_a_simple_webp_becomes_an_extended_one_with_the_right_flags():
     for form, flags in (("webp", 0x04), ("webp lossless", 0x04), ("webp alpha", 0x14)):
-        first = webp.chunks(stamp(file_with(form), changed=False).data)[0]
+        first = webp.chunks(tag_provenance(file_with(form), changed=False).data)[0]
         assert (first.kind, first.body[0]) == (b"VP8X", flags)
         assert first.body[4:] == (109).to_bytes(3, "little") + (89).to_bytes(3, "little")
 
@@ -182,11 +182,11 @@ def test_a_simple_webp_becomes_an_extended_one_with_the_right_flags():
 @pytest.mark.parametrize("form", FORMS)
 def test_a_packet_that_cannot_be_read_is_left_and_no_second_one_is_made(form, packet):
     before = file_with(form, packet)
-    stamped = stamp(before, changed=True)
+    stamped = tag_provenance(before, changed=True)
     assert stamped.provenance == "left"
     assert stamped.data is before
     assert "XMP packet" in stamped.note
-    dropped = stamp(file_with(form, packet, C2PA), changed=True)
+    dropped = tag_provenance(file_with(form, packet, C2PA), changed=True)
     assert (dropped.provenance, dropped.c2pa) == ("left", "dropped")
     assert b"c2pa" not in dropped.data
     assert packets(dropped.data) == [packet]
@@ -205,7 +205,7 @@ def test_a_packet_that_cannot_be_read_is_left_and_no_second_one_is_made(form, pa
     ],
 )
 def test_unusual_packets_are_extended_too(packet):
-    stamped = stamp(file_with("jpeg", packet), changed=True)
+    stamped = tag_provenance(file_with("jpeg", packet), changed=True)
     assert stamped.provenance == "added"
     (after,) = packets(stamped.data)
     assert sources(after.strip(b" \n\0")) == [VALUE]
@@ -216,7 +216,7 @@ def test_a_tag_inside_something_else_is_not_the_pictures_own():
         b"</dc:title>",
         b'<rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" e:DigitalSourceType="x"/></dc:title>',
     )
-    stamped = stamp(file_with("png", nested), changed=True)
+    stamped = tag_provenance(file_with("png", nested), changed=True)
     assert stamped.provenance == "added"
     assert VALUE in sources(packets(stamped.data)[0])
 
@@ -225,11 +225,11 @@ def test_a_jpegs_packet_gives_up_its_padding_before_it_is_refused():
     room = 65_533 - len(b"http://ns.adobe.com/xap/1.0/\0")
     padded = OWN_XMP.replace(b" " * 200, b" " * (200 + room - len(OWN_XMP)))
     assert len(padded) == room
-    stamped = stamp(file_with("jpeg", padded), changed=True)
+    stamped = tag_provenance(file_with("jpeg", padded), changed=True)
     assert stamped.provenance == "added"
     assert len(packets(stamped.data)[0]) < 2000
     full = OWN_XMP.replace(b"<dc:title>", b"<dc:title>" + b"x" * (room - len(OWN_XMP)))
-    stamped = stamp(file_with("jpeg", full), changed=True)
+    stamped = tag_provenance(file_with("jpeg", full), changed=True)
     assert stamped.provenance == "left"
     assert "room" in stamped.note
 
@@ -238,7 +238,7 @@ def test_a_compressed_png_packet_is_read_and_a_bomb_is_not():
     for text, provenance in ((OWN_XMP, "added"), (TAGGED_XMP, "kept"), (b" " * (5 << 20), "left")):
         body = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(text)
         before = png(PIXELS, before=[(b"iTXt", body)])
-        stamped = stamp(before, changed=True)
+        stamped = tag_provenance(before, changed=True)
         assert stamped.provenance == provenance
         assert (stamped.data is before) == (provenance != "added")
 
@@ -247,7 +247,7 @@ def test_a_compressed_png_packet_is_read_and_a_bomb_is_not():
     ("data", "word"), [(encoded(PIXELS, "GIF"), "image/gif"), (b"text", "not a picture"), (b"\xff\xd8\xff", "damaged")]
 )
 def test_other_files_are_left_with_the_reason(data, word):
-    stamped = stamp(data, changed=False)
+    stamped = tag_provenance(data, changed=False)
     assert (stamped.provenance, stamped.c2pa) == ("left", "none")
     assert stamped.data is data
     assert word in stamped.note
@@ -258,6 +258,6 @@ def test_clean_leaves_the_manifest_to_stamp():
     cleaned = clean(png(marked, before=[(b"caBX", C2PA)]))
     assert cleaned.logo == "removed"
     assert (b"caBX", C2PA) in chunks_of(cleaned.data)
-    stamped = stamp(cleaned.data, changed=True)
+    stamped = tag_provenance(cleaned.data, changed=True)
     assert (stamped.provenance, stamped.c2pa) == ("added", "dropped")
     assert "XML:com.adobe.xmp" in Image.open(io.BytesIO(stamped.data)).info

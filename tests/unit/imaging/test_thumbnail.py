@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from gemgate.errors import TooLarge, UnsupportedMedia
-from gemgate.imaging import Unfit, measure, thumbnail
+from gemgate.imaging import UnsupportedImage, measure, thumbnail
 from tests.unit.imaging.picture_files import encoded
 from tests.unit.imaging.picture_kinds import paint
 
@@ -27,7 +27,7 @@ def test_a_small_picture_is_not_blown_up_and_transparency_stays():
 
 def test_damaged_foreign_and_huge_files_are_errors():
     data = encoded(paint("leaves", 1, 300, 300), "JPEG")
-    with pytest.raises(Unfit):
+    with pytest.raises(UnsupportedImage):
         thumbnail(encoded(paint("leaves", 1, 300, 300), "PNG")[:5000])
     with pytest.raises(UnsupportedMedia):
         thumbnail(b"text")

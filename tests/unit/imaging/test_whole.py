@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemgate.imaging.whole import is_cut, is_whole
+from gemgate.imaging.whole import is_truncated, is_whole
 from tests.unit.imaging.picture_files import encoded
 
 NOISE = np.random.default_rng(4).integers(0, 255, (40, 60, 3), np.uint8)
@@ -15,8 +15,8 @@ NOISE = np.random.default_rng(4).integers(0, 255, (40, 60, 3), np.uint8)
 def test_half_a_file_is_cut_and_a_whole_one_with_something_behind_it_is_not(form: str) -> None:
     data = encoded(NOISE, form)
     assert is_whole(data)
-    assert not is_cut(data)
-    assert not is_cut(data + b"a film that a camera put behind its picture" * 100)
+    assert not is_truncated(data)
+    assert not is_truncated(data + b"a film that a camera put behind its picture" * 100)
     for half in (data[: len(data) // 2], data[:40], data[:-12]):
-        assert is_cut(half)
+        assert is_truncated(half)
         assert not is_whole(half)

@@ -8,31 +8,31 @@ import random
 import pytest
 
 from gemgate.policy.lifetime import Forecast, forecast
-from gemgate.ports import SessionLife
+from gemgate.ports import SessionRecord
 
 NOW = 1_000_000.0
 HOUR = 3600.0
 
 
-def died(age: float, silence: float = 60.0) -> SessionLife:
+def died(age: float, silence: float = 60.0) -> SessionRecord:
     """A session that died at `age`, `silence` seconds after its last renewal."""
-    return SessionLife("alice", NOW - 5e5, NOW - 5e5 + age - silence, NOW - 5e5 + age, died=True)
+    return SessionRecord("alice", NOW - 5e5, NOW - 5e5 + age - silence, NOW - 5e5 + age, died=True)
 
 
-def replaced(age: float) -> SessionLife:
-    return SessionLife("alice", NOW - 5e5, NOW - 5e5 + age, NOW - 5e5 + age, died=False)
+def replaced(age: float) -> SessionRecord:
+    return SessionRecord("alice", NOW - 5e5, NOW - 5e5 + age, NOW - 5e5 + age, died=False)
 
 
-def alive(age: float) -> SessionLife:
-    return SessionLife("bob", NOW - age, NOW - 10)
+def alive(age: float) -> SessionRecord:
+    return SessionRecord("bob", NOW - age, NOW - 10)
 
 
-def ask(lives: list[SessionLife], *, age: float, silence: float = 60.0) -> Forecast | None:
+def ask(lives: list[SessionRecord], *, age: float, silence: float = 60.0) -> Forecast | None:
     return forecast(lives, began_at=NOW - age, renewed_at=NOW - silence, now=NOW, overdue_after=1200)
 
 
 @pytest.mark.parametrize("lives", [[], [died(HOUR)], [died(HOUR), died(HOUR), replaced(9 * HOUR), alive(9 * HOUR)]])
-def test_a_few_deaths_tell_nothing(lives: list[SessionLife]) -> None:
+def test_a_few_deaths_tell_nothing(lives: list[SessionRecord]) -> None:
     assert ask(lives, age=60) is None
 
 
@@ -81,7 +81,7 @@ def test_a_missing_renewal_brings_the_end_near() -> None:
 
 def test_the_present_session_is_no_evidence_about_itself() -> None:
     lives = [died(HOUR), died(HOUR), died(HOUR)]
-    now = SessionLife("alice", NOW - 60, NOW - 60)
+    now = SessionRecord("alice", NOW - 60, NOW - 60)
     assert ask([*lives, now], age=60) == ask(lives, age=60)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gemgate.policy.precedence import precedence
-from gemgate.ports import AccountSetup, KeptAccount
+from gemgate.policy.precedence import cookie_order
+from gemgate.ports import AccountSetup, StoredAccount
 from tests.profiles import session
 
 SETUP = AccountSetup("alice")
@@ -11,30 +11,30 @@ ENV, ROTATED, PASTED = session("env"), session("rotated"), session("pasted")
 
 
 def test_a_first_start_takes_what_the_source_holds() -> None:
-    assert precedence(KeptAccount(SETUP), ENV, live=False) == (ENV,)
-    assert precedence(KeptAccount(SETUP), None, live=False) == ()
+    assert cookie_order(StoredAccount(SETUP), ENV, live=False) == (ENV,)
+    assert cookie_order(StoredAccount(SETUP), None, live=False) == ()
 
 
 def test_renewed_cookies_win_over_the_text_they_once_came_from() -> None:
-    kept = KeptAccount(SETUP, cookies=ROTATED, proven=True, taken=ENV.digest)
-    assert precedence(kept, ENV, live=False) == (ROTATED, ENV)
+    kept = StoredAccount(SETUP, cookies=ROTATED, proven=True, source_digest=ENV.digest)
+    assert cookie_order(kept, ENV, live=False) == (ROTATED, ENV)
 
 
 def test_a_text_that_changed_wins_over_what_is_stored() -> None:
-    kept = KeptAccount(SETUP, cookies=ROTATED, proven=True, taken=ENV.digest)
-    assert precedence(kept, PASTED, live=False) == (PASTED, ROTATED)
+    kept = StoredAccount(SETUP, cookies=ROTATED, proven=True, source_digest=ENV.digest)
+    assert cookie_order(kept, PASTED, live=False) == (PASTED, ROTATED)
 
 
 def test_handed_over_cookies_stand_without_a_source_and_the_last_good_ones_behind_them() -> None:
-    kept = KeptAccount(SETUP, cookies=PASTED, previous=ROTATED)
-    assert precedence(kept, None, live=False) == (PASTED, ROTATED)
+    kept = StoredAccount(SETUP, cookies=PASTED, previous=ROTATED)
+    assert cookie_order(kept, None, live=False) == (PASTED, ROTATED)
 
 
 def test_a_live_browser_is_right_even_about_what_was_taken_before() -> None:
-    kept = KeptAccount(SETUP, cookies=ROTATED, proven=True, taken=ENV.digest)
-    assert precedence(kept, ENV, live=True) == (ENV, ROTATED)
+    kept = StoredAccount(SETUP, cookies=ROTATED, proven=True, source_digest=ENV.digest)
+    assert cookie_order(kept, ENV, live=True) == (ENV, ROTATED)
 
 
 def test_nothing_is_tried_twice() -> None:
-    kept = KeptAccount(SETUP, cookies=ENV, previous=ENV, taken=ENV.digest)
-    assert precedence(kept, ENV, live=False) == (ENV,)
+    kept = StoredAccount(SETUP, cookies=ENV, previous=ENV, source_digest=ENV.digest)
+    assert cookie_order(kept, ENV, live=False) == (ENV,)

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.policy.routing import Candidate, choose, moved_on
+from gemgate.policy.routing import Candidate, advance, choose
 
 
 def share(weights: dict[str, float], calls: int) -> Counter[str]:
@@ -18,7 +18,7 @@ def share(weights: dict[str, float], calls: int) -> Counter[str]:
         chosen = choose(nodes)
         assert chosen is not None
         took[chosen.name] += 1
-        passed[chosen.name] = moved_on(passed[chosen.name], chosen.weight, min(passed.values()))
+        passed[chosen.name] = advance(passed[chosen.name], chosen.weight, min(passed.values()))
     return took
 
 
@@ -37,7 +37,7 @@ def test_no_weight_no_calls() -> None:
 
 
 def test_who_was_away_does_not_catch_up() -> None:
-    passed = moved_on(0.0, 1.0, front=100.0)
+    passed = advance(0.0, 1.0, front=100.0)
     assert passed == 101.0
 
 

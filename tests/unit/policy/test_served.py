@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.policy.served import Rank, fits, is_painter, rank, told
+from gemgate.policy.served import Rank, fits, is_painter, named, rank
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_new_number_is_still_the_same_model(family: str, one: str, other: str,
 
 @given(st.text(max_size=200))
 def test_any_name_can_stand_in_a_header(name: str) -> None:
-    line = told(name)
+    line = named(name)
     assert line
     assert len(line) <= 60
     assert line.isascii()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gemgate.chat import Tool
-from gemgate.prompting.tool_parser import Broken, Called, Item, ToolParser
+from gemgate.prompting.tool_parser import Called, InvalidCall, Item, ToolParser
 
 SENTINEL = "zq7f3k2m9xbd"
 WRONG = "zq8h4n6p2rtw"
@@ -136,7 +136,7 @@ def shown(items: list[Item]) -> list[Any]:
                 rows.append(item)
             case Called(name, arguments):
                 rows.append({"call": name, "arguments": json.loads(arguments)})
-            case Broken(name, reason):
+            case InvalidCall(name, reason):
                 rows.append({"broken": name, "because": reason})
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemgate.simulator.commissions import commissioned
+from gemgate.simulator.commissions import image_intent
 from gemgate.simulator.demo import demo, paced
 from gemgate.simulator.paint import Painting
 from gemgate.simulator.refusals import MEANINGS, WORDINGS, wordings
@@ -13,7 +13,7 @@ from gemgate.simulator.script import Prompt, Said
 
 def asked(text: str, *, picture_sent: bool = False, history: tuple[Said, ...] = ()) -> int:
     prompt = Prompt(text, "alice", "gemini-flash", history=history)
-    return len(commissioned(prompt, picture_sent=picture_sent))
+    return len(image_intent(prompt, picture_sent=picture_sent))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_sent_picture_is_changed_when_that_is_asked_for(text: str, edits: int)
 def test_a_picture_of_the_chat_is_changed() -> None:
     made = Said("draw a cat", "Here is your picture.", ("image_1",))
     prompt = Prompt("make it darker", "alice", "gemini-flash", history=(made,))
-    assert commissioned(prompt, picture_sent=False) == (Painting(of="image_1"),)
+    assert image_intent(prompt, picture_sent=False) == (Painting(of="image_1"),)
     assert asked("make it darker", history=(Said("hello", "hi"),)) == 0
 
 

@@ -375,7 +375,7 @@ def test_gems_are_made_changed_used_and_deleted(google: Google) -> None:
 
 def test_the_full_size_picture_is_three_texts_away(google: Google) -> None:
     hand = Hand(google)
-    picture = google.gallery.hang(b"PNG...", alt="a cat")
+    picture = google.gallery.add(b"PNG...", alt="a cat")
     payload = [
         [[None, None, None, [None] * 5 + [""]], [picture.id, 0], None, [19, ""], None, None, None, None, None, ""],
         ["r_1", "rc_1", "c_1", None, ""],

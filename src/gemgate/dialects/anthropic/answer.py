@@ -22,7 +22,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import MarkdownFlow, Stamp, pieces, rfc3339, served_by, sse, status_of
+from gemgate.dialects.wire import MarkdownJoiner, ResponseMeta, pieces, rfc3339, served_by, sse, status_of
 from gemgate.errors import BadRequest, GatewayError
 
 SIGNATURE = "gemgate"
@@ -37,14 +37,14 @@ _STOPS = {
 }
 
 
-def write(reply: Reply, stamp: Stamp, model: str) -> dict[str, Any]:
+def write(reply: Reply, stamp: ResponseMeta, model: str) -> dict[str, Any]:
     """The whole message."""
     message = _message(stamp, model, reply.ended.usage)
     served = {"served_model": served_by([reply.ended])}
     return message | {"content": _content(reply, stamp)} | _stop(reply.ended) | served
 
 
-def _message(stamp: Stamp, model: str, usage: Usage) -> dict[str, Any]:
+def _message(stamp: ResponseMeta, model: str, usage: Usage) -> dict[str, Any]:
     return {
         "id": stamp.id,
         "type": "message",
@@ -64,8 +64,8 @@ def _stop(ended: Ended) -> dict[str, Any]:
     return stop
 
 
-def _content(reply: Reply, stamp: Stamp) -> list[dict[str, Any]]:
-    flow = MarkdownFlow()
+def _content(reply: Reply, stamp: ResponseMeta) -> list[dict[str, Any]]:
+    flow = MarkdownJoiner()
     blocks: list[dict[str, Any]] = []
     for part in reply.parts:
         match part:
@@ -108,10 +108,10 @@ class EventWriter:
 
     heartbeat: bytes | None = sse({"type": "ping"}, "ping")
 
-    def __init__(self, stamp: Stamp, model: str, *, prompt_tokens: int = 0) -> None:
+    def __init__(self, stamp: ResponseMeta, model: str, *, prompt_tokens: int = 0) -> None:
         self._stamp = stamp
         self._start = _message(stamp, model, Usage(prompt_tokens))
-        self._flow = MarkdownFlow()
+        self._flow = MarkdownJoiner()
         self._index = 0
         self._open = ""
 

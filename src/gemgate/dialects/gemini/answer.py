@@ -27,7 +27,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import Base64, MarkdownFlow, Stamp, dumps, served_by, status_of
+from gemgate.dialects.wire import Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 
 _REASONS = {
@@ -45,10 +45,10 @@ T = TypeVar("T")
 class PartWriter:
     """Writes the parts of one answer. `inline` pictures become inlineData, others Markdown links in the text."""
 
-    def __init__(self, stamp: Stamp, *, inline: bool) -> None:
+    def __init__(self, stamp: ResponseMeta, *, inline: bool) -> None:
         self._stamp = stamp
         self._inline = inline
-        self._flow = MarkdownFlow()
+        self._flow = MarkdownJoiner()
 
     def part(self, event: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated) -> Part:
         match event:
@@ -64,7 +64,7 @@ class PartWriter:
                 return {"text": self._flow.image(image, self._stamp)}
 
 
-def write(replies: list[Reply], stamp: Stamp, model: str, *, inline_images: bool = False) -> dict[str, Any]:
+def write(replies: list[Reply], stamp: ResponseMeta, model: str, *, inline_images: bool = False) -> dict[str, Any]:
     """The GenerateContentResponse of one or several answers."""
     candidates = []
     for index, reply in enumerate(replies):
@@ -84,7 +84,7 @@ def _candidate(parts: list[Part], index: int, reason: str | None = None) -> dict
     return candidate
 
 
-def _identity(stamp: Stamp, served: str = "") -> dict[str, Any]:
+def _identity(stamp: ResponseMeta, served: str = "") -> dict[str, Any]:
     """ModelVersion is Google's own word of who answered, which comes at the end; before it there is none."""
     return {**({"modelVersion": served} if served else {}), "responseId": stamp.id}
 
@@ -103,7 +103,7 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     return counts
 
 
-def write_refusal(error: Refused, stamp: Stamp, model: str, language: str, *, images: bool) -> dict[str, Any]:
+def write_refusal(error: Refused, stamp: ResponseMeta, model: str, language: str, *, images: bool) -> dict[str, Any]:
     """A refusal as Google tells it: with 200. Without pictures the prompt counts as blocked and has no candidates."""
     del model
     return _refused(error, _identity(stamp, UNKNOWN), language, images=images)
@@ -131,7 +131,7 @@ class ChunkWriter:
 
     heartbeat: bytes | None = b"\r\n\r\n"
 
-    def __init__(self, stamp: Stamp, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
+    def __init__(self, stamp: ResponseMeta, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
         del model
         self._identity = _identity(stamp)
         self._left = answers

@@ -178,8 +178,8 @@ def _tools(tools: list[ToolBody] | ToolBody | None, *, strict: bool) -> tuple[tu
             if value is not None:
                 hosted.append("tools." + wire.header_safe(to_camel(name)))
         for index, function in enumerate(tool.function_declarations or ()):
-            told = _function(function, f"tools[{at}].functionDeclarations[{index}]")
-            found.append(replace(told, strict=strict))
+            function_tool = _function(function, f"tools[{at}].functionDeclarations[{index}]")
+            found.append(replace(function_tool, strict=strict))
     return tuple(found), tuple(dict.fromkeys(hosted))
 
 

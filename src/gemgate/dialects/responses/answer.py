@@ -26,21 +26,21 @@ from gemgate.dialects.openai import error_code
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, object_of, text_input
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
-from gemgate.dialects.wire import LONG_WAIT, Base64, Stamp, image_facts, image_markdown, served_by, status_of
+from gemgate.dialects.wire import LONG_WAIT, Base64, ResponseMeta, image_facts, image_markdown, served_by, status_of
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
 
 Item = dict[str, Any]
 
 
-def write(reply: Reply, stamp: Stamp, body: ResponsesRequest, model: str) -> dict[str, Any]:
+def write(reply: Reply, stamp: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """The finished response object."""
     box = toolbox(body)
     items = [item_of(part, index, stamp, box) for index, part in enumerate(reply.parts)]
     return finished(response_object(stamp, body, model), items, reply.ended)
 
 
-def response_object(stamp: Stamp, body: ResponsesRequest, model: str) -> dict[str, Any]:
+def response_object(stamp: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """A response that has begun: every field that echoes the request, and no output yet."""
     reasoning = body.reasoning
     return {
@@ -126,7 +126,7 @@ def usage(usage: Usage) -> dict[str, Any]:
 
 
 def item_of(
-    part: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, index: int, stamp: Stamp, box: Toolbox
+    part: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, index: int, stamp: ResponseMeta, box: Toolbox
 ) -> Item:
     """A finished output item; `box` are the request's tools."""
     match part:
@@ -142,7 +142,7 @@ def item_of(
             return message_item(image_markdown(image, stamp), index, stamp)
 
 
-def message_item(text: str, index: int, stamp: Stamp, status: str = "completed") -> Item:
+def message_item(text: str, index: int, stamp: ResponseMeta, status: str = "completed") -> Item:
     return {
         "id": item_id("msg", index, stamp),
         "type": "message",
@@ -156,7 +156,7 @@ def text_part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def reasoning_item(text: str, index: int, stamp: Stamp) -> Item:
+def reasoning_item(text: str, index: int, stamp: ResponseMeta) -> Item:
     return {
         "id": item_id("rs", index, stamp),
         "type": "reasoning",
@@ -164,7 +164,7 @@ def reasoning_item(text: str, index: int, stamp: Stamp) -> Item:
     }
 
 
-def call_item(call: ToolCall, index: int, stamp: Stamp, box: Toolbox) -> Item:
+def call_item(call: ToolCall, index: int, stamp: ResponseMeta, box: Toolbox) -> Item:
     """A call in the form of its tool."""
     offered = box.find(call)
     place = {"namespace": offered.namespace} if offered.namespace else {}
@@ -189,14 +189,14 @@ def call_item(call: ToolCall, index: int, stamp: Stamp, box: Toolbox) -> Item:
             return {**_call_head("tsc", "tool_search_call", call, index, stamp), **item}
 
 
-def _call_head(prefix: str, kind: str, call: ToolCall, index: int, stamp: Stamp) -> Item:
+def _call_head(prefix: str, kind: str, call: ToolCall, index: int, stamp: ResponseMeta) -> Item:
     return {"id": item_id(prefix, index, stamp), "type": kind, "status": "completed", "call_id": call.id}
 
 
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 
 
-def image_item(image: GeneratedImage, data: bytes, index: int, stamp: Stamp) -> Item:
+def image_item(image: GeneratedImage, data: bytes, index: int, stamp: ResponseMeta) -> Item:
     """A picture as the hosted picture tool answers it, with its measured facts beside it."""
     return {
         "id": item_id("ig", index, stamp),
@@ -210,7 +210,7 @@ def image_item(image: GeneratedImage, data: bytes, index: int, stamp: Stamp) -> 
     }
 
 
-def item_id(prefix: str, index: int, stamp: Stamp) -> str:
+def item_id(prefix: str, index: int, stamp: ResponseMeta) -> str:
     return f"{prefix}_{stamp.id.removeprefix('resp_')}_{index}"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
 from gemgate.dialects.responses import answer
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
-from gemgate.dialects.wire import Stamp, image_markdown, pieces, sse
+from gemgate.dialects.wire import ResponseMeta, image_markdown, pieces, sse
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
 
@@ -20,7 +20,7 @@ class EventWriter:
 
     heartbeat: bytes | None = b": ping\n\n"
 
-    def __init__(self, stamp: Stamp, body: ResponsesRequest, model: str) -> None:
+    def __init__(self, stamp: ResponseMeta, body: ResponsesRequest, model: str) -> None:
         self._stamp = stamp
         self._box = toolbox(body)
         self._number = 0

@@ -19,11 +19,11 @@ from gemgate.later import later
 from gemgate.ports import (
     AccountSetup,
     AuditLine,
-    KeptAccount,
-    KeptCircuit,
     Origin,
     Sealed,
-    SessionLife,
+    SessionRecord,
+    StoredAccount,
+    StoredCircuit,
     Vault,
 )
 from gemgate.stores.sql.database import Database, epoch_now
@@ -53,7 +53,7 @@ class SqlAccountStore:
 
     # What is there
 
-    async def all(self) -> tuple[KeptAccount, ...]:
+    async def all(self) -> tuple[StoredAccount, ...]:
         async with self._database.reading() as connection:
             rows = (await connection.execute(select(account).order_by(account.c.name))).mappings().all()
             circuits: dict[str, list[Any]] = {}
@@ -61,7 +61,7 @@ class SqlAccountStore:
                 circuits.setdefault(one.account, []).append(one)
         return tuple([await self._kept(row, circuits.get(row["name"], ())) for row in rows])
 
-    async def get(self, name: str) -> KeptAccount:
+    async def get(self, name: str) -> StoredAccount:
         async with self._database.reading() as connection:
             row = (await connection.execute(select(account).where(account.c.name == name))).mappings().first()
             mine = select(account_circuit).where(account_circuit.c.account == name)
@@ -70,7 +70,7 @@ class SqlAccountStore:
             raise _unknown(name)
         return await self._kept(row, found)
 
-    async def _kept(self, row: Mapping[Any, Any], circuits: Iterable[Any]) -> KeptAccount:
+    async def _kept(self, row: Mapping[Any, Any], circuits: Iterable[Any]) -> StoredAccount:
         name = row["name"]
         opened: dict[str, dict[str, str]] = {}
         trouble: AccountError | None = None
@@ -94,14 +94,14 @@ class SqlAccountStore:
             row["prompt_max_bytes"],
             row["prompt_with_files_max_bytes"],
         )
-        return KeptAccount(
+        return StoredAccount(
             setup,
             paused=row["paused"],
             cookies=Cookies.of(opened["cookies"]) if "cookies" in opened else None,
             proven=row["proven"],
             previous=Cookies.of(opened["previous"]) if "previous" in opened else None,
-            generation=row["generation"],
-            taken=row["taken"],
+            version=row["generation"],
+            source_digest=row["taken"],
             identity=row["identity"],
             state=cast("State", row["state"]),
             error_en=row["error_en"],
@@ -238,7 +238,7 @@ class SqlAccountStore:
         name: str,
         state: State,
         error: GatewayError | None,
-        circuits: Mapping[Capability, KeptCircuit],
+        circuits: Mapping[Capability, StoredCircuit],
         *,
         owner: str,
         at: float,
@@ -266,7 +266,7 @@ class SqlAccountStore:
                 )
         return True
 
-    async def keep_address(self, node: str, address: str, circuit: KeptCircuit) -> None:
+    async def keep_address(self, node: str, address: str, circuit: StoredCircuit) -> None:
         mine = and_(address_circuit.c.node == node, address_circuit.c.address == address)
         async with self._database.writing() as connection:
             await connection.execute(delete(address_circuit).where(mine))
@@ -275,7 +275,7 @@ class SqlAccountStore:
                     insert(address_circuit).values(node=node, address=address, **_columns(circuit))
                 )
 
-    async def addresses(self, node: str) -> dict[str, KeptCircuit]:
+    async def addresses(self, node: str) -> dict[str, StoredCircuit]:
         async with self._database.reading() as connection:
             rows = await connection.execute(select(address_circuit).where(address_circuit.c.node == node))
             return {row.address: _circuit(row) for row in rows}
@@ -311,13 +311,13 @@ class SqlAccountStore:
 
     # What was
 
-    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionLife, ...]:
+    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:
         wanted = select(session_life).order_by(session_life.c.began_at.desc(), session_life.c.id.desc()).limit(limit)
         if name is not None:
             wanted = wanted.where(session_life.c.account == name)
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted)
-            return tuple(SessionLife(r.account, r.began_at, r.renewed_at, r.ended_at, r.died) for r in rows)
+            return tuple(SessionRecord(r.account, r.began_at, r.renewed_at, r.ended_at, r.died) for r in rows)
 
     async def audit(self, line: AuditLine) -> None:
         await write_audit(self._database, line)
@@ -395,7 +395,7 @@ async def _must_exist(connection: AsyncConnection, name: str) -> None:
         raise _unknown(name)
 
 
-def _columns(circuit: KeptCircuit) -> dict[str, Any]:
+def _columns(circuit: StoredCircuit) -> dict[str, Any]:
     return {
         "failures": circuit.failures,
         "until": circuit.until,
@@ -404,8 +404,8 @@ def _columns(circuit: KeptCircuit) -> dict[str, Any]:
     }
 
 
-def _circuit(row: Any) -> KeptCircuit:
-    return KeptCircuit(row.failures, row.until, row.opened_at, row.reason)
+def _circuit(row: Any) -> StoredCircuit:
+    return StoredCircuit(row.failures, row.until, row.opened_at, row.reason)
 
 
 def _unknown(name: str) -> NotFound:

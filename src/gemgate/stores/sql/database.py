@@ -119,8 +119,8 @@ class Database:
             )
             async with connection:
                 await connection.execute(f"LISTEN {channel}")
-                async for told in connection.notifies():
-                    yield told.payload
+                async for notification in connection.notifies():
+                    yield notification.payload
         except (psycopg.Error, OSError) as error:
             raise _away(type(error).__name__) from error
 
@@ -221,9 +221,9 @@ def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
     arguments["prepare_threshold"] = None  # prepared statements fail behind a pooler that shares connections
     try:
-        from gemgate.stores.sql.letting_go import LettingGo  # noqa: PLC0415 - only where PostgreSQL is used
+        from gemgate.stores.sql.letting_go import CancellableConnection  # noqa: PLC0415 - only where PostgreSQL is used
 
-        arguments["async_creator_fn"] = LettingGo.connect
+        arguments["async_creator_fn"] = CancellableConnection.connect
         return create_async_engine(url, connect_args=arguments, **options)
     except ModuleNotFoundError:
         raise GatewayError(

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.images import GeneratedImage
 from gemgate.later import later
-from gemgate.ports import Picture
+from gemgate.ports import GalleryImage
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import picture as table
 
@@ -26,7 +26,7 @@ class SqlGallery:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def remember(self, picture: Picture) -> None:
+    async def remember(self, picture: GalleryImage) -> None:
         image = picture.image
         values = {
             "name": image.name,
@@ -53,12 +53,12 @@ class SqlGallery:
         async with self._database.writing() as connection:
             await connection.execute(insert(table).values(values).on_conflict_do_nothing(index_elements=["name"]))
 
-    async def find(self, name: str) -> Picture | None:
+    async def find(self, name: str) -> GalleryImage | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(select(table).where(table.c.name == name))).one_or_none()
         return _picture(row) if row else None
 
-    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[Picture]:
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
         query = select(table).order_by(table.c.created_at.desc(), table.c.name.desc()).limit(limit)
         if tenant is not None:
             query = query.where(table.c.tenant == tenant)
@@ -68,8 +68,8 @@ class SqlGallery:
             return [_picture(row) for row in await connection.execute(query)]
 
     async def page(
-        self, tenant: str | None, limit: int, *, after: Picture | None = None, batch: str = ""
-    ) -> Sequence[Picture]:
+        self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
+    ) -> Sequence[GalleryImage]:
         """Newest first, those behind `after`; pictures of one moment (a batch's) go by their names."""
         query = self._of(select(table), tenant, batch).order_by(table.c.created_at.desc(), table.c.name.desc())
         if after is not None:
@@ -90,13 +90,13 @@ class SqlGallery:
             query = query.where(table.c.tenant == tenant)
         return query.where(table.c.batch == batch) if batch else query
 
-    async def by_handle(self, handle: str) -> Picture | None:
+    async def by_handle(self, handle: str) -> GalleryImage | None:
         query = select(table).where(table.c.handle == handle).limit(1)
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
         return _picture(row) if row else None
 
-    async def with_bytes(self, digests: Sequence[str], tenant: str | None) -> Sequence[Picture]:
+    async def with_bytes(self, digests: Sequence[str], tenant: str | None) -> Sequence[GalleryImage]:
         """Pictures whose bytes have one of these sha256, oldest first."""
         query = select(table).where(table.c.sha256.in_(digests)).order_by(table.c.created_at)
         if tenant is not None:
@@ -104,7 +104,7 @@ class SqlGallery:
         async with self._database.reading() as connection:
             return [_picture(row) for row in await connection.execute(query)]
 
-    async def made_from(self, sha256: str, tenant: str | None) -> Sequence[Picture]:
+    async def made_from(self, sha256: str, tenant: str | None) -> Sequence[GalleryImage]:
         """Pictures that were edited out of the one with these bytes, oldest first."""
         query = select(table).where(table.c.origins.contains(sha256)).order_by(table.c.created_at)
         if tenant is not None:
@@ -126,7 +126,7 @@ class SqlGallery:
             return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
 
 
-def _picture(row: Row[Any]) -> Picture:
+def _picture(row: Row[Any]) -> GalleryImage:
     image = GeneratedImage(
         width=row.width,
         height=row.height,
@@ -143,4 +143,4 @@ def _picture(row: Row[Any]) -> Picture:
         painter=row.painter,
         prompt=row.prompt,
     )
-    return Picture(image, row.tenant, row.created_at, tuple(row.origins.split()), row.batch)
+    return GalleryImage(image, row.tenant, row.created_at, tuple(row.origins.split()), row.batch)

@@ -11,17 +11,17 @@ from gemgate.stores.sql.schema import task
 from gemgate.work import (
     Batch,
     Cancelled,
+    Checkpoint,
+    Deferred,
     Done,
     Failed,
-    GivenBack,
-    Hook,
-    Later,
-    Settled,
-    Tally,
+    Released,
     Task,
+    TaskCounts,
     TaskDraft,
+    TaskOutcome,
     TaskStatus,
-    Trail,
+    Webhook,
 )
 
 
@@ -35,12 +35,12 @@ def entry_of(order: Batch, count: int) -> dict[str, Any]:
         "state": order.state,
         "priority": order.priority,
         "concurrency": order.concurrency,
-        "asked": order.asked,
+        "asked": order.requested_concurrency,
         "queued": count,
         "model": order.model,
         "as_base64": order.as_base64,
         "defaults": order.defaults,
-        "about": order.about,
+        "about": order.metadata,
         "idempotency_key": order.idempotency_key or None,
         "digest": order.digest,
         "created_at": order.created_at,
@@ -53,7 +53,7 @@ def entry_of(order: Batch, count: int) -> dict[str, Any]:
     }
 
 
-def counted(outcome: Settled) -> TaskStatus:
+def counted(outcome: TaskOutcome) -> TaskStatus:
     """Where a run of this outcome leaves its task."""
     match outcome:
         case Done():
@@ -62,11 +62,11 @@ def counted(outcome: Settled) -> TaskStatus:
             return "failed"
         case Cancelled():
             return "cancelled"
-        case Later() | GivenBack():
+        case Deferred() | Released():
             return "queued"
 
 
-def ending(outcome: Settled, number: int) -> dict[str, Any]:
+def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
     """The columns of a task after its run."""
     values: dict[str, Any] = {"status": counted(outcome), "lease_owner": ""}
     match outcome:
@@ -74,12 +74,12 @@ def ending(outcome: Settled, number: int) -> dict[str, Any]:
             values |= {"result": result, "code": "", "error": "", "error_zh": "", "retryable": False}
         case Failed(code, en, zh, retryable, result):
             values |= {"result": result, "code": code, "error": en, "error_zh": zh, "retryable": retryable}
-        case Later(after, counts, code, en, zh, trail):
+        case Deferred(after, counts, code, en, zh, trail):
             values |= {"run_after": epoch_now() + after, "code": code, "error": en, "error_zh": zh}
             values["failures"] = task.c.failures + (1 if counts else 0)
             if trail is not None:
                 values |= trail_columns(trail)
-        case GivenBack():
+        case Released():
             values["run_after"] = epoch_now()
         case Cancelled():
             pass
@@ -88,12 +88,12 @@ def ending(outcome: Settled, number: int) -> dict[str, Any]:
     return values
 
 
-def trail_columns(trail: Trail) -> dict[str, Any]:
+def trail_columns(trail: Checkpoint) -> dict[str, Any]:
     return {
         "account": trail.account,
         "identity": trail.identity,
         "cid": trail.cid,
-        "picture": trail.picture,
+        "picture": trail.image,
         "part": trail.part,
     }
 
@@ -116,15 +116,15 @@ def batch_of(row: Row[Any]) -> Batch:
         tenant=row.tenant,
         created_at=row.created_at,
         concurrency=row.concurrency,
-        asked=row.asked,
+        requested_concurrency=row.asked,
         need=row.need,
         priority=row.priority,
         state=row.state,
-        tally=Tally(row.queued, row.running, row.done, row.failed, row.cancelled),
+        tally=TaskCounts(row.queued, row.running, row.done, row.failed, row.cancelled),
         model=row.model,
         as_base64=row.as_base64,
         defaults=row.defaults,
-        about=row.about,
+        metadata=row.about,
         idempotency_key=row.idempotency_key or "",
         digest=row.digest,
         settled=row.settled,
@@ -132,7 +132,7 @@ def batch_of(row: Row[Any]) -> Batch:
         ended_at=row.ended_at,
         closed_at=row.closed_at,
         expires_at=row.expires_at,
-        hook=Hook(row.hook_url, row.hook_secret, row.hook_secret_key, row.hook_tries, row.hook_at, row.hook_outcome),
+        hook=Webhook(row.hook_url, row.hook_secret, row.hook_secret_key, row.hook_tries, row.hook_at, row.hook_outcome),
     )
 
 
@@ -147,7 +147,7 @@ def task_of(row: Row[Any]) -> Task:
         attempt=row.attempt,
         failures=row.failures,
         run_after=row.run_after,
-        trail=Trail(row.account, row.identity, row.cid, row.picture, row.part),
+        trail=Checkpoint(row.account, row.identity, row.cid, row.picture, row.part),
         result=row.result,
         code=row.code,
         error=row.error,

@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.errors import Conflict, NotFound
 from gemgate.later import later
-from gemgate.ports import Held
+from gemgate.ports import LeaseStatus
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
 from gemgate.stores.sql.schema import account, batch, task
@@ -43,17 +43,17 @@ from gemgate.work import (
     BatchKind,
     BatchState,
     Cancelled,
+    Checkpoint,
     Claim,
-    GivenBack,
-    Hook,
-    Later,
+    Deferred,
     Need,
-    Settled,
-    Tally,
+    Released,
     Task,
+    TaskCounts,
     TaskDraft,
+    TaskOutcome,
     TaskStatus,
-    Trail,
+    Webhook,
 )
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class SqlJobStore:
         changed = (await connection.execute(counts.returning(*batch.c))).one()
         return Claim(task_of(taken), batch_of(changed), owner)
 
-    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, Held]:
+    async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, LeaseStatus]:
         if not task_ids:
             return {}
         extend = (
@@ -236,19 +236,19 @@ class SqlJobStore:
             ids = {row.batch for row in held}
             given_up = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.state.in_(_GIVEN_UP))
             lost = set((await connection.execute(given_up)).scalars()) if ids else set()
-        return {row.id: Held(row.attempt, row.batch in lost) for row in held}
+        return {row.id: LeaseStatus(row.attempt, row.batch in lost) for row in held}
 
-    async def note(self, claim: Claim, trail: Trail) -> bool:
+    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
         change = _of_run(update(task), claim).values(trail_columns(trail))
         async with self._database.writing() as connection:
             return (await connection.execute(change)).rowcount == 1
 
-    async def settle(self, claim: Claim, outcome: Settled) -> bool:
+    async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         async with self._database.writing() as connection:
             row = await _locked(connection, claim.batch.id)
             if row is None:
                 return False
-            if row.state in _GIVEN_UP and isinstance(outcome, Later | GivenBack):
+            if row.state in _GIVEN_UP and isinstance(outcome, Deferred | Released):
                 outcome = Cancelled()
             change = _of_run(update(task), claim).values(ending(outcome, row.settled + 1))
             if (await connection.execute(change)).rowcount != 1:
@@ -418,7 +418,7 @@ class SqlJobStore:
             row = (await connection.execute(take.returning(*batch.c))).one_or_none()
         return batch_of(row) if row else None
 
-    async def hook_told(self, batch_id: str, hook: Hook) -> None:
+    async def hook_told(self, batch_id: str, hook: Webhook) -> None:
         change = update(batch).where(batch.c.id == batch_id)
         change = change.values(hook_tries=hook.tries, hook_at=hook.at, hook_outcome=hook.outcome)
         async with self._database.writing() as connection:
@@ -431,11 +431,11 @@ class SqlJobStore:
         async with self._database.reading() as connection:
             return not await connection.scalar(select(unsettled))
 
-    async def stats(self) -> Tally:
+    async def stats(self) -> TaskCounts:
         counts = [func.coalesce(func.sum(batch.c[name]), 0).label(name) for name in _COUNTS]
         async with self._database.reading() as connection:
             row = (await connection.execute(select(*counts))).one()
-        return Tally(*(int(count) for count in row))
+        return TaskCounts(*(int(count) for count in row))
 
     async def forget_before(self, moment: float) -> int:
         old = and_(batch.c.closed_at > 0, batch.c.closed_at < moment)

@@ -16,7 +16,7 @@ from psycopg.abc import RV, PQGen
 INTERVAL = 0.1
 
 
-class LettingGo(psycopg.AsyncConnection[Any]):
+class CancellableConnection(psycopg.AsyncConnection[Any]):
     """Ends when the query that it is at is cancelled; the pool opens another."""
 
     async def wait(self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None) -> RV:

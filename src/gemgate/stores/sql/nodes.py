@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import ColumnElement, Row, case, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.accounts import CAPABILITIES, Capability, Offer
+from gemgate.accounts import CAPABILITIES, AccountModel, Capability
 from gemgate.errors import Conflict, GatewayError, NotFound
 from gemgate.later import later
 from gemgate.stores.sql.database import Database, epoch_now
@@ -110,12 +110,12 @@ class SqlNodeRegistry:
 
     async def beat(self, card: NodeCard, report: NodeReport) -> bool:
         async with self._database.writing() as connection:
-            told = await connection.execute(
+            result = await connection.execute(
                 update(node)
                 .where(node.c.node_url == card.url, node.c.worker_id == card.worker_id)
                 .values(dispatched_tasks=node.c.dispatched_tasks + report.dispatched, **_columns(card, report))
             )
-            if not told.rowcount:
+            if not result.rowcount:
                 return False
             detail = await connection.execute(
                 update(node_detail)
@@ -215,19 +215,23 @@ def _node(row: Row[Any]) -> Node:
         return _with(row, {})
 
 
-def _with(row: Row[Any], told: Mapping[str, Any]) -> Node:
+def _with(row: Row[Any], values: Mapping[str, Any]) -> Node:
     known = row.status in get_args(NodeStatus)
     return Node(
         NodeCard(row.node_url, row.worker_id, _number(row.weight), row.proof or ""),
         NodeReport(
             cast("NodeStatus", row.status) if known else "ERROR",
             int(_number(row.current_tasks)),
-            int(_number(told.get("lanes", 0))),
+            int(_number(values.get("lanes", 0))),
             int(_number(row.dispatched_tasks)),
-            tuple(_offer(*one) for one in told.get("offers", ())),
-            {cast("Capability", c): _number(left) for c, left in told.get("cooling", {}).items() if c in CAPABILITIES},
-            _text(told.get("why", "")) if known else _text(f"its row has the unknown status {row.status!r}"),
-            _text(told.get("version", "")),
+            tuple(_offer(*one) for one in values.get("offers", ())),
+            {
+                cast("Capability", c): _number(left)
+                for c, left in values.get("cooling", {}).items()
+                if c in CAPABILITIES
+            },
+            _text(values.get("why", "")) if known else _text(f"its row has the unknown status {row.status!r}"),
+            _text(values.get("version", "")),
         ),
         age=_age(row.age),
         weight=_number(row.weight),
@@ -253,10 +257,10 @@ def _text(value: Any) -> str:
     return value[:TOLD_CHARS]
 
 
-def _offer(model: Any, name: Any, display: Any, description: Any, aliases: Sequence[Any]) -> Offer:
+def _offer(model: Any, name: Any, display: Any, description: Any, aliases: Sequence[Any]) -> AccountModel:
     if isinstance(aliases, str):
         raise TypeError("aliases are a list")
-    return Offer(_text(model), _text(name), _text(display), _text(description), tuple(map(_text, aliases)))
+    return AccountModel(_text(model), _text(name), _text(display), _text(description), tuple(map(_text, aliases)))
 
 
 def _unknown(worker_id: str) -> NotFound:

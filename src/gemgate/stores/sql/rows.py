@@ -48,7 +48,7 @@ async def pages(database: Database) -> AsyncIterator[tuple[str, list[dict[str, A
                     yield table.name, [dict(row) for row in part]
 
 
-async def revision_of(database: Database) -> str:
+async def schema_revision(database: Database) -> str:
     """The schema's version, as migrations number it."""
     async with database.reading() as connection:
         return await connection.run_sync(_revision) or ""
@@ -73,13 +73,13 @@ async def copy(source: Database, target: Database, done: Callable[[int], None] =
     new = 0
     async with target.writing(None) as connection:
         async for name, rows in pages(source):
-            new += await connection.run_sync(put, metadata.tables[name], rows)
+            new += await connection.run_sync(insert_missing, metadata.tables[name], rows)
             done(len(rows))
         await connection.run_sync(_count_on)
     return new
 
 
-async def refill(url: str | Path, revision: str, found: Iterable[tuple[str, Rows]], *, replace: bool) -> None:
+async def restore_rows(url: str | Path, revision: str, found: Iterable[tuple[str, Rows]], *, replace: bool) -> None:
     """Make a database hold these rows, which were read at schema `revision`, and bring it to the newest schema.
 
     All or nothing. BadRequest when it holds something already, unless `replace` throws that away; GatewayError when
@@ -103,14 +103,14 @@ async def refill(url: str | Path, revision: str, found: Iterable[tuple[str, Rows
                 code="not_empty",
             )
         for name, rows in found:
-            put(connection, there.tables[name], rows)
+            insert_missing(connection, there.tables[name], rows)
         migrate.upgrade(connection)
         _count_on(connection)
 
     await bring_up(url, by=fill)
 
 
-def put(connection: Connection, table: Table, rows: Rows) -> int:
+def insert_missing(connection: Connection, table: Table, rows: Rows) -> int:
     """Insert the rows whose keys are not there yet; how many that were."""
     if not rows:
         return 0

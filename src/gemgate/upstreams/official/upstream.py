@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import orjson
 
-from gemgate.accounts import Cookies, Kind, Opened, Rotated, UsageWindow
+from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.later import later, load
-from gemgate.ports import Deadlines, Fetched, ImageRef, Piece, Prompt, Upload
+from gemgate.ports import Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
 from gemgate.upstreams.official.wire import Answer, Events, Models, read_models, request_body
@@ -65,7 +65,7 @@ class OfficialUpstream:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._calls = itertools.count(1)
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None) -> SignInResult:
         """Read the key and ask what it may use; cookies mean nothing here."""
         del cookies
         await asyncio.to_thread(load, aiohttp)
@@ -85,12 +85,12 @@ class OfficialUpstream:
         self._models = read_models(rows)
         if not self._models.offers:
             raise errors.drift("the key has no chat models")
-        return Opened(self._models.offers, tier="api")
+        return SignInResult(self._models.offers, tier="api")
 
-    async def ping(self) -> Opened:
+    async def ping(self) -> SignInResult:
         return await self.open(None)
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         answer = Answer(f"{next(self._calls)}.")
         thinking = prompt.extended_thinking and prompt.offer.name in self._models.thinking
         files = [await asyncio.to_thread(self._kept, handle) for handle, _, _ in prompt.files]
@@ -245,11 +245,11 @@ class OfficialUpstream:
 
     # What there is not
 
-    async def read_chat(self, cid: str) -> list[Piece] | None:
+    async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
         del cid
         return None
 
-    async def knows(self, cid: str) -> bool:
+    async def has_chat(self, cid: str) -> bool:
         del cid
         return False
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.accounts import Offer
+from gemgate.accounts import AccountModel
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.ports import Answered, Answering, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.ports import Completed, Fetched, ImageReady, ImageRef, Prompt, Started, Thread, Upload, UpstreamEvent
 from gemgate.upstreams.official import errors
 
 _REFUSALS = {
@@ -24,19 +24,21 @@ _SIZES = {2048: "2K", 4096: "4K"}
 class Models:
     """What the key may use. thinking: names of the models that can tell their thoughts."""
 
-    offers: tuple[Offer, ...]
+    offers: tuple[AccountModel, ...]
     thinking: frozenset[str]
 
 
 def read_models(rows: Sequence[Mapping[str, Any]]) -> Models:
     """The chat models among `GET /models`."""
-    offers: list[Offer] = []
+    offers: list[AccountModel] = []
     thinking: set[str] = set()
     for row in rows:
         name = str(row.get("name", "")).removeprefix("models/")
         if not name.startswith("gemini-") or "generateContent" not in row.get("supportedGenerationMethods", ()):
             continue
-        offers.append(Offer(f"models/{name}", name, str(row.get("displayName", name)), str(row.get("description", ""))))
+        offers.append(
+            AccountModel(f"models/{name}", name, str(row.get("displayName", name)), str(row.get("description", "")))
+        )
         if row.get("thinking"):
             thinking.add(name)
     return Models(tuple(offers), frozenset(thinking))
@@ -59,7 +61,7 @@ def request_body(prompt: Prompt, files: Sequence[Upload], *, thinking: bool) -> 
     return {"contents": [{"role": "user", "parts": parts}], **({"generationConfig": config} if config else {})}
 
 
-def makes_pictures(offer: Offer) -> bool:
+def makes_pictures(offer: AccountModel) -> bool:
     return "-image" in offer.name
 
 
@@ -77,7 +79,7 @@ class Answer:
     _began: bool = False
     _texts: list[str] = field(default_factory=list)
 
-    def feed(self, chunk: Any) -> list[Piece]:
+    def feed(self, chunk: Any) -> list[UpstreamEvent]:
         """The pieces of one GenerateContentResponse; GatewayError for an error in its place."""
         if not isinstance(chunk, dict):
             raise errors.drift("a chunk is no object")
@@ -87,16 +89,16 @@ class Answer:
             raise errors.refused(str(blocked))
         candidates = chunk.get("candidates") or [{}]
         candidate = candidates[0] if isinstance(candidates[0], dict) else {}
-        pieces: list[Piece] = []
+        pieces: list[UpstreamEvent] = []
         for part in (candidate.get("content") or {}).get("parts") or ():
             pieces += self._part(part)
         if pieces and not self._began:
             self._began = True
-            pieces.insert(0, Answering(""))
+            pieces.insert(0, Started(""))
         self.finish = str(candidate.get("finishReason") or self.finish)
         return pieces
 
-    def _part(self, part: Mapping[str, Any]) -> list[Piece]:
+    def _part(self, part: Mapping[str, Any]) -> list[UpstreamEvent]:
         text, inline = part.get("text"), part.get("inlineData") or part.get("inline_data")
         if isinstance(text, str) and text:
             if part.get("thought"):
@@ -107,10 +109,10 @@ class Answer:
             image_id = f"{self.prefix}{len(self.pictures)}"
             mime = str(inline.get("mimeType") or inline.get("mime_type") or "image/png")
             self.pictures[image_id] = Fetched(_decoded(inline.get("data")), mime, "inline")
-            return [ImageFound(ImageRef("", image_id, "", "", ""))]
+            return [ImageReady(ImageRef("", image_id, "", "", ""))]
         return []
 
-    def end(self) -> list[Piece]:
+    def end(self) -> list[UpstreamEvent]:
         """What the end of the stream says; Refused or Broken when it was not the end of an answer."""
         self.text = "".join(self._texts)
         if self.finish in _REFUSALS:
@@ -119,9 +121,9 @@ class Answer:
             raise errors.broken("the stream ended before the answer did")
         if not self._began and self.finish not in ("STOP", "MAX_TOKENS", "NO_IMAGE"):
             raise errors.broken(f"no answer ({self.finish})")
-        began: list[Piece] = [] if self._began else [Answering("")]
+        began: list[UpstreamEvent] = [] if self._began else [Started("")]
         painter = self.served if self.pictures else ""
-        return [*began, Answered(Thread(()), self.text, served=self.served, painter=painter)]
+        return [*began, Completed(Thread(()), self.text, served=self.served, painter=painter)]
 
 
 def _decoded(data: Any) -> bytes:

@@ -14,10 +14,10 @@ from gemini_webapi.utils import get_rich_content_field
 from gemgate.accounts import UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
-from gemgate.ports import Accepted, Answered, Answering, ImageFound, ImageRef, Piece, Thread, Unknown
+from gemgate.ports import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Unknown, UpstreamEvent
 from gemgate.upstreams.web import codes, picture_rows, places, quota, served
 from gemgate.upstreams.web.riches import Riches
-from gemgate.upstreams.web.wording import Wording
+from gemgate.upstreams.web.wording import TextDeltas
 
 _COMPLETE = 2
 _CONTEXT_SLOT = 9
@@ -43,8 +43,8 @@ class Answer:
             self._merge(thread.metadata)
         # A conversation whose turns nobody counted stays uncounted
         self._turns = 1 if thread is None else thread.turns + 1 if thread.turns else 0
-        self._text = Wording(exact=exact)
-        self._thoughts = Wording(exact=exact)
+        self._text = TextDeltas(exact=exact)
+        self._thoughts = TextDeltas(exact=exact)
         self._images: dict[str, ImageRef] = {}
         self._riches = Riches()
         self._served = self._served_id = self.painter = ""
@@ -78,9 +78,9 @@ class Answer:
     def rcid(self) -> str:
         return str(self._metadata[2] or "")
 
-    def feed(self, frames: Iterable[str]) -> list[Piece]:
+    def feed(self, frames: Iterable[str]) -> list[UpstreamEvent]:
         """Pieces of these frames up to one with an error code: that becomes `failure`, after what was said."""
-        pieces: list[Piece] = []
+        pieces: list[UpstreamEvent] = []
         for frame in frames:
             self.frames += 1
             try:
@@ -96,13 +96,13 @@ class Answer:
                 break
         return pieces
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[UpstreamEvent]:
         """What is held back, then the end."""
-        pieces: list[Piece] = []
+        pieces: list[UpstreamEvent] = []
         self._say(pieces, ThoughtDelta, self._thoughts.finish())
         self._say(pieces, TextDelta, self._text.finish())
         if not self.spoke:
-            pieces.append(Answering(self.cid))
+            pieces.append(Started(self.cid))
             self.spoke = True
         revised = self._text.revised or self._thoughts.revised
         found = self._riches.findings(self._text.raw)
@@ -110,7 +110,7 @@ class Answer:
             self._not_known(name, pieces)
         thread = Thread(tuple(self._metadata), self._turns)
         names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
-        pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names))
+        pieces.append(Completed(thread, self._text.text, revised, self.stored, found, **names))
         return pieces
 
     @property
@@ -122,13 +122,13 @@ class Answer:
         """Google says who answers; what it does not say stays as it is."""
         self._served, self._served_id = name or self._served, model_id or self._served_id
 
-    def candidate(self, data: list[Any], *, final: bool) -> list[Piece]:
+    def candidate(self, data: list[Any], *, final: bool) -> list[UpstreamEvent]:
         """Pieces of a candidate that was read from history instead of the stream."""
-        pieces: list[Piece] = []
+        pieces: list[UpstreamEvent] = []
         self._candidate(data, pieces, final=final)
         return pieces
 
-    def _part(self, part: list[Any], pieces: list[Piece]) -> None:
+    def _part(self, part: list[Any], pieces: list[UpstreamEvent]) -> None:
         if part[:1] and part[0] not in _PARTS:
             self._not_known("part", pieces)
         if len(part) > 5 and part[5] and part[0] in ("wrb.fr", "er"):
@@ -158,7 +158,7 @@ class Answer:
                 self._pending = False
                 self._candidate(first, pieces, final=False)
 
-    def _status(self, status: Any, pieces: list[Piece]) -> None:
+    def _status(self, status: Any, pieces: list[UpstreamEvent]) -> None:
         """A code or status: what it means before, in, and behind the answer. A list that is no failure is a queue."""
         code = at(status, [2, 0, 1, 0]) if isinstance(status, list) else status
         number = at(status, [0]) if isinstance(status, list) else 0
@@ -176,7 +176,7 @@ class Answer:
         else:
             self._pending = True
 
-    def _beside(self, body: list[Any], pieces: list[Piece]) -> None:
+    def _beside(self, body: list[Any], pieces: list[UpstreamEvent]) -> None:
         """What is said beside the answer, by place or by key."""
         if (progress := places.field(body, places.PROGRESS)) is not None:
             self._pending = not self._finished_turn
@@ -191,13 +191,13 @@ class Answer:
         for name in places.unknown_fields(body):
             self._not_known(name, pieces)
 
-    def _not_known(self, field: str, pieces: list[Piece]) -> None:
+    def _not_known(self, field: str, pieces: list[UpstreamEvent]) -> None:
         """Say once that Google's answer holds something this version does not know."""
         if field not in self._unknown:
             self._unknown.add(field)
             pieces.append(Unknown(field))
 
-    def _candidate(self, candidate: list[Any], pieces: list[Piece], *, final: bool) -> None:
+    def _candidate(self, candidate: list[Any], pieces: list[UpstreamEvent], *, final: bool) -> None:
         self._metadata[2] = candidate[0]
         if at(candidate, [8, 0]) == _COMPLETE:
             self._finished_turn = True
@@ -215,7 +215,7 @@ class Answer:
         if at(candidate, [12]):
             self._find_images(candidate, pieces)
 
-    def _find_images(self, candidate: list[Any], pieces: list[Piece]) -> None:
+    def _find_images(self, candidate: list[Any], pieces: list[UpstreamEvent]) -> None:
         rows = at(get_rich_content_field(candidate, Field.GENERATED_IMAGES), [0], [])
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
             ids = (self.cid, str(self._metadata[1] or ""), self.rcid)
@@ -224,17 +224,17 @@ class Answer:
                 ref = replace(ref, painter=self.painter)
                 self._images[ref.image_id] = ref
                 self._open(pieces)
-                pieces.append(ImageFound(ref))
+                pieces.append(ImageReady(ref))
 
-    def _say(self, pieces: list[Piece], kind: type[TextDelta] | type[ThoughtDelta], text: str) -> None:
+    def _say(self, pieces: list[UpstreamEvent], kind: type[TextDelta] | type[ThoughtDelta], text: str) -> None:
         if text:
             self._open(pieces)
             pieces.append(kind(text))
 
-    def _open(self, pieces: list[Piece]) -> None:
+    def _open(self, pieces: list[UpstreamEvent]) -> None:
         if not self.spoke:
             self.spoke = True
-            pieces.append(Answering(self.cid))
+            pieces.append(Started(self.cid))
 
     def _merge(self, ids: Sequence[Any]) -> None:
         for slot, value in enumerate(ids[: len(DEFAULT_METADATA)]):

@@ -22,7 +22,7 @@ from gemini_webapi.constants import GRPC, Endpoint
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import upload_file
 
-from gemgate.accounts import Cookies, Offer
+from gemgate.accounts import AccountModel, Cookies
 from gemgate.errors import GatewayError
 from gemgate.ports import Prompt, SentFile, Thread
 from gemgate.upstreams.web import generation
@@ -448,11 +448,11 @@ async def _rpc(
     return orjson.loads(body) if isinstance(body, str) else []
 
 
-def _small(client: HardenedClient) -> Offer:
+def _small(client: HardenedClient) -> AccountModel:
     """The cheapest model of the account, by Google's own names."""
     models = client.list_models() or []
     chosen = next((model for model in models if "flash" in model.model_name.lower()), models[0])
-    return Offer(chosen.model_id, chosen.model_name, chosen.display_name)
+    return AccountModel(chosen.model_id, chosen.model_name, chosen.display_name)
 
 
 _PROBES: tuple[tuple[str, Callable[[Watch, HardenedClient], Awaitable[None]]], ...] = (

@@ -13,10 +13,10 @@ _SAYS_LITTLE = ("", "text/plain", "application/octet-stream")
 def fitting(name: str, mime: str) -> tuple[str, str]:
     """A name whose ending tells the type, and that type: what bytes show counts, else what the name's ending says."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1].strip() or "file"
-    told = mimetypes.guess_type(base)[0]
-    if told and mime in _SAYS_LITTLE and not told.startswith(("image/", "video/")):
-        return base, told
+    guessed = mimetypes.guess_type(base)[0]
+    if guessed and mime in _SAYS_LITTLE and not guessed.startswith(("image/", "video/")):
+        return base, guessed
     mime = mime or "application/octet-stream"
-    if told != mime:
+    if guessed != mime:
         base += mimetypes.guess_extension(mime) or ""
     return base, mime

@@ -15,7 +15,7 @@ from curl_cffi.requests import AsyncSession, Response
 from gemini_webapi.constants import Headers
 
 from gemgate.errors import Broken, GatewayError, SignedOut
-from gemgate.imaging.whole import is_whole, looks_like_picture
+from gemgate.imaging.whole import is_whole, looks_like_image
 from gemgate.ports import Fetched, ImageRef
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.client import HardenedClient
@@ -68,7 +68,7 @@ async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
         if not _is_googles(url):
             raise errors.drift("a picture's address leads away from Google", "no")
         data, mime = await _get(session, url)
-        if looks_like_picture(data):
+        if looks_like_image(data):
             if not is_whole(data):
                 raise errors.broken("a picture came only in part", "no")
             return data, mime

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils.citation import extract_citations
 
-from gemgate.findings import Document, Findings, WebPicture, WebSource
+from gemgate.findings import Document, Findings, WebImage, WebSource
 from gemgate.upstreams.web.marks import clean, suggestions
 
 _CANVAS: Final = 30
@@ -129,11 +129,11 @@ def _is_foreign(url: str) -> bool:
     return parts.scheme in ("http", "https") and not host.endswith(_OWN_HOSTS) and "/branding/" not in parts.path
 
 
-def _pictures(rows: Any) -> Iterator[WebPicture]:
+def _pictures(rows: Any) -> Iterator[WebImage]:
     for row in rows if isinstance(rows, list) else ():
         url = at(row, [0, 0, 0])
         if isinstance(url, str) and url.startswith(("http://", "https://")):
-            yield WebPicture(url, _words(at(row, [0, 4], "")))
+            yield WebImage(url, _words(at(row, [0, 4], "")))
 
 
 def _documents(rows: Any) -> Iterator[Document]:

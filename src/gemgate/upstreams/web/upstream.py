@@ -19,10 +19,10 @@ from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import upload_file
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.served import is_painter
-from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.ports import Deadlines, Fetched, ImageReady, ImageRef, Prompt, Started, Thread, Upload, UpstreamEvent
 from gemgate.upstreams.web import canary, errors, generation, pictures, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
@@ -89,7 +89,7 @@ class WebUpstream:
         self._parting: set[asyncio.Task[None]] = set()
         self._left: tuple[UsageWindow, ...] = ()
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None) -> SignInResult:
         if cookies is None:
             raise errors.signed_out("no cookies are set")
         token = self._session.client.access_token if self._session is not None else None
@@ -116,7 +116,7 @@ class WebUpstream:
             await old.settle()
         return _opened(client)
 
-    async def ping(self) -> Opened:
+    async def ping(self) -> SignInResult:
         async with self._using() as client:
             await self._call(client.check_status())
             return _opened(client)
@@ -140,7 +140,7 @@ class WebUpstream:
         if session is not None:
             await session.client.shut()
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         session = self._session
         async with self._using(session) as client:
             began = time.monotonic()
@@ -150,7 +150,7 @@ class WebUpstream:
                 async with aclosing(self._sent(session, client, prompt, answer)) as parts:
                     async for pieces in parts:
                         for piece in pieces:
-                            if isinstance(piece, ImageFound) and session is not None:
+                            if isinstance(piece, ImageReady) and session is not None:
                                 self._made_on[piece.ref.image_id] = session
                                 made.append(piece.ref.image_id)
                             yield piece
@@ -172,7 +172,7 @@ class WebUpstream:
 
     async def _sent(
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
-    ) -> AsyncGenerator[list[Piece], None]:
+    ) -> AsyncGenerator[list[UpstreamEvent], None]:
         """Send, and once more with a fresh page when Google refused the old one: nothing was made of the prompt."""
         for fresh in (False, True):
             page = client.session_id
@@ -189,7 +189,7 @@ class WebUpstream:
 
     async def _generate(
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
-    ) -> AsyncGenerator[list[Piece], None]:
+    ) -> AsyncGenerator[list[UpstreamEvent], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
         request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool)
         frames = FrameReader()
@@ -297,7 +297,7 @@ class WebUpstream:
             return
         _signed(answer, turn)
 
-    async def _read_back(self, client: HardenedClient, answer: Answer, until: float) -> list[Piece] | None:
+    async def _read_back(self, client: HardenedClient, answer: Answer, until: float) -> list[UpstreamEvent] | None:
         """The rest of an answer that broke off, from the account's history; None when it is not there.
 
         Nothing is ever sent again: this only reads (protocol.md 4, hNvQHb). A turn appears when its generation ends, so
@@ -325,18 +325,18 @@ class WebUpstream:
                 return None
         return None
 
-    async def read_chat(self, cid: str) -> list[Piece] | None:
+    async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
         async with self._using() as client:
             turn, _ = await self._call(client.last_turn(cid))
         candidate = at(turn, [3, 0, 0])
         if at(candidate, [8, 0]) != 2:
-            return [Answering(cid)] if is_working(candidate) else None
+            return [Started(cid)] if is_working(candidate) else None
         answer = Answer("", Thread((cid, at(turn, [0, 1], ""))), exact=True, prompt=at(turn, [2, 0, 0], "") or "")
         answer.cid_confirmed = True
         _signed(answer, turn)
         return answer.candidate(candidate, final=True) + answer.finish()
 
-    async def knows(self, cid: str) -> bool:
+    async def has_chat(self, cid: str) -> bool:
         async with self._using() as client:
             return (await self._call(client.last_turn(cid)))[0] is not None
 
@@ -401,10 +401,12 @@ def _signed(answer: Answer, turn: Any) -> None:
         answer.named(name, model_id)
 
 
-def _opened(client: HardenedClient) -> Opened:
+def _opened(client: HardenedClient) -> SignInResult:
     models = client.list_models() or []
-    offers = tuple(Offer(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models)
-    return Opened(offers, client.account_status.name)
+    offers = tuple(
+        AccountModel(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models
+    )
+    return SignInResult(offers, client.account_status.name)
 
 
 async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:

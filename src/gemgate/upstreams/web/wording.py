@@ -15,7 +15,7 @@ HOLD = 48
 """Characters kept back from the end while more is to come: room for Google's changes of mind. Never more than half."""
 
 
-class Wording:
+class TextDeltas:
     """Turns growing snapshots of one text into deltas.
 
     `revised` becomes true when Google changed something that had been sent already; what follows then continues after

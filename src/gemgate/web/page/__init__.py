@@ -14,7 +14,7 @@ from gemgate.ports import Caller
 from gemgate.settings import Settings
 from gemgate.stores.blobs import address_of
 from gemgate.web import paths
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.page.assets import Asset, Assets
 
@@ -30,7 +30,7 @@ async def index(request: Request, caller: Caller) -> Response:
     if not assets.ready:
         await asyncio.to_thread(assets.load)
     asset = assets.index
-    settings = call_of(request).house.settings
+    settings = context_of(request).house.settings
     headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(settings)}
     return _answer(request, asset, headers)
 

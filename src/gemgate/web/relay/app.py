@@ -14,19 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.assembly_fleet import Edge
+from gemgate.assembly_fleet import FleetFront
 from gemgate.settings import Settings
 from gemgate.web import configuration, keys, page, sessions
 from gemgate.web.access import Access
 from gemgate.web.app import served
-from gemgate.web.call import call_of
-from gemgate.web.door import CLIENT_CLOSED, Door, refused
-from gemgate.web.reading import CallerLeft
+from gemgate.web.call import context_of
+from gemgate.web.door import CLIENT_CLOSED, RequestMiddleware, exception_handler
+from gemgate.web.reading import ClientDisconnected
 from gemgate.web.relay import gathering, nodes, status
 from gemgate.web.relay.body import Body
-from gemgate.web.relay.hop import Hop
+from gemgate.web.relay.hop import NodeClient
 from gemgate.web.relay.metrics import RelayMetrics
-from gemgate.web.relay.relay import Passage, Relay, Severed
+from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
 from gemgate.web.relay.routes import Route, Routes, all_routes
 
 PARTS = (status, nodes, gathering, sessions, keys, configuration, page)
@@ -42,23 +42,23 @@ OWN = frozenset(
 )
 """Their operations."""
 BODILESS = ("GET", "HEAD", "OPTIONS", "DELETE")
-LOOK_AGAIN = 1.0
+RETRY_DELAYS = 1.0
 SLACK = 30.0
 """Seconds that a node may be silent beyond its longest deadline before it is given up."""
 
 
-def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
+def create_front_app(settings: Settings, edge: FleetFront) -> ASGIApp:
     """The ASGI application over a running edge, which it leaves open."""
     access = Access(settings, edge.keys, edge.clock)
     metrics = RelayMetrics(edge.fleet)
     routes = all_routes()
-    front = Front(edge, access, metrics, routes)
+    front = RelayApp(edge, access, metrics, routes)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         token = settings.internal_token.get_secret_value() if settings.internal_token else ""
-        hop = Hop(token, silence=settings.request_timeout_seconds + settings.first_byte_timeout_seconds + SLACK)
-        edge.run("keys", access.keybook.tend)
+        hop = NodeClient(token, silence=settings.request_timeout_seconds + settings.first_byte_timeout_seconds + SLACK)
+        edge.run("keys", access.keybook.run)
         edge.run("lost nodes", lambda: _look_again(edge, hop))
         app.state.hop, app.state.metrics = hop, metrics
         front.relay = Relay(
@@ -70,10 +70,10 @@ def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
             await hop.close()
 
     front.own = served(PARTS, lifespan)
-    return Door(front, lambda: (edge, access))
+    return RequestMiddleware(front, lambda: (edge, access))
 
 
-async def _look_again(edge: Edge, hop: Hop) -> None:
+async def _look_again(edge: FleetFront, hop: NodeClient) -> None:
     """Ask the nodes that could not be reached whether they are back, so that no call has to find out."""
     while True:
         lost = [one for one in edge.fleet.nodes if one.failures and one.alive]
@@ -81,16 +81,16 @@ async def _look_again(edge: Edge, hop: Hop) -> None:
         for one, answers in zip(lost, back, strict=True):
             if answers:
                 edge.fleet.reached(one)
-        await edge.clock.sleep(LOOK_AGAIN)
+        await edge.clock.sleep(RETRY_DELAYS)
 
 
-class Front:
+class RelayApp:
     """Tells the gateway's own routes from those of the nodes."""
 
     own: ASGIApp
     relay: Relay
 
-    def __init__(self, edge: Edge, access: Access, metrics: RelayMetrics, routes: Routes) -> None:
+    def __init__(self, edge: FleetFront, access: Access, metrics: RelayMetrics, routes: Routes) -> None:
         self._edge = edge
         self._access = access
         self._metrics = metrics
@@ -101,7 +101,7 @@ class Front:
             await self.own(scope, receive, send)
             return
         if not scope["path"].startswith("/"):  # `OPTIONS *` asks about the server, of which there is nothing to tell
-            await (await refused(Request(scope, receive), HTTPException(404)))(scope, receive, send)
+            await (await exception_handler(Request(scope, receive), HTTPException(404)))(scope, receive, send)
             return
         route = self._routes.find(scope["method"], scope["path"])
         if route.name in OWN:
@@ -110,9 +110,9 @@ class Front:
             await self._pass_on(Request(scope, receive), route, send)
 
     async def _pass_on(self, request: Request, route: Route, send: Send) -> None:
-        call = call_of(request)
+        call = context_of(request)
         call.operation = route.name or "none"
-        passage: Passage | None = None
+        passage: RelayedRequest | None = None
         status = CLIENT_CLOSED
 
         async def counted(message: Message) -> None:
@@ -125,16 +125,16 @@ class Front:
             caller = await self._access.caller(request, route.level, call.request_id, route.name)
             limit = self._edge.settings.max_body_bytes
             body = None if _has_no_body(request) else Body(request, limit)
-            passage = Passage(request, counted, route, caller, body)
+            passage = RelayedRequest(request, counted, route, caller, body)
             await self.relay(passage)
-        except Severed:
+        except ConnectionCut:
             return  # an answer that is not completed makes the server close the connection
         except Exception as error:
             if passage is not None and passage.head is not None:
-                if isinstance(error, CallerLeft):
+                if isinstance(error, ClientDisconnected):
                     return
                 raise
-            await (await refused(request, error))(request.scope, request.receive, counted)
+            await (await exception_handler(request, error))(request.scope, request.receive, counted)
         finally:
             self._metrics.done(route.name, passage.node if passage else "", status, call.seconds())
 

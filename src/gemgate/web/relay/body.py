@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from starlette.requests import Request
 
 from gemgate.errors import GatewayError
-from gemgate.web.reading import CallerLeft, chunks_of
+from gemgate.web.reading import ClientDisconnected, chunks_of
 
 
 class Body:
@@ -19,7 +19,7 @@ class Body:
         self._kept: list[bytes] = []
         self.complete = asyncio.Event()
         """Set once the client has sent all of it: only then can it be listened to for its departure."""
-        self.failure: GatewayError | CallerLeft | None = None
+        self.failure: GatewayError | ClientDisconnected | None = None
         """Why it never will, when that came up while it was on its way to a node."""
 
     async def whole(self) -> bytes:
@@ -45,7 +45,7 @@ class Body:
                 if chunk:
                     self._kept.append(chunk)
                     yield chunk
-        except (GatewayError, CallerLeft) as error:
+        except (GatewayError, ClientDisconnected) as error:
             self.failure = error
             raise
         self.complete.set()

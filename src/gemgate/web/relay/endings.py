@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 
 from gemgate.dialects.wire import dumps
 from gemgate.errors import GatewayError
-from gemgate.web.errors import dialect_of, envelope_for
+from gemgate.web.errors import dialect_of, error_body_for
 
 FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
 
@@ -14,10 +14,10 @@ FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
 def last_frame(error: GatewayError, connection: HTTPConnection, request_id: str) -> bytes:
     """What ends server-sent events that cannot go on."""
     language = connection.headers.get("accept-language", "en")
-    _, envelope = envelope_for(connection)(error, language, request_id)
+    _, envelope = error_body_for(connection)(error, language, request_id)
     if connection.url.path == "/v1/responses":
-        told = envelope["error"]
-        event = {"type": "error", "code": told["code"], "message": told["message"], "param": None}
+        fields = envelope["error"]
+        event = {"type": "error", "code": fields["code"], "message": fields["message"], "param": None}
         return b"event: error\ndata: " + dumps({**event, "sequence_number": 0}) + b"\n\n"
     match dialect_of(connection):
         case "anthropic":

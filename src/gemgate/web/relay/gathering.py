@@ -16,20 +16,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.errors import GatewayError
-from gemgate.fleet.nodes import Fleet, Tracked
-from gemgate.member import Standing
+from gemgate.fleet.nodes import Fleet, NodeView
+from gemgate.member import AccountStatus
 from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web import edge, overview
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import whole_number
-from gemgate.web.relay.hop import Broken, Hop, Unsent
+from gemgate.web.relay.hop import Broken, NodeClient, Unsent
 
 router = Router()
 
-PATIENCE = 3.0
+NODE_TIMEOUT = 3.0
 """Seconds that one node may take."""
 LARGEST = 4_000_000
 COUNTED = ("ended", "failed", "under_way")
@@ -40,33 +40,33 @@ USABLE = ("ready", "busy", "starting")
 class Gathered:
     """What the nodes answered, by their names; silent: those that did not, and why."""
 
-    told: Mapping[str, dict[str, Any]]
-    silent: Mapping[str, str]
+    answers: Mapping[str, dict[str, Any]]
+    missing: Mapping[str, str]
 
 
 Read = Callable[[dict[str, Any]], object]
 """Goes through a node's answer as its user will; raises where that is not what the answer has."""
 
 
-async def gather(request: Request, caller: Caller, read: Read) -> Gathered:
+async def query_all(request: Request, caller: Caller, read: Read) -> Gathered:
     """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
-    fleet = call_of(request).house.fleet
+    fleet = context_of(request).house.fleet
     assert fleet is not None
     nodes = [one for one in fleet.nodes if one.serves]
-    hop: Hop = request.app.state.hop
+    hop: NodeClient = request.app.state.hop
     answers = await asyncio.gather(*(_ask(hop, one, request, caller, read) for one in nodes))
     told = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
     silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
     return Gathered(told, silent)
 
 
-async def _ask(hop: Hop, one: Tracked, request: Request, caller: Caller, read: Read) -> dict[str, Any] | str:
+async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller, read: Read) -> dict[str, Any] | str:
     """The node's answer, or why there is none."""
-    stated = edge.Stated(caller, "admin", request.url.scheme)
+    stated = edge.ForwardedCaller(caller, "admin", request.url.scheme)
     received = b""
     try:
         async with (
-            asyncio.timeout(PATIENCE),
+            asyncio.timeout(NODE_TIMEOUT),
             hop.exchange(one.node.card.url, request, stated, None, fresh=True) as exchange,
         ):
             async for chunk in exchange.chunks():
@@ -75,22 +75,22 @@ async def _ask(hop: Hop, one: Tracked, request: Request, caller: Caller, read: R
                     return "its answer is too large"
             if exchange.head.status != 200:
                 return f"it answered {exchange.head.status}"
-        told: dict[str, Any] = orjson.loads(received)
-        read(told)
+        answer: dict[str, Any] = orjson.loads(received)
+        read(answer)
     except (KeyError, TypeError, AttributeError, IndexError):
         return "its answer is of another kind: is it of another version?"
     except (Unsent, Broken, TimeoutError, GatewayError, orjson.JSONDecodeError) as error:
         return str(error) or type(error).__name__
-    return told
+    return answer
 
 
 @operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts of all nodes")
 async def accounts(request: Request, caller: Caller) -> Response:
-    gathered = await gather(request, caller, _read_accounts)
+    gathered = await query_all(request, caller, _read_accounts)
     answer = {
         "accounts": _rows(gathered, "accounts"),
-        "waiting": sum(told["waiting"] for told in gathered.told.values()),
-        "silent": gathered.silent,
+        "waiting": sum(told["waiting"] for told in gathered.answers.values()),
+        "silent": gathered.missing,
     }
     return json_response(answer)
 
@@ -99,29 +99,29 @@ async def accounts(request: Request, caller: Caller) -> Response:
     router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
 )
 async def summary(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     fleet = call.house.fleet
     assert fleet is not None
-    gathered = await gather(request, caller, _read_overview)
+    gathered = await query_all(request, caller, _read_overview)
     now = call.house.clock.now()
     rows = _rows(gathered, "accounts")
     degraded = [*_troubles(fleet, gathered), *([call.house.degraded] if call.house.degraded else [])]
-    degraded += [text for told in gathered.told.values() for text in told["degraded"]]
-    said = overview.verdict([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
+    degraded += [text for told in gathered.answers.values() for text in told["degraded"]]
+    said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
     if not fleet.nodes:
-        said = overview.Verdict("setup", "No node has registered yet.", "尚无节点注册。")
-    requests = [told["requests"] for told in gathered.told.values()]
+        said = overview.Summary("setup", "No node has registered yet.", "尚无节点注册。")
+    requests = [told["requests"] for told in gathered.answers.values()]
     facts = {
         "level": said.level,
         "sentence": {"en": said.en, "zh": said.zh},
         "degraded": degraded,
         "accounts": rows,
-        "waiting": sum(told["waiting"] for told in gathered.told.values()),
+        "waiting": sum(told["waiting"] for told in gathered.answers.values()),
         "requests": {name: sum(one[name] for one in requests) for name in COUNTED},
         "version": __version__,
         "node": "gateway",
         "nodes": dict(fleet.words()),
-        "started_at": min((told["started_at"] for told in gathered.told.values()), default=0),
+        "started_at": min((told["started_at"] for told in gathered.answers.values()), default=0),
     }
     etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
@@ -130,19 +130,19 @@ async def summary(request: Request, caller: Caller) -> Response:
     return Response(orjson.dumps({"now": now, **facts}), headers=headers, media_type="application/json")
 
 
-def _read_accounts(told: Mapping[str, Any]) -> None:
+def _read_accounts(answer: Mapping[str, Any]) -> None:
     """For `Read`: rows that can be passed on."""
-    if not (all(isinstance(row, dict) for row in told["accounts"]) and isinstance(told["waiting"], int)):
+    if not (all(isinstance(row, dict) for row in answer["accounts"]) and isinstance(answer["waiting"], int)):
         raise TypeError("not a list of accounts")
 
 
-def _read_overview(told: Mapping[str, Any]) -> None:
+def _read_overview(answer: Mapping[str, Any]) -> None:
     """For `Read`: rows that can be judged, and numbers that can be added up."""
-    _read_accounts(told)
-    for row in told["accounts"]:
+    _read_accounts(answer)
+    for row in answer["accounts"]:
         _account(row)
-    numbers = [told["started_at"], *(told["requests"][name] for name in COUNTED)]
-    if not (all(isinstance(number, int | float) for number in numbers) and isinstance(told["degraded"], list)):
+    numbers = [answer["started_at"], *(answer["requests"][name] for name in COUNTED)]
+    if not (all(isinstance(number, int | float) for number in numbers) and isinstance(answer["degraded"], list)):
         raise TypeError("not an overview")
 
 
@@ -150,14 +150,14 @@ def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
     """What of the fleet itself is not as it should be."""
     gone = [f"node {one.name} is gone" for one in fleet.nodes if not one.alive and one.node.report.status != "OFFLINE"]
     foreign = [f"node {one.name} has another INTERNAL_TOKEN" for one in fleet.nodes if one.alive and not one.proven]
-    silent = [f"node {name} does not answer: {why}" for name, why in gathered.silent.items()]
+    silent = [f"node {name} does not answer: {why}" for name, why in gathered.missing.items()]
     return [*([fleet.degraded] if fleet.degraded else []), *gone, *foreign, *silent]
 
 
-def _account(row: Mapping[str, Any]) -> overview.Account:
-    standing = Standing(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
+def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
+    standing = AccountStatus(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
     resting = tuple(one["capability"] for one in row["cooldowns"] if one["capability"] != "text")
-    return overview.Account(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"], resting)
+    return overview.AccountOverview(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"], resting)
 
 
 @operation(
@@ -171,10 +171,10 @@ def _account(row: Mapping[str, Any]) -> overview.Account:
 async def requests(request: Request, caller: Caller) -> Response:
     """The same filters as on a node. There is one page: `limit` rows at most, 200 with every node's newest."""
     limit = whole_number(request, "limit", 50, least=1, most=200)
-    gathered = await gather(request, caller, lambda told: [-row["time"] for row in told["requests"]])
+    gathered = await query_all(request, caller, lambda told: [-row["time"] for row in told["requests"]])
     rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
-    return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.silent})
+    return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.missing})
 
 
 def _rows(gathered: Gathered, name: str) -> Sequence[dict[str, Any]]:
-    return [{**row, "node": node} for node, told in gathered.told.items() for row in told[name]]
+    return [{**row, "node": node} for node, told in gathered.answers.items() for row in told[name]]

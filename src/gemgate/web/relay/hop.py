@@ -25,7 +25,7 @@ from gemgate.errors import GatewayError
 from gemgate.web import edge
 from gemgate.web.errors import takes_key_in_query
 from gemgate.web.notices import WANTED_HEADER
-from gemgate.web.reading import CallerLeft
+from gemgate.web.reading import ClientDisconnected
 from gemgate.web.relay.body import Body
 
 CONNECT_SECONDS = 2.0
@@ -68,7 +68,7 @@ class Broken(Exception):
         self.noticed = noticed
 
 
-class _Sight:
+class _InterimWatch:
     """Where an answer leaves word whether a notice came before it; also of one that never comes."""
 
     def __init__(self, told: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ class _Sight:
         return self.notice is not None and self.notice.done()
 
 
-_sight: ContextVar[_Sight] = ContextVar("gemgate_sight")
+_sight: ContextVar[_InterimWatch] = ContextVar("gemgate_sight")
 
 
 class _Response(aiohttp.ClientResponse):
@@ -137,7 +137,7 @@ class Exchange:
             raise Broken(type(error).__name__, ended=_ended(error)) from None
 
 
-class Hop:
+class NodeClient:
     """One client for all nodes. `silence`: seconds a node may say nothing, longer than any of its own deadlines."""
 
     def __init__(self, token: str, *, silence: float) -> None:
@@ -160,11 +160,11 @@ class Hop:
         self,
         node_url: str,
         connection: HTTPConnection,
-        stated: edge.Stated,
+        stated: edge.ForwardedCaller,
         body: Body | None,
         *,
         fresh: bool = False,
-        told: Callable[[], None] = lambda: None,
+        on_interim: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Exchange]:
         """Send the request to a node; what it answers, until the block ends. Unsent, Broken.
 
@@ -178,7 +178,7 @@ class Hop:
         data = None
         if body is not None:
             data = await body.whole() if body.complete.is_set() else body.pieces()
-        sight = _Sight(told)
+        sight = _InterimWatch(on_interim)
         _sight.set(sight)
         try:
             response = await self._session.request(
@@ -186,7 +186,7 @@ class Hop:
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise Unsent(type(error).__name__) from None
-        except (aiohttp.ClientError, TimeoutError, ConnectionError, GatewayError, CallerLeft) as error:
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, GatewayError, ClientDisconnected) as error:
             if body is not None and body.failure is not None:
                 raise body.failure from None
             raise Broken(type(error).__name__, ended=_ended(error), noticed=sight.noticed) from None
@@ -196,7 +196,7 @@ class Hop:
             # Also ends the call on the node, unless its answer has been read to the end.
             response.close()
 
-    def _headers(self, connection: HTTPConnection, stated: edge.Stated) -> CIMultiDict[str]:
+    def _headers(self, connection: HTTPConnection, stated: edge.ForwardedCaller) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict()
         named = _named_by(connection.headers.getlist("connection"))
         for raw_name, raw_value in connection.scope["headers"]:
@@ -211,7 +211,7 @@ class Hop:
         headers["x-forwarded-host"] = connection.headers.get("host", "")
         headers[edge.TOKEN_HEADER] = self._token
         headers[WANTED_HEADER] = "1"
-        headers[edge.CALLER_HEADER] = edge.statement(stated)
+        headers[edge.CALLER_HEADER] = edge.encode(stated)
         return headers
 
     async def answers(self, node_url: str) -> bool:

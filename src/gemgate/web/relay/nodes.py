@@ -13,11 +13,11 @@ from starlette.responses import Response
 
 from gemgate.dialects import wire
 from gemgate.errors import Conflict, NotFound, StorageDown
-from gemgate.fleet.nodes import Fleet, Tracked
-from gemgate.fleet.registry import answering
+from gemgate.fleet.nodes import Fleet, NodeView
+from gemgate.fleet.registry import answers_probe
 from gemgate.ports import Caller, NodeRegistry
 from gemgate.web.answers import json_response
-from gemgate.web.call import Call, call_of
+from gemgate.web.call import RequestContext, context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.reading import model_reader, read_with
 
@@ -40,7 +40,7 @@ class WeightRequest(wire.Body):
 
 @operation(router, "GET", "/api/nodes", "nodes.list", level="admin", summary="The nodes of the fleet and how they are")
 async def listing(request: Request, caller: Caller) -> Response:
-    fleet = call_of(request).house.fleet
+    fleet = context_of(request).house.fleet
     if fleet is None:
         return json_response({"fleet": False, "degraded": "", "nodes": []})
     rows = [node_of(one) for one in fleet.nodes]
@@ -52,10 +52,10 @@ async def listing(request: Request, caller: Caller) -> Response:
     summary="Let a node finish what it does and take nothing new; or take that back",
 )  # fmt: skip
 async def drain(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(DrainRequest, lambda body: body))
     fleet, registry, name = await _addressed(call, request)
-    async with answering():
+    async with answers_probe():
         await registry.drain(name, body.draining)
     await call.house.audit(caller, "node drained" if body.draining else "node resumed", "", name)
     return await _shown(fleet, name)
@@ -66,10 +66,10 @@ async def drain(request: Request, caller: Caller) -> Response:
     summary="Set a node's share of the calls",
 )  # fmt: skip
 async def weigh(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(WeightRequest, lambda body: body))
     fleet, registry, name = await _addressed(call, request)
-    async with answering():
+    async with answers_probe():
         await registry.weigh(name, body.weight)
     await call.house.audit(caller, "node weighed", "", f"{name}: {body.weight:g}")
     return await _shown(fleet, name)
@@ -77,7 +77,7 @@ async def weigh(request: Request, caller: Caller) -> Response:
 
 @operation(router, "DELETE", "/api/nodes/{name}", "nodes.remove", level="admin", summary="Forget a node that is gone")
 async def remove(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     fleet, registry, name = await _addressed(call, request)
     if fleet.node(name).serves:
         raise Conflict(
@@ -85,14 +85,14 @@ async def remove(request: Request, caller: Caller) -> Response:
             f"节点 {name} 仍在运行，会重新注册；请先停止它，或将其排空",
             code="node_alive",
         )
-    async with answering():
+    async with answers_probe():
         await registry.forget(name)
     await call.house.audit(caller, "node removed", "", name)
     await fleet.refresh()
     return json_response({"name": name, "removed": True})
 
 
-async def _addressed(call: Call, request: Request) -> tuple[Fleet, NodeRegistry, str]:
+async def _addressed(call: RequestContext, request: Request) -> tuple[Fleet, NodeRegistry, str]:
     """The fleet, its registry and the node that the path names, as they are now. NotFound, StorageDown."""
     fleet = call.house.fleet
     if fleet is None:
@@ -115,7 +115,7 @@ async def _shown(fleet: Fleet, name: str) -> Response:
     return json_response(node_of(fleet.node(name)))
 
 
-def node_of(one: Tracked) -> dict[str, Any]:
+def node_of(one: NodeView) -> dict[str, Any]:
     """A node as the page and the API show it."""
     node, report = one.node, one.node.report
     return {

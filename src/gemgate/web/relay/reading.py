@@ -14,24 +14,24 @@ from typing import Any
 import orjson
 
 from gemgate import catalog
-from gemgate.accounts import Offer
+from gemgate.accounts import AccountModel
 from gemgate.catalog import NO_ALIASES, Aliases, ModelCard
 from gemgate.chat import ChatRequest, File, Image, Part, ToolResult
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple, wire
 from gemgate.errors import GatewayError, ModelNotFound
 from gemgate.files import Stored
-from gemgate.fleet.affinity import Trace
+from gemgate.fleet.affinity import AffinityKeys
 from gemgate.prompting.fingerprint import chain, scope
 from gemgate.web.relay.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallInfo:
     """card: the model, None where nothing is generated. counted: it is one call of the client's limits."""
 
     card: ModelCard | None = None
     counted: bool = False
-    trace: Trace = field(default_factory=Trace)
+    trace: AffinityKeys = field(default_factory=AffinityKeys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Defaults:
 
     model: str
     image_model: str
-    offers: tuple[Offer, ...]
+    offers: tuple[AccountModel, ...]
     aliases: Aliases = NO_ALIASES
 
     def card(self, model: str, tenant: str) -> ModelCard:
@@ -92,63 +92,63 @@ def needs_body(route: Route) -> bool:
     return name in CHATS or name in PICTURES or name in BATCHES or name in ("responses.create", "cookies.put")
 
 
-def read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
+def read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
     """What a call is about; never raises for what a node will refuse."""
     try:
         return _read(route, body, tenant, defaults)
     except ModelNotFound:
-        return Asked(trace=_named(route, tenant))
+        return CallInfo(trace=_named(route, tenant))
     except (GatewayError, orjson.JSONDecodeError, ValueError, RecursionError):
-        return Asked(trace=_named(route, tenant))
+        return CallInfo(trace=_named(route, tenant))
 
 
-def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> Asked:
+def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
     name = route.name
     if name in CHATS:
         return _chat(CHATS[name](body, route), tenant, defaults)
     if name == "responses.create":
         return _response(body, tenant, defaults)
     if name == "gemini.predict":
-        return Asked(catalog.resolve(route.parameters["model"], defaults.offers), True, Trace(tenant))
+        return CallInfo(catalog.resolve(route.parameters["model"], defaults.offers), True, AffinityKeys(tenant))
     if name in PICTURES:
         model = _model_of(body) or defaults.image_model
-        return Asked(defaults.card(model, tenant), True, Trace(tenant, tuple(_stored_ids(body))))
+        return CallInfo(defaults.card(model, tenant), True, AffinityKeys(tenant, tuple(_stored_ids(body))))
     if name in BATCHES:
         model = _model_of(body) or (defaults.image_model if BATCHES[name] else defaults.model)
-        return Asked(defaults.card(model, tenant), False, _named(route, tenant))
+        return CallInfo(defaults.card(model, tenant), False, _named(route, tenant))
     if name == "cookies.put":
         account = wire.parse_json(body).get("account")
-        return Asked(trace=Trace(tenant, account=account if isinstance(account, str) else ""))
-    return Asked(trace=_named(route, tenant))
+        return CallInfo(trace=AffinityKeys(tenant, account=account if isinstance(account, str) else ""))
+    return CallInfo(trace=_named(route, tenant))
 
 
-def _named(route: Route, tenant: str) -> Trace:
+def _named(route: Route, tenant: str) -> AffinityKeys:
     """What a path names. An upload that goes on carries no key, so its id belongs to nobody."""
     parameters = route.parameters
     if route.name.startswith("accounts."):
-        return Trace(tenant, account=parameters.get("name", ""))
+        return AffinityKeys(tenant, account=parameters.get("name", ""))
     if "upload_id" in parameters:
-        return Trace("", (parameters["upload_id"],))
+        return AffinityKeys("", (parameters["upload_id"],))
     ids = tuple(value for key, value in parameters.items() if key.endswith("_id"))
-    return Trace(tenant, ids, conversation=parameters.get("conversation_id", ""))
+    return AffinityKeys(tenant, ids, conversation=parameters.get("conversation_id", ""))
 
 
-def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> Asked:
+def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> CallInfo:
     card = defaults.card(chat.model or defaults.model, tenant)
     files = tuple(source.id for source in _sources(chat) if isinstance(source, Stored))
     if chat.temporary:
-        return Asked(card, True, Trace(tenant, files))
+        return CallInfo(card, True, AffinityKeys(tenant, files))
     tips = tuple(chain(scope(tenant, card.web, chat.tools), chat.messages))
     named = (chat.conversation_id,) if chat.conversation_id else ()
     # Files come last: a history says more about where a chat stands than a file it mentions.
-    return Asked(card, True, Trace(tenant, named, tips, chat.conversation_id or "", files=files))
+    return CallInfo(card, True, AffinityKeys(tenant, named, tips, chat.conversation_id or "", files=files))
 
 
-def _response(body: bytes, tenant: str, defaults: Defaults) -> Asked:
+def _response(body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
     wired = wire.read(responses.ResponsesRequest, wire.parse_json(body))
     card = defaults.card(wired.model or defaults.model, tenant)
     if wired.previous_response_id:
-        return Asked(card, True, Trace(tenant, (wired.previous_response_id,)))
+        return CallInfo(card, True, AffinityKeys(tenant, (wired.previous_response_id,)))
     return _chat(responses.read_request(wired, (), {}), tenant, defaults)
 
 

@@ -17,18 +17,18 @@ from starlette.types import Send
 from gemgate.errors import Broken as BrokenError
 from gemgate.errors import GatewayError, NoAccount
 from gemgate.fleet.affinity import Affinity
-from gemgate.fleet.nodes import Fleet, Tracked, Wanted
+from gemgate.fleet.nodes import Fleet, NodeRequirements, NodeView
 from gemgate.ports import Caller, Limiter
 from gemgate.settings import Settings
 from gemgate.web import edge
-from gemgate.web.call import call_of
-from gemgate.web.reading import SMALL, CallerLeft
+from gemgate.web.call import context_of
+from gemgate.web.reading import SMALL, ClientDisconnected
 from gemgate.web.relay import reading
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.endings import FRAME_ENDS, last_frame
-from gemgate.web.relay.hop import Broken, Exchange, Head, Hop, Unsent
+from gemgate.web.relay.hop import Broken, Exchange, Head, NodeClient, Unsent
 from gemgate.web.relay.metrics import RelayMetrics
-from gemgate.web.relay.reading import Asked, Defaults
+from gemgate.web.relay.reading import CallInfo, Defaults
 from gemgate.web.relay.routes import Route
 
 MAX_NODES = 3
@@ -44,7 +44,7 @@ _MOVES = (429, 502, 503)
 
 
 @dataclass(slots=True)
-class Passage:
+class RelayedRequest:
     """One request on its way.
 
     head:    of the answer that has begun to go to the client; tail: the last bytes that went.
@@ -56,7 +56,7 @@ class Passage:
     route: Route
     caller: Caller
     body: Body | None
-    asked: Asked = field(default_factory=Asked)
+    asked: CallInfo = field(default_factory=CallInfo)
     head: Head | None = None
     refusal: Response | None = None
     hops: int = 0
@@ -73,7 +73,7 @@ class Relay:
         fleet: Fleet,
         affinity: Affinity,
         limiter: Limiter,
-        hop: Hop,
+        hop: NodeClient,
         metrics: RelayMetrics,
         *,
         shared: bool,
@@ -86,14 +86,14 @@ class Relay:
         self._metrics = metrics
         self._shared = shared
 
-    async def __call__(self, passage: Passage) -> None:
+    async def __call__(self, passage: RelayedRequest) -> None:
         """Answer the request, or raise what is to be answered; after the first byte only in-band."""
         departure = asyncio.ensure_future(self._left(passage))
         work = asyncio.ensure_future(self._pass(passage))
         try:
             await asyncio.wait({work, departure}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise CallerLeft
+                raise ClientDisconnected
             work.result()
         finally:
             for task in (work, departure):
@@ -102,16 +102,16 @@ class Relay:
             if passage.body is not None:
                 await passage.body.close()
 
-    async def _left(self, passage: Passage) -> None:
+    async def _left(self, passage: RelayedRequest) -> None:
         """Ends when the client goes away. Until its body is here, reading that notices."""
         if passage.body is not None:
             await passage.body.complete.wait()
         while (await passage.request.receive())["type"] != "http.disconnect":
             pass
 
-    async def _pass(self, passage: Passage) -> None:
+    async def _pass(self, passage: RelayedRequest) -> None:
         passage.asked = await self._read(passage)
-        wanted = Wanted(passage.asked.card, await self._preferred(passage), self._only(passage))
+        wanted = NodeRequirements(passage.asked.card, await self._preferred(passage), self._only(passage))
         tried: list[str] = []
         while True:
             try:
@@ -127,11 +127,11 @@ class Relay:
                 if await self._ask(passage, node, wanted, last=len(tried) >= MAX_NODES):
                     return
 
-    async def _read(self, passage: Passage) -> Asked:
+    async def _read(self, passage: RelayedRequest) -> CallInfo:
         """What the call is about; counts it, once for all nodes that may be asked."""
         route, caller = passage.route, passage.caller
         settings = self._settings
-        offers = self._fleet.offers()
+        offers = self._fleet.models()
         defaults = Defaults(settings.default_model, settings.default_image_model, offers, settings.aliases())
         if passage.body is None or not reading.needs_body(route):
             return reading.read(route, b"", caller.tenant, defaults)
@@ -145,32 +145,34 @@ class Relay:
             passage.caller = replace(caller, quota=quota)
         return asked
 
-    def _only(self, passage: Passage) -> str:
+    def _only(self, passage: RelayedRequest) -> str:
         """The node that an operator names (`?node=`): where an account is added, say. NotFound."""
         name = passage.request.query_params.get("node", "") if passage.route.level == "admin" else ""
         return self._fleet.node(name).name if name else ""
 
-    async def _preferred(self, passage: Passage) -> str:
+    async def _preferred(self, passage: RelayedRequest) -> str:
         """The worker that holds what this call continues; of listings of models the one that has most of them."""
         if passage.route.name in ("models", "models.one", "gemini.models", "gemini.models.one", "api.models"):
             most = max(self._fleet.nodes, key=lambda one: (one.serves, len(one.node.report.offers)), default=None)
             return most.name if most else ""
         return await self._affinity.worker(passage.asked.trace)
 
-    async def _ask(self, passage: Passage, node: Tracked, wanted: Wanted, *, last: bool) -> bool:
+    async def _ask(self, passage: RelayedRequest, node: NodeView, wanted: NodeRequirements, *, last: bool) -> bool:
         """Ask one node. False: another one may be asked, and nothing has gone to the client."""
-        stated = edge.Stated(passage.caller, passage.route.level, self._scheme(passage.request))
+        stated = edge.ForwardedCaller(passage.caller, passage.route.level, self._scheme(passage.request))
         url = node.node.card.url
         try:
-            async with self._hop.exchange(url, passage.request, stated, passage.body, told=node.heard) as exchange:
+            async with self._hop.exchange(
+                url, passage.request, stated, passage.body, on_interim=node.heard
+            ) as exchange:
                 self._fleet.reached(node)
                 if passage.asked.counted and exchange.head.status < 400:
                     # An old version, or a proxy between us, may keep notices back.
                     node.notices = exchange.noticed
                 if self._moves(passage, exchange.head) and await self._keep_refusal(passage, node, wanted, exchange):
-                    return last and await self._give_up(passage)
+                    return last and await self._answer_refusal(passage)
                 self._remember(passage, exchange.head, node)
-                await self._tell(passage, exchange, node)
+                await self._forward(passage, exchange, node)
                 return True
         except Unsent as error:
             self._fleet.unreachable(node)
@@ -180,7 +182,7 @@ class Relay:
             return False
         except Broken as error:
             if passage.head is not None:
-                await self._break_off(passage, node, str(error))
+                await self._end_broken_stream(passage, node, str(error))
                 return True
             self._fleet.unreachable(node)
             certain = self._never_sent(passage, node, error)
@@ -189,11 +191,11 @@ class Relay:
                 return False
             raise _cut_off(node.name, str(error), certain=certain) from None
 
-    def _never_sent(self, passage: Passage, node: Tracked, error: Broken) -> bool:
+    def _never_sent(self, passage: RelayedRequest, node: NodeView, error: Broken) -> bool:
         """Whether the node died before the prompt went to Google: its notice would have come before its end."""
         return passage.asked.counted and node.notices and error.ended and not error.noticed
 
-    def _moves(self, passage: Passage, head: Head) -> bool:
+    def _moves(self, passage: RelayedRequest, head: Head) -> bool:
         """Whether another node may do better: this one could not take the call, or does not know what it names.
 
         An answer of our own limits names them, and would be the same everywhere.
@@ -206,7 +208,9 @@ class Relay:
             return True
         return passage.asked.card is None and (not self._shared or bool(passage.asked.trace.account))
 
-    async def _keep_refusal(self, passage: Passage, node: Tracked, wanted: Wanted, exchange: Exchange) -> bool:
+    async def _keep_refusal(
+        self, passage: RelayedRequest, node: NodeView, wanted: NodeRequirements, exchange: Exchange
+    ) -> bool:
         """Read a refusal, to be told if no other node does better; that waiting helps is the better news."""
         head = exchange.head
         read = b""
@@ -222,12 +226,12 @@ class Relay:
             passage.refusal.raw_headers = self._stamped(passage, head)
         return True
 
-    async def _give_up(self, passage: Passage) -> bool:
+    async def _answer_refusal(self, passage: RelayedRequest) -> bool:
         assert passage.refusal is not None
         await passage.refusal(passage.request.scope, passage.request.receive, passage.send)
         return True
 
-    def _remember(self, passage: Passage, head: Head, node: Tracked) -> None:
+    def _remember(self, passage: RelayedRequest, head: Head, node: NodeView) -> None:
         if head.status >= 400:
             return
         trace = passage.asked.trace
@@ -236,7 +240,7 @@ class Relay:
         if upload := head.fields.get("x-goog-upload-url"):
             self._affinity.remember("", [upload.partition("?")[0].rpartition("/")[2]], node.name)
 
-    async def _tell(self, passage: Passage, exchange: Exchange, node: Tracked) -> None:
+    async def _forward(self, passage: RelayedRequest, exchange: Exchange, node: NodeView) -> None:
         """The answer, byte for byte as it comes."""
         head, send = exchange.head, passage.send
         passage.head = head
@@ -251,19 +255,19 @@ class Relay:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _stamped(self, passage: Passage, head: Head) -> list[tuple[bytes, bytes]]:
+    def _stamped(self, passage: RelayedRequest, head: Head) -> list[tuple[bytes, bytes]]:
         headers = [*head.headers, (b"x-gemgate-hops", str(passage.hops).encode())]
         if passage.caller.admin:
             headers.append((b"x-gemgate-node", passage.node.encode("latin-1", "replace")))
         return headers
 
-    async def _break_off(self, passage: Passage, node: Tracked, why: str) -> None:
+    async def _end_broken_stream(self, passage: RelayedRequest, node: NodeView, why: str) -> None:
         """The node went away in the middle of its answer: said in-band where there is a way, else by cutting it off."""
         self._fleet.unreachable(node)
         self._metrics.broken(node.name)
         assert passage.head is not None
         if not passage.head.is_events or not passage.tail.endswith(FRAME_ENDS):
-            raise Severed(node.name)
+            raise ConnectionCut(node.name)
         problem = _cut_off(node.name, why, certain=False)
         frame = last_frame(problem, passage.request, passage.caller.request_id)
         await passage.send({"type": "http.response.body", "body": frame, "more_body": False})
@@ -272,10 +276,10 @@ class Relay:
         public = self._settings.public_base_url
         if public:
             return public.partition("://")[0]
-        return "https" if call_of(request).access.is_https(request) else "http"
+        return "https" if context_of(request).access.is_https(request) else "http"
 
 
-class Severed(Exception):
+class ConnectionCut(Exception):
     """An answer that has begun cannot be finished: the connection to the client has to end."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.routing import compile_path
 
 from gemgate.web.edge import Level
-from gemgate.web.operation import OPERATIONS, Registered
+from gemgate.web.operation import OPERATIONS, OperationSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ NONE = Route("", "open", {})
 class Routes:
     """Exact paths are looked up; the others are tried in the order in which nodes try them."""
 
-    def __init__(self, operations: Iterable[Registered]) -> None:
+    def __init__(self, operations: Iterable[OperationSpec]) -> None:
         self._exact: dict[tuple[str, str], Route] = {}
-        self._patterns: dict[str, list[tuple[re.Pattern[str], Registered]]] = {}
+        self._patterns: dict[str, list[tuple[re.Pattern[str], OperationSpec]]] = {}
         for one in operations:
             if "{" not in one.path:
                 self._exact.setdefault((one.method, one.path), Route(one.name, one.level, {}))

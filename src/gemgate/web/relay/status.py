@@ -10,29 +10,29 @@ from starlette.responses import Response
 
 from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.errors import NoAccount
-from gemgate.fleet.nodes import Fleet, Wanted
+from gemgate.fleet.nodes import Fleet, NodeRequirements
 from gemgate.ports import Caller
 from gemgate.version import __version__
 from gemgate.web.answers import json_response
-from gemgate.web.call import call_of
+from gemgate.web.call import context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
 
 router = Router()
 
-TEXT = Wanted(resolve(DEFAULT_MODEL, ()))
+TEXT = NodeRequirements(resolve(DEFAULT_MODEL, ()))
 """A plain chat: what a fleet that is ready can take."""
 
 
 def fleet_of(request: Request) -> Fleet:
-    fleet = call_of(request).house.fleet
+    fleet = context_of(request).house.fleet
     assert fleet is not None, "these routes are served at the edge of a fleet"
     return fleet
 
 
 @operation(router, "GET", "/health", "health", level="open", summary="How the gateway and its nodes are, in figures")
 async def health(request: Request, caller: Caller) -> Response:
-    call = call_of(request)
+    call = context_of(request)
     return json_response(
         health_of(fleet_of(request), watermark=call.house.settings.watermark_removal)
         | {
