@@ -17,7 +17,7 @@ from benchmarks import machine
 from benchmarks.processes import Measured, account, gateway, worker
 from benchmarks.report import Report, quantile
 from benchmarks.worker import Task
-from gemgate.simulator import Painting, RemoteSimulator
+from gemgate_simulator import Painting, RemoteSimulator
 
 ROUNDS = 4
 AT_ONCE = 8

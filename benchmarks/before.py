@@ -18,7 +18,7 @@ from benchmarks.machine import description
 from benchmarks.processes import Measured, Worker, account, gateway, worker
 from benchmarks.report import Report
 from benchmarks.worker import Task
-from gemgate.simulator import RemoteSimulator
+from gemgate_simulator import RemoteSimulator
 
 ROUNDS, CALLS = 10, 150
 SHORT, LONG = 120, 10_000

@@ -10,7 +10,7 @@ from benchmarks.machine import resident
 from benchmarks.processes import Measured, Worker, account, gateway, worker
 from benchmarks.report import Report
 from benchmarks.worker import Task
-from gemgate.simulator import RemoteSimulator
+from gemgate_simulator import RemoteSimulator
 
 STREAMS = 200
 PACE = 0.1

@@ -20,7 +20,7 @@ from benchmarks.processes import Measured, Worker, account, gateway, worker
 from benchmarks.report import Report, quantile
 from benchmarks.start import start
 from benchmarks.worker import Task
-from gemgate.simulator import RemoteSimulator
+from gemgate_simulator import RemoteSimulator
 
 SECTION_SECONDS = 75.0
 ROUNDS = 3

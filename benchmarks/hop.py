@@ -24,10 +24,10 @@ from benchmarks.processes import Gateway, Measured, Worker, free_port, gateway, 
 from benchmarks.report import Report, quantile
 from benchmarks.worker import Task
 from gemgate.fleet.registry import node_signature
-from gemgate.simulator import RemoteSimulator
+from gemgate.nodes import NodeCard, NodeReport
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.nodes import SqlNodeRegistry
-from gemgate.work import NodeCard, NodeReport
+from gemgate_simulator import RemoteSimulator
 
 TOKEN = "a-token-of-the-benchmark"
 SHORT = 120

@@ -17,8 +17,8 @@ from PIL import Image
 from tests.unit.imaging.picture_kinds import Pixels, paint
 
 from gemgate.imaging import clean
-from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, Profile
 from gemgate.imaging.logo import draw, find, remove, residual
+from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, Profile
 
 CASES = [
     (1024, V1_SMALL),

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.machine import cpu_seconds
 from benchmarks.worker import Task, Times
 from gemgate.settings import Settings
-from gemgate.simulator import RemoteSimulator
+from gemgate_simulator import RemoteSimulator
 
 ENDING = 10.0
 """Seconds a process may take to end before it is killed."""

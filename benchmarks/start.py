@@ -11,7 +11,7 @@ from benchmarks.machine import cpu_seconds, resident
 from benchmarks.processes import account, gateway, worker
 from benchmarks.report import Report
 from benchmarks.worker import GATEWAY_MODEL, Task
-from gemgate.simulator import RemoteSimulator
+from gemgate_simulator import RemoteSimulator
 
 ROUNDS = 3
 _TASK = Task("[hello]", 12)

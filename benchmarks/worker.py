@@ -84,7 +84,7 @@ async def hardened(about: dict[str, Any]) -> Converse:
     """The gateway's own upstream, without the gateway."""
     from gemgate.accounts import Cookies
     from gemgate.chat import TextDelta
-    from gemgate.ports import Completed, Prompt
+    from gemgate.ports.upstream import Completed, Prompt
     from gemgate.upstreams.web import WebUpstream
     from gemgate.upstreams.web.logs import bridge
 

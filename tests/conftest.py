@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests import leaks
+from tests.support import leaks
 
 _LACKS = re.compile(r"is not installed|is missing|could not import")
 

@@ -11,18 +11,17 @@ from dataclasses import replace
 from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound
-from gemgate.ports import (
-    Blob,
-    BlobFacts,
+from gemgate.ports.blobs import Blob, BlobFacts
+from gemgate.ports.conversations import Conversation
+from gemgate.ports.gallery import GalleryImage
+from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.upstream import (
     Completed,
-    Conversation,
     Fetched,
-    GalleryImage,
     ImageReady,
     ImageRef,
     Prompt,
     Started,
-    TelemetryEvent,
     Thread,
     Upload,
     UpstreamEvent,

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.simulator.obedient import read
-from gemgate.simulator.script import Prompt
+from gemgate_simulator.script import Prompt
+from gemgate_simulator.tool_following import read
 
 TASK = "garden ledger"
 """Words that stand in every prompt of the task and in no agent's own prompts."""

@@ -19,7 +19,7 @@ import pytest
 
 from tests.agents import documented
 from tests.agents.model import Call, Step
-from tests.clients import ROOT, environment
+from tests.support.clients import ROOT, environment
 
 MODEL = "gemini-3-flash-preview"
 KEY = "agent-key-0123456789"

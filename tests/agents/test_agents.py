@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.agents.model import TASK, Call, Step, Worker
 from tests.agents.programs import (
     CLAUDE,
@@ -34,7 +34,7 @@ from tests.agents.programs import (
     Program,
     environ,
 )
-from tests.serving import served, settings_for
+from tests.support.serving import served, settings_for
 
 SECONDS = 150
 """Seconds one turn of an agent may take; they need 1 to 20."""

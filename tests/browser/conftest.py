@@ -19,8 +19,8 @@ import pytest
 from playwright.async_api import BrowserContext, async_playwright
 
 from gemgate.accounts import Cookies
-from gemgate.ports import CookieSource
-from gemgate.simulator import Simulator
+from gemgate.ports.cookies import CookieSource
+from gemgate_simulator import Simulator
 
 SIGN_IN = "https://accounts.google.com/ServiceLogin?account="
 APP = "https://gemini.google.com/app"

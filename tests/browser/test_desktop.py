@@ -21,10 +21,10 @@ import psutil
 import pytest
 
 from gemgate.accounts import Cookies
-from gemgate.simulator import Simulator
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import open_vault
+from gemgate_simulator import Simulator
 from tests.browser.conftest import APP, Firefox, connected, free_port, needed
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]

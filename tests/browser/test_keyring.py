@@ -11,7 +11,7 @@ import pytest
 from gemgate.cookies.snapshot import opened_copy
 from gemgate.cookies.sources import source_of
 from gemgate.errors import AccountError
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.conftest import chromium, chromium_signs_in, ended, environment, eventually, needed
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]

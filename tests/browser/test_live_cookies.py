@@ -15,9 +15,9 @@ from playwright.async_api import BrowserContext
 
 from gemgate.accounts import Cookies
 from gemgate.cookies.sources import source_of
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.conftest import APP, SIGN_IN, Firefox, chromium, chromium_signs_in, eventually, firefox
-from tests.serving import Served, served, settings_for, until
+from tests.support.serving import Served, served, settings_for, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from gemgate.caller import Caller
 from gemgate.errors import RateLimited
-from gemgate.ports import Caller
-from gemgate.stores import limits
-from gemgate.stores.limits import MovingWindowLimiter
+from gemgate.stores import rate_limits
+from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.telemetry import SystemClock
 
 
 async def main(url: str, per_hour: int, interval: float, calls: int) -> None:
-    limits.REDIS_TIMEOUT = 10.0  # how exactly it counts is asked here, not how fast a busy machine is
+    rate_limits.REDIS_TIMEOUT = 10.0  # how exactly it counts is asked here, not how fast a busy machine is
     limiter = MovingWindowLimiter(
         per_hour=per_hour, model_interval=interval, clock=SystemClock(), redis_url=url, when_down="closed"
     )

@@ -1,5 +1,5 @@
 """Real servers for the contract suites."""
 
-from tests.servers import database_url, own_redis, postgres_server, postgres_url, redis_server
+from tests.support.servers import database_url, own_redis, postgres_server, postgres_url, redis_server
 
 __all__ = ["database_url", "own_redis", "postgres_server", "postgres_url", "redis_server"]

@@ -12,12 +12,12 @@ from sqlalchemy import select
 
 from gemgate.accounts import MeasuredWalls
 from gemgate.errors import NotFound, SignedOut
-from gemgate.ports import AccountSetup, AuditLine, StoredAccount, StoredCircuit
+from gemgate.ports.accounts import AccountSetup, AuditLine, StoredAccount, StoredCircuit
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.schema import account
 from gemgate.stores.vault import Vault
-from tests.profiles import session
+from tests.support.profiles import session
 
 KEY = Fernet.generate_key().decode()
 ALICE = AccountSetup(

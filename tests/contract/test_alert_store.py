@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.fernet import Fernet
 
-from gemgate.ports import AlertChannel
+from gemgate.ports.alerts import AlertChannel
 from gemgate.stores.sql.alerts import SqlAlertStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import Vault

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from gemgate.ports import Conversation, Thread
+from gemgate.ports.conversations import Conversation
+from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.schema import conversation as table

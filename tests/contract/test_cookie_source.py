@@ -15,8 +15,8 @@ from gemgate.cookies.chrome import chrome_source
 from gemgate.cookies.env import FixedSource
 from gemgate.cookies.file import FileSource
 from gemgate.cookies.firefox import firefox_source
-from gemgate.ports import CookieSource
-from tests.profiles import session, write_chrome, write_firefox
+from gemgate.ports.cookies import CookieSource
+from tests.support.profiles import session, write_chrome, write_firefox
 
 
 @dataclass

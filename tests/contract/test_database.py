@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from gemgate.errors import GatewayError, NotFound, StorageDown
-from gemgate.ports import AccountSetup
+from gemgate.ports.accounts import AccountSetup
 from gemgate.stores.sql import database as sql_database
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.accounts import SqlAccountStore

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gemgate.images import GeneratedImage
-from gemgate.ports import GalleryImage
+from gemgate.ports.gallery import GalleryImage
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.gallery import SqlGallery
 

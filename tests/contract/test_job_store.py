@@ -15,14 +15,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
-from gemgate.errors import Conflict, NotFound
-from gemgate.ports import AccountSetup
-from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.database import Database, open_database
-from gemgate.stores.sql.jobs import SqlJobStore
-from gemgate.stores.sql.schema import task as task_table
-from gemgate.stores.vault import Vault
-from gemgate.work import (
+from gemgate.batches import (
     Batch,
     Cancelled,
     Checkpoint,
@@ -36,6 +29,13 @@ from gemgate.work import (
     TaskOutcome,
     Webhook,
 )
+from gemgate.errors import Conflict, NotFound
+from gemgate.ports.accounts import AccountSetup
+from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.schema import task as task_table
+from gemgate.stores.vault import Vault
 
 LEASE = 30.0
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gemgate.errors import Conflict
-from gemgate.ports import ClientKey, PageSession
+from gemgate.ports.keys import ClientKey, PageSession
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.keys import SqlKeyStore
 

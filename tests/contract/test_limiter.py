@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from gemgate.caller import Caller, Quota
 from gemgate.errors import Busy, GatewayError, RateLimited
-from gemgate.ports import Caller, Limiter, Quota
-from gemgate.stores.limits import AT_ONCE, PROBE_EVERY, MovingWindowLimiter
+from gemgate.ports.limits import Limiter
+from gemgate.stores.rate_limits import AT_ONCE, PROBE_EVERY, MovingWindowLimiter
 from gemgate.telemetry import SystemClock
 from tests.contract.test_database import run_together
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 
 class SkippingClock(SystemClock):

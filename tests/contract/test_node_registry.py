@@ -14,14 +14,17 @@ from sqlalchemy import text
 
 from gemgate.accounts import AccountModel
 from gemgate.errors import Conflict, GatewayError, NotFound, StorageDown
-from gemgate.ports import AccountSetup, Conversation, NodeRegistry, Thread
+from gemgate.nodes import Node, NodeCard, NodeReport, NodeStatus
+from gemgate.ports.accounts import AccountSetup
+from gemgate.ports.conversations import Conversation
+from gemgate.ports.nodes import NodeRegistry
+from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database, unopened
 from gemgate.stores.sql.nodes import SqlNodeRegistry
 from gemgate.stores.vault import open_vault
-from gemgate.work import Node, NodeCard, NodeReport, NodeStatus
-from tests.serving import NO_LIMITS
+from tests.support.serving import NO_LIMITS
 
 CARD = NodeCard("http://10.0.0.1:8100", "w1", 2.0, "a proof")
 REPORT = NodeReport(

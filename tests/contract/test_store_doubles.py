@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.work import Claim, Deferred, Done, Failed, Released
+from gemgate.batches import Claim, Deferred, Done, Failed, Released
 from tests.contract import test_account_store, test_conversation_store, test_job_store
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs

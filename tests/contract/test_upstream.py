@@ -16,7 +16,7 @@ from PIL import Image
 from gemgate.accounts import Cookies, SignInResult
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
-from gemgate.ports import (
+from gemgate.ports.upstream import (
     Accepted,
     Completed,
     Deadlines,
@@ -28,11 +28,11 @@ from gemgate.ports import (
     Upstream,
     UpstreamEvent,
 )
-from gemgate.simulator import Simulator
 from gemgate.testing import ScriptedUpstream
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream
-from tests import official
+from gemgate_simulator import Simulator
+from tests.support import official
 
 FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)
 LONG = "A long answer, " * 60

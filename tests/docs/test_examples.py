@@ -21,9 +21,9 @@ from PIL import Image
 from tools.docs import examples
 from tools.docs.pages import OF_THE_PAGE
 
-from gemgate.simulator import Simulator
 from gemgate.web.operation import OPERATIONS
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
 TOLD, VALUES = examples.load()

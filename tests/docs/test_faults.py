@@ -19,8 +19,8 @@ import aiohttp
 from PIL import Image
 
 from gemgate.policy.pacer import Pacer
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 TEXT = "word " * 40

@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 
 @pytest.fixture
@@ -33,4 +33,4 @@ async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lookups wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
-    monkeypatch.setattr("gemgate.conversations.PATIENCE", 30)
+    monkeypatch.setattr("gemgate.gateway.conversations.PATIENCE", 30)

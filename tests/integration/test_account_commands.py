@@ -28,8 +28,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gemgate.cli import app
-from gemgate.simulator import BlockingSimulator
-from tests import leaks
+from gemgate_simulator import BlockingSimulator
+from tests.support import leaks
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 

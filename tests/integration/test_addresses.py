@@ -9,9 +9,9 @@ import aiohttp
 import openai
 import pytest
 
-from gemgate.simulator import Painting, Simulator
-from tests.nginx import nginx
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Painting, Simulator
+from tests.support.nginx import nginx
+from tests.support.serving import Served, served, settings_for
 
 KEY = {"authorization": "Bearer sk-alias"}
 TURN = [{"role": "user", "content": "say hello"}]

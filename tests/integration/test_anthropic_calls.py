@@ -10,8 +10,8 @@ import anthropic
 import httpx2
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import Served
+from gemgate_simulator import Simulator
+from tests.support.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 ASKED: list[Any] = [{"role": "user", "content": "Which tide is it in Brest?"}]

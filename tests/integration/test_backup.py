@@ -13,14 +13,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate import backup
-from gemgate.assembly import open_blobs
+from gemgate.assembly.storage import open_blobs
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.simulator import Simulator
-from gemgate.stores.sql import rows
+from gemgate.stores import backup
+from gemgate.stores.sql import dump
 from gemgate.stores.sql.database import open_database
-from tests.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
+from tests.support.serving import served, settings_for
 
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -29,7 +29,7 @@ async def everything(url: str | Path) -> Tables:
     database = await open_database(url)
     try:
         found: Tables = {}
-        async for name, page in rows.pages(database):
+        async for name, page in dump.pages(database):
             found.setdefault(name, []).extend(page)
         return {name: sorted(page, key=str) for name, page in found.items()}
     finally:
@@ -108,11 +108,11 @@ async def test_copying_adds_what_is_missing_and_ids_count_on(tmp_path: Path, pos
     target = await open_database(postgres_url)
     try:
         seen: list[int] = []
-        new = await rows.copy(source, target, seen.append)
-        assert new == sum(seen) == await rows.count(source) == await rows.count(target)
-        assert await rows.copy(source, target) == 0
+        new = await dump.copy(source, target, seen.append)
+        assert new == sum(seen) == await dump.count(source) == await dump.count(target)
+        assert await dump.copy(source, target) == 0
         async with target.writing() as connection:
-            line = rows.metadata.tables["audit_line"]
+            line = dump.metadata.tables["audit_line"]
             values = {column.name: "x" for column in line.columns if not column.primary_key and not column.nullable}
             await connection.execute(line.insert(), {**values, "at": 0.0} if "at" in line.columns else values)
     finally:

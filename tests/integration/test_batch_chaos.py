@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.chaos import LANES, Books, Cut, Node, books, environment, ordered, painter, pauses, told
-from tests.servers import postgres_server, postgres_url
+from tests.support.chaos import LANES, Books, Cut, Node, books, environment, ordered, painter, pauses, told
+from tests.support.servers import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
 

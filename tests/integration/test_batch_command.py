@@ -21,8 +21,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gemgate.cli import app
-from gemgate.simulator import BlockingSimulator, Painting
-from tests.servers import free_port, wait_for_port
+from gemgate_simulator import BlockingSimulator, Painting
+from tests.support.servers import free_port, wait_for_port
 
 SECONDS = 300
 

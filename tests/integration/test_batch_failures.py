@@ -16,14 +16,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.batches import Claim, Task
 from gemgate.errors import StorageDown
 from gemgate.jobs import JobRules
 from gemgate.policy import pacer
 from gemgate.policy.backoff import Backoff
-from gemgate.simulator import Answer, Painting, Simulator
-from gemgate.work import Claim, Task
+from gemgate_simulator import Answer, Painting, Simulator
 from tests.integration.test_batches import QUICK, ordered, status, steered, until_status
-from tests.serving import Served, served, settings_for, until
+from tests.support.serving import Served, served, settings_for, until
 
 NO_BREAKER = {"cooldown_auth_seconds": 0, "cooldown_429_seconds": 0}
 
@@ -295,7 +295,7 @@ async def test_a_run_that_lost_its_task_sends_nothing_and_changes_nothing(sim: S
 
 
 def claim_done() -> Any:
-    from gemgate.work import Done
+    from gemgate.batches import Done
 
     facts = {
         "width": 1, "height": 1, "nbytes": 1, "mime": "image/png", "sha256": "", "source": "other", "logo": "absent",

@@ -18,12 +18,12 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from gemgate.fetcher import GuardedSender
 from gemgate.jobs import JobRules
-from gemgate.jobs.hooks import signature
+from gemgate.jobs.webhooks import signature
+from gemgate.outbound import GuardedSender
 from gemgate.policy.backoff import Backoff
-from gemgate.simulator import Answer, Painting, Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Answer, Painting, Simulator
+from tests.support.serving import Served, served, settings_for
 
 QUICK = JobRules(
     lease=3.0, poll=0.1, grace=0.2, hooks=(0.1, 0.1), backoff=Backoff(first=0.05, tries=5, look_again=0.3, move=0.02)

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from gemgate.simulator.addresses import FORMS
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from gemgate_simulator.addresses import FORMS
+from tests.support.serving import Served, served, settings_for, until
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 REST = 4.0

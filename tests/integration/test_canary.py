@@ -11,12 +11,12 @@ import httpx2
 import pytest
 
 from gemgate.accounts import Cookies
-from gemgate.simulator import Simulator
-from gemgate.simulator.drift import PLANTED
-from gemgate.simulator.paint import Painting
-from gemgate.simulator.script import Answer, Prompt
 from gemgate.upstreams.web import canary, facts
-from tests.serving import served, settings_for, until
+from gemgate_simulator import Simulator
+from gemgate_simulator.drift import PLANTED
+from gemgate_simulator.paint import Painting
+from gemgate_simulator.script import Answer, Prompt
+from tests.support.serving import served, settings_for, until
 
 TOLD = {
     "the page's build label has another key": "page.keys",
@@ -211,7 +211,7 @@ async def test_the_operators_word_counts(tmp_path) -> None:
 
 
 async def test_the_timer_alerts_when_the_wire_moved(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("gemgate.assembly.CANARY_FIRST", 0.0)
+    monkeypatch.setattr("gemgate.assembly.node.CANARY_FIRST", 0.0)
     async with Simulator(accounts=("alice",)) as simulator:
         simulator.google.reply("", reading)
         simulator.google.drift("the title has another key")

@@ -12,8 +12,8 @@ import aiohttp
 import openai
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for, until
 
 TEXT = '你好 & <b>"世界"</b> 🚀 \\*escaped\\* C:\\n `code` 1 < 2 && 3 > 2\n```python\nprint("x")\n```\nend'
 
@@ -317,7 +317,7 @@ async def test_too_large_a_body_is_refused_before_it_is_read(sim: Simulator, tmp
 async def test_heartbeats_fill_silence_after_the_first_event(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gemgate.web.streaming.HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr("gemgate.web.sse.HEARTBEAT_SECONDS", 0.1)
     sim.google.reply("slow", "a first sentence. and a second one that follows later", chars=30, pace=0.6)
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         body = {"messages": ask("slow"), "stream": True}

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from gemgate.cli import clean as command
 from gemgate.imaging import Profile, profiles_from_json, tag_provenance
-from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_SMALL
 from tests.unit.imaging.picture_files import decoded, encoded, png
 from tests.unit.imaging.picture_kinds import KINDS, paint
 

@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from gemgate.imaging.figures import V1_LARGE
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_LARGE
 from tests.unit.imaging.picture_files import encoded, png
 from tests.unit.imaging.picture_kinds import paint
 

@@ -12,18 +12,18 @@ import aiohttp
 import pytest
 from starlette.requests import HTTPConnection
 
-from gemgate.ports import Caller
+from gemgate.caller import Caller
 from gemgate.settings import TOKEN_LENGTH, SettingsError, explicit
-from gemgate.simulator import Simulator
 from gemgate.testing import FakeClock
-from gemgate.web import access, edge
-from gemgate.web.access import Access, presented_key
-from gemgate.web.attempts import MOST
+from gemgate.web.auth import access, forwarded_caller
+from gemgate.web.auth.access import Access, presented_key
+from gemgate.web.auth.login_throttle import MOST
 from gemgate.web.page import security_headers
 from gemgate.web.relay.app import RelayApp
-from gemgate.web.relay.hop import NodeClient, _target
+from gemgate.web.relay.node_client import NodeClient, _target
+from gemgate_simulator import Simulator
 from tests.integration.test_images import paints, png
-from tests.serving import served, settings_for
+from tests.support.serving import served, settings_for
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_what_signs_a_browser_in_stays_at_the_edge() -> None:
     hop._token = "a-token-that-is-long-enough"
     secrets = {"cookie": "gemgate_80=secret", "x-csrf-token": "secret", "x-api-key": "secret"}
     asked = connection(("accept", "a"), *secrets.items())
-    told = hop._headers(asked, edge.ForwardedCaller(Caller(), "client", "http"))
+    told = hop._headers(asked, forwarded_caller.ForwardedCaller(Caller(), "client", "http"))
     assert not {"cookie", "x-csrf-token"} & set(told)
     assert told["accept"] == "a"
     assert "secret" not in " ".join(told.values())

@@ -16,9 +16,9 @@ import aiohttp
 import pytest
 
 from gemgate.accounts import MeasuredWalls
-from gemgate.simulator import Simulator
-from gemgate.simulator.record import Call
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from gemgate_simulator.record import Call
+from tests.support.serving import Served, served, settings_for, until
 
 MODEL = "gemini-3-flash-preview"
 SCRIPTS = (

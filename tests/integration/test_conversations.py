@@ -11,9 +11,9 @@ import aiohttp
 import openai
 import pytest
 
-from gemgate.ports import Prompt
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for, until
+from gemgate.ports.upstream import Prompt
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for, until
 
 pytestmark = pytest.mark.usefixtures("patient")
 

@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 MINUTE, HOUR = 60.0, 3600.0
 LIFETIME = 20 * MINUTE

@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from gemgate.simulator.attached import FileHabits
+from gemgate_simulator import Simulator
+from gemgate_simulator.attached import FileHabits
 from tests.integration.test_conversations import Talk
-from tests.serving import served, settings_for
+from tests.support.serving import served, settings_for
 
 SWITCHES: list[dict[str, Any]] = [
     {},

@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from gemgate.simulator import Simulator
-from gemgate.simulator.script import Prompt
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from gemgate_simulator.script import Prompt
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 STEPS, EDITS = 25, 8

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from gemgate.errors import BadRequest
-from gemgate.fetcher import GuardedFetcher, GuardedSender, is_public
+from gemgate.outbound import GuardedFetcher, GuardedSender, is_public
 
 
 @pytest.mark.parametrize(

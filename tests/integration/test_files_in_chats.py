@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for, until
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -249,7 +249,7 @@ async def test_a_link_to_our_own_upload_is_that_upload(sim: Simulator, http: aio
 async def test_an_upload_that_has_expired_is_gone_in_every_dialect(
     sim: Simulator, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gemgate.web.gemini_files.FILE_SECONDS", 0.3)
+    monkeypatch.setattr("gemgate.web.routes.gemini_files.FILE_SECONDS", 0.3)
     headers = {"x-goog-upload-protocol": "raw", "x-goog-upload-file-name": "menu.pdf"}
     async with http.post("/upload/v1beta/files", data=PDF, headers=headers) as answer:
         file = (await answer.json())["file"]

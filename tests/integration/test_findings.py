@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Answer, Canvas, Simulator
-from gemgate.simulator.dressing import cut, dressed
-from gemgate.simulator.found import cited, grounded, listed, pictured
+from gemgate_simulator import Answer, Canvas, Simulator
+from gemgate_simulator.text_dressing import cut, dressed
+from gemgate_simulator.web_results import cited, grounded, listed, pictured
 
 MODEL = "gemini-3-flash-preview"
 PAGES = [

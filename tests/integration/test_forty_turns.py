@@ -17,8 +17,8 @@ import pytest
 from google import genai
 from google.genai import types
 
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for, until
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for, until
 
 MODEL = "gemini-3-flash-preview"
 SYSTEM = "Be kind, and answer in one line."

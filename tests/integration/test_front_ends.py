@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from gemgate.simulator import Answer, Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Answer, Simulator
+from tests.support.serving import Served, served, settings_for
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "front_ends"
 REPLAYS = [

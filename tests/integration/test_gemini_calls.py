@@ -12,9 +12,9 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from gemgate.simulator import Simulator
-from gemgate.web import streaming
-from tests.serving import Served
+from gemgate.web import sse
+from gemgate_simulator import Simulator
+from tests.support.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 PAINTER = "gemini-3-pro-image-preview"
@@ -105,8 +105,8 @@ async def test_a_head_is_a_get_without_its_body(http: httpx2.AsyncClient, path: 
 async def test_silence_is_filled_and_nobody_minds(
     sim: Simulator, gate: Served, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(streaming, "OPEN_SECONDS", 0.1)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "OPEN_SECONDS", 0.1)
     sim.google.reply("slow", "one two three", delay=0.6, chars=4, pace=0.2)
     body = {"contents": [{"parts": [{"text": "slow, please"}]}]}
     url = f"/v1beta/models/{MODEL}:streamGenerateContent{form}"

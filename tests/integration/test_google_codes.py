@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.integration.test_conversations import Talk
-from tests.serving import Served
+from tests.support.serving import Served
 
 
 @pytest.fixture

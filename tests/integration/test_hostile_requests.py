@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from gemgate.simulator import Simulator
 from gemgate.web.operation import OPERATIONS
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 JSON = {"content-type": "application/json"}
 DEEP = b"[" * 100_000

@@ -21,15 +21,16 @@ import openai
 import pytest
 from PIL import Image
 
-from gemgate import image_pipeline
 from gemgate.errors import StorageDown
+from gemgate.gateway import image_delivery
 from gemgate.images import GeneratedImage
 from gemgate.imaging import Cleaned, Profile
-from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
-from gemgate.ports import GalleryImage, TelemetryEvent
-from gemgate.simulator import Answer, Simulator
-from tests.serving import Served, served, settings_for, until
+from gemgate.imaging.logo_profiles import V1_SMALL
+from gemgate.ports.gallery import GalleryImage
+from gemgate.ports.runtime import TelemetryEvent
+from gemgate_simulator import Answer, Simulator
+from tests.support.serving import Served, served, settings_for, until
 from tests.unit.imaging.picture_files import encoded
 from tests.unit.imaging.picture_kinds import TEST_SEEDS, paint
 
@@ -585,8 +586,8 @@ async def test_a_picture_that_takes_too_long_comes_as_it_is_but_says_what_made_i
         waited.wait(10)
         raise AssertionError("nobody waits for this any more")
 
-    monkeypatch.setattr(image_pipeline.imaging, "clean", stuck)
-    monkeypatch.setattr(image_pipeline, "CPU_SECONDS", 0.05)
+    monkeypatch.setattr(image_delivery.imaging, "clean", stuck)
+    monkeypatch.setattr(image_delivery, "CPU_SECONDS", 0.05)
     marked = encoded(draw(paint("leaves", TEST_SEEDS, 500, 500), V1_SMALL), "PNG")
     paints(sim, marked)
     async with http.post("/v1/generate-images", json={"prompt": "x"}) as answer:

@@ -25,9 +25,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gemgate.imaging.figures import V1_LARGE
 from gemgate.imaging.logo import draw
-from gemgate.simulator import BlockingSimulator
+from gemgate.imaging.logo_profiles import V1_LARGE
+from gemgate_simulator import BlockingSimulator
 from tests.integration.test_clean_memory import PICTURE, large
 from tests.unit.imaging.picture_files import encoded
 

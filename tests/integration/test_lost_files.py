@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 GONE = [
     {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/gone.png"}},

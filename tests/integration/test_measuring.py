@@ -7,9 +7,9 @@ from pathlib import Path
 
 import aiohttp
 
-from gemgate.cli.desk import opened
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for
+from gemgate.cli.account_backend import opened
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 MOST = 6
 

@@ -11,13 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.assembly import open_blobs
+from gemgate.assembly.storage import open_blobs
 from gemgate.settings import explicit
-from gemgate.simulator import Simulator
 from gemgate.stores.sql.database import open_database
+from gemgate_simulator import Simulator
 from tests.integration.test_backup import everything, lived_in
-from tests.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
-from tests.serving import NO_LIMITS, served, settings_for
+from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
+from tests.support.serving import NO_LIMITS, served, settings_for
 
 
 async def migrate(*arguments: str, **settings: str) -> tuple[int, str]:

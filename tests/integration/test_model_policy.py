@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Painting, Simulator
-from tests.serving import served, settings_for
+from gemgate_simulator import Painting, Simulator
+from tests.support.serving import served, settings_for
 
 PRO = "gemini-3-pro-preview"
 PAINTER = "gemini-3-pro-image-preview"

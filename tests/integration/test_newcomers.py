@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gemgate.cli import diagnose
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for, until
+from gemgate.cli import doctor
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for, until
 
 CHAT = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -119,7 +119,7 @@ async def test_doctor_fails_on_one_session_under_two_names(tmp_path: Path) -> No
             )
         )
         settings = settings_for(simulator, tmp_path, secure_1psid=None, secure_1psidts=None)
-        findings = {finding.check: finding async for finding in diagnose._accounts(settings)}
+        findings = {finding.check: finding async for finding in doctor._accounts(settings)}
     shared = [check for check in findings if check.startswith("session of")]
     assert shared == ["session of two"]
     assert findings["session of two"].verdict == "fail"

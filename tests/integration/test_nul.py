@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from gemgate.dialects.wire import load_json
-from gemgate.simulator import Painting, Simulator
+from gemgate_simulator import Painting, Simulator
 from tests.integration.test_images import png
-from tests.servers import postgres_server, postgres_url
-from tests.serving import served, settings_for
+from tests.support.servers import postgres_server, postgres_url
+from tests.support.serving import served, settings_for
 
 __all__ = ["postgres_server", "postgres_url"]
 

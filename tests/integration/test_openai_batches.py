@@ -15,9 +15,9 @@ import pytest
 from openai.types import Batch
 from PIL import Image
 
-from gemgate.simulator import Painting, Simulator
+from gemgate_simulator import Painting, Simulator
 from tests.integration.test_batches import QUICK
-from tests.serving import Served, served, settings_for, until
+from tests.support.serving import Served, served, settings_for, until
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 DELAY = 0.4
 """Seconds that Google thinks."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gemgate.simulator import BlockingSimulator
+from gemgate_simulator import BlockingSimulator
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gemgate.simulator import Painting, Simulator
+from gemgate_simulator import Painting, Simulator
 from tests.integration.test_images import png
-from tests.serving import Served, served, settings_for
+from tests.support.serving import Served, served, settings_for
 
 PICTURE = "gemini-2.5-flash-image"
 START = png(24, 24, seed=7)

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 
 pytestmark = pytest.mark.usefixtures("patient")
 

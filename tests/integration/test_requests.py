@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for, until
 
 MODEL = "gemini-3-flash-preview"
 SECRET_WORDS = "xylophone-canary-4711"

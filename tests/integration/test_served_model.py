@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 PRO = "gemini-3-pro-preview"
 SAID = {"role": "user", "content": "say hello"}

@@ -15,10 +15,10 @@ import pytest
 
 from gemgate.accounts import Cookies
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
-from tests import official
-from tests.official import OfficialApi
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from tests.support import official
+from tests.support.official import OfficialApi
+from tests.support.serving import Served, served, settings_for, until
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 

@@ -17,9 +17,9 @@ import openai
 import pytest
 from PIL import Image
 
-from gemgate.simulator import Painting, Simulator
-from tests.nginx import nginx
-from tests.serving import served, settings_for, until
+from gemgate_simulator import Painting, Simulator
+from tests.support.nginx import nginx
+from tests.support.serving import served, settings_for, until
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -68,8 +68,8 @@ async def sim() -> AsyncIterator[Simulator]:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.3) -> None:
-    monkeypatch.setattr("gemgate.web.streaming.OPEN_SECONDS", seconds)
-    monkeypatch.setattr("gemgate.web.streaming.HEARTBEAT_SECONDS", seconds)
+    monkeypatch.setattr("gemgate.web.sse.OPEN_SECONDS", seconds)
+    monkeypatch.setattr("gemgate.web.sse.HEARTBEAT_SECONDS", seconds)
 
 
 async def told(url: str, name: str) -> tuple[int, str, float]:
@@ -153,7 +153,7 @@ async def test_what_fails_after_the_200_is_told_in_the_dialects_own_form(
 async def test_another_account_takes_over_while_only_heartbeats_went_out(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gemgate.web.streaming.OPEN_SECONDS", 0.0)
+    monkeypatch.setattr("gemgate.web.sse.OPEN_SECONDS", 0.0)
     sim.google.reply("hello", "Late.")
     sim.google.fault("generate", "code", code=1037)
     lines = []

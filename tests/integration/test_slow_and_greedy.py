@@ -11,20 +11,20 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gemgate.attachments import Attachments
+from gemgate.caller import Caller
 from gemgate.cli.terminal import plain, quoted
 from gemgate.errors import BadRequest, Busy
 from gemgate.files import Inline, Link
-from gemgate.ports import Caller
+from gemgate.gateway.attachments import Attachments
 from gemgate.settings import SettingsError, explicit
-from gemgate.simulator import Simulator
 from gemgate.stores.drafts import drafted
+from gemgate.stores.uploads import MAX_OPEN_OF_ONE, ResumableUploads
 from gemgate.testing import FakeClock
-from gemgate.uploads import MAX_OPEN_OF_ONE, ResumableUploads
-from gemgate.web import notices, reading
-from gemgate.web.keeping import media_type
-from gemgate.web.notices import InterimProtocol
-from tests.serving import served, settings_for
+from gemgate.web import interim, request_body
+from gemgate.web.interim import InterimProtocol
+from gemgate.web.stored_files import media_type
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 ADMIN = "admin-key-of-this-test"
 
@@ -53,7 +53,7 @@ async def _listening(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Server, i
 
 @pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"])
 async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    monkeypatch.setattr(notices, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "HEAD_SECONDS", 0.2)
     server, port = await _listening(monkeypatch)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -71,7 +71,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(monkeypatch: pytest
 
 
 async def test_an_answered_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "HEAD_SECONDS", 0.2)
     server, port = await _listening(monkeypatch)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -85,8 +85,8 @@ async def test_an_answered_connection_is_kept(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_one_address_has_so_many_connections_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "UNHEARD", 3)
-    monkeypatch.setattr(notices, "CROWDED_SECONDS", 0.2)
+    monkeypatch.setattr(interim, "UNHEARD", 3)
+    monkeypatch.setattr(interim, "CROWDED_SECONDS", 0.2)
     server, port = await _listening(monkeypatch)
     try:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
@@ -103,7 +103,7 @@ async def test_one_address_has_so_many_connections_without_a_head(monkeypatch: p
 
 
 async def test_a_body_that_stops_is_told_so(sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(request_body, "SILENCE_SECONDS", 0.2)
     async with served(settings_for(sim, tmp_path), wait_ready=False) as gate:
         host, _, port = gate.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for, until
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for, until
 
 CHAT = {"messages": [{"role": "user", "content": "say hello"}]}
 ZH = {"accept-language": "zh-CN"}

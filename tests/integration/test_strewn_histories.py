@@ -21,8 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 EXAMPLES = 25

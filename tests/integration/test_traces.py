@@ -13,9 +13,9 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gemgate.settings import SettingsError
-from gemgate.simulator import Simulator
 from gemgate.telemetry import traces
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 CANARY = "xylophone-canary-4712"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 DRAWN = base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="1" height="1"/></svg>').decode()

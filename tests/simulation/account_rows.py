@@ -8,7 +8,8 @@ from typing import Any
 
 from gemgate.accounts import Capability, Cookies, MeasuredWalls, State
 from gemgate.errors import GatewayError, NotFound
-from gemgate.ports import AccountSetup, AuditLine, Conversation, SessionRecord, StoredAccount, StoredCircuit
+from gemgate.ports.accounts import AccountSetup, AuditLine, SessionRecord, StoredAccount, StoredCircuit
+from gemgate.ports.conversations import Conversation
 from gemgate.testing import MemoryConversations
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
-from gemgate.ports import (
+from gemgate.ports.upstream import (
     Accepted,
     Completed,
     Fetched,

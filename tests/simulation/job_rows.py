@@ -7,9 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapp
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gemgate.errors import Conflict, NotFound
-from gemgate.ports import LeaseStatus
-from gemgate.work import (
+from gemgate.batches import (
     Batch,
     BatchKind,
     BatchState,
@@ -28,6 +26,8 @@ from gemgate.work import (
     TaskStatus,
     Webhook,
 )
+from gemgate.errors import Conflict, NotFound
+from gemgate.ports.jobs import LeaseStatus
 
 READ_BY_OWNER = 60.0
 OPEN, GIVEN_UP = ("active", "paused"), ("cancelled", "expired")

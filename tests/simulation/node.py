@@ -9,25 +9,29 @@ from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any, Protocol
 
-from gemgate.attachments import Attachments
 from gemgate.catalog import DEFAULT_IMAGE_MODEL
-from gemgate.conversations import Conversations
 from gemgate.errors import GatewayError
-from gemgate.fetcher import GuardedFetcher
-from gemgate.gateway import Gateway
-from gemgate.image_pipeline import ImagePipeline, _Processed
+from gemgate.gateway.attachments import Attachments
+from gemgate.gateway.conversations import Conversations
+from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.image_delivery import ImagePipeline, _Processed
 from gemgate.imaging.header import Header
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.worker import Worker
-from gemgate.keepalive import SessionRefresher
-from gemgate.member import Account, AccountRecord, Egress
-from gemgate.policy.breaker import Rules
+from gemgate.outbound import GuardedFetcher
+from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
-from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, Fetched, TelemetryEvent
-from gemgate.roster import LEASE_SECONDS, AccountRegistry
-from gemgate.stores.limits import MovingWindowLimiter
+from gemgate.pool.account import Account
+from gemgate.pool.pool import AccountPool
+from gemgate.pool.record import AccountRecord
+from gemgate.pool.refresher import SessionRefresher
+from gemgate.pool.registry import LEASE_SECONDS, AccountRegistry
+from gemgate.pool.status import Egress
+from gemgate.ports.accounts import AccountSetup
+from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.upstream import Fetched
+from gemgate.stores.rate_limits import MovingWindowLimiter
 from tests.simulation.google import Google, VirtualUpstream
 from tests.simulation.network import Door
 

@@ -10,13 +10,14 @@ from random import Random
 from typing import Any
 
 from gemgate.accounts import Cookies
+from gemgate.batches import Batch, TaskDraft
+from gemgate.caller import Caller
 from gemgate.catalog import DEFAULT_IMAGE_MODEL
 from gemgate.chat import ChatRequest, Message, Reply, Text, afold
 from gemgate.errors import GatewayError, StorageDown
-from gemgate.jobs.stored import ImageSpec, dump_spec, dumps
-from gemgate.ports import AccountSetup, Caller, StoredAccount
+from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps
+from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.testing import MemoryBlobs, MemoryGallery
-from gemgate.work import Batch, TaskDraft
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
 from tests.simulation.google import Google
 from tests.simulation.loop import VirtualLoop

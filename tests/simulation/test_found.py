@@ -7,19 +7,23 @@ from dataclasses import replace
 import pytest
 
 from gemgate.accounts import Cookies
+from gemgate.batches import Batch, Checkpoint, TaskDraft
+from gemgate.caller import Caller
 from gemgate.errors import GatewayError, SignedOut, StorageDown
-from gemgate.image_pipeline import ImageJob, ImagePipeline
+from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.images import ImageOptions
 from gemgate.jobs.journal import TaskJournal
-from gemgate.member import Account, AccountRecord, Egress
 from gemgate.policy.backoff import Verdict
-from gemgate.policy.breaker import Rules
+from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
-from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, Caller, Fetched, ImageRef, StoredAccount
-from gemgate.roster import AccountRegistry
+from gemgate.pool.account import Account
+from gemgate.pool.pool import AccountPool
+from gemgate.pool.record import AccountRecord
+from gemgate.pool.registry import AccountRegistry
+from gemgate.pool.status import Egress
+from gemgate.ports.accounts import AccountSetup, StoredAccount
+from gemgate.ports.upstream import Fetched, ImageRef
 from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryGallery, ScriptedUpstream
-from gemgate.work import Batch, Checkpoint, TaskDraft
 from tests.simulation.account_rows import MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
 

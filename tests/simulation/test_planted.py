@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from gemgate.dispatch import Dispatcher
 from gemgate.errors import GatewayError
+from gemgate.gateway.dispatch import Dispatcher
 from gemgate.jobs.worker import Worker
-from gemgate.ports import Accepted, Prompt, UpstreamEvent
-from gemgate.roster import AccountRegistry
+from gemgate.pool.registry import AccountRegistry
+from gemgate.ports.upstream import Accepted, Prompt, UpstreamEvent
 from tests.simulation.google import VirtualUpstream
 from tests.simulation.job_rows import MemoryJobs, TaskRow
 from tests.simulation.run import Outcome

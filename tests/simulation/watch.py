@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gemgate.batches import Checkpoint, Claim, Task, TaskOutcome
 from gemgate.chat import Message, Reply
 from gemgate.errors import GatewayError
-from gemgate.jobs.stored import loads
-from gemgate.member import Account
-from gemgate.work import Checkpoint, Claim, Task, TaskOutcome
+from gemgate.jobs.payloads import loads
+from gemgate.pool.account import Account
 from tests.simulation.google import MARK, Generation, answer_to, mark_of
 from tests.simulation.job_rows import MemoryJobs
 from tests.simulation.network import EPOCH

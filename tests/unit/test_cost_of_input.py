@@ -23,8 +23,8 @@ from gemgate.prompting import loose_json, schemas
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tool_parser import ToolParser
 from gemgate.telemetry.logs import masked
-from gemgate.web.reading import read_form
-from gemgate.web.relay import reading
+from gemgate.web.relay import call_info
+from gemgate.web.request_body import read_form
 
 SMALLEST, LARGEST = 1_000, 1_024_000
 FACTOR = 2.5
@@ -119,7 +119,7 @@ def test_masking_a_log_line_is_linear(unit: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("unit", [KEYED, KEYED + "a\r\n", "a\r\n", "\r\n", KEYED + "a" * 600 + "\r\n", 'name="model"'])
 def test_finding_the_model_in_a_form_is_linear(unit: str) -> None:
     def find(body: bytes) -> object:
-        return reading._FORM_MODEL.search(body)
+        return call_info._FORM_MODEL.search(body)
 
     worst, at = worst_step(find, lambda size: b"--X\r\n" + repeated(unit)(size).encode())
     assert worst <= FACTOR, f"doubled to {at}"

@@ -28,11 +28,11 @@ from gemgate.accounts import Cookies
 from gemgate.chat import Tool
 from gemgate.errors import ClientError
 from gemgate.imaging import UnsupportedImage, measure, tag_provenance
-from gemgate.imaging.whole import is_truncated
+from gemgate.imaging.truncation import is_truncated
 from gemgate.prompting import loose_json
 from gemgate.prompting.tool_parser import ToolParser
 from gemgate.upstreams.web.frames import FrameReader
-from gemgate.web.reading import read_form
+from gemgate.web.request_body import read_form
 
 STALL = float(os.environ.get("FUZZ_STALL", "0.25"))
 """Seconds of the processor that one input may take."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from gemgate.assembly import open_service
+from gemgate.assembly.node import open_service
 from gemgate.settings import explicit
 from gemgate.stores.sql.database import Database
 from gemgate.testing import FakeClock
-from gemgate.web.access import Access
-from gemgate.web.keybook import ALONE
+from gemgate.web.auth.access import Access
+from gemgate.web.auth.key_cache import ALONE
 
 IDLE_MINUTE = 30
 """Transactions at most: two every ten seconds for the accounts' leases, one every fifteen for each of three loops."""

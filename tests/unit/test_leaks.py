@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gemgate.simulator import Simulator
-from tests import leaks
+from gemgate_simulator import Simulator
+from tests.support import leaks
 
 ROOT = Path(__file__).parents[2]
 DEEDS = """

@@ -20,7 +20,7 @@ LATER = {
     "psycopg": "DATABASE_URL of PostgreSQL",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
     "opentelemetry": "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "gemgate.simulator": "gemgate demo",
+    "gemgate_simulator": "gemgate demo",
     "gemgate.imaging.logo": "the first picture",
 }
 
@@ -28,7 +28,7 @@ _PLAIN_START = """
 import asyncio, sys
 from pathlib import Path
 import gemgate.cli.serve
-from gemgate.assembly import open_service
+from gemgate.assembly.node import open_service
 from gemgate.settings import explicit
 from gemgate.web.app import create_app
 

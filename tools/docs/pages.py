@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gemgate.settings import Settings
-from gemgate.telemetry.meters import METERS
+from gemgate.telemetry.metric_specs import METERS
 from gemgate.web.app import openapi_document
 from gemgate.web.operation import ERRORS, OPERATIONS
 from tools.docs import examples

@@ -19,10 +19,10 @@ from rich.prompt import Prompt
 from rich.table import Table
 
 from gemgate.accounts import Capability, Cookies
-from gemgate.cli.desk import AccountBackend, Facts, opened, rekeyed
+from gemgate.cli.account_backend import AccountBackend, Facts, opened, rekeyed
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import BadRequest, GatewayError, NotFound
-from gemgate.ports import AccountSetup
+from gemgate.ports.accounts import AccountSetup
 
 SIGNING_IN = 60.0
 """Seconds that an account which was just added is watched while it signs in."""

@@ -19,7 +19,7 @@ from rich.table import Table
 from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, connected
-from gemgate.cli.pictures import SIZES
+from gemgate.cli.images import SIZES
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, run
 from gemgate.stores.drafts import drafted
 

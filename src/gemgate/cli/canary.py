@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from gemgate.accounts import Cookies
-from gemgate.assembly import member_builder, seeds_of, sqlite_path
-from gemgate.cli.diagnose import stored_accounts
+from gemgate.assembly.accounts import member_builder, seeds_of
+from gemgate.assembly.storage import sqlite_path
+from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run
 from gemgate.errors import GatewayError
-from gemgate.member import Egress, InMemoryRecord
-from gemgate.policy.precedence import cookie_order
-from gemgate.ports import StoredAccount
+from gemgate.policy.cookie_order import cookie_order
+from gemgate.pool.record import InMemoryRecord
+from gemgate.pool.status import Egress
+from gemgate.ports.accounts import StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
 from gemgate.telemetry import Observers, SystemClock, system_dice

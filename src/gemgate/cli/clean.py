@@ -36,7 +36,7 @@ from gemgate.imaging import (
 )
 from gemgate.imaging.calibrate import CORNER, Calibration, from_black, from_pictures
 from gemgate.imaging.logo import Pixels
-from gemgate.imaging.pictures import decoding, opened
+from gemgate.imaging.raster import decoding, opened
 from gemgate.stores.drafts import drafted
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}

@@ -19,8 +19,8 @@ import aiohttp
 import orjson
 import uvicorn
 
-from gemgate.assembly import open_service
-from gemgate.cli.desk import running
+from gemgate.assembly.node import open_service
+from gemgate.cli.account_backend import running
 from gemgate.cli.serve import listening
 from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings

@@ -11,16 +11,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from gemgate import assembly_fleet
-from gemgate.assembly import open_service
+from gemgate.assembly import fleet
+from gemgate.assembly.node import open_service
 from gemgate.cli.serve import listening, run_server
 from gemgate.cli.terminal import ConfigOption, FleetOption, JsonOption, err, load_settings, marked, out, run
 from gemgate.fleet.registry import DEAD_AFTER, answers_probe
-from gemgate.ports import NodeRegistry
+from gemgate.nodes import Node
+from gemgate.ports.nodes import NodeRegistry
 from gemgate.settings import Settings
 from gemgate.web.app import create_app
 from gemgate.web.relay.app import create_front_app
-from gemgate.work import Node
 
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.", show_default=False)]
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 picks one.", show_default=False)]
@@ -52,9 +52,9 @@ def gateway(
 
 
 async def _worker(settings: Settings, origins: Mapping[str, str]) -> None:
-    _warn(assembly_fleet.check(settings))
+    _warn(fleet.check(settings))
     with listening(settings) as (sock, bound):
-        async with open_service(bound) as service, assembly_fleet.announced(service, bound, bound.port) as announcer:
+        async with open_service(bound) as service, fleet.announced(service, bound, bound.port) as announcer:
             out.print(f"node {announcer.card.worker_id} at {announcer.card.url}", highlight=False, soft_wrap=True)
 
             async def leave() -> None:
@@ -65,9 +65,9 @@ async def _worker(settings: Settings, origins: Mapping[str, str]) -> None:
 
 
 async def _gateway(settings: Settings, origins: Mapping[str, str]) -> None:
-    _warn(assembly_fleet.check_front(settings))
+    _warn(fleet.check_front(settings))
     with listening(settings) as (sock, bound):
-        async with assembly_fleet.open_front(bound, origins=origins) as edge:
+        async with fleet.open_front(bound, origins=origins) as edge:
             await run_server(sock, create_front_app(bound, edge), bound)
 
 
@@ -138,7 +138,7 @@ def remove(name: NameArgument, config: ConfigOption = None) -> None:
 @asynccontextmanager
 async def _registry(config: ConfigOption) -> AsyncIterator[NodeRegistry]:
     settings = load_settings({}, config).settings
-    registry = assembly_fleet.Registry(assembly_fleet.registry_url(settings))
+    registry = fleet.Registry(fleet.registry_url(settings))
     try:
         async with answers_probe():
             opened = await registry.connect()

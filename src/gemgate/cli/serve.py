@@ -18,13 +18,13 @@ from cryptography.fernet import Fernet
 from starlette.types import ASGIApp
 
 from gemgate import settings as settings_module
-from gemgate.assembly import open_service
+from gemgate.assembly.node import open_service
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
 from gemgate.settings import Settings, explicit, outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
-from gemgate.web.notices import InterimProtocol
+from gemgate.web.interim import InterimProtocol
 
 DRAIN_SECONDS = 30
 COLLECTED_EVERY = (20_000, 20, 20)
@@ -53,7 +53,7 @@ def demo(
 
 
 async def _demo(host: str, port: int) -> None:
-    from gemgate.simulator import Simulator  # a real gateway does not need it
+    from gemgate_simulator import Simulator  # a real gateway does not need it
 
     async with Simulator(accounts=("demo",)) as simulator:
         cookies = simulator.google.cookies("demo")

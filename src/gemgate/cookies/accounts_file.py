@@ -27,7 +27,7 @@ from typing import Any
 
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import BadRequest
-from gemgate.ports import AccountSetup
+from gemgate.ports.accounts import AccountSetup
 
 _SIZES = ("prompt_max_bytes", "prompt_with_files_max_bytes")
 _SEAT = ("number", "language")

@@ -10,7 +10,7 @@ from gemgate.cookies.env import FixedSource
 from gemgate.cookies.file import FileSource
 from gemgate.cookies.firefox import firefox_source
 from gemgate.cookies.spec import SourceSpec, parse_source
-from gemgate.ports import CookieSource
+from gemgate.ports.cookies import CookieSource
 
 
 def source_of(

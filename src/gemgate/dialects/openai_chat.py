@@ -25,10 +25,10 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
+from gemgate.dialects.image_options import of_a_chat
 from gemgate.dialects.openai import envelope, read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input
-from gemgate.dialects.painting import of_a_chat
 from gemgate.dialects.wire import (
     MODEL_POLICY,
     Body,

@@ -13,8 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from gemgate.chat import Usage
-from gemgate.dialects.openai import envelope, image_entry, unsupported
-from gemgate.dialects.painting import (
+from gemgate.dialects.image_options import (
     Started,
     is_reference,
     left_over,
@@ -22,6 +21,7 @@ from gemgate.dialects.painting import (
     references_of,
     references_of_form,
 )
+from gemgate.dialects.openai import envelope, image_entry, unsupported
 from gemgate.dialects.wire import ResponseMeta, read, sse
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Source

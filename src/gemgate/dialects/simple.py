@@ -13,7 +13,7 @@ from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
 from gemgate.dialects import wire
-from gemgate.dialects.painting import Painting, Started, left_over, model_for, options_of, references_of
+from gemgate.dialects.image_options import Painting, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.wire import (
     Base64,
     Body,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from gemgate.dialects import wire
-from gemgate.dialects.painting import MAX_REFERENCES, Started, left_over, model_for, options_of, references_of
+from gemgate.dialects.image_options import MAX_REFERENCES, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.simple import ImageFields
 from gemgate.dialects.wire import Body, ResponseMeta, image_facts, image_link, inline, rfc3339, sse
 from gemgate.errors import BadRequest

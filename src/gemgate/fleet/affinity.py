@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gemgate.errors import GatewayError
-from gemgate.ports import NodeRegistry
+from gemgate.ports.nodes import NodeRegistry
 
 LOOKUP_TIMEOUT = 0.5
 """Seconds that a call waits for the shared store's word about its conversation."""

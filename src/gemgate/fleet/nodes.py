@@ -15,9 +15,10 @@ from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
 from gemgate.errors import GatewayError, NoAccount, NotFound
 from gemgate.fleet.registry import DEAD_AFTER, Connect, answers_probe, node_signature
-from gemgate.policy import routing
-from gemgate.ports import Clock, NodeRegistry, Observer, TelemetryEvent
-from gemgate.work import Node, NodeReport
+from gemgate.nodes import Node, NodeReport
+from gemgate.policy import node_choice
+from gemgate.ports.nodes import NodeRegistry
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
 READ_INTERVAL = 1.0
 AVOID = 60.0
@@ -133,22 +134,22 @@ class Fleet:
     def pick(self, wanted: NodeRequirements, tried: Sequence[str] = ()) -> NodeView:
         """The node for a call, of those whose URL is not in `tried`. NoAccount says why there is none."""
         able = [one for one in self.able(wanted) if one.node.card.url not in tried]
-        chosen = routing.choose([_candidate(one) for one in able], wanted.prefer)
+        chosen = node_choice.choose([_candidate(one) for one in able], wanted.prefer)
         if chosen is None:
             # Nobody else is there: then rather try one that could not be reached a moment ago.
             able = [one for one in self.able(wanted, avoided=True) if one.node.card.url not in tried]
-            chosen = routing.choose([_candidate(one) for one in able], wanted.prefer)
+            chosen = node_choice.choose([_candidate(one) for one in able], wanted.prefer)
         if chosen is None and wanted.card is not None:
             # A node that is signing in will serve in a moment: waiting there beats an error.
             soon = [one for one in self.nodes if one.node.card.url not in tried and self._opening(one)]
-            able, chosen = soon, routing.choose([_candidate(one) for one in soon], wanted.prefer)
+            able, chosen = soon, node_choice.choose([_candidate(one) for one in soon], wanted.prefer)
         if chosen is None:
             raise self._no_node_error(wanted)
         one = next(one for one in able if one.name == chosen.name)
         if wanted.card is not None:
             front = min((other.passed for other in able), default=0.0)
             self._front = max(self._front, front)
-            one.passed = routing.advance(one.passed, one.node.weight, self._front)
+            one.passed = node_choice.advance(one.passed, one.node.weight, self._front)
         return one
 
     def able(self, wanted: NodeRequirements, *, avoided: bool = False) -> list[NodeView]:
@@ -260,8 +261,8 @@ def _has_accounts(report: NodeReport) -> bool:
     return report.status in ("HEALTHY", "BUSY") or (report.status == "429_LIMIT" and report.lanes > 0)
 
 
-def _candidate(one: NodeView) -> routing.Candidate:
-    return routing.Candidate(one.name, one.node.weight, one.load, one.node.report.lanes, one.passed)
+def _candidate(one: NodeView) -> node_choice.Candidate:
+    return node_choice.Candidate(one.name, one.node.weight, one.load, one.node.report.lanes, one.passed)
 
 
 def _shown(one: NodeView) -> str:

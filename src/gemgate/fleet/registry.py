@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from gemgate.errors import StorageDown
-from gemgate.ports import NodeRegistry
+from gemgate.ports.nodes import NodeRegistry
 
 BEAT = 5.0
 """Seconds between two beats."""

@@ -12,17 +12,17 @@ Watch      notices that the logo has moved
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gemgate.imaging.figures import PROFILES, Profile, profiles_from_json, profiles_to_json
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import MAX_PIXELS, Header, measure
+from gemgate.imaging.logo_profiles import PROFILES, Profile, profiles_from_json, profiles_to_json
 from gemgate.imaging.names import file_name, keyword
-from gemgate.imaging.unfit import UnsupportedImage
 
 if TYPE_CHECKING:
     from gemgate.imaging.cleaning import Cleaned, clean
+    from gemgate.imaging.logo_drift import LogoDriftDetector, Moved
     from gemgate.imaging.previews import thumbnail
     from gemgate.imaging.provenance import Tagged, tag_provenance
     from gemgate.imaging.resampling import resample
-    from gemgate.imaging.watch import LogoDriftDetector, Moved
 
 _DECODES = {
     **dict.fromkeys(("Cleaned", "clean"), "cleaning"),

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemgate.imaging.figures import PROFILES, STEPS, Profile, Quarter
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.logo import Pixels
+from gemgate.imaging.logo_profiles import PROFILES, STEPS, Profile, Quarter
 from gemgate.imaging.search import MIN_SCORE, Found, search
 from gemgate.imaging.shape import coverage_of
-from gemgate.imaging.unfit import UnsupportedImage
 
 ENOUGH: Final = 10
 CORNER: Final = 420

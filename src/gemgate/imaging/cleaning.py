@@ -13,11 +13,11 @@ from typing import Final
 
 from gemgate.errors import ClientError
 from gemgate.images import Logo
-from gemgate.imaging.figures import PROFILES, Profile
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import MAX_PIXELS, measure
 from gemgate.imaging.logo import Pixels, Sighting, find, is_clean, reach, remove, residual
-from gemgate.imaging.pictures import Picture, open_picture
-from gemgate.imaging.unfit import UnsupportedImage
+from gemgate.imaging.logo_profiles import PROFILES, Profile
+from gemgate.imaging.raster import Picture, open_picture
 
 CORNER: Final = 420
 """The bottom right square, in pixels, in which a moved logo is looked for (logo.md 3)."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from gemgate.imaging import jpeg, png, webp
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import Header
-from gemgate.imaging.unfit import UnsupportedImage
 
 PNG_XMP: Final = b"XML:com.adobe.xmp\0"
 JPEG_XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"

@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemgate.imaging.unfit import UnsupportedImage
+from gemgate.imaging.errors import UnsupportedImage
 
 Z_NO_FLUSH, Z_BLOCK, Z_OK, Z_STREAM_END = 0, 5, 0, 1
 AT_BOUNDARY: Final = 128

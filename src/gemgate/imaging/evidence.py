@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gemgate.imaging.figures import Profile
+from gemgate.imaging.logo_profiles import Profile
 from gemgate.imaging.shape import alpha_of
 
 Array = NDArray[np.float32]

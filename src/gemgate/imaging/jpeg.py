@@ -14,8 +14,8 @@ from typing import Final
 
 from PIL import Image, JpegImagePlugin
 
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import JPEG_FRAMES, jpeg_segments
-from gemgate.imaging.unfit import UnsupportedImage
 
 START: Final = b"\xff\xd8"
 APP0, APP1, APP2, APP11, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xEE, 0xFE

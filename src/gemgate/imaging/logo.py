@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemgate.imaging.evidence import Evidence, weigh
-from gemgate.imaging.figures import PROFILES, Profile
+from gemgate.imaging.logo_profiles import PROFILES, Profile
 from gemgate.imaging.shape import Map, alpha_of
 
 Pixels = NDArray[np.uint8]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gemgate.imaging.deflate import Inflated, inflate, splice
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.logo import Box, Pixels
-from gemgate.imaging.unfit import UnsupportedImage
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MODES: Final = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}

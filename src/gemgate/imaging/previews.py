@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from gemgate.imaging.header import MAX_PIXELS, measure
-from gemgate.imaging.pictures import decoding, opened
+from gemgate.imaging.raster import decoding, opened
 
 
 def thumbnail(data: bytes, long_side: int = 320, *, max_pixels: int = MAX_PIXELS) -> bytes:

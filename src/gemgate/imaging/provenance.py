@@ -12,8 +12,8 @@ from typing import Literal
 
 from gemgate.errors import ClientError
 from gemgate.imaging.containers import Container, open_container
+from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import measure
-from gemgate.imaging.unfit import UnsupportedImage
 from gemgate.imaging.xmp import names_source, with_source
 
 DROPPED = "the C2PA manifest no longer matched the changed pixels and was dropped"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gemgate.errors import BadRequest
 from gemgate.imaging.header import measure
-from gemgate.imaging.pictures import decoding
+from gemgate.imaging.raster import decoding
 
 _ENCODING: dict[str, tuple[str, dict[str, Any]]] = {
     "image/png": ("PNG", {"compress_level": 4}),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemgate.imaging.evidence import LUMA
-from gemgate.imaging.figures import OUTLINE
+from gemgate.imaging.logo_profiles import OUTLINE
 from gemgate.imaging.shape import from_outline
 
 Field = NDArray[np.complex64]

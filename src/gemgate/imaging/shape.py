@@ -10,7 +10,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gemgate.imaging.figures import OUTLINE, RUNS48, RUNS96, SOFTENING, STEPS, Outline, Profile, Quarter, Softening
+from gemgate.imaging.logo_profiles import (
+    OUTLINE,
+    RUNS48,
+    RUNS96,
+    SOFTENING,
+    STEPS,
+    Outline,
+    Profile,
+    Quarter,
+    Softening,
+)
 
 Map = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from gemgate.imaging.unfit import UnsupportedImage
+from gemgate.imaging.errors import UnsupportedImage
 
 PICTURE: Final = (b"VP8 ", b"VP8L", b"ALPH")
 HAS_ALPHA, HAS_XMP, HAS_ANIMATION = 0x10, 0x04, 0x02

@@ -11,7 +11,7 @@ from typing import Final
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from gemgate.imaging.unfit import UnsupportedImage
+from gemgate.imaging.errors import UnsupportedImage
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 IPTC: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"

@@ -13,18 +13,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, Webhook
+from gemgate.caller import Caller
 from gemgate.dialects import wire
 from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
 from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
 from gemgate.files import Link, Source, Stored, StoredFile
-from gemgate.gateway import Gateway, check_scope
-from gemgate.jobs.closing import BatchFinalizer
-from gemgate.jobs.hooks import WebhookSender, webhook_secret_subject
-from gemgate.jobs.stored import ImageSpec, dump_spec, dumps
+from gemgate.gateway.admission import check_scope
+from gemgate.gateway.gateway import Gateway
+from gemgate.jobs.finalizer import BatchFinalizer
+from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps
+from gemgate.jobs.webhooks import WebhookSender, webhook_secret_subject
 from gemgate.jobs.worker import NEEDS, Worker
-from gemgate.ports import Caller, Clock, FileStore, JobStore, Vault
-from gemgate.work import Batch, BatchKind, BatchState, Task, TaskDraft, Webhook
+from gemgate.ports.files import FileStore
+from gemgate.ports.jobs import JobStore
+from gemgate.ports.runtime import Clock
+from gemgate.ports.vault import Vault
 
 IMAGES: tuple[BatchKind, ...] = ("images",)
 OPENAI: tuple[BatchKind, ...] = ("chat", "generations")

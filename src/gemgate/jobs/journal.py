@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gemgate.batches import Checkpoint, Claim
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.policy.backoff import Verdict
-from gemgate.ports import JobStore
-from gemgate.work import Checkpoint, Claim
+from gemgate.ports.jobs import JobStore
 
 
 class LeaseLost(Exception):

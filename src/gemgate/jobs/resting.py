@@ -6,7 +6,8 @@ import asyncio
 
 from gemgate.errors import StorageDown
 from gemgate.jobs.rules import JobRules
-from gemgate.ports import Clock, JobStore
+from gemgate.ports.jobs import JobStore
+from gemgate.ports.runtime import Clock
 
 
 async def rest(clock: Clock, woken: asyncio.Event, seconds: float) -> None:

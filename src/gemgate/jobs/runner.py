@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemgate.attachments import Attachments
+from gemgate.batches import Batch, Claim, Done, Task
+from gemgate.caller import Caller, Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import Reply, afold
 from gemgate.dialects import openai_chat, openai_images, wire
@@ -31,13 +32,14 @@ from gemgate.errors import (
     StorageDown,
 )
 from gemgate.files import Source
-from gemgate.gateway import Admission, Gateway
-from gemgate.image_pipeline import ImageJob
+from gemgate.gateway.admission import Admission
+from gemgate.gateway.attachments import Attachments
+from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.image_delivery import ImageJob
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.journal import TaskJournal
-from gemgate.jobs.stored import dumps, image_value, load_spec, loads
-from gemgate.ports import Caller, Clock, Quota
-from gemgate.work import Batch, Claim, Done, Task
+from gemgate.jobs.payloads import dumps, image_value, load_spec, loads
+from gemgate.ports.runtime import Clock
 
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""

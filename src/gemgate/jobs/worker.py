@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gemgate.accounts import Capability
+from gemgate.batches import Cancelled, Claim, Deferred, Done, Failed, Need, Released, TaskOutcome
 from gemgate.errors import (
     AccountError,
     Blocked,
@@ -29,9 +30,9 @@ from gemgate.jobs.resting import rest, until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
 from gemgate.policy.backoff import Verdict, judge, may_be_asked_again
-from gemgate.pool import AccountPool
-from gemgate.ports import Clock, JobStore, LeaseStatus, Observer, Random, TelemetryEvent
-from gemgate.work import Cancelled, Claim, Deferred, Done, Failed, Need, Released, TaskOutcome
+from gemgate.pool.pool import AccountPool
+from gemgate.ports.jobs import JobStore, LeaseStatus
+from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 
 NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text"}
 MAX_RUNS = 100

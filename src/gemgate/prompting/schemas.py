@@ -22,7 +22,7 @@ from pydantic_core import SchemaValidator, core_schema
 from pydantic_core import ValidationError as PatternMismatch
 
 from gemgate.errors import BadRequest
-from gemgate.later import later, load
+from gemgate.lazy_import import later, load
 
 if TYPE_CHECKING:
     import attrs

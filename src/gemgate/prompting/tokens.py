@@ -8,6 +8,17 @@ from __future__ import annotations
 
 import re
 
+from gemgate.chat import (
+    ChatRequest,
+    File,
+    Image,
+    Part,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from gemgate.prompting import tokens
+
 IMAGE_TOKENS = 258
 IMAGE_TOKENS_OUT = 1290
 """What Google publishes for one generated picture."""
@@ -40,3 +51,30 @@ def estimate(text: str) -> int:
     meter = TokenCounter()
     meter.add(text)
     return meter.tokens
+
+
+def prompt_tokens(request: ChatRequest, instructions: str) -> int:
+    """Estimated tokens of all messages, calls and results, of the attached pictures, and of the tools."""
+    meter = tokens.TokenCounter()
+    meter.add(instructions)
+    pictures = 0
+    for message in request.messages:
+        for part in message.parts:
+            pictures += _count_part(meter, part)
+    return meter.tokens + pictures * tokens.IMAGE_TOKENS
+
+
+def _count_part(meter: tokens.TokenCounter, part: Part) -> int:
+    """Add the words of a part; how many attachments it has."""
+    match part:
+        case Text(text):
+            meter.add(text)
+        case ToolCall():
+            meter.add(part.name + part.arguments)
+        case ToolResult():
+            return sum(_count_part(meter, inner) for inner in part.parts)
+        case Image() | File():
+            return 1
+        case _:
+            pass
+    return 0

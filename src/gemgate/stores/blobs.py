@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from gemgate.errors import NotFound, StorageDown
 from gemgate.files import mime_of
-from gemgate.later import later
-from gemgate.ports import Blob, BlobFacts
+from gemgate.lazy_import import later
+from gemgate.ports.blobs import Blob, BlobFacts
 
 if TYPE_CHECKING:
     import obstore

@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from gemgate.errors import AccountError, GatewayError
-from gemgate.ports import Sealed
+from gemgate.ports.vault import Sealed
 
 LEAST_PASSPHRASE = 12
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1

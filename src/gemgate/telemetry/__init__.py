@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gemgate.ports import Observer, TelemetryEvent
+from gemgate.ports.runtime import Observer, TelemetryEvent
 from gemgate.telemetry.clock import SystemClock, system_dice
 from gemgate.telemetry.logs import LogObserver, set_up_logging
 from gemgate.telemetry.metrics import Metrics

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from gemgate.ports import TelemetryEvent
+from gemgate.ports.runtime import TelemetryEvent
 
 _LEVELS = {
     "request.done": logging.INFO,

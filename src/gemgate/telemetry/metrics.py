@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gemgate.ports import TelemetryEvent
-from gemgate.telemetry.meters import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec, operation_name
-from gemgate.telemetry.readings import Value
-from gemgate.telemetry.record import RequestRecord
+from gemgate.ports.runtime import TelemetryEvent
+from gemgate.telemetry.gauges import Value
+from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec, operation_name
+from gemgate.telemetry.request_record import RequestRecord
 
 
 class Metrics:

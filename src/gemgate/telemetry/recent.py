@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from gemgate.ports import TelemetryEvent
+from gemgate.ports.runtime import TelemetryEvent
 from gemgate.telemetry.clock import SystemClock
-from gemgate.telemetry.record import RequestRecord
+from gemgate.telemetry.request_record import RequestRecord
 
 MOST_OPEN = 4096
 """Requests under way that are followed; what comes beyond is served as well, but not remembered."""

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gemgate.telemetry.meters import PROVIDER, operation_name
-from gemgate.telemetry.record import AttemptRecord, ImageFacts, RequestRecord
+from gemgate.telemetry.metric_specs import PROVIDER, operation_name
+from gemgate.telemetry.request_record import AttemptRecord, ImageFacts, RequestRecord
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

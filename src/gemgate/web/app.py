@@ -16,17 +16,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan
 
-from gemgate.assembly import Service, open_service
+from gemgate.assembly.node import open_service
+from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.settings import Settings
 from gemgate.version import __version__
-from gemgate.web import (
+from gemgate.web import page
+from gemgate.web.auth import key_cache
+from gemgate.web.auth.access import Access
+from gemgate.web.context import context_of
+from gemgate.web.interim import PromptSentNotifier
+from gemgate.web.middleware import RequestMiddleware, exception_handler
+from gemgate.web.operation import BODIES
+from gemgate.web.relay import nodes
+from gemgate.web.request_body import ClientDisconnected
+from gemgate.web.routes import (
     accounts,
     alerts,
     anthropic,
     batches,
     chat,
-    configuration,
     context,
     conversations,
     files,
@@ -34,28 +43,20 @@ from gemgate.web import (
     gemini,
     gemini_files,
     images,
-    keybook,
     keys,
     models,
     openai_batches,
+    openai_responses,
     overview,
-    page,
     requests,
-    responses,
     sessions,
+    settings,
     status,
 )
-from gemgate.web.access import Access
-from gemgate.web.call import context_of
-from gemgate.web.door import RequestMiddleware, exception_handler
-from gemgate.web.notices import PromptSentNotifier
-from gemgate.web.operation import BODIES
-from gemgate.web.reading import ClientDisconnected
-from gemgate.web.relay import nodes
 
 PARTS = (
     chat,
-    responses,
+    openai_responses,
     anthropic,
     gemini,
     gemini_files,
@@ -72,7 +73,7 @@ PARTS = (
     keys,
     sessions,
     overview,
-    configuration,
+    settings,
     requests,
     nodes,
     page,
@@ -112,7 +113,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
             holder.service, holder.access = running, access
             running.origins = origins or {}
             running.observer.add(notices)
-            every = keybook.ALONE if running.database.is_sqlite else keybook.EVERY
+            every = key_cache.ALONE if running.database.is_sqlite else key_cache.EVERY
             running.run("keys", lambda: access.keybook.run(every))
             yield
 

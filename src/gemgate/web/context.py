@@ -1,122 +1,127 @@
-"""POST /v1/context/plan: how a call in any dialect would be sent. Nothing is generated or counted."""
+"""What the door knows of one HTTP request while it is served, and the facts it reports about it."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import HTTPConnection
 
-from gemgate.chat import ChatRequest
-from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
-from gemgate.errors import BadRequest
-from gemgate.gateway import Planned
-from gemgate.ports import Caller
-from gemgate.web.answers import json_response
-from gemgate.web.call import RequestContext, context_of
-from gemgate.web.errors import speaks_anthropic
-from gemgate.web.operation import Router, operation
-from gemgate.web.reading import offload, read_body
-from gemgate.web.responses import previous_of, references_of
-
-router = Router()
-
-DIALECTS = ("chat", "responses", "anthropic", "gemini")
+from gemgate.accounts import AccountModel
+from gemgate.assembly.service import Service
+from gemgate.caller import Caller, Quota
+from gemgate.dialects.wire import ResponseMeta
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.fleet.nodes import Fleet
+from gemgate.policy.model_rank import Policy
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+from gemgate.settings import Settings
+from gemgate.web.auth.access import Access
+from gemgate.web.errors import limit_headers
 
 
-class ContextPlanRequest(wire.Echo):
-    """Body of POST /v1/context/plan: the body of a chat call in any dialect."""
+class AppState(Protocol):
+    """What doors find behind them, on a node (a `Service`) as at the edge of a fleet, where there are no accounts."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def origins(self) -> Mapping[str, str]: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def observer(self) -> Observer: ...
+    @property
+    def fleet(self) -> Fleet | None: ...
+    @property
+    def degraded(self) -> str: ...
+    def models(self) -> tuple[AccountModel, ...]: ...
+    async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None: ...
 
 
-@operation(
-    router,
-    "POST",
-    "/v1/context/plan",
-    "context.plan",
-    body=ContextPlanRequest,
-    query={"dialect": "string", "model": "string"},
-    summary="How a call would be sent: inline or as files, its bytes, what the account reads",
-)
-async def plan(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    raw = await read_body(request, call.service.settings.max_body_bytes)
-    body = await offload(len(raw), lambda: wire.parse_json(raw))
-    dialect = _dialect(request, body)
-    chat = await _read(call, dialect, body, request.query_params.get("model") or "", caller, len(raw))
-    planned = await call.service.gateway.plan_context(chat, caller)
-    return json_response(_written(planned, dialect, caller))
+@dataclass(slots=True)
+class RequestContext:
+    """One request. `operation` is its route's name; `headers` are added to whatever is answered.
 
+    policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
+    """
 
-def _dialect(request: Request, body: dict[str, Any]) -> str:
-    """What the query says, else what the body looks like."""
-    said = request.query_params.get("dialect")
-    if said is None:
-        if "contents" in body:
-            return "gemini"
-        if "input" in body:
-            return "responses"
-        return "anthropic" if speaks_anthropic(request) or "system" in body else "chat"
-    if said not in DIALECTS:
+    house: AppState
+    access: Access
+    request_id: str
+    began: float
+    operation: str = "none"
+    headers: dict[str, str] = field(default_factory=dict)
+    policy_wanted: str = ""
+    added: float | None = None
+
+    @property
+    def service(self) -> Service:
+        """The node that answers; routes that ask for it are never served at the edge."""
+        assert isinstance(self.house, Service)
+        return self.house
+
+    @property
+    def model_policy(self) -> Policy | None:
+        """The caller's own rule for answers by another model, None for the service's; BadRequest for none we know."""
+        match self.policy_wanted.strip().lower():
+            case "":
+                return None
+            case "report":
+                return "report"
+            case "require":
+                return "require"
         raise BadRequest(
-            f"dialect is one of {', '.join(DIALECTS)}", f"dialect 可为 {'、'.join(DIALECTS)}", param="dialect"
+            "x-gemgate-model-policy is report or require",
+            "x-gemgate-model-policy 只能是 report 或 require",
+            param="x-gemgate-model-policy",
         )
-    return said
+
+    def stamp(self, prefix: str, connection: HTTPConnection) -> ResponseMeta:
+        """A fresh id and the time, for a dialect's writer."""
+        return ResponseMeta(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
+
+    def base_url(self, connection: HTTPConnection) -> str:
+        """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a
+        trusted proxy names.
+        """
+        public = self.house.settings.public_base_url
+        scheme = "https" if self.access.is_https(connection) else "http"
+        return public.rstrip("/") if public else f"{scheme}://{connection.url.netloc}{self.access.below(connection)}"
+
+    def admitted(self, quota: Quota) -> None:
+        """Say in the headers what is left of the client's hour."""
+        if quota.limit:
+            self.headers |= limit_headers(quota.limit, quota.remaining, quota.reset)
+
+    def note(self, name: str, **data: str | int | float | bool | None) -> None:
+        self.house.observer.emit(TelemetryEvent(name, self.request_id, data))
+
+    def failed(self, error: GatewayError, *, in_band: bool = False) -> None:
+        """Note how it failed, without what the message quotes."""
+        self.note(
+            "request.failed",
+            kind=error.kind,
+            code=error.code,
+            why=error.plain("en"),
+            why_zh=error.plain("zh"),
+            generated=error.generated,
+            in_band=in_band,
+        )
+
+    def begins(self) -> None:
+        """The answer begins: say what we added to it. At the edge of a fleet the node has said so."""
+        if isinstance(self.house, Service) and (added := self.house.recent.overhead(self.request_id)) is not None:
+            self.added = round(added, 5)
+            self.headers["x-gemgate-overhead-ms"] = f"{added * 1e3:.2f}"
+
+    def seconds(self) -> float:
+        """Since the request came."""
+        return self.house.clock.monotonic() - self.began
 
 
-async def _read(
-    call: RequestContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
-) -> ChatRequest:
-    """The words of the body, as the dialect's own route reads them."""
-    match dialect:
-        case "gemini":
-            named = model or str(body.get("model") or call.service.settings.default_model)
-            given = {name: value for name, value in body.items() if name != "model"}
-            read = partial(wire.read, gemini.GenerateContentRequest, given)
-            return await offload(size, lambda: gemini.read_request(read(), named, stream=False))
-        case "responses":
-            asked = await offload(size, lambda: wire.read(responses.ResponsesRequest, body))
-            previous = await previous_of(call, asked, caller)
-            references = await references_of(call, asked, caller)
-            return await offload(size, lambda: responses.read_request(asked, previous, references))
-        case "anthropic":
-            messages = partial(wire.read, anthropic.MessagesRequest, {"max_tokens": 1, **body})
-            return await offload(size, lambda: anthropic.read_request(messages()))
-        case _:
-            completion = partial(wire.read, openai_chat.ChatCompletionRequest, body)
-            return await offload(size, lambda: openai_chat.read_request(completion()))
-
-
-def _written(planned: Planned, dialect: str, caller: Caller) -> dict[str, Any]:
-    """The plan as JSON; sizes in UTF-8 bytes, null where any number is read."""
-    material, refusal = planned.material, planned.refusal
-    fields: dict[str, Any] = {
-        "object": "context.plan",
-        "dialect": dialect,
-        "model": planned.card.id,
-        "conversation": planned.reuse,
-        "fits": material is not None,
-        "limits": {"text": planned.walls.plain or None, "with_files": planned.walls.with_files or None},
-    }
-    if caller.admin:
-        fields["account"] = planned.account
-    if material is not None:
-        fields |= {
-            "context": "file" if material.filed else "inline",
-            "bytes": material.bytes,
-            "limit": material.limit or None,
-            "text_bytes": len(material.text.encode("utf-8", "replace")),
-            "filed_bytes": material.filed,
-            "dropped_bytes": material.dropped,
-            "files_left_out": material.files_left_out,
-            "files_of_unknown_length": material.uncounted,
-            "files": [{"name": one.name, "type": one.mime, "bytes": len(one.data)} for one in material.uploads],
-        }
-    elif refusal is not None:
-        fields |= {
-            "context": "too_long",
-            "bytes": refusal.details["bytes"],
-            "limit": refusal.details["maximum"],
-            "error": {"code": refusal.code, "message": refusal.text(caller.language)},
-        }
-    return fields
+def context_of(connection: HTTPConnection) -> RequestContext:
+    call: RequestContext = connection.scope["gemgate.call"]
+    return call

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
-from gemgate.ports import Caller
-from gemgate.web.access import Level
-from gemgate.web.call import context_of
+from gemgate.caller import Caller
+from gemgate.web.auth.access import Level
+from gemgate.web.context import context_of
 from gemgate.web.errors import dialect_of
 
 BODIES: set[type[BaseModel]] = set()

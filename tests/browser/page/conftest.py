@@ -13,9 +13,9 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.conftest import CHROMIUM_FLAGS, needed
-from tests.serving import Served, served, settings_for
+from tests.support.serving import Served, served, settings_for
 
 HERE = Path(__file__).parent
 SHOTS = HERE.parents[2] / "test-artifacts" / "page"

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.page.conftest import Visitor, overflows, violations, visiting
-from tests.serving import Served, until
+from tests.support.serving import Served, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 

@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.page.conftest import visiting
 from tests.integration.test_requests import JSON, ask, explained
-from tests.serving import Served, until
+from tests.support.serving import Served, until
 
 pytestmark = [pytest.mark.system]
 

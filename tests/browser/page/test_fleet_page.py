@@ -7,8 +7,8 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.page.conftest import overflows, violations, visiting
 from tests.browser.page.test_appearance import PAGES
-from tests.fleets import ADMIN, RunningFleet
 from tests.integration.fleet.conftest import fleet, module_fleet, postgres, redis, sim
+from tests.support.fleets import ADMIN, RunningFleet
 
 __all__ = ["fleet", "module_fleet", "postgres", "redis", "sim"]
 

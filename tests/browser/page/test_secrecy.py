@@ -11,10 +11,10 @@ import pytest
 from playwright.async_api import Browser, Response, expect
 
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.page.conftest import ADMIN, CLIENT, visiting
 from tests.browser.page.test_appearance import MODEL, PAGES
-from tests.serving import Served, served, until
+from tests.support.serving import Served, served, until
 
 pytestmark = [pytest.mark.system]
 

@@ -10,8 +10,8 @@ from playwright.async_api import Browser, expect
 
 from gemgate.settings import Settings
 from tests.browser.page.conftest import ADMIN, visiting
-from tests.nginx import nginx
-from tests.serving import served
+from tests.support.nginx import nginx
+from tests.support.serving import served
 
 pytestmark = pytest.mark.system
 

@@ -13,9 +13,9 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.browser.page.conftest import Visitor, visiting
-from tests.serving import Served, served, until
+from tests.support.serving import Served, served, until
 
 pytestmark = [pytest.mark.system]
 

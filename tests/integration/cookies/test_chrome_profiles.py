@@ -15,7 +15,7 @@ from gemgate.accounts import Cookies
 from gemgate.cookies.chrome import chrome_roots, chrome_source
 from gemgate.cookies.keyring import Passwords, keyring_passwords
 from gemgate.errors import AccountError
-from tests.profiles import DAY, session, write_chrome
+from tests.support.profiles import DAY, session, write_chrome
 
 A = session("a")
 

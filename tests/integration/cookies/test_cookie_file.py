@@ -12,7 +12,7 @@ import pytest
 from gemgate.accounts import PSID, PSIDTS
 from gemgate.cookies.file import MOST_BYTES, FileSource
 from gemgate.errors import AccountError
-from tests.profiles import session
+from tests.support.profiles import session
 
 A = session("a")
 

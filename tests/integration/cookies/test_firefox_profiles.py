@@ -15,7 +15,7 @@ from gemgate.accounts import Cookies
 from gemgate.cookies import browser
 from gemgate.cookies.firefox import firefox_roots, firefox_source
 from gemgate.errors import AccountError
-from tests.profiles import DAY, session, write_containers, write_firefox, write_profiles_ini
+from tests.support.profiles import DAY, session, write_containers, write_firefox, write_profiles_ini
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
-from gemgate.simulator.remote import BlockingSimulator
-from tests.fleets import RunningFleet, running_fleet
-from tests.servers import free_port, running_redis
+from gemgate_simulator.remote import BlockingSimulator
+from tests.support.fleets import RunningFleet, running_fleet
+from tests.support.servers import free_port, running_redis
 
 ACCOUNTS = {"w1": ["ann"], "w2": ["ben"], "w3": ["cem", "dan"]}
 

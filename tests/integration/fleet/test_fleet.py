@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from openai import AsyncOpenAI
 
-from gemgate.simulator.record import Record
-from tests.fleets import ADMIN, KEY, LIMITED, MODEL, OTHER, TOKEN, RunningFleet, request, serving
+from gemgate_simulator.record import Record
 from tests.integration.fleet.conftest import ACCOUNTS, Postgres
+from tests.support.fleets import ADMIN, KEY, LIMITED, MODEL, OTHER, TOKEN, RunningFleet, request, serving
 
 OWNER = {account: node for node, accounts in ACCOUNTS.items() for account in accounts}
 

@@ -18,14 +18,14 @@ import pytest
 from aiohttp import web
 
 from gemgate.fleet.registry import node_signature
-from gemgate.simulator import Painting
+from gemgate.nodes import NodeCard, NodeReport
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.nodes import SqlNodeRegistry
-from gemgate.work import NodeCard, NodeReport
-from tests.fleets import ADMIN, LIMITED, MODEL, TOKEN, Process, RunningFleet, request
+from gemgate_simulator import Painting
 from tests.integration.fleet.conftest import Postgres, Redis
 from tests.integration.fleet.test_fleet import chat, record, text_of, until
-from tests.servers import free_port
+from tests.support.fleets import ADMIN, LIMITED, MODEL, TOKEN, Process, RunningFleet, request
+from tests.support.servers import free_port
 
 SKEWED = Path(__file__).parents[2] / "skewed.py"
 PATIENCE = 5.0

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gemgate.simulator.remote import BlockingSimulator
-from tests.fleets import RunningFleet, running_fleet
+from gemgate_simulator.remote import BlockingSimulator
 from tests.integration.fleet.conftest import ACCOUNTS, Postgres
 from tests.integration.fleet.test_fleet import chat, kill_under_load, record, share_out, stream, text_of
-from tests.servers import free_port, running_redis
+from tests.support.fleets import RunningFleet, running_fleet
+from tests.support.servers import free_port, running_redis
 
 pytestmark = [pytest.mark.soak, pytest.mark.system, pytest.mark.timeout(600)]
 

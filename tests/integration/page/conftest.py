@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 ADMIN = "correct horse battery staple"
 CLIENT = "client-secret-1"

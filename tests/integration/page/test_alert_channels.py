@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from gemgate.settings import Settings
 from tests.integration.page.conftest import ADMIN, CLIENT, Browser
-from tests.serving import Served, served
+from tests.support.serving import Served, served
 
 HOOK = "http://127.0.0.1:9/hooks/SECRET"
 BEARER: dict[str, Any] = {"authorization": f"Bearer {ADMIN}"}

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.integration.page.conftest import Browser
-from tests.serving import Served, served, until
+from tests.support.serving import Served, served, until
 
 
 class Listener:

@@ -10,11 +10,11 @@ from typing import Any
 import aiohttp
 
 from gemgate.settings import Settings
-from gemgate.simulator import Simulator
-from gemgate.web.access import Access
-from gemgate.web.attempts import MOST
+from gemgate.web.auth.access import Access
+from gemgate.web.auth.login_throttle import MOST
+from gemgate_simulator import Simulator
 from tests.integration.page.conftest import ADMIN, CLIENT, Browser
-from tests.serving import Served, served, settings_for
+from tests.support.serving import Served, served, settings_for
 
 
 async def test_the_admin_key_opens_a_session_that_scripts_cannot_read(gate: Served, browser: Browser) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from PIL import Image
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
-from gemgate.simulator import Simulator
-from tests.serving import Served
+from gemgate_simulator import Simulator
+from tests.support.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 WEATHER: Any = {

@@ -15,8 +15,8 @@ from google import genai
 from google.genai import errors as google_errors
 from google.genai import types
 
-from gemgate.simulator import Simulator
-from tests.serving import Served, served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import Served, served, settings_for
 
 MODEL = "gemini-3-flash-preview"
 CONTENT = {"parts": [{"text": "hi"}]}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.clients import genai2, judged
-from tests.serving import Served
+from gemgate_simulator import Simulator
+from tests.support.clients import genai2, judged
+from tests.support.serving import Served
 
 __all__ = ["genai2"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gemgate.simulator import Simulator
-from tests.clients import genai2, judged
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.clients import genai2, judged
+from tests.support.serving import served, settings_for
 
 __all__ = ["genai2"]
 

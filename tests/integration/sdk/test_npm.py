@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from gemgate.simulator import Simulator
-from gemgate.simulator.script import Upload
-from gemgate.web import streaming
-from tests.clients import npm, told
-from tests.serving import served, settings_for
+from gemgate.web import sse
+from gemgate_simulator import Simulator
+from gemgate_simulator.script import Upload
+from tests.support.clients import npm, told
+from tests.support.serving import served, settings_for
 
 __all__ = ["npm"]
 
@@ -169,8 +169,8 @@ async def test_every_release_of_google_s_sdk_hears_of_silence_and_loss(
     sim: Simulator, tmp_path: Path, npm: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     """Blank lines before, between and behind the chunks say nothing; a cut answer is never taken for a whole one."""
-    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(streaming, "OPEN_SECONDS", 0.1)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(sse, "OPEN_SECONDS", 0.1)
     sim.google.reply("say slowly", "one two three", delay=0.5, chars=4, pace=0.2)
     sim.google.reply("that is lost", "word " * 100, chars=20, pace=0.01)
     sim.google.fault("generate", "code", code=1013, after_frames=8, finished=False, match="that is lost", times=-1)

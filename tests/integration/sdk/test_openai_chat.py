@@ -15,9 +15,9 @@ from aiohttp import web
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
-from gemgate import fetcher
-from gemgate.simulator import Simulator
-from tests.serving import Served
+from gemgate import outbound
+from gemgate_simulator import Simulator
+from tests.support.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 WEATHER: Any = {
@@ -244,4 +244,4 @@ async def test_answers_hold_every_required_key_strictly_typed(gate: Served) -> N
 
 
 def test_only_tests_may_open_the_fetcher() -> None:
-    assert not fetcher.is_public("127.0.0.1")
+    assert not outbound.is_public("127.0.0.1")

@@ -16,8 +16,8 @@ from openai.types.responses import Response, ResponseStreamEvent
 from PIL import Image
 from pydantic import BaseModel, TypeAdapter
 
-from gemgate.simulator import Simulator
-from tests.serving import Served
+from gemgate_simulator import Simulator
+from tests.support.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 WEATHER: Any = {

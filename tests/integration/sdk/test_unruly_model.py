@@ -15,10 +15,10 @@ import openai
 import pytest
 from jsonschema import Draft202012Validator
 
-from gemgate.simulator import Simulator
-from gemgate.simulator.obedient import read
-from gemgate.simulator.script import Answer, Prompt
-from tests.serving import Served
+from gemgate_simulator import Simulator
+from gemgate_simulator.script import Answer, Prompt
+from gemgate_simulator.tool_following import read
+from tests.support.serving import Served
 from tests.unit.prompting.tools import TOOLS, WRONG, Entry, corpus
 
 PLACEHOLDER = "zq2222222222"

@@ -11,8 +11,8 @@ from curl_cffi.requests import AsyncSession, Response
 from gemini_webapi import GeminiClient
 
 from gemgate.accounts import PSID, PSIDTS
-from gemgate.simulator import Simulator
-from gemgate.simulator.exchange import Request
+from gemgate_simulator import Simulator
+from gemgate_simulator.exchange import Request
 from tests.unit.simulator.handmade import Hand
 
 Stock = Callable[..., Awaitable[GeminiClient]]

@@ -12,8 +12,8 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes, Settings
 
-from gemgate.simulator import Simulator
-from gemgate.simulator.exchange import Request
+from gemgate_simulator import Simulator
+from gemgate_simulator.exchange import Request
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from curl_cffi.requests.exceptions import RequestException, Timeout
 
-from gemgate.simulator import Simulator
+from gemgate_simulator import Simulator
 from tests.integration.simulator.conftest import Wire
 from tests.integration.simulator.sockets import H2Client, as_http1, connect, until
 from tests.unit.simulator.handmade import Hand

@@ -17,7 +17,7 @@ from curl_cffi.requests import AsyncSession
 from gemini_webapi import GeminiClient
 
 from gemgate.accounts import PSID, PSIDTS
-from gemgate.simulator import BlockingSimulator, RemoteSimulator
+from gemgate_simulator import BlockingSimulator, RemoteSimulator
 
 APP = "https://gemini.google.com/app"
 
@@ -129,7 +129,7 @@ def test_the_blocking_twin() -> None:
 async def test_it_ends_and_leaves_nothing_behind(tmp_path: Path, way: str) -> None:
     ready_file = tmp_path / "ready.json"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gemgate.simulator", "--accounts", "a,b", "--ready-file", str(ready_file),
+        sys.executable, "-m", "gemgate_simulator", "--accounts", "a,b", "--ready-file", str(ready_file),
         "--die-with-parent", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None

@@ -14,7 +14,7 @@ from gemini_webapi.exceptions import (
 )
 
 from gemgate.accounts import PSID, PSIDTS
-from gemgate.simulator import Answer, Simulator
+from gemgate_simulator import Answer, Simulator
 from tests.integration.simulator.conftest import Stock
 
 pytestmark = pytest.mark.stock

@@ -16,12 +16,12 @@ from gemini_webapi import GeminiClient
 
 from gemgate.accounts import PSID, PSIDTS
 from gemgate.imaging import measure
-from gemgate.imaging.figures import V2_SMALL
-from gemgate.simulator import Painting, RemoteSimulator, Simulator
-from gemgate.simulator.encode import caption, encoded
-from gemgate.simulator.paint import decoded, fingerprint, frame_width, painted, read_mark
-from gemgate.simulator.refusals import WORDINGS
-from gemgate.simulator.studio import Rule, Sitting, Studio
+from gemgate.imaging.logo_profiles import V2_SMALL
+from gemgate_simulator import Painting, RemoteSimulator, Simulator
+from gemgate_simulator.encode import caption, encoded
+from gemgate_simulator.paint import decoded, fingerprint, frame_width, painted, read_mark
+from gemgate_simulator.refusals import WORDINGS
+from gemgate_simulator.studio import Rule, Sitting, Studio
 from tests.integration.simulator.conftest import Stock, Wire
 
 pytestmark = pytest.mark.stock

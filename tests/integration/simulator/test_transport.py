@@ -9,7 +9,7 @@ import pytest
 from curl_cffi.requests import AsyncSession
 from curl_cffi.requests.exceptions import CertificateVerifyError, RequestException
 
-from gemgate.simulator import Prompt, Simulator
+from gemgate_simulator import Prompt, Simulator
 from tests.integration.simulator.conftest import Wire
 from tests.integration.simulator.sockets import H2Client, as_http1, connect, until
 from tests.unit.simulator.handmade import Hand

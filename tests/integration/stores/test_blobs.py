@@ -27,10 +27,10 @@ from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
 
 from gemgate.errors import NotFound, StorageDown
-from gemgate.simulator import Simulator
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
-from tests.serving import served, settings_for
+from gemgate_simulator import Simulator
+from tests.support.serving import served, settings_for
 
 KEY, SECRET, REGION = "AKIDEXAMPLE", "secret/with+signs=", "eu-central-1"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gemgate.cli import diagnose
+from gemgate.cli import doctor
 from gemgate.settings import explicit
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -119,12 +119,12 @@ def test_the_address_of_a_bucket(endpoint: str | None, addressing: blobs.Address
 
 async def test_the_doctor_finds_the_style_that_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     async with strict() as server:
-        monkeypatch.setattr(diagnose, "open_bucket", lambda settings: bucket(server, addressing=settings.s3_addressing))
+        monkeypatch.setattr(doctor, "open_bucket", lambda settings: bucket(server, addressing=settings.s3_addressing))
         settings = explicit(data_dir=tmp_path, storage="s3", s3_bucket="shop", s3_endpoint=f"http://{HOST}")
-        (found,) = await diagnose.storage(settings)
+        (found,) = await doctor.storage(settings)
         assert (found.verdict, found.check) == ("fail", "storage")
         assert "S3_ADDRESSING=virtual" in found.advice
-        (found,) = await diagnose.storage(settings.model_copy(update={"s3_addressing": "virtual"}))
+        (found,) = await doctor.storage(settings.model_copy(update={"s3_addressing": "virtual"}))
         assert found.verdict == "ok"
         assert "'look'" in found.found
         assert not server.objects

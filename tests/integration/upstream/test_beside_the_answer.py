@@ -7,9 +7,9 @@ import json
 import pytest
 
 from gemgate.errors import Broken, SignedOut, Spent
-from gemgate.ports import Completed, Unknown
-from gemgate.simulator import Simulator
+from gemgate.ports.upstream import Completed, Unknown
 from gemgate.upstreams.web.answer import Answer
+from gemgate_simulator import Simulator
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
 
 IDS = ["c_1", "r_1"]

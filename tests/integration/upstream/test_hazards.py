@@ -17,10 +17,10 @@ from loguru import logger
 from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, Drift, GatewayError, ModelGone, Rejected, SignedOut, Spent, Stalled
-from gemgate.ports import Accepted, Deadlines, SentFile, Started, Upload
-from gemgate.simulator import Simulator
+from gemgate.ports.upstream import Accepted, Deadlines, SentFile, Started, Upload
 from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.logs import bridge
+from gemgate_simulator import Simulator
 from tests.integration.upstream.conftest import FAST, SignIn, answered, joined, pieces, prompt, thoughts
 
 
@@ -147,7 +147,7 @@ async def test_a_guest_session_is_refused_at_sign_in(sim2: Simulator) -> None:
 
 async def pieces_of_closed(upstream: WebUpstream) -> None:
     from gemgate.accounts import AccountModel
-    from gemgate.ports import Prompt
+    from gemgate.ports.upstream import Prompt
 
     async for _ in upstream.stream(Prompt("x", AccountModel("a", "b", "c"))):
         pass

@@ -10,8 +10,8 @@ import pytest
 
 from gemgate.chat import TextDelta
 from gemgate.errors import Broken, Stalled
-from gemgate.ports import Deadlines
-from gemgate.simulator import Simulator
+from gemgate.ports.upstream import Deadlines
+from gemgate_simulator import Simulator
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces, prompt
 
 WORDS = "one two three four five six seven eight nine ten"

@@ -6,10 +6,10 @@ import pytest
 
 from gemgate.accounts import Cookies
 from gemgate.errors import GatewayError, SignedOut
-from gemgate.ports import ImageReady
-from gemgate.simulator import Painting, Simulator
+from gemgate.ports.upstream import ImageReady
 from gemgate.upstreams.web import WebUpstream
 from gemgate.upstreams.web.seat import Seat
+from gemgate_simulator import Painting, Simulator
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import BadRequest, Broken, Drift, GatewayError, ModelGone, Refused, Rejected, SignedOut, Spent
-from gemgate.ports import Completed, Deadlines, Prompt, SentFile, UpstreamEvent
+from gemgate.ports.upstream import Completed, Deadlines, Prompt, SentFile, UpstreamEvent
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.official.wire import Events
-from tests import official
-from tests.official import Failure, OfficialApi, bad_key, quota, refusal
+from tests.support import official
+from tests.support.official import Failure, OfficialApi, bad_key, quota, refusal
 
 FAST = Deadlines(connect=5, first_byte=0.8, idle=0.8, total=20)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gemgate.errors import Stalled
-from gemgate.ports import Deadlines, ImageReady, ImageRef
-from gemgate.simulator import Painting, Simulator
+from gemgate.ports.upstream import Deadlines, ImageReady, ImageRef
 from gemgate.upstreams.web.answer import Answer
 from gemgate.upstreams.web.facts import shipped
+from gemgate_simulator import Painting, Simulator
 from tests.integration.upstream.conftest import SignIn, joined, pieces
 
 ROW = [[None, None, None, [None, 1, "cat.png", "https://lh3.googleusercontent.com/gg/x", None, "$tok", *[None] * 5,

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs
 import pytest
 from gemini_webapi import GeminiClient
 
-from gemgate.ports import Thread
-from gemgate.simulator import Simulator
-from gemgate.simulator import google as simulated
+from gemgate.ports.upstream import Thread
+from gemgate_simulator import Simulator
+from gemgate_simulator import google as simulated
 from tests.integration.upstream.conftest import SignIn, offer, pieces, prompt
 
 HEADERS = ("content-type", "origin", "referer", "x-same-domain", "x-goog-ext-73010989-jspb", "x-goog-ext-73010990-jspb")

@@ -6,8 +6,8 @@ import pytest
 
 from gemgate.accounts import PSIDTS, Cookies
 from gemgate.errors import Broken, Drift, GatewayError, SignedOut
-from gemgate.simulator import Simulator
 from gemgate.upstreams.web import WebUpstream
+from gemgate_simulator import Simulator
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces, thoughts
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gemgate.cookies.accounts_file import read
 from gemgate.errors import BadRequest
-from gemgate.ports import AccountSetup
+from gemgate.ports.accounts import AccountSetup
 
 
 def written(folder: Path, text: str) -> Path:

@@ -10,7 +10,7 @@ from gemgate.cookies.file import FileSource
 from gemgate.cookies.sources import source_of
 from gemgate.cookies.spec import SourceSpec, parse_source
 from gemgate.errors import BadRequest
-from tests.profiles import session
+from tests.support.profiles import session
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest
-from gemgate.web.answers import json_pieces, sse_pieces
+from gemgate.web.json_response import json_pieces, sse_pieces
 
 LARGE = bytes(range(256)) * 20_000
 """More than one slice each way."""

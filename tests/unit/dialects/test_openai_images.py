@@ -10,7 +10,7 @@ from openai.types import ImageEditCompletedEvent, ImageGenCompletedEvent, Images
 from pydantic import ValidationError
 
 from gemgate.chat import Usage
-from gemgate.dialects import openai_images, painting
+from gemgate.dialects import image_options, openai_images
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage
@@ -64,7 +64,7 @@ def test_a_request_for_pictures() -> None:
     ],
 )
 def test_a_size_is_a_shape_and_from_2048_on_a_size(size: str | None, aspect: str | None, side: int | None) -> None:
-    options = painting.options_of({"size": size})
+    options = image_options.options_of({"size": size})
     assert (options.aspect, options.long_side) == (aspect, side)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gemgate.chat import File, Image, Message, Text, Thought, ToolCall, ToolResult, fold
-from gemgate.dialects import transcript
 from gemgate.files import Inline, Link, Stored
+from gemgate.prompting import transcript
 from tests.unit.dialects.events import ANSWERS, CALL, image
 
 MESSAGES = (

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gemgate.imaging.figures import V1_SMALL, V2_LARGE, V2_PREVIEW, V2_SEVEN_EIGHTHS, V2_SMALL, Profile
 from gemgate.imaging.logo import draw, find, is_clean, remove, residual
+from gemgate.imaging.logo_profiles import V1_SMALL, V2_LARGE, V2_PREVIEW, V2_SEVEN_EIGHTHS, V2_SMALL, Profile
 from tests.unit.imaging.picture_files import decoded, encoded
 from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 

@@ -7,8 +7,8 @@ import pytest
 
 from gemgate.imaging import PROFILES, Profile, clean, cleaning
 from gemgate.imaging.evidence import Evidence
-from gemgate.imaging.figures import V1_SMALL, V2_LARGE
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_SMALL, V2_LARGE
 from tests.unit.imaging.picture_files import decoded, encoded, png
 from tests.unit.imaging.picture_kinds import KINDS, paint
 

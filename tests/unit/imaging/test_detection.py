@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.logo import draw, find, is_clean, remove, residual
+from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from tests.unit.imaging.picture_files import decoded, encoded
 from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gemgate.imaging import Profile, clean
-from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from tests.unit.imaging.picture_files import Pixels, decoded, encoded
 from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.imaging import UnsupportedImage, clean, measure, tag_provenance, thumbnail
-from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_SMALL
 from tests.unit.imaging.picture_files import chunk, encoded, header_chunk, png
 from tests.unit.imaging.picture_kinds import paint
 

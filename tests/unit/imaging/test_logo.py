@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemgate.imaging.figures import (
+from gemgate.imaging.logo import Box, box_of, draw, find, is_clean, reach, remove, residual
+from gemgate.imaging.logo_profiles import (
     PROFILES,
     V1_LARGE,
     V1_SMALL,
@@ -13,7 +14,6 @@ from gemgate.imaging.figures import (
     V2_SMALL_CORNER,
     Profile,
 )
-from gemgate.imaging.logo import Box, box_of, draw, find, is_clean, reach, remove, residual
 from gemgate.imaging.shape import alpha_of
 from tests.unit.imaging.picture_kinds import paint
 

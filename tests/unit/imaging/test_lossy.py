@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, JpegImagePlugin
 
 from gemgate.imaging import clean, jpeg, webp
-from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_SMALL
 from tests.unit.imaging.picture_files import decoded, encoded
 from tests.unit.imaging.picture_kinds import paint
 

@@ -15,11 +15,11 @@ from gemgate.imaging import (
     profiles_to_json,
 )
 from gemgate.imaging.calibrate import from_black, from_pictures
-from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_drift import RING, SIZES, with_candidate
+from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.search import MIN_SCORE, search
 from gemgate.imaging.shape import alpha_of
-from gemgate.imaging.watch import RING, SIZES, with_candidate
 from tests.unit.imaging.picture_files import png
 from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
 
@@ -83,7 +83,7 @@ def test_the_candidate_removes_the_moved_logo_once_the_operator_opts_in():
 
 def test_the_watch_is_bounded_and_searches_seldom_where_there_never_is_anything(monkeypatch):
     searched = []
-    monkeypatch.setattr("gemgate.imaging.watch.search", lambda corners: searched.append(len(corners)))
+    monkeypatch.setattr("gemgate.imaging.logo_drift.search", lambda corners: searched.append(len(corners)))
     watch = LogoDriftDetector()
     for _ in range(RING + 50):
         watch.note(SIZE, np.zeros((420, 420, 3), np.uint8))

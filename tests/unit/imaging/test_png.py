@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from gemgate.imaging import clean, deflate
-from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_SMALL
 from tests.unit.imaging.picture_files import chunk, chunks_of, decoded, encoded, filtered, header_chunk, png
 from tests.unit.imaging.picture_kinds import paint
 

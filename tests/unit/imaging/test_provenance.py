@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from gemgate.imaging import clean, jpeg, measure, tag_provenance, webp
-from gemgate.imaging.figures import V1_SMALL
 from gemgate.imaging.logo import draw
+from gemgate.imaging.logo_profiles import V1_SMALL
 from gemgate.imaging.provenance import COVERED, DROPPED
 from tests.unit.imaging.picture_files import chunks_of, decoded, encoded, png
 from tests.unit.imaging.picture_kinds import paint

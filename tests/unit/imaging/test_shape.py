@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemgate.imaging.figures import (
+from gemgate.imaging.logo_profiles import (
     OUTLINE,
     PROFILES,
     RUNS48,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gemgate.imaging.whole import is_truncated, is_whole
+from gemgate.imaging.truncation import is_truncated, is_whole
 from tests.unit.imaging.picture_files import encoded
 
 NOISE = np.random.default_rng(4).integers(0, 255, (40, 60, 3), np.uint8)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.policy.bucket import Bucket
+from gemgate.policy.token_bucket import Bucket
 
 
 def test_a_rested_address_hurries_and_then_slows_down() -> None:

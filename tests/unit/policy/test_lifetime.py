@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from gemgate.policy.lifetime import Forecast, forecast
-from gemgate.ports import SessionRecord
+from gemgate.policy.session_forecast import Forecast, forecast
+from gemgate.ports.accounts import SessionRecord
 
 NOW = 1_000_000.0
 HOUR = 3600.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gemgate.policy.precedence import cookie_order
-from gemgate.ports import AccountSetup, StoredAccount
-from tests.profiles import session
+from gemgate.policy.cookie_order import cookie_order
+from gemgate.ports.accounts import AccountSetup, StoredAccount
+from tests.support.profiles import session
 
 SETUP = AccountSetup("alice")
 ENV, ROTATED, PASTED = session("env"), session("rotated"), session("pasted")

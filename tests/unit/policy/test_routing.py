@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.policy.routing import Candidate, advance, choose
+from gemgate.policy.node_choice import Candidate, advance, choose
 
 
 def share(weights: dict[str, float], calls: int) -> Counter[str]:

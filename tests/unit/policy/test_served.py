@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.policy.served import Rank, fits, is_painter, named, rank
+from gemgate.policy.model_rank import Rank, fits, is_painter, named, rank
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gemgate.simulator.google import Google
+from gemgate_simulator.google import Google
 
 
 class Clock:

@@ -9,10 +9,10 @@ import uuid
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from gemgate.simulator.endpoints import BATCH_EXECUTE, STREAM_GENERATE
-from gemgate.simulator.exchange import Break, Later, Request, Response
-from gemgate.simulator.google import Google
-from gemgate.simulator.script import RPCS
+from gemgate_simulator.endpoints import BATCH_EXECUTE, STREAM_GENERATE
+from gemgate_simulator.exchange import Break, Later, Request, Response
+from gemgate_simulator.google import Google
+from gemgate_simulator.script import RPCS
 
 NEW_CHAT = ["", "", "", None, None, None, None, None, None, ""]
 

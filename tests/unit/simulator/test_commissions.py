@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gemgate.simulator.commissions import image_intent
-from gemgate.simulator.demo import demo, paced
-from gemgate.simulator.paint import Painting
-from gemgate.simulator.refusals import MEANINGS, WORDINGS, wordings
-from gemgate.simulator.script import Prompt, Said
+from gemgate_simulator.demo import demo, paced
+from gemgate_simulator.image_intent import image_intent
+from gemgate_simulator.paint import Painting
+from gemgate_simulator.refusals import MEANINGS, WORDINGS, wordings
+from gemgate_simulator.script import Prompt, Said
 
 
 def asked(text: str, *, picture_sent: bool = False, history: tuple[Said, ...] = ()) -> int:

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolCall, ToolChoice, ToolResult
 from gemgate.prompting import turns
 from gemgate.prompting.compose import compose
-from gemgate.simulator.demo import demo
-from gemgate.simulator.filling import Filler
-from gemgate.simulator.script import Prompt, Said
+from gemgate_simulator.demo import demo
+from gemgate_simulator.schema_values import Filler
+from gemgate_simulator.script import Prompt, Said
 from tests.unit.prompting.tools import SENTINEL, TOOLS
 
 WEATHER = TOOLS[0]

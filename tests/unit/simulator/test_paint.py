@@ -12,10 +12,10 @@ from PIL import Image
 
 from gemgate.imaging import clean, measure
 from gemgate.imaging.containers import open_container
-from gemgate.imaging.figures import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
+from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.xmp import with_source
-from gemgate.simulator.encode import Options, caption, captioned, encoded, options, sized
-from gemgate.simulator.paint import (
+from gemgate_simulator.encode import Options, caption, captioned, encoded, options, sized
+from gemgate_simulator.paint import (
     KINDS,
     Kind,
     Mime,
@@ -31,7 +31,7 @@ from gemgate.simulator.paint import (
     seed_of,
     stamped,
 )
-from gemgate.simulator.sizes import ASPECTS, Resolution, aspect_of, official, within
+from gemgate_simulator.sizes import ASPECTS, Resolution, aspect_of, official, within
 
 TYPES: tuple[Mime, ...] = ("image/png", "image/jpeg", "image/webp")
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gemgate.imaging.figures import V1_SMALL
-from gemgate.simulator.encode import caption, encoded
-from gemgate.simulator.exchange import Response
-from gemgate.simulator.google import Google
-from gemgate.simulator.paint import Painting, decoded, fingerprint, frame_width, painted, read_mark
-from gemgate.simulator.record import Drawn, Record
-from gemgate.simulator.refusals import WORDINGS
-from gemgate.simulator.script import Answer, Prompt
+from gemgate.imaging.logo_profiles import V1_SMALL
+from gemgate_simulator.encode import caption, encoded
+from gemgate_simulator.exchange import Response
+from gemgate_simulator.google import Google
+from gemgate_simulator.paint import Painting, decoded, fingerprint, frame_width, painted, read_mark
+from gemgate_simulator.record import Drawn, Record
+from gemgate_simulator.refusals import WORDINGS
+from gemgate_simulator.script import Answer, Prompt
 from tests.unit.simulator.conftest import Clock
 from tests.unit.simulator.handmade import Hand, code, metadata, parts, referred, snapshots, texts, whole
 
@@ -139,7 +139,7 @@ def test_the_same_prompt_gives_the_same_pictures_in_the_same_order() -> None:
 def test_a_prompt_repeated_for_ever_costs_four_paintings(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     monkeypatch.setattr(
-        "gemgate.simulator.studio.painted", lambda kind, seed, size: made.append(seed) or painted(kind, seed, size)
+        "gemgate_simulator.studio.painted", lambda kind, seed, size: made.append(seed) or painted(kind, seed, size)
     )
     google.reply("cat", image=Painting(size=(600, 600)))
     hand = Hand(google)
@@ -506,8 +506,8 @@ def test_a_guest_is_asked_to_sign_in(google: Google) -> None:
 
 
 def test_what_is_on_show_is_bounded(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemgate.simulator.gallery._MOST", 5)
-    monkeypatch.setattr("gemgate.simulator.gallery._MOST_BYTES", 2_500)
+    monkeypatch.setattr("gemgate_simulator.gallery._MOST", 5)
+    monkeypatch.setattr("gemgate_simulator.gallery._MOST_BYTES", 2_500)
     hand = Hand(google)
     for _ in range(8):
         hand.say("draw a cat")

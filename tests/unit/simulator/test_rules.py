@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.simulator.google import Google
+from gemgate_simulator.google import Google
 from tests.unit.simulator.handmade import NEW_CHAT, Hand, code, mark, metadata, parts, referred, texts
 
 PNG = base64.b64decode(
@@ -326,7 +326,7 @@ def test_request_numbers_grow(google: Google, monkeypatch: pytest.MonkeyPatch) -
     hand = Hand(google)
     google.handle(hand.generate())
     first = hand.reqid
-    monkeypatch.setattr("gemgate.simulator.world._SETTLED", 0.0)
+    monkeypatch.setattr("gemgate_simulator.state._SETTLED", 0.0)
     for number, told in [(first, "sent twice"), (first - 100_000, "lower"), (first + 7, "multiple")]:
         google.handle(hand.generate(query={"_reqid": str(number)}))
         assert told in google.record.violations[-1]

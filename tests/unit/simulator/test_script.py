@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gemgate.simulator.demo import demo, paced
-from gemgate.simulator.google import Google
-from gemgate.simulator.record import Call, Record
-from gemgate.simulator.script import Answer, Fault, Prompt, Said, Upload
+from gemgate_simulator.demo import demo, paced
+from gemgate_simulator.google import Google
+from gemgate_simulator.record import Call, Record
+from gemgate_simulator.script import Answer, Fault, Prompt, Said, Upload
 from tests.unit.simulator.handmade import Hand, parts, snapshots, texts
 
 

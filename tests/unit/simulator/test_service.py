@@ -9,9 +9,9 @@ import re
 import pytest
 
 from gemgate.accounts import PSID, PSIDTS
-from gemgate.simulator.frames import PLAIN, Style
-from gemgate.simulator.google import Google
-from gemgate.simulator.script import Answer, Prompt
+from gemgate_simulator.frames import PLAIN, Style
+from gemgate_simulator.google import Google
+from gemgate_simulator.script import Answer, Prompt
 from tests.unit.simulator.conftest import Clock
 from tests.unit.simulator.handmade import Hand, beside, code, inners, metadata, parts, snapshots, texts, whole
 
@@ -428,8 +428,8 @@ def test_counters_tell_received_from_generated(google: Google) -> None:
 
 
 def test_what_is_kept_is_bounded_and_what_is_counted_is_not(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemgate.simulator.record._CALL_BYTES", 1000)
-    monkeypatch.setattr("gemgate.simulator.chats._MOST_CHARACTERS", 1000)
+    monkeypatch.setattr("gemgate_simulator.record._CALL_BYTES", 1000)
+    monkeypatch.setattr("gemgate_simulator.chats._MOST_CHARACTERS", 1000)
     hand = Hand(google)
     for n in range(50):
         hand.say(f"say {n} " + "x" * 100)

@@ -12,7 +12,7 @@ from gemini_webapi.utils import StreamingFrameParser, extract_json_from_response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemgate.simulator.frames import (
+from gemgate_simulator.frames import (
     CONTEXT,
     PLAIN,
     PREFIX,

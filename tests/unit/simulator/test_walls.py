@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gemgate.simulator import reading
-from gemgate.simulator.accounts import Account
-from gemgate.simulator.script import Upload
+from gemgate_simulator import reading
+from gemgate_simulator.accounts import Account
+from gemgate_simulator.script import Upload
 
 
 def file(data: bytes, mime: str = "text/markdown") -> Upload:

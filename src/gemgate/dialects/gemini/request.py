@@ -13,7 +13,7 @@ from gemgate.chat import ChatRequest, ResponseFormat, Tool, ToolChoice
 from gemgate.dialects import wire
 from gemgate.dialects.gemini.contents import Content, Wire, read_contents, read_system
 from gemgate.dialects.gemini.schema import json_schema
-from gemgate.dialects.painting import options_of
+from gemgate.dialects.image_options import options_of
 from gemgate.dialects.wire import is_wish
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions

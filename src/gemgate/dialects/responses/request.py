@@ -13,10 +13,10 @@ from typing import Any, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, ToolChoice
+from gemgate.dialects.image_options import Painting, left_over, options_of
 from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools
-from gemgate.dialects.painting import Painting, left_over, options_of
 from gemgate.dialects.wire import MODEL_POLICY, Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions, ModelPolicy

@@ -15,17 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound
-from gemgate.later import later
-from gemgate.ports import (
-    AccountSetup,
-    AuditLine,
-    Origin,
-    Sealed,
-    SessionRecord,
-    StoredAccount,
-    StoredCircuit,
-    Vault,
-)
+from gemgate.lazy_import import later
+from gemgate.ports.accounts import AccountSetup, AuditLine, Origin, SessionRecord, StoredAccount, StoredCircuit
+from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.schema import account, account_circuit, address_circuit, audit_line, session_life
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import and_, delete, insert, select, update
 
 from gemgate.errors import AccountError
-from gemgate.ports import AlertChannel, Sealed, Vault
+from gemgate.ports.alerts import AlertChannel
+from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import alert_channel
 

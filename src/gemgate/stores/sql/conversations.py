@@ -13,8 +13,9 @@ from sqlalchemy import Executable, Row, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.errors import StorageDown
-from gemgate.later import later
-from gemgate.ports import Conversation, StoredResponse, Thread
+from gemgate.lazy_import import later
+from gemgate.ports.conversations import Conversation, StoredResponse
+from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import conversation as table
 from gemgate.stores.sql.schema import stored_response as responses

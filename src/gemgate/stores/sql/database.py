@@ -25,7 +25,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.stores.sql import migrate
-from gemgate.stores.sql.ending import Ending
+from gemgate.stores.sql.disconnects import Ending
 
 BUSY_TIMEOUT_MS = 30_000
 TRANSACTION_SECONDS = 40.0
@@ -221,7 +221,7 @@ def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
     arguments["prepare_threshold"] = None  # prepared statements fail behind a pooler that shares connections
     try:
-        from gemgate.stores.sql.letting_go import CancellableConnection  # noqa: PLC0415 - only where PostgreSQL is used
+        from gemgate.stores.sql.cancellable import CancellableConnection  # noqa: PLC0415 - only where PostgreSQL is used
 
         arguments["async_creator_fn"] = CancellableConnection.connect
         return create_async_engine(url, connect_args=arguments, **options)

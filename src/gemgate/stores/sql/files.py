@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, se
 
 from gemgate.errors import NotFound, TooLarge
 from gemgate.files import StoredFile
-from gemgate.ports import BlobStore, Clock
+from gemgate.ports.blobs import BlobStore
+from gemgate.ports.runtime import Clock
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import stored_file as table
 

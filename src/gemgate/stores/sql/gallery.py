@@ -9,8 +9,8 @@ from sqlalchemy import Row, Select, delete, func, or_, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.images import GeneratedImage
-from gemgate.later import later
-from gemgate.ports import GalleryImage
+from gemgate.lazy_import import later
+from gemgate.ports.gallery import GalleryImage
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import picture as table
 

@@ -6,9 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from gemgate.stores.sql.database import epoch_now
-from gemgate.stores.sql.schema import task
-from gemgate.work import (
+from gemgate.batches import (
     Batch,
     Cancelled,
     Checkpoint,
@@ -23,6 +21,8 @@ from gemgate.work import (
     TaskStatus,
     Webhook,
 )
+from gemgate.stores.sql.database import epoch_now
+from gemgate.stores.sql.schema import task
 
 
 def entry_of(order: Batch, count: int) -> dict[str, Any]:

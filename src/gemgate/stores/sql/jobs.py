@@ -32,13 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.errors import Conflict, NotFound
-from gemgate.later import later
-from gemgate.ports import LeaseStatus
-from gemgate.stores.sql.database import Database, epoch_now
-from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
-from gemgate.stores.sql.schema import account, batch, task
-from gemgate.work import (
+from gemgate.batches import (
     Batch,
     BatchKind,
     BatchState,
@@ -55,6 +49,12 @@ from gemgate.work import (
     TaskStatus,
     Webhook,
 )
+from gemgate.errors import Conflict, NotFound
+from gemgate.lazy_import import later
+from gemgate.ports.jobs import LeaseStatus
+from gemgate.stores.sql.database import Database, epoch_now
+from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
+from gemgate.stores.sql.schema import account, batch, task
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
 from gemgate.errors import Conflict
-from gemgate.later import later
-from gemgate.ports import ClientKey, PageSession
+from gemgate.lazy_import import later
+from gemgate.ports.keys import ClientKey, PageSession
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import client_key, page_session

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.accounts import CAPABILITIES, AccountModel, Capability
 from gemgate.errors import Conflict, GatewayError, NotFound
-from gemgate.later import later
+from gemgate.lazy_import import later
+from gemgate.nodes import Node, NodeCard, NodeReport, NodeStatus
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.schema import account, conversation, node, node_detail
-from gemgate.work import Node, NodeCard, NodeReport, NodeStatus
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -20,8 +20,8 @@ import orjson
 
 from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
-from gemgate.later import later, load
-from gemgate.ports import Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
+from gemgate.lazy_import import later, load
+from gemgate.ports.upstream import Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
 from gemgate.upstreams.official.wire import Answer, Events, Models, read_models, request_body

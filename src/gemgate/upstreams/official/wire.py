@@ -10,7 +10,17 @@ from typing import Any
 
 from gemgate.accounts import AccountModel
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.ports import Completed, Fetched, ImageReady, ImageRef, Prompt, Started, Thread, Upload, UpstreamEvent
+from gemgate.ports.upstream import (
+    Completed,
+    Fetched,
+    ImageReady,
+    ImageRef,
+    Prompt,
+    Started,
+    Thread,
+    Upload,
+    UpstreamEvent,
+)
 from gemgate.upstreams.official import errors
 
 _REFUSALS = {

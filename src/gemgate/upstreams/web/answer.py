@@ -14,10 +14,10 @@ from gemini_webapi.utils import get_rich_content_field
 from gemgate.accounts import UsageWindow
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
-from gemgate.ports import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Unknown, UpstreamEvent
-from gemgate.upstreams.web import codes, picture_rows, places, quota, served
-from gemgate.upstreams.web.riches import Riches
-from gemgate.upstreams.web.wording import TextDeltas
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Unknown, UpstreamEvent
+from gemgate.upstreams.web import codes, fields, image_rows, quota, served
+from gemgate.upstreams.web.rich_content import Riches
+from gemgate.upstreams.web.text_deltas import TextDeltas
 
 _COMPLETE = 2
 _CONTEXT_SLOT = 9
@@ -178,17 +178,17 @@ class Answer:
 
     def _beside(self, body: list[Any], pieces: list[UpstreamEvent]) -> None:
         """What is said beside the answer, by place or by key."""
-        if (progress := places.field(body, places.PROGRESS)) is not None:
+        if (progress := fields.field(body, fields.PROGRESS)) is not None:
             self._pending = not self._finished_turn
-            self.progress = places.text_in(_without_tool(progress)) or self.progress
+            self.progress = fields.text_in(_without_tool(progress)) or self.progress
             self.painter = served.painter(self.progress) or self.painter
-        if isinstance(context := places.field(body, places.CONTEXT), str):
+        if isinstance(context := fields.field(body, fields.CONTEXT), str):
             self._metadata[_CONTEXT_SLOT] = context
             self._pending = False
         self.named(*served.of_body(body))
-        self.title = places.text_in(places.field(body, places.TITLE)) or self.title
-        self.left = quota.windows(places.field(body, places.QUOTA)) or self.left
-        for name in places.unknown_fields(body):
+        self.title = fields.text_in(fields.field(body, fields.TITLE)) or self.title
+        self.left = quota.windows(fields.field(body, fields.QUOTA)) or self.left
+        for name in fields.unknown_fields(body):
             self._not_known(name, pieces)
 
     def _not_known(self, field: str, pieces: list[UpstreamEvent]) -> None:
@@ -219,7 +219,7 @@ class Answer:
         rows = at(get_rich_content_field(candidate, Field.GENERATED_IMAGES), [0], [])
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
             ids = (self.cid, str(self._metadata[1] or ""), self.rcid)
-            ref = picture_rows.read(row, index, ids, self._prompt)
+            ref = image_rows.read(row, index, ids, self._prompt)
             if ref is not None and ref.image_id not in self._images:
                 ref = replace(ref, painter=self.painter)
                 self._images[ref.image_id] = ref

@@ -24,7 +24,7 @@ from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import AccountModel, Cookies
 from gemgate.errors import GatewayError
-from gemgate.ports import Prompt, SentFile, Thread
+from gemgate.ports.upstream import Prompt, SentFile, Thread
 from gemgate.upstreams.web import generation
 from gemgate.upstreams.web.client import FIRST, HardenedClient, extract_page
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError

@@ -28,7 +28,7 @@ from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
 from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Renewal, Rotated, UsageWindow
 from gemgate.errors import GatewayError
-from gemgate.ports import ImageRef
+from gemgate.ports.upstream import ImageRef
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.seat import Seat
 

@@ -19,7 +19,7 @@ from gemini_webapi.constants import (
     Headers,
 )
 
-from gemgate.ports import Prompt, SentFile
+from gemgate.ports.upstream import Prompt, SentFile
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.file_names import fitting
 

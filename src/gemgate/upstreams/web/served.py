@@ -7,7 +7,7 @@ from typing import Any
 
 from gemini_webapi.utils import get_nested_value as at
 
-from gemgate.upstreams.web import places
+from gemgate.upstreams.web import fields
 
 _NAME, _ID = 42, 39
 _TURN_NAME, _TURN_IDS = 21, (17, 14)
@@ -16,7 +16,7 @@ _LOADING = re.compile(r"\bLoading\s+(.{2,40}?)\s*(?:\.{2,}|…|$)")
 
 def of_body(body: Any) -> tuple[str, str]:
     """Display name and hex id of the model that serves, from a frame; "" for what it does not say."""
-    return _text(places.field(body, _NAME)), _text(places.field(body, _ID))
+    return _text(fields.field(body, _NAME)), _text(fields.field(body, _ID))
 
 
 def of_turn(turn: Any) -> tuple[str, str]:

@@ -21,16 +21,26 @@ from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import GatewayError, Stalled
-from gemgate.policy.served import is_painter
-from gemgate.ports import Deadlines, Fetched, ImageReady, ImageRef, Prompt, Started, Thread, Upload, UpstreamEvent
-from gemgate.upstreams.web import canary, errors, generation, pictures, served
+from gemgate.policy.model_rank import is_painter
+from gemgate.ports.upstream import (
+    Deadlines,
+    Fetched,
+    ImageReady,
+    ImageRef,
+    Prompt,
+    Started,
+    Thread,
+    Upload,
+    UpstreamEvent,
+)
+from gemgate.upstreams.web import canary, errors, generation, image_download, served
 from gemgate.upstreams.web.answer import Answer, is_working
+from gemgate.upstreams.web.cancellation import leave
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
-from gemgate.upstreams.web.parting import leave
 from gemgate.upstreams.web.seat import Seat
 
 T = TypeVar("T")
@@ -359,7 +369,7 @@ class WebUpstream:
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         async with self._using(self._made_on.get(ref.image_id)) as client:
-            return await pictures.fetch(client, ref, long_side)
+            return await image_download.fetch(client, ref, long_side)
 
     async def usage(self) -> tuple[UsageWindow, ...]:
         async with self._using() as client:

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.caller import Caller
 from gemgate.errors import NotFound
-from gemgate.ports import Caller
 from gemgate.settings import Settings
 from gemgate.stores.blobs import address_of
 from gemgate.web import paths
-from gemgate.web.call import context_of
+from gemgate.web.context import context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.page.assets import Asset, Assets
 

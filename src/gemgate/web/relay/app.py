@@ -14,22 +14,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.assembly_fleet import FleetFront
+from gemgate.assembly.fleet import FleetFront
 from gemgate.settings import Settings
-from gemgate.web import configuration, keys, page, sessions
-from gemgate.web.access import Access
+from gemgate.web import page
 from gemgate.web.app import served
-from gemgate.web.call import context_of
-from gemgate.web.door import CLIENT_CLOSED, RequestMiddleware, exception_handler
-from gemgate.web.reading import ClientDisconnected
-from gemgate.web.relay import gathering, nodes, status
+from gemgate.web.auth.access import Access
+from gemgate.web.context import context_of
+from gemgate.web.middleware import CLIENT_CLOSED, RequestMiddleware, exception_handler
+from gemgate.web.relay import aggregate, nodes, status
 from gemgate.web.relay.body import Body
-from gemgate.web.relay.hop import NodeClient
 from gemgate.web.relay.metrics import RelayMetrics
+from gemgate.web.relay.node_client import NodeClient
 from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
 from gemgate.web.relay.routes import Route, Routes, all_routes
+from gemgate.web.request_body import ClientDisconnected
+from gemgate.web.routes import keys, sessions, settings
 
-PARTS = (status, nodes, gathering, sessions, keys, configuration, page)
+PARTS = (status, nodes, aggregate, sessions, keys, settings, page)
 """What the gateway answers itself."""
 OWN = frozenset(
     {

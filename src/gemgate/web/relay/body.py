@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from starlette.requests import Request
 
 from gemgate.errors import GatewayError
-from gemgate.web.reading import ClientDisconnected, chunks_of
+from gemgate.web.request_body import ClientDisconnected, chunks_of
 
 
 class Body:

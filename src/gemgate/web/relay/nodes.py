@@ -11,15 +11,16 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.caller import Caller
 from gemgate.dialects import wire
 from gemgate.errors import Conflict, NotFound, StorageDown
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.fleet.registry import answers_probe
-from gemgate.ports import Caller, NodeRegistry
-from gemgate.web.answers import json_response
-from gemgate.web.call import RequestContext, context_of
+from gemgate.ports.nodes import NodeRegistry
+from gemgate.web.context import RequestContext, context_of
+from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
-from gemgate.web.reading import model_reader, read_with
+from gemgate.web.request_body import model_reader, read_with
 
 router = Router()
 

@@ -14,22 +14,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Send
 
+from gemgate.caller import Caller
 from gemgate.errors import Broken as BrokenError
 from gemgate.errors import GatewayError, NoAccount
 from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.nodes import Fleet, NodeRequirements, NodeView
-from gemgate.ports import Caller, Limiter
+from gemgate.ports.limits import Limiter
 from gemgate.settings import Settings
-from gemgate.web import edge
-from gemgate.web.call import context_of
-from gemgate.web.reading import SMALL, ClientDisconnected
-from gemgate.web.relay import reading
+from gemgate.web.auth import forwarded_caller
+from gemgate.web.context import context_of
+from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
-from gemgate.web.relay.endings import FRAME_ENDS, last_frame
-from gemgate.web.relay.hop import Broken, Exchange, Head, NodeClient, Unsent
+from gemgate.web.relay.call_info import CallInfo, Defaults
 from gemgate.web.relay.metrics import RelayMetrics
-from gemgate.web.relay.reading import CallInfo, Defaults
+from gemgate.web.relay.node_client import Broken, Exchange, Head, NodeClient, Unsent
 from gemgate.web.relay.routes import Route
+from gemgate.web.relay.stream_errors import FRAME_ENDS, last_frame
+from gemgate.web.request_body import SMALL, ClientDisconnected
 
 MAX_NODES = 3
 """Nodes that are asked for one call at most."""
@@ -133,13 +134,13 @@ class Relay:
         settings = self._settings
         offers = self._fleet.models()
         defaults = Defaults(settings.default_model, settings.default_image_model, offers, settings.aliases())
-        if passage.body is None or not reading.needs_body(route):
-            return reading.read(route, b"", caller.tenant, defaults)
+        if passage.body is None or not call_info.needs_body(route):
+            return call_info.read(route, b"", caller.tenant, defaults)
         body = await passage.body.whole()
         if len(body) <= SMALL:
-            asked = reading.read(route, body, caller.tenant, defaults)
+            asked = call_info.read(route, body, caller.tenant, defaults)
         else:
-            asked = await asyncio.to_thread(reading.read, route, body, caller.tenant, defaults)
+            asked = await asyncio.to_thread(call_info.read, route, body, caller.tenant, defaults)
         if asked.counted and asked.card is not None:
             quota = await self._limiter.take(caller, asked.card.id)
             passage.caller = replace(caller, quota=quota)
@@ -159,7 +160,7 @@ class Relay:
 
     async def _ask(self, passage: RelayedRequest, node: NodeView, wanted: NodeRequirements, *, last: bool) -> bool:
         """Ask one node. False: another one may be asked, and nothing has gone to the client."""
-        stated = edge.ForwardedCaller(passage.caller, passage.route.level, self._scheme(passage.request))
+        stated = forwarded_caller.ForwardedCaller(passage.caller, passage.route.level, self._scheme(passage.request))
         url = node.node.card.url
         try:
             async with self._hop.exchange(
@@ -248,7 +249,7 @@ class Relay:
         first = head.status < 400
         async for chunk in exchange.chunks():
             if first:
-                ids = reading.made_ids(passage.route, chunk)
+                ids = call_info.made_ids(passage.route, chunk)
                 self._affinity.remember(passage.asked.trace.tenant, ids, node.name)
                 first = False
             passage.tail = chunk[-4:]

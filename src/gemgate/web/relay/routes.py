@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from starlette.routing import compile_path
 
-from gemgate.web.edge import Level
+from gemgate.web.auth.forwarded_caller import Level
 from gemgate.web.operation import OPERATIONS, OperationSpec
 
 

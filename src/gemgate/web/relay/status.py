@@ -8,13 +8,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.caller import Caller
 from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.errors import NoAccount
 from gemgate.fleet.nodes import Fleet, NodeRequirements
-from gemgate.ports import Caller
 from gemgate.version import __version__
-from gemgate.web.answers import json_response
-from gemgate.web.call import context_of
+from gemgate.web.context import context_of
+from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
 

@@ -1,0 +1,1 @@
+"""Tells the operator when an account or the wire needs them."""

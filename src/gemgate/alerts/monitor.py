@@ -1,0 +1,269 @@
+"""Tells an operator, off the path of any call, when an account needs them: by webhook or Bark, in English and Chinese.
+
+An alert follows how an account stands, not how often something happened: one for an episode, none for a flap, the same
+one not again within an hour, and a restart remembers from the audit what was told. No cookie is ever in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gemgate.alerts.channels import Channel, channel_of
+from gemgate.alerts.texts import WIRE, Alert, AlertKey, Incident, Kind, alert_of, incidents_of, subject_of
+from gemgate.errors import GatewayError
+from gemgate.pool.pool import AccountPool
+from gemgate.pool.registry import AccountRegistry
+from gemgate.ports.accounts import AuditLine
+from gemgate.ports.alerts import AlertStore
+from gemgate.ports.outbound import Sender
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+
+POLL_INTERVAL = 2.0
+FORECAST_INTERVAL = 60.0
+REPEAT_AFTER = 3600.0
+"""Seconds within which the same trouble of the same account is told once."""
+RESOLVE_AFTER = 60.0
+"""Seconds that it must be over before that is told."""
+FIRE_AFTER = {"needs_login": 15.0, "error": 60.0}
+"""Seconds that a trouble may mend itself before it is told; the others are told at once."""
+DIES_SOON = 3600.0
+RETRY_DELAYS = (2.0, 10.0, 60.0)
+AFTER_FAILURE = 300.0
+"""Seconds until an alert that nobody took is tried again."""
+_ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
+
+
+@dataclass(frozen=True, slots=True)
+class SentAlert:
+    """An alert that was taken, as the audit remembers it. of: the capability or address it was about."""
+
+    at: float
+    account: str
+    kind: Kind
+    of: str
+    over: bool
+
+
+@dataclass(slots=True)
+class _OpenIncident:
+    """A subject's trouble from its beginning until it is over and told so."""
+
+    trouble: Incident
+    since: float
+    active: bool = True
+    ended: float = 0.0
+    sent: bool = False
+    told_at: float = float("-inf")
+    not_before: float = 0.0
+
+
+class AlertMonitor:
+    """`tend` looks, decides and tells until it is cancelled. It watches standings, not facts: a fact that was missed
+    would leave an episode open for ever, and a look costs next to nothing.
+
+    channels: those of the settings; `store` has those that were set up on the page.
+    """
+
+    def __init__(
+        self,
+        pool: AccountPool,
+        roster: AccountRegistry,
+        channels: Sequence[Channel],
+        *,
+        store: AlertStore | None = None,
+        sender: Sender,
+        node: str,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._pool = pool
+        self._roster = roster
+        self._fixed = channels
+        self._store = store
+        self._sender = sender
+        self._node = node
+        self._clock = clock
+        self._observer = observer
+        self._episodes: dict[AlertKey, _OpenIncident] = {}
+        self._dying: dict[str, Incident] = {}
+        self._forecast_at = float("-inf")
+        self._wire: Incident | None = None
+
+    def wire_checked(self, changed: Sequence[str]) -> None:
+        """What the canary found changed about Google's wire; nothing = as believed (docs/google-wire.md)."""
+        facts = ", ".join(changed)
+        self._wire = Incident(WIRE, facts, facts) if changed else None
+
+    async def run(self) -> None:
+        """Remember what was told before, then look after everything for ever."""
+        await self._restore()
+        while True:
+            await self.step()
+            await self._clock.sleep(POLL_INTERVAL)
+
+    async def step(self) -> None:
+        """Look at how everything stands, and tell what is due."""
+        now = self._clock.now()
+        if now - self._forecast_at >= FORECAST_INTERVAL:
+            self._forecast_at = now
+            self._dying = dict(self._likely_to_die())
+        self._follow(now)
+        for subject in list(self._episodes):
+            await self._send_if_due(subject, now)
+
+    # How things stand
+
+    def _follow(self, now: float) -> None:
+        """Begin and end episodes. What cannot be judged now (an account that signs in, a probe to come) stays."""
+        troubles: dict[AlertKey, Incident] = {}
+        unsure: set[AlertKey] = set()
+        silent: set[str] = set()
+        for member in self._pool.accounts:
+            if member.paused:
+                silent.add(member.name)
+                continue
+            for trouble, sure in incidents_of(member, now):
+                if sure:
+                    troubles[trouble.subject] = trouble
+                else:
+                    unsure.add(trouble.subject)
+            if (dying := self._dying.get(member.name)) and member.is_open:
+                troubles[dying.subject] = dying
+        if self._wire is not None:
+            troubles[WIRE] = self._wire
+        starting = {m.name for m in self._pool.accounts if m.status().state == "starting"}
+        present = {m.name for m in self._pool.accounts}
+        for subject, trouble in troubles.items():
+            episode = self._episodes.setdefault(subject, _OpenIncident(trouble, now))
+            if not episode.active:
+                episode.active, episode.since = True, now
+            episode.trouble = trouble
+        for subject, episode in list(self._episodes.items()):
+            if subject.account and (subject.account in silent or subject.account not in present):
+                del self._episodes[subject]  # paused or gone: nobody wants to hear more of it
+            elif (
+                episode.active and subject not in troubles and subject not in unsure and subject.account not in starting
+            ):
+                episode.active, episode.ended = False, now
+
+    def _likely_to_die(self) -> Iterator[tuple[str, Incident]]:
+        for member in self._pool.accounts:
+            forecast = self._roster.forecast(member)
+            if forecast is not None and forecast.seconds <= DIES_SOON:
+                yield member.name, Incident(AlertKey("dies_soon", member.name), forecast.en, forecast.zh)
+
+    # What is told
+
+    async def _send_if_due(self, subject: AlertKey, now: float) -> None:
+        incident = self._episodes[subject]
+        if incident.active:
+            grace = incident.since + FIRE_AFTER.get(subject.kind, 0.0)
+            if not incident.sent and now >= max(grace, incident.told_at + REPEAT_AFTER, incident.not_before):
+                await self._send(incident, over=False)
+        elif incident.sent and now >= max(incident.ended + RESOLVE_AFTER, incident.not_before):
+            if subject.kind == "dies_soon":
+                incident.sent = False
+            else:
+                await self._send(incident, over=True)
+        elif not incident.sent and now >= incident.told_at + REPEAT_AFTER:
+            del self._episodes[subject]
+
+    async def _send(self, episode: _OpenIncident, *, over: bool) -> None:
+        alert = alert_of(episode.trouble, over=over, at=self._clock.now(), node=self._node)
+        taken = await asyncio.gather(*(self._sent(channel, alert) for channel in await self._channels()))
+        now = self._clock.now()
+        if not any(taken):
+            episode.not_before = now + AFTER_FAILURE
+            return
+        episode.sent = not over
+        if not over:
+            episode.told_at = now
+        await self._record(alert, now)
+
+    async def _channels(self) -> Sequence[Channel]:
+        """Those of the settings, and those of the page as far as they can be read now."""
+        try:
+            kept = await self._store.channels() if self._store else ()
+        except GatewayError as error:
+            self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
+            kept = ()
+        return [*self._fixed, *(channel_of(one) for one in kept if one.url)]
+
+    async def send_test(self, channel: Channel) -> str:
+        """Tell a channel that this is a test, once; why it was not taken, "" when it was."""
+        alert = alert_of(Incident(AlertKey("test")), over=False, at=self._clock.now(), node=self._node)
+        try:
+            status = await self._post(channel, alert)
+        except GatewayError as error:
+            return error.kind
+        return "" if 200 <= status < 300 else f"HTTP {status}"
+
+    async def sent(self, limit: int = 50) -> list[SentAlert]:
+        """What was told lately, newest first. StorageDown."""
+        lines = await self._roster.store.audit_lines(limit=1000)
+        found = ((line, subject_of(line)) for line in lines if line.actor == _ACTOR)
+        return [
+            SentAlert(
+                line.at, subject.account, subject.kind, subject.capability or subject.address, line.action == _OVER
+            )
+            for line, subject in found
+            if subject is not None
+        ][:limit]
+
+    async def _post(self, channel: Channel, alert: Alert) -> int:
+        headers = {"content-type": "application/json; charset=utf-8", "user-agent": "gemgate"}
+        return await self._sender.post(channel.url, channel.body(alert), headers)
+
+    async def _sent(self, channel: Channel, alert: Alert) -> bool:
+        """Whether the channel took it, at the first try or a later one. An address is never logged: it is a secret."""
+        data: dict[str, str | int | float | bool | None] = {
+            "channel": channel.name,
+            "event": alert.event,
+            "account": alert.subject.account,
+        }
+        why = ""
+        for pause in (0.0, *RETRY_DELAYS):
+            if pause:
+                await self._clock.sleep(pause)
+            try:
+                status = await self._post(channel, alert)
+            except GatewayError as error:
+                why = error.kind
+                continue
+            if 200 <= status < 300:
+                self._observer.emit(TelemetryEvent("alert.sent", data=data))
+                return True
+            why = f"HTTP {status}"
+        self._observer.emit(TelemetryEvent("alert.failed", data={**data, "why": why}))
+        return False
+
+    # What a restart remembers
+
+    async def _record(self, alert: Alert, now: float) -> None:
+        action = _OVER if alert.over else _TOLD
+        line = AuditLine(now, _ACTOR, action, alert.subject.account, alert.subject.detail)
+        try:
+            await self._roster.store.audit(line)
+        except GatewayError as error:
+            self._observer.emit(
+                TelemetryEvent("alert.not_kept", data={"account": alert.subject.account, "why": error.kind})
+            )
+
+    async def _restore(self) -> None:
+        """Take up the episodes that were told and not yet over when the process ended."""
+        try:
+            lines = await self._roster.store.audit_lines(limit=1000)
+        except GatewayError as error:
+            self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
+            return
+        for line in sorted((line for line in lines if line.actor == _ACTOR), key=lambda line: line.at):
+            subject = subject_of(line)
+            if subject is None:
+                continue
+            episode = self._episodes.setdefault(subject, _OpenIncident(Incident(subject), line.at))
+            episode.sent = line.action == _TOLD
+            episode.active = episode.sent
+            if episode.sent:
+                episode.told_at = line.at

@@ -1,0 +1,190 @@
+"""What alerts are about, and their sentences in English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from gemgate.accounts import Capability
+from gemgate.pool.account import Account
+from gemgate.ports.accounts import AuditLine
+
+Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "test"]
+_MAKING: tuple[Capability, ...] = ("text", "pro", "image")
+WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
+WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertKey:
+    """What an episode is about. account: "" when `address`, a way out, is in trouble for all accounts behind it."""
+
+    kind: Kind
+    account: str = ""
+    capability: str = ""
+    address: str = ""
+
+    @property
+    def detail(self) -> str:
+        """How the audit spells it beside the account's name."""
+        return ":".join(part for part in (self.kind, self.capability or self.address) if part)
+
+
+WIRE = AlertKey("wire", address="google")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A subject that is in trouble now. until: epoch seconds, 0 = unknown."""
+
+    subject: AlertKey
+    why: str = ""
+    why_zh: str = ""
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What is told. over: the trouble has ended."""
+
+    subject: AlertKey
+    over: bool
+    at: float
+    node: str
+    title: str
+    title_zh: str
+    text: str
+    text_zh: str
+    until: float = 0.0
+
+    @property
+    def event(self) -> str:
+        """`account.needs_login`, `account.recovered`, `address.blocked`, `wire.changed`, ...; `test` of a channel."""
+        if self.subject.kind == "test":
+            return "test"
+        if self.subject.kind == "wire":
+            return "wire.as_believed" if self.over else "wire.changed"
+        what = "account" if self.subject.account else "address"
+        return f"{what}.{'recovered' if self.over else self.subject.kind}"
+
+
+def incidents_of(member: Account, now: float) -> Iterator[tuple[Incident, bool]]:
+    """What is wrong with an account and its way out; False beside what a probe has yet to show."""
+    standing = member.status()
+    if standing.state in ("needs_login", "error"):
+        kinds: tuple[Kind, Kind] = ("needs_login", "error")
+        for kind in kinds:  # neither is over as long as the other holds
+            yield Incident(AlertKey(kind, member.name), standing.why, standing.why_zh), kind == standing.state
+    way = member.egress.circuit
+    if way.until:
+        blocked = AlertKey("blocked", address=member.egress.name)
+        yield Incident(blocked, way.reason, "Google 暂时封锁了该地址", way.until), way.phase(now) == "open"
+    making = [member.circuits[capability] for capability in _MAKING]
+    if all(circuit.until for circuit in making):
+        first = min(making, key=lambda circuit: circuit.until)
+        sure = first.phase(now) == "open"
+        yield Incident(AlertKey("cooling", member.name), first.reason, why_zh(first.reason), first.until), sure
+    for capability, circuit in member.circuits.items():
+        if circuit.until:
+            subject = AlertKey("cooling", member.name, capability)
+            sure = circuit.phase(now) == "open" and not all(one.until for one in making)
+            yield Incident(subject, circuit.reason, why_zh(circuit.reason), circuit.until), sure
+
+
+def why_zh(reason: str) -> str:
+    return "已达到使用上限" if reason.startswith("limit: ") else "连续失败"
+
+
+def alert_of(trouble: Incident, *, over: bool, at: float, node: str) -> Alert:
+    subject = trouble.subject
+    words = resolved(subject) if over else fired(trouble, at)
+    return Alert(subject, over, at, node, *words, until=0.0 if over else trouble.until)
+
+
+def fired(trouble: Incident, now: float) -> tuple[str, str, str, str]:
+    """Title and text, each in English and Chinese."""
+    subject, name = trouble.subject, trouble.subject.account
+    wait, wait_zh = wait_words(trouble.until - now)
+    match subject.kind:
+        case "needs_login":
+            title, title_zh = f"gemgate: {name} needs a login", f"{name} 需要重新登录"
+            text, text_zh = f"Account {name} is signed out", f"账号 {name} 已退出登录"
+        case "error":
+            title, title_zh = f"gemgate: {name} cannot be used", f"{name} 无法使用"
+            text, text_zh = f"Account {name} cannot be used", f"账号 {name} 无法使用"
+        case "blocked":
+            title, title_zh = "gemgate: the address is blocked", "地址被封锁"
+            text = f"Google blocks the address ({subject.address}); its accounts rest{wait}"
+            text_zh = f"Google 封锁了出口地址（{subject.address}），其账号暂停使用{wait_zh}"
+        case "wire":
+            title, title_zh = "gemgate: Google's wire has changed", "Google 的接口有变化"
+            text = "The canary saw something else than this version believes; look for an update"
+            text_zh = "探测结果与当前版本的预期不同，请检查更新"
+        case "test":
+            return (
+                "gemgate: a test",
+                "gemgate 测试",
+                "This is a test; real alerts come here",
+                "这是一条测试消息，告警将发送到这里",
+            )
+        case "dies_soon":
+            title, title_zh = f"gemgate: {name} will need a login soon", f"{name} 即将需要重新登录"
+            text, text_zh = f"The session of account {name}", f"账号 {name} 的会话"
+            return (
+                title,
+                title_zh,
+                f"{text} {trouble.why}; sign in again in time",
+                f"{text_zh}{trouble.why_zh}，请及时重新登录",
+            )
+        case "cooling" if subject.capability:
+            what, what_zh = WHAT[subject.capability], WHAT_ZH[subject.capability]
+            title, title_zh = f"gemgate: {name} rests for {what}", f"{name} 暂停{what_zh}"
+            text, text_zh = f"Account {name} takes no {what}{wait}", f"账号 {name} 暂停处理{what_zh}{wait_zh}"
+        case "cooling":
+            title, title_zh = f"gemgate: {name} rests", f"{name} 暂停使用"
+            text, text_zh = f"Account {name} rests{wait}", f"账号 {name} 暂停使用{wait_zh}"
+    return title, title_zh, f"{text}: {trouble.why}", f"{text_zh}：{trouble.why_zh}"
+
+
+def resolved(subject: AlertKey) -> tuple[str, str, str, str]:
+    if subject.kind == "wire":
+        return (
+            "gemgate: Google's wire is as believed again",
+            "Google 的接口恢复正常",
+            "The canary sees what this version believes",
+            "探测结果与当前版本的预期一致",
+        )
+    if subject.address:
+        text, text_zh = (
+            f"The address ({subject.address}) is not blocked any more",
+            f"出口地址（{subject.address}）已解除封锁",
+        )
+        return "gemgate: the address is free again", "地址已恢复", text, text_zh
+    name = subject.account
+    what, what_zh = (WHAT.get(subject.capability, ""), WHAT_ZH.get(subject.capability, ""))
+    text = f"Account {name} takes {what} again" if what else f"Account {name} works again"
+    text_zh = f"账号 {name} 恢复处理{what_zh}" if what else f"账号 {name} 已恢复"
+    return f"gemgate: {name} is back", f"{name} 已恢复", text, text_zh
+
+
+def wait_words(seconds: float) -> tuple[str, str]:
+    if seconds <= 0:
+        return "", ""
+    minutes = max(1, round(seconds / 60))
+    return f" for about {minutes} minute{'' if minutes == 1 else 's'}", f"约 {minutes} 分钟"
+
+
+def subject_of(line: AuditLine) -> AlertKey | None:
+    """The subject of a line that `Subject.detail` spelled; None for one of another version."""
+    kind, _, rest = line.detail.partition(":")
+    match kind:
+        case "needs_login" | "error" | "dies_soon":
+            return AlertKey(kind, line.account)
+        case "cooling" if rest in ("", *WHAT):
+            return AlertKey(kind, line.account, rest)
+        case "blocked" if rest:
+            return AlertKey(kind, address=rest)
+        case "wire":
+            return WIRE
+    return None

@@ -1,0 +1,218 @@
+"""Settings become accounts: cookie sources, upstreams, pacers; each is kept signed in by its refresher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from gemgate.accounts import Walls
+from gemgate.assembly.service import Service
+from gemgate.cookies import accounts_file
+from gemgate.cookies.sources import source_of
+from gemgate.errors import BadRequest, Conflict, GatewayError
+from gemgate.imaging import PROFILES, Profile, profiles_from_json
+from gemgate.policy.circuit_breaker import Rules
+from gemgate.policy.pacer import Pacer
+from gemgate.policy.token_bucket import Bucket
+from gemgate.pool.account import Account
+from gemgate.pool.record import AccountRecord
+from gemgate.pool.refresher import SessionRefresher
+from gemgate.pool.registry import LEASE_SECONDS, Build
+from gemgate.pool.status import Egress
+from gemgate.ports.accounts import AccountSetup
+from gemgate.ports.cookies import CookieSource
+from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
+from gemgate.ports.upstream import Deadlines, Upstream
+from gemgate.settings import Settings, SettingsError
+from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.upstreams.official import KeyPlace, OfficialUpstream
+from gemgate.upstreams.web import WebUpstream, facts
+
+
+async def names_apart(settings: Settings, keys: SqlKeyStore, now: float) -> None:
+    """Keep the names of API_KEY for it. SettingsError when one of them was made on the page: it would own what that
+    one made.
+    """
+    try:
+        await keys.reserve([key.name for key in settings.api_keys], now)
+    except Conflict as error:
+        raise SettingsError(
+            f"API_KEY has a key named {error.param}, as one made on the page is or was, and would get its files and "
+            f"batches; give it another name: API_KEY=othername:SECRET (an entry without a name is called key1, key2 …)"
+        ) from None
+
+
+def member_builder(settings: Settings, *, clock: Clock, dice: Random, observer: Observer) -> Build:
+    """How an account's member is made."""
+    rules = Rules(
+        failure_seconds=settings.cooldown_auth_seconds,
+        limit_seconds=settings.cooldown_429_seconds,
+        blocked_seconds=address_rest(settings),
+    )
+
+    session = facts.load(settings.wire_facts).session
+
+    def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
+        lanes = setup.lanes or settings.concurrency
+        source: CookieSource | None = None
+        if setup.source and setup.kind == "web":
+            folder = settings.accounts_path.parent
+            source = source_of(setup.source, environment=settings.environment_cookies, folder=folder)
+        return Account(
+            setup.name,
+            upstream_of(setup, settings, lanes),
+            source,
+            lanes=lanes,
+            weight=setup.weight,
+            fallback=setup.fallback,
+            walls=walls_of(setup, settings),
+            stated=(setup.prompt_max_bytes, setup.prompt_with_files_max_bytes),
+            number=setup.number,
+            language=setup.language,
+            superseded_within=session.superseded_seconds,
+            pacer=Pacer(settings.rpm_limit),
+            rules=rules,
+            address=address,
+            clock=clock,
+            dice=dice,
+            observer=observer,
+            keep=keep,
+        )
+
+    return build
+
+
+def walls_of(setup: AccountSetup, settings: Settings) -> Walls:
+    """How much of a prompt an account is assumed to read: the settings, else the facts of the web app's wire."""
+    if setup.kind == "official":
+        return Walls()
+    known = facts.load(settings.wire_facts).prompt
+    plain, both = settings.prompt_max_bytes, settings.prompt_with_files_max_bytes
+    return Walls(
+        known.plain_bytes if plain is None else plain,
+        known.with_files_bytes if both is None else both,
+        known.temporary_share,
+    )
+
+
+def address_rest(settings: Settings) -> float:
+    """Seconds that a blocked way out rests: the settings, else as long as blocks were measured to last."""
+    wished = settings.cooldown_address_seconds
+    return facts.load(settings.wire_facts).address.rest_seconds if wished is None else wished
+
+
+def address_pace(settings: Settings) -> Callable[[], Bucket]:
+    """Makes the pace of one way out: the settings, else what one was measured to bear."""
+    known = facts.load(settings.wire_facts).address
+    wished = settings.address_rpm_limit
+    return partial(Bucket, known.calls_per_minute if wished is None else wished, known.burst_calls)
+
+
+def upstream_of(setup: AccountSetup, settings: Settings, lanes: int) -> Upstream:
+    """An account's way to Google: the web app with cookies, or the official API with a key."""
+    proxy = setup.proxy or settings.proxy_url
+    ca_file = str(settings.proxy_ca_file) if settings.proxy_ca_file else None
+    limits = deadlines(settings)
+    if setup.kind == "official":
+        key = KeyPlace(setup.source, settings.accounts_path.parent)
+        return OfficialUpstream(key, base_url=settings.official_api_url, proxy=proxy, ca_file=ca_file, deadlines=limits)
+    known = facts.load(settings.wire_facts)
+    return WebUpstream(
+        proxy=proxy,
+        ca_file=ca_file,
+        lanes=lanes,
+        deadlines=limits,
+        facts=known,
+        number=setup.number,
+        language=setup.language,
+    )
+
+
+def seeds_of(settings: Settings) -> list[AccountSetup]:
+    """The accounts that the settings name: the single one, and those of accounts.toml. SettingsError for a bad file."""
+    seeds: list[AccountSetup] = []
+    if settings.environment_cookies is not None or settings.cookie_source != "env":
+        # Where accounts stand in one database, every node's own one needs a name of its own.
+        name = settings.gemini_worker_id if settings.shared_database else "default"
+        seeds.append(AccountSetup(name, source=settings.cookie_source, origin="environment"))
+    path = settings.accounts_path
+    if settings.accounts_file is not None and not path.is_file():
+        raise SettingsError(f"ACCOUNTS_FILE {path} does not exist")
+    if path.is_file():
+        try:
+            seeds += accounts_file.read(path)
+        except BadRequest as error:
+            raise SettingsError(error.en) from None
+    return seeds
+
+
+def _run_accounts(service: Service, *, resident: bool) -> None:
+    """A keeper for every account that joins; a leaving one is drained before it is closed."""
+    settings, roster = service.settings, service.roster
+    keepers: dict[str, asyncio.Task[None]] = {}
+
+    def on_added(member: Account) -> None:
+        if not resident:
+            return
+        keeper = SessionRefresher(
+            member,
+            rotate_gap=facts.load(settings.wire_facts).session.rotate_gap_seconds,
+            rotate_every=settings.cookie_refresh_seconds if member.upstream.kind == "web" else 0.0,
+            clock=service.clock,
+            dice=service.dice,
+            observer=service.observer,
+        )
+        keepers[member.name] = service.run(f"account {member.name}", keeper.run)
+
+    def on_removed(member: Account) -> None:
+        if keeper := keepers.pop(member.name, None):
+            keeper.cancel()
+
+        async def drain() -> None:
+            over = service.clock.monotonic() + settings.request_timeout_seconds
+            while member.busy and service.clock.monotonic() < over:
+                await service.clock.sleep(0.2)
+            await member.upstream.close()
+
+        service.run_once(f"drain {member.name}", drain)
+
+    roster.on_added, roster.on_removed = on_added, on_removed
+
+    async def renew() -> None:
+        while True:
+            await service.clock.sleep(LEASE_SECONDS / 3)
+            try:
+                async with asyncio.timeout(LEASE_SECONDS / 3):
+                    await roster.renew()
+            except (GatewayError, TimeoutError) as error:
+                # What we run, we go on running: nobody else can take it over without the database either.
+                service.observer.emit(TelemetryEvent("accounts.not_renewed", data={"why": str(error) or "no answer"}))
+
+    async def probe() -> None:
+        while True:
+            await service.clock.sleep(5.0)
+            await service.limiter.probe()
+
+    if resident:
+        service.run("account leases", renew)
+        if settings.redis_url:
+            service.run("limits", probe)
+
+
+def deadlines(settings: Settings) -> Deadlines:
+    return Deadlines(
+        first_byte=settings.first_byte_timeout_seconds,
+        idle=settings.idle_timeout_seconds,
+        total=settings.request_timeout_seconds,
+    )
+
+
+def logo_profiles(settings: Settings) -> tuple[Profile, ...]:
+    """Where the visible logo is looked for: LOGO_PROFILES first, then what is known. SettingsError for a bad file."""
+    if settings.logo_profiles is None:
+        return PROFILES
+    try:
+        return (*profiles_from_json(settings.logo_profiles.read_text()), *PROFILES)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"LOGO_PROFILES {settings.logo_profiles}: {error}") from None

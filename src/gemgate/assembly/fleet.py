@@ -1,0 +1,285 @@
+"""How a fleet is put together: where nodes find each other, what has to be shared, the parts of workers and gateways.
+
+What is missing for a fleet stops the start with one clear line when FLEET is on, and is warned about otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import make_url
+
+from gemgate.accounts import AccountModel
+from gemgate.assembly.accounts import names_apart
+from gemgate.assembly.service import Service, supervise
+from gemgate.assembly.storage import database_url
+from gemgate.caller import Caller
+from gemgate.errors import GatewayError, StorageDown
+from gemgate.fleet.affinity import Affinity
+from gemgate.fleet.heartbeat import Heartbeat
+from gemgate.fleet.nodes import Fleet
+from gemgate.fleet.registry import Connect, node_signature
+from gemgate.nodes import NodeCard
+from gemgate.pool.registry import actor_of
+from gemgate.ports.accounts import AuditLine
+from gemgate.ports.nodes import NodeRegistry
+from gemgate.ports.runtime import Clock
+from gemgate.settings import TOKEN_LENGTH, Settings, SettingsError
+from gemgate.stores.rate_limits import MovingWindowLimiter
+from gemgate.stores.sql.accounts import write_audit
+from gemgate.stores.sql.database import Database, bring_up, unopened
+from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.sql.nodes import SqlNodeRegistry
+from gemgate.telemetry import LogObserver, Observers, SystemClock
+from gemgate.version import __version__
+
+if TYPE_CHECKING:
+    from gemgate.ports.keys import KeyStore
+
+
+def registry_url(settings: Settings) -> str:
+    """Where the nodes are registered: DATABASE_URL, else the DB_* variables. SettingsError when neither is set."""
+    if settings.database_url:
+        url = settings.database_url.get_secret_value()
+        if url.startswith("postgres"):
+            return url
+        raise SettingsError("DATABASE_URL must name a PostgreSQL database: the nodes of a fleet find each other there")
+    if url := settings.db_url:
+        return url
+    raise SettingsError("The nodes of a fleet find each other in PostgreSQL: set DATABASE_URL, or DB_HOST and the rest")
+
+
+def check(settings: Settings) -> list[str]:
+    """What of a fleet's state is not shared, one line each. SettingsError: what no fleet can do without.
+
+    With FLEET on, everything that is not shared stops the start.
+    """
+    registry_url(settings)
+    token = settings.internal_token.get_secret_value() if settings.internal_token else ""
+    if len(token) < TOKEN_LENGTH:
+        raise SettingsError(
+            f"INTERNAL_TOKEN needs at least {TOKEN_LENGTH} characters, the same on the gateway and all nodes; "
+            "make one with: openssl rand -hex 32"
+        )
+    missing: list[str] = []
+    if not settings.shared_database:
+        missing.append("conversations, files and batches stay on each node: set DATABASE_URL, or FLEET=on beside DB_*")
+    if not settings.redis_url and (settings.rate_limit_per_hour or settings.model_interval_seconds):
+        missing.append("limits are counted by each process for itself: set REDIS_URL")
+    if not (settings.storage or settings.r2_bucket or settings.s3_bucket):
+        missing.append(
+            "pictures and uploads lie in a folder of each node: set STORAGE=r2 or s3, or STORAGE=folder when all nodes "
+            "have DATA_DIR/blobs in common"
+        )
+    if settings.fleet and missing:
+        raise SettingsError("FLEET is on, but " + "; ".join(missing))
+    if not (settings.cookie_keys or settings.cookie_key_file):
+        missing.append("cookies are sealed under a key of this machine: set the same COOKIE_KEYS on all nodes")
+    return missing
+
+
+def check_front(settings: Settings) -> list[str]:
+    """The same for a gateway, which keeps no state of its own; nobody may call it by accident."""
+    if not settings.on_loopback and not settings.api_key and settings.auth != "none":
+        raise SettingsError(
+            f"HOST={settings.host} can be reached from elsewhere: set API_KEY, or AUTH=none to leave the gateway open "
+            "on purpose"
+        )
+    return [line for line in check(settings) if line.startswith("limits")]
+
+
+def node_url(settings: Settings, port: int) -> str:
+    """Where a gateway reaches this node: EXTERNAL_IP and EXTERNAL_PORT, else what we listen on."""
+    host = settings.external_ip or _own_address(settings)
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{settings.external_port or port}"
+
+
+def _own_address(settings: Settings) -> str:
+    """The address that we listen on; of all of them the one that leads to the registry."""
+    try:
+        if not ipaddress.ip_address(settings.host).is_unspecified:
+            return settings.host
+    except ValueError:
+        return settings.host
+    away = make_url(registry_url(settings)).host or "192.0.2.1"
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # Connecting a datagram socket sends nothing: it only asks the routing table.
+            probe.connect((away, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"
+
+
+class Registry:
+    """Opens the registry when it is first asked for, and again while it is away. `reuse`: a database that is open."""
+
+    def __init__(self, url: str, reuse: Database | None = None) -> None:
+        self._url = url
+        self._own = unopened(url) if reuse is None else None
+        self.database = reuse or self._own
+        self._ready = reuse is not None
+        self._opening: asyncio.Task[None] | None = None
+
+    async def connect(self) -> NodeRegistry:
+        """Whoever gives up waiting does not stop the schema from coming up: on a slow machine it would never."""
+        assert self.database is not None
+        if not self._ready:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.ensure_future(bring_up(self._url))
+            await asyncio.shield(self._opening)
+            self._ready = True
+        return SqlNodeRegistry(self.database)
+
+    async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._own is not None:
+            await self._own.close()
+
+
+@asynccontextmanager
+async def announced(service: Service, settings: Settings, port: int) -> AsyncIterator[Heartbeat]:
+    """A node that tells the registry of itself for as long as this lasts."""
+    registry = Registry(registry_url(settings), service.database if settings.shared_database else None)
+    announcer = _announcer(service, settings, port, registry.connect)
+    service.observer.add(announcer)
+    service.announcer = announcer
+    service.run("registry", announcer.run)
+    try:
+        yield announcer
+    finally:
+        await announcer.leave()
+        await registry.close()
+
+
+def _announcer(service: Service, settings: Settings, port: int, connect: Connect) -> Heartbeat:
+    url = node_url(settings, port)
+    token = settings.internal_token.get_secret_value() if settings.internal_token else ""
+    return Heartbeat(
+        connect,
+        NodeCard(url, settings.gemini_worker_id, settings.gemini_weight, node_signature(token, url)),
+        service.pool,
+        clock=service.clock,
+        observer=service.observer,
+        version=__version__,
+    )
+
+
+@dataclass(slots=True)
+class FleetFront:
+    """The parts of a gateway: everything but accounts."""
+
+    settings: Settings
+    fleet: Fleet
+    affinity: Affinity
+    limiter: MovingWindowLimiter
+    keys: KeyStore
+    registry: Registry
+    observer: Observers
+    clock: Clock
+    started_at: float
+    origins: Mapping[str, str] = field(default_factory=dict)
+    loops: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def degraded(self) -> str:
+        return self.limiter.degraded
+
+    def models(self) -> tuple[AccountModel, ...]:
+        return self.fleet.models()
+
+    async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
+        """Who changed what; it stands in the shared database with what nodes note."""
+        assert self.registry.database is not None
+        line = AuditLine(self.clock.now(), actor_of(caller), action, account, detail)
+        await write_audit(self.registry.database, line)
+
+    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        """Start a supervised background loop that ends with the gateway."""
+        task = asyncio.create_task(supervise(name, loop, self.clock), name=name)
+        self.loops.add(task)
+        task.add_done_callback(self.loops.discard)
+
+    async def close(self) -> None:
+        for task in tuple(self.loops):
+            task.cancel()
+        await asyncio.gather(*self.loops, return_exceptions=True)
+        await self.limiter.close()
+        await self.registry.close()
+
+
+@asynccontextmanager
+async def open_front(
+    settings: Settings, *, clock: Clock | None = None, origins: Mapping[str, str] | None = None
+) -> AsyncIterator[FleetFront]:
+    """A gateway's parts, running. It starts whether or not the registry can be reached."""
+    clock = clock or SystemClock()
+    registry = Registry(registry_url(settings))
+    observer = Observers([LogObserver()])
+    token = settings.internal_token.get_secret_value() if settings.internal_token else ""
+    fleet = Fleet(registry.connect, token=token, clock=clock, observer=observer)
+    limiter = MovingWindowLimiter(
+        per_hour=settings.rate_limit_per_hour,
+        model_interval=settings.model_interval_seconds,
+        clock=clock,
+        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+        when_down=settings.redis_down,
+    )
+    assert registry.database is not None
+    keys = SqlKeyStore(registry.database)
+    affinity = Affinity(lambda: fleet.registry)
+    edge = FleetFront(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), origins or {})
+
+    async def probe() -> None:
+        while True:
+            await clock.sleep(5.0)
+            await limiter.probe()
+
+    async def ask_names() -> None:
+        if fleet.registry is None:
+            raise StorageDown("The database is away, or has no tables yet", "数据库不可用，或尚未建表")
+        await names_apart(settings, keys, clock.now())
+
+    async def reserve() -> None:
+        """Once the database can be asked, if it could not at the start."""
+        while True:
+            with contextlib.suppress(GatewayError):
+                await ask_names()
+                return
+            await clock.sleep(5.0)
+
+    try:
+        await fleet.refresh()
+        try:
+            await ask_names()
+        except GatewayError:
+            edge.run("names", reserve)
+        edge.run("nodes", fleet.watch)
+        if settings.redis_url:
+            edge.run("limits", probe)
+        yield edge
+    finally:
+        await edge.close()
+
+
+__all__ = [
+    "FleetFront",
+    "Registry",
+    "announced",
+    "check",
+    "check_front",
+    "database_url",
+    "node_url",
+    "open_front",
+    "registry_url",
+]

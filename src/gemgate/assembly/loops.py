@@ -1,0 +1,94 @@
+"""What a node does on a timer: upkeep of stores, the watch over the wire."""
+
+from __future__ import annotations
+
+from gemgate.alerts.channels import Bark, Channel, Webhook
+from gemgate.assembly.node import CANARY_EVERY, CANARY_FIRST
+from gemgate.assembly.service import Service
+from gemgate.errors import GatewayError
+from gemgate.gateway import thumbnails
+from gemgate.ports.runtime import TelemetryEvent
+from gemgate.settings import Settings
+from gemgate.stores.blobs import SpoolingBlobStore
+from gemgate.upstreams.web import WebUpstream, facts
+
+LOOP_WATCH = 1.0
+"""Seconds between two looks at how late the event loop is."""
+RESPONSE_DAYS = 30
+"""How long answers of the Responses API can be continued, as OpenAI keeps them."""
+
+
+def alert_channels(settings: Settings) -> dict[str, Channel]:
+    """Whom ALERT_WEBHOOK_URL and ALERT_BARK_URL name, by the setting."""
+    channels: dict[str, Channel] = {}
+    if settings.alert_webhook_url:
+        channels["ALERT_WEBHOOK_URL"] = Webhook(settings.alert_webhook_url.get_secret_value())
+    if settings.alert_bark_url:
+        channels["ALERT_BARK_URL"] = Bark(settings.alert_bark_url.get_secret_value())
+    return channels
+
+
+async def _watch_wire(service: Service) -> None:
+    """Once a day on the first account that is open; what has changed is an alert."""
+    believed = facts.load(service.settings.wire_facts)
+    await service.clock.sleep(CANARY_FIRST)
+    while True:
+        member = next((m for m in service.pool.accounts if m.is_open and isinstance(m.upstream, WebUpstream)), None)
+        if member is not None and isinstance(member.upstream, WebUpstream):
+            try:
+                findings = await member.upstream.watch_wire(believed)
+            except GatewayError as error:
+                service.observer.emit(TelemetryEvent("canary.failed", data={"account": member.name, "why": error.kind}))
+            else:
+                changed = [finding.fact for finding in findings if finding.verdict == "changed"]
+                new = [finding.fact for finding in findings if finding.verdict == "new"]
+                service.alerts.wire_checked(changed)
+                service.observer.emit(
+                    TelemetryEvent(
+                        "canary.done", data={"account": member.name, "changed": ",".join(changed), "new": ",".join(new)}
+                    )
+                )
+        await service.clock.sleep(CANARY_EVERY)
+
+
+def _run_upkeep(service: Service) -> None:
+    """Background loops that are not an account's."""
+    clock, settings = service.clock, service.settings
+
+    async def delete_chats() -> None:
+        while True:
+            await service.gateway.conversations.delete_due(service.pool)
+            await clock.sleep(2.0)
+
+    async def drain() -> None:
+        while isinstance(service.blobs, SpoolingBlobStore):
+            await service.blobs.flush_spool()
+            await clock.sleep(15.0)
+
+    async def watch_loop() -> None:
+        while True:
+            due = clock.monotonic() + LOOP_WATCH
+            await clock.sleep(LOOP_WATCH)
+            service.observer.emit(TelemetryEvent("loop.lag", data={"seconds": max(0.0, clock.monotonic() - due)}))
+
+    async def retain() -> None:
+        while True:
+            kept_from = clock.now() - settings.retention_days * 86_400 if settings.retention_days else 0.0
+            await service.files.sweep(kept_from)
+            await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
+            while kept_from and (old := await service.gallery.older_than(kept_from, 200)):
+                previews = [thumbnails.key_of(name) for name in old]
+                await service.blobs.delete(["images/" + name for name in old] + previews)
+                await service.gallery.forget(old)
+            if kept_from:
+                await service.jobs.forget_before(kept_from)
+            await clock.sleep(3600.0)
+
+    service.run("watch the event loop", watch_loop)
+    if settings.canary:
+        service.run("canary", lambda: _watch_wire(service))
+    if settings.history.startswith("delete"):
+        service.run("delete chats", delete_chats)
+    if isinstance(service.blobs, SpoolingBlobStore):
+        service.run("drain spool", drain)
+    service.run("retention", retain)

@@ -1,0 +1,126 @@
+"""A running node: its parts, its loops, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from gemgate.accounts import AccountModel
+from gemgate.alerts.monitor import AlertMonitor
+from gemgate.caller import Caller
+from gemgate.fleet.heartbeat import Heartbeat
+from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.own_images import OwnImages
+from gemgate.gateway.thumbnails import Thumbnails
+from gemgate.jobs import Jobs
+from gemgate.pool.account import Account
+from gemgate.pool.pool import AccountPool
+from gemgate.pool.registry import AccountRegistry
+from gemgate.ports.blobs import BlobStore
+from gemgate.ports.runtime import Clock, Random
+from gemgate.settings import Settings
+from gemgate.stores.rate_limits import MovingWindowLimiter
+from gemgate.stores.sql.alerts import SqlAlertStore
+from gemgate.stores.sql.conversations import SqlResponseStore
+from gemgate.stores.sql.database import Database
+from gemgate.stores.sql.files import SqlFileStore
+from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.uploads import ResumableUploads
+from gemgate.telemetry import Metrics, Observers, RecentRequests
+
+
+async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Run a background loop for ever: what it did not foresee is logged, and it starts again after a while."""
+    pause = 1.0
+    while True:
+        began = clock.monotonic()
+        try:
+            await loop()
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - the one place that may
+            structlog.stdlib.get_logger("gemgate").exception("loop.failed", loop=name)
+        pause = 1.0 if clock.monotonic() - began > 60 else min(60.0, pause * 2)
+        await clock.sleep(pause)
+
+
+@dataclass(slots=True)
+class Service:
+    """A running gateway with what its doors need beside it."""
+
+    settings: Settings
+    gateway: Gateway
+    pool: AccountPool
+    roster: AccountRegistry
+    database: Database
+    blobs: BlobStore
+    files: SqlFileStore
+    gallery: SqlGallery
+    keys: SqlKeyStore
+    alerts: AlertMonitor
+    alert_store: SqlAlertStore
+    thumbnails: Thumbnails
+    jobs: Jobs
+    responses: SqlResponseStore
+    uploads: ResumableUploads
+    own_pictures: OwnImages
+    limiter: MovingWindowLimiter
+    metrics: Metrics
+    recent: RecentRequests
+    observer: Observers
+    clock: Clock
+    dice: Random
+    started_at: float
+    loops: set[asyncio.Task[None]] = field(default_factory=set)
+    announcer: Heartbeat | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting came from, when that is known."""
+
+    @property
+    def fleet(self) -> None:
+        """A node does not know the others; its gateway does."""
+        return None
+
+    @property
+    def degraded(self) -> str:
+        return self.limiter.degraded
+
+    def models(self) -> tuple[AccountModel, ...]:
+        return self.pool.models()
+
+    async def measure(self, name: str, caller: Caller) -> Account:
+        """Find out how much of a prompt an account reads, with the default text model."""
+        model = self.gateway.resolve(self.settings.default_model, caller.tenant)
+        return await self.roster.measure(name, model, lambda: f"zv{secrets.token_hex(4)}", caller)
+
+    async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
+        await self.roster.note(caller, action, account, detail)
+
+    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Start a supervised background loop that ends with the service."""
+        return self._started(asyncio.create_task(supervise(name, loop, self.clock), name=name))
+
+    def run_once(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        """Something in the background that ends by itself."""
+        return self._started(asyncio.create_task(work(), name=name))
+
+    def _started(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self.loops.add(task)
+        task.add_done_callback(self.loops.discard)
+        return task
+
+    async def close(self) -> None:
+        for task in tuple(self.loops):
+            task.cancel()
+        await asyncio.gather(*self.loops, return_exceptions=True)
+        for member in self.pool.accounts:
+            await member.upstream.close()
+        await self.roster.close()
+        await self.limiter.close()
+        self.gateway.pictures.close()
+        await self.database.close()

@@ -1,0 +1,186 @@
+"""The words of durable work and of the fleet: batches and their tasks, how a task ended, nodes and their load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+BatchKind = Literal["images", "chat", "generations"]
+"""What a batch is made of: prompts for pictures (simple dialect), chat completions, calls for pictures (OpenAI's)."""
+Need = Literal["image", "text"]
+"""What an account must be able to do for the tasks of a batch."""
+BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
+"""What was decided about a batch: only an active one is worked on; invalid was never begun."""
+TaskStatus = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """How many tasks stand where."""
+
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.queued + self.running + self.done + self.failed + self.cancelled
+
+    @property
+    def open(self) -> int:
+        """Tasks that may still change."""
+        return self.queued + self.running
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the end of a batch is told. secret: sealed, "" = unsigned; times in epoch seconds.
+
+    tries: deliveries that failed; at: when the next one is due, 0 = none; outcome: "" until it was told or given up.
+    """
+
+    url: str = ""
+    secret: str = field(default="", repr=False)
+    secret_key: str = ""
+    tries: int = 0
+    at: float = 0.0
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An order of many tasks. Times in epoch seconds, 0 = not yet.
+
+    asked:       the concurrency that was asked for; `concurrency` the one in force.
+    defaults:    JSON of what holds for every task that does not say otherwise.
+    about:       JSON of what its own dialect has to show of it (metadata, output files).
+    digest:      tells orders apart that come under the same idempotency key.
+    settled:     counts tasks as they end; `Task.settled` is the number that each one got.
+    closed_at:   nothing changes any more, and what follows the last task (output files) is done.
+    """
+
+    id: str
+    kind: BatchKind
+    tenant: str
+    created_at: float
+    concurrency: int
+    requested_concurrency: int
+    need: Need = "image"
+    priority: int = 0
+    state: BatchState = "active"
+    tally: TaskCounts = TaskCounts()
+    model: str = ""
+    as_base64: bool = False
+    defaults: str = field(default="", repr=False)
+    metadata: str = field(default="", repr=False)
+    idempotency_key: str = ""
+    digest: str = ""
+    settled: int = 0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    closed_at: float = 0.0
+    expires_at: float = 0.0
+    hook: Webhook = Webhook()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDraft:
+    """A task that is being ordered; `payload` is JSON of what differs from the batch's defaults."""
+
+    prompt: str
+    payload: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What an earlier run of a task left at Google: on which account and session, in which chat, which picture.
+
+    part: which of the task's generations it was; picture: JSON of the reference to a picture that was shown.
+    """
+
+    account: str = ""
+    identity: str = ""
+    cid: str = ""
+    image: str = ""
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as it stands.
+
+    attempt:  counts the runs, and fences them: only the newest may settle it. failures: the runs that count as tries.
+    result:   JSON of what came out. code, error: why it failed, or why its last run did and it waits.
+    settled:  its number in the order in which the batch's tasks ended, 0 = open.
+    """
+
+    id: str
+    batch: str
+    seq: int
+    prompt: str
+    payload: str = field(default="", repr=False)
+    status: TaskStatus = "queued"
+    attempt: int = 0
+    failures: int = 0
+    run_after: float = 0.0
+    trail: Checkpoint = Checkpoint()
+    result: str = field(default="", repr=False)
+    code: str = ""
+    error: str = ""
+    error_zh: str = ""
+    retryable: bool = False
+    settled: int = 0
+    started_at: float = 0.0
+    finished_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a task, until the lease of `owner` runs out."""
+
+    task: Task
+    batch: Batch
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    result: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It will not be tried again by itself; `retryable` says whether asking again makes sense."""
+
+    code: str
+    en: str
+    zh: str
+    retryable: bool
+    result: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """It has to wait `after` seconds. counts: the run was one of its tries. trail: what the next run should know."""
+
+    after: float
+    counts: bool
+    code: str
+    en: str
+    zh: str
+    trail: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The process stops: the next one may have it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Somebody gave it up."""
+
+
+TaskOutcome: TypeAlias = Done | Failed | Deferred | Released | Cancelled

@@ -1,0 +1,318 @@
+"""Where `gemgate accounts` does its work: over the API of the gateway that runs, or on the database when none does.
+
+Both give and take the same facts, those of `GET /api/accounts`. Cookies go through, and are never given back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from gemgate.accounts import Capability, Cookies
+from gemgate.assembly.node import local_url, open_service
+from gemgate.assembly.service import Service
+from gemgate.assembly.storage import database_url, sqlite_path
+from gemgate.caller import Caller
+from gemgate.errors import Conflict, Forbidden, GatewayError, NotFound, Unreachable
+from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
+from gemgate.settings import Settings, config_home
+from gemgate.stores import instance_lock
+from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.alerts import SqlAlertStore
+from gemgate.stores.sql.database import open_database
+from gemgate.stores.vault import add_key, open_vault
+from gemgate.web.routes.accounts import account_of
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
+"""Signing in may take as long as Google takes."""
+MEASURING = aiohttp.ClientTimeout(total=2400, sock_connect=5)
+"""Six whole answers."""
+GLANCE = aiohttp.ClientTimeout(total=5)
+
+Facts = dict[str, Any]
+
+
+class AccountBackend(Protocol):
+    """What can be done with accounts, wherever they are. Every method raises GatewayError."""
+
+    where: str
+    """For people: which of the two ways this is."""
+    lives: bool
+    """Whether accounts sign in by themselves there."""
+
+    async def all(self) -> list[Facts]: ...
+
+    async def one(self, name: str) -> Facts:
+        """An account with its last lines of the audit."""
+        ...
+
+    async def set_up(self, setup: AccountSetup) -> Facts: ...
+
+    async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
+        """Sign in with new cookies; the account's name. None: the only one, else "default"."""
+        ...
+
+    async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
+        """test, refresh, pause, resume or reset."""
+        ...
+
+    async def measure(self, name: str) -> Facts:
+        """Find out how much of a prompt the account reads, with at most six prompts."""
+        ...
+
+    async def remove(self, name: str) -> None: ...
+
+
+@asynccontextmanager
+async def opened(settings: Settings, url: str | None, node: str | None, language: str) -> AsyncIterator[AccountBackend]:
+    """The desk for these settings. url: the gateway to ask, else it is looked for; node: which one of a fleet."""
+    found = url or await running(settings)
+    if found is not None:
+        key = settings.admin_key.get_secret_value() if settings.admin_key else ""
+        headers = {"accept-language": language, **({"authorization": f"Bearer {key}"} if key else {})}
+        base = found.rstrip("/") + "/"
+        async with aiohttp.ClientSession(base, timeout=REQUEST_TIMEOUT, headers=headers) as http:
+            yield _Online(http, base, node)
+        return
+    place = sqlite_path(settings)
+    with instance_lock.instance_lock(instance_lock.lock_path(place)) if place else nullcontext():
+        async with open_service(settings, resident=False) as service:
+            yield _Offline(service, language)
+
+
+async def running(settings: Settings) -> str | None:
+    """Where a gateway on our database answers: the lock beside SQLite says it, on PostgreSQL we knock at our own port.
+
+    Conflict when one runs and cannot be reached.
+    """
+    place = sqlite_path(settings)
+    owner = instance_lock.lock_holder(instance_lock.lock_path(place)) if place else None
+    if place and owner is None:
+        return None
+    url = owner.url if owner and owner.url else local_url(settings)
+    if await _answers(url):
+        return url
+    if owner is not None:
+        raise Conflict(
+            f"gemgate ({owner}) runs on {settings.data_dir}, but does not answer; say where it does with --url",
+            f"gemgate（{owner}）正在使用 {settings.data_dir}，但没有响应；请用 --url 指定其地址",
+        )
+    return None
+
+
+async def _answers(url: str) -> bool:
+    """Whether a gemgate is there."""
+    try:
+        async with aiohttp.ClientSession(timeout=GLANCE) as http, http.get(f"{url}/health") as answer:
+            return "client_ready" in await answer.json()
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return False
+
+
+class _Online:
+    """A gateway that runs."""
+
+    lives = True
+
+    def __init__(self, http: aiohttp.ClientSession, base: str, node: str | None) -> None:
+        self.where = f"over the running gateway at {base.rstrip('/')}"
+        self._http = http
+        self._base = base
+        self._query = {"node": node} if node else {}
+
+    async def all(self) -> list[Facts]:
+        accounts: list[Facts] = (await self._ask("GET", "api/accounts"))["accounts"]
+        return accounts
+
+    async def one(self, name: str) -> Facts:
+        return await self._ask("GET", _path(name))
+
+    async def set_up(self, setup: AccountSetup) -> Facts:
+        facts = {
+            "name": setup.name,
+            "source": setup.source,
+            "proxy": setup.proxy,
+            "lanes": setup.lanes,
+            "weight": setup.weight,
+            "number": setup.number,
+            "language": setup.language,
+        }
+        return await self._ask("POST", "api/accounts", facts)
+
+    async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
+        body = {"cookies": cookies.as_dict(), **({"account": name} if name else {})}
+        return str((await self._ask("POST", "api/cookies", body))["account"])
+
+    async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
+        return await self._ask("POST", f"{_path(name)}/{action}", {"capability": capability} if capability else None)
+
+    async def measure(self, name: str) -> Facts:
+        return await self._ask("POST", f"{_path(name)}/measure", timeout=MEASURING)
+
+    async def remove(self, name: str) -> None:
+        await self._ask("DELETE", _path(name))
+
+    async def _ask(
+        self, method: str, path: str, body: Facts | None = None, *, timeout: aiohttp.ClientTimeout = REQUEST_TIMEOUT
+    ) -> Facts:
+        try:
+            asking = self._http.request(method, path, json=body, params=self._query, timeout=timeout)
+            async with asking as answer:
+                try:
+                    body = await answer.json()
+                except (aiohttp.ContentTypeError, ValueError):
+                    body = {}
+                if answer.ok and isinstance(body, dict):
+                    return body
+                raise _refusal(answer.status, body if isinstance(body, dict) else {}, self._base)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            raise Unreachable(
+                f"{self._base} does not answer: {why}", f"{self._base} 没有响应：{why}", generated="maybe"
+            ) from None
+
+
+def _path(name: str) -> str:
+    return f"api/accounts/{quote(name, safe='')}"
+
+
+def _refusal(status: int, body: Facts, base: str) -> GatewayError:
+    """What the gateway said, and what to do where it is not said."""
+    text = str(body.get("detail") or body.get("error") or f"HTTP {status}")
+    if status in (401, 403):
+        return Forbidden(
+            f"{text}. Set ADMIN_KEY (in the environment, .env or gemgate.toml) to the gateway's admin key",
+            f"{text}。请将 ADMIN_KEY（环境变量、.env 或 gemgate.toml）设为该网关的管理员密钥",
+        )
+    if status == 404 and "detail" not in body:
+        host = urlsplit(base).netloc
+        return NotFound(f"{host} is no gemgate: HTTP 404", f"{host} 不是 gemgate：HTTP 404")
+    return GatewayError(text)
+
+
+class _Offline:
+    """The database, while no gateway runs on it. States are the last known ones."""
+
+    lives = False
+
+    def __init__(self, service: Service, language: str) -> None:
+        self.where = _where(service.settings)
+        self._service = service
+        self._roster = service.roster
+        self._language = language
+        self._caller = Caller(client="cli", admin=True, language=language)
+
+    async def all(self) -> list[Facts]:
+        kept = {one.name: one for one in await self._roster.store.all()}
+        return [self._row(kept[member.name]) for member in self._service.pool.accounts if member.name in kept]
+
+    async def one(self, name: str) -> Facts:
+        self._roster.account(name)
+        facts = self._row(await self._roster.store.get(name))
+        lines = await self._roster.store.audit_lines(name, limit=50)
+        facts["audit"] = [
+            {"at": one.at, "actor": one.actor, "action": one.action, "detail": one.detail} for one in lines
+        ]
+        return facts
+
+    async def set_up(self, setup: AccountSetup) -> Facts:
+        await self._check_free(setup.name)
+        await self._roster.add(setup, self._caller)
+        return await self.one(setup.name)
+
+    async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
+        await self._check_free(name)
+        return (await self._roster.replace_cookies(name, cookies, self._caller)).name
+
+    async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
+        await self._check_free(name)
+        member = await self._roster.run_action(name, action, self._caller, capability)
+        if action in ("test", "refresh"):
+            return account_of(member, self._roster, self._service.clock.now(), self._language)
+        return await self.one(name)
+
+    async def measure(self, name: str) -> Facts:
+        await self._check_free(name)
+        await self._service.measure(name, self._caller)
+        return await self.one(name)
+
+    async def remove(self, name: str) -> None:
+        await self._check_free(name)
+        await self._roster.remove(name, self._caller)
+
+    def _row(self, kept: StoredAccount) -> Facts:
+        """As it was left: nobody is signed in here, so the word is the one that was stored."""
+        member = self._roster.account(kept.name)
+        facts = account_of(member, self._roster, self._service.clock.now(), self._language)
+        if facts["state"] == "starting":
+            zh = self._language.startswith("zh")
+            facts |= {"state": kept.state, "why": kept.error_zh if zh else kept.error_en}
+        return facts
+
+    async def _check_free(self, name: str | None) -> None:
+        """Conflict for an account that a node runs: what is changed beside it, it would not notice."""
+        running = await running_accounts(self._roster.store, time.time())
+        taken = {name: running[name]} if name in running else running if name is None else {}
+        for account, owner in taken.items():
+            raise Conflict(
+                f"The account {account} is run by the node {owner}: give that node's address with --url",
+                f"账号 {account} 由节点 {owner} 运行，请用 --url 指定该节点的地址",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyResult:
+    """What `resealed` did. key: which one seals now; locked: accounts that no key opens; hint: what to do next."""
+
+    changed: int
+    key: str
+    locked: tuple[str, ...]
+    hint: str
+
+
+async def rekeyed(settings: Settings) -> RekeyResult:
+    """Seal what is stored with a new key of the key file, or with the first of COOKIE_KEYS. No gateway may run."""
+    place = sqlite_path(settings)
+    with instance_lock.instance_lock(instance_lock.lock_path(place)) if place else nullcontext():
+        database = await open_database(database_url(settings))
+        try:
+            keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
+            path = settings.cookie_key_file or config_home() / "cookie.key"
+            vault = open_vault(keys, path, settings.data_dir)
+            store = SqlAccountStore(database, vault)
+            for account, owner in (await running_accounts(store, time.time())).items():
+                raise Conflict(
+                    f"The node {owner} runs the account {account}; stop all nodes first. With COOKIE_KEYS nothing has "
+                    "to be stopped: put the new key first everywhere and restart one node after the other",
+                    f"节点 {owner} 正在运行账号 {account}，请先停止所有节点",
+                )
+            if keys is None:
+                add_key(path)
+                vault = open_vault(None, path, settings.data_dir)
+                store = SqlAccountStore(database, vault)
+            changed = await store.rewrap() + await SqlAlertStore(database, vault).rewrap()
+            locked = tuple(kept.name for kept in await store.all() if kept.trouble is not None)
+        finally:
+            await database.close()
+    if keys is None:
+        hint = f"The older keys stay in {path}, below the new one: older backups need them. Copy the file apart."
+        return RekeyResult(changed, f"a new key in {path}", locked, hint)
+    return RekeyResult(changed, "the first key of COOKIE_KEYS", locked, "The other keys only open older backups now.")
+
+
+async def running_accounts(store: AccountStore, now: float) -> dict[str, str]:
+    """Accounts that a node holds at the moment, and which node."""
+    return {kept.name: kept.owner for kept in await store.all() if kept.owner and kept.lease_until > now}
+
+
+def _where(settings: Settings) -> str:
+    place = sqlite_path(settings)
+    if place:
+        return f"in the database {place}; no gateway runs on it"
+    return f"in the PostgreSQL database; no gateway answers at {local_url(settings)}"

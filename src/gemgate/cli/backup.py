@@ -1,0 +1,158 @@
+"""`gemgate backup` and `gemgate restore`: everything but the keys, in one file."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from gemgate.assembly.storage import database_url, open_blobs, sqlite_path
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
+from gemgate.settings import Settings, config_home
+from gemgate.stores import backup as archive
+from gemgate.stores import instance_lock
+from gemgate.stores.drafts import drafted
+from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.vault import open_vault
+
+KeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        help="Copy of the key file, kept apart from the backup. Together they open the accounts: never in one place.",
+        show_default=False,
+    ),
+]
+
+
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="The ZIP file to write. [default: gemgate-DATE.zip]")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Pictures and uploads as well.")] = False,
+    keys: KeysOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write a backup: accounts (sealed), conversations, batches, keys of clients. It may run beside a gateway."""
+    settings = load_settings(config=config).settings
+    path = file or Path(time.strftime("gemgate-%Y%m%d-%H%M%S.zip"))
+    for place in (path, keys):
+        if place is not None and place.exists() and not force:
+            fail(f"{place} is there already; --force overwrites it", 2)
+        if place is not None and not place.absolute().parent.is_dir():
+            fail(f"the folder {place.absolute().parent} does not exist", 2)
+    run(_backup(settings, path, pictures=pictures))
+    if keys is not None:
+        _copy_keys(settings, keys)
+    elif settings.cookie_keys is None:
+        err.print(f"The key is not in it. Keep a copy apart: {key_file(settings)}", style="dim", soft_wrap=True)
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup.", exists=True, dir_okay=False)],
+    keys: KeysOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Throw away what the database holds now.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Bring a backup back, into SQLite or PostgreSQL, whatever it was made from. No gateway may run meanwhile."""
+    settings = load_settings(config=config).settings
+    if keys is not None:
+        _put_keys(settings, keys)
+    run(_restore(settings, file, replace=replace))
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the key that seals cookies lies, unless COOKIE_KEYS holds it."""
+    return settings.cookie_key_file or config_home() / "cookie.key"
+
+
+def _copy_keys(settings: Settings, place: Path) -> None:
+    if settings.cookie_keys is not None:
+        fail("the keys stand in COOKIE_KEYS; keep them as you keep your other settings", 2)
+    source = key_file(settings)
+    if not source.is_file():
+        fail(f"there is no key file {source} (yet)")
+    with drafted(place, 0o600) as copy:
+        copy.write(source.read_bytes())
+    out.print(f"{place}  the key: keep it apart from the backup", highlight=False, soft_wrap=True)
+
+
+def _put_keys(settings: Settings, source: Path) -> None:
+    """The key of the backup comes first; the one that was here still opens what was sealed with it."""
+    target = key_file(settings)
+    if settings.cookie_keys is not None:
+        fail("COOKIE_KEYS is set and counts; add the backup's key to it instead", 2)
+    lines = source.read_text().splitlines()
+    if target.is_file():
+        lines += [line for line in target.read_text().splitlines() if line not in lines]
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with drafted(target, 0o600) as file:
+        file.write(("\n".join(lines) + "\n").encode())
+
+
+def _bar() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+async def _backup(settings: Settings, path: Path, *, pictures: bool) -> None:
+    database = await _opened(settings)
+    try:
+        with _bar() as progress:
+            task = progress.add_task("rows and pictures" if pictures else "rows", total=None)
+            blobs = open_blobs(settings) if pictures else None
+            manifest = await archive.write(path, database, blobs, time.time(), lambda _: progress.advance(task))
+    finally:
+        await database.close()
+    out.print(f"{path}  {_told(manifest)}", highlight=False, soft_wrap=True)
+
+
+def _told(manifest: archive.Manifest) -> str:
+    blobs = "" if manifest.blobs is None else f", {manifest.blobs} pictures and uploads"
+    return f"{sum(manifest.rows.values())} rows{blobs}"
+
+
+async def _opened(settings: Settings) -> Database:
+    place = sqlite_path(settings)
+    if place is not None and not place.exists():
+        fail(f"there is nothing to back up: {place} does not exist; set DATA_DIR or DATABASE_URL")
+    return await open_database(database_url(settings))
+
+
+async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
+    place = sqlite_path(settings)
+    if place is not None:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    guard = instance_lock.instance_lock(instance_lock.lock_path(place)) if place else nullcontext()
+    with guard, _bar() as progress:
+        task = progress.add_task("rows and pictures", total=None)
+        url, blobs = database_url(settings), open_blobs(settings)
+        manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: progress.advance(task))
+    out.print(f"{_told(manifest)} restored", highlight=False, soft_wrap=True)
+    database = await open_database(url)
+    try:
+        locked = await locked_accounts(settings, database)
+    finally:
+        await database.close()
+    if locked:
+        err.print(
+            marked(
+                "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Restore the key with "
+                "--keys (or set COOKIE_KEYS to the old one), or sign them in again.",
+                ", ".join(locked),
+            ),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+async def locked_accounts(settings: Settings, database: Database) -> list[str]:
+    """The accounts in a database that the keys in force do not open."""
+    vault = open_vault(
+        settings.cookie_keys.get_secret_value() if settings.cookie_keys else None, key_file(settings), settings.data_dir
+    )
+    return [kept.name for kept in await SqlAccountStore(database, vault).all() if kept.trouble is not None]

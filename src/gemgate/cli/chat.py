@@ -1,0 +1,121 @@
+"""`gemgate chat` and `gemgate models`: the gateway used directly, without a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Annotated
+
+import typer
+
+from gemgate.assembly.node import open_service
+from gemgate.assembly.service import Service
+from gemgate.caller import Caller
+from gemgate.chat import ChatRequest, Message, Role, Text, TextDelta, ThoughtDelta
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, plain, run
+from gemgate.settings import Settings
+
+CALLER = Caller(client="cli", admin=True)
+
+
+def chat(
+    prompt: Annotated[
+        str | None, typer.Argument(help="What to say; without it, a conversation on the terminal.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="System text.", show_default=False)] = None,
+    thoughts: Annotated[bool, typer.Option("--thoughts", help="Show the model's thoughts, dimmed.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Chat with the account; the answer streams to the terminal."""
+    settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
+    run(_chat(settings, prompt, model, system, thoughts))
+
+
+def models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the models that can be named, and what the account offers."""
+    run(_models(load_settings(config=config, quiet=True).settings, as_json))
+
+
+@asynccontextmanager
+async def signed_in(settings: Settings) -> AsyncIterator[Service]:
+    """A gateway whose first account has signed in; one clear line when none can."""
+    async with open_service(settings, resident=False) as service:
+        members = service.pool.accounts
+        if not members:
+            fail(str(service.pool.no_account_error("text")))
+        for member in members:
+            if not member.is_open:
+                await member.sign_in(seen=0)
+        yield service
+
+
+async def _chat(
+    settings: Settings, prompt: str | None, model: str | None, system: str | None, show_thoughts: bool
+) -> None:
+    messages: list[Message] = [Message("system", (Text(system),))] if system else []
+    async with signed_in(settings) as service:
+        while True:
+            said = prompt if prompt is not None else _ask()
+            if said is None:
+                return
+            messages.append(_message("user", said))
+            answer = await _stream(service, ChatRequest(tuple(messages), model, stream=True), show_thoughts)
+            messages.append(_message("assistant", answer))
+            if prompt is not None:
+                return
+
+
+def _message(role: Role, text: str) -> Message:
+    return Message(role, (Text(text),))
+
+
+def _ask() -> str | None:
+    """The next line from the terminal; None at its end."""
+    while True:
+        if sys.stdin.isatty():
+            err.print(marked("[cyan]you:[/cyan] "), end="")
+        line = sys.stdin.readline()
+        if not line:
+            return None
+        if line.strip():
+            return line.strip()
+
+
+async def _stream(service: Service, request: ChatRequest, show_thoughts: bool) -> str:
+    admission = await service.gateway.admit(request.model, CALLER)
+    said: list[str] = []
+    async with aclosing(service.gateway.chat(request, admission)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                said.append(event.text)
+                sys.stdout.write(plain(event.text))
+                sys.stdout.flush()
+            elif isinstance(event, ThoughtDelta) and show_thoughts:
+                err.print(event.text, style="dim", end="", highlight=False)
+    sys.stdout.write("\n")
+    return "".join(said)
+
+
+async def _models(settings: Settings, as_json: bool) -> None:
+    async with signed_in(settings) as service:
+        offers = service.pool.models()
+        rows = [
+            {
+                "id": card.id,
+                "kind": card.kind,
+                "served_by": offer.name if (offer := card.offer(offers)) else None,
+                "description": card.description,
+            }
+            for card in service.gateway.models()
+        ]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        served = "{:24}" if row["served_by"] else "[red]{:24}[/red]"
+        named = row["served_by"] or "not offered by this account"
+        line = marked(f"{{:34}} {{:6}} {served} {{}}", row["id"], row["kind"], named, row["description"])
+        out.print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,177 @@
+"""`gemgate image` and `gemgate edit`: pictures from the terminal, written to files, with what was measured of them."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gemgate.cli.chat import CALLER, signed_in
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, run
+from gemgate.dialects.image_options import model_for
+from gemgate.dialects.wire import image_facts
+from gemgate.errors import ClientError, GatewayError
+from gemgate.files import Inline
+from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
+from gemgate.imaging import measure
+from gemgate.settings import Settings
+from gemgate.stores.drafts import drafted
+
+SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
+
+CountOption = Annotated[int, typer.Option("-n", "--count", min=1, max=10, help="How many pictures.")]
+SizeOption = Annotated[
+    str | None,
+    typer.Option("--size", help="1k, 2k or 4k on the long side; 2k and 4k choose the model.", show_default=False),
+]
+AspectOption = Annotated[str | None, typer.Option("--aspect", help="Such as 16:9 or 1:1.", show_default=False)]
+ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; it is made.", file_okay=False)]
+LogoOption = Annotated[bool, typer.Option("--keep-logo", help="Leave the visible logo on.")]
+ExactOption = Annotated[bool, typer.Option("--require-size", help="Fail when Google delivers fewer pixels.")]
+
+
+def image(
+    prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
+    count: CountOption = 1,
+    size: SizeOption = None,
+    aspect: AspectOption = None,
+    model: ModelOption = None,
+    output: OutputOption = Path(),
+    keep_logo: LogoOption = False,
+    require_size: ExactOption = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes"""
+    wanted = _request(prompt, [], count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
+    _make(wanted, output, config, as_json=as_json)
+
+
+def edit(
+    pictures: Annotated[list[Path], typer.Argument(help="The picture to change; more give more to look at.")],
+    prompt: Annotated[str, typer.Argument(help="What to change.")],
+    count: CountOption = 1,
+    size: SizeOption = None,
+    aspect: AspectOption = None,
+    model: ModelOption = None,
+    output: OutputOption = Path(),
+    keep_logo: LogoOption = False,
+    require_size: ExactOption = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Change a picture in words: gemgate edit fox.png "make it night" -o foxes"""
+    wanted = _request(prompt, pictures, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
+    _make(wanted, output, config, as_json=as_json)
+
+
+def _request(
+    prompt: str,
+    pictures: Sequence[Path],
+    count: int,
+    size: str | None,
+    aspect: str | None,
+    model: str | None,
+    *,
+    keep_logo: bool,
+    require_size: bool,
+) -> ImageRequest:
+    size = size.lower() if size else None
+    if not prompt.strip():
+        fail("the prompt is empty", 2)
+    if size is not None and size not in SIZES:
+        fail(f"--size is one of {', '.join(SIZES)}", 2)
+    options = ImageOptions(
+        aspect=aspect,
+        long_side=SIZES[size] if size else None,
+        size_policy="require" if require_size else "best_effort",
+        remove_logo=False if keep_logo else None,
+    )
+    references = tuple(_read(path) for path in pictures)
+    return ImageRequest(prompt, model_for(model, options), count, references, options)
+
+
+def _read(path: Path) -> Inline:
+    try:
+        data = path.read_bytes()
+        return Inline(data, measure(data).mime, path.name)
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+    except ClientError as error:
+        fail(f"{path}: {error}")
+
+
+def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: bool) -> None:
+    settings = load_settings({"rate_limit_per_hour": 0, "model_interval_seconds": 0}, config, quiet=True).settings
+    results = run(_made(settings, wanted, folder, quiet=as_json))
+    if as_json:
+        print(json.dumps([_row(path, result) for path, result in results], ensure_ascii=False, indent=2))
+    else:
+        _show(results)
+    if any(isinstance(result, GatewayError) for _, result in results):
+        raise typer.Exit(1)
+
+
+Result = tuple[Path | None, GeneratedImage | GatewayError]
+
+
+async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet: bool) -> list[Result]:
+    """Every picture, written as soon as it is there; what failed with its error."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
+        bar = progress.add_task("signing in", total=wanted.n)
+        async with signed_in(settings) as service:
+            progress.update(bar, description="painting")
+            admission = await service.gateway.admit_images(wanted.model, CALLER)
+            results: list[Result] = []
+
+            def done(result: GeneratedImage | GatewayError) -> None:
+                results.append((_written(folder, result) if isinstance(result, GeneratedImage) else None, result))
+                progress.advance(bar)
+
+            await service.gateway.generate_images(wanted, admission, done=done)
+    return results
+
+
+def _written(folder: Path, image: GeneratedImage) -> Path:
+    """The picture's file, written whole or not at all; a name that is taken gets the picture's hash behind it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    extension = mimetypes.guess_extension(image.mime) or ".png"
+    path = folder / (image.name.rpartition("/")[2] or f"picture_{image.sha256[:12]}{extension}")
+    if path.exists():
+        path = path.with_stem(f"{path.stem}_{image.sha256[:8]}")
+    with drafted(path) as file:
+        file.write(image.data or b"")
+    return path
+
+
+def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, object]:
+    if isinstance(result, GatewayError):
+        return {"file": None, "error": {"kind": result.kind, "message": result.en}}
+    return {"file": str(path), **image_facts(result)}
+
+
+def _show(results: Sequence[Result]) -> None:
+    table = Table(box=None)
+    for heading in ("file", "pixels", "kB", "from", "logo", "note"):
+        table.add_column(heading, overflow="fold")
+    for path, result in results:
+        if isinstance(result, GatewayError):
+            table.add_row("-", "", "", "", "", marked("[red]{}[/red]", result.en))
+        else:
+            kilobytes = f"{result.nbytes / 1000:.0f}"
+            table.add_row(str(path), str(result.size), kilobytes, result.source, result.logo, result.note)
+    out.print(table)

@@ -1,0 +1,127 @@
+"""`gemgate migrate`: from a single node's SQLite into the PostgreSQL of a fleet. It may be run again and again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from gemgate.assembly.fleet import registry_url
+from gemgate.assembly.storage import open_blobs
+from gemgate.cli.backup import key_file, locked_accounts
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
+from gemgate.errors import NotFound
+from gemgate.files import mime_of
+from gemgate.ports.blobs import BlobStore
+from gemgate.settings import Settings
+from gemgate.stores import blobs, instance_lock
+from gemgate.stores.sql import dump
+from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.vault import open_vault
+
+SINGLE = "default"
+"""What a node on its own calls the account that its settings name."""
+
+
+def migrate(
+    source: Annotated[str, typer.Option("--from", help="`sqlite` for the database in DATA_DIR, or the path of one.")],
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Pictures and uploads as well, into the store of STORAGE.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Copy a single node's state into PostgreSQL (DATABASE_URL or DB_*). What is there already stays as it is.
+
+    Accounts (sealed, under the same keys), conversations, files, batches, keys of clients. The node must not run.
+    """
+    settings = load_settings(config=config).settings
+    place = settings.data_dir / "gemgate.sqlite3" if source == "sqlite" else Path(source)
+    if not place.is_file():
+        fail(f"there is no SQLite database at {place}; name it with --from PATH, or set DATA_DIR", 2)
+    run(_migrate(settings, place, pictures=pictures))
+
+
+async def _migrate(settings: Settings, place: Path, *, pictures: bool) -> None:
+    target = registry_url(settings)
+    with instance_lock.instance_lock(instance_lock.lock_path(place)):
+        old = await open_database(place)
+        try:
+            new = await open_database(target)
+            try:
+                await _copy(settings, place, old, new, pictures=pictures)
+            finally:
+                await new.close()
+        finally:
+            await old.close()
+
+
+async def _copy(settings: Settings, place: Path, old: Database, new: Database, *, pictures: bool) -> None:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("rows", total=await dump.count(old))
+        copied = await dump.copy(old, new, lambda number: progress.advance(task, number))
+        moved = 0
+        if pictures:
+            bar = progress.add_task("pictures and uploads", total=None)
+            source = blobs.folder(place.parent / "blobs")
+            moved = await copy_blobs(source, open_blobs(settings), lambda: progress.advance(bar))
+    summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if pictures else "")
+    out.print(f"{summary} copied from {place}", highlight=False, soft_wrap=True)
+    vault = open_vault(
+        settings.cookie_keys.get_secret_value() if settings.cookie_keys else None,
+        key_file(settings),
+        settings.data_dir,
+    )
+    if await adopt(SqlAccountStore(new, vault)):
+        err.print(
+            f"The account `{SINGLE}` is run by any worker from now on, with the cookies that are stored: take "
+            "SECURE_1PSID and COOKIE_SOURCE out of the workers' settings.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if locked := await locked_accounts(settings, new):
+        err.print(
+            marked(
+                "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Set COOKIE_KEYS (or "
+                "COOKIE_KEY_FILE) to the single node's, the same on all nodes.",
+                ", ".join(locked),
+            ),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+async def adopt(store: SqlAccountStore) -> bool:
+    """Make the account that the single node's settings named one of the fleet's; whether it was there."""
+    try:
+        kept = await store.get(SINGLE)
+    except NotFound:
+        return False
+    if kept.setup.origin != "environment":
+        return False
+    source = "" if kept.setup.source == "env" else kept.setup.source
+    await store.set_up(replace(kept.setup, origin="admin", source=source))
+    return True
+
+
+async def copy_blobs(source: BlobStore, target: BlobStore, done: Callable[[], None]) -> int:
+    """Copy every object that the target does not have; how many those were."""
+    copied = 0
+    with tempfile.TemporaryDirectory(prefix="gemgate-migrate-") as folder:
+        passing = Path(folder, "object")
+        async for facts in source.list(""):
+            there = await target.stat(facts.key)
+            if there is None or there.size != facts.size:
+                with passing.open("wb") as file:  # noqa: ASYNC230 - a local file, in pieces
+                    async for chunk in source.chunks(facts.key):
+                        file.write(chunk)
+                await target.put_file(facts.key, passing, mime_of(facts.key))
+                copied += 1
+            done()
+    return copied

@@ -1,0 +1,188 @@
+"""A node tells how it is: a beat every 5 s and at every change, OFFLINE before it goes.
+
+While the registry is away the node goes on serving, tries again, and announces itself anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from gemgate.accounts import CAPABILITIES, Capability
+from gemgate.errors import GatewayError
+from gemgate.fleet.registry import BEAT, Connect, answers_probe
+from gemgate.nodes import NodeCard, NodeReport, NodeStatus
+from gemgate.pool.account import Account
+from gemgate.pool.pool import AccountPool
+from gemgate.ports.nodes import NodeRegistry
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+
+TICK = 0.25
+"""Seconds after which a node looks at its load again; what accounts tell of themselves is told at once."""
+
+_CHANGES = ("account.state", "account.circuit", "address.circuit", "account.audit")
+
+
+def status_of(members: Sequence[Account]) -> NodeStatus:
+    """A node's one word from those of its accounts (decisions.md 14).
+
+    Gateways other than ours read nothing but the word: without text by quota it is `429_LIMIT`, whatever else is left.
+    """
+    standings = [member.status() for member in members]
+    texts = [member.status("text") for member in members]
+    usable = [s.state for s, member in zip(texts, members, strict=True) if s.usable and member.is_open]
+    if not usable and any(standing.quota for standing in texts):
+        return "429_LIMIT"
+    usable = usable or [s.state for s, member in zip(standings, members, strict=True) if s.usable and member.is_open]
+    if usable:
+        return "BUSY" if all(state == "busy" for state in usable) else "HEALTHY"
+    waiting = [s.state == "starting" or not _had_cookies(m) for s, m in zip(standings, members, strict=True)]
+    return "INIT" if all(waiting) or "starting" in [s.state for s in standings] else "ERROR"
+
+
+def _had_cookies(member: Account) -> bool:
+    """Whether there is anything to sign in with: a node registers before a person has logged in."""
+    return member.cookies is not None or not (member.source is None or member.source.missing)
+
+
+def report_of(pool: AccountPool, now: float, *, dispatched: int = 0, version: str = "") -> NodeReport:
+    """How a node is at this moment. `now` in epoch seconds, as its circuits count."""
+    members = pool.accounts
+    status = status_of(members)
+    able = [member for member in members if member.is_open and member.status().usable]
+    return NodeReport(
+        status,
+        current=sum(member.busy for member in members) + pool.waiting,
+        lanes=sum(member.lanes for member in able),
+        dispatched=dispatched,
+        offers=pool.models(),
+        cooling=_cooling(members, now),
+        why="" if status in ("HEALTHY", "BUSY") else pool.no_account_error(*_said_of(status)).en,
+        version=version,
+    )
+
+
+def _said_of(status: NodeStatus) -> tuple[Capability, ...]:
+    """What the reason for a word is told of."""
+    return ("text",) if status == "429_LIMIT" else ()
+
+
+def _cooling(members: Sequence[Account], now: float) -> dict[Capability, float]:
+    """Capabilities that open accounts would have but for a cool-down: seconds until the first of them thaws."""
+    cooling: dict[Capability, float] = {}
+    for capability in CAPABILITIES:
+        standings = [member.status(capability) for member in members if member.is_open]
+        if standings and not any(standing.usable for standing in standings):
+            thaws = [standing.until - now for standing in standings if standing.until]
+            cooling[capability] = round(max(0.0, min(thaws, default=0.0)), 1)
+    return cooling
+
+
+class Heartbeat:
+    """Tells the registry of this node. It observes facts, so that a change is written the moment it happens."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        card: NodeCard,
+        pool: AccountPool,
+        *,
+        clock: Clock,
+        observer: Observer,
+        version: str = "",
+    ) -> None:
+        self.card = card
+        self.away = "not announced yet"
+        """Empty, or why the registry does not know of us at the moment."""
+        self._connect = connect
+        self._registry: NodeRegistry | None = None
+        self._pool = pool
+        self._clock = clock
+        self._observer = observer
+        self._version = version
+        self._changed = asyncio.Event()
+        self._sent = 0
+        self._told: tuple[object, ...] = ()
+        self._left = False
+        self._writing = asyncio.Lock()
+
+    def emit(self, fact: TelemetryEvent) -> None:
+        """An observer's: count prompts, and notice what changes the node's word."""
+        if fact.name == "attempt.sent":
+            self._sent += 1
+        elif fact.name in _CHANGES:
+            self._changed.set()
+
+    def report(self) -> NodeReport:
+        return report_of(self._pool, self._clock.now(), dispatched=self._sent, version=self._version)
+
+    async def run(self) -> None:
+        """Announce and beat for ever; while the registry is away, try again sooner at first and then every beat."""
+        pause = 0.5
+        while not self._left:
+            try:
+                await self._tell(announce=True)
+                pause = 0.5
+                while not self._left:
+                    await self._next()
+                    if not await self._tell():
+                        break
+            except GatewayError as error:
+                if not self.away:
+                    self._observer.emit(
+                        TelemetryEvent("node.unheard", data={"node": self.card.worker_id, "why": error.en})
+                    )
+                self.away = error.en
+                await self._clock.sleep(pause)
+                pause = min(BEAT, pause * 2)
+
+    async def _tell(self, *, announce: bool = False) -> bool:
+        async with self._writing:
+            if self._left:
+                return True
+            self._changed.clear()
+            report = self.report()
+            known = True
+            async with answers_probe():
+                if self._registry is None:
+                    self._registry = await self._connect()
+                if announce:
+                    await self._registry.announce(self.card, report)
+                else:
+                    known = await self._registry.beat(self.card, report)
+            if known:
+                self._sent -= report.dispatched
+                self._told = _word(report)
+                if self.away:
+                    self._observer.emit(TelemetryEvent("node.announced", data={"node": self.card.worker_id}))
+                self.away = ""
+            return known
+
+    async def _next(self) -> None:
+        """Wait until a beat is due or there is something new to say."""
+        due = self._clock.monotonic() + BEAT
+        while self._clock.monotonic() < due and not self._left:
+            waiting = [asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self._clock.sleep(TICK))]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waiting:
+                    task.cancel()
+            self._changed.clear()
+            if _word(self.report()) != self._told:
+                return
+
+    async def leave(self) -> None:
+        """OFFLINE, before the node takes no more calls; what runs may end. Gives up after a while."""
+        self._left = True
+        self._changed.set()
+        with suppress(GatewayError):
+            async with answers_probe(), self._writing:
+                if self._registry is not None:
+                    await self._registry.leave(self.card.url)
+
+
+def _word(report: NodeReport) -> tuple[object, ...]:
+    """What readers act on: a beat for every other call would tell them nothing."""
+    return (report.status, report.lanes, tuple(report.cooling), tuple(offer.id for offer in report.offers))

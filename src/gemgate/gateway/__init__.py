@@ -1,0 +1,1 @@
+"""One call from its words to its answer: planned, sent through the pool, read, told; and images on their way."""

@@ -1,0 +1,453 @@
+"""One chat answer: its prompt is composed for the account that takes it, and what comes back is read as events."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gemgate.accounts import Capability, Walls
+from gemgate.catalog import ModelCard
+from gemgate.chat import (
+    ChatRequest,
+    Ended,
+    Event,
+    File,
+    Fold,
+    Image,
+    ImageGenerated,
+    Message,
+    Reason,
+    Reuse,
+    Text,
+    TextDelta,
+    ThoughtDelta,
+    ToolCalled,
+    ToolResult,
+    Usage,
+)
+from gemgate.errors import (
+    BadRequest,
+    GatewayError,
+    PromptTooLong,
+)
+from gemgate.findings import NOTHING_FOUND, markdown
+from gemgate.gateway.admission import Admission, JobData
+from gemgate.gateway.attachments import MAX_FILES, hides_text, text_bytes
+from gemgate.gateway.conversations import ConversationPlan
+from gemgate.gateway.image_delivery import ImageJob
+from gemgate.gateway.prompt_request import Attempt, Continuation, Journal, PromptContent, PromptRequest
+from gemgate.images import ImageOptions
+from gemgate.policy.model_rank import rank
+from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, Started, Thread
+from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
+from gemgate.prompting.compose import attachments_of, compose, files_to_answer
+from gemgate.prompting.fingerprint import call_id
+from gemgate.prompting.fitting import Composed, size, too_long
+from gemgate.prompting.image_prompts import image_hints
+from gemgate.prompting.prefill import PrefillFilter, begun
+from gemgate.prompting.stops import StopFilter
+from gemgate.prompting.tokens import prompt_tokens
+
+if TYPE_CHECKING:
+    from gemgate.gateway.gateway import Gateway
+
+
+LONG_PROMPT = 256_000
+"""Characters of messages beyond which a prompt is written in a thread."""
+LONG_ANSWER = 64_000
+"""Characters beyond which the end of an answer is parsed in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it."""
+
+    card: ModelCard
+    account: str
+    walls: Walls
+    reuse: Reuse
+    material: PromptContent | None
+    refusal: PromptTooLong | None = None
+
+
+class ChatAnswer:
+    """One answer being given. A repair turn is a second errand of the same answer."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        request: ChatRequest,
+        admission: Admission,
+        plan: ConversationPlan,
+        *,
+        background: bool,
+        journal: Journal | None,
+    ) -> None:
+        self._background = background
+        self._journal = journal
+        self._gateway = gateway
+        self._request = request
+        self._admission = admission
+        self._plan = plan
+        sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
+        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), _call_id)
+        self._prefill = PrefillFilter(begun(plan.messages))
+        self._stops = StopFilter(request.stop)
+        self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()
+        self._fold = Fold()
+        self._last: Attempt | None = None
+        self._thread: Thread | None = None
+        self._failed_cid = ""
+        self._found = NOTHING_FOUND
+        self._received = 0
+        self._served = ""
+        self._pictures: list[ImageGenerated] = []
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The answer, its pictures behind its words; they are told even when it breaks off before its end."""
+        try:
+            async with aclosing(self._events()) as events:
+                async for event in events:
+                    yield event
+        except GatewayError:
+            for picture in self._shown():
+                yield picture
+            raise
+
+    def _shown(self) -> list[ImageGenerated]:
+        """The pictures that were not told yet. They stand at one place, whether the words came in pieces or whole: a
+        picture between two deltas would cut a word in two.
+        """
+        shown, self._pictures = self._pictures, []
+        for picture in shown:
+            self._fold.add(picture)
+        return shown
+
+    async def _events(self) -> AsyncGenerator[Event, None]:
+        errand = self._errand()
+        began = False
+        reason: Reason = "stop"
+        while True:
+            async with aclosing(self._gateway._dispatcher.stream(errand)) as pieces:  # noqa: SLF001 - one class in two
+                async for attempt, piece in pieces:
+                    self._last, self._thread = attempt, None
+                    match piece:
+                        case Accepted(cid):
+                            self._failed_cid = cid
+                        case Started():
+                            if not began:
+                                began = True
+                                self._fold.add(attempt.began)
+                                yield attempt.began
+                        case TextDelta(text):
+                            self._received += len(text)
+                            for event in self._emit(self._turn.feed(self._prefill.feed(text))):
+                                yield event
+                            if self._stops.hit is not None:
+                                break
+                        case ThoughtDelta(text):
+                            self._thought.add(text)
+                            if self._request.include_thoughts:
+                                for event in self._emit(self._turn.feed_thought(text)):
+                                    yield event
+                        case ImageReady(ref):
+                            pictures = self._gateway.pictures
+                            image = await pictures.deliver(attempt.lease.upstream, ref, self._order())
+                            self._pictures.append(ImageGenerated(image))
+                        case Completed():
+                            self._thread, self._found = piece.thread if piece.stored else None, piece.findings
+                            self._served = piece.served
+                            if not piece.stored:
+                                self._failed_cid = ""
+            if self._stops.hit is not None:
+                break
+            for event in self._emit(self._turn.feed(self._prefill.finish())):
+                yield event
+            outcome = await self._finished()
+            for event in self._emit(outcome.events):
+                yield event
+            if isinstance(outcome, turns.Finished):
+                reason = outcome.reason
+                for event in self._emit(_text(self._stops.finish())):
+                    yield event
+                break
+            errand = self._repair(errand, outcome)
+        for picture in self._shown():
+            yield picture
+        appendix = self._appendix(reason)
+        self._tell_found(shown=appendix is not None)
+        if appendix:
+            self._fold.add(appendix)
+            self._written.add(appendix.text)
+            yield appendix
+        ended = Ended(
+            "stop_sequence" if self._stops.hit is not None else reason,
+            self._usage(),
+            self._stops.hit,
+            self._found,
+            self._served,
+            self._check_model_policy(),
+        )
+        self._fold.add(ended)
+        await self._remember()
+        yield ended
+
+    def _tell_found(self, *, shown: bool) -> None:
+        """How much came beside the words: counts, never a content."""
+        found = self._found
+        if found:
+            data: JobData = {
+                "sources": len(found.sources),
+                "pictures": len(found.pictures),
+                "documents": len(found.documents),
+                "suggestions": len(found.suggestions),
+                "shown": shown,
+            }
+            self._gateway._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))  # noqa: SLF001
+
+    def _appendix(self, reason: Reason) -> TextDelta | None:
+        """Sources, web pictures and documents behind the words, where nobody counts on the words' form."""
+        if self._stops.hit is not None or reason != "stop" or self._request.response_format.kind != "text":
+            return None
+        text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
+        return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
+
+    def _check_model_policy(self) -> tuple[str, ...]:
+        """Wishes that Google's name of the model shows not to have been met (docs/google-wire.md 2.5)."""
+        got = rank(self._served)
+        wished = self._request.thinking and got is not None and not got.painter
+        return ("extended_thinking",) if wished and got and not (got.extended or got.thinking) else ()
+
+    async def _finished(self) -> turns.Finished | turns.RepairNeeded:
+        """The end of the turn; long answers are parsed and validated beside the event loop."""
+        if self._received > LONG_ANSWER:
+            return await asyncio.to_thread(self._turn.finish)
+        return self._turn.finish()
+
+    def _emit(self, events: Iterable[turns.Out]) -> list[turns.Out]:
+        """What goes out, up to a stop sequence; counted and collected."""
+        out: list[turns.Out] = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                out += _text(self._stops.feed(event.text))
+            elif self._stops.hit is None:
+                out += [*_text(self._stops.finish()), _identified(event)]
+        for event in out:
+            self._fold.add(event)
+            if isinstance(event, TextDelta):
+                self._written.add(event.text)
+            elif isinstance(event, ToolCalled):
+                self._written.add(event.call.name + event.call.arguments)
+        return out
+
+    @property
+    def demands_image(self) -> bool:
+        """Whether the caller rather waits for a picture than for words: an offer is not an order."""
+        return self._admission.card.kind == "image" or self._request.demands_picture
+
+    def _errand(self) -> PromptRequest:
+        request, plan = self._request, self._plan
+        known = plan.known
+        continues = Continuation(known.account, known.identity, known.offer, known.thread) if known else None
+        files = any(isinstance(part, Image | File) for message in plan.messages for part in message.parts)
+        main: Capability = "image" if self.demands_image else self._admission.card.capability
+        needs: tuple[Capability, ...] = (main, *(("upload",) if files else ()))
+        return PromptRequest(
+            self._admission.card,
+            self._admission.caller,
+            needs,
+            self.prompt_content,
+            continues=continues,
+            replay=_bytes(plan.messages) if continues else 0,
+            reuse=plan.reuse,
+            temporary=request.temporary,
+            thinking=bool(request.thinking),
+            model_policy=self._admission.model_policy,
+            exact=not request.stream,
+            background=self._background,
+            conversation_id=plan.conversation_id,
+            image="may" if self.demands_image else "no",
+            journal=self._journal,
+        )
+
+    async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
+        """What is new to the conversation, or everything."""
+        turn, plan = self._turn, self._plan
+        hints = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        if continued:
+            instructions = "\n\n".join(
+                filter(None, (structured_output.instructions(self._request.response_format), hints))
+            )
+            before = plan.messages[: len(plan.messages) - plan.new]
+            writing = partial(compose, plan.tail, reminder=turn.reminder, continuing=True, before=before)
+            return await self._fitted(
+                plan.tail, partial(writing, instructions=instructions, sentinel=turn.sentinel), walls
+            )
+        instructions = "\n\n".join(filter(None, (turn.instructions, hints)))
+        everything = partial(compose, plan.messages, instructions=instructions, sentinel=turn.sentinel)
+        return await self._fitted(plan.messages, everything, walls)
+
+    async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> PromptContent:
+        """The prompt of these messages within the walls, its files loaded: their text counts as well."""
+        attachments = self._gateway._attachments  # noqa: SLF001
+        asker = self._admission.caller
+        sources = attachments_of(messages)
+        newest = files_to_answer(messages)
+        unloaded = max(0, len(sources) - max(MAX_FILES, newest))
+        own = await attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
+        sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
+        composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
+        composed = await asyncio.to_thread(composing) if sum(map(len, _texts(messages))) > LONG_PROMPT else composing()
+        if not composed.text.strip() and not composed.attachments:
+            raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
+        sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]
+        ours = await attachments.load(composed.attachments[len(sent) :], asker)
+        return PromptContent(
+            composed.text,
+            (*sent, *ours),
+            composed.filed,
+            composed.bytes,
+            composed.limit,
+            composed.dropped,
+            len(composed.left_out),
+            sum(map(hides_text, sent)),
+        )
+
+    def _repair(self, errand: PromptRequest, again: turns.RepairNeeded) -> PromptRequest:
+        """The second errand: in the same chat where there is one, else told from the beginning."""
+        last, thread = self._last, self._thread
+        continues = None
+        if last is not None and thread is not None and thread.cid and not self._request.temporary:
+            continues = Continuation(last.lease.account_name, last.identity, last.lease.model.id, thread)
+        history = (
+            *self._plan.messages,
+            Message("assistant", (Text(again.answer),)),
+            Message("user", (Text(again.prompt),)),
+        )
+
+        async def material(continued: bool, walls: Walls) -> PromptContent:
+            turn = self._turn
+            try:
+                if continued:
+                    return _within(PromptContent(again.prompt), walls)
+                everything = partial(compose, history, instructions=turn.instructions, sentinel=turn.sentinel)
+                return await self._fitted(history, everything, walls)
+            except PromptTooLong as error:
+                error.generated = "maybe"  # the answer that is to be mended was generated
+                raise
+
+        return replace(errand, content=material, continues=continues, journal=None, repair=again.what)
+
+    def _order(self) -> ImageJob:
+        """What a picture inside a chat answer is made for: the last thing the user said."""
+        asked = next((m.text for m in reversed(self._request.messages) if m.role == "user"), "")
+        options = self._request.images or ImageOptions()
+        if options.long_side is None and self._admission.card.long_side is not None:
+            options = replace(options, long_side=self._admission.card.long_side)
+        return ImageJob(asked, self._admission.card.id, options, self._admission.caller)
+
+    def _usage(self) -> Usage:
+        prompt = prompt_tokens(self._request, self._turn.instructions)
+        usage = Usage(prompt, self._written.tokens, self._thought.tokens)
+        data: JobData = {
+            "model": self._admission.card.id,
+            "prompt": usage.prompt_tokens,
+            "completion": usage.completion_tokens + usage.reasoning_tokens,
+        }
+        self._gateway._observer.emit(TelemetryEvent("chat.tokens", self._admission.caller.request_id, data))  # noqa: SLF001
+        return usage
+
+    async def _remember(self) -> None:
+        """The history with this answer now stands in a conversation at Google."""
+        last, thread = self._last, self._thread
+        if last is None or thread is None or not thread.cid or self._request.temporary:
+            return
+        await self._gateway.conversations.remember(
+            self._plan,
+            transcript.message_of(self._fold.reply()),
+            thread,
+            account=last.lease.account_name,
+            identity=last.identity,
+            offer=last.lease.model.id,
+            tenant=self._admission.caller.tenant,
+            sentinel=self._turn.sentinel,
+        )
+        self._failed_cid = ""
+
+    async def close(self, *, untouched: bool) -> None:
+        """Whatever happened: give the conversation back, and remember what has to be deleted.
+
+        untouched: certainly nothing was said in it; otherwise nobody knows any more where it stands.
+        """
+        conversations = self._gateway.conversations
+        await conversations.release(self._plan, lost=not untouched)
+        if self._failed_cid and self._last is not None and not self._request.temporary:
+            await conversations.mark_abandoned(
+                self._failed_cid,
+                account=self._last.lease.account_name,
+                identity=self._last.identity,
+                tenant=self._admission.caller.tenant,
+            )
+
+
+async def from_image(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """Hold everything back until a picture is there or the answer is over.
+
+    So words that mean trouble with the account become an error instead of an answer.
+    """
+    held: list[Event] | None = []
+    async with aclosing(events):
+        async for event in events:
+            if held is None:
+                yield event
+                continue
+            held.append(event)
+            if isinstance(event, ImageGenerated | Ended):
+                for early in held:
+                    yield early
+                held = None
+
+
+def _texts(messages: Sequence[Message]) -> Iterator[str]:
+    """Of all messages, those of tool results too."""
+    for message in messages:
+        for part in message.parts:
+            inner = part.parts if isinstance(part, ToolResult) else (part,)
+            yield from (one.text for one in inner if isinstance(one, Text))
+
+
+def _bytes(messages: Sequence[Message]) -> int:
+    """UTF-8 bytes of all texts."""
+    return sum(map(size, _texts(messages)))
+
+
+def _within(material: PromptContent, walls: Walls) -> PromptContent:
+    """A prompt that cannot be split, if the account reads all of it. PromptTooLong."""
+    files = sum(map(text_bytes, material.uploads))
+    total = size(material.text) + files
+    limit = walls.with_files if files else walls.plain
+    if limit and total > limit:
+        raise too_long(total, limit)
+    return replace(material, bytes=total, limit=limit)
+
+
+def _text(text: str) -> list[turns.Out]:
+    return [TextDelta(text)] if text else []
+
+
+def _call_id(number: int) -> str:
+    """An id for while the answer is read; `_identified` gives the one that the caller sees."""
+    return f"call_{number}"
+
+
+def _identified(event: turns.Out) -> turns.Out:
+    if not isinstance(event, ToolCalled):
+        return event
+    call = event.call
+    return ToolCalled(replace(call, id=call_id(call.name, call.arguments, secrets.token_bytes(6))))

@@ -1,0 +1,264 @@
+"""Which web conversation a chat goes on in, and what of it still has to be said.
+
+A chat that continues a known history goes on where it stands and sends only what is new; everything else is told from
+the beginning in a new conversation. Histories never cross tenants. Two callers never continue one conversation at once:
+the second tells it anew (a fork).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from gemgate.caller import Caller
+from gemgate.catalog import ModelCard
+from gemgate.chat import ChatRequest, File, Image, Message, Reuse
+from gemgate.errors import GatewayError, StorageDown
+from gemgate.files import Inline
+from gemgate.pool.pool import AccountPool
+from gemgate.ports.conversations import Conversation, ConversationStore
+from gemgate.ports.runtime import Clock
+from gemgate.ports.upstream import Thread
+from gemgate.prompting import transcript
+from gemgate.prompting.fingerprint import chain, scope
+from gemgate.prompting.prefill import answered, begun
+
+LEASE_SLACK = 60.0
+STORE_TIMEOUT = 1.5
+"""Seconds that a call waits for the store. Without it a history is told anew, which costs less than an error."""
+STORE_RETRY_AFTER = 2.0
+"""Seconds after which a store that was away is asked again."""
+HEAVY = 500_000
+"""Bytes of files beyond which they are hashed in a thread."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class ConversationPlan:
+    """How one answer begins.
+
+    messages: the whole history, as it would be told in a new conversation.
+    known:    the conversation to go on in, leased to us; None starts a new one.
+    new:      how many messages at the end `known` has not heard.
+    reuse:    what to report unless the conversation turns out to be lost on the way.
+    names:    fingerprints of the history; scope: what they were made with.
+    """
+
+    messages: tuple[Message, ...]
+    scope: str
+    names: list[str]
+    reuse: Reuse
+    known: Conversation | None = None
+    new: int = 0
+    conversation_id: str = ""
+    owner: str = ""
+    cid: str = ""
+    created_at: float = field(default=0.0)
+
+    @property
+    def tail(self) -> tuple[Message, ...]:
+        return self.messages[len(self.messages) - self.new :]
+
+
+async def _offload(messages: Iterable[Message], work: Callable[[], T]) -> T:
+    """The result of `work` on messages; from a thread when large files are among them, so that the loop goes on."""
+    sources = [part.source for message in messages for part in message.parts if isinstance(part, Image | File)]
+    heavy = sum(len(source.data) for source in sources if isinstance(source, Inline)) > HEAVY
+    return await asyncio.to_thread(work) if heavy else work()
+
+
+class Conversations:
+    """`delete_after` seconds of rest a conversation is deleted at Google; None keeps it (HISTORY)."""
+
+    def __init__(
+        self, store: ConversationStore, *, clock: Clock, lease_seconds: float, delete_after: float | None = None
+    ) -> None:
+        self.store = store
+        self._clock = clock
+        self._lease_seconds = lease_seconds + LEASE_SLACK
+        self._delete_after = delete_after
+        self._away_until = 0.0
+        self._under_way: set[str] = set()
+
+    @property
+    def under_way(self) -> int:
+        """Chats that are being answered right now."""
+        return len(self._under_way)
+
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The store's answer; StorageDown soon, and at once while it is known to be away."""
+        if self._clock.monotonic() < self._away_until:
+            raise _away()
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                return await question()
+        except (StorageDown, TimeoutError):
+            self._away_until = self._clock.monotonic() + STORE_RETRY_AFTER
+            raise _away() from None
+
+    async def plan(self, request: ChatRequest, card: ModelCard, caller: Caller) -> ConversationPlan:
+        """Where this chat goes on. What is found is leased until `remember` or `release`."""
+        where = scope(caller.tenant, card.web, request.tools)
+        messages = request.messages
+        named: Conversation | None = None
+        if request.conversation_id:
+            conversation_id = request.conversation_id
+            named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
+            messages = await _offload(messages, lambda: self._with_stored(named, where, request.messages))
+        names = await _offload(messages, lambda: chain(where, messages))
+        plan = ConversationPlan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
+        plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
+        self._under_way.add(plan.owner)
+        plan.created_at = named.created_at if named else self._clock.now()
+        if request.temporary or len(messages) < 2:
+            return plan
+        with contextlib.suppress(StorageDown):
+            await self._continue(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+        return plan
+
+    async def _continue(self, plan: ConversationPlan, found: Conversation | None) -> None:
+        """Lease the conversation in which the history stands, if nothing speaks against it."""
+        if found is None:
+            return
+        names, messages = plan.names, plan.messages
+        new = names[-2::-1].index(found.tip) + 1  # messages that say nothing share the name before them
+        unsent = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
+        if any(message.role == "assistant" for message in unsent):
+            plan.reuse = "fork"  # the history was edited after the place we know
+        elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):
+            plan.known, plan.new, plan.reuse = found, new, "hit"
+        else:
+            plan.reuse = "fork"  # somebody else goes on in it right now
+
+    def _with_stored(
+        self, named: Conversation | None, where: str, messages: tuple[Message, ...]
+    ) -> tuple[Message, ...]:
+        """The whole history of a conversation known by its id: callers send all of it, its end, or what is new."""
+        if named is None or not named.transcript or named.tip in chain(where, messages):
+            return messages
+        stored = transcript.load(named.transcript)
+        kept, given = ([chain(where, [message])[0] for message in part] for part in (stored, messages))
+        overlap = range(min(len(kept), len(given) - 1), 0, -1)
+        known = next((length for length in overlap if kept[-length:] == given[:length]), 0)
+        return stored + messages[known:]
+
+    async def remember(
+        self,
+        plan: ConversationPlan,
+        answer: Message,
+        thread: Thread,
+        *,
+        account: str,
+        identity: str,
+        offer: str,
+        tenant: str,
+        sentinel: str = "",
+    ) -> None:
+        """The answer is given: from now on the history with it is known to stand in `thread`.
+
+        A store that is away does not spoil the answer: the history will be told anew.
+        """
+        now = self._clock.now()
+        history = answered(plan.messages, answer)
+        named = bool(plan.conversation_id)
+        previous = plan.known
+        tip = (await _offload(history, lambda: chain(plan.scope, history)))[-1]
+        written = await _offload(history, lambda: transcript.dump(history)) if named else ""
+        conversation = Conversation(
+            id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
+            tenant=tenant,
+            tip=tip,
+            length=len(history),
+            account=account,
+            identity=identity,
+            offer=offer,
+            thread=thread,
+            created_at=previous.created_at if previous else plan.created_at,
+            updated_at=now,
+            sentinel=sentinel,
+            named=named,
+            transcript=written,
+            delete_at=now + self._delete_after if self._delete_after else 0.0,
+        )
+        plan.known = None
+        with contextlib.suppress(StorageDown):
+            await self._ask(lambda: self.store.save(conversation))
+            if previous is not None and previous.id != conversation.id:
+                replaced = previous.id
+                await self._ask(lambda: self.store.forget(replaced))
+
+    async def release(self, plan: ConversationPlan, *, lost: bool = False) -> None:
+        """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
+        self._under_way.discard(plan.owner)
+        if plan.known is None:
+            return
+        known, plan.known = plan.known, None
+        with contextlib.suppress(StorageDown):
+            await self._ask(lambda: self._release_lease(known, plan.owner, lost=lost))
+
+    async def _release_lease(self, known: Conversation, owner: str, *, lost: bool) -> None:
+        if lost and not known.named:
+            if self._delete_after and known.thread.cid:
+                # It still stands in the account's history and is ours to delete.
+                await self.store.save(replace(known, tip="", delete_at=self._clock.now() + self._delete_after))
+            else:
+                await self.store.forget(known.id)
+        elif lost:
+            await self.store.save(replace(known, tip=""))
+        else:
+            await self.store.release(known.id, owner)
+
+    async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
+        """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
+        member = pool.account(conversation.account)
+        if (
+            member is not None
+            and member.identity == conversation.identity
+            and member.is_open
+            and conversation.thread.cid
+        ):
+            with contextlib.suppress(GatewayError):
+                await member.upstream.delete_chat(conversation.thread.cid)
+        await self.store.forget(conversation.id)
+
+    async def delete_due(self, pool: AccountPool) -> int:
+        """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here."""
+        done = 0
+        for conversation in await self.store.due(self._clock.now(), 20):
+            member = pool.account(conversation.account)
+            if member is not None and member.identity == conversation.identity:
+                if not member.is_open:
+                    continue
+                try:
+                    await member.upstream.delete_chat(conversation.thread.cid)
+                except GatewayError:
+                    continue
+            await self.store.forget(conversation.id)
+            done += 1
+        return done
+
+    async def mark_abandoned(self, cid: str, *, account: str, identity: str, tenant: str) -> None:
+        """A conversation was opened at Google and its answer failed: remember it if it is to be deleted."""
+        if not self._delete_after or not cid:
+            return
+        now = self._clock.now()
+        due = now + self._delete_after
+        left = Conversation(
+            uuid.uuid4().hex, tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
+        )
+        with contextlib.suppress(StorageDown):
+            await self._ask(lambda: self.store.save(left))
+
+
+def _away() -> StorageDown:
+    return StorageDown(
+        "The database that holds conversations is away; leave conversation_id out, or try again",
+        "保存对话的数据库不可用；请去掉 conversation_id 或稍后重试",
+        code="database_unavailable",
+        retry_after=5.0,
+    )

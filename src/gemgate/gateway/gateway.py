@@ -1,0 +1,280 @@
+"""The story of a call, from the words of a caller to the words of Google and back. The file to read first.
+
+admit:            resolve the model, count the call.
+chat:             plan the conversation, send what is new (`dispatch`), tell what comes through the turn (tools, JSON),
+                  finish pictures on the way, remember where it stands.
+generate_images:  the same road, `n` times; each picture is fetched and finished on the session that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import replace
+
+from gemgate import catalog
+from gemgate.accounts import Walls
+from gemgate.caller import Caller, Quota
+from gemgate.catalog import ModelCard
+from gemgate.chat import (
+    ChatRequest,
+    Event,
+    Message,
+    Reuse,
+    Text,
+)
+from gemgate.errors import (
+    Broken,
+    GatewayError,
+    LimitError,
+    ModelNotFound,
+    ModelNotServed,
+    PromptTooLong,
+)
+from gemgate.gateway.admission import Admission, JobData, check_scope
+from gemgate.gateway.answer import ChatAnswer, Planned, _call_id, _within, from_image
+from gemgate.gateway.attachments import Attachments
+from gemgate.gateway.conversations import Conversations
+from gemgate.gateway.dispatch import Dispatcher
+from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
+from gemgate.gateway.prompt_request import Journal, PromptContent, PromptRequest
+from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.policy.model_rank import Policy
+from gemgate.pool.pool import AccountPool
+from gemgate.ports.limits import Limiter
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+from gemgate.ports.upstream import Completed, ImageReady, Upload
+from gemgate.prompting import turns
+from gemgate.prompting.image_prompts import image_prompt
+from gemgate.prompting.tokens import prompt_tokens
+
+
+class Gateway:
+    """What doors call. It knows ports and the pool, never an adapter."""
+
+    def __init__(
+        self,
+        pool: AccountPool,
+        limiter: Limiter,
+        attachments: Attachments,
+        pictures: ImagePipeline,
+        conversations: Conversations,
+        *,
+        clock: Clock,
+        observer: Observer,
+        default_model: str = catalog.DEFAULT_MODEL,
+        default_image_model: str = catalog.DEFAULT_IMAGE_MODEL,
+        aliases: catalog.Aliases = catalog.NO_ALIASES,
+        temporary_chats: bool = False,
+        model_policy: Policy = "report",
+    ) -> None:
+        self.pool = pool
+        self.pictures = pictures
+        self.conversations = conversations
+        self._limiter = limiter
+        self._attachments = attachments
+        self._dispatcher = Dispatcher(pool, attachments, observer, clock)
+        self._clock = clock
+        self._observer = observer
+        self._default_model = default_model
+        self._aliases = aliases
+        self._default_image_model = default_image_model
+        self._temporary_chats = temporary_chats
+        self.model_policy: Policy = model_policy
+
+    def models(self, tenant: str = "") -> list[ModelCard]:
+        """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
+        return catalog.listing(self.pool.models(), self._aliases, tenant)
+
+    def resolve(self, model: str, tenant: str) -> ModelCard:
+        """The model that a caller means. ModelNotFound."""
+        return catalog.resolve(model, self.pool.models(), self._aliases, tenant)
+
+    async def admit(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
+        """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited."""
+        return await self._admit(model or self._default_model, caller, policy)
+
+    async def admit_images(
+        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+    ) -> Admission:
+        """The same for pictures, with their own default model. later: a batch's, which waits for an account."""
+        return await self._admit(model or self._default_image_model, caller, policy, later=later)
+
+    async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
+        card = self.resolve(model, caller.tenant)
+        check_scope(card, caller)
+        if not later:
+            self.pool.check(card)  # a call that nobody can take uses up no limit
+        facts: JobData = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
+        try:
+            quota = await self._limiter.take(caller, card.id)
+        except LimitError as error:
+            rule = error.details.get("rule", "closed")
+            self._observer.emit(TelemetryEvent("limit.refused", caller.request_id, {**facts, "rule": rule}))
+            raise
+        self._observer.emit(TelemetryEvent("call.admitted", caller.request_id, facts))
+        return Admission(card, quota, caller, policy or self.model_policy)
+
+    async def chat(
+        self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """One answer as events: Began, deltas, calls and pictures, Ended. Every failure is a GatewayError.
+
+        background, journal: a batch's; see `Errand`.
+        """
+        request = replace(request, temporary=request.temporary or self._temporary_chats)
+        plan = await self.conversations.plan(request, admission.card, admission.caller)
+        known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
+        self._observer.emit(TelemetryEvent("chat.planned", admission.caller.request_id, known))
+        answer = ChatAnswer(
+            self, replace(request, messages=plan.messages), admission, plan, background=background, journal=journal
+        )
+        untouched = False
+        try:
+            events = from_image(answer.events()) if answer.demands_image else answer.events()
+            async with aclosing(events) as events:
+                async for event in events:
+                    yield event
+        except GatewayError as error:
+            untouched = error.generated == "no"
+            raise
+        finally:
+            await asyncio.shield(answer.close(untouched=untouched))
+
+    async def plan_context(self, request: ChatRequest, caller: Caller) -> Planned:
+        """How this chat would be sent now; nothing is sent, generated or counted.
+
+        The account that holds the conversation would be asked, else any: the one that reads least is told, unless only
+        another can read it. The errors of a chat that is refused before it is sent.
+        """
+        card = self.resolve(request.model or self._default_model, caller.tenant)
+        check_scope(card, caller)
+        request = replace(request, temporary=request.temporary or self._temporary_chats)
+        plan = await self.conversations.plan(request, card, caller)
+        known = plan.known
+        planned_request = replace(request, messages=plan.messages)
+        answer = ChatAnswer(
+            self, planned_request, Admission(card, Quota(), caller), plan, background=False, journal=None
+        )
+        try:
+            able = [one for one in self.pool.accounts if one.is_open and card.offer(one.models) is not None]
+            if not able:
+                raise self.pool.no_account_error(card.capability)
+            holder = next(
+                (one for one in able if known and (one.name, one.identity) == (known.account, known.identity)), None
+            )
+            able.sort(key=lambda one: (one.walls.plain or math.inf, one.walls.with_files or math.inf))
+            reuse: Reuse = plan.reuse if holder or known is None else "replay"
+            for member in [holder] if holder else [able[0], able[-1]]:
+                walls = member.walls.of(temporary=request.temporary)
+                try:
+                    material = await answer.prompt_content(holder is not None, walls)
+                except PromptTooLong as error:
+                    planned = Planned(card, member.name, walls, reuse, None, error)
+                else:
+                    return Planned(card, member.name, walls, reuse, material)
+            return planned
+        finally:
+            await answer.close(untouched=True)
+
+    def check_models(self, models: Iterable[str], caller: Caller) -> None:
+        """Forbidden for one that the caller's key is not for; unknown ones are told of later."""
+        for model in {one for one in models if one} if caller.models else ():
+            with suppress(ModelNotFound):
+                check_scope(self.resolve(model, caller.tenant), caller)
+
+    def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
+        """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
+        self.resolve(request.model or self._default_model, tenant)
+        return prompt_tokens(request, turns.parser_for(request, "0" * 16, _call_id).instructions)
+
+    async def generate_images(
+        self,
+        request: ImageRequest,
+        admission: Admission,
+        *,
+        done: Callable[[GeneratedImage | GatewayError], None] = lambda _: None,
+    ) -> list[GeneratedImage | GatewayError]:
+        """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
+
+        When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
+        again has to know. `done` hears of each result at once.
+        """
+        uploads = await self._attachments.load(request.references, admission.caller, pictures_only=True)
+
+        async def one() -> GeneratedImage | GatewayError:
+            result: GeneratedImage | GatewayError
+            try:
+                result = await self.generate_image(request, admission, uploads)
+            except GatewayError as error:
+                result = error
+            done(result)
+            return result
+
+        async with asyncio.TaskGroup() as group:
+            making = [group.create_task(one()) for _ in range(request.n)]
+        results = [task.result() for task in making]
+        errors = [result for result in results if isinstance(result, GatewayError)]
+        if len(errors) == len(results):
+            raise min(errors, key=lambda error: error.generated == "no")
+        return results
+
+    async def generate_image(
+        self,
+        request: ImageRequest,
+        admission: Admission,
+        uploads: Sequence[Upload] = (),
+        *,
+        order: ImageJob | None = None,
+        background: bool = False,
+        journal: Journal | None = None,
+    ) -> GeneratedImage:
+        """One picture by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
+
+        background, journal: a batch's; see `Errand`.
+        """
+        card = admission.card
+        options = request.options
+        if options.long_side is None and card.long_side is not None:
+            options = replace(options, long_side=card.long_side)
+        order = order or ImageJob(
+            request.prompt, card.id, options, admission.caller, tuple(upload.sha256 for upload in uploads)
+        )
+        material = PromptContent(image_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
+
+        async def everything(_continued: bool, walls: Walls) -> PromptContent:
+            return _within(material, walls)
+
+        errand = PromptRequest(
+            card,
+            admission.caller,
+            ("image", "upload") if uploads else ("image",),
+            everything,
+            temporary=True,
+            exact=True,
+            image="must",
+            background=background,
+            journal=journal,
+            model_policy=admission.model_policy,
+        )
+        image: GeneratedImage | None = None
+        try:
+            async with aclosing(self._dispatcher.stream(errand)) as pieces:
+                async for attempt, piece in pieces:
+                    if isinstance(piece, ImageReady) and image is None:
+                        image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
+                    elif isinstance(piece, Completed) and image is not None:
+                        image = replace(image, painter=piece.painter or image.painter)
+        except GatewayError as error:
+            if image is None or isinstance(error, ModelNotServed):
+                raise  # once the picture is here, what goes wrong behind it does not matter any more
+        if image is None:
+            raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
+        return image
+
+
+def simple_request(prompt: str, model: str | None = None) -> ChatRequest:
+    """One user message, as the simple routes and the command line send it: never kept in the history."""
+    return ChatRequest((Message("user", (Text(prompt),)),), model, temporary=True)

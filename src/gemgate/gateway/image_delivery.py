@@ -1,0 +1,311 @@
+"""From a picture on Google's wire to a delivered one: fetch, measure, lift the logo, provenance, store.
+
+CPU work runs in worker threads with a deadline; after it, or after any doubt, the original is delivered. The facts say
+what was done: nothing is promised that was not measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from gemgate import imaging
+from gemgate.caller import Caller
+from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
+from gemgate.images import GeneratedImage, ImageOptions, Logo
+from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
+from gemgate.policy import signed_links
+from gemgate.policy.model_rank import named
+from gemgate.ports.blobs import BlobStore
+from gemgate.ports.gallery import Gallery, GalleryImage
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+from gemgate.ports.upstream import Fetched, ImageRef, Upstream
+
+CPU_SECONDS = 30.0
+LINK_SECONDS = 7 * 24 * 3600
+FETCH_PATIENCE = 3.0
+"""Seconds that a finished picture waits for its entry in the gallery."""
+KEEP_TYPES = ("png", "jpg", "webp", "gif")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageJob:
+    """What one picture is made for: the wish, and whose it will be.
+
+    key and created_at fix the stored name of a batch picture, so that a second run finds what the first one stored.
+    """
+
+    prompt: str
+    model: str
+    options: ImageOptions
+    caller: Caller
+    references: tuple[str, ...] = ()
+    batch: str = ""
+    key: str = ""
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Processed:
+    """What the worker thread made of the fetched bytes."""
+
+    data: bytes
+    header: Header
+    sha256: str
+    logo: Logo
+    resampled: bool
+    notes: tuple[str, ...]
+
+
+class ImagePipeline:
+    """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open.
+
+    profiles: where logos are looked for. max_pixels: a larger picture is not one that Google makes.
+    """
+
+    def __init__(
+        self,
+        store: BlobStore,
+        gallery: Gallery,
+        *,
+        clock: Clock,
+        observer: Observer,
+        remove_logo: bool = True,
+        link_key: bytes | None = None,
+        profiles: tuple[Profile, ...] = PROFILES,
+        max_pixels: int = MAX_PIXELS,
+        workers: int = 2,
+    ) -> None:
+        self._store = store
+        self._gallery = gallery
+        self._clock = clock
+        self._observer = observer
+        self._remove_logo = remove_logo
+        self._link_key = link_key
+        self._profiles = profiles
+        self._max_pixels = max_pixels
+        self._watch: imaging.LogoDriftDetector | None = None
+        self._watching = threading.Lock()
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
+
+    async def deliver(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
+        """The finished picture, stored and remembered. Unprocessable when `size_policy=require` is not met."""
+        try:
+            return await self._delivered(upstream, ref, order)
+        except GatewayError as error:
+            error.generated = "maybe"  # Google has made it, whatever became of it here
+            raise
+
+    async def _delivered(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
+        began = self._clock.monotonic()
+        try:
+            fetched = await upstream.fetch_image(ref, order.options.long_side)
+        except GatewayError as error:
+            self._undelivered(order, error.kind, began)
+            raise
+        fetched_at = self._clock.monotonic()
+        worked = await self._process(fetched, order)
+        if note := _unlike_announced(fetched, ref, self._max_pixels):
+            worked = replace(worked, notes=(*worked.notes, note))
+        worked_at = self._clock.monotonic()
+        wanted = order.options.long_side
+        delivered = max(worked.header.width, worked.header.height)
+        if wanted and delivered < wanted and order.options.size_policy == "require":
+            self._undelivered(order, "size", began)
+            raise Unprocessable(
+                f"Google delivered {delivered} px on the long side, {wanted} px were required",
+                f"Google 返回的图片长边为 {delivered} 像素，未达到要求的 {wanted} 像素",
+                code="size_not_met",
+                generated="maybe",
+                details={"requested": wanted, "delivered": delivered},
+            )
+        image = await self._keep(worked, fetched, order, ref.painter)
+        stored_at = self._clock.monotonic()
+        self._observer.emit(
+            TelemetryEvent(
+                "image.delivered",
+                order.caller.request_id,
+                {
+                    "source": fetched.source,
+                    "size": str(image.size),
+                    "logo": image.logo,
+                    "bytes": image.nbytes,
+                    "fetched_bytes": len(fetched.data),
+                    "fetch_seconds": round(fetched_at - began, 4),
+                    "work_seconds": round(worked_at - fetched_at, 4),
+                    "store_seconds": round(stored_at - worked_at, 4),
+                },
+            )
+        )
+        return image
+
+    def _undelivered(self, order: ImageJob, kind: str, began: float) -> None:
+        seconds = round(self._clock.monotonic() - began, 4)
+        self._observer.emit(TelemetryEvent("image.failed", order.caller.request_id, {"kind": kind, "seconds": seconds}))
+
+    async def _process(self, fetched: Fetched, order: ImageJob) -> _Processed:
+        """The CPU part in a worker thread; past its deadline the original is delivered as it came."""
+        loop = asyncio.get_running_loop()
+        remove = self._remove_logo if order.options.remove_logo is None else order.options.remove_logo
+        try:
+            async with asyncio.timeout(CPU_SECONDS):
+                return await loop.run_in_executor(self._threads, self._processed, fetched, order.options, remove)
+        except TimeoutError:
+            return await asyncio.to_thread(self._unprocessed, fetched.data, "cleaning took too long")
+
+    def _unprocessed(self, data: bytes, note: str) -> _Processed:
+        """The pixels that Google sent; only provenance is added, which decodes nothing."""
+        stamped = imaging.tag_provenance(data, changed=False)
+        notes = tuple(part for part in (note, stamped.note) if part)
+        digest = hashlib.sha256(stamped.data).hexdigest()
+        return _Processed(stamped.data, measure(data, max_pixels=self._max_pixels), digest, "kept", False, notes)
+
+    def _processed(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Processed:
+        notes: list[str] = []
+        cleaned = imaging.clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
+        self._watch_logo(cleaned, fetched.data)
+        if cleaned.note:
+            notes.append(cleaned.note)
+        data = cleaned.data
+        header = measure(data, max_pixels=self._max_pixels)
+        wanted = options.long_side
+        resampled = False
+        if wanted and options.resample and max(header.width, header.height) != wanted:
+            try:
+                data = imaging.resample(data, wanted)
+            except ClientError as why:
+                notes.append(f"not resampled: {why}")
+            else:
+                notes.append(f"resampled from {header.width}x{header.height}")
+                header, resampled = measure(data, max_pixels=self._max_pixels), True
+        stamped = imaging.tag_provenance(data, changed=data is not fetched.data)
+        if stamped.note:
+            notes.append(stamped.note)
+        data = stamped.data
+        if wanted and max(header.width, header.height) < wanted:
+            notes.append(f"smaller than the {wanted} px asked for: this is what Google delivered")
+        digest = hashlib.sha256(data).hexdigest()
+        return _Processed(data, header, digest, cleaned.logo, resampled, tuple(notes))
+
+    async def _keep(self, worked: _Processed, fetched: Fetched, order: ImageJob, painter: str) -> GeneratedImage:
+        at = order.created_at or self._clock.now()
+        moment = datetime.fromtimestamp(at, UTC)
+        token = order.key or secrets.token_hex(3)
+        image = GeneratedImage(
+            width=worked.header.width,
+            height=worked.header.height,
+            nbytes=len(worked.data),
+            mime=worked.header.mime,
+            sha256=worked.sha256,
+            source=fetched.source,
+            logo=worked.logo,
+            model=order.model,
+            name=_name(order.prompt, moment, token, worked.header.extension),
+            requested=order.options.long_side,
+            resampled=worked.resampled,
+            note="; ".join(worked.notes),
+            prompt=order.prompt,
+            painter=named(painter) if painter else "",
+            data=worked.data,
+        )
+        try:
+            # Of two runs of a batch task the first one's picture counts: a name never changes its bytes.
+            once = bool(order.key)
+            while not await self._store.put("images/" + image.name, worked.data, image.mime, replace=not once):
+                if first := await self.stored_for(order):
+                    return first
+                image = replace(image, name=_name(order.prompt, moment, secrets.token_hex(3), worked.header.extension))
+        except StorageDown as error:
+            return replace(_noted(image, f"not stored: {error.en}"), name="")
+        if self._store.is_spooled("images/" + image.name):
+            image = _noted(image, "the picture store is away: the picture waits on the gateway and is moved later")
+        facts = GalleryImage(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
+        if not await self._listed(facts, certainly=once):
+            image = replace(image, note="; ".join(part for part in (image.note, "not in the gallery") if part))
+        return replace(image, url=self.url_of(image.name))
+
+    async def _listed(self, facts: GalleryImage, *, certainly: bool) -> bool:
+        """Whether the gallery has it. A batch finds its pictures there again; others are worth more than the list."""
+        if certainly:
+            await self._gallery.remember(facts)
+            return True
+        try:
+            async with asyncio.timeout(FETCH_PATIENCE):
+                await self._gallery.remember(facts)
+        except (StorageDown, TimeoutError):
+            return False
+        return True
+
+    async def stored_for(self, order: ImageJob) -> GeneratedImage | None:
+        """The picture that an earlier run stored under a batch task's name, or None."""
+        moment = datetime.fromtimestamp(order.created_at, UTC)
+        for extension in KEEP_TYPES:
+            name = _name(order.prompt, moment, order.key, extension)
+            if picture := await self._gallery.find(name):
+                if picture.batch == order.batch:
+                    return replace(picture.image, url=self.url_of(name))
+            elif await self._store.stat("images/" + name):
+                return await self._remembered(name, order)
+        return None
+
+    async def _remembered(self, name: str, order: ImageJob) -> GeneratedImage:
+        """Facts of a picture whose bytes were stored but whose facts were not, measured anew."""
+        data = (await self._store.get("images/" + name)).data
+        header = measure(data, max_pixels=self._max_pixels)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        image = GeneratedImage(
+            header.width, header.height, len(data), header.mime, digest, "stored", "kept", order.model, name,
+            requested=order.options.long_side, prompt=order.prompt, note="stored before a restart, measured after it",
+        )  # fmt: skip
+        await self._gallery.remember(
+            GalleryImage(image, order.caller.tenant, order.created_at, order.references, order.batch)
+        )
+        return replace(image, url=self.url_of(name))
+
+    def url_of(self, name: str) -> str:
+        """Where a stored picture can be fetched: the bucket's address, else our own route, signed if keys are used."""
+        if url := self._store.url("images/" + name, LINK_SECONDS):
+            return url
+        path = "/images/" + name
+        if self._link_key is None:
+            return path
+        return signed_links.signed(path, int(self._clock.now()) + LINK_SECONDS, self._link_key)
+
+    def _watch_logo(self, cleaned: imaging.Cleaned, data: bytes) -> None:
+        """Notice that the logo has moved: warned about once, never removed by guess (logo.md 3). In a worker thread."""
+        if cleaned.corner is None:
+            return
+        header = measure(data, max_pixels=self._max_pixels)
+        with self._watching:
+            self._watch = self._watch or imaging.LogoDriftDetector(self._profiles)
+            moved = self._watch.note((header.width, header.height), cleaned.corner)
+        if moved is not None:
+            self._observer.emit(TelemetryEvent("logo.moved", data={"what": moved.text}))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> str:
+    """What to say when the picture is not of the size that Google announced; "" when it is, or nothing was said."""
+    if len(ref.announced) < 2 or not all(ref.announced[:2]):
+        return ""
+    header = measure(fetched.data, max_pixels=max_pixels)
+    width, height = ref.announced[:2]
+    if (header.width, header.height) == (width, height):
+        return ""
+    return f"Google announced {width}x{height} and sent {header.width}x{header.height}"
+
+
+def _noted(image: GeneratedImage, note: str) -> GeneratedImage:
+    return replace(image, note="; ".join(part for part in (image.note, note) if part))
+
+
+def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
+    """The path of a picture below /images."""
+    return f"{moment:%Y%m}/{moment:%Y%m%d}/{file_name(prompt, moment, token, extension)}"

@@ -1,0 +1,86 @@
+"""Another model answered than was asked for: what is told of it, and what it says of the account.
+
+Google lowers the model in silence for a session that is none any more and for a quota that is used up
+(docs/google-wire.md 2.4). Which of the two it is can be asked at once, without generating anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gemgate.accounts import AccountModel, Capability
+from gemgate.catalog import ModelCard
+from gemgate.errors import GatewayError, ModelNotServed, SignedOut
+from gemgate.policy.model_rank import fits, is_painter, named, rank
+from gemgate.pool.account import Account
+from gemgate.ports.upstream import Completed
+
+Cause = Literal["guest", "spent", "unknown"]
+
+_CAUSES: dict[str, tuple[str, str]] = {
+    "guest": ("the session is answered like a guest's", "该会话已被当作访客"),
+    "spent": ("the account's usage window is full", "该账号的用量窗口已用完"),
+    "unknown": ("Google gives no reason", "Google 未说明原因"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Whom Google names. asked: what it was asked for. fits: None where nothing can be said.
+
+    painted: whether these are names of painters.
+    """
+
+    asked: str
+    name: str
+    fits: bool | None
+    painted: bool = False
+
+
+def serving_model(offer: AccountModel, offers: Sequence[AccountModel], answered: Completed) -> Served:
+    """Who wrote: Google's name of it, or the name that the account's own list has for the id that it gave."""
+    name = answered.served or next((one.display for one in offers if one.id == answered.served_id), "")
+    asked = offer.name if rank(offer.name) else offer.display
+    return Served(asked, named(name) if name else "", fits(asked, name))
+
+
+def image_model(card: ModelCard, answered: Completed) -> Served:
+    """Who painted, against what a picture model's id wishes for (3.1)."""
+    name = answered.painter or (answered.served if is_painter(answered.served) else "")
+    asked = f"{'pro' if card.web.endswith('pro') else 'flash'} image"
+    return Served(asked, named(name) if name else "", fits(asked, name), painted=True)
+
+
+async def examine(member: Account, needs: Sequence[Capability], served: Served) -> Cause:
+    """Ask Google why a lower model answered. A guest is signed out; else the Pro capability rests, and only that."""
+    try:
+        await member.upstream.ping()
+    except SignedOut as error:
+        member.signed_out(error)
+        return "guest"
+    except GatewayError:
+        return "unknown"
+    try:
+        full = [window for window in await member.upstream.usage() if window.used >= 1.0]
+    except GatewayError:
+        full = []
+    cause: Cause = "spent" if full else "unknown"
+    if "pro" in needs:
+        why = f"{served.name} answered instead of {served.asked}; {_CAUSES[cause][0]}"
+        member.lower_prompt_limit("pro", why, max((window.resets_at or 0.0 for window in full), default=0.0) or None)
+    return cause
+
+
+def not_served(served: Served, cause: Cause) -> ModelNotServed:
+    """The error of `require`: something was generated, by another model than the one that counts."""
+    en, zh = _CAUSES[cause] if not served.painted else _CAUSES["unknown"]
+    return ModelNotServed(
+        f"Google answered with {served.name}, not with {served.asked} as MODEL_POLICY=require wants ({en})",
+        f"Google 实际使用 {served.name} 作答，而不是所要求的 {served.asked}（MODEL_POLICY=require；{zh}）",
+        generated="maybe",
+        param="model",
+        code="model_not_served",
+        details={"asked": served.asked, "served": served.name, "cause": cause},
+    )

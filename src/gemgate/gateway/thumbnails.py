@@ -1,0 +1,62 @@
+"""Small previews of stored pictures: made once each, in few threads, kept beside the pictures."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gemgate import imaging
+from gemgate.errors import NotFound, StorageDown, Unprocessable
+from gemgate.images import handle_of
+from gemgate.ports.blobs import BlobStore
+from gemgate.ports.gallery import GalleryImage
+
+AT_ONCE = 2
+"""Pictures that are decoded at the same time: a page of fifty must not hold a gigabyte of pixels."""
+MIME = "image/webp"
+
+
+def key_of(name: str) -> str:
+    """Where the preview of the picture of this name is kept; it goes when the picture goes."""
+    handle = handle_of(name)
+    return f"thumbs/{handle[:2]}/{handle}.webp"
+
+
+class Thumbnails:
+    """`of` gives the same bytes for ever; whoever asks while one is being made waits for that one."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._making: dict[str, asyncio.Task[bytes]] = {}
+
+    async def get(self, picture: GalleryImage) -> bytes:
+        """WebP. NotFound when the picture's file is gone, Unprocessable when its pixels cannot be read."""
+        key = key_of(picture.image.name)
+        try:
+            return (await self._blobs.get(key)).data
+        except NotFound:
+            making = self._making.get(key)
+            if making is None:
+                making = self._making[key] = asyncio.ensure_future(self._make(picture, key))
+                making.add_done_callback(lambda task: self._made(key, task))
+            return await asyncio.shield(making)
+
+    def _made(self, key: str, task: asyncio.Task[bytes]) -> None:
+        self._making.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # whoever waited has been told
+
+    async def _make(self, picture: GalleryImage, key: str) -> bytes:
+        async with self._turns:
+            original = await self._blobs.get("images/" + picture.image.name)
+            try:
+                small = await asyncio.to_thread(lambda: imaging.thumbnail(original.data))
+            except (imaging.UnsupportedImage, ValueError) as error:
+                raise Unprocessable(
+                    f"The picture cannot be decoded: {error}", f"无法解码图片：{error}", code="undecodable"
+                ) from None
+        try:
+            await self._blobs.put(key, small, MIME)
+        except StorageDown:
+            return small  # it is made again the next time
+        return small

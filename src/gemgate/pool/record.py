@@ -1,0 +1,56 @@
+"""What an account needs of whoever remembers it beyond this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from gemgate.accounts import (
+    Cookies,
+)
+
+if TYPE_CHECKING:
+    from gemgate.pool.account import Account
+
+
+class AccountRecord(Protocol):
+    """Who remembers an account beyond this process, and knows which of its cookies to try."""
+
+    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
+        """Cookies to sign in with, best first; `fresh` is what the source holds now."""
+        ...
+
+    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
+        """These cookies signed in, or were renewed; `source`: what the source held when they were taken from it."""
+        ...
+
+    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
+        """The account's session was renewed; others may share it."""
+        ...
+
+    def save_soon(self, member: Account) -> None:
+        """Something changed that a restart must not forget. Returns at once."""
+        ...
+
+    async def wait_saved(self, member: Account) -> None:
+        """Return when what changed stands where a restart finds it; after a moment all the same."""
+        ...
+
+
+class InMemoryRecord:
+    """For accounts that nobody remembers."""
+
+    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
+        return [cookies for cookies in (fresh, member.cookies) if cookies is not None]
+
+    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
+        return None
+
+    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
+        return None
+
+    def save_soon(self, member: Account) -> None:
+        return None
+
+    async def wait_saved(self, member: Account) -> None:
+        return None

@@ -1,0 +1,179 @@
+"""Keeps one account signed in: opens it in the background, renews its cookies, notices new ones and a dead session.
+
+Exactly one refresher per account: with a live browser as source we only read, and never rotate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemgate.accounts import Cookies
+from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
+from gemgate.pool.account import Account
+from gemgate.pool.status import PHANTOM
+from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
+
+FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
+FIRST_REFUSED, LONGEST_REFUSED = 1800.0, 6 * 3600.0
+"""Seconds until refused cookies are tried again, doubled each time: a dead session is left alone."""
+POLL_INTERVAL = 2.0
+"""Seconds between two looks at a source that can change by itself."""
+USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
+"""Seconds after a sign-in, and from then on, until Google's usage windows are read."""
+JITTER = 0.1
+
+
+@dataclass(slots=True)
+class Schedule:
+    """When the next deed is due, in monotonic seconds."""
+
+    retry_at: float = 0.0
+    retry_after: float = FIRST_RETRY
+    refused_after: float = FIRST_REFUSED
+    rotate_at: float = float("inf")
+    usage_at: float = float("inf")
+
+
+class SessionRefresher:
+    """`rotate_every` seconds, 0 = never, and never more often than every `rotate_gap` seconds. `tend` runs until it is
+    cancelled.
+    """
+
+    def __init__(
+        self,
+        member: Account,
+        *,
+        rotate_every: float,
+        clock: Clock,
+        dice: Random,
+        observer: Observer,
+        rotate_gap: float = 65.0,
+    ) -> None:
+        self._member = member
+        source = member.source
+        self._rotate_every = 0.0 if source is not None and source.live else rotate_every
+        self._rotate_gap = rotate_gap
+        self._clock = clock
+        self._dice = dice
+        self._observer = observer
+        self._plan = Schedule()
+        self._seen = ""
+        """Digest of what the source held when it was last tried, so that the same is not tried every two seconds."""
+        self._source_at = 0.0
+        self._begun = False
+
+    async def run(self) -> None:
+        """Look after the account for ever, one step every `WATCH_EVERY` seconds."""
+        while True:
+            await self.step()
+            await self._clock.sleep(POLL_INTERVAL)
+
+    async def step(self) -> None:
+        """Do what is due now."""
+        member = self._member
+        if member.paused:
+            return
+        now = self._clock.monotonic()
+        if not self._begun:
+            # The first time what is stored counts as well; only later is a change of the source news by itself.
+            self._begun = True
+            if (held := await self._changed_source()) is not None:
+                self._seen = held.digest
+            await self._sign_in(now, None)
+        elif now >= self._source_at and (fresh := await self._changed_source()):
+            self._seen = fresh.digest
+            await self._sign_in(now, fresh)
+        elif not member.is_open and now >= self._plan.retry_at:
+            await self._sign_in(now, None)
+        elif member.is_open and now >= self._plan.rotate_at:
+            await self._rotate(now)
+        elif member.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
+            self._plan.rotate_at = self._next_rotation(now)
+        elif member.is_open and now >= self._plan.usage_at and member.status().state != "blocked":
+            await self._read_usage(now)
+        elif member.is_open and self._plan.usage_at == float("inf"):
+            self._plan.usage_at = now + USAGE_FIRST
+
+    async def _changed_source(self) -> Cookies | None:
+        """Other cookies than the ones in use, if the source holds such: a browser rotated, or a person signed in."""
+        member = self._member
+        if member.source is None or not member.source.watched:
+            return None
+        try:
+            fresh = await member.source.read()
+        except GatewayError as error:
+            self._observer.emit(TelemetryEvent("cookies.unreadable", data={"account": member.name, "why": error.en}))
+            return None
+        if fresh is None or fresh == member.cookies or fresh.digest == self._seen:
+            return None
+        return fresh
+
+    async def _sign_in(self, now: float, fresh: Cookies | None) -> None:
+        try:
+            await self._member.sign_in(cookies=fresh, from_source=fresh is not None)
+        except Blocked as error:
+            # The address rests, whatever the cookies are; asking earlier would only be heard of.
+            if fresh is not None:
+                self._seen, self._source_at = "", now + (error.retry_after or FIRST_RETRY)
+            self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
+        except AccountError:
+            # A person must act; looking again now and then notices that they did.
+            self._plan.retry_at = now + self._plan.refused_after
+            self._plan.refused_after = min(LONGEST_REFUSED, self._plan.refused_after * 2)
+        except GatewayError as error:
+            if fresh is not None:
+                self._seen, self._source_at = "", now + self._plan.retry_after
+            self._plan.retry_at = now + max(self._plan.retry_after, error.retry_after or 0.0)
+            self._plan.retry_after = min(LONGEST_RETRY, self._plan.retry_after * 2)
+        else:
+            self._plan = Schedule(rotate_at=self._next_rotation(now), usage_at=now + USAGE_FIRST)
+
+    async def _rotate(self, now: float) -> None:
+        self._plan.rotate_at = self._next_rotation(now)
+        member = self._member
+        young = self._clock.now() - member.renewed_at
+        if 0 <= young < self._rotate_every / 2:  # another account of the same cookies has just renewed them
+            self._plan.rotate_at = now + self._rotate_every - young
+            return
+        try:
+            rotated = await member.upstream.rotate()
+            member.renewal = rotated.renewal
+            if rotated.renewal == "renewed":
+                await member.take_rotated(rotated.cookies)
+            else:
+                await member.upstream.ping()  # that none came is no sign of death; Google says who lives
+        except SignedOut as error:
+            self._observer.emit(TelemetryEvent("cookies.refused", data={"account": member.name, "why": error.en}))
+            member.signed_out(error)
+            self._plan.retry_at = now
+        except GatewayError as error:
+            if error.code == PHANTOM:
+                member.unwell(error)
+                self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
+            self._observer.emit(TelemetryEvent("cookies.not_rotated", data={"account": member.name, "why": error.en}))
+            self._plan.rotate_at = now + self._rotate_gap
+        else:
+            if rotated.other_way:
+                self._plan.rotate_at = now + self._rotate_gap
+            name = "cookies.rotated" if rotated.renewal == "renewed" else "cookies.withheld"
+            self._observer.emit(TelemetryEvent(name, data={"account": member.name, "renewal": rotated.renewal}))
+
+    async def _read_usage(self, now: float) -> None:
+        """How much of Google's windows is used: for people to see, and never in the path of a call."""
+        self._plan.usage_at = now + USAGE_EVERY
+        member = self._member
+        try:
+            member.usage = await member.upstream.usage()
+        except GatewayError as error:
+            self._observer.emit(TelemetryEvent("usage.not_read", data={"account": member.name, "why": error.en}))
+        else:
+            member.usage_at = self._clock.now() if member.usage else 0.0
+            if not member.usage:  # nothing said is not nothing used
+                self._observer.emit(
+                    TelemetryEvent("usage.not_read", data={"account": member.name, "why": "Google did not say"})
+                )
+
+    def _next_rotation(self, now: float) -> float:
+        if not self._rotate_every:
+            return float("inf")
+        return now + max(self._rotate_gap, self._rotate_every * (1 + JITTER * (2 * self._dice() - 1)))

@@ -1,0 +1,482 @@
+"""The accounts of this process and what is stored of them: set up, restored, handed new cookies, paused, removed.
+
+Every change that a restart must not forget goes to the store at once, but never in the path of a call: a writer task
+per account brings the newest state down. Only the node that owns an account refreshes it and generates with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gemgate.accounts import Capability, Cookies, person
+from gemgate.caller import Caller
+from gemgate.catalog import ModelCard
+from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
+from gemgate.policy.circuit_breaker import Circuit
+from gemgate.policy.cookie_order import cookie_order
+from gemgate.policy.session_forecast import Forecast, forecast
+from gemgate.policy.token_bucket import Bucket
+from gemgate.pool.account import Account
+from gemgate.pool.pool import AccountPool
+from gemgate.pool.prompt_limits import measure
+from gemgate.pool.record import AccountRecord
+from gemgate.pool.status import PHANTOM, Egress
+from gemgate.ports.accounts import AccountSetup, AccountStore, AuditLine, SessionRecord, StoredAccount, StoredCircuit
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+
+LEASE_SECONDS = 30.0
+SETTLED_SECONDS = 1.0
+"""How long a caller waits for the database to know of a rest."""
+ACTIONS = ("test", "refresh", "pause", "resume", "reset")
+"""What people do with an account that is there."""
+
+Build = Callable[[AccountSetup, Egress, AccountRecord], Account]
+"""Makes an account's member: upstream, source, pacer and all. Only the assembly knows how."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What the store knew of an account when it was last read or written.
+
+    proven: cookies that signed in and are not written yet, with the digest of the source's they were taken from.
+    """
+
+    account: StoredAccount
+    generation: int
+    writing: asyncio.Task[None] | None = None
+    dirty: bool = False
+    proven: tuple[Cookies, str | None] | None = None
+
+
+class AccountRegistry:
+    """`owner`: this node's name in leases; `pace`: makes the pace of one way out. `start` never waits for Google."""
+
+    def __init__(
+        self,
+        pool: AccountPool,
+        store: AccountStore,
+        build: Build,
+        *,
+        owner: str,
+        clock: Clock,
+        observer: Observer,
+        rotate_every: float,
+        default_proxy: str | None = None,
+        pace: Callable[[], Bucket] = Bucket,
+    ) -> None:
+        self.store = store
+        self._pool = pool
+        self._build = build
+        self._owner = owner
+        self._clock = clock
+        self._observer = observer
+        self._rotate_every = rotate_every
+        self._default_proxy = default_proxy
+        self._pace = pace
+        self._own = True
+        self._renewing = asyncio.Lock()
+        self._named: frozenset[str] = frozenset()
+        self._kept: dict[str, _Entry] = {}
+        self._addresses: dict[str, Egress] = {}
+        self._stored_addresses: dict[str, StoredCircuit] = {}
+        self._lives: dict[str, tuple[SessionRecord, ...]] = {}
+        self._claims: dict[str, str] = {}
+        """Session -> the account that tried it first, as long as it has no session of its own."""
+        self._renewed_at = clock.monotonic()
+        self.on_added: Callable[[Account], None] = lambda member: None
+        self.on_removed: Callable[[Account], None] = lambda member: None
+
+    async def start(self, seeds: Sequence[AccountSetup], *, own: bool = True) -> None:
+        """Set up what the settings name, restore what is stored, and take over the accounts that nobody else runs.
+
+        own: False only looks on: accounts are used whoever owns them, and never renewed.
+        """
+        self._own = own
+        await self.store.rewrap()
+        for seed in seeds:
+            await self.store.set_up(seed)
+        self._stored_addresses = dict(await self.store.addresses(self._owner))
+        self._named = frozenset(seed.name for seed in seeds)
+        for kept in await self.store.all():
+            if self._is_meant(kept):
+                await self._join_or_note(kept)
+
+    async def _join_or_note(self, kept: StoredAccount) -> None:
+        """One account that cannot be run must not keep the others from running."""
+        try:
+            await self._adopt(kept)
+        except BadRequest as error:
+            self._observer.emit(TelemetryEvent("account.not_run", data={"account": kept.name, "why": error.en}))
+
+    def _is_meant(self, kept: StoredAccount) -> bool:
+        """Whether an account that is stored is to be used: what the settings once named and do not any more is not."""
+        return kept.setup.origin == "admin" or kept.name in self._named
+
+    async def _adopt(self, kept: StoredAccount) -> Account | None:
+        """Run an account here, unless another node does."""
+        if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
+            return None
+        self._kept[kept.name] = _Entry(kept, kept.version)
+        member = self._build(kept.setup, self._egress(kept.setup), self)
+        member.paused = kept.paused
+        member.measured = kept.walls
+        member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
+        for capability, circuit in kept.circuits.items():
+            member.circuits[capability] = _circuit(circuit)
+        if kept.trouble is not None:
+            member.signed_out(kept.trouble)
+        self._lives[kept.name] = await self.store.lives(kept.name)
+        self._pool.add(member)
+        self.on_added(member)
+        return member
+
+    def _egress(self, setup: AccountSetup) -> Egress:
+        """Accounts with one way out share its circuit. The name carries no password.
+
+        What blocks the web app for an address does not block the official API.
+        """
+        scheme, sep, rest = (setup.proxy or self._default_proxy or "direct").partition("://")
+        name = f"{scheme}{sep}{rest.rpartition('@')[2]}" + (" (API)" if setup.kind == "official" else "")
+        if name not in self._addresses:
+            stored = self._stored_addresses.get(name)
+            pace = Bucket() if setup.kind == "official" else self._pace()
+            self._addresses[name] = Egress(name, _circuit(stored) if stored else Circuit(), pace)
+        return self._addresses[name]
+
+    async def renew(self) -> None:
+        """Keep our leases, let go of what another node took, and take over what nobody runs any more.
+
+        After a time without the store nothing is taken over at first: the others could not renew theirs either.
+        """
+        async with self._renewing:
+            held = await self.store.renew(self._owner, LEASE_SECONDS)
+            now = self._clock.monotonic()
+            was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
+            self._renewed_at = now
+            for member in self._pool.accounts:
+                if member.name not in held:
+                    await self._release(member)
+                elif member.name in self._kept and self._kept[member.name].dirty:
+                    self.save_soon(member)  # what could not be written while the database was away
+            if was_away:
+                return
+            running = {member.name for member in self._pool.accounts}
+            for kept in await self.store.all():
+                if kept.name not in running and self._is_meant(kept):
+                    await self._join_or_note(kept)
+
+    async def lanes_elsewhere(self, usual: int) -> int:
+        """Calls at once that the accounts of other living nodes take; `usual` where an account does not say."""
+        now = self._clock.now()
+        others = [kept for kept in await self.store.all() if kept.owner not in ("", self._owner)]
+        return sum(kept.setup.lanes or usual for kept in others if kept.lease_until > now and not kept.paused)
+
+    async def close(self) -> None:
+        """Bring everything down, and give the accounts back."""
+        tasks = [kept.writing for kept in self._kept.values() if kept.writing is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        await self.store.release(self._owner)
+
+    # What operators do
+
+    async def add(self, setup: AccountSetup, caller: Caller) -> Account:
+        """A new account, or an old one set up anew; it starts to run here."""
+        _check_name(setup.name)
+        _check_proxy(setup.proxy)
+        self._build(setup, self._egress(setup), self)  # a source that cannot be must not be stored
+        await self.store.set_up(setup)
+        await self.note(caller, "set up", setup.name, setup.source or "by hand")
+        if (old := self._pool.account(setup.name)) is not None:
+            await self._release(old)
+        member = await self._adopt(await self.store.get(setup.name))
+        if member is None:
+            raise BadRequest(
+                f"The account {setup.name} is run by another node", f"账号 {setup.name} 由其他节点运行", param="account"
+            )
+        return member
+
+    async def replace_cookies(self, name: str | None, cookies: Cookies, caller: Caller) -> Account:
+        """New cookies for an account: verified before the old ones are dropped, taken without a restart.
+
+        Without a name the only account is meant; without any account one called "default" is made.
+        """
+        member = self._chosen(name)
+        if member is not None and member.upstream.kind == "official":
+            raise BadRequest(
+                f"The account {name} uses an API key and no cookies",
+                f"账号 {name} 使用 API 密钥，不需要 Cookie",
+                param="account",
+            )
+        number = member.number if member is not None else 0
+        if (holder := self._account_with(cookies, number)) and (member is None or holder != member.name):
+            raise _one_session_twice(Conflict, holder)
+        new = member is None
+        if member is None:
+            member = await self.add(AccountSetup(name or "default"), caller)
+        try:
+            await member.sign_in(cookies=cookies)
+        except GatewayError:
+            if new:  # nothing is left of an account that never was one
+                await self.remove(member.name, caller)
+            raise
+        await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
+        return member
+
+    def _chosen(self, name: str | None) -> Account | None:
+        if name is not None:
+            return self._pool.account(name)
+        members = [member for member in self._pool.accounts if member.upstream.kind == "web"]
+        if len(members) > 1:
+            names = ", ".join(member.name for member in members)
+            raise BadRequest(
+                f"Say which account: {names}", f"请指定账号：{names}", param="account", details={"accounts": names}
+            )
+        return members[0] if members else None
+
+    def account(self, name: str) -> Account:
+        """An account that runs here; NotFound."""
+        if (member := self._pool.account(name)) is None:
+            raise NotFound(f"There is no account {name}", f"账号 {name} 不存在", param="account")
+        return member
+
+    async def remove(self, name: str, caller: Caller) -> None:
+        """Forget an account with its cookies; calls under way end as they do."""
+        member = self.account(name)
+        await self._release(member)
+        await self.store.remove(name)
+        await self.note(caller, "removed", name)
+
+    async def pause(self, name: str, paused: bool, caller: Caller) -> Account:
+        member = self.account(name)
+        member.pause(paused)
+        await self.store.pause(name, paused)
+        await self.note(caller, "paused" if paused else "resumed", name)
+        return member
+
+    async def run_action(self, name: str, action: str, caller: Caller, capability: Capability | None = None) -> Account:
+        """One of `ACTIONS` by its name; BadRequest for any other. capability: the only one that is reset."""
+        match action:
+            case "test":
+                return await self.test(name)
+            case "refresh":
+                return await self.refresh(name, caller)
+            case "pause" | "resume":
+                return await self.pause(name, action == "pause", caller)
+            case "reset":
+                return await self.reset(name, capability, caller)
+        raise BadRequest(
+            f"{action} is no action; use {', '.join(ACTIONS)}", f"未知操作 {action}，可用：{'、'.join(ACTIONS)}"
+        )
+
+    async def test(self, name: str) -> Account:
+        """Ask Google how the account stands, cheaply, and believe it."""
+        member = self.account(name)
+        if not member.is_open:
+            await member.sign_in()
+            return member
+        try:
+            await member.upstream.ping()
+        except GatewayError as error:
+            if error.kind == "signed_out":
+                member.signed_out(error)
+            elif error.code == PHANTOM:
+                member.unwell(error)
+            raise
+        return member
+
+    async def reset(self, name: str, capability: Capability | None, caller: Caller) -> Account:
+        """Close circuits by hand."""
+        member = self.account(name)
+        member.reset(capability)
+        await self.note(caller, "reset", name, capability or "all")
+        return member
+
+    async def measure(self, name: str, model: ModelCard, word: Callable[[], str], caller: Caller) -> Account:
+        """Find out how much of a prompt the account reads, and remember it. At most six generations."""
+        member = self.account(name)
+        if member.upstream.kind != "web":
+            raise BadRequest(
+                f"The account {name} uses the official API, which says itself when a prompt is too long",
+                f"账号 {name} 使用官方 API，提示过长时会直接返回错误",
+                param="account",
+            )
+        if not member.is_open:
+            await member.sign_in()
+        others = [other.name for other in self._pool.accounts if other is not member]
+        async with self._pool.lease(model, needs=("text", "upload"), prefer=name, avoid=others) as lease:
+            walls = await measure(lease, word=word, now=self._clock.now(), tier=member.tier)
+        member.measured = walls
+        await self.store.keep_walls(name, walls)
+        await self.note(caller, "measured", name, f"{walls.plain} bytes, with files {walls.with_files}")
+        member.changed()
+        return member
+
+    async def refresh(self, name: str, caller: Caller) -> Account:
+        """Sign in anew now."""
+        member = self.account(name)
+        await self.note(caller, "refreshed", name)
+        await member.sign_in()
+        return member
+
+    async def note(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
+        """A line of the audit: who did what, and when."""
+        await self.store.audit(AuditLine(self._clock.now(), actor_of(caller), action, account, detail))
+        self._observer.emit(TelemetryEvent("account.audit", caller.request_id, {"action": action, "account": account}))
+
+    def forecast(self, member: Account) -> Forecast | None:
+        """When the session likely dies, judged by the ones before it."""
+        if not member.is_open or not member.signed_in_at:
+            return None
+        lives = self._lives.get(member.name, ())
+        began = next((life.began_at for life in lives if life.ended_at is None), member.signed_in_at)
+        return forecast(
+            lives,
+            began_at=began,
+            renewed_at=member.renewed_at,
+            now=self._clock.now(),
+            overdue_after=2 * (self._rotate_every or 600.0),
+        )
+
+    async def _release(self, member: Account) -> None:
+        self._pool.remove(member.name)
+        self.on_removed(member)
+        kept = self._kept.pop(member.name, None)
+        if kept is not None and kept.writing is not None:
+            await asyncio.wait({kept.writing}, timeout=5)
+        await self.store.release(self._owner, member.name)
+
+    # Keep: what members tell
+
+    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
+        kept = self._kept.get(member.name)
+        live = member.source is not None and member.source.live
+        account = kept.account if kept else StoredAccount(AccountSetup(member.name))
+        found = cookie_order(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
+        whose = [(cookies, self._account_with(cookies, member.number)) for cookies in found]
+        free = [cookies for cookies, holder in whose if holder in ("", member.name)]
+        if found and not free:
+            raise _one_session_twice(SignedOut, whose[0][1])
+        for cookies in free:
+            self._claims.setdefault(person(cookies, member.number), member.name)
+        return free
+
+    def _account_with(self, cookies: Cookies, number: int) -> str:
+        """The account that has this session already: two would rotate it against each other until both are dead."""
+        for member in self._pool.accounts:
+            if member.identity == person(cookies, number):
+                return member.name
+        claimed = self._pool.account(self._claims.get(person(cookies, number), ""))
+        return claimed.name if claimed is not None and not claimed.identity else ""
+
+    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
+        kept = self._kept.get(member.name)
+        if kept is None:
+            return
+        kept.proven = (cookies, source.digest if source is not None else None)
+        self.save_soon(member)
+        await self.wait_saved(member)
+
+    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
+        """The others that share these cookies (docs/google-wire.md 5.6) go on with the new ones."""
+        for other in self._pool.accounts:
+            if other is not member and other.is_open and other.cookies and other.cookies.identity == cookies.identity:
+                try:
+                    await other.sign_in(cookies=cookies)
+                except GatewayError as error:
+                    self._observer.emit(
+                        TelemetryEvent("cookies.not_shared", data={"account": other.name, "why": error.en})
+                    )
+
+    def save_soon(self, member: Account) -> None:
+        kept = self._kept.get(member.name)
+        if kept is None:
+            return
+        kept.dirty = True
+        if kept.writing is None or kept.writing.done():
+            kept.writing = asyncio.ensure_future(self._write(member, kept))
+
+    async def wait_saved(self, member: Account) -> None:
+        kept = self._kept.get(member.name)
+        if kept is not None and kept.writing is not None and not kept.writing.done():
+            await asyncio.wait({kept.writing}, timeout=SETTLED_SECONDS)
+
+    async def _write(self, member: Account, kept: _Entry) -> None:
+        """Bring the newest state down; what changes meanwhile is written after it, what could not be is by `renew`."""
+        while kept.dirty:
+            kept.dirty = False
+            now = self._clock.now()
+            circuits = {c: _keep_circuit(circuit) for c, circuit in member.cooldowns().items()}
+            try:
+                if kept.proven is not None:
+                    await self._keep_cookies(member, kept, *kept.proven)
+                await self.store.keep_state(
+                    member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
+                )
+                await self.store.keep_address(self._owner, member.egress.name, _keep_circuit(member.egress.circuit))
+                if member.stored_state == "needs_login":
+                    self._lives[member.name] = await self.store.lives(member.name)
+            except GatewayError as error:
+                self._observer.emit(TelemetryEvent("account.not_kept", data={"account": member.name, "why": error.en}))
+                kept.dirty = True
+                return
+
+    async def _keep_cookies(self, member: Account, kept: _Entry, cookies: Cookies, taken: str | None) -> None:
+        """Store cookies that signed in. A database that is away says nothing about the session."""
+        generation = await self.store.keep_cookies(
+            member.name,
+            cookies,
+            generation=kept.generation,
+            proven=True,
+            taken=taken,
+            identity=cookies.identity,
+            at=self._clock.now(),
+        )
+        if kept.proven == (cookies, taken):
+            kept.proven = None
+        kept.account = await self.store.get(member.name)
+        kept.generation = kept.account.version
+        if generation is None:
+            self._observer.emit(TelemetryEvent("cookies.overtaken", data={"account": member.name}))
+        self._lives[member.name] = await self.store.lives(member.name)
+
+
+def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:
+    return kind(
+        f"This Google session is already the account {holder}: sign in to another Google account, or use that one",
+        f"该 Google 会话已是账号 {holder}：请登录另一个 Google 账号，或直接使用该账号",
+        code="session_in_use",
+    )
+
+
+def actor_of(caller: Caller) -> str:
+    """How the audit names somebody."""
+    return caller.tenant or ("admin" if caller.admin else caller.client)
+
+
+def _circuit(kept: StoredCircuit) -> Circuit:
+    return Circuit(kept.failures, kept.until, kept.opened_at, kept.reason)
+
+
+def _keep_circuit(circuit: Circuit) -> StoredCircuit:
+    return StoredCircuit(circuit.failures, circuit.until, circuit.opened_at, circuit.reason)
+
+
+def _check_proxy(proxy: str | None) -> None:
+    if proxy and not proxy.startswith(("http://", "https://", "socks5://", "socks5h://", "socks4://")):
+        raise BadRequest(
+            "A proxy begins with http://, https:// or socks5://",
+            "代理地址必须以 http://、https:// 或 socks5:// 开头",
+            param="proxy",
+        )
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > 64 or not all(char.isalnum() or char in "-_.@" for char in name):
+        raise BadRequest(
+            "An account's name has up to 64 letters, digits or any of - _ . @",
+            "账号名称最多 64 个字符，只能包含字母、数字和 - _ . @",
+            param="account",
+        )

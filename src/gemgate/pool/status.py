@@ -1,0 +1,75 @@
+"""An account's state word, the egress it shares, and what the end of a call says of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gemgate.accounts import (
+    State,
+)
+from gemgate.errors import (
+    AccountError,
+    Blocked,
+    ClientError,
+    GatewayError,
+    ModelGone,
+    ModelNotServed,
+    OutputInvalid,
+    PromptTooLong,
+    Refused,
+    Spent,
+    Unprocessable,
+)
+from gemgate.policy.circuit_breaker import Circuit, Outcome
+from gemgate.policy.token_bucket import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """What an account (or one capability of it) can do now.
+
+    usable: a call may start, now or as soon as a lane is free. quota: waiting alone helps.
+    until: epoch seconds when it thaws, 0 = unknown. code: of the error behind a state that lasts.
+    """
+
+    state: State
+    usable: bool
+    why: str = ""
+    why_zh: str = ""
+    until: float = 0.0
+    quota: bool = False
+    code: str = ""
+
+
+@dataclass(slots=True)
+class Egress:
+    """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace."""
+
+    name: str
+    circuit: Circuit = field(default_factory=Circuit)
+    pace: Bucket = field(default_factory=Bucket)
+
+
+PHANTOM = "phantom_session"
+"""Code of the error that a session is alive and tells nothing of its account."""
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """What the end of a call says about the account; the caller's own fault says that the account works."""
+    match error:
+        case PromptTooLong() if error.generated == "no":
+            return "cancelled"  # our own judgement: Google never saw it
+        case None | ClientError() | Refused() | ModelGone() | PromptTooLong() | OutputInvalid() | Unprocessable():
+            return "ok"
+        case ModelNotServed():
+            return "ok"  # judged by asking Google (`downgrade`), not by the breaker
+        case Spent():
+            return "limited"
+        case Blocked():
+            return "blocked"
+        case AccountError():
+            return "cancelled"  # judged by signing in again, not by the breaker
+        case GatewayError():
+            return "failed"
+        case _:
+            return "cancelled"

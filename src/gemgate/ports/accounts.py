@@ -1,0 +1,213 @@
+"""What is stored of accounts: set-up, cookies, circuit breakers, sessions, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gemgate.accounts import (
+    Capability,
+    Cookies,
+    Kind,
+    MeasuredWalls,
+    State,
+)
+from gemgate.errors import AccountError, GatewayError
+
+Origin = Literal["environment", "file", "admin"]
+"""Who set an account up: the settings, accounts.toml, or a person at run time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSetup:
+    """How an account is set up.
+
+    source:   as `COOKIE_SOURCE` is spelled, "" = cookies are handed over by hand; of an official one where its API key
+              stands, `env:NAME` or `file:PATH`.
+    lanes:    calls at once, None = the general setting.
+    fallback: used only while no other account can take the call.
+    number:   which of the accounts of its cookies, counted from 0 as in gemini.google.com/u/N; language: what it is
+              asked to speak (`en`), "" = its own (docs/google-wire.md 5.6).
+    prompt_max_bytes, prompt_with_files_max_bytes: how much of a prompt it reads, in UTF-8 bytes, 0 = any number;
+              None = as measured, else the general setting.
+    """
+
+    name: str
+    kind: Kind = "web"
+    source: str = ""
+    proxy: str | None = field(default=None, repr=False)
+    lanes: int | None = None
+    weight: float = 1.0
+    origin: Origin = "admin"
+    fallback: bool = False
+    number: int = 0
+    language: str = ""
+    prompt_max_bytes: int | None = None
+    prompt_with_files_max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCircuit:
+    """A circuit that a restart must not close. Epoch seconds."""
+
+    failures: int = 0
+    until: float = 0.0
+    opened_at: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """An account as it is stored.
+
+    generation: counts every change of the cookies; writers name the one they saw, and a stale one loses.
+    proven:     whether the cookies have signed in; while they have not, `previous` holds the last good ones.
+    taken:      digest of the source's cookies when they were last taken (`Cookies.digest`), "" = never.
+    identity:   what tells the Google account behind it from others, "" = unknown.
+    owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
+    walls:      how much of a prompt it reads, if that was measured.
+    trouble:    why the stored secrets cannot be opened; the account must not run on what is left.
+    """
+
+    setup: AccountSetup
+    paused: bool = False
+    cookies: Cookies | None = None
+    proven: bool = False
+    previous: Cookies | None = None
+    version: int = 0
+    source_digest: str = ""
+    identity: str = ""
+    state: State = "starting"
+    error_en: str = ""
+    error_zh: str = ""
+    circuits: Mapping[Capability, StoredCircuit] = field(default_factory=dict)
+    owner: str = ""
+    lease_until: float = 0.0
+    trouble: AccountError | None = None
+    walls: MeasuredWalls | None = None
+
+    @property
+    def name(self) -> str:
+        return self.setup.name
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One session of an account from its sign-in on. Epoch seconds; ended_at None = it lives.
+
+    died: it ended by itself (not replaced by another sign-in), so its length says how long sessions last.
+    """
+
+    account: str
+    began_at: float
+    renewed_at: float
+    ended_at: float | None = None
+    died: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what to an account, and when (epoch seconds)."""
+
+    at: float
+    actor: str
+    action: str
+    account: str = ""
+    detail: str = ""
+
+
+class AccountStore(Protocol):
+    """What a restart must not forget of the accounts. Names of unknown accounts are NotFound; StorageDown anywhere."""
+
+    async def all(self) -> tuple[StoredAccount, ...]:
+        """Every account, by name."""
+        ...
+
+    async def get(self, name: str) -> StoredAccount: ...
+
+    async def set_up(self, setup: AccountSetup) -> bool:
+        """Add an account or change how it is set up; its state and cookies stay. Whether it is new."""
+        ...
+
+    async def remove(self, name: str) -> None: ...
+
+    async def pause(self, name: str, paused: bool) -> None: ...
+
+    async def keep_walls(self, name: str, walls: MeasuredWalls) -> None:
+        """Store what was measured of how much the account reads."""
+        ...
+
+    async def keep_cookies(
+        self,
+        name: str,
+        cookies: Cookies,
+        *,
+        generation: int,
+        proven: bool,
+        taken: str | None = None,
+        identity: str | None = None,
+        at: float,
+    ) -> int | None:
+        """Store cookies if `generation` is still the account's; the new generation, or None for a stale writer.
+
+        Unproven ones keep the last good ones beside them. Proven ones of the same session count as a renewal at `at`,
+        those of another begin a new life.
+        """
+        ...
+
+    async def prove(self, name: str, *, generation: int, at: float) -> int | None:
+        """The unproven cookies signed in: forget the ones before."""
+        ...
+
+    async def fall_back(self, name: str, *, generation: int) -> int | None:
+        """The unproven cookies are no good: the last good ones are in force again."""
+        ...
+
+    async def keep_state(
+        self,
+        name: str,
+        state: State,
+        error: GatewayError | None,
+        circuits: Mapping[Capability, StoredCircuit],
+        *,
+        owner: str,
+        at: float,
+    ) -> bool:
+        """Store state word, last error and all circuits that are not closed; False when another node owns it now.
+
+        "needs_login" ends the life of the session.
+        """
+        ...
+
+    async def claim(self, name: str, owner: str, seconds: float) -> bool:
+        """Become the account's node for so long, unless another one is; the database's clock decides."""
+        ...
+
+    async def renew(self, owner: str, seconds: float) -> frozenset[str]:
+        """Extend all leases of `owner`, an expired one too until somebody takes it; the accounts it still holds."""
+        ...
+
+    async def release(self, owner: str, name: str | None = None) -> None:
+        """Give one account back, or all."""
+        ...
+
+    async def keep_address(self, node: str, address: str, circuit: StoredCircuit) -> None:
+        """Store the circuit of a way out; a closed one is forgotten."""
+        ...
+
+    async def addresses(self, node: str) -> dict[str, StoredCircuit]: ...
+
+    async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:
+        """Session lives of one account or all, newest first."""
+        ...
+
+    async def audit(self, line: AuditLine) -> None: ...
+
+    async def audit_lines(self, name: str | None = None, *, limit: int = 100) -> tuple[AuditLine, ...]:
+        """Newest first."""
+        ...
+
+    async def rewrap(self) -> int:
+        """Bring every secret under the first key; how many were not. What cannot be opened stays as it is."""
+        ...

@@ -1,0 +1,95 @@
+"""Chats at Google that can be continued, and responses that can be referred to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gemgate.ports.upstream import Thread
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A web conversation that can be continued: where it stands at Google, and by which history it is known.
+
+    tip:        fingerprint of the whole history up to and with the last answer; length: messages in it.
+    identity:   the Google session's owner; another identity cannot continue it.
+    sentinel:   of the tool grammar that stands in it.
+    named:      the caller knows it by its id (`conversation_id`); transcript: then its messages as JSON, for a replay.
+    delete_at:  epoch seconds after which it is deleted at Google (HISTORY), 0 = never.
+    """
+
+    id: str
+    tenant: str
+    tip: str
+    length: int
+    account: str
+    identity: str
+    offer: str
+    thread: Thread
+    created_at: float
+    updated_at: float
+    sentinel: str = ""
+    named: bool = False
+    transcript: str = field(default="", repr=False)
+    delete_at: float = 0.0
+
+
+class ConversationStore(Protocol):
+    """Conversations never cross tenants: every question names one."""
+
+    async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
+        """The longest of the histories that is known and not being continued right now; one query for all."""
+        ...
+
+    async def get(self, tenant: str | None, conversation_id: str) -> Conversation | None:
+        """By id; `tenant` None is an admin's."""
+        ...
+
+    async def lease(self, conversation_id: str, owner: str, now: float, seconds: float) -> bool:
+        """The right to continue it; False when somebody else does."""
+        ...
+
+    async def release(self, conversation_id: str, owner: str) -> None: ...
+
+    async def save(self, conversation: Conversation) -> None:
+        """Write it as it stands now, and end the lease."""
+        ...
+
+    async def forget(self, conversation_id: str) -> None: ...
+
+    async def latest(self, tenant: str | None, limit: int, offset: int = 0) -> tuple[Sequence[Conversation], int]:
+        """Newest first, with how many there are in all."""
+        ...
+
+    async def due(self, now: float, limit: int) -> Sequence[Conversation]:
+        """Those whose time to be deleted at Google has come."""
+        ...
+
+    async def forget_before(self, moment: float) -> int:
+        """Drop what was not continued since `moment`; how many."""
+        ...
+
+    async def count(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """An answer of the Responses API that can be asked for again and continued; `transcript` ends with the answer."""
+
+    id: str
+    tenant: str
+    body: str = field(repr=False)
+    transcript: str = field(repr=False)
+    created_at: float
+
+
+class ResponseStore(Protocol):
+    async def save(self, response: StoredResponse) -> None: ...
+
+    async def get(self, response_id: str, tenant: str) -> StoredResponse | None: ...
+
+    async def delete(self, response_id: str, tenant: str) -> bool: ...
+
+    async def forget_before(self, moment: float) -> int: ...

@@ -1,0 +1,48 @@
+"""The images that were made, and what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gemgate.images import GeneratedImage, handle_of
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryImage:
+    """A delivered picture as the gallery keeps it: facts without bytes, whose it is, and what it was made from.
+
+    references: sha256 of the pictures that went into an edit; batch: the batch it belongs to, or "".
+    """
+
+    image: GeneratedImage
+    tenant: str
+    created_at: float
+    references: tuple[str, ...] = ()
+    batch: str = ""
+
+    @property
+    def handle(self) -> str:
+        """Names the picture without a word of its prompt, which its file name has."""
+        return handle_of(self.image.name)
+
+
+class Gallery(Protocol):
+    """The facts of all delivered pictures."""
+
+    async def remember(self, picture: GalleryImage) -> None: ...
+
+    async def find(self, name: str) -> GalleryImage | None: ...
+
+    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
+        """Newest first; `tenant` None for all of them."""
+        ...
+
+    async def forget(self, names: Sequence[str]) -> None: ...
+
+    async def older_than(self, moment: float, limit: int) -> Sequence[str]:
+        """Names of pictures made before `moment`."""
+        ...
+
+    async def count(self) -> int: ...

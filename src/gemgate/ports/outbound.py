@@ -1,0 +1,28 @@
+"""What goes out to the network for callers: links are fetched, webhooks are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gemgate.files import Inline
+
+
+class Fetcher(Protocol):
+    """Gets what a user's link points at, and nothing that is not public."""
+
+    async def fetch(self, url: str, max_bytes: int) -> Inline:
+        """BadRequest when the address is not public, not found, too large, or too slow."""
+        ...
+
+
+class Sender(Protocol):
+    """Tells an address that a caller named, and none that is not public."""
+
+    def check(self, url: str) -> None:
+        """BadRequest for what can be told at once: no http(s) address, credentials in it, a private number."""
+        ...
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """The HTTP status of the answer; BadRequest when the address is not public, Unreachable when nobody answers."""
+        ...

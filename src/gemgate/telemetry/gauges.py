@@ -1,0 +1,52 @@
+"""What `meters.READ` shows, read where it is decided: the accounts' standings, the queue, batches, stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from gemgate.accounts import CAPABILITIES
+from gemgate.batches import TaskCounts
+from gemgate.pool.account import Account
+from gemgate.pool.pool import AccountPool
+from gemgate.ports.runtime import Clock
+from gemgate.version import __version__
+
+Value = tuple[str, tuple[str, ...], float]
+"""Name of a metric, values of its labels, value."""
+
+
+_PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
+
+
+def gauges(pool: AccountPool, clock: Clock, tally: TaskCounts, *, degraded: bool, spooled: int) -> Iterator[Value]:
+    """Everything as it stands now. degraded: limits are counted per process; spooled: pictures waiting for a bucket."""
+    yield "gemgate_info", (__version__,), 1
+    for state, count in Counter(member.status().state for member in pool.accounts).items():
+        yield "gemgate_accounts", (state,), count
+    for member in pool.accounts:
+        yield from _account(member, clock)
+    now = clock.now()
+    for address in {member.egress.name: member.egress for member in pool.accounts}.values():
+        yield "gemgate_address_blocked", (address.name,), _PHASES[address.circuit.phase(now)]
+        yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
+    yield "gemgate_queue_waiting", (), pool.waiting
+    for status in ("queued", "running", "done", "failed", "cancelled"):
+        yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+    yield "gemgate_limits_degraded", (), degraded
+    yield "gemgate_storage_waiting", (), spooled
+
+
+def _account(member: Account, clock: Clock) -> Iterator[Value]:
+    name, now = member.name, clock.now()
+    yield "gemgate_account_ready", (name,), member.is_open and member.status().usable
+    yield "gemgate_lanes", (name,), member.lanes
+    yield "gemgate_lanes_in_use", (name,), member.busy
+    yield "gemgate_pace_delay_seconds", (name,), member.pacer.current_delay
+    for capability in CAPABILITIES:
+        circuit = member.circuits[capability]
+        yield "gemgate_circuit_open", (name, capability), _PHASES[circuit.phase(now)]
+        yield "gemgate_circuit_thaw_seconds", (name, capability), max(0.0, circuit.until - now)
+    if member.signed_in_at:
+        yield "gemgate_session_age_seconds", (name,), max(0.0, now - member.signed_in_at)
+        yield "gemgate_cookie_age_seconds", (name,), max(0.0, now - member.renewed_at)

@@ -1,0 +1,108 @@
+"""A record as JSON values: what `GET /api/requests` and `/api/requests/{id}` answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gemgate.telemetry.explain import explain, without_names
+from gemgate.telemetry.request_record import AttemptRecord, Failure, RequestRecord
+
+
+def to_json(record: RequestRecord) -> dict[str, Any]:
+    """A row of the list, for those who may know everything."""
+    last = record.last
+    return {
+        "id": record.id,
+        "time": round(record.began, 3),
+        "state": "open" if record.seconds is None else "done",
+        "operation": record.operation,
+        "dialect": record.dialect,
+        "key": record.tenant or None,
+        "status": record.status,
+        "streamed": record.streamed,
+        "model": {"asked": record.model_asked or None, "id": record.model or None, "served": _served(record)},
+        "account": (last.account or None) if last else None,
+        "reuse": (last.reuse or None) if last else None,
+        "attempts": len(record.attempts),
+        "generations": record.generations,
+        "repairs": len(record.repairs),
+        "pictures": sum(not picture.failed for picture in record.pictures),
+        "timings": record.timings(),
+        "error": _trouble(record.trouble),
+    }
+
+
+def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
+    """Everything about a request, and its story. names: whether the asker may know what the accounts are called."""
+    visible = record if names else without_names(record)
+    prompts = list(dict.fromkeys(attempt.errand for attempt in visible.attempts))
+    return {
+        **to_json(visible),
+        "path": record.path or None,
+        "messages": {"all": record.messages, "new": record.new_messages} if record.messages else None,
+        "ignored": list(record.ignored),
+        "filed_bytes": record.filed,
+        "attempts": [_attempt(attempt, prompts.index(attempt.errand) + 1) for attempt in visible.attempts],
+        "repairs": record.repairs,
+        "pictures": [
+            {
+                "source": picture.source,
+                "size": picture.size,
+                "logo": picture.logo,
+                "bytes": picture.nbytes,
+                "download": picture.download,
+                "work": picture.work,
+                "store": picture.store,
+                "failed": picture.failed or None,
+            }
+            for picture in record.pictures
+        ],
+        "tokens": {"prompt": record.prompt_tokens, "output": record.output_tokens, "estimated": True},
+        "beside": dict(record.beside),
+        "in_band": record.in_band,
+        "left_out": record.left_out,
+        "story": [{"en": sentence.en, "zh": sentence.zh} for sentence in explain(record, names=names)],
+    }
+
+
+def _attempt(attempt: AttemptRecord, prompt: int) -> dict[str, Any]:
+    return {
+        "prompt": prompt,
+        "number": attempt.number,
+        "repair": attempt.repair or None,
+        "account": attempt.account or None,
+        "why": attempt.why or None,
+        "reuse": attempt.reuse or None,
+        "offer": attempt.offer or None,
+        "served": attempt.served or None,
+        "painter": attempt.painter or None,
+        "lowered": attempt.lowered or None,
+        "outcome": attempt.outcome,
+        "generated": attempt.generated,
+        "error": _trouble(attempt.trouble),
+        "then": attempt.then or None,
+        "unknown": attempt.unknown,
+        "stored": attempt.stored,
+        "queue": round(attempt.queue, 4),
+        "pace": round(attempt.pace, 4),
+        "first_byte": attempt.first_byte,
+        "upstream": attempt.upstream,
+        "skipped": [
+            {
+                "account": one.account,
+                "state": one.state,
+                "why": one.why or None,
+                "why_zh": one.why_zh or None,
+                "until": one.until or None,
+            }
+            for one in attempt.skipped
+        ],
+    }
+
+
+def _served(record: RequestRecord) -> str | None:
+    return next((attempt.served for attempt in reversed(record.attempts) if attempt.served), None)
+
+
+def _trouble(trouble: Failure | None) -> dict[str, str] | None:
+    return {"kind": trouble.kind, "code": trouble.code, "en": trouble.en, "zh": trouble.zh} if trouble else None

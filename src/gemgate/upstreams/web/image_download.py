@@ -1,0 +1,111 @@
+"""Fetching a generated picture's original on the session that made it (protocol.md 7).
+
+The full-size route first: an RPC names an address, two addresses in text bodies follow, then the bytes. After it the
+link without a limit of size (`=s0`), then the size suffix (PNG, then JPEG), then the preview as it is. Fetching is
+reading: it may be tried again, and generates nothing. What comes is believed by its bytes, not by its headers, and only
+when it is whole.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from curl_cffi.requests import AsyncSession, Response
+from gemini_webapi.constants import Headers
+
+from gemgate.errors import Broken, GatewayError, SignedOut
+from gemgate.imaging.truncation import is_whole, looks_like_image
+from gemgate.ports.upstream import Fetched, ImageRef
+from gemgate.upstreams.web import errors
+from gemgate.upstreams.web.client import HardenedClient
+
+MAX_BYTES = 100_000_000
+MAX_HOPS = 4
+SECONDS = 30.0
+RPC_SECONDS = 10.0
+FULL_SIZE_TRIES = 2
+"""Links expire; the RPC gives fresh ones."""
+
+_SUFFIX = re.compile(r"=s\d+(-rj)?$")
+_GOOGLE = (".google.com", ".googleusercontent.com")
+
+
+async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) -> Fetched:
+    """The picture's bytes by the best route that works; the last route's error when none does."""
+    side = f"s{4096 if (long_side or 0) > 2048 else 2048}"
+    base = _SUFFIX.sub("", ref.url)
+    routes = [
+        *[("full_size", "")] * FULL_SIZE_TRIES,
+        ("s0", f"{base}=s0"),
+        (side, f"{base}={side}"),
+        (side, f"{base}={side}-rj"),
+        ("preview", ref.url),
+    ]
+    failure: GatewayError | None = None
+    for source, url in routes:
+        try:
+            data, mime = await (_hops(client.session, url) if url else _full_size(client, ref))
+        except SignedOut:
+            raise  # the session itself was refused: no other route can do better
+        except GatewayError as error:
+            failure = error
+            continue
+        return Fetched(data, mime, source)
+    assert failure is not None
+    failure.generated = "maybe"
+    raise failure
+
+
+async def _full_size(client: HardenedClient, ref: ImageRef) -> tuple[bytes, str]:
+    address = await client.full_size_address(ref, RPC_SECONDS)
+    return await _hops(client.session, f"{address}=d-I?alr=yes")
+
+
+async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
+    """Follow addresses in text bodies until a whole picture comes."""
+    for _ in range(MAX_HOPS):
+        if not _is_googles(url):
+            raise errors.drift("a picture's address leads away from Google", "no")
+        data, mime = await _get(session, url)
+        if looks_like_image(data):
+            if not is_whole(data):
+                raise errors.broken("a picture came only in part", "no")
+            return data, mime
+        url = data[:4096].decode("utf-8", "replace").strip()
+        if not url.startswith("https://"):
+            raise errors.broken("no picture at its address", "no")
+    raise errors.drift("a picture's addresses lead nowhere", "no")
+
+
+def _is_googles(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" and any(("." + (parts.hostname or "")).endswith(name) for name in _GOOGLE)
+
+
+async def _get(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
+    """One GET; its body, bounded, and its type."""
+    body = bytearray()
+
+    def take(chunk: bytes) -> int:
+        if len(body) + len(chunk) > MAX_BYTES:
+            return 0  # fewer bytes than given: libcurl ends the transfer
+        body.extend(chunk)
+        return len(chunk)
+
+    try:
+        response = await session.get(url, headers=Headers.REFERER.value, timeout=SECONDS, content_callback=take)
+    except errors.FAILURES as error:
+        raise errors.of_exception(error, sent=False) from None
+    if response.status_code != 200:
+        raise _of_status(response.status_code, url)
+    mime = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return bytes(body), mime
+
+
+def _of_status(status: int, url: str) -> GatewayError:
+    """Only hosts under google.com see the session's cookies; elsewhere 403 means that a link has expired."""
+    if (urlsplit(url).hostname or "").endswith(".google.com"):
+        return errors.of_status(status, generated_if_unsure="no")
+    problem: Broken = errors.broken(f"a picture's address answers HTTP {status}", "no")
+    return problem

@@ -1,0 +1,126 @@
+"""What every route that answers a conversation does, whatever its dialect: admit, tell whole or as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.caller import Caller
+from gemgate.chat import Began, ChatRequest, Ended, Event, Reply, afold, fold
+from gemgate.dialects.wire import served_by
+from gemgate.errors import GatewayError
+from gemgate.gateway.admission import Admission
+from gemgate.web import sse
+from gemgate.web.context import RequestContext
+from gemgate.web.request_body import cancel_on_disconnect
+from gemgate.web.sse import Opened, StreamWriter, encode, merged
+
+Answer = AsyncGenerator[Event, None]
+
+
+async def admit(call: RequestContext, chat: ChatRequest, caller: Caller) -> Admission:
+    """Count the call and note in the headers what was left and what is ignored."""
+    admission = await call.service.gateway.admit(chat.model, caller, call.model_policy or chat.model_policy)
+    call.admitted(admission.quota)
+    name_ignored(call, chat)
+    return admission
+
+
+def name_ignored(call: RequestContext, chat: ChatRequest) -> None:
+    """Wishes that are not honoured, in the headers and in the facts."""
+    unmet(call, chat.ignored)
+
+
+def unmet(call: RequestContext, names: Iterable[str]) -> None:
+    """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
+    if names := tuple(names):
+        before = call.headers.get("x-gemgate-ignored")
+        call.headers["x-gemgate-ignored"] = all_names = ", ".join(filter(None, (before, *names)))
+        call.note("request.ignored", names=all_names)
+
+
+def start_answers(call: RequestContext, chat: ChatRequest, admission: Admission) -> list[Answer]:
+    """The `n` answers of a chat, not yet begun."""
+    return [call.service.gateway.chat(chat, admission) for _ in range(chat.n)]
+
+
+async def collect(request: Request, call: RequestContext, pending: Sequence[Answer], caller: Caller) -> list[Reply]:
+    """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
+    replies = await cancel_on_disconnect(request, _folded(pending))
+    began(call, caller, replies[0].began)
+    call.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
+    unmet(call, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
+    return replies
+
+
+async def _folded(pending: Sequence[Answer]) -> list[Reply]:
+    if len(pending) == 1:
+        async with aclosing(pending[0]) as only:
+            return [await afold(only)]
+    collected: list[list[Event]] = [[] for _ in pending]
+    async with aclosing(merged(pending)) as events:
+        async for index, event in events:
+            collected[index].append(event)
+    return [fold(events) for events in collected]
+
+
+async def stream_response(
+    request: Request,
+    call: RequestContext,
+    pending: Sequence[Answer],
+    caller: Caller,
+    writer: StreamWriter,
+    *,
+    media_type: str | None = None,
+) -> Response:
+    """The answers as they come. The 200 waits a moment for the first event; until it, every error is a plain one."""
+    opened = Opened()
+    events = _observe(merged(pending), call, caller, opened)
+    chunks = encode(events, writer, caller.language, call.request_id, opened)
+    headers = {"content-type": media_type} if media_type else {}
+    return await sse.answer(request, chunks, lambda: writer.heartbeat, opened, headers)
+
+
+async def _observe(
+    events: AsyncGenerator[tuple[int, Event], None], call: RequestContext, caller: Caller, opened: Opened
+) -> AsyncGenerator[tuple[int, Event], None]:
+    """The same events; the answer's beginning, its end and what goes wrong between them are noted."""
+    call.note("stream.opened")
+    try:
+        async with aclosing(events):
+            async for index, event in events:
+                if isinstance(event, Began):
+                    began(call, caller, event)
+                if isinstance(event, Ended):
+                    unmet(call, event.unmet)
+                yield index, event
+    except GatewayError as error:
+        if opened.yes:
+            call.failed(error, in_band=True)
+        raise
+    finally:
+        call.note("stream.closed")
+
+
+def began(call: RequestContext, caller: Caller, event: Began) -> None:
+    """Headers of an answer that has begun. Who gives it is told by Google at its end only."""
+    call.headers["x-gemgate-conversation"] = event.reuse
+    call.headers["x-gemgate-attempts"] = str(event.attempts)
+    call.headers["x-gemgate-context"] = context_header(event)
+    if caller.admin and event.account:
+        call.headers["x-gemgate-account"] = event.account
+
+
+def context_header(event: Began) -> str:
+    """How the prompt went up: `inline` or `file`, its bytes, what the account reads, and what was left out."""
+    parts = [f"bytes={event.bytes}", f"limit={event.limit or 'none'}"]
+    if event.dropped:
+        parts.append(f"dropped={event.dropped}")
+    if event.files_left_out:
+        parts.append(f"files_left_out={event.files_left_out}")
+    if event.uncounted:
+        parts.append(f"files_of_unknown_length={event.uncounted}")
+    return "; ".join(("file" if event.filed else "inline", *parts))

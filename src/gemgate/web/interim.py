@@ -1,0 +1,102 @@
+"""A node's word to its gateway, before the answer: the prompt goes out now, and from here on it may be generated.
+
+An interim response (HTTP 102) on the connection of the call itself. The prompt is sent after it: when a node dies and
+its gateway has read none, Google never had the prompt, and another node may take the call (ADR 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any, ClassVar, Final, cast
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gemgate.ports.runtime import TelemetryEvent
+
+WANTED_HEADER = "x-gemgate-notice"
+INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
+_TRANSPORT: Final = "gemgate.transport"
+
+
+HEAD_SECONDS = 20.0
+"""Within which a request's head has to be here, from the connection or from the head's first byte."""
+UNHEARD = 128
+"""Connections of one address that may take that long; more at once (a proxy's burst, say) have `CROWDED_SECONDS`."""
+CROWDED_SECONDS = 2.0
+
+
+class InterimProtocol(HttpToolsProtocol):
+    """The server's protocol; it leaves the connection where notices can be written to it, and waits for no head for
+    ever: who is silent, or sends a byte now and then, keeps a descriptor and nothing else.
+    """
+
+    _unheard: ClassVar[Counter[str]] = Counter()
+    _late: asyncio.TimerHandle | None = None
+    _address = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._address = str(transport.get_extra_info("peername", ("",))[0])
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._late is None and not self._answering():
+            self._await_head()
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[_TRANSPORT] = self.transport
+
+    def on_headers_complete(self) -> None:
+        self._heard()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._heard()
+        super().connection_lost(exc)
+
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _await_head(self) -> None:
+        self._unheard[self._address] += 1
+        seconds = HEAD_SECONDS if self._unheard[self._address] <= UNHEARD else CROWDED_SECONDS
+        self._late = asyncio.get_running_loop().call_later(seconds, self.transport.abort)
+
+    def _heard(self) -> None:
+        if self._late is None:
+            return
+        self._late.cancel()
+        self._late = None
+        self._unheard[self._address] -= 1
+        if self._unheard[self._address] <= 0:
+            del self._unheard[self._address]
+
+
+class PromptSentNotifier:
+    """Observes facts; calls whose gateway wants notices are known by their request ids until they are answered."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Transport] = {}
+
+    def expect(self, request_id: str, scope: Scope) -> None:
+        """A call of our gateway begins."""
+        transport = scope.get(_TRANSPORT)
+        if transport is not None and WANTED_HEADER in Headers(scope=scope):
+            self._waiting[request_id] = transport
+
+    def over(self, request_id: str) -> None:
+        """Its answer begins, or nobody waits for it any more: nothing may stand between the bytes of an answer."""
+        self._waiting.pop(request_id, None)
+
+    def emit(self, fact: TelemetryEvent) -> None:
+        if fact.name != "attempt.sent":
+            return
+        transport = self._waiting.pop(fact.request_id, None)
+        if transport is not None and not transport.is_closing():
+            transport.write(INTERIM)

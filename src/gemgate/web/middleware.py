@@ -1,0 +1,162 @@
+"""The outermost layer: request ids, facts, CORS (pure ASGI, once round everything), and the error door."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
+from gemgate.web import errors, paths
+from gemgate.web.auth.access import Access
+from gemgate.web.context import AppState, RequestContext, context_of
+from gemgate.web.interim import PromptSentNotifier
+from gemgate.web.operation import methods_at, verbs_of_models
+from gemgate.web.request_body import ClientDisconnected
+from gemgate.web.sse import internal_error
+
+CLIENT_CLOSED = 499
+"""What the log and the counters say of a request whose client went away (nginx's number)."""
+
+
+class RequestMiddleware:
+    """Serves `app`; `house` is asked for at every request because it exists only while the app runs.
+
+    notices: of a node, whose gateway may state who calls; None at the edge, where nobody stands before it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, house: Callable[[], tuple[AppState, Access]], notices: PromptSentNotifier | None = None
+    ) -> None:
+        self._app = app
+        self._house = house
+        self._notices = notices
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        house, access = self._house()
+        paths.settle(scope, access.below(HTTPConnection(scope)))
+        call = RequestContext(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
+        call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
+        scope["gemgate.call"] = call
+        app = self._app
+        try:
+            if self._notices is not None and (stated := access.accept_forwarded(scope)):
+                call.request_id = stated.caller.request_id
+                self._notices.expect(call.request_id, scope)
+        except GatewayError as error:
+            app = errors.answer(error, HTTPConnection(scope), call.request_id)
+        origin = Headers(scope=scope).get("origin")
+        cors = access.cors_headers(origin, scope["path"]) if origin else {}
+        status = CLIENT_CLOSED
+
+        async def send_stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self._notices is not None:
+                    self._notices.over(call.request_id)
+                call.begins()
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                headers["x-request-id"] = headers["request-id"] = call.request_id
+                for name, value in (*call.headers.items(), *cors.items()):
+                    headers[name] = value
+                message["headers"] = headers.raw
+            await send(message)
+
+        call.note("request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55])
+        structlog.contextvars.bind_contextvars(request_id=call.request_id)
+        try:
+            if scope["method"] == "OPTIONS" and cors:
+                await preflight(scope, send_stamped)
+            else:
+                await app(scope, receive, send_stamped)
+        except Exception as error:
+            # The framework hands an unforeseen error on after `refused` has answered and logged it.
+            if status == CLIENT_CLOSED:
+                raise
+            call.note("request.crashed", why=type(error).__name__)
+        finally:
+            if self._notices is not None:
+                self._notices.over(call.request_id)
+            # Paths name pictures and files; only one that led nowhere helps to find out what was wrong.
+            path = scope["path"][:200] if call.operation == "none" else ""
+            call.note(
+                "request.done",
+                operation=call.operation, status=status, seconds=call.seconds(), path=path, added=call.added,
+            )  # fmt: skip
+
+
+async def exception_handler(request: Request, error: Exception) -> Response:
+    """The answer to anything that was raised while a request was served: the framework's handler for all of it."""
+    call = context_of(request)
+    match error:
+        case ClientDisconnected() | ClientDisconnect():
+            return Response(status_code=CLIENT_CLOSED)
+        case GatewayError():
+            problem = error
+        case HTTPException():
+            problem = of_http(error, request.scope)
+            if error.status_code == 405:
+                call.headers["allow"] = ", ".join(methods_at(request.scope["path"]))
+        case _:
+            structlog.stdlib.get_logger("gemgate").exception(
+                "request.failed", request_id=call.request_id, exc_info=error
+            )
+            problem = internal_error(error)
+    call.failed(problem)
+    return errors.answer(problem, request, call.request_id)
+
+
+_VERB = re.compile(r"/v1(?:beta)?/models/[^:]+:(\w{1,40})$", re.ASCII)
+"""What is asked of one of Google's models; GET has the rest of the path, so that a POST here is an unknown verb."""
+
+
+_ABSENT = {
+    "/v1/responses/compact": (
+        "There is no /v1/responses/compact: OpenAI's own service seals its items. Compact by a prompt, or send it all",
+        "没有 /v1/responses/compact：其结果由 OpenAI 自有服务加密。请用提示词压缩，或直接发送完整历史",
+    ),
+}
+"""Routes of the services we stand in for that clients may look for in vain, and what they can do instead."""
+
+
+def of_http(error: HTTPException, scope: Scope) -> GatewayError:
+    """The framework's own refusals (unknown route, wrong method, broken form) as ours."""
+    path = said(scope["path"])
+    if absent := _ABSENT.get(scope["path"]):
+        return NotFound(*absent, code="not_offered")
+    if error.status_code == 404:
+        return NotFound(f"There is nothing at {path}; see /docs for the routes", f"路径 {path} 不存在")
+    if error.status_code == 405 and scope["method"] == "POST" and (verb := _VERB.search(scope["path"])):
+        verbs = ", ".join(verbs_of_models())
+        return NotFound(
+            f"Models have no :{verb[1]} here; use {verbs}",
+            f"这里的模型没有 :{verb[1]}；请使用 {verbs}",
+            code="unknown_verb",
+        )
+    if error.status_code == 405:
+        return MethodNotAllowed(f"{scope['method']} is not allowed at {path}", f"{path} 不支持 {scope['method']}")
+    return BadRequest(str(error.detail), str(error.detail))
+
+
+async def preflight(scope: Scope, send: Send) -> None:
+    """A browser asks what it may send: anything, from the origins that are named in CORS_ORIGINS."""
+    wanted = Headers(scope=scope).get("access-control-request-headers", "*")
+    headers = {
+        "access-control-allow-methods": "GET, POST, PATCH, DELETE, OPTIONS",
+        "access-control-allow-headers": wanted,
+        "access-control-max-age": "600",
+    }
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,181 @@
+"""What lives in the memory of each node, told as one: the accounts, whether all is well, the last requests.
+
+A node that does not answer in time is named, and the others are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.caller import Caller
+from gemgate.errors import GatewayError
+from gemgate.fleet.nodes import Fleet, NodeView
+from gemgate.pool.status import AccountStatus
+from gemgate.version import __version__
+from gemgate.web.auth import forwarded_caller
+from gemgate.web.context import context_of
+from gemgate.web.json_response import json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.relay.node_client import Broken, NodeClient, Unsent
+from gemgate.web.request_body import whole_number
+from gemgate.web.routes import overview
+
+router = Router()
+
+NODE_TIMEOUT = 3.0
+"""Seconds that one node may take."""
+LARGEST = 4_000_000
+COUNTED = ("ended", "failed", "under_way")
+USABLE = ("ready", "busy", "starting")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the nodes answered, by their names; silent: those that did not, and why."""
+
+    answers: Mapping[str, dict[str, Any]]
+    missing: Mapping[str, str]
+
+
+Read = Callable[[dict[str, Any]], object]
+"""Goes through a node's answer as its user will; raises where that is not what the answer has."""
+
+
+async def query_all(request: Request, caller: Caller, read: Read) -> Gathered:
+    """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
+    fleet = context_of(request).house.fleet
+    assert fleet is not None
+    nodes = [one for one in fleet.nodes if one.serves]
+    hop: NodeClient = request.app.state.hop
+    answers = await asyncio.gather(*(_ask(hop, one, request, caller, read) for one in nodes))
+    told = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
+    silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
+    return Gathered(told, silent)
+
+
+async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller, read: Read) -> dict[str, Any] | str:
+    """The node's answer, or why there is none."""
+    stated = forwarded_caller.ForwardedCaller(caller, "admin", request.url.scheme)
+    received = b""
+    try:
+        async with (
+            asyncio.timeout(NODE_TIMEOUT),
+            hop.exchange(one.node.card.url, request, stated, None, fresh=True) as exchange,
+        ):
+            async for chunk in exchange.chunks():
+                received += chunk
+                if len(received) > LARGEST:
+                    return "its answer is too large"
+            if exchange.head.status != 200:
+                return f"it answered {exchange.head.status}"
+        answer: dict[str, Any] = orjson.loads(received)
+        read(answer)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        return "its answer is of another kind: is it of another version?"
+    except (Unsent, Broken, TimeoutError, GatewayError, orjson.JSONDecodeError) as error:
+        return str(error) or type(error).__name__
+    return answer
+
+
+@operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts of all nodes")
+async def accounts(request: Request, caller: Caller) -> Response:
+    gathered = await query_all(request, caller, _read_accounts)
+    answer = {
+        "accounts": _rows(gathered, "accounts"),
+        "waiting": sum(told["waiting"] for told in gathered.answers.values()),
+        "silent": gathered.missing,
+    }
+    return json_response(answer)
+
+
+@operation(
+    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+)
+async def summary(request: Request, caller: Caller) -> Response:
+    call = context_of(request)
+    fleet = call.house.fleet
+    assert fleet is not None
+    gathered = await query_all(request, caller, _read_overview)
+    now = call.house.clock.now()
+    rows = _rows(gathered, "accounts")
+    degraded = [*_troubles(fleet, gathered), *([call.house.degraded] if call.house.degraded else [])]
+    degraded += [text for told in gathered.answers.values() for text in told["degraded"]]
+    said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
+    if not fleet.nodes:
+        said = overview.Summary("setup", "No node has registered yet.", "尚无节点注册。")
+    requests = [told["requests"] for told in gathered.answers.values()]
+    facts = {
+        "level": said.level,
+        "sentence": {"en": said.en, "zh": said.zh},
+        "degraded": degraded,
+        "accounts": rows,
+        "waiting": sum(told["waiting"] for told in gathered.answers.values()),
+        "requests": {name: sum(one[name] for one in requests) for name in COUNTED},
+        "version": __version__,
+        "node": "gateway",
+        "nodes": dict(fleet.words()),
+        "started_at": min((told["started_at"] for told in gathered.answers.values()), default=0),
+    }
+    etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
+    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(orjson.dumps({"now": now, **facts}), headers=headers, media_type="application/json")
+
+
+def _read_accounts(answer: Mapping[str, Any]) -> None:
+    """For `Read`: rows that can be passed on."""
+    if not (all(isinstance(row, dict) for row in answer["accounts"]) and isinstance(answer["waiting"], int)):
+        raise TypeError("not a list of accounts")
+
+
+def _read_overview(answer: Mapping[str, Any]) -> None:
+    """For `Read`: rows that can be judged, and numbers that can be added up."""
+    _read_accounts(answer)
+    for row in answer["accounts"]:
+        _account(row)
+    numbers = [answer["started_at"], *(answer["requests"][name] for name in COUNTED)]
+    if not (all(isinstance(number, int | float) for number in numbers) and isinstance(answer["degraded"], list)):
+        raise TypeError("not an overview")
+
+
+def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
+    """What of the fleet itself is not as it should be."""
+    gone = [f"node {one.name} is gone" for one in fleet.nodes if not one.alive and one.node.report.status != "OFFLINE"]
+    foreign = [f"node {one.name} has another INTERNAL_TOKEN" for one in fleet.nodes if one.alive and not one.proven]
+    silent = [f"node {name} does not answer: {why}" for name, why in gathered.missing.items()]
+    return [*([fleet.degraded] if fleet.degraded else []), *gone, *foreign, *silent]
+
+
+def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
+    standing = AccountStatus(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
+    resting = tuple(one["capability"] for one in row["cooldowns"] if one["capability"] != "text")
+    return overview.AccountOverview(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"], resting)
+
+
+@operation(
+    router,
+    "GET",
+    "/api/requests",
+    "requests.list",
+    level="admin",
+    summary="The last requests of all nodes, newest first",
+)
+async def requests(request: Request, caller: Caller) -> Response:
+    """The same filters as on a node. There is one page: `limit` rows at most, 200 with every node's newest."""
+    limit = whole_number(request, "limit", 50, least=1, most=200)
+    gathered = await query_all(request, caller, lambda told: [-row["time"] for row in told["requests"]])
+    rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
+    return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.missing})
+
+
+def _rows(gathered: Gathered, name: str) -> Sequence[dict[str, Any]]:
+    return [{**row, "node": node} for node, told in gathered.answers.items() for row in told[name]]

@@ -1,0 +1,274 @@
+"""The way to a node and back: headers that may pass, bytes as they come, and what is certain when it breaks.
+
+`Unsent`: nothing of the request can have been processed. `Broken`: it can. Nothing here tries a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+import aiohttp
+from multidict import CIMultiDict
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+from yarl import URL
+
+from gemgate.errors import GatewayError
+from gemgate.web.auth import forwarded_caller
+from gemgate.web.errors import takes_key_in_query
+from gemgate.web.interim import WANTED_HEADER
+from gemgate.web.relay.body import Body
+from gemgate.web.request_body import ClientDisconnected
+
+CONNECT_SECONDS = 2.0
+IDLE_CONNECTION_SECONDS = 15.0
+"""Shorter than a node keeps one (75 s), so that a node never closes one at the moment in which we use it."""
+
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "expect"),
+    }
+)
+_OURS = frozenset(
+    (
+        *(forwarded_caller.TOKEN_HEADER, forwarded_caller.CALLER_HEADER, WANTED_HEADER),
+        *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"),
+    )
+)
+_KEYS = frozenset(("authorization", "x-api-key", "x-goog-api-key"))
+_EDGE_ONLY = frozenset(("cookie", "x-csrf-token"))
+"""What signs a browser in here. A node has no use for it, and could use it."""
+KEY_SHOWN_TO_NODES = "edge"
+"""Stands for a key that was checked here: nodes need to know that one came (it tells dialects apart), not which."""
+
+
+class Unsent(Exception):
+    """The node was not reached."""
+
+
+class Broken(Exception):
+    """The connection ended, or was silent for too long, after the request may have been read.
+
+    ended: by the node's side, which says that everything it had written before has been read here.
+    noticed: the node had told that the prompt goes out (`web.notices`).
+    """
+
+    def __init__(self, why: str, *, ended: bool = False, noticed: bool = True) -> None:
+        super().__init__(why)
+        self.ended = ended
+        self.noticed = noticed
+
+
+class _InterimWatch:
+    """Where an answer leaves word whether a notice came before it; also of one that never comes."""
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self.notice: asyncio.Future[bool] | None = None
+        self._told = told
+
+    def look_out(self) -> asyncio.Future[bool]:
+        self.notice = asyncio.get_running_loop().create_future()
+        self.notice.add_done_callback(lambda notice: None if notice.cancelled() else self._told())
+        return self.notice
+
+    @property
+    def noticed(self) -> bool:
+        return self.notice is not None and self.notice.done()
+
+
+_sight: ContextVar[_InterimWatch] = ContextVar("gemgate_sight")
+
+
+class _Response(aiohttp.ClientResponse):
+    """aiohttp tells of an interim response by a future that is meant for `100 Continue`; here it is looked at."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        if (sight := _sight.get(None)) is not None:
+            self._continue = sight.look_out()
+        return await super().start(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a node's answer; headers as they go on to the client."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    fields: CIMultiDict[str]
+
+    @property
+    def generated(self) -> str:
+        """What the node says of the prompt: "no", "maybe", or "" where it says nothing."""
+        return self.fields.get("x-gemgate-generated", "")
+
+    @property
+    def retry_after(self) -> float:
+        value = self.fields.get("retry-after", "")
+        return float(value) if value.isdigit() else 0.0
+
+    @property
+    def is_events(self) -> bool:
+        return self.fields.get("content-type", "").startswith("text/event-stream")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """An answer that is coming in."""
+
+    head: Head
+    noticed: bool
+    _response: aiohttp.ClientResponse
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Bytes as they come; Broken when the node goes away in the middle."""
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Broken(type(error).__name__, ended=_ended(error)) from None
+
+
+class NodeClient:
+    """One client for all nodes. `silence`: seconds a node may say nothing, longer than any of its own deadlines."""
+
+    def __init__(self, token: str, *, silence: float) -> None:
+        self._token = token
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, ttl_dns_cache=60, socket_factory=_socket
+            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence),
+            response_class=_Response,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            max_line_size=65_536,
+            max_field_size=65_536,
+        )
+
+    @asynccontextmanager
+    async def exchange(
+        self,
+        node_url: str,
+        connection: HTTPConnection,
+        stated: forwarded_caller.ForwardedCaller,
+        body: Body | None,
+        *,
+        fresh: bool = False,
+        on_interim: Callable[[], None] = lambda: None,
+    ) -> AsyncIterator[Exchange]:
+        """Send the request to a node; what it answers, until the block ends. Unsent, Broken.
+
+        fresh: the answer is wanted, not word that it has not changed. told: called when a notice comes.
+        """
+        scope = connection.scope
+        url = URL(node_url.rstrip("/") + _target(scope), encoded=True)
+        headers = self._headers(connection, stated)
+        if fresh:
+            headers.popall("if-none-match", None)
+        data = None
+        if body is not None:
+            data = await body.whole() if body.complete.is_set() else body.pieces()
+        sight = _InterimWatch(on_interim)
+        _sight.set(sight)
+        try:
+            response = await self._session.request(
+                scope["method"], url, headers=headers, data=data, allow_redirects=False
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            raise Unsent(type(error).__name__) from None
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, GatewayError, ClientDisconnected) as error:
+            if body is not None and body.failure is not None:
+                raise body.failure from None
+            raise Broken(type(error).__name__, ended=_ended(error), noticed=sight.noticed) from None
+        try:
+            yield Exchange(_head(response), sight.noticed, response)
+        finally:
+            # Also ends the call on the node, unless its answer has been read to the end.
+            response.close()
+
+    def _headers(self, connection: HTTPConnection, stated: forwarded_caller.ForwardedCaller) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict()
+        named = _named_by(connection.headers.getlist("connection"))
+        for raw_name, raw_value in connection.scope["headers"]:
+            name = raw_name.decode("latin-1")
+            if name in _HOP_BY_HOP or name in _OURS or name in named or name in _EDGE_ONLY:
+                continue
+            headers.add(name, KEY_SHOWN_TO_NODES if name in _KEYS else raw_value.decode("latin-1"))
+        peer = connection.client.host if connection.client else ""
+        before = ", ".join(connection.headers.getlist("x-forwarded-for"))
+        headers["x-forwarded-for"] = f"{before}, {peer}" if before else peer
+        headers["x-forwarded-proto"] = stated.scheme
+        headers["x-forwarded-host"] = connection.headers.get("host", "")
+        headers[forwarded_caller.TOKEN_HEADER] = self._token
+        headers[WANTED_HEADER] = "1"
+        headers[forwarded_caller.CALLER_HEADER] = forwarded_caller.encode(stated)
+        return headers
+
+    async def answers(self, node_url: str) -> bool:
+        """Whether somebody is there: a cheap question, for nodes that could not be reached."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                async with self._session.get(node_url.rstrip("/") + "/health") as response:
+                    return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            return False
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _socket(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that notices within 20 s that nothing comes through any more, also while it only waits."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
+        if (option := getattr(socket, name, None)) is not None:  # not every system has all of them
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
+
+
+def _ended(error: BaseException) -> bool:
+    """Whether the node's side closed the connection; a silence, or a network that failed, says nothing."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError) or (
+        isinstance(error, aiohttp.ClientOSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+    )
+
+
+def _target(scope: Scope) -> str:
+    """Path and query as the client spelled them, without a key in the query."""
+    path = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].decode("latin-1")
+    parts = scope["query_string"].decode("latin-1").split("&")
+    if takes_key_in_query(scope["path"]):
+        parts = [part for part in parts if unquote_plus(part.partition("=")[0]) != "key"]
+    query = "&".join(parts)
+    return f"{path}?{query}" if query else path
+
+
+def _named_by(values: Iterable[str]) -> frozenset[str]:
+    """Headers that `Connection` declares to be of this hop only."""
+    return frozenset(part.strip().lower() for value in values for part in value.split(","))
+
+
+def _head(response: aiohttp.ClientResponse) -> Head:
+    fields = CIMultiDict(response.headers)
+    named = _named_by(fields.getall("connection", ()))
+    passed: list[tuple[bytes, bytes]] = []
+    for name, value in response.raw_headers:
+        lower = name.lower()
+        word = lower.decode("latin-1")
+        # Our own server stamps the date and the request id.
+        if word in _HOP_BY_HOP or word in named or word in ("date", "x-request-id", "request-id"):
+            continue
+        passed.append((lower, value))
+    return Head(response.status, passed, fields)

@@ -1,0 +1,139 @@
+"""Who is told of accounts' troubles: set up here, tried out here. An address is a secret and never shown again."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.alerts.channels import Channel, channel_of
+from gemgate.assembly.loops import alert_channels
+from gemgate.caller import Caller
+from gemgate.dialects import wire
+from gemgate.errors import BadRequest, NotFound
+from gemgate.ports.alerts import AlertChannel
+from gemgate.web.context import RequestContext, context_of
+from gemgate.web.json_response import json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import model_reader, read_with
+
+router = Router()
+
+BODY = 10_000
+
+
+class ChannelRequest(wire.Body):
+    """Body of POST /api/alerts. `url`: of a webhook that takes JSON, or Bark's https://SERVER/KEY."""
+
+    kind: Literal["webhook", "bark"]
+    url: str = Field(min_length=1, max_length=2000, repr=False)
+
+
+@operation(router, "GET", "/api/alerts", "alerts.list", level="admin", summary="Channels of alerts, and what was told")
+async def listing(request: Request, caller: Caller) -> Response:
+    """Those of the settings have their setting's name as id. Of addresses only the host is shown."""
+    service = context_of(request).service
+    fixed = [
+        {"id": name, "kind": channel.name, "host": _host(channel.url), "origin": name, "usable": True}
+        for name, channel in alert_channels(service.settings).items()
+    ]
+    kept = [_shown(channel) for channel in await service.alert_store.channels()]
+    sent = [
+        {"at": one.at, "account": one.account or None, "kind": one.kind, "of": one.of, "over": one.over}
+        for one in await service.alerts.sent()
+    ]
+    return json_response({"channels": [*fixed, *kept], "told": sent})
+
+
+@operation(
+    router,
+    "POST",
+    "/api/alerts",
+    "alerts.add",
+    level="admin",
+    body=ChannelRequest,
+    success=201,
+    summary="Add a channel of alerts",
+)
+async def add(request: Request, caller: Caller) -> Response:
+    call = context_of(request)
+    body, _ = await read_with(request, BODY, model_reader(ChannelRequest, lambda body: body))
+    url = body.url.strip()
+    channel = AlertChannel(f"alert_{secrets.token_hex(8)}", body.kind, _host(url), url, call.service.clock.now())
+    await call.service.alert_store.add(channel)
+    await call.service.audit(caller, "alert channel added", "", f"{channel.kind} {channel.host}")
+    return json_response(_shown(channel), 201)
+
+
+@operation(
+    router, "POST", "/api/alerts/{channel_id}/test", "alerts.test", level="admin", summary="Send a test to a channel"
+)
+async def test(request: Request, caller: Caller) -> Response:
+    """`taken`, and `why` not: an HTTP status, or what kind of error it was."""
+    call = context_of(request)
+    why = await call.service.alerts.send_test(await _channel(call, request.path_params["channel_id"]))
+    return json_response({"taken": not why, "why": why})
+
+
+@operation(
+    router, "DELETE", "/api/alerts/{channel_id}", "alerts.remove", level="admin", summary="Forget a channel of alerts"
+)
+async def remove(request: Request, caller: Caller) -> Response:
+    call = context_of(request)
+    channel_id = request.path_params["channel_id"]
+    if channel_id in alert_channels(call.service.settings):
+        raise BadRequest(
+            f"This channel is set by {channel_id}; change the setting", f"该渠道由 {channel_id} 设置，请修改该设置"
+        )
+    if not await call.service.alert_store.remove(channel_id):
+        raise _no_channel(channel_id)
+    await call.service.audit(caller, "alert channel removed", "", channel_id[:40])
+    return json_response({"id": channel_id, "removed": True})
+
+
+async def _channel(call: RequestContext, channel_id: str) -> Channel:
+    """NotFound; BadRequest when its address cannot be opened any more."""
+    if (fixed := alert_channels(call.service.settings).get(channel_id)) is not None:
+        return fixed
+    for kept in await call.service.alert_store.channels():
+        if kept.id == channel_id:
+            if not kept.url:
+                raise BadRequest(
+                    "Its address was encrypted with a key that is gone; add the channel anew",
+                    "其地址由已丢失的密钥加密，请重新添加该渠道",
+                    code="cookie_key_lost",
+                )
+            return channel_of(kept)
+    raise _no_channel(channel_id)
+
+
+def _no_channel(channel_id: str) -> NotFound:
+    return NotFound(
+        f"There is no channel {channel_id[:40]}", f"渠道 {channel_id[:40]} 不存在", code="channel_not_found"
+    )
+
+
+def _host(url: str) -> str:
+    """The host of an http(s) address; BadRequest for anything else."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts.netloc.rpartition("@")[2]
+    except ValueError:
+        pass
+    raise BadRequest("url must be an http(s) address", "url 必须是 http(s) 地址", param="url")
+
+
+def _shown(channel: AlertChannel) -> dict[str, Any]:
+    return {
+        "id": channel.id,
+        "kind": channel.kind,
+        "host": channel.host,
+        "origin": "page",
+        "usable": bool(channel.url),
+        "created_at": channel.created_at,
+    }

@@ -1,0 +1,124 @@
+"""A batch as a ZIP that is written while it is sent: one picture in memory at a time, the manifests at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import zipfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from gemgate.batches import Batch, Task
+from gemgate.dialects import simple_batches, wire
+from gemgate.dialects.simple_batches import TaskError, TaskResult
+from gemgate.errors import NotFound
+from gemgate.jobs.batches import Jobs
+from gemgate.jobs.payloads import image_of, loads
+from gemgate.ports.blobs import BlobStore
+
+PAGE = 200
+
+
+class _Outlet:
+    """Where `zipfile` writes to: what has been written can be taken away at once."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+async def archive(
+    jobs: Jobs, blobs: BlobStore, batch: Batch, status: str, language: str
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of the ZIP. A picture that is gone is missing in it, and the manifest says so."""
+    outlet = _Outlet()
+    packed: set[int] = set()
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as zipped:
+        async for task in _tasks(jobs, batch):
+            if task.status != "done":
+                continue
+            image = image_of(loads(task.result), task.prompt)
+            try:
+                blob = await blobs.get("images/" + image.name)
+            except NotFound:
+                continue
+            packed.add(task.seq)
+            info = _info(_file_of(task), blob.facts.modified)
+            await asyncio.to_thread(zipped.writestr, info, blob.data)
+            yield outlet.take()
+        async for piece in _manifests(zipped, outlet, jobs, batch, status, language, packed):
+            yield piece
+    yield outlet.take()
+
+
+async def _manifests(
+    zipped: zipfile.ZipFile,
+    outlet: _Outlet,
+    jobs: Jobs,
+    batch: Batch,
+    status: str,
+    language: str,
+    packed: set[int],
+) -> AsyncGenerator[bytes, None]:
+    about = {"batch_id": batch.id, "status": status, "total": batch.tally.total, "tasks": []}
+    head, _, tail = wire.dumps(about).partition(b'"tasks":[]')
+    with zipped.open(_info("manifest.json", batch.created_at), "w") as file:
+        file.write(head + b'"tasks":[\n')
+        first = True
+        async for entry in _entries(jobs, batch, language, packed):
+            file.write((b"" if first else b",\n") + wire.dumps(entry))
+            first = False
+            yield outlet.take()
+        file.write(b"\n]" + tail)
+    with zipped.open(_info("manifest.csv", batch.created_at), "w") as file:
+        file.write(simple_batches.write_manifest_header())
+        async for entry in _entries(jobs, batch, language, packed):
+            file.write(simple_batches.write_manifest_row(entry))
+            yield outlet.take()
+
+
+async def _entries(jobs: Jobs, batch: Batch, language: str, packed: set[int]) -> AsyncIterator[dict[str, Any]]:
+    async for task in _tasks(jobs, batch):
+        outcome: TaskResult | TaskError | None = None
+        if task.status == "done":
+            outcome = TaskResult(task.id, image_of(loads(task.result), task.prompt))
+        elif task.status == "failed":
+            error = task.error_zh if language.lower().startswith("zh") else task.error
+            outcome = TaskError(task.id, error, task.code, task.retryable)
+        file = _file_of(task) if task.seq in packed else ""
+        yield simple_batches.write_manifest_entry(task.id, task.prompt, task.status, file, outcome)
+
+
+async def _tasks(jobs: Jobs, batch: Batch) -> AsyncIterator[Task]:
+    after = -1
+    while page := await jobs.store.tasks(batch.id, after=after, limit=PAGE):
+        for task in page:
+            yield task
+        after = page[-1].seq
+
+
+def _file_of(task: Task) -> str:
+    """The picture's own name behind the number of its task, so that a folder shows them in their order."""
+    name: str = loads(task.result)["name"]
+    return f"{task.seq + 1:05d}_{name.rpartition('/')[2]}"
+
+
+def _info(name: str, moment: float) -> zipfile.ZipInfo:
+    at = datetime.fromtimestamp(max(moment, 315_532_800), UTC)  # a ZIP knows no time before 1980
+    info = zipfile.ZipInfo(name, at.timetuple()[:6])
+    info.external_attr = 0o644 << 16
+    return info

@@ -1,0 +1,287 @@
+"""Routes of picture batches in the simple dialect: order, watch, steer, fetch (spec 1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from gemgate.batches import Batch, Task
+from gemgate.caller import Caller
+from gemgate.dialects import prompt_files, simple_batches, wire
+from gemgate.dialects.prompt_files import PromptFile
+from gemgate.dialects.simple_batches import BatchOrder, BatchStatus, BatchView, TaskError, TaskResult
+from gemgate.dialects.wire import ResponseMeta
+from gemgate.errors import BadRequest, NotFound
+from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
+from gemgate.jobs.payloads import image_of, loads
+from gemgate.web import sse
+from gemgate.web.completions import unmet
+from gemgate.web.context import RequestContext, context_of
+from gemgate.web.json_response import LONG, json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import offload, read_body, whole_number
+from gemgate.web.routes.archive import archive
+
+router = Router()
+
+PAGE, PAGE_BASE64 = 1000, 50
+"""Results in one answer unless the caller asks for another number; with base64 each of them is a whole picture."""
+MOST = 10_000
+EVENTS = 200
+HEARTBEAT = b": still working\n\n"
+
+
+@operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
+async def create(request: Request, caller: Caller) -> Response:
+    """Order many pictures at once; they are made in the background and survive a restart.
+
+    The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
+    """
+    call = context_of(request)
+    jobs = call.service.jobs
+    body = await read_body(request, call.service.settings.max_body_bytes)
+    kind = request.headers.get("content-type", "")
+    wishes = {name: value for name, value in request.query_params.items() if name in simple_batches.FILE_WISHES}
+    order = await offload(len(body), lambda: _read(body, kind, wishes))
+    unmet(call, order.ignored)
+    order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
+    origin, digest = (
+        Submitter(caller, call.base_url(request)),
+        digest_of(body + repr(wishes).encode() if wishes else body),
+    )
+    batch = await jobs.find_by_idempotency_key(origin, order.idempotency_key, digest)
+    if batch is None:
+        tasks = await jobs.prepare(order, origin)
+        admission = await call.service.gateway.admit_images(order.model, caller, later=True)
+        call.admitted(admission.quota)
+        batch = await jobs.submit_images(order, tasks, origin, digest)
+    return json_response(simple_batches.write_created(_state(batch), request.headers.get("accept-language", "")))
+
+
+PREVIEWED = 500
+"""Items that a preview shows."""
+
+
+@operation(router, "POST", "/v1/batch/images/preview", "batch.preview", body=simple_batches.BatchImagesRequest)
+async def preview(request: Request, caller: Caller) -> Response:
+    """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
+    body = await read_body(request, context_of(request).service.settings.max_body_bytes)
+    kind = request.headers.get("content-type", "")
+    found = await offload(len(body), lambda: _previewed(body, kind))
+    chinese = caller.language.lower().startswith("zh")
+    return json_response(
+        {
+            "form": found.form,
+            "total": len(found.items),
+            "items": [{"line": line, **item} for line, item in found.items[:PREVIEWED]],
+            "refused": [
+                {"line": one.line, "error": one.zh if chinese else one.en} for one in found.refused[:PREVIEWED]
+            ],
+        }
+    )
+
+
+def _previewed(body: bytes, kind: str) -> PromptFile:
+    return prompt_files.read(body, kind) if prompt_files.is_file(kind) else prompt_files.of_order(wire.parse_json(body))
+
+
+def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
+    """JSON, or a file of prompts whose common wishes stand in the query."""
+    if prompt_files.is_file(kind):
+        given: dict[str, Any] = {**wishes, "items": prompt_files.read(body, kind).orders()}
+    else:
+        given = wire.parse_json(body)
+    return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, given))
+
+
+@operation(router, "GET", "/v1/batch", "batch.list", query={"limit": "integer", "after": "string"})
+async def listing(request: Request, caller: Caller) -> Response:
+    """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
+    limit = whole_number(request, "limit", 50, least=1, most=500)
+    store = context_of(request).service.jobs.store
+    batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
+    answer = simple_batches.write_listing([_state(batch) for batch in batches], total)
+    if caller.admin:
+        for row, batch in zip(answer["batches"], batches, strict=True):
+            row |= {"key": batch.tenant or None, "own": batch.tenant == caller.tenant}
+    return json_response(answer)
+
+
+@operation(
+    router, "GET", "/v1/batch/{batch_id}/status", "batch.status", query={"limit": "integer", "offset": "integer"}
+)
+async def status(request: Request, caller: Caller) -> Response:
+    """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
+    call = context_of(request)
+    jobs = call.service.jobs
+    batch = await _batch(request, caller)
+    usual = PAGE_BASE64 if batch.as_base64 else PAGE
+    limit = whole_number(request, "limit", usual, least=0, most=MOST)
+    offset = whole_number(request, "offset", 0, least=0, most=10 * MOST)
+    tasks, following = await jobs.page(batch, offset, limit) if limit else ([], None)
+    state = replace(await _told(jobs, batch, caller), next_offset=following)
+    stamp = call.stamp("", request)
+    done = tuple(_done(jobs, task) for task in tasks if task.status == "done")
+    errors = tuple(_failed(task, caller.language) for task in tasks if task.status == "failed")
+    state = replace(state, errors=errors)
+    if not batch.as_base64:
+        return json_response(simple_batches.write_status(replace(state, done=done), stamp))
+    pieces = _with_pictures(call, simple_batches.write_status(state, stamp), done, stamp)
+    return StreamingResponse(pieces, media_type="application/json")
+
+
+async def _with_pictures(
+    call: RequestContext, answer: dict[str, object], done: tuple[TaskResult, ...], stamp: ResponseMeta
+) -> AsyncGenerator[bytes, None]:
+    """The status as JSON, with one picture at a time in memory."""
+    head, _, tail = wire.dumps(answer).partition(b'"results":[]')
+    yield head + b'"results":['
+    for number, each in enumerate(done):
+        result = await _result(call, each, stamp)
+        yield b"," if number else b""
+        for at in range(0, len(result), LONG):
+            yield result[at : at + LONG]
+    yield b"]" + tail
+
+
+async def _result(call: RequestContext, done: TaskResult, stamp: ResponseMeta) -> bytes:
+    try:
+        blob = await call.service.blobs.get("images/" + done.image.name)
+        done = replace(done, image=replace(done.image, data=blob.data))
+    except NotFound:
+        pass  # somebody took the file away: its link says so as well
+    size = done.image.nbytes
+    return await offload(size, lambda: wire.dumps(simple_batches.write_result(done, stamp, as_base64=True)))
+
+
+def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
+    async def steer(request: Request, caller: Caller) -> Response:
+        jobs = context_of(request).service.jobs
+        batch = await action(jobs, await _batch(request, caller))
+        state = await _told(jobs, batch, caller)
+        return json_response(simple_batches.write_status(state, context_of(request).stamp("", request)))
+
+    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", summary=summary)(steer)
+
+
+_action_route("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
+_action_route("pause", "Begin no more of a batch for now", lambda jobs, batch: jobs.change(batch, "paused"))
+_action_route("resume", "Go on with a paused batch", lambda jobs, batch: jobs.change(batch, "active"))
+_action_route("retry", "Queue what failed or was cancelled once more", lambda jobs, batch: jobs.retry_failed(batch))
+
+
+@operation(
+    router,
+    "GET",
+    "/v1/batch/{batch_id}/events",
+    "batch.events",
+    query={"after": "integer"},
+    produces="text/event-stream",
+)
+async def events(request: Request, caller: Caller) -> Response:
+    """Live progress: `status`, `result` and `failure` events until the batch has ended.
+
+    Each result has the number of its end as event id; with `Last-Event-ID` (or `?after=`) those behind it are told.
+    """
+    batch = await _batch(request, caller)
+    seen = request.headers.get("last-event-id", "") or request.query_params.get("after", "0")
+    if not (seen.isascii() and seen.isdecimal()):
+        raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
+    chunks = _progress(context_of(request), batch, int(seen[:12]), caller, request)
+    return await sse.answer(request, chunks, lambda: HEARTBEAT, sse.Opened(), {})
+
+
+async def _progress(
+    call: RequestContext, batch: Batch, seen: int, caller: Caller, request: Request
+) -> AsyncGenerator[bytes, None]:
+    jobs, stamp = call.service.jobs, call.stamp("", request)
+    shown: dict[str, object] = {}
+    async for _ in jobs.watch(batch.id):
+        found = await jobs.store.get(None, batch.id)
+        if found is None:
+            return
+        while seen < found.settled and (tasks := await jobs.store.ended(batch.id, seen, EVENTS)):
+            yield b"".join(_event(jobs, task, stamp, caller) for task in tasks)
+            seen = tasks[-1].settled
+        now = simple_batches.write_status(await _told(jobs, found, caller), stamp)
+        counts = {name: value for name, value in now.items() if name not in ("results", "errors", "eta_seconds")}
+        if counts != shown:
+            yield simple_batches.write_event("status", now)
+            shown = counts
+        if not found.tally.open:
+            return
+
+
+def _event(jobs: Jobs, task: Task, stamp: ResponseMeta, caller: Caller) -> bytes:
+    number = b"id: %d\n" % task.settled
+    if task.status == "done":
+        data = simple_batches.write_result(_done(jobs, task), stamp, as_base64=False)
+        return number + simple_batches.write_event("result", data)
+    if task.status == "failed":
+        return number + simple_batches.write_event(
+            "failure", simple_batches.write_failure(_failed(task, caller.language))
+        )
+    return b""
+
+
+@operation(
+    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", produces="application/zip",
+    summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
+)  # fmt: skip
+async def zipped(request: Request, caller: Caller) -> Response:
+    call = context_of(request)
+    batch = await _batch(request, caller)
+    pieces = archive(call.service.jobs, call.service.blobs, batch, status_of(batch), caller.language)
+    headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
+    return StreamingResponse(pieces, headers=headers, media_type="application/zip")
+
+
+async def _batch(request: Request, caller: Caller) -> Batch:
+    return await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
+
+
+def status_of(batch: Batch) -> BatchStatus:
+    """The word of decisions.md 18: processing while anything may still change."""
+    tally = batch.tally
+    if batch.state in ("cancelled", "expired"):
+        return "cancelled"
+    if tally.open:
+        return "paused" if batch.state == "paused" else "processing"
+    return "failed" if tally.failed and not tally.done else "completed"
+
+
+def _state(batch: Batch) -> BatchView:
+    tally = batch.tally
+    return BatchView(
+        batch_id=batch.id,
+        total=tally.total,
+        completed=tally.done,
+        failed=tally.failed,
+        status=status_of(batch),
+        concurrency=batch.concurrency,
+        asked=batch.requested_concurrency,
+        created_at=batch.created_at,
+        model=batch.model,
+        as_base64=batch.as_base64,
+        cancelled=tally.cancelled,
+    )
+
+
+async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
+    """With when it will be over, and what it waits for."""
+    eta, waiting = await jobs.eta(batch), jobs.waiting_for(batch, caller.language)
+    return replace(_state(batch), eta_seconds=eta, waiting_for=waiting)
+
+
+def _done(jobs: Jobs, task: Task) -> TaskResult:
+    image = image_of(loads(task.result), task.prompt)
+    return TaskResult(task.id, replace(image, url=jobs.gateway.pictures.url_of(image.name)))
+
+
+def _failed(task: Task, language: str) -> TaskError:
+    error = task.error_zh if language.lower().startswith("zh") else task.error
+    return TaskError(task.id, error, task.code, task.retryable)

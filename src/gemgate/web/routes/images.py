@@ -1,0 +1,287 @@
+"""Routes that make pictures, and the route that shows stored ones."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from email.utils import formatdate, parsedate_to_datetime
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from gemgate.caller import Caller
+from gemgate.chat import Usage
+from gemgate.dialects import openai_images, simple, wire
+from gemgate.dialects.openai_images import ImagesCall
+from gemgate.dialects.simple import SimpleImagesCall
+from gemgate.errors import GatewayError, NotFound, Unauthorized
+from gemgate.files import mime_of
+from gemgate.gateway.own_images import IMAGE_PATH
+from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.policy.model_rank import named
+from gemgate.ports.blobs import BlobFacts
+from gemgate.prompting import tokens
+from gemgate.web import sse
+from gemgate.web.completions import unmet
+from gemgate.web.context import RequestContext, context_of
+from gemgate.web.json_response import large_json_response, paced, sse_pieces
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import cancel_on_disconnect, read_form, read_with
+from gemgate.web.sse import Opened
+
+router = Router()
+
+HEARTBEAT = b": still painting\n\n"
+
+
+@operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
+async def generations(request: Request, caller: Caller) -> Response:
+    """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
+    limit = context_of(request).service.settings.max_body_bytes
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        form = await read_form(request, limit)
+        return await _openai_answer(request, openai_images.read_generations_form(form.fields, form.files), caller)
+    call = await read_with(
+        request,
+        limit,
+        lambda b: openai_images.read_generations(wire.read(openai_images.GenerationsRequest, wire.parse_json(b))),
+    )
+    return await _openai_answer(request, call, caller)
+
+
+async def edits(request: Request, caller: Caller) -> Response:
+    """A picture edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
+    limit = context_of(request).service.settings.max_body_bytes
+    request.scope["gemgate.envelope"] = openai_images.envelope
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        form = await read_form(request, limit)
+        return await _openai_answer(request, openai_images.read_edits_form(form.fields, form.files), caller)
+
+    def read(body: bytes) -> ImagesCall | SimpleImagesCall:
+        value = wire.parse_json(body)
+        if openai_images.is_simple_edit(value):
+            request.scope["gemgate.envelope"] = simple.envelope
+            return simple.read_images(wire.read(simple.EditImageRequest, value))
+        return openai_images.read_edits(wire.read(openai_images.EditsRequest, value))
+
+    call = await read_with(request, limit, read)
+    if isinstance(call, SimpleImagesCall):
+        return await _simple_answer(request, call, caller)
+    return await _openai_answer(request, call, caller)
+
+
+for _path in ("/v1/images/edits", "/v1/images/edit"):
+    operation(router, "POST", _path, "images.edits", body=openai_images.EditsRequest)(edits)
+
+
+@operation(router, "POST", "/v1/generate-images", "generate-images", body=simple.GenerateImagesRequest)
+async def generate_images(request: Request, caller: Caller) -> Response:
+    """Pictures from a prompt, or an edit when `image` is given."""
+    limit = context_of(request).service.settings.max_body_bytes
+    call = await read_with(
+        request, limit, lambda b: simple.read_images(wire.read(simple.GenerateImagesRequest, wire.parse_json(b)))
+    )
+    return await _simple_answer(request, call, caller)
+
+
+async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
+    call = context_of(request)
+    unmet(call, wanted.ignored)
+    if wanted.stream:
+        opened = Opened()
+        events = _events(call, request, wanted, caller, opened)
+        return await sse.answer(request, events, lambda: None, opened, {})
+    images, failures, _ = await _made(request, call, wanted.request, caller)
+    shown, usage = _usage(wanted, len(images))
+    answer = openai_images.write(
+        images,
+        wanted,
+        call.stamp("", request),
+        usage,
+        image_tokens=shown,
+        failures=failures,
+        language=caller.language,
+    )
+    return large_json_response(answer)
+
+
+def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
+    """Estimated tokens of the reference pictures, and of everything."""
+    shown = tokens.IMAGE_TOKENS * len(wanted.request.references)
+    return shown, Usage(tokens.estimate(wanted.request.prompt) + shown, tokens.IMAGE_TOKENS_OUT * made)
+
+
+async def _events(
+    call: RequestContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
+) -> AsyncGenerator[bytes, None]:
+    """Each picture as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
+    while the stream is not opened and told in it afterwards.
+
+    Heartbeats are written here: one between the pieces of a picture would end up inside it.
+    """
+    gateway, stamp = call.service.gateway, call.stamp("", request)
+    admission = await gateway.admit_images(
+        wanted.request.model, caller, call.model_policy or wanted.request.options.model_policy
+    )
+    call.admitted(admission.quota)
+    outcomes: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
+    making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=outcomes.put_nowait))
+    making.add_done_callback(lambda _: outcomes.put_nowait(None))
+    failures: list[GatewayError] = []
+    try:
+        while True:
+            patience = sse.HEARTBEAT_SECONDS if opened.yes else sse.OPEN_SECONDS
+            try:
+                async with asyncio.timeout(patience):
+                    result = await outcomes.get()
+            except TimeoutError:
+                opened.yes = True
+                yield HEARTBEAT
+                continue
+            if result is None:
+                break
+            if isinstance(result, GatewayError):
+                failures.append(result)
+                continue
+            opened.yes = True
+            shown, usage = _usage(wanted, 1)
+            name, event = openai_images.write_event(result, wanted, stamp, usage, image_tokens=shown)
+            async for piece in paced(sse_pieces(event, name)):
+                yield piece
+        for error in _told(making, failures, opened):
+            call.failed(error, in_band=True)
+            yield openai_images.write_failure(error, caller.language, call.request_id)
+    finally:
+        making.cancel()
+        await asyncio.wait({making})
+
+
+def _told(
+    making: asyncio.Future[list[GeneratedImage | GatewayError]], failures: list[GatewayError], opened: Opened
+) -> list[GatewayError]:
+    """What a stream that is open still has to tell: what failed beside pictures, or why there are none."""
+    error = making.exception()
+    if error is None:
+        return failures
+    if not opened.yes:
+        raise error
+    if isinstance(error, GatewayError):
+        return [error]
+    structlog.stdlib.get_logger("gemgate").error("stream.failed", exc_info=error)
+    return [sse.internal_error(error)]
+
+
+async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Caller) -> Response:
+    call = context_of(request)
+    unmet(call, wanted.ignored)
+    images, failures, model = await _made(request, call, wanted.request, caller)
+    stamp = call.stamp("", request)
+    answer = simple.write_images(images, wanted, stamp, model, failures=failures, language=caller.language)
+    return large_json_response(answer)
+
+
+async def _made(
+    request: Request, call: RequestContext, wanted: ImageRequest, caller: Caller
+) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
+    """The pictures, what failed beside them, and the id of the model that was asked."""
+    gateway = call.service.gateway
+    admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
+    call.admitted(admission.quota)
+    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission))
+    images = [result for result in results if isinstance(result, GeneratedImage)]
+    failures = [result for result in results if isinstance(result, GatewayError)]
+    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
+    return images, failures, wanted.model or admission.card.id
+
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+FOREVER = "public, max-age=31536000, immutable"
+
+
+async def stored(request: Request, caller: Caller) -> Response:
+    """Open on loopback, else with a client key or a signed link (decisions.md 12). Names never change their bytes."""
+    call = context_of(request)
+    name = request.path_params["name"]
+    await _check_link(request, call, caller)
+    if not IMAGE_PATH.fullmatch(name) or ".." in name:
+        raise _no_picture(name)
+    store, key = call.service.blobs, "images/" + name
+    facts = await store.stat(key)
+    if facts is None:
+        raise _no_picture(name)
+    headers = _headers(facts)
+    if _is_known(request, facts, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    status, start, end = _range(request, facts.size, headers["etag"])
+    if status == 416:
+        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{facts.size}"})
+    headers["content-length"] = str(end - start)
+    if status == 206:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{facts.size}"
+    if request.method == "HEAD":
+        return Response(None, status, headers, media_type=mime_of(name))
+    pieces = store.chunks(key, start, end)
+    return StreamingResponse(_behind(await anext(pieces, b""), pieces), status, headers, media_type=mime_of(name))
+
+
+operation(
+    router, "GET", "/images/{name:path}", "images.stored", level="open", produces="image/*", summary="A stored picture"
+)(stored)
+
+
+async def _check_link(request: Request, call: RequestContext, caller: Caller) -> None:
+    """Unauthorized without a signature that holds, unless the picture is the caller's or the caller an admin."""
+    if await call.service.own_pictures.may_see(request.path_params["name"], request.url.query, caller):
+        return
+    raise Unauthorized(
+        "This link is not signed, or it has expired; ask for the picture again, or send an API key",
+        "该链接未签名或已过期，请重新获取链接，或提供 API 密钥",
+        code="link_expired",
+    )
+
+
+def _no_picture(name: str) -> NotFound:
+    return NotFound(f"There is no picture {name[:120]}", f"图片 {name[:120]} 不存在", code="picture_not_found")
+
+
+def _headers(facts: BlobFacts) -> dict[str, str]:
+    return {
+        "etag": f'"{facts.etag}"',
+        "last-modified": formatdate(facts.modified, usegmt=True),
+        "cache-control": FOREVER,
+        "accept-ranges": "bytes",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'",
+    }
+
+
+def _is_known(request: Request, facts: BlobFacts, etag: str) -> bool:
+    """Whether the caller has these very bytes (RFC 9110, 13.1)."""
+    if tags := request.headers.get("if-none-match"):
+        return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in tags.split(","))
+    try:
+        return parsedate_to_datetime(request.headers["if-modified-since"]).timestamp() >= int(facts.modified)
+    except (KeyError, ValueError):
+        return False
+
+
+def _range(request: Request, size: int, etag: str) -> tuple[int, int, int]:
+    """200, 206 or 416, and the bytes meant, the end not included. Several ranges get the whole, as RFC 9110 allows."""
+    wanted = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    if not wanted or request.headers.get("if-range", etag) != etag:
+        return 200, 0, size
+    first, last = wanted.groups()
+    if not first and not last:
+        return 200, 0, size
+    start = int(first) if first else max(0, size - int(last))
+    end = min(int(last) + 1, size) if first and last else size
+    return (206, start, end) if start < end else (416, 0, 0)
+
+
+async def _behind(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """All pieces again; the first was read before anything was promised."""
+    yield first
+    async for piece in rest:
+        yield piece

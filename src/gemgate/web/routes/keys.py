@@ -1,0 +1,112 @@
+"""Keys made on the page: for whom, for what, with which limit. A secret is shown once, when it is made."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate import catalog
+from gemgate.caller import Caller
+from gemgate.dialects import wire
+from gemgate.errors import Conflict
+from gemgate.ports.keys import ClientKey
+from gemgate.settings import ApiKey
+from gemgate.web.context import RequestContext, context_of
+from gemgate.web.json_response import json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import model_reader, read_with
+
+router = Router()
+
+BODY = 20_000
+DAY = 86_400.0
+
+Group = Literal["chat", "images", "batches", "files"]
+
+
+class KeyRequest(wire.Body):
+    """Body of POST /api/keys. Empty `models` or `operations`: all of them. `per_hour` none: the general limit."""
+
+    name: str = Field(pattern=r"^[\w.@-]{1,40}$")
+    models: list[str] = Field(default=[], max_length=50)
+    operations: list[Group] = Field(default=[])
+    per_hour: int | None = Field(default=None, ge=0)
+    days: float | None = Field(default=None, gt=0, le=3650)
+
+
+@operation(router, "GET", "/api/keys", "keys.list", level="admin", summary="Client keys and the limits in force")
+async def listing(request: Request, caller: Caller) -> Response:
+    """Those of API_KEY, which only the settings can change, and those made here."""
+    call = context_of(request)
+    settings = call.house.settings
+    now = call.house.clock.now()
+    rows = [_made(key, now) for key in call.access.keybook.keys] + [_configured(key) for key in settings.api_keys]
+    limits = {
+        "per_hour": settings.rate_limit_per_hour,
+        "model_interval_seconds": settings.model_interval_seconds,
+        "rpm_limit": settings.rpm_limit,
+        "concurrency": settings.concurrency,
+        "degraded": call.house.degraded,
+    }
+    return json_response({"keys": rows, "limits": limits, "needed": bool(settings.api_keys)})
+
+
+@operation(
+    router, "POST", "/api/keys", "keys.make", level="admin", body=KeyRequest, success=201, summary="Make a client key"
+)
+async def make(request: Request, caller: Caller) -> Response:
+    """The answer's `key` is the only time that the secret is told."""
+    call = context_of(request)
+    body, _ = await read_with(request, BODY, model_reader(KeyRequest, lambda body: body))
+    if body.name in {key.name for key in call.house.settings.api_keys}:
+        raise Conflict(
+            f"API_KEY has a key named {body.name}; choose another name",
+            f"API_KEY 中已有名为 {body.name} 的密钥，请换一个名称",
+            param="name",
+            code="key_exists",
+        )
+    offers = call.house.models()
+    models = {catalog.resolve(model, offers).id for model in body.models}
+    key, secret = await call.access.keybook.make_key(
+        body.name, models=models, operations=body.operations, per_hour=body.per_hour, seconds=(body.days or 0) * DAY
+    )
+    await _note(call, caller, "key made", key)
+    shown = {**_made(key, call.house.clock.now()), "key": secret}
+    return json_response(shown, 201, {"cache-control": "no-store"})
+
+
+@operation(router, "DELETE", "/api/keys/{key_id}", "keys.revoke", level="admin", summary="Revoke a key at once")
+async def revoke(request: Request, caller: Caller) -> Response:
+    call = context_of(request)
+    key = await call.access.keybook.revoke_key(request.path_params["key_id"])
+    await _note(call, caller, "key revoked", key)
+    return json_response({"id": key.id, "revoked": True})
+
+
+async def _note(call: RequestContext, caller: Caller, action: str, key: ClientKey) -> None:
+    await call.house.audit(caller, action, "", key.name)
+
+
+def _made(key: ClientKey, now: float) -> dict[str, Any]:
+    state = "active" if key.holds(now) else "revoked" if key.revoked_at else "expired"
+    return {
+        "id": key.id,
+        "name": key.name,
+        "origin": "page",
+        "state": state,
+        "hint": key.hint,
+        "models": sorted(key.models),
+        "operations": sorted(key.operations),
+        "per_hour": key.per_hour,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at or None,
+        "revoked_at": key.revoked_at or None,
+        "used_at": key.used_at or None,
+    }
+
+
+def _configured(key: ApiKey) -> dict[str, Any]:
+    return {"name": key.name, "origin": "API_KEY", "state": "active", "per_hour": key.per_hour}

@@ -1,0 +1,84 @@
+"""GET models: one path for three dialects, told apart by what their clients send (api_contract.md 0.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.caller import Caller
+from gemgate.dialects import anthropic, gemini, openai_chat
+from gemgate.web.context import context_of
+from gemgate.web.errors import speaks_anthropic, speaks_google
+from gemgate.web.json_response import json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import whole_number
+
+router = Router()
+
+
+@operation(
+    router,
+    "GET",
+    "/v1/models",
+    "models",
+    query={"limit": "integer", "after_id": "string", "before_id": "string", "pageSize": "integer"},
+)
+async def listing(request: Request, caller: Caller) -> Response:
+    """Models that can be named, in the dialect of the client"""
+    cards = context_of(request).service.gateway.models(caller.tenant)
+    if speaks_google(request):
+        return await google_listing(request, caller)
+    if speaks_anthropic(request):
+        query = request.query_params
+        return json_response(
+            anthropic.model_listing(
+                cards,
+                limit=whole_number(request, "limit", 20, least=1, most=1000),
+                after_id=query.get("after_id"),
+                before_id=query.get("before_id"),
+            )
+        )
+    return json_response({"object": "list", "data": [openai_chat.model_object(card.id) for card in cards]})
+
+
+@operation(router, "GET", "/v1/models/{model:path}", "models.one")
+async def one(request: Request, caller: Caller) -> Response:
+    """One model, in the dialect of the client"""
+    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    if speaks_google(request):
+        return json_response(gemini.model_object(card))
+    if speaks_anthropic(request):
+        return json_response(anthropic.model_object(card))
+    return json_response(openai_chat.model_object(card.id))
+
+
+async def google_listing(request: Request, caller: Caller) -> Response:
+    """Google's list of models"""
+    cards = context_of(request).service.gateway.models(caller.tenant)
+    page: dict[str, Any] = gemini.model_listing(
+        cards,
+        page_size=whole_number(request, "pageSize", 50, least=0, most=1000),
+        page_token=request.query_params.get("pageToken", ""),
+    )
+    return json_response(page)
+
+
+async def google_one(request: Request, caller: Caller) -> Response:
+    """One of Google's models"""
+    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    return json_response(gemini.model_object(card))
+
+
+for _prefix in ("/gemini/v1beta", "/gemini/v1", "/v1beta"):
+    _shown = _prefix == "/gemini/v1beta"
+    operation(
+        router,
+        "GET",
+        _prefix + "/models",
+        "gemini.models",
+        query={"pageSize": "integer", "pageToken": "string"},
+        documented=_shown,
+    )(google_listing)
+    operation(router, "GET", _prefix + "/models/{model:path}", "gemini.models.one", documented=_shown)(google_one)

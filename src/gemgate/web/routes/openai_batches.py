@@ -1,0 +1,135 @@
+"""OpenAI's batches over uploaded JSONL files, on the same engine as the simple ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.batches import Batch
+from gemgate.caller import Caller
+from gemgate.chat import Usage
+from gemgate.dialects import openai_batches, wire
+from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, LineError, Status
+from gemgate.errors import BadRequest
+from gemgate.jobs.batches import BATCH_KINDS, OPENAI, WINDOW, Submitter, scope
+from gemgate.jobs.payloads import loads
+from gemgate.web.auth.access import check_group
+from gemgate.web.completions import unmet
+from gemgate.web.context import context_of
+from gemgate.web.json_response import json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import model_reader, offload, read_with, whole_number
+from gemgate.web.stored_files import owned
+
+router = Router()
+
+
+@operation(router, "POST", "/v1/batches", "batches.create", body=BatchCreateRequest)
+async def create(request: Request, caller: Caller) -> Response:
+    """Run the calls of an uploaded JSONL file in the background."""
+    call = context_of(request)
+    jobs, gateway = call.service.jobs, call.service.gateway
+    reader = model_reader(BatchCreateRequest, openai_batches.read_create)
+    body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
+    unmet(call, wire.ignored(body))
+    file = await owned(call, body.input_file_id, caller.tenant)
+    if file.purpose != "batch":
+        raise BadRequest(
+            f"The file {file.id} was uploaded for {file.purpose}; upload it with purpose=batch",
+            f"文件 {file.id} 的用途是 {file.purpose}，请以 purpose=batch 上传",
+            param="input_file_id",
+            code="invalid_file_purpose",
+        )
+    data = await call.service.files.read(file)
+    lines, problems = await offload(len(data), lambda: openai_batches.read_lines(data, endpoint))
+    if not problems:
+        check_group(caller, "chat" if BATCH_KINDS[endpoint] == "chat" else "images")
+        gateway.check_models((str(line.body.get("model") or "") for line in lines), caller)
+        admit = gateway.admit if BATCH_KINDS[endpoint] == "chat" else gateway.admit_images
+        call.admitted((await admit(None, caller)).quota)
+    about = {
+        "input_file_id": file.id,
+        "metadata": dict(body.metadata) if body.metadata is not None else None,
+        "language": caller.language,
+    }
+    batch = await jobs.submit_lines(endpoint, lines, problems, about, Submitter(caller, call.base_url(request)))
+    return json_response(openai_batches.batch_object(record_of(batch)))
+
+
+@operation(router, "GET", "/v1/batches", "batches.list", query={"after": "string", "limit": "integer"})
+async def listing(request: Request, caller: Caller) -> Response:
+    """The caller's batches, newest first."""
+    limit = whole_number(request, "limit", 20, least=1, most=100)
+    store = context_of(request).service.jobs.store
+    found, _ = await store.latest(scope(caller), OPENAI, limit + 1, request.query_params.get("after"))
+    return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
+
+
+@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get")
+async def one(request: Request, caller: Caller) -> Response:
+    """How one batch stands."""
+    batch = await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
+    return json_response(openai_batches.batch_object(record_of(batch)))
+
+
+@operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel")
+async def cancel(request: Request, caller: Caller) -> Response:
+    """Give a batch up; what was answered is in its output file."""
+    jobs = context_of(request).service.jobs
+    batch = await jobs.get(caller, request.path_params["batch_id"], OPENAI)
+    changed = batch if batch.state == "cancelled" else await jobs.change(batch, "cancelled")
+    return json_response(openai_batches.batch_object(record_of(changed)))
+
+
+def record_of(batch: Batch) -> BatchRecord:
+    """A batch as OpenAI's object needs it."""
+    about = loads(batch.metadata)
+    status = status_of(batch)
+    usage = about.get("usage")
+    return BatchRecord(
+        id=batch.id,
+        endpoint=about["endpoint"],
+        input_file_id=about["input_file_id"],
+        status=status,
+        created_at=batch.created_at,
+        expires_at=batch.expires_at or batch.created_at + WINDOW,
+        metadata=about.get("metadata"),
+        total=batch.tally.total,
+        completed=batch.tally.done,
+        failed=batch.tally.failed,
+        times=_times(batch, status),
+        output_file_id=about.get("output_file_id"),
+        error_file_id=about.get("error_file_id"),
+        errors=tuple(LineError(**error) for error in about.get("errors", ())),
+        model=batch.model or None,
+        usage=Usage(*usage) if usage else None,
+    )
+
+
+def status_of(batch: Batch) -> Status:
+    match batch.state:
+        case "invalid":
+            return "failed"
+        case "cancelled":
+            return "cancelled" if batch.closed_at else "cancelling"
+        case "expired" if batch.closed_at:
+            return "expired"
+    if batch.closed_at:
+        return "completed"
+    return "in_progress" if batch.tally.open else "finalizing"
+
+
+def _times(batch: Batch, status: Status) -> Mapping[Status, float]:
+    """When it came to stand as it does, as far as that is known."""
+    if status == "failed":
+        return {"failed": batch.closed_at}
+    times: dict[Status, float] = {"in_progress": batch.started_at or batch.created_at}
+    if batch.ended_at and not batch.tally.open:
+        times["finalizing"] = batch.ended_at
+    if batch.state == "cancelled":
+        times["cancelling"] = batch.ended_at or batch.created_at
+    if batch.closed_at:
+        times[status] = batch.closed_at
+    return times

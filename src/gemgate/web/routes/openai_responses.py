@@ -1,0 +1,154 @@
+"""OpenAI responses: create, ask for again, continue, delete (api_contract.md 3).
+
+A response is stored before its last event leaves, so that whoever has seen its end can continue it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.caller import Caller
+from gemgate.chat import Ended, Event, Fold, Message, Reply
+from gemgate.dialects import responses, wire
+from gemgate.dialects.wire import ResponseMeta
+from gemgate.errors import BadRequest, NotFound, StorageDown
+from gemgate.ports.conversations import StoredResponse
+from gemgate.prompting import transcript
+from gemgate.prompting.prefill import answered
+from gemgate.web.completions import Answer, admit, collect, start_answers, stream_response
+from gemgate.web.context import RequestContext, context_of
+from gemgate.web.json_response import json_response, large_json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import judged, offload, read_body
+
+router = Router()
+
+STORE_TIMEOUT = 2.0
+"""Seconds that a finished answer waits until it is kept."""
+
+
+@operation(router, "POST", "/v1/responses", "responses.create", body=responses.ResponsesRequest)
+async def create(request: Request, caller: Caller) -> Response:
+    """OpenAI responses"""
+    call = context_of(request)
+    raw = await read_body(request, call.service.settings.max_body_bytes)
+    body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
+    previous = await previous_of(call, body, caller)
+    references = await references_of(call, body, caller)
+    chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
+    admission = await admit(call, chat, caller)
+    stamp = call.stamp("resp_", request)
+    model = body.model or admission.card.id
+    (answer,) = start_answers(call, chat, admission)
+    if body.store is not False:
+        history = responses.continuation(body, previous, references)
+        answer = _stored(answer, call, caller, body, stamp, model, history)
+    if chat.stream:
+        return await stream_response(request, call, [answer], caller, responses.EventWriter(stamp, body, model))
+    replies = await collect(request, call, [answer], caller)
+    return large_json_response(responses.write(replies[0], stamp, body, model))
+
+
+async def _stored(
+    answer: Answer,
+    call: RequestContext,
+    caller: Caller,
+    body: responses.ResponsesRequest,
+    stamp: ResponseMeta,
+    model: str,
+    history: tuple[Message, ...],
+) -> AsyncGenerator[Event, None]:
+    """The same events; right before the last one goes out the response is kept."""
+    fold = Fold()
+    async with aclosing(answer):
+        async for event in answer:
+            fold.add(event)
+            if isinstance(event, Ended):
+                written, text = await asyncio.to_thread(_texts, fold.reply(), stamp, body, model, history)
+                stored = StoredResponse(stamp.id, caller.tenant, written, text, stamp.created)
+                try:
+                    async with asyncio.timeout(STORE_TIMEOUT):
+                        await call.service.responses.save(stored)
+                except (StorageDown, TimeoutError):
+                    call.note("response.not_kept")  # the answer is worth more than that it can be continued by its id
+            yield event
+
+
+def _texts(
+    reply: Reply, stamp: ResponseMeta, body: responses.ResponsesRequest, model: str, history: tuple[Message, ...]
+) -> tuple[str, str]:
+    """What is kept of a response: itself, and all messages up to and with it."""
+    written = wire.dumps(responses.write(reply, stamp, body, model)).decode()
+    return written, transcript.dump(answered(history, transcript.message_of(reply)))
+
+
+async def previous_of(call: RequestContext, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
+    """The conversation up to `previous_response_id`."""
+    if body.previous_response_id is None:
+        return ()
+    found = await call.service.responses.get(body.previous_response_id, caller.tenant)
+    if found is None:
+        raise BadRequest(
+            f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
+            f"找不到 id 为 {body.previous_response_id[:100]!r} 的上一个 response，请发送完整的 input",
+            param="previous_response_id",
+            code="previous_response_not_found",
+        )
+    return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
+
+
+async def references_of(call: RequestContext, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
+    """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
+    found: dict[str, Message] = {}
+    for item_id in responses.referenced(body):
+        owner = responses.owner_of(item_id)
+        stored = await call.service.responses.get(owner, caller.tenant) if owner else None
+        for item in orjson.loads(stored.body)["output"] if stored else ():
+            if item.get("id") == item_id and (message := responses.message_of_item(item)) is not None:
+                found[item_id] = message
+    return found
+
+
+@operation(router, "POST", "/v1/responses/input_tokens", "responses.input_tokens", body=responses.TokenCountRequest)
+async def input_tokens(request: Request, caller: Caller) -> Response:
+    """Estimated tokens of a responses request"""
+    call = context_of(request)
+    raw = await read_body(request, call.service.settings.max_body_bytes)
+    body = await offload(len(raw), lambda: wire.read(responses.TokenCountRequest, wire.parse_json(raw)))
+    previous = await previous_of(call, body, caller)
+    references = await references_of(call, body, caller)
+    chat = await offload(len(raw), lambda: judged(responses.read_token_count(body, previous, references)))
+    return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
+
+
+@operation(router, "GET", "/v1/responses/{response_id}", "responses.get")
+async def get(request: Request, caller: Caller) -> Response:
+    """A stored response"""
+    found = await _owned(context_of(request), request.path_params["response_id"], caller)
+    return Response(found.body, media_type="application/json")
+
+
+@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete")
+async def delete(request: Request, caller: Caller) -> Response:
+    """Forget a stored response"""
+    call = context_of(request)
+    found = await _owned(call, request.path_params["response_id"], caller)
+    await call.service.responses.delete(found.id, caller.tenant)
+    return json_response(responses.write_deleted(found.id))
+
+
+async def _owned(call: RequestContext, response_id: str, caller: Caller) -> StoredResponse:
+    found = await call.service.responses.get(response_id, caller.tenant)
+    if found is None:
+        raise NotFound(
+            f"Response with id {response_id[:100]!r} not found",
+            f"找不到 id 为 {response_id[:100]!r} 的 response",
+            param="response_id",
+        )
+    return found

@@ -1,0 +1,118 @@
+"""Routes that say how the service is: health, readiness, facts, models, metrics. Cheap, and true at every moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.accounts import CAPABILITIES
+from gemgate.assembly.service import Service
+from gemgate.caller import Caller
+from gemgate.dialects import simple
+from gemgate.errors import StorageDown
+from gemgate.stores.blobs import SpoolingBlobStore
+from gemgate.telemetry.gauges import gauges
+from gemgate.version import __version__
+from gemgate.web.context import context_of
+from gemgate.web.json_response import json_response
+from gemgate.web.operation import Router, operation
+
+router = Router()
+
+
+@operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
+async def health(request: Request, caller: Caller) -> Response:
+    service = context_of(request).service
+    figures = health_of(service)
+    try:
+        tally = await service.jobs.store.stats()
+        figures["task_stats"] = {
+            "pending": tally.queued,
+            "processing": tally.running,
+            "completed": tally.done,
+            "failed": tally.failed,
+            "total": tally.total,
+        }
+        figures["storage"]["total_images"] = await service.gallery.count()
+        figures["conversations"]["total"] = await service.gateway.conversations.store.count()
+    except StorageDown as error:
+        figures["degraded"].append(error.text(caller.language))
+    return json_response(figures)
+
+
+def health_of(service: Service) -> dict[str, Any]:
+    """The figures of spec 1.4, each read where it is decided; those of the database are added by the route."""
+    members = service.pool.accounts
+    now = service.clock.monotonic()
+    lanes = sum(m.lanes for m in members)
+    busy = sum(m.busy for m in members)
+    return {
+        "status": "ok",
+        "version": __version__,
+        "client_ready": service.pool.answers("text"),
+        "watermark_removal": service.settings.watermark_removal,
+        "rate_limiter": {
+            "current_delay": max((m.pacer.current_delay for m in members), default=0.0),
+            "requests_last_minute": sum(m.pacer.in_last_minute(now) for m in members),
+            "consecutive_429s": max((m.pacer.consecutive_429s for m in members), default=0),
+            "rpm_limit": service.settings.rpm_limit,
+        },
+        "task_stats": {"pending": 0, "processing": 0, "completed": 0, "failed": 0, "total": 0},
+        "concurrency": {"max": lanes, "available": max(0, lanes - busy)},
+        "storage": {"total_images": 0},
+        "conversations": {"total": 0, "active_in_memory": service.gateway.conversations.under_way},
+        "degraded": [text for text in (service.limiter.degraded,) if text],
+        "accounts": dict(sorted(Counter(m.status().state for m in members).items())),
+        "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
+    }
+
+
+@operation(
+    router, "GET", "/ready", "ready", level="open", summary="200 when a call can be served, 503 and why otherwise"
+)
+async def ready(request: Request, caller: Caller) -> Response:
+    service = context_of(request).service
+    if service.pool.answers("text"):
+        return json_response({"ready": True})
+    return json_response(
+        {"ready": False, "reasons": [service.pool.no_account_error("text").text(caller.language)]}, 503
+    )
+
+
+@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+async def metrics(request: Request, caller: Caller) -> Response:
+    service = context_of(request).service
+    spooled = service.blobs.waiting if isinstance(service.blobs, SpoolingBlobStore) else 0
+    tally = await service.jobs.store.stats()
+    degraded = bool(service.limiter.degraded)
+    standing = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
+    return Response(service.metrics.text(standing), media_type=CONTENT_TYPE_LATEST)
+
+
+@operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
+async def info(request: Request, caller: Caller) -> Response:
+    settings = context_of(request).service.settings
+    return json_response(
+        {
+            "service": "gemgate",
+            "version": __version__,
+            "features": {"chat": True, "streaming": True, "watermark_removal": settings.watermark_removal},
+            "endpoints": {
+                "openai": "/v1/chat/completions",
+                "models": "/v1/models",
+                "generate": "/v1/generate",
+                "health": "/health",
+                "openapi": "/openapi.json",
+            },
+        }
+    )
+
+
+@operation(router, "GET", "/api/models", "api.models", summary="The catalogue by kind, and the default")
+async def api_models(request: Request, caller: Caller) -> Response:
+    service = context_of(request).service
+    return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))

@@ -1,0 +1,45 @@
+"""Keeping what a caller uploads, and finding it again; whichever dialect it came in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mimetypes
+import re
+import uuid
+
+from gemgate.errors import NotFound
+from gemgate.files import Inline, StoredFile
+from gemgate.web.context import RequestContext
+
+MAX_NAME = 200
+
+
+async def keep(
+    call: RequestContext, upload: Inline, purpose: str, owner: str, prefix: str, seconds: float = 0.0
+) -> StoredFile:
+    """Store an upload of `owner`; its name is data, never a path. `seconds` until it expires, 0 = never."""
+    now = call.service.clock.now()
+    name = upload.name.replace("\\", "/").rpartition("/")[2][:MAX_NAME] or "file"
+    mime = media_type(upload.mime) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(upload.data).hexdigest())
+    expires = now + seconds if seconds else 0.0
+    file = StoredFile(prefix + uuid.uuid4().hex, owner, name, mime, len(upload.data), digest, purpose, now, expires)
+    await call.service.files.add(file, upload.data)
+    return file
+
+
+_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
+
+
+def media_type(declared: str) -> str:
+    """The type and subtype of a declaration (RFC 9110, 8.3), which goes into headers again; "" for what is none."""
+    found = declared.partition(";")[0].strip().lower()
+    return found if _TYPE.fullmatch(found) else ""
+
+
+async def owned(call: RequestContext, file_id: str, owner: str) -> StoredFile:
+    file = await call.service.files.get(file_id, owner)
+    if file is None:
+        raise NotFound(f"There is no file {file_id[:100]}", f"文件 {file_id[:100]} 不存在", param="file_id")
+    return file

@@ -1,0 +1,45 @@
+"""What the service may do one way or another: facts that changed, that sources dispute, or that nobody has proved.
+
+The defaults are today's wire as it was measured. Each switch names the section of docs/google-wire.md it comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemgate_simulator.attached import FileHabits
+
+
+@dataclass(slots=True)
+class Switches:
+    """One setting per fact.
+
+    positional:  what is said beside the answer stands by place, as until 2026 (6.1).
+    counts_turns: the turn index of a continuation has to be right (2.6); else anything goes.
+    stalls_ahead: a turn index ahead of the chat's makes it think for ten minutes (2.6, disputed).
+    silent:      a chat that is not kept ends without the code that says so, as before (4.1).
+    files:       which shape of a file's reference counts, and how long a token does for files (8.1).
+    bare_pictures: rows of pictures carry neither token nor size, and the full-size route takes "" for both (3.4).
+    closing:     what becomes of a turn whose client closed its connection before the end (9.2): thrown away, or kept as
+                 far as it was told. `world.carries_on` finishes it instead.
+    early_end:   whether a turn that the service itself broke off is kept as far as it came, which is not sure (9.2).
+    hides_running: a turn is in no list before it is stored (9.2); stored_after: seconds from its end until it is.
+    silent_status: otAQ7b does not say how an account stands (7.2).
+    terse:       models without extended thinking tell no thoughts when it is asked for (2.5).
+    usage:       what jSf9Qc answers: rows; an empty object; a row of a kind that nobody knows among the others (7.3).
+    """
+
+    positional: bool = False
+    silent_status: bool = False
+    terse: bool = False
+    usage: Literal["rows", "empty", "new_kind"] = "rows"
+    silent: bool = False
+    counts_turns: bool = True
+    stalls_ahead: bool = False
+    files: FileHabits = field(default_factory=FileHabits)
+    bare_pictures: bool = False
+    closing: Literal["discards", "keeps"] = "discards"
+    early_end: Literal["keeps", "discards"] = "keeps"
+    hides_running: bool = False
+    stored_after: float = 0.0

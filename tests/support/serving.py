@@ -1,0 +1,105 @@
+"""A gateway served on a real socket for tests, beside a simulated Google."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from gemgate.assembly.node import open_service
+from gemgate.assembly.service import Service
+from gemgate.jobs import JobRules
+from gemgate.ports.runtime import Clock, Random
+from gemgate.settings import Settings, explicit
+from gemgate.telemetry import system_dice
+from gemgate.web.app import create_app
+from gemgate_simulator import Simulator
+
+NO_LIMITS: dict[str, Any] = {
+    "rate_limit_per_hour": 0,
+    "model_interval_seconds": 0,
+    "rpm_limit": 0,
+    "address_rpm_limit": 0,
+    "concurrency": 64,
+    "cookie_keys": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+    "cookie_refresh_seconds": 0,
+    "first_byte_timeout_seconds": 2,
+    "idle_timeout_seconds": 2,
+    "request_timeout_seconds": 20,
+}
+
+
+@dataclass(slots=True)
+class Served:
+    """A running gateway: its address and what is behind it."""
+
+    url: str
+    service: Service
+    settings: Settings
+
+
+def settings_for(sim: Simulator | None, folder: Path, account: str = "alice", **more: Any) -> Settings:
+    """Settings of a single account of the simulator, with every limit off unless asked for."""
+    values: dict[str, Any] = {"data_dir": folder, **NO_LIMITS}
+    if sim is not None:
+        cookies = sim.google.cookies(account)
+        values |= {
+            "secure_1psid": cookies["__Secure-1PSID"],
+            "secure_1psidts": cookies["__Secure-1PSIDTS"],
+            "proxy_url": sim.proxy_url,
+            "proxy_ca_file": sim.ca_file,
+        }
+    return explicit(**{**values, **more})
+
+
+@asynccontextmanager
+async def served(
+    settings: Settings,
+    *,
+    wait_ready: bool = True,
+    job_rules: JobRules | None = None,
+    clock: Clock | None = None,
+    dice: Random = system_dice,
+) -> AsyncIterator[Served]:
+    """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise."""
+    async with open_service(settings, job_rules=job_rules, clock=clock, dice=dice) as service:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(512)
+        config = uvicorn.Config(
+            create_app(settings, service),
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+        )
+        server = uvicorn.Server(config)
+        server.install_signal_handlers = lambda: None
+        running = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            if wait_ready:
+                await until(lambda: any(m.is_open for m in service.pool.accounts))
+            yield Served(f"http://127.0.0.1:{sock.getsockname()[1]}", service, settings)
+        finally:
+            server.should_exit = True
+            server.force_exit = True
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            sock.close()
+
+
+async def until(condition: Any, seconds: float = 10.0) -> None:
+    """Wait until `condition()` holds; AssertionError when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
