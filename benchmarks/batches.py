@@ -1,4 +1,4 @@
-"""A batch in the background and chats in front: what pictures of 5 s and 1024 x 1024 pixels cost those who chat.
+"""A batch in the background and chats in front: what images of 5 s and 1024 x 1024 pixels cost those who chat.
 
 Rounds with the batch at work and with it paused take turns on one gateway: whatever else the machine does hits both.
 """
@@ -22,7 +22,7 @@ from gemgate_simulator import Painting, RemoteSimulator
 ROUNDS = 4
 AT_ONCE = 8
 """Pictures at once: as of four accounts."""
-PICTURE_SECONDS = 5.0
+IMAGE_SECONDS = 5.0
 CHAT = Task("[chat]", 120, calls=200, at_once=4, seconds=9.0)
 """Chats of a service that thinks for 200 ms, in front of which four people sit."""
 
@@ -30,7 +30,7 @@ CHAT = Task("[chat]", 120, calls=200, at_once=4, seconds=9.0)
 async def _measured(report: Report) -> None:
     async with RemoteSimulator.spawn(seed=None) as sim:
         await sim.google.reply("[chat]", "c" * CHAT.expect, chars=100, delay=0.2)
-        await sim.google.reply("paint", "", image=Painting(size=(1024, 1024)), delay=PICTURE_SECONDS)
+        await sim.google.reply("paint", "", image=Painting(size=(1024, 1024)), delay=IMAGE_SECONDS)
         async with (
             gateway(sim) as served,
             worker("gateway", {"url": served.url, **account(sim)}, pid=served.pid) as calling,
@@ -44,10 +44,10 @@ async def _measured(report: Report) -> None:
             beside: list[Measured] = []
             for _ in range(ROUNDS):
                 await _steered(http, f"{batch}/pause")
-                await asyncio.sleep(PICTURE_SECONDS + 3)
+                await asyncio.sleep(IMAGE_SECONDS + 3)
                 alone.append(await calling.do(CHAT))
                 await _steered(http, f"{batch}/resume")
-                await asyncio.sleep(PICTURE_SECONDS + 1)
+                await asyncio.sleep(IMAGE_SECONDS + 1)
                 beside.append(await calling.do(CHAT))
             async with http.get(f"{batch}/status?limit=0") as answer:
                 made = (await answer.json())["completed"]

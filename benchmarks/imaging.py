@@ -1,4 +1,4 @@
-"""Taking the logo off against simply decoding and encoding the picture: what the pictures' own codecs cost.
+"""Taking the logo off against simply decoding and encoding the image: what the pictures' own codecs cost.
 
 Everything is measured in the same run, in turns. Bars: PNG at least ten times faster than Pillow's default decode and
 encode, not slower than OpenCV's; finding and lifting within 15 ms at 4096 x 4096 without the codec. OpenCV is measured
@@ -33,23 +33,23 @@ ROUNDS = {1024: 15, 2048: 7, 4096: 3}
 
 def main() -> None:
     """Print the tables."""
-    pictures = {side: picture(side) for side in sorted({side for side, _ in CASES})}
+    images = {side: image(side) for side in sorted({side for side, _ in CASES})}
     opencv = _opencv()
     print("PNG, best ms; 'Pillow' and 'OpenCV' decode and encode with their defaults")
     print(f"{'size':>6} {'logo':>6} {'clean':>8} {'Pillow':>8} {'faster':>7} {'OpenCV':>8} {'faster':>7} {'bytes':>7}")
     for side, profile in CASES:
-        _png_row(pictures[side], profile, opencv)
+        _png_row(images[side], profile, opencv)
     print("\nother formats, ms: clean against Pillow's decode and encode with the same options")
-    for pixels in pictures.values():
+    for pixels in images.values():
         for name, form, options in OTHERS:
             _other_row(pixels, name, form, options)
     print("\nfinding and lifting without the codec, ms (all profiles tried, evidence measured again)")
-    for side, pixels in pictures.items():
+    for side, pixels in images.items():
         _pixel_row(pixels, side)
 
 
-def picture(side: int) -> Pixels:
-    """A photo-like picture with detail in every pixel: about 11 bits per pixel as PNG, like the service's own."""
+def image(side: int) -> Pixels:
+    """A photo-like image with detail in every pixel: about 11 bits per pixel as PNG, like the service's own."""
     tiles = [paint(kind, 2_000_001, side // 2, side // 2) for kind in ("portrait", "leaves", "landscape", "fractal")]
     return np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 BatchKind = Literal["images", "chat", "generations"]
-"""What a batch is made of: prompts for pictures (simple dialect), chat completions, calls for pictures (OpenAI's)."""
+"""What a batch is made of: prompts for images (simple dialect), chat completions, calls for images (OpenAI's)."""
 Need = Literal["image", "text"]
 """What an account must be able to do for the tasks of a batch."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
@@ -95,9 +95,9 @@ class TaskDraft:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What an earlier run of a task left at Google: on which account and session, in which chat, which picture.
+    """What an earlier run of a task left at Google: on which account and session, in which chat, which image.
 
-    part: which of the task's generations it was; picture: JSON of the reference to a picture that was shown.
+    part: which of the task's generations it was; image: JSON of the reference to an image that was shown.
     """
 
     account: str = ""
@@ -125,7 +125,7 @@ class Task:
     attempt: int = 0
     failures: int = 0
     run_after: float = 0.0
-    trail: Checkpoint = Checkpoint()
+    checkpoint: Checkpoint = Checkpoint()
     result: str = field(default="", repr=False)
     code: str = ""
     error: str = ""
@@ -170,7 +170,7 @@ class Deferred:
     code: str
     en: str
     zh: str
-    trail: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,8 +148,8 @@ class ChatRequest:
     stream:   whether the caller reads along; a caller who does not gets Google's final text exactly.
     thinking: None leaves it to the model, True asks for extended thinking, False for none.
     n:        how many answers; each is a generation of its own.
-    images:   how pictures are wanted, where there may be some.
-    demands_picture: a picture is asked for, not only welcome: words instead of one may mean trouble.
+    images:   how images are wanted, where there may be some.
+    demands_picture: an image is asked for, not only welcome: words instead of one may mean trouble.
     model_policy: the caller's own rule for answers by another model, None for the service's.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
     """
@@ -166,7 +166,7 @@ class ChatRequest:
     n: int = 1
     conversation_id: str | None = None
     images: ImageOptions | None = None
-    demands_picture: bool = False
+    demands_image: bool = False
     temporary: bool = False
     model_policy: ModelPolicy | None = None
     ignored: tuple[str, ...] = ()

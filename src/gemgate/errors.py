@@ -2,9 +2,9 @@
 
     GatewayError
     ├── ClientError            the caller can mend it
-    │   ├── BadRequest         a parameter, a body, a picture
+    │   ├── BadRequest         a parameter, a body, an image
     │   ├── Unauthorized       no key, or a wrong one          Forbidden   a key that may not do this
-    │   ├── NotFound           route, file, batch, picture     ModelNotFound   with the list of what there is
+    │   ├── NotFound           route, file, batch, image     ModelNotFound   with the list of what there is
     │   ├── MethodNotAllowed   TooLarge   UnsupportedMedia   Conflict
     │   └── Unprocessable      understood, but it cannot be had (size_policy=require)
     ├── LimitError             our own rules
@@ -16,7 +16,7 @@
     │   └── Rejected           Google wants a person: terms, age, country
     ├── Blocked                our address, whatever the account
     ├── GoogleError            the service
-    │   ├── Refused            safety refusal                  NoImage     text instead of a picture
+    │   ├── Refused            safety refusal                  NoImage     text instead of an image
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
     │   ├── ModelGone          the model or the conversation is not what Google expects
@@ -25,7 +25,7 @@
     ├── Drift                  Google's answer no longer has the shape the client library knows
     ├── NoAccount              none is usable: which, why, and until when
     ├── OutputInvalid          the model did not keep to the schema or the tools, even after one repair
-    └── StorageDown            the picture store is away
+    └── StorageDown            the image store is away
 
 `generated` answers the one question that decides about a second try: is it certain ("no") that Google made
 nothing for this prompt? Everything that is not certain is "maybe" (decisions.md 1).

@@ -1,4 +1,4 @@
-"""The words of files: where the bytes of a picture or document come from, and what is known of a stored one."""
+"""The words of files: where the bytes of an image or document come from, and what is known of a stored one."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ _MIMES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": 
 
 
 def mime_of(key: str) -> str:
-    """The type of a stored picture by its ending."""
+    """The type of a stored image by its ending."""
     return _MIMES.get(key.rpartition(".")[2].lower(), "application/octet-stream")

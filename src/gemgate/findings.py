@@ -1,4 +1,4 @@
-"""What an answer brings besides its words: sources, pictures of the web, documents, suggestions. And as Markdown.
+"""What an answer brings besides its words: sources, images of the web, documents, suggestions. And as Markdown.
 
 Values only. The upstream finds them, `chat.Ended` carries them to the dialects, and `markdown` writes them where a
 dialect has no shape of its own for them.
@@ -24,7 +24,7 @@ class WebSource:
 
 @dataclass(frozen=True, slots=True)
 class WebImage:
-    """A picture that was found on the web, not made."""
+    """An image that was found on the web, not made."""
 
     url: str
     alt: str = ""
@@ -47,22 +47,22 @@ class Findings:
     """All of it; empty for most answers. suggestions: questions that Google offers to ask next."""
 
     sources: tuple[WebSource, ...] = ()
-    pictures: tuple[WebImage, ...] = ()
+    images: tuple[WebImage, ...] = ()
     documents: tuple[Document, ...] = ()
     suggestions: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sources or self.pictures or self.documents or self.suggestions)
+        return bool(self.sources or self.images or self.documents or self.suggestions)
 
 
 NOTHING_FOUND = Findings()
 
 
 def markdown(found: Findings, *, chinese: bool = False) -> str:
-    """Documents, pictures and sources as Markdown that follows the answer's text; "" when there are none."""
+    """Documents, images and sources as Markdown that follows the answer's text; "" when there are none."""
     blocks = [_document(document) for document in found.documents]
-    if found.pictures:
-        blocks.append("\n".join(f"![{_label(picture.alt)}]({_address(picture.url)})" for picture in found.pictures))
+    if found.images:
+        blocks.append("\n".join(f"![{_label(image.alt)}]({_address(image.url)})" for image in found.images))
     if found.sources:
         rows = [
             f"{source.number or place}. [{_label(source.title) or _address(source.url)}]({_address(source.url)})"

@@ -1,4 +1,4 @@
-"""The words of pictures: what is asked, and the measured facts of what was delivered."""
+"""The words of images: what is asked, and the measured facts of what was delivered."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class ImageOptions:
-    """How pictures are wanted.
+    """How images are wanted.
 
     aspect:      "16:9" and the like, a hint in the prompt; None leaves it to the model.
     long_side:   wanted pixels on the long side; None takes what the model id says.
     size_policy: "require" makes a smaller original an error instead of a note.
-    resample:    bring the picture to the wanted size by resampling, labelled as such.
+    resample:    bring the image to the wanted size by resampling, labelled as such.
     remove_logo: None takes the service's setting.
-    model_policy: the caller's own rule for pictures by another painter, None for the service's.
+    model_policy: the caller's own rule for images by another painter, None for the service's.
     """
 
     aspect: str | None = None
@@ -53,7 +53,7 @@ class ImageOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """One call for pictures; with `references` it is an edit. Each of `n` is a generation of its own."""
+    """One call for images; with `references` it is an edit. Each of `n` is a generation of its own."""
 
     prompt: str
     model: str | None = None
@@ -61,18 +61,18 @@ class ImageRequest:
     references: tuple[Source, ...] = ()
     options: ImageOptions = ImageOptions()
     key: str | None = None
-    """Batch only: the task's id, from which the stored name is derived, so a second run finds the first's picture."""
+    """Batch only: the task's id, from which the stored name is derived, so a second run finds the first's image."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """One delivered picture and its measured facts (spec 2.2).
+    """One delivered image and its measured facts (spec 2.2).
 
     name:      path below /images, `{yyyymm}/{yyyymmdd}/{name}`; empty when it could not be stored.
     url:       where it can be fetched: public, presigned or our own link; empty when not stored.
     source:    by which way the original came: "full_size", "s0", "s4096", "s2048", "s1024", "preview".
     requested: the wanted long side in pixels, or None.
-    data:      the delivered bytes while they are still at hand; None for a picture read back from its facts.
+    data:      the delivered bytes while they are still at hand; None for an image read back from its facts.
     painter:   what Google calls the model that painted it; empty when it did not say.
     note:      what was done or not done, in plain words (smaller than asked, resampled, manifest dropped, spooled).
     """
@@ -100,5 +100,5 @@ class GeneratedImage:
 
 
 def handle_of(name: str) -> str:
-    """24 hex digits that stand for a stored picture where its name, which has words of its prompt, must not."""
+    """24 hex digits that stand for a stored image where its name, which has words of its prompt, must not."""
     return hashlib.sha256(name.encode()).hexdigest()[:24]

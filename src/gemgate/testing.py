@@ -83,7 +83,7 @@ class Facts:
 
 
 Line = str | bytes | GatewayError | Callable[[Prompt], "str | bytes | GatewayError"]
-"""What is said to a prompt: text, a picture's bytes, or an error."""
+"""What is said to a prompt: text, an image's bytes, or an error."""
 
 
 class ScriptedUpstream:
@@ -104,7 +104,7 @@ class ScriptedUpstream:
         self.closed = False
         self.uploads: dict[str, Upload] = {}
         self.under_way = 0
-        self._pictures: dict[str, bytes] = {}
+        self._images: dict[str, bytes] = {}
 
     async def open(self, cookies: Cookies | None) -> SignInResult:
         self.opened_with.append(cookies)
@@ -127,7 +127,7 @@ class ScriptedUpstream:
             cid = f"c_{number}"
             yield Started(cid)
             if isinstance(said, bytes):
-                self._pictures[cid] = said
+                self._images[cid] = said
                 yield ImageReady(ImageRef("", cid, cid, f"r_{number}", f"rc_{number}"))
                 said = ""
             else:
@@ -142,7 +142,7 @@ class ScriptedUpstream:
         return handle
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
-        return Fetched(self._pictures[ref.image_id], "image/png", "full_size")
+        return Fetched(self._images[ref.image_id], "image/png", "full_size")
 
     async def read_chat(self, cid: str) -> list[UpstreamEvent] | None:
         return None
@@ -262,25 +262,25 @@ class MemoryGallery:
     """A gallery that forgets with its process."""
 
     def __init__(self) -> None:
-        self.pictures: dict[str, GalleryImage] = {}
+        self.images: dict[str, GalleryImage] = {}
 
-    async def remember(self, picture: GalleryImage) -> None:
-        self.pictures.setdefault(picture.image.name, picture)
+    async def remember(self, image: GalleryImage) -> None:
+        self.images.setdefault(image.image.name, image)
 
     async def find(self, name: str) -> GalleryImage | None:
-        return self.pictures.get(name)
+        return self.images.get(name)
 
     async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
-        own = [p for p in self.pictures.values() if tenant in (None, p.tenant)]
+        own = [p for p in self.images.values() if tenant in (None, p.tenant)]
         own = [p for p in own if before is None or p.created_at < before]
         return sorted(own, key=lambda p: -p.created_at)[:limit]
 
     async def forget(self, names: Sequence[str]) -> None:
         for name in names:
-            self.pictures.pop(name, None)
+            self.images.pop(name, None)
 
     async def older_than(self, moment: float, limit: int) -> Sequence[str]:
-        return [name for name, p in self.pictures.items() if p.created_at < moment][:limit]
+        return [name for name, p in self.images.items() if p.created_at < moment][:limit]
 
     async def count(self) -> int:
-        return len(self.pictures)
+        return len(self.images)

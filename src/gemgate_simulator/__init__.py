@@ -13,7 +13,7 @@
 
 From the outside in: `tunnel` (CONNECT, TLS) -> `http1`, `http2` (requests) -> `google` (hosts and paths, the verbs) ->
 `generate`, `rpc`, `pages`, `uploads`, `downloads` -> `world` (accounts, chats, script, record, gallery, studio).
-Pictures: `commissions` (who asks for one) -> `illustrate` -> `studio` (rules, files) -> `paint`, `encode`; `gallery`,
+Images: `commissions` (who asks for one) -> `illustrate` -> `studio` (rules, files) -> `paint`, `encode`; `gallery`,
 `links` and `downloads` serve them.
 """
 

@@ -18,15 +18,15 @@ from gemgate_simulator.script import Canvas, Said, Upload
 
 _MOST_CHATS = 20_000
 _MOST_CHARACTERS = 128 << 20
-PROGRESS, PICTURES = 6, 7
-"""Rich fields: "still working", and generated pictures (protocol.md 6)."""
+PROGRESS, IMAGES = 6, 7
+"""Rich fields: "still working", and generated images (protocol.md 6)."""
 
 
 @dataclass(slots=True, eq=False)
 class Turn:
     """One prompt and what was answered. texts: wire text per candidate, as far as it got.
 
-    pictures: shown once all of it stands, with links as good as new whenever somebody looks.
+    images: shown once all of it stands, with links as good as new whenever somebody looks.
     read, read_files: what of prompt and files reached the model (`reading.py`).
     state: "running" while it is being written, "whole" when all of it stands, "stopped" when it was cut short.
     """
@@ -44,7 +44,7 @@ class Turn:
     thoughts: str = ""
     rich: Mapping[int, Any] = field(default_factory=dict)
     canvas: tuple[Canvas, ...] = ()
-    pictures: tuple[SimulatedImage, ...] = ()
+    images: tuple[SimulatedImage, ...] = ()
     named: Named | None = None
     state: Literal["running", "whole", "stopped"] = "running"
     shown_from: float = 0.0
@@ -52,7 +52,7 @@ class Turn:
 
     def whole_rich(self) -> dict[int, Any]:
         """The rich fields of the finished answer."""
-        shown = {PICTURES: [[picture.item() for picture in self.pictures]]} if self.pictures else {}
+        shown = {IMAGES: [[image.item() for image in self.images]]} if self.images else {}
         return {**self.rich, **shown}
 
     def sheets(self, cid: str, share: float = 1.0) -> list[Any]:
@@ -81,7 +81,7 @@ class Turn:
         reply = [rows, None, None, self.rcids[0]] if rows else None
         if reply and self.named and self.state == "whole":
             reply += [None] * 18
-            reply[17], reply[21] = self.named.id, PAINTER if self.pictures else self.named.display
+            reply[17], reply[21] = self.named.id, PAINTER if self.images else self.named.display
         seconds = int(self.time)
         return [
             [cid, self.rid],
@@ -109,7 +109,7 @@ class Chat:
     def said(self) -> tuple[Said, ...]:
         """The turns as plain text, oldest first; only what was answered whole."""
         return tuple(
-            Said(turn.read or turn.prompt, html.unescape(turn.texts[0]), tuple(picture.id for picture in turn.pictures))
+            Said(turn.read or turn.prompt, html.unescape(turn.texts[0]), tuple(image.id for image in turn.images))
             for turn in self.turns
             if turn.texts
         )

@@ -36,8 +36,8 @@ _FIXED: dict[int, str] = {
     53: "0",
     61: "[]",
 }
-PICTURE_TOOL = 14
-"""Slot 49 of a prompt that asks for a picture (docs/google-wire.md 3.3)."""
+IMAGE_TOOL = 14
+"""Slot 49 of a prompt that asks for an image (docs/google-wire.md 3.3)."""
 _RESEARCH = (3, 4, 49, 54, 55)
 _ONE_OF: dict[int, tuple[str, ...]] = {
     41: ("[1]", "[2]"),
@@ -238,7 +238,7 @@ def _read_flags(asked: Order, slots: list[Any]) -> None:
     asked.temporary = temporary == 1
     if temporary not in (None, 1):
         asked.wrong.append(f"slot 45 is {temporary!r}, not 1")
-    asked.tool = slots[49] if research == [None, None, PICTURE_TOOL, None, None] else 0
+    asked.tool = slots[49] if research == [None, None, IMAGE_TOOL, None, None] else 0
     asked.research = research != [None] * 5 and not asked.tool
     if asked.research:
         shield, mark, *rest = research

@@ -50,7 +50,7 @@ class Control:
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             return _answer(415, error="send application/json")
         answer = partial(self._obey, verb, request.body)
-        return Response(body=Later(answer)) if verb is _picture else answer()
+        return Response(body=Later(answer)) if verb is _image else answer()
 
     def _obey(self, verb: Verb, body: bytes) -> Response:
         try:
@@ -88,13 +88,13 @@ def _refuse(google: Google, arguments: dict[str, Any]) -> None:
     google.refuse(_pattern(arguments, "pattern"), **arguments)
 
 
-def _pictures(google: Google, arguments: dict[str, Any]) -> None:
-    google.pictures(**wishes_from_json(arguments))
+def _images(google: Google, arguments: dict[str, Any]) -> None:
+    google.images(**wishes_from_json(arguments))
 
 
-def _picture(google: Google, arguments: dict[str, Any]) -> dict[str, str]:
-    """A picture's file, as it was served and as it would be without the logo."""
-    work = google.picture(arguments["id"]).work
+def _image(google: Google, arguments: dict[str, Any]) -> dict[str, str]:
+    """An image's file, as it was served and as it would be without the logo."""
+    work = google.image(arguments["id"]).work
     files = {"original": work.original(), "plain": work.plain()}
     return {name: base64.b64encode(data).decode() for name, data in files.items()}
 
@@ -161,8 +161,8 @@ _VERBS: dict[str, Verb] = {
     "reply": _reply,
     "refuse": _refuse,
     "fault": _fault,
-    "pictures": _pictures,
-    "picture": _picture,
+    "pictures": _images,
+    "picture": _image,
     "clear": _clear,
     "record": _record,
     "forget": _forget,

@@ -1,4 +1,4 @@
-"""Orders for pictures as JSON can carry them, for the control API. Functions cannot travel."""
+"""Orders for images as JSON can carry them, for the control API. Functions cannot travel."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from gemgate_simulator.image_intent import image_intent
 from gemgate_simulator.paint import Painting
 from gemgate_simulator.refusals import wordings
 from gemgate_simulator.script import Answer, Prompt
-from gemgate_simulator.studio import pictures_among
+from gemgate_simulator.studio import images_among
 from gemgate_simulator.tool_following import follow_tools, read
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -49,9 +49,9 @@ def demo(prompt: Prompt) -> Answer:
     thoughts = _thoughts(prompt, chinese=chinese) if prompt.thinking else ""
     if (spoken := follow_tools(wanted)) is not None:
         return Answer(spoken, thoughts=thoughts)
-    paintings = image_intent(prompt, picture_sent=bool(pictures_among(prompt.files)))
+    paintings = image_intent(prompt, picture_sent=bool(images_among(prompt.files)))
     if paintings:
-        return replace(_picture(prompt, paintings, chinese=chinese), thoughts=thoughts)
+        return replace(_image(prompt, paintings, chinese=chinese), thoughts=thoughts)
     text = _attached(prompt, chinese=chinese)
     for trick in _TRICKS:
         found = list(trick.pattern.finditer(prompt.text))
@@ -77,14 +77,14 @@ def paced(seconds: float) -> Callable[[Prompt], Answer]:
     return lambda prompt: replace(demo(prompt), pace=seconds, chars=16, progress=4)
 
 
-def _picture(prompt: Prompt, paintings: tuple[Painting, ...], *, chinese: bool) -> Answer:
+def _image(prompt: Prompt, paintings: tuple[Painting, ...], *, chinese: bool) -> Answer:
     """Pictures, or the words for those who get none."""
     language = "zh" if chinese else "en"
     if not prompt.account:
         return Answer(wordings("signed_out", language)[0])
     if not prompt.paints:
         return Answer(wordings("quota", language)[0])
-    edit = bool(paintings[0].of or pictures_among(prompt.files))
+    edit = bool(paintings[0].of or images_among(prompt.files))
     if chinese:
         text = "已按您的要求修改了图片。" if edit else f"这是为您画的{len(paintings)}张图片。"
     else:

@@ -1,4 +1,4 @@
-"""The picture hosts: previews by size, and the way to the full size over texts that name the next address.
+"""The image hosts: previews by size, and the way to the full size over texts that name the next address.
 
 Who holds a link to googleusercontent.com may use it; under google.com the session of the picture's account must stand
 behind it (protocol.md 3 and 7). Files are made in a worker thread.
@@ -27,18 +27,18 @@ _TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """A request to a picture host, read. link: None where no such links live; options: None when they mean nothing."""
+    """A request to an image host, read. link: None where no such links live; options: None when they mean nothing."""
 
     link: Link | None
-    picture: SimulatedImage | None
+    image: SimulatedImage | None
     options: Options | None
     words: str
 
 
 def respond(world: ServiceState, request: Request, caller: Caller) -> Response:
-    """Answer one request to a picture host, or let its fault happen; the record takes note of the picture's fetch."""
+    """Answer one request to an image host, or let its fault happen; the record takes note of the picture's fetch."""
     visit = _read(world, request)
-    drawn = visit.picture.drawn if visit.picture else None
+    drawn = visit.image.drawn if visit.image else None
     route = visit.link.route if visit.link else ""
     account = drawn.account if drawn else caller.name
     prompt = drawn.prompt if drawn else ""
@@ -62,7 +62,7 @@ def _read(world: ServiceState, request: Request) -> _Visit:
 
 
 def _answer(world: ServiceState, visit: _Visit, request: Request, caller: Caller) -> Response:
-    link, picture = visit.link, visit.picture
+    link, image = visit.link, visit.image
     public = not request.host.endswith(".google.com")
     if public and any(name in (PSID, PSIDTS, PSIDCC) for name, _ in request.cookies):
         world.record.violation(f"session cookies were sent to {request.host}")
@@ -72,49 +72,49 @@ def _answer(world: ServiceState, visit: _Visit, request: Request, caller: Caller
         return page(405, "<h1>405</h1>")
     if link.expired:
         return _forbidden()
-    if picture is None:
+    if image is None:
         if not link.key:
             world.record.violation(f"a {link.route} link that was never given out")
         return _forbidden()
     if visit.options is None:
         world.record.violation(f"unknown options ={visit.words} of a picture's link")
         return page(400, "<h1>400</h1>")
-    if link.route == "hop2" and not _may(world, picture, caller):
+    if link.route == "hop2" and not _may(world, image, caller):
         return _forbidden()
     if link.route == "preview":
         wanted = visit.options
-        return _file(picture, lambda: picture.work.sized(wanted), "inline")
-    return _towards_the_file(link, picture, visit.options, request)
+        return _file(image, lambda: image.work.sized(wanted), "inline")
+    return _towards_the_file(link, image, visit.options, request)
 
 
-def _may(world: ServiceState, picture: SimulatedImage, caller: Caller) -> bool:
-    """Whether the session that stands behind a request is the one the picture was made for."""
-    if picture.owner is None or picture.owner == caller.name:
-        return picture.owner is None or caller.alive or not caller.name
+def _may(world: ServiceState, image: SimulatedImage, caller: Caller) -> bool:
+    """Whether the session that stands behind a request is the one the image was made for."""
+    if image.owner is None or image.owner == caller.name:
+        return image.owner is None or caller.alive or not caller.name
     if caller.alive:
-        world.record.violation(f"picture {picture.id!r} belongs to another account than {caller.name}")
+        world.record.violation(f"picture {image.id!r} belongs to another account than {caller.name}")
     return False
 
 
-def _towards_the_file(link: Link, picture: SimulatedImage, wanted: Options, request: Request) -> Response:
+def _towards_the_file(link: Link, image: SimulatedImage, wanted: Options, request: Request) -> Response:
     """The next address as text; as a redirect to those who do not say `alr=yes`; the file at the end of the way."""
     if not wanted.attachment:
         return _forbidden()
     match link.route:
         case "hop1":
-            further = picture.link("hop2")
+            further = image.link("hop2")
         case "hop2":
-            further = picture.link("original")
+            further = image.link("original")
         case _:
-            name = f'attachment;filename="Gemini_Generated_Image_{picture.key[:12]}"'
-            return _file(picture, lambda: (picture.work.original(), picture.work.mime), name)
+            name = f'attachment;filename="Gemini_Generated_Image_{image.key[:12]}"'
+            return _file(image, lambda: (image.work.original(), image.work.mime), name)
     further += "=s0-d-I?alr=yes"
     if not wanted.text or request.query.get("alr") != "yes":
         return page(302, "", "text/html", ("location", further))
     return page(200, further, _TEXT, ("cache-control", "private, no-cache"))
 
 
-def _file(picture: SimulatedImage, draw: Callable[[], tuple[bytes, str]], disposition: str) -> Response:
+def _file(image: SimulatedImage, draw: Callable[[], tuple[bytes, str]], disposition: str) -> Response:
     def make() -> Response:
         data, mime = draw()
         headers = (
@@ -125,7 +125,7 @@ def _file(picture: SimulatedImage, draw: Callable[[], tuple[bytes, str]], dispos
         )
         return Response(200, headers, data)
 
-    return Response(body=Later(make), delay=picture.delay)
+    return Response(body=Later(make), delay=image.delay)
 
 
 def _forbidden() -> Response:

@@ -74,7 +74,7 @@ _FORMS: Final[dict[str, Mime]] = {"": "image/png", "rj": "image/jpeg", "rp": "im
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the end of a picture's link asks for, `=s2048-rj`. side: of the long one, 0 = the original's.
+    """What the end of an image's link asks for, `=s2048-rj`. side: of the long one, 0 = the original's.
 
     form: "rj" JPEG, "rp" PNG, "rw" WebP, "" = PNG; attachment: to be saved under a name; text: as an address.
     words: as they were written.
@@ -109,7 +109,7 @@ def options(words: str) -> Options | None:
 
 
 def sized(data: bytes, wanted: Options) -> tuple[bytes, Mime]:
-    """The picture as a link with options gives it, and its type: never larger than it is, JPEG at quality 90."""
+    """The image as a link with options gives it, and its type: never larger than it is, JPEG at quality 90."""
     with Image.open(io.BytesIO(data)) as image:
         size = within(image.size, wanted.side or None)
         if image.format == "JPEG":
@@ -187,7 +187,7 @@ def colour_profile() -> bytes:
 
 
 def size_of(data: bytes) -> Size | None:
-    """Width and height of a picture file by its first bytes, None when it is none that can be decoded here."""
+    """Width and height of an image file by its first bytes, None when it is none that can be decoded here."""
     try:
         header = measure(data, max_pixels=0)
     except ClientError:
@@ -196,7 +196,7 @@ def size_of(data: bytes) -> Size | None:
 
 
 def sniffed(data: bytes) -> str | None:
-    """The type of a picture or a PDF file by its first bytes, None when they show nothing."""
+    """The type of an image or a PDF file by its first bytes, None when they show nothing."""
     if data.startswith(b"%PDF-"):
         return "application/pdf"
     try:

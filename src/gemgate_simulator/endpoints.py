@@ -37,14 +37,14 @@ _ROUTES: dict[tuple[str, str, str], str] = {
 
 SOCS = "SOCS"
 """The cookie that says the consent page was answered."""
-_PICTURE_HOSTS = (".googleusercontent.com", ".usercontent.google.com")
+_IMAGE_HOSTS = (".googleusercontent.com", ".usercontent.google.com")
 
 
 def place(request: Request) -> str:
     """The word for what a request wants: a key of HANDLERS, "generate", "rpc" or "image"."""
     if known := _ROUTES.get((request.method, request.host, request.path)):
         return known
-    return "image" if request.host.endswith(_PICTURE_HOSTS) else "other"
+    return "image" if request.host.endswith(_IMAGE_HOSTS) else "other"
 
 
 def rpcids(request: Request) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ class Style:
     extras: parts other than wrb.fr around the answer. paired: sometimes two parts in one frame.
     sparse: rich fields in the trailing dict even where they would fit their position.
     positional: what the service says beside the answer stands by place, as it did until 2026, instead of by key.
-    linked: a placeholder link in the text for every picture that was made.
+    linked: a placeholder link in the text for every image that was made.
     """
 
     escape_unicode: bool = False
@@ -195,9 +195,9 @@ def wire(text: str) -> str:
     return text.replace("<", "&lt;")
 
 
-def linked(text: str, pictures: int) -> str:
+def linked(text: str, images: int) -> str:
     """The text behind as many placeholder links; clients take them out together with the newlines that follow."""
-    links = "\n".join(f"http://googleusercontent.com/image_generation_content/{n}" for n in range(pictures))
+    links = "\n".join(f"http://googleusercontent.com/image_generation_content/{n}" for n in range(images))
     return f"{links}\n\n{text}" if links else text
 
 

@@ -15,12 +15,12 @@ from gemgate_simulator.studio import Given, Work
 
 _MOST = 20_000
 _MOST_BYTES = 512 << 20
-"""Of what the pictures hold on to: bytes of scripts, and uploads they are edits of."""
+"""Of what the images hold on to: bytes of scripts, and uploads they are edits of."""
 
 
 @dataclass(slots=True, eq=False)
 class SimulatedImage:
-    """A picture on show.
+    """An image on show.
 
     owner: the account it was made for, "" for a guest, None for one hung by hand, which everybody may fetch.
     cid, rid, rcids: the turn that shows it. delay: seconds of silence before its file.
@@ -40,7 +40,7 @@ class SimulatedImage:
 
     @property
     def id(self) -> str:
-        """What the answer carries at `[1,0]` of the picture and `c8o8Fe` is asked for."""
+        """What the answer carries at `[1,0]` of the image and `c8o8Fe` is asked for."""
         return f"image_{self.key}"
 
     @property
@@ -57,7 +57,7 @@ class SimulatedImage:
         return self.links.make(route, self.key)
 
     def item(self) -> list[Any]:
-        """The picture as an entry of rich field 7: URL at `[0,3,3]`, alt at `[0,3,2]`, id at `[1,0]`.
+        """The image as an entry of rich field 7: URL at `[0,3,3]`, alt at `[0,3,2]`, id at `[1,0]`.
 
         Today's rows go on with the token that the full-size route wants, the type, and width, height and bytes.
         """
@@ -71,7 +71,7 @@ class SimulatedImage:
 
 @dataclass(frozen=True, slots=True)
 class _Rendered:
-    """A picture made by a script's function from size suffix ("s1024-rj", "" for the original) to bytes and type."""
+    """An image made by a script's function from size suffix ("s1024-rj", "" for the original) to bytes and type."""
 
     render: Callable[[str], tuple[bytes, str]] = field(repr=False)
     size: Size = (0, 0)
@@ -90,33 +90,33 @@ class _Rendered:
 
 
 class Gallery:
-    """At most 20,000 pictures, and 512 MB of bytes that scripts and uploads brought; the newest stay."""
+    """At most 20,000 images, and 512 MB of bytes that scripts and uploads brought; the newest stay."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.links = Links(clock)
-        self._pictures: OrderedDict[str, SimulatedImage] = OrderedDict()
+        self._images: OrderedDict[str, SimulatedImage] = OrderedDict()
         self._weight = 0
 
     def __getitem__(self, image_id: str) -> SimulatedImage:
-        if picture := self.find(image_id):
-            return picture
+        if image := self.find(image_id):
+            return image
         raise KeyError(f"there is no picture {image_id!r}")
 
     def find(self, image_id: str) -> SimulatedImage | None:
-        return self._pictures.get(image_id.removeprefix("image_"))
+        return self._images.get(image_id.removeprefix("image_"))
 
     def show(self, work: Work, **facts: Any) -> SimulatedImage:
-        """Put a work on show; facts: fields of Picture."""
-        picture = SimulatedImage(self.links.key(), self.links, work, **facts)
-        self._pictures[picture.key] = picture
+        """Put a work on show; facts: fields of Image."""
+        image = SimulatedImage(self.links.key(), self.links, work, **facts)
+        self._images[image.key] = image
         self._weight += work.weight
-        while len(self._pictures) > _MOST or (self._weight > _MOST_BYTES and len(self._pictures) > 1):
-            self._weight -= self._pictures.popitem(last=False)[1].work.weight
-        return picture
+        while len(self._images) > _MOST or (self._weight > _MOST_BYTES and len(self._images) > 1):
+            self._weight -= self._images.popitem(last=False)[1].work.weight
+        return image
 
     def add(
         self, render: Callable[[str], tuple[bytes, str]] | bytes, mime: str = "image/png", alt: str = ""
     ) -> SimulatedImage:
-        """Show a picture by hand: its bytes, or a function from size suffix to bytes and content type."""
+        """Show an image by hand: its bytes, or a function from size suffix to bytes and content type."""
         work: Work = Given(render, (0, 0), mime) if isinstance(render, bytes) else _Rendered(render)
         return self.show(work, alt=alt)

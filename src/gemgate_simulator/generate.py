@@ -306,17 +306,17 @@ def _answer(world: ServiceState, telling: Telling, fault: Fault | None) -> Respo
 
 
 def _speak(world: ServiceState, telling: Telling) -> Answer:
-    """The scripted answer, in wire text, its pictures put on show; nothing at all for an empty prompt."""
+    """The scripted answer, in wire text, its images put on show; nothing at all for an empty prompt."""
     prompt = telling.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
     answer = world.script.answer(prompt)
     if telling.withholds:
         answer = replace(answer, thoughts="")
-    telling.turn.pictures = illustrate(world, telling, answer)
+    telling.turn.images = illustrate(world, telling, answer)
     if answer.frames:
         return replace(answer, frames=(), raw=tuple(map(wire, answer.frames)), thoughts=wire(answer.thoughts))
     if answer.raw:
         return replace(answer, thoughts=wire(answer.thoughts))
-    links = len(telling.turn.pictures) if telling.style.linked else 0
+    links = len(telling.turn.images) if telling.style.linked else 0
     return replace(answer, text=linked(wire(answer.text), links), thoughts=wire(answer.thoughts))

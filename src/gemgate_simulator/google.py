@@ -127,7 +127,7 @@ class Google:
     ) -> None:
         """Answer prompts that match `pattern` from now on, `times` times (None = always).
 
-        text: plain text, an Answer, or a function from Prompt to either. image: one picture or several. frames, raw and
+        text: plain text, an Answer, or a function from Prompt to either. image: one image or several. frames, raw and
         pacing: fields of Answer (thoughts, chars, pace, delay, candidates, queued, busy, rich, canvas,
         progress, fetch_delay).
         """
@@ -150,7 +150,7 @@ class Google:
         times: int | None = None,
         model: str | None = None,
     ) -> None:
-        """Answer with words instead of a picture: their meaning and language (`refusals.WORDINGS`).
+        """Answer with words instead of an image: their meaning and language (`refusals.WORDINGS`).
 
         wording: which of the sentences, None: each in its turn. ValueError for a meaning or language there is none for.
         """
@@ -158,7 +158,7 @@ class Google:
         turns = itertools.cycle(texts if wording is None else [texts[wording]])
         self.world.script.reply(pattern, lambda prompt: next(turns), times=times, model=model)
 
-    def pictures(
+    def images(
         self,
         *,
         account: str | None = None,
@@ -166,7 +166,7 @@ class Google:
         model: str | None = None,
         **wishes: Unpack[Wishes],
     ) -> None:
-        """How pictures are made from now on for whoever the first three name; see Wishes. The newest rule counts.
+        """How images are made from now on for whoever the first three name; see Wishes. The newest rule counts.
 
         `pictures(cheap=True)` for thousands of tasks, `pictures(model="gemini-pro", resolution="4K")`,
         `pictures(account="bob", most_side=1024)` for less than was asked, `pictures(logo="v2", mime="image/jpeg")`.
@@ -175,17 +175,17 @@ class Google:
             self.account(account)
         self.world.studio.rule(Rule(wishes, account, tier, model))
 
-    def picture(self, image_id: str) -> SimulatedImage:
-        """A picture on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""
+    def image(self, image_id: str) -> SimulatedImage:
+        """An image on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""
         return self.gallery[image_id]
 
     def original(self, image_id: str) -> bytes:
         """The file that the full-size route gives."""
-        return self.picture(image_id).work.original()
+        return self.image(image_id).work.original()
 
     def plain(self, image_id: str) -> bytes:
-        """The truth about a picture: the same file without the logo, in the same format and quality."""
-        return self.picture(image_id).work.plain()
+        """The truth about an image: the same file without the logo, in the same format and quality."""
+        return self.image(image_id).work.plain()
 
     def fault(
         self,
@@ -234,7 +234,7 @@ class Google:
         self.world.drift = PLANTED[change] if change else None
 
     def clear(self) -> None:
-        """Forget replies, faults and rules about pictures; accounts, chats and the record stay."""
+        """Forget replies, faults and rules about images; accounts, chats and the record stay."""
         self.world.script.clear()
         self.world.studio.clear()
 

@@ -1,4 +1,4 @@
-"""The pictures of an answer: each order becomes a work, goes on show for its account, and stands in the record."""
+"""The images of an answer: each order becomes a work, goes on show for its account, and stands in the record."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from gemgate_simulator.record import Drawn
 from gemgate_simulator.script import Answer, ImageSource, Prompt
 from gemgate_simulator.state import ServiceState
 from gemgate_simulator.streaming import Telling
-from gemgate_simulator.studio import Painted, Reference, Sitting, Work, pictures_among
+from gemgate_simulator.studio import Painted, Reference, Sitting, Work, images_among
 
 _ALT = 120
 
 
 def illustrate(world: ServiceState, telling: Telling, answer: Answer) -> tuple[SimulatedImage, ...]:
-    """Put the pictures of `answer` on show, in their order."""
+    """Put the images of `answer` on show, in their order."""
     return tuple(_shown(world, telling, brush, answer.fetch_delay) for brush in answer.images)
 
 
@@ -33,7 +33,7 @@ def _shown(world: ServiceState, telling: Telling, brush: ImageSource, delay: flo
         work = world.studio.work(order, sitting, _reference(world, order, prompt))
     else:
         work = world.studio.given(order)
-    picture = world.gallery.show(
+    image = world.gallery.show(
         work,
         alt=prompt.text[:_ALT],
         owner=prompt.account,
@@ -42,17 +42,17 @@ def _shown(world: ServiceState, telling: Telling, brush: ImageSource, delay: flo
         delay=delay,
         token="" if world.switches.bare_pictures else f"${secrets.token_urlsafe(16)}",
     )
-    about["image"] = picture.id
-    picture.drawn = _drawn(picture, work, telling, number)
-    world.record.pictures.append(picture.drawn)
-    return picture
+    about["image"] = image.id
+    image.drawn = _drawn(image, work, telling, number)
+    world.record.images.append(image.drawn)
+    return image
 
 
 def _reference(world: ServiceState, order: Painting, prompt: Prompt) -> Reference | None:
-    """What the painting is an edit of: what it names, else the first picture that came with the prompt."""
+    """What the painting is an edit of: what it names, else the first image that came with the prompt."""
     if order.of and (earlier := world.gallery.find(order.of)):
         return Reference(earlier.id, earlier.work.size, earlier.work.plain)
-    files = [world.uploads[order.of]] if order.of else [] if order.kind else pictures_among(prompt.files)
+    files = [world.uploads[order.of]] if order.of else [] if order.kind else images_among(prompt.files)
     if not files:
         return None
     file = files[0]
@@ -60,10 +60,10 @@ def _reference(world: ServiceState, order: Painting, prompt: Prompt) -> Referenc
     return Reference(file.id, size, lambda: file.data, len(file.data)) if size else None
 
 
-def _drawn(picture: SimulatedImage, work: Work, telling: Telling, number: int) -> Drawn:
+def _drawn(image: SimulatedImage, work: Work, telling: Telling, number: int) -> Drawn:
     painting = work.painting if isinstance(work, Painted) else Painting()
     return Drawn(
-        id=picture.id,
+        id=image.id,
         prompt=telling.prompt.text,
         account=telling.prompt.account,
         model=telling.prompt.model,
@@ -75,6 +75,6 @@ def _drawn(picture: SimulatedImage, work: Work, telling: Telling, number: int) -
         kind=("edit" if painting.of else painting.kind) or "given",
         seed=painting.seed or 0,
         of=painting.of,
-        cid=picture.cid,
-        rid=picture.rid,
+        cid=image.cid,
+        rid=image.rid,
     )

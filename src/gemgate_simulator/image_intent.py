@@ -1,4 +1,4 @@
-"""Which prompts ask the demo model for pictures: new ones, or changes to one that was sent or made before.
+"""Which prompts ask the demo model for images: new ones, or changes to one that was sent or made before.
 
 Pure. A wish stands at the head of a sentence of what the user said last; a question about drawings is none.
 """
@@ -57,14 +57,14 @@ _NUMBERS = {"two": 2, "three": 3, "four": 4, "两": 2, "二": 2, "三": 3, "四"
 
 
 def image_intent(prompt: Prompt, *, picture_sent: bool) -> tuple[Painting, ...]:
-    """The paintings a prompt asks for, () when it asks for none. picture_sent: a picture came with the prompt."""
+    """The paintings a prompt asks for, () when it asks for none. picture_sent: an image came with the prompt."""
     said = last_words(prompt.text)
     change = bool(_EDIT.search(said) or _EDIT_ZH.search(said))
     if picture_sent and change:
         return (Painting(),)
     if any(pattern.search(said) for pattern in (*_NEW, *_NEW_ZH)):
         return (Painting(),) * _how_many(said)
-    if change and prompt.history and (made := prompt.history[-1].pictures):
+    if change and prompt.history and (made := prompt.history[-1].images):
         return (Painting(of=made[0]),)
     return ()
 

@@ -1,6 +1,6 @@
-"""Addresses of pictures: what each kind of link is good for, who it belongs to, and when it ends.
+"""Addresses of images: what each kind of link is good for, who it belongs to, and when it ends.
 
-A token names the picture, the kind of link and its end, and is signed; nothing has to be remembered for it. The hosts
+A token names the image, the kind of link and its end, and is signed; nothing has to be remembered for it. The hosts
 and paths are those of the web app's own download: `gg` shows a preview, `c8o8Fe` names a `gg-dl` link, whose body is a
 `rd-gg-dl` link under google.com, whose body is a `rd-gg-dl` link to the file.
 """
@@ -42,7 +42,7 @@ _HEAD = struct.Struct(">BI")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link that was read. key: which picture, "" for a token that was never given out; expired: it is too late."""
+    """A link that was read. key: which image, "" for a token that was never given out; expired: it is too late."""
 
     route: Route
     key: str = ""
@@ -58,7 +58,7 @@ class Links:
 
     @staticmethod
     def key() -> str:
-        """A new key for a picture."""
+        """A new key for an image."""
         return secrets.token_urlsafe(_KEY)
 
     def make(self, route: Route, key: str) -> str:

@@ -1,7 +1,7 @@
 """Paintings from a seed: what the simulated service shows for a prompt, the same pixels every time.
 
-Pure: a Painting goes in, uint8 pixels (height x width x 3) come out, without the logo or with it. Large pictures are
-made of a small picture enlarged and a tile of grain, so that time goes with memory and not with arithmetic.
+Pure: a Painting goes in, uint8 pixels (height x width x 3) come out, without the logo or with it. Large images are
+made of a small image enlarged and a tile of grain, so that time goes with memory and not with arithmetic.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _CHECK = 8
 
 @dataclass(frozen=True, slots=True)
 class Painting:
-    """A picture as it is ordered. None leaves a choice to the prompt, to `Google.pictures`, or to the dice.
+    """An image as it is ordered. None leaves a choice to the prompt, to `Google.pictures`, or to the dice.
 
     kind:   what it looks like; "photo", "vector" and "gradient" are chosen by the dice, the others only by name. With
-            no kind and a picture uploaded, it is an edit of the first one, at that one's size.
-    seed:   decides every pixel; None takes the prompt's, and the next one for the next picture of the same prompt.
+            no kind and an image uploaded, it is an edit of the first one, at that one's size.
+    seed:   decides every pixel; None takes the prompt's, and the next one for the next image of the same prompt.
     size:   width, height.
     mime:   of the original; quality: of JPEG and WebP, 100 = lossless WebP.
     logo:   a generation, "none", or a Profile of its own for a moved or strange one.
     marked: the number of the generation stands in the pixels (`read_mark`).
     xmp:    a packet; c2pa: a manifest (made up); icc: a colour profile.
-    of:     id of an uploaded file or of a picture this one is an edit of.
-    number: which generation made it, filled in by the simulator when the picture is to be marked.
+    of:     id of an uploaded file or of an image this one is an edit of.
+    number: which generation made it, filled in by the simulator when the image is to be marked.
     """
 
     kind: Kind | None = None
@@ -79,7 +79,7 @@ def seed_of(text: str) -> int:
 
 
 def profile_of(logo: Generation | Profile, size: Size) -> Profile | None:
-    """The profile in which the service stamps a picture of this size; None when it stamps none or none fits."""
+    """The profile in which the service stamps an image of this size; None when it stamps none or none fits."""
     profile = logo if isinstance(logo, Profile) else _official(logo, size)
     return profile if profile is not None and box_of(profile, size) is not None else None
 
@@ -102,13 +102,13 @@ def stamped(pixels: Pixels, profile: Profile | None) -> Pixels:
 
 
 def painted(kind: Kind, seed: int, size: Size) -> Pixels:
-    """A picture without logo."""
+    """An image without logo."""
     dice = np.random.default_rng([KINDS.index(kind), seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF])
     return _PAINTERS[kind](dice, size)
 
 
 def edited(reference: Pixels, seed: int, size: Size) -> Pixels:
-    """The negative of a reference picture at `size`, in a frame whose colour goes with the seed."""
+    """The negative of a reference image at `size`, in a frame whose colour goes with the seed."""
     height, width = reference.shape[:2]
     if (width, height) != size:
         reference = np.asarray(Image.fromarray(reference).resize(size, Image.Resampling.BICUBIC))
@@ -120,32 +120,32 @@ def edited(reference: Pixels, seed: int, size: Size) -> Pixels:
 
 
 def frame_width(size: Size) -> int:
-    """How many pixels the frame of an edited picture takes on every side."""
+    """How many pixels the frame of an edited image takes on every side."""
     return max(1, min(size) // 64)
 
 
 def decoded(data: bytes) -> Pixels:
-    """The pixels of a picture file as RGB; OSError or ValueError when it is none."""
+    """The pixels of an image file as RGB; OSError or ValueError when it is none."""
     with Image.open(io.BytesIO(data)) as image:
         return np.array(image.convert("RGB"))
 
 
 def fingerprint(data: bytes) -> str:
-    """SHA-256 of a picture's decoded RGB pixels."""
+    """SHA-256 of an image's decoded RGB pixels."""
     return hashlib.sha256(decoded(data).tobytes()).hexdigest()
 
 
 def mark(pixels: Pixels, number: int) -> None:
-    """Write `number` (32 bits) into the top of the picture in black and white cells that survive JPEG."""
+    """Write `number` (32 bits) into the top of the image in black and white cells that survive JPEG."""
     word = (number & 0xFFFFFFFF) << _CHECK | _check(number)
     bits = [word >> n & 1 for n in reversed(range(_BITS + _CHECK))]
     for bit, (top, left) in zip(bits, _cells(pixels), strict=True):
         pixels[top : top + _CELL, left : left + _CELL] = 255 * bit
 
 
-def read_mark(picture: bytes | Pixels) -> int | None:
-    """The number that stands in the picture, None when there is none."""
-    pixels = decoded(picture) if isinstance(picture, bytes) else picture
+def read_mark(image: bytes | Pixels) -> int | None:
+    """The number that stands in the image, None when there is none."""
+    pixels = decoded(image) if isinstance(image, bytes) else image
     if min(pixels.shape[:2]) < _CELL * 8:
         return None
     means = [pixels[top + 2 : top + 6, left + 2 : left + 6].mean() for top, left in _cells(pixels)]

@@ -17,7 +17,7 @@ _CALLS = 20_000
 _CALL_BYTES = 256 << 20
 """Prompts and uploads of the kept calls together, in characters and bytes."""
 _VIOLATIONS = 2_000
-_PICTURES = 20_000
+_IMAGES = 20_000
 _FETCHES = 50
 
 
@@ -85,7 +85,7 @@ class Call:
 
 @dataclass(slots=True)
 class Fetch:
-    """One request for a picture. route: "c8o8Fe", or the kind of link (`links.Route`); options: its end, "s2048-rj"."""
+    """One request for an image. route: "c8o8Fe", or the kind of link (`links.Route`); options: its end, "s2048-rj"."""
 
     time: float
     route: str
@@ -99,10 +99,10 @@ class Fetch:
 
 @dataclass(slots=True)
 class Drawn:
-    """One picture that was generated. What it looks like without the logo: `Google.plain(id)`.
+    """One image that was generated. What it looks like without the logo: `Google.plain(id)`.
 
     number: the generation that made it (Record.generations then), from 1; logo: the name of the profile it bears, ""
-    for none; kind: "given" for a script's own bytes; of: id of the upload or picture it is an edit of.
+    for none; kind: "given" for a script's own bytes; of: id of the upload or image it is an edit of.
     """
 
     id: str
@@ -143,7 +143,7 @@ class Record:
     violations: deque[str] = field(default_factory=lambda: deque(maxlen=_VIOLATIONS))
     requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=_REQUESTS))
     calls: deque[Call] = field(default_factory=deque)
-    pictures: deque[Drawn] = field(default_factory=lambda: deque(maxlen=_PICTURES))
+    images: deque[Drawn] = field(default_factory=lambda: deque(maxlen=_IMAGES))
     peak: Counter[str] = field(default_factory=Counter)
     by_account: Counter[str] = field(default_factory=Counter)
     generated_by_account: Counter[str] = field(default_factory=Counter)
@@ -169,13 +169,13 @@ class Record:
             (seen.where == where or where in seen.rpcids) and account in (None, seen.account) for seen in self.requests
         )
 
-    def pictures_of(self, account: str | None = None, prompt: str | None = None) -> list[Drawn]:
-        """The pictures made for an account, by a substring of the prompt (the newest 20,000)."""
-        return [drawn for drawn in self.pictures if _is(drawn, account, prompt)]
+    def images_of(self, account: str | None = None, prompt: str | None = None) -> list[Drawn]:
+        """The images made for an account, by a substring of the prompt (the newest 20,000)."""
+        return [drawn for drawn in self.images if _is(drawn, account, prompt)]
 
     def fetches_of(self, route: str, account: str | None = None, prompt: str | None = None) -> int:
-        """How many requests for pictures took this route: "c8o8Fe", "preview", "hop1", "hop2", "original"."""
-        return sum(fetch.route == route for drawn in self.pictures_of(account, prompt) for fetch in drawn.fetches)
+        """How many requests for images took this route: "c8o8Fe", "preview", "hop1", "hop2", "original"."""
+        return sum(fetch.route == route for drawn in self.images_of(account, prompt) for fetch in drawn.fetches)
 
     def violation(self, text: str) -> None:
         self.violations.append(text)
@@ -214,7 +214,7 @@ class Record:
     def clear(self) -> None:
         """Start counting again; answers under way stay counted as open."""
         self.received = self.headers = self.generations = self.cancelled = 0
-        for kept in (self.violations, self.requests, self.calls, self.pictures):
+        for kept in (self.violations, self.requests, self.calls, self.images):
             kept.clear()
         self._weight = 0
         for counter in (self.peak, self.by_account, self.generated_by_account, self.refused_hosts):
@@ -232,7 +232,7 @@ class Record:
             read = tuple(call["read_file_bytes"])
             record.calls.append(Call(**{**call, "files": files, "read_file_bytes": read}))
         for drawn in row["pictures"]:
-            record.pictures.append(Drawn(**{**drawn, "fetches": [Fetch(**fetch) for fetch in drawn["fetches"]]}))
+            record.images.append(Drawn(**{**drawn, "fetches": [Fetch(**fetch) for fetch in drawn["fetches"]]}))
         for name in ("peak", "by_account", "generated_by_account", "refused_hosts"):
             getattr(record, name).update(row[name])
         return record
@@ -249,7 +249,7 @@ class Record:
             "violations": list(self.violations),
             "requests": [asdict(seen) for seen in self.requests],
             "calls": [_call(call) for call in self.calls],
-            "pictures": [asdict(drawn) for drawn in self.pictures],
+            "pictures": [asdict(drawn) for drawn in self.images],
             "peak": dict(self.peak),
             "by_account": dict(self.by_account),
             "generated_by_account": dict(self.generated_by_account),

@@ -1,4 +1,4 @@
-"""What the service says when it sends words instead of a picture: by meaning and language, several wordings of each.
+"""What the service says when it sends words instead of an image: by meaning and language, several wordings of each.
 
 Written for this simulator after the manner of such services, and on purpose not after the gateway's own list of
 phrases: whoever classifies answers must cope with sentences nobody showed them.

@@ -60,7 +60,7 @@ class RemoteGoogle(Generic[T]):
         """See Google.refuse."""
         return self._send("refuse", {**_travelling("pattern", pattern), "meaning": meaning, **more}, _same)
 
-    def pictures(
+    def images(
         self,
         *,
         account: str | None = None,

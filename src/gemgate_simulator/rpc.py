@@ -354,22 +354,22 @@ def _full_size(ask: Ask) -> Any:
 
 
 def _download(ask: Ask, image_id: str, ids: tuple[str, str, str], wishes: tuple[str, str]) -> Any:
-    picture = ask.world.gallery.find(image_id)
-    if picture is None:
+    image = ask.world.gallery.find(image_id)
+    if image is None:
         return Status(MISSING, f"unknown picture {image_id!r}")
-    if picture.owner is not None:
+    if image.owner is not None:
         assert ask.account is not None
-        if picture.owner != ask.account.name:
+        if image.owner != ask.account.name:
             raise Refusal(status=403, rule=f"picture {image_id!r} belongs to another account than {ask.account.name}")
-        if ids[:2] != (picture.cid, picture.rid) or ids[2] not in picture.rcids:
+        if ids[:2] != (image.cid, image.rid) or ids[2] not in image.rcids:
             return Status(MISSING, f"picture {image_id!r} is not one of the answer {ids}")
-    if picture.token and picture.drawn:
+    if image.token and image.drawn:
         token, prompt = wishes
-        if token != picture.token or not prompt or not picture.drawn.prompt.startswith(prompt):
+        if token != image.token or not prompt or not image.drawn.prompt.startswith(prompt):
             return Status(MALFORMED, f"picture {image_id!r} asked for without its own token and prompt")
-    if picture.drawn:
-        picture.drawn.note(Fetch(ask.world.clock(), "c8o8Fe", status=200, outcome="complete"))
-    return [picture.base]
+    if image.drawn:
+        image.drawn.note(Fetch(ask.world.clock(), "c8o8Fe", status=200, outcome="complete"))
+    return [image.base]
 
 
 def _expect(ask: Ask, payload: Any, body: Any) -> Any:

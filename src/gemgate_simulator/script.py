@@ -30,11 +30,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One earlier turn of the chat: plain text of both sides, and the ids of the pictures that were made."""
+    """One earlier turn of the chat: plain text of both sides, and the ids of the images that were made."""
 
     prompt: str
     answer: str
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Prompt:
     """What a scripted answer may look at.
 
     account: name, "" for a guest. model: `gemini-pro`. history: earlier turns, oldest first. paints: False where the
-    demo model is to refuse pictures, because the request named no model (`Google.pictures(named_model=True)`).
+    demo model is to refuse images, because the request named no model (`Google.pictures(named_model=True)`).
     """
 
     text: str
@@ -59,7 +59,7 @@ class Prompt:
 
 
 ImageSource: TypeAlias = "Painting | bytes | Callable[[Prompt], Painting | bytes]"
-"""A picture to answer with: a painting, a file of one's own, or a function that looks at the prompt."""
+"""An image to answer with: a painting, a file of one's own, or a function that looks at the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class Answer:
     the first candidate. rich: fields of the rich block `[12]`, by number (protocol.md 6).
     codes: error codes behind the finished answer. recorded: frames that are said as they were recorded (`replayed`).
     canvas: documents written beside the text; the last frame leaves them out, the history has them.
-    images: pictures to show in the last frame; progress: frames that only say it is still working, before them;
-    fetch_delay: seconds of silence before a picture's file.
+    images: images to show in the last frame; progress: frames that only say it is still working, before them;
+    fetch_delay: seconds of silence before an image's file.
     """
 
     text: str = ""
@@ -152,7 +152,7 @@ Speaker: TypeAlias = Callable[[Prompt], "Answer | str"]
 
 
 def brushes_of(image: ImageSource | Sequence[ImageSource]) -> tuple[ImageSource, ...]:
-    """One picture or several, as several."""
+    """One image or several, as several."""
     return tuple(image) if isinstance(image, (list, tuple)) else (cast("ImageSource", image),)
 
 
@@ -182,7 +182,7 @@ Kind = Literal[
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 IMAGES = ("image", "preview", "hop1", "hop2", "original")
-"""A picture's links: any of them, or one kind (`links.Route`)."""
+"""An image's links: any of them, or one kind (`links.Route`)."""
 PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "any", *IMAGES)
 RPCS = (
     "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "GzXR5e", "qWymEb", "CNgdBe",
@@ -208,7 +208,7 @@ _LIMITS = {1003, 1037, 1050, 1052, 1053, 1060, 1096, 1097, 1099, 1100, 1152, 115
 class Fault:
     """Something that goes wrong, `times` times (-1 = for ever).
 
-    where: a place, an rpcid or "any". account, match (over the prompt, be it that of a picture that is fetched), reused
+    where: a place, an rpcid or "any". account, match (over the prompt, be it that of an image that is fetched), reused
     (only requests that are not the first on their connection) narrow it down. after_frames: how many snapshots go out
     first. early: before the body was read.
     torn: `close` in the middle of a frame. finished: whether the service completes the turn in the history although the

@@ -41,7 +41,7 @@ _WORDS: Final = (
 
 
 def official(aspect: str, resolution: Resolution) -> Size:
-    """The size of a picture of this aspect ("16:9"); KeyError for one the service does not paint."""
+    """The size of an image of this aspect ("16:9"); KeyError for one the service does not paint."""
     width, height = _WIDE if aspect == "16:9" and resolution in ("2K", "4K") else ASPECTS[aspect]
     times, parts = _TIMES[resolution]
     return width * times // parts, height * times // parts

@@ -78,8 +78,8 @@ class Telling:
             self._others = answer.candidates
         turn.rcids += tuple(f"rc_{secrets.token_hex(8)}" for _ in self._others)
         turn.rich, turn.canvas = answer.rich, answer.canvas
-        for picture in turn.pictures:
-            picture.rcids = turn.rcids
+        for image in turn.images:
+            image.rcids = turn.rcids
         size = len(turn.prompt) + len(answer.thoughts) + sum(map(len, (self._last, *self._others)))
         self.world.chats.add(self.chat, turn, self.kept, size)
         self.world.telling[turn.rid] = self
@@ -152,7 +152,7 @@ class Telling:
             yield _Frame(frame([part(None, None, error=[9])], style))
         for _ in range(self.answer.busy):
             yield self._beside(ids, {frames.PROGRESS: frames.progress("Analyzing...", style)})
-        if self.turn.pictures:
+        if self.turn.images:
             yield self._beside(ids, {frames.PROGRESS: frames.progress(f"Loading {PAINTER}...", style)})
         # Two parts in one frame, where nobody counts or paces the frames
         paired = style.paired and not self.fault and not self.answer.pace
@@ -182,9 +182,9 @@ class Telling:
         return {**said, frames.CONTEXT: self.turn.context} if self._stored else said
 
     def _named(self) -> dict[int, Any]:
-        """Who answers, as the last content frame says it; of pictures the progress and the history tell it."""
+        """Who answers, as the last content frame says it; of images the progress and the history tell it."""
         named = self.turn.named
-        if named is None or self.turn.pictures:
+        if named is None or self.turn.images:
             return {}
         return {frames.MARK: True, frames.MODEL_ID: named.id, frames.MODEL_NAME: named.display}
 
@@ -194,7 +194,7 @@ class Telling:
 
     def _trailing(self, ids: tuple[str, str]) -> Iterator[_Frame]:
         """What comes behind the last snapshot of a whole answer."""
-        if not (self._last or self.answer.thoughts or self.answer.rich or self.turn.pictures):
+        if not (self._last or self.answer.thoughts or self.answer.rich or self.turn.images):
             return
         if not self.style.positional:
             for one in self._closing().items():
@@ -206,12 +206,12 @@ class Telling:
     def _shots(self, ids: tuple[str, str]) -> Iterator[_Shot]:
         """The snapshots: thoughts grow first, then the text; the last one carries the final marks."""
         answer, turn = self.answer, self.turn
-        if not (self._last or answer.thoughts or answer.rich or answer.canvas or turn.pictures):
+        if not (self._last or answer.thoughts or answer.rich or answer.canvas or turn.images):
             return
         if answer.thoughts:
             for thoughts in frames.growing(answer.thoughts, answer.chars):
                 yield self._shot(ids, ("",), thoughts)
-        for _ in range(answer.progress if turn.pictures else 0):
+        for _ in range(answer.progress if turn.images else 0):
             yield self._shot(ids, ("",), answer.thoughts, rich={PROGRESS: [1]})
         for share in (0.5, 1.0) if turn.canvas else ():
             yield self._shot(ids, ("",), answer.thoughts, share=share)

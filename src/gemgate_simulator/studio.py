@@ -1,6 +1,6 @@
-"""From an order to a picture: who gets which size, format and logo, and the encoded files, each made once.
+"""From an order to an image: who gets which size, format and logo, and the encoded files, each made once.
 
-Rules say how pictures are made; of two that name the same thing the newest one counts. Files are made when they are
+Rules say how images are made; of two that name the same thing the newest one counts. Files are made when they are
 fetched, in whatever thread asks, and kept up to a bound: a load test pays for a few paintings, not for thousands.
 """
 
@@ -38,19 +38,19 @@ from gemgate_simulator.sizes import Resolution, Size, aspect_of, official, withi
 _KEPT_BYTES = 256 << 20
 _MOST_PROMPTS = 20_000
 _VARIANTS = 4
-"""Different pictures of one prompt, before the first one comes again."""
+"""Different images of one prompt, before the first one comes again."""
 _BY_DICE: Final[tuple[Kind, ...]] = ("photo", "vector", "gradient")
 _CHEAP: Final = Painting("gradient", 0, (256, 256), marked=True)
 _LARGEST_EDIT = 4096
 _SMALL = 512 * 512
-"""Pixels up to which a painting is kept as it was before its mark: cheap pictures differ in nothing else."""
+"""Pixels up to which a painting is kept as it was before its mark: cheap images differ in nothing else."""
 
 
 class Wishes(TypedDict, total=False):
-    """How pictures are to be made.
+    """How images are to be made.
 
     resolution: of new paintings; most_side: the longest side there is, whatever was asked (pixels).
-    cheap: one small picture with the generation's number in its pixels, for thousands of tasks.
+    cheap: one small image with the generation's number in its pixels, for thousands of tasks.
     named_model: the demo model refuses a prompt that came without a model header, as the real service does.
     The others: as in Painting.
     """
@@ -102,7 +102,7 @@ _DEFAULTS: Final = (
 
 
 class Work(Protocol):
-    """A picture behind its links. size, mime, logo (name of the profile, "" for none) are those of the original."""
+    """An image behind its links. size, mime, logo (name of the profile, "" for none) are those of the original."""
 
     @property
     def size(self) -> Size: ...
@@ -129,7 +129,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A picture that a script brought as bytes: nothing is drawn on it."""
+    """An image that a script brought as bytes: nothing is drawn on it."""
 
     data: bytes
     size: Size
@@ -147,7 +147,7 @@ class Given:
         return self.data
 
     def sized(self, options: Options) -> tuple[bytes, str]:
-        """The bytes as they are when they are no picture."""
+        """The bytes as they are when they are no image."""
         try:
             return sized(self.data, options)
         except (OSError, ValueError, SyntaxError):
@@ -201,7 +201,7 @@ class Painted:
         return encoded(stamped(pixels, profile), painting)
 
     def _edited(self) -> Pixels | None:
-        """The reference picture, changed; None without one, or when its file only began like a picture."""
+        """The reference image, changed; None without one, or when its file only began like an image."""
         if self.reference is None:
             return None
         try:
@@ -273,7 +273,7 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A picture that a painting may be an edit of: its id, its size, and how to get its file."""
+    """An image that a painting may be an edit of: its id, its size, and how to get its file."""
 
     id: str
     size: Size
@@ -346,8 +346,8 @@ class Studio:
         return seed_of(f"{turn}\0{prompt}")
 
 
-def pictures_among(files: Sequence[Upload]) -> list[Upload]:
-    """The uploaded files that are pictures by their first bytes."""
+def images_among(files: Sequence[Upload]) -> list[Upload]:
+    """The uploaded files that are images by their first bytes."""
     return [file for file in files if size_of(file.data)]
 
 

@@ -20,7 +20,7 @@ class Switches:
     stalls_ahead: a turn index ahead of the chat's makes it think for ten minutes (2.6, disputed).
     silent:      a chat that is not kept ends without the code that says so, as before (4.1).
     files:       which shape of a file's reference counts, and how long a token does for files (8.1).
-    bare_pictures: rows of pictures carry neither token nor size, and the full-size route takes "" for both (3.4).
+    bare_pictures: rows of images carry neither token nor size, and the full-size route takes "" for both (3.4).
     closing:     what becomes of a turn whose client closed its connection before the end (9.2): thrown away, or kept as
                  far as it was told. `world.carries_on` finishes it instead.
     early_end:   whether a turn that the service itself broke off is kept as far as it came, which is not sure (9.2).

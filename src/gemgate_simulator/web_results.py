@@ -32,9 +32,9 @@ def grounded(pages: Sequence[Page]) -> dict[int, Any]:
     return {0: [[*[None] * 14, [*[None] * 12, rows]]]}
 
 
-def pictured(pictures: Sequence[tuple[str, str]]) -> dict[int, Any]:
+def imaged(images: Sequence[tuple[str, str]]) -> dict[int, Any]:
     """Pictures of the web: address and alternative text."""
-    return {1: [[[[url], None, None, None, alt]] for url, alt in pictures]}
+    return {1: [[[[url], None, None, None, alt]] for url, alt in images]}
 
 
 def icon(url: str) -> str:

@@ -68,8 +68,8 @@ def _npm(*wanted: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / "agents.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        stamp = folder / ".ready"
-        ready: dict[str, str] = json.loads(stamp.read_text()) if stamp.exists() else {}
+        meta = folder / ".ready"
+        ready: dict[str, str] = json.loads(meta.read_text()) if meta.exists() else {}
         needed = {name: versions[name] for name in wanted}
         if any(ready.get(name) != version for name, version in needed.items()):
             ready |= needed
@@ -80,7 +80,7 @@ def _npm(*wanted: str) -> Path:
             )
             if done.returncode:
                 pytest.skip(f"{', '.join(wanted)} cannot be installed: {done.stderr[-500:]}")
-            stamp.write_text(json.dumps(ready))
+            meta.write_text(json.dumps(ready))
     return folder / "node_modules"
 
 

@@ -59,11 +59,13 @@ async def gateway(google: Simulator, source: str, folder: Path) -> AsyncIterator
 
 async def takes_it(gate: Served, google: Simulator, seconds: float) -> Cookies:
     """Wait until the gateway has signed in with what Google knows, and chat; it must not have rotated."""
-    member = gate.service.roster.account("default")
+    account = gate.service.account_registry.account("default")
 
     def there() -> bool:
         return (
-            member.is_open and member.cookies is not None and member.cookies.as_dict() == google.google.cookies("alice")
+            account.is_open
+            and account.cookies is not None
+            and account.cookies.as_dict() == google.google.cookies("alice")
         )
 
     await until(there, seconds)
@@ -71,8 +73,8 @@ async def takes_it(gate: Served, google: Simulator, seconds: float) -> Cookies:
     async with aiohttp.ClientSession(gate.url) as http, http.post("/v1/generate", json=body) as answer:
         assert answer.status == 200, await answer.text()
         assert "3" in (await answer.json())["text"]
-    assert member.cookies is not None
-    return member.cookies
+    assert account.cookies is not None
+    return account.cookies
 
 
 async def rotated_by_its_page(browser: Firefox, google: Simulator) -> None:

@@ -1,4 +1,4 @@
-"""The facts of pictures, page by page, on both databases."""
+"""The facts of images, page by page, on both databases."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ async def gallery(database_url: str) -> AsyncIterator[SqlGallery]:
     await database.close()
 
 
-def picture(name: str, at: float, tenant: str = "", *, batch: str = "", made_of: tuple[str, ...] = ()) -> GalleryImage:
+def image(name: str, at: float, tenant: str = "", *, batch: str = "", made_of: tuple[str, ...] = ()) -> GalleryImage:
     facts = GeneratedImage(8, 6, 99, "image/png", f"sha-{name}", "full_size", "kept", "m", f"202611/20261121/{name}")
     return GalleryImage(facts, tenant, at, made_of, batch)
 
 
 async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: SqlGallery) -> None:
     for number in range(7):
-        await gallery.remember(picture(f"{number}.png", 10.0, batch="b"))
-    await gallery.remember(picture("new.png", 11.0))
+        await gallery.remember(image(f"{number}.png", 10.0, batch="b"))
+    await gallery.remember(image("new.png", 11.0))
     seen: list[str] = []
     after = None
     while page := await gallery.page(None, 3, after=after):
@@ -40,14 +40,14 @@ async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: SqlGall
 
 
 async def test_tenants_are_told_apart(gallery: SqlGallery) -> None:
-    await gallery.remember(picture("a.png", 1.0, "one"))
-    await gallery.remember(picture("b.png", 2.0, "two"))
+    await gallery.remember(image("a.png", 1.0, "one"))
+    await gallery.remember(image("b.png", 2.0, "two"))
     assert [p.tenant for p in await gallery.page("one", 9)] == ["one"]
     assert await gallery.amount("two") == 1
 
 
-async def test_a_handle_finds_its_picture_and_tells_no_word_of_the_prompt(gallery: SqlGallery) -> None:
-    made = picture("20261121_101010_purple_fox_ab12cd.png", 1.0)
+async def test_a_handle_finds_its_image_and_tells_no_word_of_the_prompt(gallery: SqlGallery) -> None:
+    made = image("20261121_101010_purple_fox_ab12cd.png", 1.0)
     await gallery.remember(made)
     assert "fox" not in made.handle
     assert await gallery.by_handle(made.handle) == made
@@ -55,8 +55,8 @@ async def test_a_handle_finds_its_picture_and_tells_no_word_of_the_prompt(galler
 
 
 async def test_lineage_goes_both_ways(gallery: SqlGallery) -> None:
-    await gallery.remember(picture("a.png", 1.0))
-    await gallery.remember(picture("b.png", 2.0, made_of=("sha-a.png",)))
+    await gallery.remember(image("a.png", 1.0))
+    await gallery.remember(image("b.png", 2.0, made_of=("sha-a.png",)))
     child = (await gallery.made_from("sha-a.png", None))[0]
     parents = await gallery.with_bytes(child.references, None)
     assert [p.image.sha256 for p in parents] == ["sha-a.png"]

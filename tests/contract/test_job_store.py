@@ -71,8 +71,8 @@ async def claimed(store: SqlJobStore, owner: str = "a", seconds: float = LEASE) 
     return claim
 
 
-def waits(after: float = 0.0, *, counts: bool = True, trail: Checkpoint | None = None) -> Deferred:
-    return Deferred(after, counts, "upstream_error", "it broke", "出错了", trail)
+def waits(after: float = 0.0, *, counts: bool = True, checkpoint: Checkpoint | None = None) -> Deferred:
+    return Deferred(after, counts, "upstream_error", "it broke", "出错了", checkpoint)
 
 
 async def tally(store: SqlJobStore, batch_id: str = "batch_00000001") -> TaskCounts:
@@ -181,15 +181,15 @@ async def test_priority_goes_first_and_equals_take_turns(store: SqlJobStore) -> 
 
 async def test_a_task_that_waits_is_not_claimed_before_its_time_and_its_tries_are_counted(store: SqlJobStore) -> None:
     await submitted(store, 1)
-    trail = Checkpoint("alice", "id", "c_1", "{}", 2)
-    assert await store.settle(await claimed(store), waits(0.4, trail=trail))
+    checkpoint = Checkpoint("alice", "id", "c_1", "{}", 2)
+    assert await store.settle(await claimed(store), waits(0.4, checkpoint=checkpoint))
     assert await store.claim("a", ["image"], LEASE) is None
     (task,) = await store.tasks("batch_00000001")
-    assert (task.status, task.failures, task.attempt, task.trail) == ("queued", 1, 1, trail)
+    assert (task.status, task.failures, task.attempt, task.checkpoint) == ("queued", 1, 1, checkpoint)
     assert (task.code, task.error, task.error_zh) == ("upstream_error", "it broke", "出错了")
     await asyncio.sleep(0.45)
     again = await claimed(store)
-    assert (again.task.attempt, again.task.failures, again.task.trail) == (2, 1, trail)
+    assert (again.task.attempt, again.task.failures, again.task.checkpoint) == (2, 1, checkpoint)
     assert await store.settle(again, waits(counts=False))
     assert (await claimed(store)).task.failures == 1
     assert await tally(store) == TaskCounts(running=1)
@@ -206,7 +206,7 @@ async def test_a_lease_that_ran_out_is_taken_back_and_the_first_run_changes_noth
     assert await store.expire() == 1
     assert await store.renew("zombie", [first.task.id], LEASE) == {}
     second = await claimed(store, "heir")
-    assert (second.task.attempt, second.task.failures, second.task.trail.cid) == (2, 0, "c_1")
+    assert (second.task.attempt, second.task.failures, second.task.checkpoint.cid) == (2, 0, "c_1")
     for outcome in (Done("{}"), Failed("x", "x", "x", False), waits(), Released(), Cancelled()):
         assert not await store.settle(first, outcome)
     assert not await store.note(first, Checkpoint())
@@ -471,7 +471,7 @@ async def test_what_stands_in_a_chat_is_left_to_the_node_that_can_read_it_as_lon
     assert await store.claim("node-b", ["image"], LEASE, ["bob"]) is None
     again = await store.claim("node-a/2", ["image"], 0.0, ["alice"])
     assert again is not None
-    assert again.task.trail.cid == "c_1"
+    assert again.task.checkpoint.cid == "c_1"
     await asyncio.sleep(0.01)
     assert await store.expire() == 1
     await accounts.release("node-a")

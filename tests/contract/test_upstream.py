@@ -43,7 +43,7 @@ class Stage(Protocol):
 
     upstream: Any
     cookies: Cookies | None
-    picture_model: str
+    image_model: str
 
     def says(self, answer: str | bytes, *, slowly: bool = False) -> None: ...
 
@@ -69,7 +69,7 @@ class Stage(Protocol):
 
 
 class Web:
-    picture_model = "gemini-flash"
+    image_model = "gemini-flash"
 
     def __init__(self, sim: Simulator) -> None:
         self._sim = sim
@@ -117,7 +117,7 @@ class Web:
 
 
 class Official:
-    picture_model = "gemini-2.5-flash-image"
+    image_model = "gemini-2.5-flash-image"
     cookies = None
 
     def __init__(self, api: official.OfficialApi, stop: AsyncExitStack) -> None:
@@ -164,7 +164,7 @@ class Official:
 
 
 class Scripted:
-    picture_model = "gemini-flash"
+    image_model = "gemini-flash"
     cookies: Cookies | None = Cookies("psid")
 
     def __init__(self) -> None:
@@ -357,15 +357,15 @@ async def test_a_file_goes_up_once_and_with_every_prompt_that_names_it(stage: St
         assert stage.files() == [("text/plain", data)]
 
 
-async def test_a_picture_is_told_and_its_bytes_can_be_had_while_the_answer_is_held(stage: Stage) -> None:
-    picture = png()
-    stage.says(picture)
-    prompt = prompt_for(await opened(stage), "a cat", stage.picture_model)
+async def test_a_image_is_told_and_its_bytes_can_be_had_while_the_answer_is_held(stage: Stage) -> None:
+    image = png()
+    stage.says(image)
+    prompt = prompt_for(await opened(stage), "a cat", stage.image_model)
     async with aclosing(stage.upstream.stream(prompt)) as stream:
         fetched = [
             await stage.upstream.fetch_image(piece.ref, None) async for piece in stream if isinstance(piece, ImageReady)
         ]
-    assert [(one.data, one.mime) for one in fetched] == [(picture, "image/png")]
+    assert [(one.data, one.mime) for one in fetched] == [(image, "image/png")]
     assert fetched[0].source in ("full_size", "inline")
     assert "b'" not in repr(fetched[0])
 

@@ -104,7 +104,7 @@ async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], 
     tell = {"curl": told_by_curl, "python": told_by_python, "javascript": told_by_javascript}[language]
     files(tmp_path)
     cookies = sim.google.cookies("alice")
-    pixel = examples.picture_base64()
+    pixel = examples.image_base64()
     values = {**VALUES, "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"], "pixel": pixel}
     for example in TOLD:
         filled = examples.filled(example, values)

@@ -1,6 +1,6 @@
 """`docs/faults.md`: what a client sees of every fault that Google has in store for an account, found out by trying.
 
-Each is met by a chat, a stream, a picture and an edit on a single account, and by a chat where there is a second one.
+Each is met by a chat, a stream, an image and an edit on a single account, and by a chat where there is a second one.
 The page is written again with `WRITE_DOCS=1 pytest tests/docs/test_faults.py`.
 """
 
@@ -133,7 +133,7 @@ async def stream(http: aiohttp.ClientSession) -> str:
     return "200"
 
 
-async def picture(http: aiohttp.ClientSession) -> str:
+async def image(http: aiohttp.ClientSession) -> str:
     async with http.post("/v1/images/generations", json={"prompt": "paint a fox", "response_format": "url"}) as answer:
         return "200" if answer.status == 200 else await _status_of(answer)
 
@@ -147,7 +147,7 @@ async def edit(http: aiohttp.ClientSession) -> str:
         return "200" if answer.status == 200 else await _status_of(answer)
 
 
-CALLS = (chat, stream, picture, edit)
+CALLS = (chat, stream, image, edit)
 
 
 async def _calm(sim: Simulator, gate: Served) -> None:
@@ -172,9 +172,9 @@ async def _tried(sim: Simulator, gate: Served, http: aiohttp.ClientSession, case
     case.strike(sim)
     seen = await call(http)
     assert sim.record.generations - before <= 1, f"{case.words} / {call.__name__}: generated twice"
-    member = gate.service.pool.accounts[0]
-    rests = ", ".join(c for c, circuit in member.cooldowns().items() if circuit.until)
-    word = member.status("text").state
+    account = gate.service.pool.accounts[0]
+    rests = ", ".join(c for c, circuit in account.cooldowns().items() if circuit.until)
+    word = account.status("text").state
     return seen, f"{word} ({rests})" if word == "cooling" and rests else word
 
 
@@ -203,9 +203,9 @@ async def test_the_page_of_faults_says_what_is_seen(tmp_path: Path) -> None:
         (tmp_path / "accounts.toml").write_text(entry.format("alice") + entry.format("bob"))
         more = {"proxy_url": two.proxy_url, "proxy_ca_file": two.ca_file, "accounts_file": tmp_path / "accounts.toml"}
         second = settings_for(None, tmp_path / "two", **quick, **more)
-        async with served(first, dice=lambda: 0.0) as single, served(second, dice=lambda: 0.0) as double:
+        async with served(first, random=lambda: 0.0) as single, served(second, random=lambda: 0.0) as double:
             async with asyncio.timeout(10):
-                while sum(member.is_open for member in double.service.pool.accounts) < 2:
+                while sum(account.is_open for account in double.service.pool.accounts) < 2:
                     await asyncio.sleep(0.01)
             lines = await _table(single, double, one, two)
     written = HEAD + "\n".join(lines) + "\n"

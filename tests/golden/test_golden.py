@@ -19,23 +19,23 @@ from gemgate.dialects.wire import read
 from gemgate.errors import Broken
 from gemgate.prompting import turns
 from gemgate.prompting.compose import compose
-from tests.unit.dialects.events import ANSWERS, sent, stamp
+from tests.unit.dialects.events import ANSWERS, meta, sent
 
 HERE = Path(__file__).parent
 BODY = read(responses.ResponsesRequest, {"input": "hi", "reasoning": {"summary": "auto"}})
 
 WRITERS: dict[str, Callable[[], Any]] = {
-    "openai_chat": lambda: openai_chat.ChunkWriter(stamp("chatcmpl-"), "gemini-2.5-flash", include_usage=True),
-    "responses": lambda: responses.EventWriter(stamp("resp_"), BODY, "gemini-2.5-flash"),
-    "anthropic": lambda: anthropic.EventWriter(stamp("msg_"), "gemini-2.5-flash", prompt_tokens=11),
-    "gemini": lambda: gemini.ChunkWriter(stamp(""), "gemini-2.5-flash", inline_images=True),
-    "gemini_array": lambda: gemini.ArrayWriter(stamp(""), "gemini-2.5-flash"),
+    "openai_chat": lambda: openai_chat.ChunkWriter(meta("chatcmpl-"), "gemini-2.5-flash", include_usage=True),
+    "responses": lambda: responses.EventWriter(meta("resp_"), BODY, "gemini-2.5-flash"),
+    "anthropic": lambda: anthropic.EventWriter(meta("msg_"), "gemini-2.5-flash", prompt_tokens=11),
+    "gemini": lambda: gemini.ChunkWriter(meta(""), "gemini-2.5-flash", inline_images=True),
+    "gemini_array": lambda: gemini.ArrayWriter(meta(""), "gemini-2.5-flash"),
 }
 WHOLES: dict[str, Callable[[list[Event]], dict[str, Any]]] = {
-    "openai_chat": lambda events: openai_chat.write([fold(events)], stamp("chatcmpl-"), "gemini-2.5-flash"),
-    "responses": lambda events: responses.write(fold(events), stamp("resp_"), BODY, "gemini-2.5-flash"),
-    "anthropic": lambda events: anthropic.write(fold(events), stamp("msg_"), "gemini-2.5-flash"),
-    "gemini": lambda events: gemini.write([fold(events)], stamp(""), "gemini-2.5-flash", inline_images=True),
+    "openai_chat": lambda events: openai_chat.write([fold(events)], meta("chatcmpl-"), "gemini-2.5-flash"),
+    "responses": lambda events: responses.write(fold(events), meta("resp_"), BODY, "gemini-2.5-flash"),
+    "anthropic": lambda events: anthropic.write(fold(events), meta("msg_"), "gemini-2.5-flash"),
+    "gemini": lambda events: gemini.write([fold(events)], meta(""), "gemini-2.5-flash", inline_images=True),
 }
 
 

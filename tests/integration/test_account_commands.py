@@ -146,7 +146,7 @@ def _lower(headers: Any) -> dict[str, str]:
 
 
 @pytest.fixture
-def house(sim: BlockingSimulator, tmp_path: Path) -> House:
+def state(sim: BlockingSimulator, tmp_path: Path) -> House:
     return House(sim, tmp_path)
 
 
@@ -154,42 +154,42 @@ def header(sim: BlockingSimulator, name: str) -> str:
     return "; ".join(f"{key}={value}" for key, value in sim.google.cookies(name).items())
 
 
-def test_over_the_running_gateway(sim: BlockingSimulator, house: House) -> None:
-    with house.serving() as gate:
+def test_over_the_running_gateway(sim: BlockingSimulator, state: House) -> None:
+    with state.serving() as gate:
         assert gate.ask("/ready")[0] == 503
-        said = house.in_a_process("add", typed=header(sim, "alice"))
+        said = state.in_a_process("add", typed=header(sim, "alice"))
         assert f"over the running gateway at {gate.url}" in said
         assert "default: ready" in said
         assert gate.chat()[0] == 200
 
-        (house.folder / "bob.json").write_text(json.dumps(sim.google.cookies("bob")))
-        done = house.accounts("add", "bob", "--source", "file:bob.json", "--lanes", "3", "--weight", "2")
+        (state.folder / "bob.json").write_text(json.dumps(sim.google.cookies("bob")))
+        done = state.accounts("add", "bob", "--source", "file:bob.json", "--lanes", "3", "--weight", "2")
         assert "bob: ready" in done.stdout
-        facts = {one["name"]: one for one in house.listed()["accounts"]}
+        facts = {one["name"]: one for one in state.listed()["accounts"]}
         assert (facts["bob"]["lanes"]["max"], facts["bob"]["weight"]) == (3, 2)
-        assert facts["bob"]["source"] == f"file:{house.folder}/bob.json"
+        assert facts["bob"]["source"] == f"file:{state.folder}/bob.json"
 
-        assert "bob: paused" in house.accounts("pause", "bob").stdout
+        assert "bob: paused" in state.accounts("pause", "bob").stdout
         assert gate.ask("/api/accounts/bob")[1]["state"] == "paused"
-        assert "bob: ready" in house.accounts("resume", "bob").stdout
-        assert "bob: ready" in house.accounts("refresh", "bob").stdout
-        house.accounts("reset", "bob", "--capability", "image")
-        shown = house.accounts("show", "bob").stdout
+        assert "bob: ready" in state.accounts("resume", "bob").stdout
+        assert "bob: ready" in state.accounts("refresh", "bob").stdout
+        state.accounts("reset", "bob", "--capability", "image")
+        shown = state.accounts("show", "bob").stdout
         assert re.search(r"reset\s+image", shown)
         assert "resumed" in shown
 
         sim.google.expire("alice")
-        done = house.accounts("test", status=1)
+        done = state.accounts("test", status=1)
         assert "default: " in done.stdout
         assert "bob: ready" in done.stdout
         assert gate.ask("/api/accounts/default")[1]["state"] == "needs_login"
-        done = house.accounts("test", "default", status=1, LANG="zh_CN.UTF-8")
+        done = state.accounts("test", "default", status=1, LANG="zh_CN.UTF-8")
         assert "登录" in done.stdout
 
-        assert "nobody" in house.accounts("pause", "nobody", status=1).stderr
-        assert "--yes" in house.accounts("remove", "bob", status=2).stderr
-        house.accounts("remove", "bob", "--yes")
-        assert [one["name"] for one in house.listed()["accounts"]] == ["default"]
+        assert "nobody" in state.accounts("pause", "nobody", status=1).stderr
+        assert "--yes" in state.accounts("remove", "bob", status=2).stderr
+        state.accounts("remove", "bob", "--yes")
+        assert [one["name"] for one in state.listed()["accounts"]] == ["default"]
         for path in (
             "/",
             "/api/overview",
@@ -203,55 +203,55 @@ def test_over_the_running_gateway(sim: BlockingSimulator, house: House) -> None:
                 assert not leaks.in_text(answer.read().decode()), path
         for process in (psutil.Process(gate.process.pid), *psutil.Process(gate.process.pid).children(recursive=True)):
             assert not leaks.in_text(" ".join(process.cmdline()))
-    assert not leaks.in_text(house.log.read_text())
-    assert list(leaks.in_folder(house.folder / "data")) == []
+    assert not leaks.in_text(state.log.read_text())
+    assert list(leaks.in_folder(state.folder / "data")) == []
 
 
-def test_the_gateways_admin_key_is_asked_for(sim: BlockingSimulator, house: House) -> None:
-    with house.serving(ADMIN_KEY="open sesame", API_KEY="k") as gate:
-        done = house.accounts("list", "--url", gate.url, status=1)
+def test_the_gateways_admin_key_is_asked_for(sim: BlockingSimulator, state: House) -> None:
+    with state.serving(ADMIN_KEY="open sesame", API_KEY="k") as gate:
+        done = state.accounts("list", "--url", gate.url, status=1)
         assert "ADMIN_KEY" in done.stderr
-        assert house.listed(ADMIN_KEY="open sesame")["accounts"] == []
-        house.accounts("list", "--url", gate.url, "--admin-key", "open sesame")
-    done = house.accounts("list", "--url", gate.url, status=1)
+        assert state.listed(ADMIN_KEY="open sesame")["accounts"] == []
+        state.accounts("list", "--url", gate.url, "--admin-key", "open sesame")
+    done = state.accounts("list", "--url", gate.url, status=1)
     assert "does not answer" in done.stderr
 
 
-def test_on_the_database_when_no_gateway_runs(sim: BlockingSimulator, house: House) -> None:
-    assert "No account yet" in house.accounts("list").stderr
-    (house.folder / "cookies.txt").write_text(header(sim, "alice"))
-    done = house.accounts("add", "alice", "--cookies", "cookies.txt")
+def test_on_the_database_when_no_gateway_runs(sim: BlockingSimulator, state: House) -> None:
+    assert "No account yet" in state.accounts("list").stderr
+    (state.folder / "cookies.txt").write_text(header(sim, "alice"))
+    done = state.accounts("add", "alice", "--cookies", "cookies.txt")
     assert "no gateway runs on it" in done.stderr
     assert "alice: ready" in done.stdout
-    assert "cannot be read" in house.accounts("add", "alice", "--cookies", "nowhere", status=2).stderr
-    assert "__Secure-1PSID is missing" in house.accounts("add", "x", typed="nonsense", status=2).stderr
-    house.accounts("add", "alice", typed="__Secure-1PSID=wrong; __Secure-1PSIDTS=wrong", status=1)
-    assert "alice: ready" in house.accounts("test", "alice").stdout, "the old ones stayed"
-    house.accounts("pause", "alice")
-    with house.serving() as gate:
+    assert "cannot be read" in state.accounts("add", "alice", "--cookies", "nowhere", status=2).stderr
+    assert "__Secure-1PSID is missing" in state.accounts("add", "x", typed="nonsense", status=2).stderr
+    state.accounts("add", "alice", typed="__Secure-1PSID=wrong; __Secure-1PSIDTS=wrong", status=1)
+    assert "alice: ready" in state.accounts("test", "alice").stdout, "the old ones stayed"
+    state.accounts("pause", "alice")
+    with state.serving() as gate:
         status, body, _ = gate.chat()
         assert (status, "paused" in body["error"]["message"]) == (503, True)
-        house.accounts("resume", "alice")
+        state.accounts("resume", "alice")
         assert gate.chat()[0] == 200
 
 
-def test_doctor_says_which_cookies_count_and_why(sim: BlockingSimulator, house: House) -> None:
+def test_doctor_says_which_cookies_count_and_why(sim: BlockingSimulator, state: House) -> None:
     def found(status: int = 0, **env: str) -> dict[str, tuple[str, str]]:
-        rows = json.loads(house.command("doctor", "--json", status=status, **env).stdout)
+        rows = json.loads(state.command("doctor", "--json", status=status, **env).stdout)
         return {row["check"]: (row["verdict"], row["found"]) for row in rows}
 
     assert found(status=1)["cookies"] == ("fail", "no account is set up and no cookies are set")
-    file = house.folder / "alice.json"
+    file = state.folder / "alice.json"
     source = {"COOKIE_SOURCE": f"file:{file}"}
-    assert "does not exist" in house.command("doctor", status=1, **source).stdout
+    assert "does not exist" in state.command("doctor", status=1, **source).stdout
     file.write_text(json.dumps(sim.google.cookies("alice")))
     said = found(**source)
     assert "counts" in said["cookies of default"][1]
     assert "nothing is stored yet" in said["cookies of default"][1]
     assert said["sign-in of default"][0] == "ok"
-    facts = house.folder / "facts.toml"
+    facts = state.folder / "facts.toml"
     facts.write_text("[session]\nrotate_gap_seconds = 0\n")
-    with house.serving(COOKIE_REFRESH_SECONDS="1", WIRE_FACTS=str(facts), **source) as gate:
+    with state.serving(COOKIE_REFRESH_SECONDS="1", WIRE_FACTS=str(facts), **source) as gate:
         _until(lambda: gate.ask("/ready")[0] == 200)
         _until(lambda: sim.google.cookies("alice")["__Secure-1PSIDTS"] not in file.read_text())
     said = found(**source)
@@ -266,41 +266,41 @@ def test_doctor_says_which_cookies_count_and_why(sim: BlockingSimulator, house: 
     assert found(status=1, COOKIE_KEYS="another passphrase", **source)["stored cookies of default"][0] == "fail"
 
 
-def test_rekey_seals_everything_anew_and_keeps_the_old_key_for_backups(sim: BlockingSimulator, house: House) -> None:
-    house.accounts("add", "alice", typed=header(sim, "alice"))
-    before = _sealed(house)
-    done = house.accounts("rekey")
+def test_rekey_seals_everything_anew_and_keeps_the_old_key_for_backups(sim: BlockingSimulator, state: House) -> None:
+    state.accounts("add", "alice", typed=header(sim, "alice"))
+    before = _sealed(state)
+    done = state.accounts("rekey")
     assert ": 1 secret(s)" in done.stdout
-    keys = [line for line in (house.folder / "cookie.key").read_text().splitlines() if not line.startswith("#")]
+    keys = [line for line in (state.folder / "cookie.key").read_text().splitlines() if not line.startswith("#")]
     assert len(keys) == 2
-    assert (house.folder / "cookie.key").stat().st_mode & 0o077 == 0
-    assert _sealed(house)[0] != before[0]
-    (house.folder / "cookie.key").write_text(keys[0] + "\n")
-    assert "alice: ready" in house.accounts("test", "alice").stdout, "the new key alone opens it"
-    house.accounts("rekey", COOKIE_KEYS=f"a passphrase of our own,{keys[0]}")
-    assert "a key that is not there: alice" in house.accounts("rekey", status=1).stderr
-    with house.serving(COOKIE_KEYS="a passphrase of our own") as gate:
+    assert (state.folder / "cookie.key").stat().st_mode & 0o077 == 0
+    assert _sealed(state)[0] != before[0]
+    (state.folder / "cookie.key").write_text(keys[0] + "\n")
+    assert "alice: ready" in state.accounts("test", "alice").stdout, "the new key alone opens it"
+    state.accounts("rekey", COOKIE_KEYS=f"a passphrase of our own,{keys[0]}")
+    assert "a key that is not there: alice" in state.accounts("rekey", status=1).stderr
+    with state.serving(COOKIE_KEYS="a passphrase of our own") as gate:
         _until(lambda: gate.ask("/ready")[0] == 200)
-        assert "Another gemgate" in house.accounts("rekey", status=1).stderr
+        assert "Another gemgate" in state.accounts("rekey", status=1).stderr
 
 
-def _sealed(house: House) -> tuple[str, str]:
-    with sqlite3.connect(house.folder / "data" / "gemgate.sqlite3") as connection:
+def _sealed(state: House) -> tuple[str, str]:
+    with sqlite3.connect(state.folder / "data" / "gemgate.sqlite3") as connection:
         found: tuple[str, str] = connection.execute("SELECT cookies_key, cookies FROM account").fetchone()
     return found
 
 
-def test_a_cool_down_outlives_kill_9_and_then_exactly_one_call_probes(sim: BlockingSimulator, house: House) -> None:
-    house.accounts("add", "alice", typed=header(sim, "alice"))
+def test_a_cool_down_outlives_kill_9_and_then_exactly_one_call_probes(sim: BlockingSimulator, state: House) -> None:
+    state.accounts("add", "alice", typed=header(sim, "alice"))
     rules = {"COOLDOWN_429_SECONDS": "12", "RATE_LIMIT_PER_HOUR": "0", "CONCURRENCY": "8"}
-    with house.serving(**rules) as gate:
+    with state.serving(**rules) as gate:
         _until(lambda: gate.ask("/ready")[0] == 200)
         sim.google.fault("generate", "code", code=1037)
         assert gate.chat()[0] == 429
         thaw = time.time() + gate.ask("/api/accounts/alice")[1]["cooldowns"][0]["seconds_left"]
         gate.process.kill()
         gate.process.wait()
-    with house.serving(**rules) as gate:
+    with state.serving(**rules) as gate:
         _until(lambda: gate.ask("/api/accounts/alice")[1]["state"] != "starting")
         received = sim.google.record().received
         if time.time() < thaw - 4:  # a machine that took that long to restart has nothing left to show

@@ -88,16 +88,16 @@ async def test_a_changed_cookie_file_is_taken_within_seconds(sim: Simulator, tmp
     async with served(two_accounts(sim, tmp_path)) as gate:
         await ready(gate)
         sim.google.expire("alice")
-        member = gate.service.roster.account("alice")
+        account = gate.service.account_registry.account("alice")
         with pytest.raises(Exception, match="not signed in"):
-            await member.sign_in()
-        assert member.status().state == "needs_login"
+            await account.sign_in()
+        assert account.status().state == "needs_login"
         sim.google.revive("alice")
         fresh = sim.google.sign_in("alice")
         header = "; ".join(f"{name}={value}" for name, value in fresh.items())
         (tmp_path / "alice.json").write_text(header)
-        await until(lambda: member.status().state == "ready", 15)
-        assert member.cookies.psid == fresh["__Secure-1PSID"]
+        await until(lambda: account.status().state == "ready", 15)
+        assert account.cookies.psid == fresh["__Secure-1PSID"]
 
 
 async def test_a_spent_account_moves_calls_to_the_other_at_once(sim: Simulator, tmp_path: Path) -> None:
@@ -119,11 +119,11 @@ async def test_a_restart_keeps_the_cool_down_and_the_probe_after_it_is_one(sim: 
         body = await ask(http, 429)
         assert 1 <= int(body["headers"]["Retry-After"]) <= 4
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        member = gate.service.pool.accounts[0]
-        assert member.status("text").state == "cooling"
+        account = gate.service.pool.accounts[0]
+        assert account.status("text").state == "cooling"
         await ask(http, 429)
         assert sim.record.received == 1
-        await until(lambda: member.status("text").state == "ready", 10)
+        await until(lambda: account.status("text").state == "ready", 10)
         sim.google.reply("say hello", "slow hello", delay=0.6)
         outcomes = await asyncio.gather(*(http.post("/v1/chat/completions", json=CHAT) for _ in range(5)))
         statuses = sorted(answer.status for answer in outcomes)
@@ -178,11 +178,11 @@ async def test_rotation_keeps_a_session_alive_and_is_kept(sim: Simulator, tmp_pa
     sim.google.account("alice").rotate_gap = 0.0
     settings = settings_for(sim, tmp_path, cookie_refresh_seconds=1, wire_facts=tmp_path / "facts.toml")
     async with served(settings) as gate:
-        member = gate.service.pool.accounts[0]
-        first = member.cookies.psidts
-        await until(lambda: member.cookies.psidts != first, 10)
+        account = gate.service.pool.accounts[0]
+        first = account.cookies.psidts
+        await until(lambda: account.cookies.psidts != first, 10)
         async with asyncio.timeout(5):
-            while (await gate.service.roster.store.get("default")).cookies.psidts != member.cookies.psidts:
+            while (await gate.service.account_registry.store.get("default")).cookies.psidts != account.cookies.psidts:
                 await asyncio.sleep(0.01)
 
 

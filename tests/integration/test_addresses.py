@@ -15,7 +15,7 @@ from tests.support.serving import Served, served, settings_for
 
 KEY = {"authorization": "Bearer sk-alias"}
 TURN = [{"role": "user", "content": "say hello"}]
-PICTURE = {"model": "gemini-2.5-flash-image", "prompt": "a red fox", "response_format": "url"}
+IMAGE = {"model": "gemini-2.5-flash-image", "prompt": "a red fox", "response_format": "url"}
 
 
 @pytest.fixture
@@ -57,10 +57,10 @@ async def test_aliases_speak_their_dialects(gate: Served) -> None:
         path = "/v1/v1beta/models/gemini-3-flash-preview:generateContent"
         async with http.post(path, json=contents, headers=KEY) as answer:
             assert (await answer.json())["candidates"]
-        async with http.post("/images/generations", json=PICTURE, headers=KEY) as answer:
+        async with http.post("/images/generations", json=IMAGE, headers=KEY) as answer:
             link = (await answer.json())["data"][0]["url"]
-        async with http.get(link, headers=KEY) as picture:
-            assert picture.content_type == "image/png"
+        async with http.get(link, headers=KEY) as image:
+            assert image.content_type == "image/png"
 
 
 @pytest.mark.parametrize("base", ["/v1", "", "/openai/v1"])
@@ -84,7 +84,7 @@ async def test_links_have_the_scheme_of_the_first_hop(gate: Served, said: str, s
     headers = {**KEY, "x-forwarded-proto": said}
     async with (
         aiohttp.ClientSession(gate.url, headers=headers) as http,
-        http.post("/v1/images/generations", json=PICTURE) as answer,
+        http.post("/v1/images/generations", json=IMAGE) as answer,
     ):
         assert (await answer.json())["data"][0]["url"].startswith(f"{scheme}://127.0.0.1")
 
@@ -98,11 +98,11 @@ async def test_a_trusted_proxy_says_below_which_path_we_stand(gate: Served, said
     headers = {**KEY, "x-forwarded-prefix": said}
     async with aiohttp.ClientSession(gate.url, headers=headers) as http:
         for path in (below + "/v1/images/generations", "/v1/images/generations"):  # taken off by the proxy, or not
-            async with http.post(path, json=PICTURE) as answer:
+            async with http.post(path, json=IMAGE) as answer:
                 link = (await answer.json())["data"][0]["url"]
             assert link.startswith(f"{gate.url}{below}/images/")
-        async with http.get(link) as picture:
-            assert picture.content_type == "image/png"
+        async with http.get(link) as image:
+            assert image.content_type == "image/png"
         edit = {"prompt": "the fox at night", "images": [{"image_url": link}]}
         async with http.post("/v1/images/edits", json=edit) as answer:
             assert answer.status == 200, await answer.text()
@@ -113,9 +113,9 @@ async def test_nobody_else_says_it(sim: Simulator, tmp_path: Path) -> None:
         served(settings_for(sim, tmp_path, api_key="sk-alias")) as gate,
         aiohttp.ClientSession(gate.url, headers={**KEY, "x-forwarded-prefix": "/gem"}) as http,
     ):
-        async with http.post("/v1/images/generations", json=PICTURE) as answer:
+        async with http.post("/v1/images/generations", json=IMAGE) as answer:
             assert (await answer.json())["data"][0]["url"].startswith(f"{gate.url}/images/")
-        async with http.post("/gem/v1/images/generations", json=PICTURE) as answer:
+        async with http.post("/gem/v1/images/generations", json=IMAGE) as answer:
             assert answer.status == 404
 
 
@@ -125,10 +125,10 @@ async def test_below_a_path_of_nginx_whether_it_takes_it_off_or_not(sim: Simulat
     async with served(settings) as gate:
         with nginx(tmp_path, f"proxy_pass {gate.url}{end};", "/gem/") as front:
             async with aiohttp.ClientSession(front, headers=KEY) as http:
-                async with http.post("/gem/v1/images/generations", json=PICTURE) as answer:
+                async with http.post("/gem/v1/images/generations", json=IMAGE) as answer:
                     link = (await answer.json())["data"][0]["url"]
                 assert link.startswith("http://example.test/gem/images/")
-                async with http.get(link.removeprefix("http://example.test")) as picture:
-                    assert picture.status == 200
+                async with http.get(link.removeprefix("http://example.test")) as image:
+                    assert image.status == 200
                 async with http.get("/gem/docs", allow_redirects=False) as answer:
                     assert answer.status == 307

@@ -37,7 +37,7 @@ async def everything(url: str | Path) -> Tables:
 
 
 async def lived_in(sim: Simulator, folder: Path) -> None:
-    """A gateway that has been used: chats, an upload, a picture, a batch, a key."""
+    """A gateway that has been used: chats, an upload, an image, a batch, a key."""
     async with served(settings_for(sim, folder)) as gate, aiohttp.ClientSession(gate.url) as http:
         for said in ("hello", "你好"):
             body = {"messages": [{"role": "user", "content": said}]}

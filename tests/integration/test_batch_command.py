@@ -30,7 +30,7 @@ SECONDS = 300
 @pytest.fixture
 def sim() -> Iterator[BlockingSimulator]:
     with BlockingSimulator.spawn() as running:
-        running.google.pictures(cheap=True)
+        running.google.images(cheap=True)
         running.google.reply("fox", "", image=Painting(), pace=0.15, busy=3)
         running.google.refuse("celebrity", "refusal")
         yield running
@@ -138,9 +138,9 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     )
     wait_for_port(port, SECONDS)
     there = ("--url", url, "--key", key)
-    picture = io.BytesIO()
-    Image.new("RGB", (40, 30), "red").save(picture, "PNG")
-    (tmp_path / "red.png").write_bytes(picture.getvalue())
+    image = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(image, "PNG")
+    (tmp_path / "red.png").write_bytes(image.getvalue())
     items = [{"prompt": f"fox {number}"} for number in range(5)]
     items += [{"prompt": "fox in this", "references": ["red.png"]}, {"prompt": "a celebrity"}]
     (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
@@ -166,7 +166,7 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     assert "refused" in err
     assert sim.google.record().generations == 7
     reference = next(call for call in sim.google.record().calls if "in this" in call.prompt)
-    assert [sim.google.upload(file.id).data for file in reference.files] == [picture.getvalue()]
+    assert [sim.google.upload(file.id).data for file in reference.files] == [image.getvalue()]
     archive = tmp_path / "all.zip"
     assert typed("batch", "fetch", row["batch_id"], "--zip", str(archive), *there).exit_code == 0
     assert len(zipfile.ZipFile(archive).namelist()) == 6 + 2

@@ -31,7 +31,7 @@ NO_BREAKER = {"cooldown_auth_seconds": 0, "cooldown_429_seconds": 0}
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice", "bob")) as simulator:
-        simulator.google.pictures(cheap=True)
+        simulator.google.images(cheap=True)
         yield simulator
 
 
@@ -78,7 +78,7 @@ async def test_after_the_last_try_it_has_failed_and_says_why(sim: Simulator, tmp
         assert body["errors"][0]["retryable"] is True
         assert sim.record.received == 6, "one try and five more"
         sim.google.clear()
-        sim.google.pictures(cheap=True)
+        sim.google.images(cheap=True)
         await steered(http, batch_id, "retry")
         assert (await until_status(http, batch_id))["completed"] == 1
 
@@ -119,7 +119,7 @@ async def test_a_task_moves_to_another_account_when_its_own_is_spent(sim: Simula
         served(two_accounts(sim, tmp_path), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        await until(lambda: sum(member.is_open for member in gate.service.pool.accounts) == 2)
+        await until(lambda: sum(account.is_open for account in gate.service.pool.accounts) == 2)
         sim.google.account("alice").used = (1.0, 1.0)
         batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(6)], concurrency=4))["batch_id"]
         assert (await until_status(http, batch_id))["completed"] == 6
@@ -128,18 +128,18 @@ async def test_a_task_moves_to_another_account_when_its_own_is_spent(sim: Simula
         assert sim.record.by_account["alice"] <= 8, "a spent account is asked once per lane, then left alone"
 
 
-async def test_a_quota_notice_instead_of_a_picture_moves_the_task_as_well(sim: Simulator, tmp_path: Path) -> None:
+async def test_a_quota_notice_instead_of_a_image_moves_the_task_as_well(sim: Simulator, tmp_path: Path) -> None:
     async with (
         served(two_accounts(sim, tmp_path), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        await until(lambda: sum(member.is_open for member in gate.service.pool.accounts) == 2)
+        await until(lambda: sum(account.is_open for account in gate.service.pool.accounts) == 2)
         sim.google.refuse("p", "quota", times=1)
         batch_id = (await ordered(http, prompts=[f"p{n}" for n in range(3)], concurrency=1))["batch_id"]
         assert (await until_status(http, batch_id))["completed"] == 3
         assert [task.failures for task in await tasks(gate, batch_id)] == [0, 0, 0]
         assert sim.record.generations == 4
-        assert sum(bool(member.cooldowns()) for member in gate.service.pool.accounts) == 1
+        assert sum(bool(account.cooldowns()) for account in gate.service.pool.accounts) == 1
 
 
 async def test_when_everybody_is_signed_out_it_waits_and_goes_on_with_new_cookies(
@@ -190,7 +190,7 @@ async def test_a_refusal_is_read_back_as_well(sim: Simulator, tmp_path: Path) ->
         assert sim.record.generations == 1
 
 
-async def test_where_a_chat_cannot_be_read_the_picture_is_made_again_and_only_then(
+async def test_where_a_chat_cannot_be_read_the_image_is_made_again_and_only_then(
     sim: Simulator, tmp_path: Path
 ) -> None:
     async with (
@@ -204,7 +204,7 @@ async def test_where_a_chat_cannot_be_read_the_picture_is_made_again_and_only_th
         assert sim.record.requests_of("hNvQHb") == 1
 
 
-async def test_a_picture_that_could_not_be_fetched_is_fetched_again_and_not_made_again(
+async def test_a_image_that_could_not_be_fetched_is_fetched_again_and_not_made_again(
     sim: Simulator, tmp_path: Path
 ) -> None:
     async with (
@@ -220,7 +220,7 @@ async def test_a_picture_that_could_not_be_fetched_is_fetched_again_and_not_made
         assert sim.record.generations == 1
 
 
-async def test_a_store_that_is_away_costs_a_try_and_no_second_picture(
+async def test_a_store_that_is_away_costs_a_try_and_no_second_image(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
@@ -243,8 +243,8 @@ async def test_a_store_that_is_away_costs_a_try_and_no_second_picture(
         assert gate.service.pool.accounts[0].status().state == "ready"
 
 
-async def test_a_picture_stored_before_a_crash_is_found_and_not_made_again(sim: Simulator, tmp_path: Path) -> None:
-    """The process dies between storing the picture and settling its task: emulated by taking every lease back."""
+async def test_a_image_stored_before_a_crash_is_found_and_not_made_again(sim: Simulator, tmp_path: Path) -> None:
+    """The process dies between storing the image and settling its task: emulated by taking every lease back."""
     async with (
         served(settings_for(sim, tmp_path), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
@@ -277,8 +277,8 @@ async def test_a_run_that_lost_its_task_sends_nothing_and_changes_nothing(sim: S
         served(settings_for(sim, tmp_path, concurrency=1), job_rules=QUICK) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
-        member = gate.service.pool.accounts[0]
-        member.busy = 1  # somebody holds the only lane
+        account = gate.service.pool.accounts[0]
+        account.busy = 1  # somebody holds the only lane
         batch_id = (await ordered(http, prompts=["a cat"]))["batch_id"]
         await until(lambda: gate.service.pool.waiting == 1)
         store = gate.service.jobs.store
@@ -286,8 +286,8 @@ async def test_a_run_that_lost_its_task_sends_nothing_and_changes_nothing(sim: S
         claim = await store.claim("another process", ["image"], 60)
         assert claim is not None
         assert await store.settle(claim, claim_done())
-        member.busy = 0
-        member.changed()
+        account.busy = 0
+        account.changed()
         await until(lambda: gate.service.jobs.worker.running == 0)
         assert sim.record.received == 0
         (task,) = await tasks(gate, batch_id)

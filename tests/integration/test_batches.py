@@ -1,4 +1,4 @@
-"""Batches of pictures end to end: ordered over HTTP, made by the simulated Google, watched, steered, fetched."""
+"""Batches of images end to end: ordered over HTTP, made by the simulated Google, watched, steered, fetched."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUICK = JobRules(
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice",)) as simulator:
-        simulator.google.pictures(cheap=True)
+        simulator.google.images(cheap=True)
         yield simulator
 
 
@@ -118,7 +118,7 @@ async def test_never_more_at_once_than_ordered_and_one_lane_stays_free(
     assert sim.record.peak["alice"] == 7
 
 
-async def test_base64_results_are_the_pictures_themselves(http: aiohttp.ClientSession) -> None:
+async def test_base64_results_are_the_images_themselves(http: aiohttp.ClientSession) -> None:
     created = await ordered(http, prompts=["a", "b"], response_type="base64")
     body = await until_status(http, created["batch_id"])
     assert [set(result) for result in body["results"]] == [{"task_id", "image", "details"}] * 2
@@ -133,11 +133,11 @@ async def test_base64_results_are_the_pictures_themselves(http: aiohttp.ClientSe
 
 
 async def test_items_have_their_own_model_size_and_references(http: aiohttp.ClientSession, sim: Simulator) -> None:
-    picture = io.BytesIO()
-    Image.new("RGB", (40, 30), "red").save(picture, "PNG")
-    inline = base64.b64encode(picture.getvalue()).decode()
+    image = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(image, "PNG")
+    inline = base64.b64encode(image.getvalue()).decode()
     form = aiohttp.FormData()
-    form.add_field("files", picture.getvalue(), filename="up.png", content_type="image/png")
+    form.add_field("files", image.getvalue(), filename="up.png", content_type="image/png")
     async with http.post("/upload", data=form) as answer:
         (file_id,) = (await answer.json())["files"]
     created = await ordered(
@@ -154,8 +154,8 @@ async def test_items_have_their_own_model_size_and_references(http: aiohttp.Clie
     blue, green, fox = (
         next(call for call in sim.record.calls if words in call.prompt) for words in ("blue", "green", "fox")
     )
-    assert [file.data for file in blue.files] == [picture.getvalue()] * 2
-    assert [file.data for file in green.files] == [picture.getvalue()]
+    assert [file.data for file in blue.files] == [image.getvalue()] * 2
+    assert [file.data for file in green.files] == [image.getvalue()]
     assert (blue.model, green.model, fox.model) == ("gemini-flash", "gemini-pro", "gemini-pro")
     assert "16:9" in blue.prompt
     assert [result["details"]["requested"] for result in body["results"]] == [None, 4096, 2048]
@@ -252,7 +252,7 @@ async def test_cancelling_stops_what_runs_and_drops_what_waits(
         while sim.record.open_streams:
             await asyncio.sleep(0.02)
     assert sim.record.generations == 3
-    assert all(member.busy == 0 for member in gate.service.pool.accounts)
+    assert all(account.busy == 0 for account in gate.service.pool.accounts)
     assert "ended" in (await steered(http, batch_id, "pause", expect=409))["detail"]
 
 
@@ -287,7 +287,7 @@ async def test_refusals_fail_at_once_and_only_what_failed_is_tried_again(
     zh = await status(http, batch_id, headers={"accept-language": "zh-CN"})
     assert "拒绝" in zh["errors"][0]["error"]
     sim.google.clear()
-    sim.google.pictures(cheap=True)
+    sim.google.images(cheap=True)
     assert (await steered(http, batch_id, "retry"))["pending"] == 2
     body = await until_status(http, batch_id)
     assert (body["completed"], body["failed"]) == (2, 1)
@@ -333,7 +333,7 @@ async def test_progress_is_told_as_it_happens_and_can_be_taken_up_again(
     assert [number for number, name, _ in again if name != "status"] == ["5", "6"]
 
 
-async def test_the_archive_holds_every_picture_and_says_what_is_missing(
+async def test_the_archive_holds_every_image_and_says_what_is_missing(
     http: aiohttp.ClientSession, sim: Simulator, gate: Served
 ) -> None:
     sim.google.refuse("celebrity", "refusal")
@@ -378,7 +378,7 @@ async def test_the_end_is_told_to_the_webhook_signed_and_again_until_it_is_taken
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    gate.service.jobs.herald.sender = GuardedSender(allowed=lambda address: True)
+    gate.service.jobs.webhook_sender.sender = GuardedSender(allowed=lambda address: True)
     try:
         hook = {"url": f"http://127.0.0.1:{port}/hook", "secret": "shared secret"}
         batch_id = (await ordered(http, prompts=["a"], webhook=hook))["batch_id"]
@@ -437,8 +437,8 @@ async def test_ten_thousand_prompts_are_ordered_at_once_and_their_status_stays_c
 
 async def steered_off(gate: Served) -> None:
     """No account takes a call from now on."""
-    for member in gate.service.pool.accounts:
-        member.pause(True)
+    for account in gate.service.pool.accounts:
+        account.pause(True)
 
 
 async def test_while_nobody_can_work_it_waits_and_says_why(
@@ -452,8 +452,8 @@ async def test_while_nobody_can_work_it_waits_and_says_why(
     assert "paused by hand" in body["waiting_for"]
     (task, _) = await gate.service.jobs.store.tasks(batch_id)
     assert (task.attempt, task.failures) == (0, 0), "nothing is claimed while no account could take it"
-    for member in gate.service.pool.accounts:
-        member.pause(False)
+    for account in gate.service.pool.accounts:
+        account.pause(False)
     assert (await until_status(http, batch_id))["completed"] == 2
 
 
@@ -468,7 +468,7 @@ async def test_unknown_batches_are_404_everywhere(http: aiohttp.ClientSession) -
         assert answer.status == 404
 
 
-async def test_an_answer_with_several_pictures_gives_one(http: aiohttp.ClientSession, sim: Simulator) -> None:
+async def test_an_answer_with_several_images_gives_one(http: aiohttp.ClientSession, sim: Simulator) -> None:
     sim.google.reply("twins", lambda _: Answer("Here.", images=(Painting(), Painting())))
     body = await until_status(http, (await ordered(http, prompts=["twins"]))["batch_id"])
     assert len(body["results"]) == 1

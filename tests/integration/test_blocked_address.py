@@ -38,7 +38,7 @@ async def _join(sim: Simulator, http: aiohttp.ClientSession, name: str, way: int
 
 
 def _states(gate: Served) -> dict[str, str]:
-    return {member.name: member.status("text").state for member in gate.service.pool.accounts}
+    return {account.name: account.status("text").state for account in gate.service.pool.accounts}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -56,9 +56,9 @@ async def test_a_block_in_the_middle_rests_the_way_out_and_spares_the_other(
         assert body["error"]["code"] == "ip_blocked"
         assert 0 < int(answer.headers["retry-after"]) <= REST * 1.1 + 1
         assert _states(gate) == {"default": "blocked", "bob": "blocked"}  # one way out, both accounts behind it
-        for member in gate.service.pool.accounts:
-            assert not member.cooldowns()  # no account is spent, none is to blame
-            assert member.is_open
+        for account in gate.service.pool.accounts:
+            assert not account.cooldowns()  # no account is spent, none is to blame
+            assert account.is_open
         knocks = sim.google.world.addresses.asked["0"] - asked.get("0", 0)
         for _ in range(3):  # nobody asks Google while the address rests
             status, body, answer = await _ask(http)
@@ -102,7 +102,7 @@ async def test_a_block_at_sign_in_is_no_matter_of_cookies(sim: Simulator, tmp_pa
         assert sim.google.world.addresses.asked["0"] == knocks
         assert await _join(sim, http, "carol", 1) == 200
         assert (await _ask(http))[0] == 200
-        (blocked,) = [member for member in gate.service.pool.accounts if member.name == "default"]
+        (blocked,) = [account for account in gate.service.pool.accounts if account.name == "default"]
         assert blocked.stored_state == "starting"  # its cookies were not judged
         sim.google.world.addresses.free("0")
         await until(lambda: blocked.status("text").state == "ready")

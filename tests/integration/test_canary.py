@@ -67,7 +67,7 @@ def reading(prompt: Prompt) -> str:
     return "green, as in the leaves of a tree in May; " * 3
 
 
-async def watched(simulator: Simulator, *, rotate: bool = True, picture: bool = False) -> canary.Watch:
+async def watched(simulator: Simulator, *, rotate: bool = True, image: bool = False) -> canary.Watch:
     simulator.google.reply("", reading)
     cookies = Cookies.of(simulator.google.cookies("alice"))
     return await canary.observe(
@@ -76,7 +76,7 @@ async def watched(simulator: Simulator, *, rotate: bool = True, picture: bool = 
         proxy=simulator.proxy_url,
         ca_file=str(simulator.ca_file),
         rotate=rotate,
-        picture=picture,
+        image=image,
     )
 
 
@@ -111,12 +111,12 @@ async def test_what_is_disputed_is_settled(page: Any, token: str, short: Any, fi
         assert simulator.record.generations <= watch.generations <= 5
 
 
-async def test_a_picture_is_looked_at_when_it_is_wanted() -> None:
+async def test_a_image_is_looked_at_when_it_is_wanted() -> None:
     async with Simulator(accounts=("alice",)) as simulator:
         simulator.google.reply("Paint a plain red circle", Answer(images=(Painting("photo"),)))
         cookies = Cookies.of(simulator.google.cookies("alice"))
         watch = await canary.observe(
-            cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), picture=True
+            cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), image=True
         )
         found = {
             f.fact: f.verdict for f in canary.judge(facts.shipped().canary, watch.seen) if f.fact.startswith("picture.")

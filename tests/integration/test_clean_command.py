@@ -37,13 +37,13 @@ def rows(*arguments):
 
 @pytest.fixture
 def folder(tmp_path):
-    pictures = tmp_path / "in"
-    pictures.mkdir()
-    (pictures / "marked.png").write_bytes(png(MARKED, before=[MANIFEST]))
-    (pictures / "marked.jpg").write_bytes(encoded(MARKED, "JPEG", quality=95))
-    (pictures / "plain.webp").write_bytes(encoded(PLAIN, "WEBP"))
-    (pictures / "notes.txt").write_text("not a picture")
-    return pictures
+    images = tmp_path / "in"
+    images.mkdir()
+    (images / "marked.png").write_bytes(png(MARKED, before=[MANIFEST]))
+    (images / "marked.jpg").write_bytes(encoded(MARKED, "JPEG", quality=95))
+    (images / "plain.webp").write_bytes(encoded(PLAIN, "WEBP"))
+    (images / "notes.txt").write_text("not a picture")
+    return images
 
 
 def test_a_file_goes_to_the_name_given_without_its_logo_and_with_its_provenance(folder, tmp_path):
@@ -58,7 +58,7 @@ def test_a_file_goes_to_the_name_given_without_its_logo_and_with_its_provenance(
     assert (folder / "marked.png").read_bytes() == png(MARKED, before=[MANIFEST])
 
 
-def test_a_folder_of_pictures_becomes_a_folder_that_is_complete(folder, tmp_path):
+def test_a_folder_of_images_becomes_a_folder_that_is_complete(folder, tmp_path):
     found = {row["file"].rsplit("/")[-1]: row["logo"] for row in rows(folder, "-o", tmp_path / "out")}
     assert found == {"marked.png": "removed", "marked.jpg": "removed", "plain.webp": "absent"}
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["marked.jpg", "marked.png", "plain.webp"]
@@ -112,7 +112,7 @@ def test_what_would_do_harm_is_refused_before_anything_is_written(folder, argume
     assert {each: each.read_bytes() for each in folder.iterdir()} == before
 
 
-def test_a_profile_calibrated_on_ones_own_pictures_is_used_by_clean(tmp_path):
+def test_a_profile_calibrated_on_ones_own_images_is_used_by_clean(tmp_path):
     moved = Profile("moved", 64, 70, 41, 0.5)
     kinds = [kind for kind in KINDS if kind not in {"sparkle", "near_white"}]
     for index in range(10):
@@ -128,14 +128,14 @@ def test_a_profile_calibrated_on_ones_own_pictures_is_used_by_clean(tmp_path):
     assert np.abs(decoded((tmp_path / "out.png").read_bytes()) - paint(kinds[0], 90)).max() <= 1
 
 
-def test_calibrating_on_one_black_picture_confirms_a_known_profile(tmp_path):
+def test_calibrating_on_one_black_image_confirms_a_known_profile(tmp_path):
     (tmp_path / "black.png").write_bytes(png(draw(np.zeros((400, 400, 3), np.uint8), V1_SMALL)))
     result = run("logo", "calibrate", tmp_path / "black.png", "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["confirms"] == "v1-48"
 
 
-def test_calibrating_on_too_few_pictures_is_refused(tmp_path):
+def test_calibrating_on_too_few_images_is_refused(tmp_path):
     for index in range(3):
         (tmp_path / f"{index}.png").write_bytes(png(MARKED))
     result = run("logo", "calibrate", tmp_path)

@@ -1,4 +1,4 @@
-"""How much memory cleaning a 4096 x 4096 picture takes, in a process of its own."""
+"""How much memory cleaning a 4096 x 4096 image takes, in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.unit.imaging.picture_files import encoded, png
 from tests.unit.imaging.picture_kinds import paint
 
 SIDE = 4096
-PICTURE = SIDE * SIDE * 3
-"""Bytes of one decoded picture."""
+IMAGE = SIDE * SIDE * 3
+"""Bytes of one decoded image."""
 CHILD = """
 import json, resource, sys
 from pathlib import Path
@@ -34,7 +34,7 @@ print(json.dumps({"logo": cleaned.logo, "bytes": (kilobytes("VmHWM") - before) *
 
 
 def large() -> np.ndarray:
-    """A 4096 x 4096 picture with grain, so that its PNG is not small."""
+    """A 4096 x 4096 image with grain, so that its PNG is not small."""
     tile = paint("leaves", 91, 512, 512)
     pixels = np.tile(tile, (SIDE // 512, SIDE // 512, 1))
     grain = np.random.default_rng(1).integers(0, 4, (SIDE, SIDE, 1), np.uint8)
@@ -42,7 +42,7 @@ def large() -> np.ndarray:
 
 
 @pytest.mark.parametrize("form", ["png", "png of leaning rows", "jpeg"])
-def test_at_most_three_decoded_pictures(form, tmp_path):
+def test_at_most_three_decoded_images(form, tmp_path):
     marked = draw(large(), V1_LARGE)
     file, small = tmp_path / "large", tmp_path / "small"
     if form == "png":
@@ -56,5 +56,5 @@ def test_at_most_three_decoded_pictures(form, tmp_path):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["logo"] == "removed"
-    print(f"{form}: {told['bytes'] / PICTURE:.2f} decoded pictures")
-    assert told["bytes"] <= 3 * PICTURE
+    print(f"{form}: {told['bytes'] / IMAGE:.2f} decoded pictures")
+    assert told["bytes"] <= 3 * IMAGE

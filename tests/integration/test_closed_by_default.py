@@ -172,7 +172,7 @@ async def test_wrong_internal_tokens_count(sim: Simulator, tmp_path: Path) -> No
         assert statuses == [401] * MOST + [429]
 
 
-async def test_a_picture_of_another_key_needs_its_signature(sim: Simulator, tmp_path: Path) -> None:
+async def test_a_image_of_another_key_needs_its_signature(sim: Simulator, tmp_path: Path) -> None:
     paints(sim, png())
     settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b", admin_key=ADMIN)
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
@@ -230,7 +230,7 @@ async def test_a_question_about_the_whole_server_finds_nothing() -> None:
 
 
 def _referring(url: str) -> list[tuple[str, dict[str, Any]]]:
-    """A call of every dialect that takes a picture by its link."""
+    """A call of every dialect that takes an image by its link."""
     words = {"type": "text", "text": "what is this"}
     return [
         (
@@ -271,7 +271,7 @@ def _referring(url: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-async def test_a_link_as_a_reference_obeys_the_rule_of_the_picture(sim: Simulator, tmp_path: Path) -> None:
+async def test_a_link_as_a_reference_obeys_the_rule_of_the_image(sim: Simulator, tmp_path: Path) -> None:
     paints(sim, png())
     free = {"rate_limit_per_hour": 0, "model_interval_seconds": 0}
     settings = settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b", admin_key=ADMIN, **free)
@@ -379,7 +379,7 @@ async def test_the_document_is_not_told_to_a_foreign_name(tmp_path: Path, host: 
 @pytest.mark.parametrize(
     ("addressing", "source"), [("path", "https://s3.example/mine/"), ("virtual", "https://mine.s3.example")]
 )
-def test_pictures_on_the_page_come_from_our_bucket_only(tmp_path: Path, addressing: str, source: str) -> None:
+def test_images_on_the_page_come_from_our_bucket_only(tmp_path: Path, addressing: str, source: str) -> None:
     settings = explicit(data_dir=tmp_path, s3_endpoint="https://s3.example", s3_bucket="mine", s3_addressing=addressing)
     policy = security_headers(settings)["content-security-policy"]
     assert f"img-src 'self' data: blob: {source};" in policy

@@ -307,9 +307,9 @@ async def two_accounts(folder: Path, walls: dict[str, int], **more: Any) -> Asyn
                     body = {"account": name, "cookies": two.google.cookies(name)}
                     async with http.post("/api/cookies", json=body) as answer:
                         assert answer.status == 200, await answer.text()
-                    member = gate.service.pool.account(name)
-                    assert member is not None
-                    member.measured = MeasuredWalls(wall, wall, 0, 0.0)
+                    account = gate.service.pool.account(name)
+                    assert account is not None
+                    account.measured = MeasuredWalls(wall, wall, 0, 0.0)
             yield two, gate
 
 

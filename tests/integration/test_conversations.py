@@ -201,9 +201,9 @@ async def test_tools_and_json_go_on_in_the_same_conversation(gate: Served, sim: 
 
 async def test_history_delete_removes_our_chats_and_only_ours(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path, history="delete:1")) as gate:
-        member = gate.service.pool.accounts[0]
-        upstream = member.upstream
-        async for _ in upstream.stream(Prompt("turn of the owner, in the browser", member.models[0])):
+        account = gate.service.pool.accounts[0]
+        upstream = account.upstream
+        async for _ in upstream.stream(Prompt("turn of the owner, in the browser", account.models[0])):
             pass
         owners = sim.record.calls[-1].cid
         talk = Talk(gate.url)

@@ -119,7 +119,7 @@ async def _day(folder: Path, told: Told, hours: float, rotate: float) -> tuple[A
                     said[path] = (answer.status, await answer.json())
             async with http.get("/metrics") as answer:
                 said["/metrics"] = (answer.status, await answer.text())
-            lives = await gate.service.roster.store.lives("default")
+            lives = await gate.service.account_registry.store.lives("default")
             return answers, said, sim.record, lives
 
 

@@ -150,7 +150,7 @@ async def test_more_than_ten_files_are_refused_before_anything_is_sent(
     assert len(went_up(sim)) == 10
 
 
-async def test_a_picture_under_a_wrong_name_is_still_seen(sim: Simulator, http: aiohttp.ClientSession) -> None:
+async def test_a_image_under_a_wrong_name_is_still_seen(sim: Simulator, http: aiohttp.ClientSession) -> None:
     file = {"filename": "photo.pdf", "file_data": f"data:application/pdf;base64,{b64(PNG)}"}
     assert (await send(http, chat({"type": "file", "file": file})))[0] == 200
     assert went_up(sim) == [("photo.pdf.png", "image/png", PNG)]
@@ -170,11 +170,11 @@ async def test_the_same_file_goes_up_once_for_all_dialects(sim: Simulator, http:
 async def test_links_are_fetched_in_every_dialect(
     sim: Simulator, gate: Served, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def picture(_: web.Request) -> web.Response:
+    async def image(_: web.Request) -> web.Response:
         return web.Response(body=PNG, content_type="image/png")
 
     site = web.Application()
-    site.router.add_get("/album/cat.png", picture)
+    site.router.add_get("/album/cat.png", image)
     runner = web.AppRunner(site)
     await runner.setup()
     listening = web.TCPSite(runner, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""Sources, pictures of the web and documents reach every dialect as Markdown behind the text, streamed and whole."""
+"""Sources, images of the web and documents reach every dialect as Markdown behind the text, streamed and whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from gemgate_simulator import Answer, Canvas, Simulator
 from gemgate_simulator.text_dressing import cut, dressed
-from gemgate_simulator.web_results import cited, grounded, listed, pictured
+from gemgate_simulator.web_results import cited, grounded, imaged, listed
 
 MODEL = "gemini-3-flash-preview"
 PAGES = [
@@ -74,7 +74,7 @@ async def test_everything_found_stands_behind_the_text(
 ) -> None:
     program = Canvas("Tide table", "```python\nprint('a < b')\n```", "tides.py", "python")
     prose = Canvas("An essay", "# Tides\n\nThey come & go.")
-    rich = cited(PAGES) | pictured([("https://example.org/t.png", "a tide")])
+    rich = cited(PAGES) | imaged([("https://example.org/t.png", "a tide")])
     sim.google.reply("tides", "The moon does it.", canvas=(program, prose), rich=rich, chars=6)
     expected = (
         "The moon does it."
@@ -138,7 +138,7 @@ WORDS = "Here is your picture of a lighthouse, as you wished for it.\n\nTell me 
 
 
 @pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "gemini"])
-async def test_a_picture_stands_behind_the_words_streamed_and_whole_alike(
+async def test_a_image_stands_behind_the_words_streamed_and_whole_alike(
     sim: Simulator, http: aiohttp.ClientSession, dialect: str
 ) -> None:
     def painted(_: object) -> Answer:

@@ -31,8 +31,8 @@ def client_of(gate: Served) -> Any:
     return genai.Client(api_key="x", http_options=options).aio
 
 
-async def test_an_image_model_is_asked_for_a_picture(sim: Simulator, http: httpx2.AsyncClient) -> None:
-    sim.google.pictures()
+async def test_an_image_model_is_asked_for_a_image(sim: Simulator, http: httpx2.AsyncClient) -> None:
+    sim.google.images()
     body = {"contents": [{"parts": [{"text": "a heron"}]}]}
     answer = (await http.post(f"/v1beta/models/{PAINTER}:generateContent", json=body)).json()
     assert any("inlineData" in part for part in answer["candidates"][0]["content"]["parts"])
@@ -40,7 +40,7 @@ async def test_an_image_model_is_asked_for_a_picture(sim: Simulator, http: httpx
     assert sim.record.generations == 1
 
 
-async def test_words_are_not_held_back_for_a_picture_that_is_only_welcome(
+async def test_words_are_not_held_back_for_a_image_that_is_only_welcome(
     sim: Simulator, http: httpx2.AsyncClient
 ) -> None:
     """Nor is an account blamed for what they say."""
@@ -57,8 +57,8 @@ async def test_words_are_not_held_back_for_a_picture_that_is_only_welcome(
 
 
 @pytest.mark.parametrize("prefix", ["/v1beta", "/gemini/v1beta", "/v1"])
-async def test_pictures_are_predicted(sim: Simulator, http: httpx2.AsyncClient, prefix: str) -> None:
-    sim.google.pictures()
+async def test_images_are_predicted(sim: Simulator, http: httpx2.AsyncClient, prefix: str) -> None:
+    sim.google.images()
     body = {
         "instances": [{"prompt": "a heron"}],
         "parameters": {"sampleCount": 2, "aspectRatio": "16:9", "personGeneration": "ALLOW_ADULT"},

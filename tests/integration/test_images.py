@@ -38,7 +38,7 @@ NAME = re.compile(r"\d{8}_\d{6}_[a-z0-9-]+_[0-9a-f]{6}\.png")
 
 
 def png(width: int = 320, height: int = 200, seed: int = 1) -> bytes:
-    """A busy picture without any logo."""
+    """A busy image without any logo."""
     noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "PNG", compress_level=1)
@@ -46,9 +46,9 @@ def png(width: int = 320, height: int = 200, seed: int = 1) -> bytes:
 
 
 def opened(data: bytes) -> Image.Image:
-    picture = Image.open(io.BytesIO(data))
-    picture.load()
-    return picture
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
 
 
 def pixels(data: bytes) -> bytes:
@@ -62,16 +62,16 @@ async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
 
 
 def paints(sim: Simulator, data: bytes, pattern: str = "", text: str = "Here you are.") -> None:
-    """Let Google answer with this picture from now on, a new one each time."""
+    """Let Google answer with this image from now on, a new one each time."""
 
     def answer(_: object) -> Answer:
-        picture = sim.google.gallery.add(data)
-        return Answer(text, rich={7: [[picture.item()]]})
+        image = sim.google.gallery.add(data)
+        return Answer(text, rich={7: [[image.item()]]})
 
     sim.google.reply(pattern, answer)
 
 
-async def test_the_sdk_generates_pictures_that_open(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+async def test_the_sdk_generates_images_that_open(client: openai.AsyncOpenAI, sim: Simulator) -> None:
     paints(sim, png())
     reply = await client.images.generate(model="gemini-2.5-flash-image", prompt="a cat in the rain", n=2)
     assert len(reply.data) == 2
@@ -134,7 +134,7 @@ async def test_a_link_leads_to_the_same_bytes_with_caching_ranges_and_a_telling_
 
 
 @pytest.mark.parametrize("path", ["../../gemgate.sqlite3", "202611/20261121/../x.png", "202611/20261121/none.png", "x"])
-async def test_no_path_leads_out_of_the_pictures(http: aiohttp.ClientSession, path: str) -> None:
+async def test_no_path_leads_out_of_the_images(http: aiohttp.ClientSession, path: str) -> None:
     async with http.get("/images/" + path) as answer:
         assert answer.status == 404
 
@@ -273,7 +273,7 @@ async def test_a_mask_is_explained(client: openai.AsyncOpenAI) -> None:
         ("The selected model cannot create images. Switch to another model.", 400, "model_not_available", "ready"),
     ],
 )
-async def test_text_instead_of_a_picture_has_its_own_error_and_consequence(
+async def test_text_instead_of_a_image_has_its_own_error_and_consequence(
     client: openai.AsyncOpenAI, sim: Simulator, gate: Served, text: str, status: int, code: str | None, state: str
 ) -> None:
     sim.google.reply("", text)
@@ -282,9 +282,9 @@ async def test_text_instead_of_a_picture_has_its_own_error_and_consequence(
     assert caught.value.status_code == status
     if code:
         assert caught.value.code == code
-    member = gate.service.pool.accounts[0]
-    assert member.status().state == state
-    cooling = set(member.cooldowns())
+    account = gate.service.pool.accounts[0]
+    assert account.status().state == state
+    cooling = set(account.cooldowns())
     assert cooling == ({"image"} if status == 429 else set())
     assert sim.record.generations == 1
     # text goes on
@@ -322,7 +322,7 @@ async def test_without_the_full_size_route_the_link_without_limit_is_taken_and_s
     assert sim.record.generations == 1
 
 
-async def test_several_pictures_come_with_the_errors_beside_them(http: aiohttp.ClientSession, sim: Simulator) -> None:
+async def test_several_images_come_with_the_errors_beside_them(http: aiohttp.ClientSession, sim: Simulator) -> None:
     paints(sim, png())
     sim.google.reply("", "I can't create that image.", times=1)
     async with http.post("/v1/generate-images", json={"prompt": "x", "count": 3}) as answer:
@@ -332,7 +332,7 @@ async def test_several_pictures_come_with_the_errors_beside_them(http: aiohttp.C
     assert body["errors"][0]["code"] == "content_policy_violation"
 
 
-async def test_streamed_pictures_come_as_they_are_made_and_what_failed_is_told_last(
+async def test_streamed_images_come_as_they_are_made_and_what_failed_is_told_last(
     client: openai.AsyncOpenAI, sim: Simulator
 ) -> None:
     paints(sim, png())
@@ -355,7 +355,7 @@ async def test_a_stream_of_which_nothing_succeeds_is_a_plain_error(client: opena
     assert caught.value.code == "content_policy_violation"
 
 
-async def test_streamed_pictures_as_links(http: aiohttp.ClientSession, sim: Simulator) -> None:
+async def test_streamed_images_as_links(http: aiohttp.ClientSession, sim: Simulator) -> None:
     paints(sim, png())
     body = {"prompt": "x", "stream": True, "response_format": "url"}
     async with http.post("/v1/images/generations", json=body) as answer:
@@ -378,7 +378,7 @@ async def test_of_several_failures_the_one_that_may_have_cost_a_generation_is_to
     assert sim.record.generations == 1
 
 
-async def test_a_picture_in_a_chat_stands_in_the_text_and_beside_it(
+async def test_a_image_in_a_chat_stands_in_the_text_and_beside_it(
     client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     paints(sim, png(), "draw", "Look: http://googleusercontent.com/image_generation_content/0\n")
@@ -499,7 +499,7 @@ async def test_who_wants_links_costs_no_base64(
     assert max(encoded) > 10_000
 
 
-async def test_storage_that_is_away_loses_no_picture(sim: Simulator, tmp_path: Path) -> None:
+async def test_storage_that_is_away_loses_no_image(sim: Simulator, tmp_path: Path) -> None:
     paints(sim, png())
     settings = settings_for(
         sim, tmp_path, storage="s3", s3_endpoint="http://127.0.0.1:9", s3_bucket="b", s3_access_key_id="k",
@@ -518,7 +518,7 @@ async def test_storage_that_is_away_loses_no_picture(sim: Simulator, tmp_path: P
         assert pixels(await answer.read()) == pixels(png())
 
 
-async def test_when_nothing_can_store_a_picture_it_comes_in_the_answer(
+async def test_when_nothing_can_store_a_image_it_comes_in_the_answer(
     gate: Served, http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object, **__: object) -> bool:
@@ -532,7 +532,7 @@ async def test_when_nothing_can_store_a_picture_it_comes_in_the_answer(
     assert "not stored: The disk is full" in made["details"][0]["note"]
 
 
-async def test_a_moved_logo_is_told_once_and_pictures_keep_coming_as_they_are(
+async def test_a_moved_logo_is_told_once_and_images_keep_coming_as_they_are(
     gate: Served, http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts: list[TelemetryEvent] = []
@@ -577,7 +577,7 @@ async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simul
             assert answer.status == 200
 
 
-async def test_a_picture_that_takes_too_long_comes_as_it_is_but_says_what_made_it(
+async def test_a_image_that_takes_too_long_comes_as_it_is_but_says_what_made_it(
     http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = threading.Event()

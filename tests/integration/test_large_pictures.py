@@ -1,4 +1,4 @@
-"""Large pictures through a gateway that measures itself in a process of its own: memory, and a loop that never waits.
+"""Large images through a gateway that measures itself in a process of its own: memory, and a loop that never waits.
 
 The figures of a busy machine say little about the code: of several rounds the best one counts. `make soak` holds them
 to the bar, the ordinary run to a multiple of it.
@@ -28,7 +28,7 @@ from PIL import Image
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_LARGE
 from gemgate_simulator import BlockingSimulator
-from tests.integration.test_clean_memory import PICTURE, large
+from tests.integration.test_clean_memory import IMAGE, large
 from tests.unit.imaging.picture_files import encoded
 
 BAR = 0.050
@@ -113,10 +113,10 @@ def noise(side: int) -> bytes:
     return encoded(draw(pixels, V1_LARGE), "PNG", compress_level=1)
 
 
-def test_a_4096_picture_takes_at_most_three_decoded_ones_from_google_to_the_caller(gateway: Gateway) -> None:
+def test_a_4096_image_takes_at_most_three_decoded_ones_from_google_to_the_caller(gateway: Gateway) -> None:
     gateway.sim.google.reply("warm", image=[encoded(np.zeros((64, 64, 3), np.uint8), "PNG")])
     gateway.sim.google.reply("large", image=[encoded(draw(large(), V1_LARGE), "PNG", compress_level=1)])
-    for kind in ("base64", "url"):  # what is loaded once and for all is no part of a picture
+    for kind in ("base64", "url"):  # what is loaded once and for all is no part of an image
         assert gateway.call("/v1/generate-images", {"prompt": "warm", "response_type": kind})[0] == 200
     gateway.figures()
     table = []
@@ -128,40 +128,40 @@ def test_a_4096_picture_takes_at_most_three_decoded_ones_from_google_to_the_call
             ask = {"prompt": "large", "model": "gemini-3-pro-image-preview-4k", "response_type": kind}
             status, body = gateway.call("/v1/generate-images", ask)
         assert status == 200, body[:500]
-        table.append((kind, gateway.figures()["grown"] / PICTURE))
+        table.append((kind, gateway.figures()["grown"] / IMAGE))
         if kind == "url":
             made = json.loads(body)
             assert (made["details"][0]["delivered"], made["details"][0]["logo"]) == (4096, "removed")
-            status, picture = gateway.call(urlsplit(made["images"][0]).path)
-            assert (status, hashlib.sha256(picture).hexdigest()) == (200, made["details"][0]["sha256"])
-            table.append(("its file", gateway.figures()["grown"] / PICTURE))
-    print(*(f"{kind}: {pictures:.2f} decoded pictures" for kind, pictures in table), sep="\n")
-    assert all(pictures <= 3 for _, pictures in table), table
+            status, image = gateway.call(urlsplit(made["images"][0]).path)
+            assert (status, hashlib.sha256(image).hexdigest()) == (200, made["details"][0]["sha256"])
+            table.append(("its file", gateway.figures()["grown"] / IMAGE))
+    print(*(f"{kind}: {images:.2f} decoded pictures" for kind, images in table), sep="\n")
+    assert all(images <= 3 for _, images in table), table
 
 
-def form(picture: bytes) -> tuple[bytes, str]:
+def form(image: bytes) -> tuple[bytes, str]:
     """A multipart edit."""
     head = b'--limit\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n'
     parts = [
         *(head % (b"prompt", b""), b"edit\r\n", head % (b"response_format", b""), b"url\r\n"),
-        *(head % (b"image", b'; filename="a.png"\r\nContent-Type: image/png'), picture, b"\r\n--limit--\r\n"),
+        *(head % (b"image", b'; filename="a.png"\r\nContent-Type: image/png'), image, b"\r\n--limit--\r\n"),
     ]
     return b"".join(parts), "multipart/form-data; boundary=limit"
 
 
 def longest_waits(gateway: Gateway, rounds: int) -> dict[str, float]:
     """The least of each call's longest waits of the loop, in seconds, over the rounds."""
-    picture = noise(2000)
-    coded = base64.b64encode(picture).decode()
+    image = noise(2000)
+    coded = base64.b64encode(image).decode()
     assert 0.95 * BODY < len(coded) < 1.05 * BODY
-    gateway.sim.google.reply("edit", image=[picture])
+    gateway.sim.google.reply("edit", image=[image])
     gateway.sim.google.reply("look", "It is noise.")
     url = "data:image/png;base64," + coded
     shown = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
     part = {"inlineData": {"mimeType": "image/png", "data": coded}}
     block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": coded}}
     words = {"type": "text", "text": "look"}
-    multipart, kind = form(picture)
+    multipart, kind = form(image)
     calls: dict[str, tuple[str, bytes | dict[str, Any], dict[str, str]]] = {
         "simple edit, answered in base64": ("/v1/images/edit", {"prompt": "edit", "image": coded}, {}),
         "simple edit, answered by url": (
@@ -216,7 +216,7 @@ def test_the_loop_is_never_held_up_for_more_than_50_ms(gateway: Gateway, capsys:
     assert all(seconds <= BAR for seconds in least.values()), least
 
 
-def test_pictures_that_came_open_and_are_whole(gateway: Gateway) -> None:
+def test_images_that_came_open_and_are_whole(gateway: Gateway) -> None:
     picture = noise(600)
     gateway.sim.google.reply("whole", image=[picture])
     _, body = gateway.call("/v1/generate-images", {"prompt": "whole"})

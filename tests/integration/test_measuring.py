@@ -84,12 +84,12 @@ async def test_the_command_measures_over_the_gateway_and_on_the_database(sim: Si
     account = sim.google.account("alice")
     account.wall, account.file_wall = 125_000, 141_000
     settings = settings_for(sim, tmp_path)
-    async with served(settings) as gate, opened(settings, gate.url, None, "en") as desk:
-        assert (await desk.measure("default"))["reads"]["bytes"] == 120_000
+    async with served(settings) as gate, opened(settings, gate.url, None, "en") as backend:
+        assert (await backend.measure("default"))["reads"]["bytes"] == 120_000
     account.wall = 135_000
-    async with opened(settings, None, None, "en") as desk:
-        assert "database" in desk.where
-        facts = await desk.measure("default")
+    async with opened(settings, None, None, "en") as backend:
+        assert "database" in backend.where
+        facts = await backend.measure("default")
         assert (facts["reads"]["bytes"], facts["reads"]["with_files_bytes"]) == (130_000, 140_000)
-        assert (await desk.all())[0]["reads"] == facts["reads"]
+        assert (await backend.all())[0]["reads"] == facts["reads"]
     assert sim.record.generations <= 2 * MOST

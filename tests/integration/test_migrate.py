@@ -1,4 +1,4 @@
-"""A single node becomes a fleet: its SQLite and its pictures are copied, as often as one likes, and nothing is lost."""
+"""A single node becomes a fleet: its SQLite and its images are copied, as often as one likes, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ async def test_a_single_node_moves_into_postgresql_and_goes_on(tmp_path: Path, p
         # A worker without cookies of its own runs the account from what is stored; its chats go on where they stand.
         values = {**NO_LIMITS, "data_dir": there, "proxy_url": sim.proxy_url, "proxy_ca_file": sim.ca_file}
         async with served(explicit(**values, database_url=postgres_url, gemini_worker_id="w1")) as running:
-            assert [member.name for member in running.service.pool.accounts] == ["default"]
+            assert [account.name for account in running.service.pool.accounts] == ["default"]
             reuse, _ = await ask(running.url, "remember me", answer, "do you?")
             assert reuse == "hit"
             async with aiohttp.ClientSession(running.url) as http, http.get("/v1/batch") as batches:
                 assert [one["status"] for one in (await batches.json())["batches"]] == ["completed"]
 
 
-async def test_pictures_move_into_the_fleets_store_once(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
+async def test_images_move_into_the_fleets_store_once(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
     here, there = tmp_path / "here", tmp_path / "there"
     async with Simulator(("alice",)) as sim:
         await lived_in(sim, here)

@@ -42,8 +42,8 @@ async def test_the_body_says_what_a_header_says(sim: Simulator, tmp_path: Path, 
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         for number, wished in enumerate(("require", "report", None), 1):
             wrong = (wished or service) == "require"
-            for member in gate.service.pool.accounts:
-                member.reset()
+            for account in gate.service.pool.accounts:
+                account.reset()
             async with http.post(path, json={**BODIES[path], "model_policy": wished}) as answer:
                 told = await answer.text()
                 assert answer.status == (422 if wrong else 200), (wished, told)

@@ -25,7 +25,7 @@ async def test_one_session_is_one_account(tmp_path: Path) -> None:
         )
         assert answer.status_code == 409, answer.text
         assert held in answer.json()["detail"]
-        assert [member.name for member in gate.service.pool.accounts] == [held]
+        assert [account.name for account in gate.service.pool.accounts] == [held]
 
 
 async def test_cookies_that_fail_leave_no_account_behind(tmp_path: Path) -> None:
@@ -48,9 +48,9 @@ async def test_one_session_in_two_sources_serves_one_account(tmp_path: Path) -> 
         )
         settings = settings_for(simulator, tmp_path, secure_1psid=None, secure_1psidts=None)
         async with served(settings) as gate:
-            members = gate.service.pool.accounts
-            await until(lambda: sorted(member.status().state for member in members) == ["needs_login", "ready"])
-            lost = next(member for member in members if not member.is_open)
+            accounts = gate.service.pool.accounts
+            await until(lambda: sorted(account.status().state for account in accounts) == ["needs_login", "ready"])
+            lost = next(account for account in accounts if not account.is_open)
             assert "already the account" in lost.status().why
 
 

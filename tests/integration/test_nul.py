@@ -17,11 +17,11 @@ from tests.support.serving import served, settings_for
 
 __all__ = ["postgres_server", "postgres_url"]
 
-PICTURE = {"prompt": "a red\0 fox", "response_format": "url"}
+IMAGE = {"prompt": "a red\0 fox", "response_format": "url"}
 TURN = [{"role": "user", "content": "say\0 hello"}]
 BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("/v1/images/generations", PICTURE),
-    ("/v1/generate-images", PICTURE),
+    ("/v1/images/generations", IMAGE),
+    ("/v1/generate-images", IMAGE),
     ("/v1/batch/images", {"prompts": ["a red\0 fox"], "idempotency_key": "a\0b"}),
     ("/v1/batch/images", {"items": [{"prompt": "a red\0 fox", "aspect": "1:\x001"}]}),
     ("/v1/chat/completions", {"messages": TURN, "user": "a\0b"}),

@@ -23,7 +23,7 @@ from tests.support.serving import Served, served, settings_for, until
 @pytest.fixture
 async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice",)) as simulator:
-        simulator.google.pictures(cheap=True)
+        simulator.google.images(cheap=True)
         yield simulator
 
 
@@ -94,7 +94,7 @@ async def test_chats_are_answered_in_a_file_each_under_its_own_id(client: openai
     assert not sim.record.violations
 
 
-async def test_pictures_come_in_the_file_and_what_was_refused_in_the_other(
+async def test_images_come_in_the_file_and_what_was_refused_in_the_other(
     client: openai.AsyncOpenAI, sim: Simulator
 ) -> None:
     sim.google.reply("cat", "", image=Painting())
@@ -109,9 +109,9 @@ async def test_pictures_come_in_the_file_and_what_was_refused_in_the_other(
     assert batch.request_counts is not None
     assert (batch.request_counts.completed, batch.request_counts.failed) == (1, 1)
     found = await answers(client, batch.output_file_id)
-    pictures = found["cat"]["response"]["body"]["data"]
-    assert len(pictures) == 2
-    assert all(Image.open(io.BytesIO(base64.b64decode(one["b64_json"]))).size == (256, 256) for one in pictures)
+    images = found["cat"]["response"]["body"]["data"]
+    assert len(images) == 2
+    assert all(Image.open(io.BytesIO(base64.b64decode(one["b64_json"]))).size == (256, 256) for one in images)
     refused = (await answers(client, batch.error_file_id))["no"]
     assert refused["response"]["status_code"] == 400
     assert refused["response"]["body"]["error"]["code"] == "content_policy_violation"

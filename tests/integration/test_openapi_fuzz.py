@@ -57,7 +57,7 @@ def fuzz(url: str, each: int) -> tuple[Counter[int], list[str]]:
 
 async def run(tmp_path: Path, each: int) -> tuple[Counter[int], list[str]]:
     async with Simulator(accounts=("alice",)) as sim:
-        sim.google.pictures(cheap=True)
+        sim.google.images(cheap=True)
         async with served(settings_for(sim, tmp_path)) as gate:
             seen, wrong = await asyncio.to_thread(fuzz, gate.url, each)
         assert not sim.record.violations

@@ -62,7 +62,7 @@ def test_image_writes_files_and_says_what_it_measured(gemgate, sim: BlockingSimu
         assert row["logo"] in ("removed", "absent", "kept")
 
 
-def test_edit_sends_the_picture_up_byte_for_byte(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+def test_edit_sends_the_image_up_byte_for_byte(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), (200, 30, 30)).save(buffer, "PNG")
     (tmp_path / "fox.png").write_bytes(buffer.getvalue())

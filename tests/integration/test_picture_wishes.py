@@ -16,7 +16,7 @@ from gemgate_simulator import Painting, Simulator
 from tests.integration.test_images import png
 from tests.support.serving import Served, served, settings_for
 
-PICTURE = "gemini-2.5-flash-image"
+IMAGE = "gemini-2.5-flash-image"
 START = png(24, 24, seed=7)
 DATA = "data:image/png;base64," + base64.b64encode(START).decode()
 BARE = base64.b64encode(START).decode()
@@ -56,7 +56,7 @@ WISHES: list[tuple[dict[str, Any], str, int | None]] = [
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_wish_in_any_spelling(http: aiohttp.ClientSession, sim: Simulator, route: str) -> None:
     for wish, said, requested in WISHES:
-        status, body, ignored = await post(http, route, model=PICTURE, **wish)
+        status, body, ignored = await post(http, route, model=IMAGE, **wish)
         assert status == 200, (wish, body)
         assert not ignored
         facts = body["data"][0] if "data" in body else body["details"][0]
@@ -106,7 +106,7 @@ async def test_a_chats_wishes_reach_the_painter_and_a_texts_are_named(
 ) -> None:
     turn = [{"role": "user", "content": "a lighthouse"}]
     for wish, said in CHATS:
-        async with http.post("/v1/chat/completions", json={"model": PICTURE, "messages": turn, **wish}) as answer:
+        async with http.post("/v1/chat/completions", json={"model": IMAGE, "messages": turn, **wish}) as answer:
             assert answer.status == 200, (wish, await answer.text())
             assert "x-gemgate-ignored" not in answer.headers, wish
             await answer.read()
@@ -174,7 +174,7 @@ async def test_references_of_a_batch_are_every_items(http: aiohttp.ClientSession
 
 
 @pytest.mark.parametrize("route", [*ROUTES, "/v1/images/edits"])
-async def test_what_is_no_picture_is_refused_before_anything_is_painted(
+async def test_what_is_no_image_is_refused_before_anything_is_painted(
     http: aiohttp.ClientSession, sim: Simulator, route: str
 ) -> None:
     for image in ("../../etc/passwd", "file:///etc/passwd", {"detail": "high"}, 7, ["?"]):
@@ -234,7 +234,7 @@ async def test_our_own_link_is_read_from_the_store_in_every_dialect(
                 assert [file.data for file in sim.record.calls[-1].files] == [data], (name, spelt)
 
 
-async def test_nobody_is_shown_a_picture_of_another_key(sim: Simulator, tmp_path: Path) -> None:
+async def test_nobody_is_shown_a_image_of_another_key(sim: Simulator, tmp_path: Path) -> None:
     """The link's signature shows it, as it does at `GET /images/…`; without it only its own key may see it."""
     settings = settings_for(sim, tmp_path, api_key="ann:sk-ann-1,bob:sk-bob-1")
     ann, bob = ({"authorization": f"Bearer sk-{name}-1"} for name in ("ann", "bob"))

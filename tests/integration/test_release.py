@@ -1,4 +1,4 @@
-"""What is released can be installed into an empty environment, and serves there: the page, an answer, a picture."""
+"""What is released can be installed into an empty environment, and serves there: the page, an answer, an image."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ async def sim() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(two_accounts(sim, tmp_path)) as running:
-        await until(lambda: all(member.is_open for member in running.service.pool.accounts))
+        await until(lambda: all(account.is_open for account in running.service.pool.accounts))
         yield running
 
 
@@ -150,16 +150,16 @@ async def test_what_a_stream_breaks_off_with_is_part_of_its_record(gate: Served,
     assert told["timings"]["first_byte"] <= told["timings"]["total"]
 
 
-async def test_a_picture_tells_where_its_time_went(gate: Served, sim: Simulator) -> None:
+async def test_a_image_tells_where_its_time_went(gate: Served, sim: Simulator) -> None:
     async with aiohttp.ClientSession(gate.url) as http:
         body = {"prompt": f"a red boat {SECRET_WORDS}", "response_format": "url"}
         async with http.post("/v1/images/generations", json=body) as answer:
             assert answer.status == 200, await answer.text()
             request_id = answer.headers["x-request-id"]
         told = await explained(http, request_id)
-    (picture,) = told["pictures"]
-    assert picture["logo"] in ("removed", "absent", "kept")
-    assert picture["bytes"] > 1000
+    (image,) = told["pictures"]
+    assert image["logo"] in ("removed", "absent", "kept")
+    assert image["bytes"] > 1000
     timings = told["timings"]
     parts = ("queue", "upstream", "download", "logo", "store")
     assert sum(timings[part] for part in parts) <= timings["total"] + 0.05
@@ -203,7 +203,7 @@ async def test_the_list_is_newest_first_has_filters_and_pages(gate: Served, sim:
 async def test_a_key_sees_its_own_requests_only_and_no_account_names(sim: Simulator, tmp_path: Path) -> None:
     settings = two_accounts(sim, tmp_path, api_key="ann:ann-secret-1,ben:ben-secret-2", admin_key="admin-secret-3")
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
+        await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
         sim.google.fault("generate", "code", code=1037, account="work", times=-1)
         sim.google.fault("generate", "code", code=1013, account="home", match="odd")
         for text in ("hello", "again", "odd"):

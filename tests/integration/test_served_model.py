@@ -114,8 +114,8 @@ async def test_who_served_is_told_as_it_was(
 
 def _judged(gate: Served, who: str) -> None:
     """Only what Google's word speaks against rests: a guest altogether, a lowered account for Pro alone."""
-    (member,) = gate.service.pool.accounts
-    states = {need: member.status(need).state for need in ("pro", "text", "image")}
+    (account,) = gate.service.pool.accounts
+    states = {need: account.status(need).state for need in ("pro", "text", "image")}
     if who == "guest":
         assert set(states.values()) == {"needs_login"}
     else:

@@ -50,7 +50,7 @@ async def ask(http: aiohttp.ClientSession, **headers: str) -> tuple[int, dict[st
 
 
 async def all_open(gate: Served, count: int) -> None:
-    await until(lambda: sum(member.is_open for member in gate.service.pool.accounts) == count)
+    await until(lambda: sum(account.is_open for account in gate.service.pool.accounts) == count)
 
 
 async def test_ten_calls_when_cookies_expire_and_the_source_has_new_ones(sim: Simulator, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_two_accounts_of_one_set_of_cookies_share_its_renewal(sim: Simulat
             status, answer, _ = await ask(http)
             assert status == 200, answer
         assert [sim.record.generations_of(name) for name in ("alice", "bob")] == [1, 1]
-        first, second = (gate.service.roster.account(name) for name in ("first", "second"))
+        first, second = (gate.service.account_registry.account(name) for name in ("first", "second"))
         assert first.identity != second.identity
         await first.take_rotated((await first.upstream.rotate()).cookies)
         sim.google.account("alice").grace = 0.0
@@ -227,8 +227,8 @@ async def test_two_accounts_of_one_set_of_cookies_share_its_renewal(sim: Simulat
         twice = {"name": "third", "source": "file:" + str(tmp_path / "both.json"), "number": 1}
         async with http.post("/api/accounts", json=twice) as added:
             assert added.status == 200
-        await until(lambda: gate.service.roster.account("third").status().state == "needs_login")
-        assert gate.service.roster.account("third").status().code == "session_in_use"
+        await until(lambda: gate.service.account_registry.account("third").status().state == "needs_login")
+        assert gate.service.account_registry.account("third").status().code == "session_in_use"
     assert not sim.record.violations
 
 
@@ -239,18 +239,18 @@ async def test_a_phantom_session_is_named_and_waited_out(sim: Simulator, tmp_pat
         aiohttp.ClientSession(gate.url) as http,
     ):
         assert (await ask(http))[0] == 200
-        member, alice = gate.service.pool.accounts[0], sim.google.account("alice")
+        account, alice = gate.service.pool.accounts[0], sim.google.account("alice")
         alice.phantom = True
         async with http.post("/api/accounts/default/test") as tested:
             assert tested.status == 502
-        assert (member.status().state, member.status().code) == ("error", "phantom_session")
-        assert "幻影会话" in member.status().why_zh
+        assert (account.status().state, account.status().code) == ("error", "phantom_session")
+        assert "幻影会话" in account.status().why_zh
         assert (await ask(http))[0] == 503
         visits = sim.record.requests_of("init")
         await asyncio.sleep(5)
         assert sim.record.requests_of("init") - visits <= 2  # no loop of sign-ins
         alice.phantom = False
-        await until(lambda: member.status().state == "ready", 12)
+        await until(lambda: account.status().state == "ready", 12)
         assert (await ask(http))[0] == 200
         assert sim.record.generations == 2
     assert not sim.record.violations
@@ -258,13 +258,13 @@ async def test_a_phantom_session_is_named_and_waited_out(sim: Simulator, tmp_pat
 
 async def test_a_session_that_another_client_took_over_says_so(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
-        member = gate.service.pool.accounts[0]
+        account = gate.service.pool.accounts[0]
         sim.google.supersede("alice")
         status, answer, _ = await ask(http)
         assert (status, answer["error"]["code"]) == (503, "cookie_expired")
-        assert member.status().state == "needs_login"
-        assert "another living client" in member.status().why
-        assert "接管" in member.status().why_zh
+        assert account.status().state == "needs_login"
+        assert "another living client" in account.status().why
+        assert "接管" in account.status().why_zh
         assert sim.record.generations == 0
         async with http.post("/api/cookies", json={"cookies": sim.google.cookies("alice")}) as taken:
             assert taken.status == 200

@@ -25,29 +25,29 @@ pytestmark = pytest.mark.usefixtures("patient")
 
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "request_timeout_seconds": 120}
 PATIENT = {**FAST, "first_byte_timeout_seconds": 110, "idle_timeout_seconds": 110}
-PICTURE = "gemini-2.5-flash-image"
+IMAGE = "gemini-2.5-flash-image"
 WISH = "a red fox"
 TURN = [{"role": "user", "content": WISH}]
 CONTENTS = [{"role": "user", "parts": [{"text": WISH}]}]
 
 
 def dot() -> str:
-    """A small picture as a data: URL."""
+    """A small image as a data: URL."""
     data = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(data, "PNG")
     return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "chat": ("/v1/chat/completions", {"model": PICTURE, "stream": True, "messages": TURN}),
-    "responses": ("/v1/responses", {"model": PICTURE, "stream": True, "store": False, "input": WISH}),
-    "messages": ("/v1/messages", {"model": PICTURE, "stream": True, "max_tokens": 99, "messages": TURN}),
-    "gemini": (f"/v1beta/models/{PICTURE}:streamGenerateContent?alt=sse", {"contents": CONTENTS}),
-    "gemini array": (f"/v1beta/models/{PICTURE}:streamGenerateContent", {"contents": CONTENTS}),
-    "images": ("/v1/images/generations", {"model": PICTURE, "stream": True, "prompt": WISH, "response_format": "url"}),
+    "chat": ("/v1/chat/completions", {"model": IMAGE, "stream": True, "messages": TURN}),
+    "responses": ("/v1/responses", {"model": IMAGE, "stream": True, "store": False, "input": WISH}),
+    "messages": ("/v1/messages", {"model": IMAGE, "stream": True, "max_tokens": 99, "messages": TURN}),
+    "gemini": (f"/v1beta/models/{IMAGE}:streamGenerateContent?alt=sse", {"contents": CONTENTS}),
+    "gemini array": (f"/v1beta/models/{IMAGE}:streamGenerateContent", {"contents": CONTENTS}),
+    "images": ("/v1/images/generations", {"model": IMAGE, "stream": True, "prompt": WISH, "response_format": "url"}),
     "edits": (
         "/v1/images/edits",
-        {"model": PICTURE, "stream": True, "prompt": WISH, "response_format": "url", "images": [{"image_url": dot()}]},
+        {"model": IMAGE, "stream": True, "prompt": WISH, "response_format": "url", "images": [{"image_url": dot()}]},
     ),
 }
 ENDS = {
@@ -82,10 +82,10 @@ async def told(url: str, name: str) -> tuple[int, str, float]:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_a_slow_picture_comes_through_an_nginx_that_would_not_wait_for_it(
+async def test_a_slow_image_comes_through_an_nginx_that_would_not_wait_for_it(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """nginx gives up after a second of silence (60 by default); the picture takes three."""
+    """nginx gives up after a second of silence (60 by default); the image takes three."""
     hurry(monkeypatch)
     sim.google.reply("fox", "here", image=Painting(), delay=3.0)
     async with served(settings_for(sim, tmp_path, **FAST)) as gate:
@@ -111,7 +111,7 @@ async def test_the_control_a_silent_stream_is_a_504_there(
 
 @pytest.mark.soak
 @pytest.mark.timeout(180)
-async def test_a_picture_of_75_seconds_arrives_through_nginx_with_its_defaults(sim: Simulator, tmp_path: Path) -> None:
+async def test_a_image_of_75_seconds_arrives_through_nginx_with_its_defaults(sim: Simulator, tmp_path: Path) -> None:
     sim.google.reply("fox", "here", image=Painting(), delay=75.0)
     async with served(settings_for(sim, tmp_path, **PATIENT)) as gate:
         with nginx(tmp_path, f"proxy_pass {gate.url};") as front:
@@ -163,7 +163,7 @@ async def test_another_account_takes_over_while_only_heartbeats_went_out(
     (tmp_path / "accounts.toml").write_text("".join(lines))
     settings = settings_for(None, tmp_path, proxy_url=sim.proxy_url, proxy_ca_file=sim.ca_file, **FAST)
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
+        await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
         body = {"model": "gemini-3-flash-preview", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
         async with http.post("/v1/chat/completions", json=body) as answer:
             assert answer.status == 200

@@ -55,9 +55,9 @@ async def _cooling(sim: Simulator, gate: Served, http: aiohttp.ClientSession) ->
 
 async def _cooling_for_all(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -> None:
     await _fails(sim, http, kind="code", code=1037)
-    member = gate.service.pool.accounts[0]
+    account = gate.service.pool.accounts[0]
     for capability in ("pro", "image"):
-        member.circuits[capability] = member.circuits["text"]
+        account.circuits[capability] = account.circuits["text"]
 
 
 async def _needs_login(sim: Simulator, gate: Served, http: aiohttp.ClientSession) -> None:
@@ -142,11 +142,11 @@ async def test_everything_says_the_same(
 async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         await http.get("/health")
-        member = gate.service.pool.accounts[0]
-        member.call_started("image")
+        account = gate.service.pool.accounts[0]
+        account.call_started("image")
         from gemgate.errors import Spent
 
-        member.call_ended(("image",), Spent("no more pictures today"))
+        account.call_ended(("image",), Spent("no more pictures today"))
         async with http.get("/api/overview") as answer:
             overview = await answer.json()
         assert (overview["level"], "rests for pictures" in overview["sentence"]["en"]) == ("warn", True)

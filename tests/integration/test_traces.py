@@ -84,8 +84,8 @@ async def test_a_call_is_a_trace_under_the_caller_s_span(tmp_path: Path) -> None
     assert attributes(prompt)["gemgate.account"] == "default"
     assert first.start_time_unix_nano <= prompt.start_time_unix_nano < prompt.end_time_unix_nano
     assert prompt.end_time_unix_nano <= first.end_time_unix_nano
-    picture = next(span for span in collector.spans if span.parent_span_id == painted.span_id and span.kind == 1)
-    assert attributes(picture)["gemgate.picture.source"] == "full_size"
+    image = next(span for span in collector.spans if span.parent_span_id == painted.span_id and span.kind == 1)
+    assert attributes(image)["gemgate.picture.source"] == "full_size"
     assert all(secret.encode() not in collector.raw for secret in secrets)
 
 

@@ -1,4 +1,4 @@
-"""What is no picture is a clear 400 in the turn that is asked now, in every dialect, and nothing is spent."""
+"""What is no image is a clear 400 in the turn that is asked now, in every dialect, and nothing is spent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def calls(mime: str) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("mime", ["image/svg+xml", "image/x-unheard-of"])
-async def test_what_is_no_picture_is_refused_before_anything_is_sent(mime: str, tmp_path: Path) -> None:
+async def test_what_is_no_image_is_refused_before_anything_is_sent(mime: str, tmp_path: Path) -> None:
     async with (
         Simulator(accounts=("alice",)) as sim,
         served(settings_for(sim, tmp_path)) as gate,

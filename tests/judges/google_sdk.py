@@ -190,12 +190,12 @@ def test_files_are_uploaded_used_and_deleted(any_client: genai.Client, costs: Co
     assert caught.value.code in (403, 404)
 
 
-def test_pictures_go_in_and_come_out(client: genai.Client, costs: Costs) -> None:
+def test_images_go_in_and_come_out(client: genai.Client, costs: Costs) -> None:
     costs(3)
     file = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(file, "PNG")
-    picture = types.Part.from_bytes(data=file.getvalue(), mime_type="image/png")
-    reply = client.models.generate_content(model=MODEL, contents=["What is this?", picture])
+    image = types.Part.from_bytes(data=file.getvalue(), mime_type="image/png")
+    reply = client.models.generate_content(model=MODEL, contents=["What is this?", image])
     assert f"image/png, {len(file.getvalue())} bytes" in reply.text
     config = types.GenerateContentConfig(
         response_modalities=["TEXT", "IMAGE"], image_config=types.ImageConfig(aspect_ratio="16:9")
@@ -204,7 +204,7 @@ def test_pictures_go_in_and_come_out(client: genai.Client, costs: Costs) -> None
     data = next(part.inline_data.data for part in drawn.candidates[0].content.parts if part.inline_data)
     width, height = Image.open(io.BytesIO(data)).size
     assert width > height > 100
-    chunks = client.models.generate_content_stream(model=PAINTER, contents=["Make it blue", picture])
+    chunks = client.models.generate_content_stream(model=PAINTER, contents=["Make it blue", image])
     parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts or []]
     assert any(part.inline_data for part in parts)
 

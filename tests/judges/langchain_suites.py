@@ -30,7 +30,7 @@ PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\
 
 @pytest.fixture(autouse=True)
 def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The suite loads a picture and a PDF from public addresses, which a test run cannot rely on."""
+    """The suite loads an image and a PDF from public addresses, which a test run cannot rely on."""
 
     def get(url: str, **_: Any) -> httpx.Response:
         if url.endswith(".pdf"):
@@ -44,7 +44,7 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Gemgate(ChatModelIntegrationTests):
     supports_json_mode = True
     supports_image_inputs = True
-    supports_image_urls = False  # the suite's address is a public one; test_openai_chat.py has pictures by address
+    supports_image_urls = False  # the suite's address is a public one; test_openai_chat.py has images by address
     supports_pdf_inputs = True
     supports_model_override = True
     model_override_value = OTHER_MODEL

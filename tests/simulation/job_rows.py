@@ -149,7 +149,7 @@ class MemoryJobs:
         now = self._now()
         if task.status != "queued" or task.run_after > now:
             return False
-        left = task.trail
+        left = task.checkpoint
         waited = task.run_after <= now - READ_BY_OWNER
         return not left.cid or left.account in accounts or waited or not self._lives(left.account)
 
@@ -174,10 +174,10 @@ class MemoryJobs:
             return None
         return one
 
-    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
+    async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         if (one := self.held(claim)) is None:
             return False
-        one.task = replace(one.task, trail=trail)
+        one.task = replace(one.task, checkpoint=checkpoint)
         return True
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -195,14 +195,14 @@ class MemoryJobs:
                 self._end(row, one, "failed", result=result, **said)
             case Cancelled():
                 self._end(row, one, "cancelled")
-            case Deferred(after, counts, code, en, zh, trail):
+            case Deferred(after, counts, code, en, zh, checkpoint):
                 task = one.task
                 one.task = replace(
                     task,
                     status="queued",
                     run_after=self._now() + after,
                     failures=task.failures + counts,
-                    trail=trail or task.trail,
+                    checkpoint=checkpoint or task.checkpoint,
                     code=code,
                     error=en,
                     error_zh=zh,

@@ -25,7 +25,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self, dice: Random) -> None:
         super().__init__()
         self._selector = self
-        self._dice = dice
+        self._random = dice
         self._virtual = 0.0
         self.moments = 0
         self.calm: Callable[[], None] = lambda: None
@@ -46,7 +46,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self.moments += 1
         elif len(self._ready) > 1:
             turns = list(self._ready)
-            self._dice.shuffle(turns)
+            self._random.shuffle(turns)
             self._ready.clear()
             self._ready.extend(turns)
         return []

@@ -164,12 +164,12 @@ class Door:
         last = self._last_step()
         if last is False:
             self.world.kill(self)
-        await asyncio.sleep(pace * self.dice.random())
+        await asyncio.sleep(pace * self.random.random())
         await self.open()
         result = await deed()
         if last is True:
             self.world.kill(self)
-        await asyncio.sleep(pace * self.dice.random())
+        await asyncio.sleep(pace * self.random.random())
         await self.open()
         return result
 
@@ -194,9 +194,9 @@ class Door:
             if self.mine("store hangs") or until - self.monotonic() > 0:
                 raise _away("it does not answer")
         if self.mine("store slow"):
-            await asyncio.sleep(self.dice.uniform(0.0, 3.0))
+            await asyncio.sleep(self.random.uniform(0.0, 3.0))
         result = await self.step(deed)
-        if self.mine("answers lost") and self.dice.random() < 0.4:
+        if self.mine("answers lost") and self.random.random() < 0.4:
             raise _away("the connection was lost before it answered")
         return result
 

@@ -55,8 +55,8 @@ class Shared(Protocol):
     loop: asyncio.AbstractEventLoop
 
 
-class Pictures(ImagePipeline):
-    """The product's road of a picture, without its pixels."""
+class Images(ImagePipeline):
+    """The product's road of an image, without its pixels."""
 
     def _worked(self, fetched: Fetched, options: Any, remove: bool) -> _Processed:
         digest = hashlib.sha256(fetched.data).hexdigest()
@@ -79,9 +79,9 @@ class Node:
         self.upstreams: dict[str, VirtualUpstream] = {}
         self.shared = shared
         dice = Random(f"{seed} {self.owner}").random
-        self.pool = AccountPool(clock=door, dice=dice, patience=PATIENCE)
-        self._dice = dice
-        self.roster = AccountRegistry(
+        self.pool = AccountPool(clock=door, random=dice, patience=PATIENCE)
+        self._random = dice
+        self.account_registry = AccountRegistry(
             self.pool,
             door.store(shared.accounts),
             self._build,
@@ -90,16 +90,16 @@ class Node:
             observer=self,
             rotate_every=0.0,
         )
-        self.roster.on_added, self.roster.on_removed = self._joined, self._parted
+        self.account_registry.on_added, self.account_registry.on_removed = self._joined, self._parted
         attachments = Attachments(GuardedFetcher(), None, clock=door, max_bytes=10**6, max_pixels=10**6)
-        pictures = Pictures(door.store(shared.blobs), door.store(shared.gallery), clock=door, observer=self)
+        images = Images(door.store(shared.blobs), door.store(shared.gallery), clock=door, observer=self)
         self.conversations = Conversations(door.store(shared.conversations), clock=door, lease_seconds=150.0)
         limiter = MovingWindowLimiter(per_hour=0, model_interval=0, clock=door)
         self.gateway = Gateway(
             self.pool,
             limiter,
             attachments,
-            pictures,
+            images,
             self.conversations,
             clock=door,
             observer=self,
@@ -108,7 +108,15 @@ class Node:
         self.jobs = door.store(shared.jobs)
         runner = Runner(self.gateway, attachments, door, MODEL, DEFAULT_IMAGE_MODEL)
         self.worker = Worker(
-            self.jobs, runner, self.pool, self.owner, door, dice, self, JobRules(poll=2.0), adopt=self.roster.renew
+            self.jobs,
+            runner,
+            self.pool,
+            self.owner,
+            door,
+            dice,
+            self,
+            JobRules(poll=2.0),
+            adopt=self.account_registry.renew,
         )
         self._keepers: dict[str, asyncio.Task[None]] = {}
 
@@ -127,7 +135,7 @@ class Node:
             rules=RULES,
             address=address,
             clock=self.door,
-            dice=self._dice,
+            dice=self._random,
             observer=self,
             keep=keep,
         )
@@ -141,19 +149,19 @@ class Node:
         task.add_done_callback(self.services.discard)
         return task
 
-    def _joined(self, member: Account) -> None:
-        self.note(TelemetryEvent("account.joined", data={"account": member.name}))
-        keeper = SessionRefresher(member, rotate_every=0.0, clock=self.door, dice=self._dice, observer=self)
-        self._keepers[member.name] = self.run(keeper.run(), f"keeper {member.name}")
+    def _joined(self, account: Account) -> None:
+        self.note(TelemetryEvent("account.joined", data={"account": account.name}))
+        refresher = SessionRefresher(account, rotate_every=0.0, clock=self.door, random=self._random, observer=self)
+        self._keepers[account.name] = self.run(refresher.run(), f"keeper {account.name}")
 
-    def _parted(self, member: Account) -> None:
-        self.note(TelemetryEvent("account.parted", data={"account": member.name}))
-        if keeper := self._keepers.pop(member.name, None):
-            keeper.cancel()
+    def _parted(self, account: Account) -> None:
+        self.note(TelemetryEvent("account.parted", data={"account": account.name}))
+        if refresher := self._keepers.pop(account.name, None):
+            refresher.cancel()
 
     async def start(self) -> None:
         """As the assembly does. StorageDown: the process ends, and is started again."""
-        await self.roster.start(())
+        await self.account_registry.start(())
         self.run(self._renew(), "leases")
         self.run(self.worker.work(), "worker")
         self.up = True
@@ -163,7 +171,7 @@ class Node:
             await self.door.sleep(LEASE_SECONDS / 3)
             try:
                 async with asyncio.timeout(LEASE_SECONDS / 3):
-                    await self.roster.renew()
+                    await self.account_registry.renew()
             except (GatewayError, TimeoutError) as error:
                 self.note(TelemetryEvent("accounts.not_renewed", data={"why": str(error)}))
 
@@ -174,4 +182,4 @@ class Node:
         for task in own:
             task.cancel()
         await asyncio.gather(*own, return_exceptions=True)
-        await self.roster.close()
+        await self.account_registry.close()

@@ -82,9 +82,9 @@ class Simulation(World):
     def __init__(self, seed: int, faults: tuple[Fault, ...], loop: VirtualLoop) -> None:
         self.seed, self.faults, self.loop = seed, faults, loop
         self.shape = Shape.of(seed)
-        self.dice = Random(f"load {seed}")
+        self.random = Random(f"load {seed}")
         self.trace: list[str] = []
-        self.google = Google(Random(f"google {seed}"), faults, readable=bool(self.dice.randrange(2)))
+        self.google = Google(Random(f"google {seed}"), faults, readable=bool(self.random.randrange(2)))
         self.accounts = MemoryAccounts(self.now)
         self.conversations = LeasedConversations(self.now)
         self.blobs, self.gallery = MemoryBlobs(), MemoryGallery()
@@ -175,7 +175,7 @@ class Simulation(World):
     def _somebody(self) -> Node | None:
         """A process that a front would choose."""
         living = [node for node in self.nodes.values() if node.up and not node.door.dead]
-        return self.dice.choice(living) if living else None
+        return self.random.choice(living) if living else None
 
     async def _caller(self, number: int, turns: int, starts: float, stream: bool) -> None:
         """A conversation: each turn goes to some process, again only after a certain no."""
@@ -198,7 +198,7 @@ class Simulation(World):
                 await asyncio.sleep(min(20.0, reply.retry_after or 2.0))
             else:
                 return
-            await asyncio.sleep(self.dice.uniform(0.0, 8.0))
+            await asyncio.sleep(self.random.uniform(0.0, 8.0))
 
     async def _call(self, node: Node, mark: str, number: int, history: tuple[Message, ...], stream: bool) -> Any:
         """One call over the network: the reply, the error, or None when the connection was lost or the caller left."""
@@ -230,7 +230,7 @@ class Simulation(World):
 
     async def _order(self, number: int) -> None:
         """A batch, ordered until some process says that it was accepted."""
-        dice = self.dice
+        dice = self.random
         await asyncio.sleep(dice.uniform(0.0, SPAN / 2))
         images = dice.random() < 0.4
         kind, lanes = ("images" if images else "chat"), dice.randint(1, 4)
@@ -270,7 +270,7 @@ class Simulation(World):
             name = f"account-{number}"
             setup = AccountSetup(name, origin="admin", proxy=f"http://way-{number}:1")
             self.accounts.rows[name] = StoredAccount(setup, cookies=Cookies(f"psid-{number}"), proven=True)
-        dice = self.dice
+        dice = self.random
         starts = [asyncio.create_task(self.bring_up(number)) for number in range(self.shape.nodes)]
         ails = [asyncio.create_task(self._ail(fault)) for fault in self.faults]
         deeds = [
@@ -302,10 +302,10 @@ class Simulation(World):
         for node in list(self.nodes.values()):
             if node.door.dead:
                 continue
-            for member in node.pool.accounts:
-                if not member.is_open:
-                    node.run(_refresh(node, member.name), "refresh")
-                    self.note(f"{member.name} is signed in by hand on {node.owner}")
+            for account in node.pool.accounts:
+                if not account.is_open:
+                    node.run(_refresh(node, account.name), "refresh")
+                    self.note(f"{account.name} is signed in by hand on {node.owner}")
 
     def _ended(self) -> bool:
         rows = self.jobs.batches.values()
@@ -313,7 +313,7 @@ class Simulation(World):
 
 
 async def _refresh(node: Node, account: str) -> None:
-    await _quietly(node.roster.refresh(account, Caller(admin=True)))
+    await _quietly(node.account_registry.refresh(account, Caller(admin=True)))
 
 
 async def _quietly(deed: Any) -> None:

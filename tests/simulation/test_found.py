@@ -44,7 +44,7 @@ class Flaky(MemoryAccounts):
 
 async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is_kept_afterwards() -> None:
     clock, facts = FakeClock(), Facts()
-    store, pool = Flaky(clock.now), AccountPool(clock=clock, dice=lambda: 0.0)
+    store, pool = Flaky(clock.now), AccountPool(clock=clock, random=lambda: 0.0)
     old, new = Cookies("psid", "old"), Cookies("psid", "new")
     store.rows["a"] = StoredAccount(AccountSetup("a"), cookies=old, proven=True)
 
@@ -52,34 +52,34 @@ async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is
         upstream, more = ScriptedUpstream(), {"clock": clock, "dice": lambda: 0.0, "observer": facts, "keep": keep}
         return Account("a", upstream, None, lanes=1, pacer=Pacer(0), rules=Rules(), address=address, **more)  # type: ignore[arg-type]
 
-    roster = AccountRegistry(pool, store, build, owner="n", clock=clock, observer=facts, rotate_every=0)
-    await roster.start(())
+    account_registry = AccountRegistry(pool, store, build, owner="n", clock=clock, observer=facts, rotate_every=0)
+    await account_registry.start(())
     store.away = True
-    await roster.account("a").sign_in(cookies=new)
-    assert (roster.account("a").status().state, roster.account("a").last_error) == ("ready", None)
+    await account_registry.account("a").sign_in(cookies=new)
+    assert (account_registry.account("a").status().state, account_registry.account("a").last_error) == ("ready", None)
     assert store.rows["a"].cookies == old
     assert facts.named("account.not_kept")
     store.away = False
-    await roster.renew()
-    await roster.wait_saved(roster.account("a"))
+    await account_registry.renew()
+    await account_registry.wait_saved(account_registry.account("a"))
     assert store.rows["a"].cookies == new
-    await roster.close()
+    await account_registry.close()
 
 
-async def test_a_picture_that_was_made_and_cannot_be_fetched_may_have_been_made() -> None:
+async def test_a_image_that_was_made_and_cannot_be_fetched_may_have_been_made() -> None:
     class Dead(ScriptedUpstream):
         async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
             raise SignedOut("the session ended behind the picture", generated="no")
 
-    pictures = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=FakeClock(), observer=Facts())
+    images = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=FakeClock(), observer=Facts())
     with pytest.raises(SignedOut) as told:
-        await pictures.deliver(Dead(), REF, ImageJob("p", "m", ImageOptions(), Caller()))
+        await images.deliver(Dead(), REF, ImageJob("p", "m", ImageOptions(), Caller()))
     assert told.value.generated == "maybe"
-    pictures.close()
+    images.close()
 
 
 @pytest.mark.parametrize("error", [SignedOut("dead", generated="maybe"), SignedOut("dead"), StorageDown("away")])
-async def test_a_task_looks_for_a_picture_that_was_shown_whatever_failed_behind_it(error: GatewayError) -> None:
+async def test_a_task_looks_for_a_image_that_was_shown_whatever_failed_behind_it(error: GatewayError) -> None:
     jobs = MemoryJobs(FakeClock().now)
     await jobs.submit(Batch("b", "images", "", 0.0, 1, 1), [TaskDraft("p")])
     claim = await jobs.claim("n", ["image"], 30.0)
@@ -87,6 +87,6 @@ async def test_a_task_looks_for_a_picture_that_was_shown_whatever_failed_behind_
     journal = TaskJournal(jobs, claim)
     await journal.note(SHOWN)
     assert journal.ended(error, Verdict("wait", 1.0), concluded=True) == SHOWN
-    await journal.note(replace(SHOWN, picture=""))
+    await journal.note(replace(SHOWN, image=""))
     concluded = journal.ended(SignedOut("a guest", generated="maybe"), Verdict("wait", 1.0), concluded=True)
     assert concluded == Checkpoint(), "words instead of a picture are no picture"

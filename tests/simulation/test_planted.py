@@ -27,7 +27,7 @@ SEEDS = 300
 def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
     """A caller heard of a rest that a process which starts now did not know of."""
 
-    async def at_once(self: AccountRegistry, member: Any) -> None:
+    async def at_once(self: AccountRegistry, account: Any) -> None:
         return None
 
     patch.setattr(AccountRegistry, "settled", at_once)
@@ -37,9 +37,9 @@ def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
     """A chat's id was told with its first word, so that a crash before it left nothing to read back."""
     note = Dispatcher._note
 
-    async def later(self: Dispatcher, errand: Any, attempt: Any, piece: Any = None) -> None:
+    async def later(self: Dispatcher, prompt_request: Any, attempt: Any, piece: Any = None) -> None:
         if not isinstance(piece, Accepted):
-            await note(self, errand, attempt, piece)
+            await note(self, prompt_request, attempt, piece)
 
     patch.setattr(Dispatcher, "_note", later)
 

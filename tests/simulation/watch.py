@@ -58,13 +58,13 @@ class Ledger(MemoryJobs):
         if claim is not None:
             left = before[claim.task.id]
             self.watch.taken[claim.task.id].append(
-                Taken(self._now() - EPOCH, claim.owner, claim.task.attempt, left.trail, left.run_after - EPOCH)
+                Taken(self._now() - EPOCH, claim.owner, claim.task.attempt, left.checkpoint, left.run_after - EPOCH)
             )
         return claim
 
-    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
-        noted = await super().note(claim, trail)
-        if noted and not trail.cid:
+    async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
+        noted = await super().note(claim, checkpoint)
+        if noted and not checkpoint.cid:
             self.watch.leaving[claim.owner, question_of(claim.task)] += 1
         return noted
 
@@ -234,36 +234,32 @@ class Watch:
         return sum(f.seconds for f in self.world.faults if f.kind in kinds and f.at + f.seconds > since)
 
     def _true_words(self, node: Node) -> None:
-        for member in node.pool.accounts:
-            standing = member.status("text")
-            if not 0 <= member.busy <= LANES:
-                self._say(f"{member.name} has {member.busy} calls in {LANES} lanes")
-            if node.upstreams[member.name].open_streams > member.busy:
-                self._say(f"{member.name} streams without a lane")
-            if (
-                standing.state == "cooling"
-                and standing.until <= self.world.now()
-                and not member.circuits["text"].probing
-            ):
-                self._say(f"{member.name} cools down without an end")
-            if member.last_error is not None and member.last_error.kind == "storage" and not member.is_open:
-                self._say(f"{member.name} is out of service because our own database is away")
+        for account in node.pool.accounts:
+            status = account.status("text")
+            if not 0 <= account.busy <= LANES:
+                self._say(f"{account.name} has {account.busy} calls in {LANES} lanes")
+            if node.upstreams[account.name].open_streams > account.busy:
+                self._say(f"{account.name} streams without a lane")
+            if status.state == "cooling" and status.until <= self.world.now() and not account.circuits["text"].probing:
+                self._say(f"{account.name} cools down without an end")
+            if account.last_error is not None and account.last_error.kind == "storage" and not account.is_open:
+                self._say(f"{account.name} is out of service because our own database is away")
         self._waits_in_vain(node)
 
     def _waits_in_vain(self, node: Node) -> None:
         """A call must not wait while there is a lane for it."""
         now = self.world.loop.time()
         for waiter in node.pool._waiting:
-            idle = (member for member in node.pool.accounts if _free(member, waiter))
+            idle = (account for account in node.pool.accounts if _free(account, waiter))
             if (
                 waiter.granted.done()
                 or waiter.holds_out
-                or (member := next(idle, None)) is None
+                or (account := next(idle, None)) is None
                 or node.door.mine("halt")
             ):
                 self._in_vain.pop(id(waiter), None)
             elif now - self._in_vain.setdefault(id(waiter), now) > AT_ONCE:
-                self._say(f"a call waits in {node.owner} while {member.name} has a lane for it")
+                self._say(f"a call waits in {node.owner} while {account.name} has a lane for it")
 
     def _leases_of_the_dead(self) -> None:
         """A lease that ran out is taken back while somebody lives who has a database."""
@@ -293,7 +289,7 @@ class Watch:
         left = sorted(task.get_name() for task in node.tasks if not task.done())
         if left:
             self._say(f"{node.owner} left tasks behind: {left}")
-        if node.pool.waiting or any(member.busy for member in node.pool.accounts) or node.conversations.under_way:
+        if node.pool.waiting or any(account.busy for account in node.pool.accounts) or node.conversations.under_way:
             self._say(f"{node.owner} stopped with calls under way")
         for name, upstream in node.upstreams.items():
             if upstream.open_streams:
@@ -336,9 +332,9 @@ _HOLDS_UP = ("halt", "store down", "store hangs", "store slow", "answers lost")
 _COMINGS = ("account.joined", "account.parted", "account.state")
 
 
-def _free(member: Account, waiter: Any) -> bool:
+def _free(account: Account, waiter: Any) -> bool:
     """Whether the account could start this call at once."""
-    if member.name in waiter.avoid or not member.is_open or waiter.card.offer(member.models) is None:
+    if account.name in waiter.avoid or not account.is_open or waiter.card.offer(account.models) is None:
         return False
-    kept = min(1, member.lanes - 1) if waiter.background else 0
-    return member.status(*waiter.needs).state == "ready" and member.lanes - member.busy - kept > 0
+    kept = min(1, account.lanes - 1) if waiter.background else 0
+    return account.status(*waiter.needs).state == "ready" and account.lanes - account.busy - kept > 0

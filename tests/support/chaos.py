@@ -1,6 +1,6 @@
 """Gateways as processes that are killed and stopped while they work on a batch, and the books kept about it.
 
-Before each `kill -9` the process is halted for a moment, so that the database and the store of pictures can be read as
+Before each `kill -9` the process is halted for a moment, so that the database and the store of images can be read as
 the kill will leave them: what must never be made again is known exactly.
 """
 
@@ -25,7 +25,7 @@ import aiohttp
 from tests.support.servers import free_port
 
 from gemgate.batches import Batch, Task
-from gemgate.jobs.runner import picture_key
+from gemgate.jobs.runner import image_key
 from gemgate.settings import Settings
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.jobs import SqlJobStore
@@ -121,10 +121,10 @@ class Cut:
 
 @dataclass(slots=True)
 class Books:
-    """The database and the pictures, read from outside. readable: chats that were cut off can be read back."""
+    """The database and the images, read from outside. readable: chats that were cut off can be read back."""
 
     store: SqlJobStore
-    pictures: Path
+    images: Path
     sim: RemoteSimulator
     batch_id: str
     readable: bool
@@ -151,11 +151,11 @@ class Books:
     async def cut(self, account: str, at: float) -> Cut:
         """What stands at this moment, with the node of `account` halted."""
         tasks = await self.tasks()
-        running = [task for task in tasks if task.status == "running" and task.trail.account == account]
+        running = [task for task in tasks if task.status == "running" and task.checkpoint.account == account]
         stored = self.stored()
         lost = [task for task in running if task.seq not in stored]
         if self.readable:
-            lost = [task for task in lost if not task.trail.cid]
+            lost = [task for task in lost if not task.checkpoint.cid]
         cut = Cut(
             at,
             frozenset(task.seq for task in running),
@@ -167,7 +167,7 @@ class Books:
 
     def stored(self) -> frozenset[int]:
         """Tasks whose picture's file is there."""
-        return frozenset(self.keys[path.stem.rpartition("_")[2]] for path in self.pictures.rglob("*.png"))
+        return frozenset(self.keys[path.stem.rpartition("_")[2]] for path in self.images.rglob("*.png"))
 
     async def check(self, total: int) -> dict[str, Any]:
         """None lost, none twice, nothing finished made again; what was made twice was cut off and not to be found."""
@@ -175,7 +175,7 @@ class Books:
         assert Counter(task.status for task in tasks) == {"done": total}
         names = [json.loads(task.result)["name"] for task in tasks]
         assert len(set(names)) == total
-        files = list(self.pictures.rglob("*.png"))
+        files = list(self.images.rglob("*.png"))
         assert len(files) == total, "one file for each task, however often it was made"
         assert self.stored() == set(range(total))
         made: dict[int, list[Call]] = {n: [] for n in range(total)}
@@ -223,9 +223,9 @@ def environment(sim: RemoteSimulator, account: str, folder: Path, **more: str) -
 
 @asynccontextmanager
 async def painter(*accounts: str, readable: bool, pace: float = 0.1) -> AsyncIterator[RemoteSimulator]:
-    """A simulated Google in a process of its own that takes about five times `pace` seconds for a cheap picture."""
+    """A simulated Google in a process of its own that takes about five times `pace` seconds for a cheap image."""
     async with RemoteSimulator.spawn(accounts) as sim:
-        await sim.google.pictures(cheap=True)
+        await sim.google.images(cheap=True)
         await sim.google.reply("number", "", image=Painting(), pace=pace, busy=3)
         await sim.google.world(reads_temporary=readable, carries_on=readable)
         yield sim
@@ -243,7 +243,7 @@ async def books(
     url: str, folder: Path, sim: RemoteSimulator, batch_id: str, count: int, *, readable: bool
 ) -> AsyncIterator[Books]:
     database = await open_database(url)
-    keys = {picture_key(batch_id, seq): seq for seq in range(count)}
+    keys = {image_key(batch_id, seq): seq for seq in range(count)}
     try:
         yield Books(SqlJobStore(database), folder / "data" / "blobs" / "images", sim, batch_id, readable, keys)
     finally:

@@ -42,15 +42,15 @@ def environment(name: str) -> Path:
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / f"{name}.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        stamp = folder / ".ready"
-        if not stamp.exists() or stamp.read_text() != digest:
+        meta = folder / ".ready"
+        if not meta.exists() or meta.read_text() != digest:
             quiet = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(folder)}
             for command in (
                 ["venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
                 ["pip", "sync", "--quiet", "--require-hashes", str(lock)],
             ):
                 subprocess.run([program, *command], check=True, env=quiet, timeout=600)
-            stamp.write_text(digest)
+            meta.write_text(digest)
     return python
 
 
@@ -65,12 +65,12 @@ def npm() -> Path:
     wanted = (source / "package.json").read_bytes()
     with (folder.parent / "js.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        stamp = folder / ".ready"
-        if not stamp.exists() or stamp.read_bytes() != wanted:
+        meta = folder / ".ready"
+        if not meta.exists() or meta.read_bytes() != wanted:
             (folder / "package.json").write_bytes(wanted)
             quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error")
             subprocess.run([program, "install", *quiet], cwd=folder, check=True, timeout=600)
-            stamp.write_bytes(wanted)
+            meta.write_bytes(wanted)
         for script in source.glob("*.mjs"):  # a module finds its packages from where it stands
             shutil.copyfile(script, folder / script.name)
     return folder

@@ -30,7 +30,7 @@ _CONFIG = {"temperature", "topP", "topK", "maxOutputTokens", "stopSequences", "r
            "imageConfig", "responseMimeType", "responseSchema", "candidateCount", "seed"}  # fmt: skip
 
 Speech = str | bytes | list[dict[str, Any]]
-"""What is answered: text, a picture's bytes, or the chunks themselves."""
+"""What is answered: text, an image's bytes, or the chunks themselves."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from gemgate.assembly.service import Service
 from gemgate.jobs import JobRules
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, explicit
-from gemgate.telemetry import system_dice
+from gemgate.telemetry import system_random
 from gemgate.web.app import create_app
 from gemgate_simulator import Simulator
 
@@ -66,10 +66,10 @@ async def served(
     wait_ready: bool = True,
     job_rules: JobRules | None = None,
     clock: Clock | None = None,
-    dice: Random = system_dice,
+    dice: Random = system_random,
 ) -> AsyncIterator[Served]:
     """The gateway on a free port of this loop; ready accounts are waited for unless told otherwise."""
-    async with open_service(settings, job_rules=job_rules, clock=clock, dice=dice) as service:
+    async with open_service(settings, job_rules=job_rules, clock=clock, random=dice) as service:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.bind(("127.0.0.1", 0))
         sock.listen(512)

@@ -81,7 +81,7 @@ def _cookies(text: str) -> None:
         return
 
 
-def _picture(data: bytes) -> None:
+def _image(data: bytes) -> None:
     with suppress(ClientError, UnsupportedImage):
         measure(data)
     is_truncated(data)
@@ -109,7 +109,7 @@ def _form(data: bytes) -> None:
 LOOP = asyncio.new_event_loop()
 
 
-def _pictures() -> list[bytes]:
+def _images() -> list[bytes]:
     pixels = Image.fromarray(np.random.default_rng(1).integers(0, 255, (24, 32, 3), "uint8"))
     found = []
     for kind in ("PNG", "JPEG", "WEBP", "GIF"):
@@ -176,7 +176,7 @@ READERS: dict[str, tuple[Callable[[Any], None], Callable[[], st.SearchStrategy[A
     "tool calls": (_tools, lambda: pieces(*CALLS)),
     "loose JSON": (_json, lambda: pieces(*VALUES)),
     "cookies": (_cookies, lambda: pieces(*PASTED)),
-    "pictures": (_picture, lambda: spoiled(_pictures())),
+    "pictures": (_image, lambda: spoiled(_images())),
     "forms": (_form, lambda: spoiled(FORMS)),
 }
 

@@ -197,8 +197,8 @@ def _javascript(example: Example, address: str) -> str:
     return "\n".join(lines)
 
 
-def picture_base64() -> str:
-    """A small picture for examples that carry one."""
+def image_base64() -> str:
+    """A small image for examples that carry one."""
     made = io.BytesIO()
     Image.new("RGB", (32, 32), "red").save(made, "PNG")
     return base64.b64encode(made.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""The site: every Markdown page of the project as one HTML page, with no script, no font and no picture from elsewhere."""
+"""The site: every Markdown page of the project as one HTML page, with no script, no font and no image from elsewhere."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class AlertMonitor:
     def __init__(
         self,
         pool: AccountPool,
-        roster: AccountRegistry,
+        account_registry: AccountRegistry,
         channels: Sequence[Channel],
         *,
         store: AlertStore | None = None,
@@ -79,7 +79,7 @@ class AlertMonitor:
         observer: Observer,
     ) -> None:
         self._pool = pool
-        self._roster = roster
+        self._account_registry = account_registry
         self._fixed = channels
         self._store = store
         self._sender = sender
@@ -120,16 +120,16 @@ class AlertMonitor:
         troubles: dict[AlertKey, Incident] = {}
         unsure: set[AlertKey] = set()
         silent: set[str] = set()
-        for member in self._pool.accounts:
-            if member.paused:
-                silent.add(member.name)
+        for account in self._pool.accounts:
+            if account.paused:
+                silent.add(account.name)
                 continue
-            for trouble, sure in incidents_of(member, now):
+            for trouble, sure in incidents_of(account, now):
                 if sure:
                     troubles[trouble.subject] = trouble
                 else:
                     unsure.add(trouble.subject)
-            if (dying := self._dying.get(member.name)) and member.is_open:
+            if (dying := self._dying.get(account.name)) and account.is_open:
                 troubles[dying.subject] = dying
         if self._wire is not None:
             troubles[WIRE] = self._wire
@@ -149,10 +149,10 @@ class AlertMonitor:
                 episode.active, episode.ended = False, now
 
     def _likely_to_die(self) -> Iterator[tuple[str, Incident]]:
-        for member in self._pool.accounts:
-            forecast = self._roster.forecast(member)
+        for account in self._pool.accounts:
+            forecast = self._account_registry.forecast(account)
             if forecast is not None and forecast.seconds <= DIES_SOON:
-                yield member.name, Incident(AlertKey("dies_soon", member.name), forecast.en, forecast.zh)
+                yield account.name, Incident(AlertKey("dies_soon", account.name), forecast.en, forecast.zh)
 
     # What is told
 
@@ -202,7 +202,7 @@ class AlertMonitor:
 
     async def sent(self, limit: int = 50) -> list[SentAlert]:
         """What was told lately, newest first. StorageDown."""
-        lines = await self._roster.store.audit_lines(limit=1000)
+        lines = await self._account_registry.store.audit_lines(limit=1000)
         found = ((line, subject_of(line)) for line in lines if line.actor == _ACTOR)
         return [
             SentAlert(
@@ -245,7 +245,7 @@ class AlertMonitor:
         action = _OVER if alert.over else _TOLD
         line = AuditLine(now, _ACTOR, action, alert.subject.account, alert.subject.detail)
         try:
-            await self._roster.store.audit(line)
+            await self._account_registry.store.audit(line)
         except GatewayError as error:
             self._observer.emit(
                 TelemetryEvent("alert.not_kept", data={"account": alert.subject.account, "why": error.kind})
@@ -254,7 +254,7 @@ class AlertMonitor:
     async def _restore(self) -> None:
         """Take up the episodes that were told and not yet over when the process ended."""
         try:
-            lines = await self._roster.store.audit_lines(limit=1000)
+            lines = await self._account_registry.store.audit_lines(limit=1000)
         except GatewayError as error:
             self._observer.emit(TelemetryEvent("alert.not_kept", data={"why": error.kind}))
             return

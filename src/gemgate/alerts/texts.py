@@ -69,25 +69,25 @@ class Alert:
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
 
-def incidents_of(member: Account, now: float) -> Iterator[tuple[Incident, bool]]:
+def incidents_of(account: Account, now: float) -> Iterator[tuple[Incident, bool]]:
     """What is wrong with an account and its way out; False beside what a probe has yet to show."""
-    standing = member.status()
-    if standing.state in ("needs_login", "error"):
+    status = account.status()
+    if status.state in ("needs_login", "error"):
         kinds: tuple[Kind, Kind] = ("needs_login", "error")
         for kind in kinds:  # neither is over as long as the other holds
-            yield Incident(AlertKey(kind, member.name), standing.why, standing.why_zh), kind == standing.state
-    way = member.egress.circuit
+            yield Incident(AlertKey(kind, account.name), status.why, status.why_zh), kind == status.state
+    way = account.egress.circuit
     if way.until:
-        blocked = AlertKey("blocked", address=member.egress.name)
+        blocked = AlertKey("blocked", address=account.egress.name)
         yield Incident(blocked, way.reason, "Google 暂时封锁了该地址", way.until), way.phase(now) == "open"
-    making = [member.circuits[capability] for capability in _MAKING]
+    making = [account.circuits[capability] for capability in _MAKING]
     if all(circuit.until for circuit in making):
         first = min(making, key=lambda circuit: circuit.until)
         sure = first.phase(now) == "open"
-        yield Incident(AlertKey("cooling", member.name), first.reason, why_zh(first.reason), first.until), sure
-    for capability, circuit in member.circuits.items():
+        yield Incident(AlertKey("cooling", account.name), first.reason, why_zh(first.reason), first.until), sure
+    for capability, circuit in account.circuits.items():
         if circuit.until:
-            subject = AlertKey("cooling", member.name, capability)
+            subject = AlertKey("cooling", account.name, capability)
             sure = circuit.phase(now) == "open" and not all(one.until for one in making)
             yield Incident(subject, circuit.reason, why_zh(circuit.reason), circuit.until), sure
 

@@ -43,7 +43,7 @@ async def names_apart(settings: Settings, keys: SqlKeyStore, now: float) -> None
         ) from None
 
 
-def member_builder(settings: Settings, *, clock: Clock, dice: Random, observer: Observer) -> Build:
+def account_builder(settings: Settings, *, clock: Clock, random: Random, observer: Observer) -> Build:
     """How an account's member is made."""
     rules = Rules(
         failure_seconds=settings.cooldown_auth_seconds,
@@ -75,7 +75,7 @@ def member_builder(settings: Settings, *, clock: Clock, dice: Random, observer: 
             rules=rules,
             address=address,
             clock=clock,
-            dice=dice,
+            random=random,
             observer=observer,
             keep=keep,
         )
@@ -149,42 +149,42 @@ def seeds_of(settings: Settings) -> list[AccountSetup]:
 
 def _run_accounts(service: Service, *, resident: bool) -> None:
     """A keeper for every account that joins; a leaving one is drained before it is closed."""
-    settings, roster = service.settings, service.roster
-    keepers: dict[str, asyncio.Task[None]] = {}
+    settings, account_registry = service.settings, service.account_registry
+    refreshers: dict[str, asyncio.Task[None]] = {}
 
-    def on_added(member: Account) -> None:
+    def on_added(account: Account) -> None:
         if not resident:
             return
-        keeper = SessionRefresher(
-            member,
+        refresher = SessionRefresher(
+            account,
             rotate_gap=facts.load(settings.wire_facts).session.rotate_gap_seconds,
-            rotate_every=settings.cookie_refresh_seconds if member.upstream.kind == "web" else 0.0,
+            rotate_every=settings.cookie_refresh_seconds if account.upstream.kind == "web" else 0.0,
             clock=service.clock,
-            dice=service.dice,
+            random=service.random,
             observer=service.observer,
         )
-        keepers[member.name] = service.run(f"account {member.name}", keeper.run)
+        refreshers[account.name] = service.run(f"account {account.name}", refresher.run)
 
-    def on_removed(member: Account) -> None:
-        if keeper := keepers.pop(member.name, None):
-            keeper.cancel()
+    def on_removed(account: Account) -> None:
+        if refresher := refreshers.pop(account.name, None):
+            refresher.cancel()
 
         async def drain() -> None:
             over = service.clock.monotonic() + settings.request_timeout_seconds
-            while member.busy and service.clock.monotonic() < over:
+            while account.busy and service.clock.monotonic() < over:
                 await service.clock.sleep(0.2)
-            await member.upstream.close()
+            await account.upstream.close()
 
-        service.run_once(f"drain {member.name}", drain)
+        service.run_once(f"drain {account.name}", drain)
 
-    roster.on_added, roster.on_removed = on_added, on_removed
+    account_registry.on_added, account_registry.on_removed = on_added, on_removed
 
     async def renew() -> None:
         while True:
             await service.clock.sleep(LEASE_SECONDS / 3)
             try:
                 async with asyncio.timeout(LEASE_SECONDS / 3):
-                    await roster.renew()
+                    await account_registry.renew()
             except (GatewayError, TimeoutError) as error:
                 # What we run, we go on running: nobody else can take it over without the database either.
                 service.observer.emit(TelemetryEvent("accounts.not_renewed", data={"why": str(error) or "no answer"}))

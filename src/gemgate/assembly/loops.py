@@ -33,19 +33,22 @@ async def _watch_wire(service: Service) -> None:
     believed = facts.load(service.settings.wire_facts)
     await service.clock.sleep(CANARY_FIRST)
     while True:
-        member = next((m for m in service.pool.accounts if m.is_open and isinstance(m.upstream, WebUpstream)), None)
-        if member is not None and isinstance(member.upstream, WebUpstream):
+        account = next((m for m in service.pool.accounts if m.is_open and isinstance(m.upstream, WebUpstream)), None)
+        if account is not None and isinstance(account.upstream, WebUpstream):
             try:
-                findings = await member.upstream.watch_wire(believed)
+                findings = await account.upstream.watch_wire(believed)
             except GatewayError as error:
-                service.observer.emit(TelemetryEvent("canary.failed", data={"account": member.name, "why": error.kind}))
+                service.observer.emit(
+                    TelemetryEvent("canary.failed", data={"account": account.name, "why": error.kind})
+                )
             else:
                 changed = [finding.fact for finding in findings if finding.verdict == "changed"]
                 new = [finding.fact for finding in findings if finding.verdict == "new"]
                 service.alerts.wire_checked(changed)
                 service.observer.emit(
                     TelemetryEvent(
-                        "canary.done", data={"account": member.name, "changed": ",".join(changed), "new": ",".join(new)}
+                        "canary.done",
+                        data={"account": account.name, "changed": ",".join(changed), "new": ",".join(new)},
                     )
                 )
         await service.clock.sleep(CANARY_EVERY)

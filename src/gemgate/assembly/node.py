@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, nullcontext
 
 from gemgate import telemetry
 from gemgate.alerts.monitor import AlertMonitor
-from gemgate.assembly.accounts import _run_accounts, address_pace, logo_profiles, member_builder, names_apart, seeds_of
+from gemgate.assembly.accounts import _run_accounts, account_builder, address_pace, logo_profiles, names_apart, seeds_of
 from gemgate.assembly.loops import _run_upkeep, alert_channels
 from gemgate.assembly.service import Service
 from gemgate.assembly.storage import database_url, link_key_of, open_blobs, sqlite_path
@@ -54,7 +54,7 @@ async def open_service(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    dice: Random = telemetry.system_dice,
+    random: Random = telemetry.system_random,
     resident: bool = True,
     job_rules: JobRules | None = None,
 ) -> AsyncIterator[Service]:
@@ -72,7 +72,7 @@ async def open_service(
     with guard:
         async with (
             _traced(settings) as traces,
-            _opened(settings, clock or SystemClock(), dice, job_rules, resident=resident, traces=traces) as service,
+            _opened(settings, clock or SystemClock(), random, job_rules, resident=resident, traces=traces) as service,
         ):
             if resident and settings.api_keys:
                 await names_apart(settings, service.keys, service.clock.now())
@@ -93,7 +93,7 @@ async def _traced(settings: Settings) -> AsyncIterator[Traces | None]:
 async def _opened(
     settings: Settings,
     clock: Clock,
-    dice: Random,
+    random: Random,
     job_rules: JobRules | None,
     *,
     resident: bool,
@@ -116,12 +116,12 @@ async def _opened(
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
         when_down=settings.redis_down,
     )
-    pool = AccountPool(clock=clock, dice=dice)
+    pool = AccountPool(clock=clock, random=random)
     database = await open_database(database_url(settings))
-    roster = AccountRegistry(
+    account_registry = AccountRegistry(
         pool,
         SqlAccountStore(database, vault),
-        member_builder(settings, clock=clock, dice=dice, observer=observer),
+        account_builder(settings, clock=clock, random=random, observer=observer),
         owner=node_name(settings) if resident else f"visitor-{os.getpid()}",
         clock=clock,
         observer=observer,
@@ -144,7 +144,7 @@ async def _opened(
         max_pixels=settings.max_image_pixels,
         own=own,
     )
-    pictures = ImagePipeline(
+    images = ImagePipeline(
         store,
         gallery,
         clock=clock,
@@ -166,7 +166,7 @@ async def _opened(
         pool,
         limiter,
         attachments,
-        pictures,
+        images,
         conversations,
         clock=clock,
         observer=observer,
@@ -186,26 +186,26 @@ async def _opened(
             pool,
             owner,
             clock,
-            dice,
+            random,
             observer,
             rules,
-            roster.renew,
+            account_registry.renew,
         ),
-        BatchFinalizer(job_store, files, store, pictures, owner, clock, observer, rules),
+        BatchFinalizer(job_store, files, store, images, owner, clock, observer, rules),
         WebhookSender(job_store, GuardedSender(), vault, clock, observer, rules),
         gateway,
         files,
         vault,
         clock,
         settings.concurrency,
-        roster.lanes_elsewhere,
+        account_registry.lanes_elsewhere,
         settings.default_image_model,
         settings.batch_tasks_per_key,
     )
     alert_store = SqlAlertStore(database, vault)
     alerts = AlertMonitor(
         pool,
-        roster,
+        account_registry,
         list(alert_channels(settings).values()),
         store=alert_store,
         sender=GuardedSender(allowed=lambda _: True),  # the operator's own addresses may be private ones
@@ -217,7 +217,7 @@ async def _opened(
         settings=settings,
         gateway=gateway,
         pool=pool,
-        roster=roster,
+        account_registry=account_registry,
         database=database,
         blobs=store,
         files=files,
@@ -229,18 +229,18 @@ async def _opened(
         jobs=jobs,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
-        own_pictures=own,
+        own_images=own,
         limiter=limiter,
         metrics=metrics,
         recent=recent,
         observer=observer,
         clock=clock,
-        dice=dice,
+        random=random,
         started_at=clock.now(),
     )
     try:
         _run_accounts(service, resident=resident)
-        await roster.start(seeds, own=resident)
+        await account_registry.start(seeds, own=resident)
         if resident:
             await alert_store.rewrap()
         _run_upkeep(service)
@@ -250,7 +250,7 @@ async def _opened(
         if resident:
             service.run("jobs", jobs.worker.work)
             service.run("batch closing", jobs.closer.run)
-            service.run("webhooks", jobs.herald.run)
+            service.run("webhooks", jobs.webhook_sender.run)
         yield service
     finally:
         await service.close()

@@ -56,7 +56,7 @@ class Service:
     settings: Settings
     gateway: Gateway
     pool: AccountPool
-    roster: AccountRegistry
+    account_registry: AccountRegistry
     database: Database
     blobs: BlobStore
     files: SqlFileStore
@@ -68,13 +68,13 @@ class Service:
     jobs: Jobs
     responses: SqlResponseStore
     uploads: ResumableUploads
-    own_pictures: OwnImages
+    own_images: OwnImages
     limiter: MovingWindowLimiter
     metrics: Metrics
     recent: RecentRequests
     observer: Observers
     clock: Clock
-    dice: Random
+    random: Random
     started_at: float
     loops: set[asyncio.Task[None]] = field(default_factory=set)
     announcer: Heartbeat | None = None
@@ -96,10 +96,10 @@ class Service:
     async def measure(self, name: str, caller: Caller) -> Account:
         """Find out how much of a prompt an account reads, with the default text model."""
         model = self.gateway.resolve(self.settings.default_model, caller.tenant)
-        return await self.roster.measure(name, model, lambda: f"zv{secrets.token_hex(4)}", caller)
+        return await self.account_registry.measure(name, model, lambda: f"zv{secrets.token_hex(4)}", caller)
 
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
-        await self.roster.note(caller, action, account, detail)
+        await self.account_registry.note(caller, action, account, detail)
 
     def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
         """Start a supervised background loop that ends with the service."""
@@ -118,9 +118,9 @@ class Service:
         for task in tuple(self.loops):
             task.cancel()
         await asyncio.gather(*self.loops, return_exceptions=True)
-        for member in self.pool.accounts:
-            await member.upstream.close()
-        await self.roster.close()
+        for account in self.pool.accounts:
+            await account.upstream.close()
+        await self.account_registry.close()
         await self.limiter.close()
-        self.gateway.pictures.close()
+        self.gateway.images.close()
         await self.database.close()

@@ -30,7 +30,7 @@ def sqlite_path(settings: Settings) -> Path | None:
 
 
 def open_blobs(settings: Settings) -> BlobStore:
-    """The picture store: a folder, or a bucket with a folder beside it for what the bucket cannot take now."""
+    """The image store: a folder, or a bucket with a folder beside it for what the bucket cannot take now."""
     primary = open_bucket(settings)
     if primary is None:
         return blobs.folder(settings.data_dir / "blobs")
@@ -38,7 +38,7 @@ def open_blobs(settings: Settings) -> BlobStore:
 
 
 def open_bucket(settings: Settings) -> blobs.ObjectBlobStore | None:
-    """The bucket alone, None when pictures go into a folder. SettingsError for what it lacks."""
+    """The bucket alone, None when images go into a folder. SettingsError for what it lacks."""
     kind = settings.storage or ("r2" if settings.r2_bucket else "s3" if settings.s3_bucket else "folder")
     if kind == "folder":
         return None
@@ -72,7 +72,7 @@ def needed(settings: Settings, name: str) -> str:
 
 
 def link_key_of(settings: Settings) -> bytes | None:
-    """The key that signs links to pictures; None where pictures are open: on loopback without keys."""
+    """The key that signs links to images; None where images are open: on loopback without keys."""
     if not settings.api_keys and (settings.on_loopback or settings.auth == "none"):
         return None
     if settings.internal_token:

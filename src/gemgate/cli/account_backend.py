@@ -204,18 +204,18 @@ class _Offline:
     def __init__(self, service: Service, language: str) -> None:
         self.where = _where(service.settings)
         self._service = service
-        self._roster = service.roster
+        self._account_registry = service.account_registry
         self._language = language
         self._caller = Caller(client="cli", admin=True, language=language)
 
     async def all(self) -> list[Facts]:
-        kept = {one.name: one for one in await self._roster.store.all()}
-        return [self._row(kept[member.name]) for member in self._service.pool.accounts if member.name in kept]
+        kept = {one.name: one for one in await self._account_registry.store.all()}
+        return [self._row(kept[account.name]) for account in self._service.pool.accounts if account.name in kept]
 
     async def one(self, name: str) -> Facts:
-        self._roster.account(name)
-        facts = self._row(await self._roster.store.get(name))
-        lines = await self._roster.store.audit_lines(name, limit=50)
+        self._account_registry.account(name)
+        facts = self._row(await self._account_registry.store.get(name))
+        lines = await self._account_registry.store.audit_lines(name, limit=50)
         facts["audit"] = [
             {"at": one.at, "actor": one.actor, "action": one.action, "detail": one.detail} for one in lines
         ]
@@ -223,18 +223,18 @@ class _Offline:
 
     async def set_up(self, setup: AccountSetup) -> Facts:
         await self._check_free(setup.name)
-        await self._roster.add(setup, self._caller)
+        await self._account_registry.add(setup, self._caller)
         return await self.one(setup.name)
 
     async def replace_cookies(self, name: str | None, cookies: Cookies) -> str:
         await self._check_free(name)
-        return (await self._roster.replace_cookies(name, cookies, self._caller)).name
+        return (await self._account_registry.replace_cookies(name, cookies, self._caller)).name
 
     async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         await self._check_free(name)
-        member = await self._roster.run_action(name, action, self._caller, capability)
+        account = await self._account_registry.run_action(name, action, self._caller, capability)
         if action in ("test", "refresh"):
-            return account_of(member, self._roster, self._service.clock.now(), self._language)
+            return account_of(account, self._account_registry, self._service.clock.now(), self._language)
         return await self.one(name)
 
     async def measure(self, name: str) -> Facts:
@@ -244,12 +244,12 @@ class _Offline:
 
     async def remove(self, name: str) -> None:
         await self._check_free(name)
-        await self._roster.remove(name, self._caller)
+        await self._account_registry.remove(name, self._caller)
 
     def _row(self, kept: StoredAccount) -> Facts:
         """As it was left: nobody is signed in here, so the word is the one that was stored."""
-        member = self._roster.account(kept.name)
-        facts = account_of(member, self._roster, self._service.clock.now(), self._language)
+        account = self._account_registry.account(kept.name)
+        facts = account_of(account, self._account_registry, self._service.clock.now(), self._language)
         if facts["state"] == "starting":
             zh = self._language.startswith("zh")
             facts |= {"state": kept.state, "why": kept.error_zh if zh else kept.error_en}
@@ -257,7 +257,7 @@ class _Offline:
 
     async def _check_free(self, name: str | None) -> None:
         """Conflict for an account that a node runs: what is changed beside it, it would not notice."""
-        running = await running_accounts(self._roster.store, time.time())
+        running = await running_accounts(self._account_registry.store, time.time())
         taken = {name: running[name]} if name in running else running if name is None else {}
         for account, owner in taken.items():
             raise Conflict(

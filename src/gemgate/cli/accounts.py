@@ -65,12 +65,12 @@ def list_accounts(
 ) -> None:
     """All accounts: state, lanes, what cools, how long the session will live."""
 
-    async def work(desk: AccountBackend) -> None:
-        found = await desk.all()
+    async def work(backend: AccountBackend) -> None:
+        found = await backend.all()
         if as_json:
-            _print_json({"where": desk.where, "accounts": found})
+            _print_json({"where": backend.where, "accounts": found})
             return
-        _say_where(desk)
+        _say_where(backend)
         if not found:
             err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
             return
@@ -134,16 +134,16 @@ def add(
         language=speaks or "",
     )
 
-    async def work(desk: AccountBackend) -> None:
+    async def work(backend: AccountBackend) -> None:
         if not as_json:
-            _say_where(desk)
+            _say_where(backend)
         taken = setup.name
         if is_new:
-            await desk.set_up(setup)
+            await backend.set_up(setup)
         if wanted is not None:
             with err.status("signing in …"):
-                taken = await desk.replace_cookies(setup.name if is_new else name, wanted)
-        _report(await _signed_in(desk, taken), as_json=as_json)
+                taken = await backend.replace_cookies(setup.name if is_new else name, wanted)
+        _report(await _signed_in(backend, taken), as_json=as_json)
 
     _at_desk(work, url, admin_key, node, config)
 
@@ -159,12 +159,12 @@ def show(
 ) -> None:
     """One account, and who did what with it."""
 
-    async def work(desk: AccountBackend) -> None:
-        facts = await desk.one(name)
+    async def work(backend: AccountBackend) -> None:
+        facts = await backend.one(name)
         if as_json:
             _print_json(facts)
             return
-        _say_where(desk)
+        _say_where(backend)
         out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
         models = f"models: {', '.join(facts['models']) or '-'}"
         for line in [*_details(facts), _seat(facts), _reads(facts), f"address {facts['address']}", models]:
@@ -187,16 +187,16 @@ def ask_google(
 ) -> None:
     """Ask Google whether the cookies are good. Leaves with 1 when an account does not answer."""
 
-    async def work(desk: AccountBackend) -> None:
-        names = [name] if name else [facts["name"] for facts in await desk.all()]
+    async def work(backend: AccountBackend) -> None:
+        names = [name] if name else [facts["name"] for facts in await backend.all()]
         if not names:
             fail("there is no account yet; `gemgate accounts add` takes cookies")
         if not as_json:
-            _say_where(desk)
+            _say_where(backend)
         bad = 0
         for one in names:
             with err.status(marked("asking Google about {} …", one)):
-                facts, why = await _tested(desk, one)
+                facts, why = await _tested(backend, one)
             bad += bool(why)
             if as_json:
                 _print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
@@ -212,10 +212,10 @@ def ask_google(
     _at_desk(work, url, admin_key, node, config)
 
 
-async def _tested(desk: AccountBackend, name: str) -> tuple[Facts, str]:
+async def _tested(backend: AccountBackend, name: str) -> tuple[Facts, str]:
     """The account after a test, and why it failed."""
     try:
-        facts = await desk.run_action(name, "test")
+        facts = await backend.run_action(name, "test")
     except NotFound:
         raise
     except GatewayError as error:
@@ -234,11 +234,11 @@ def find_walls(
 ) -> None:
     """Find out how much of a prompt the account reads, with at most six prompts, and remember it."""
 
-    async def work(desk: AccountBackend) -> None:
+    async def work(backend: AccountBackend) -> None:
         if not as_json:
-            _say_where(desk)
+            _say_where(backend)
         with err.status(marked("asking {} what stands at the end of long prompts …", name)):
-            facts = await desk.measure(name)
+            facts = await backend.measure(name)
         if as_json:
             _print_json(facts)
         else:
@@ -284,10 +284,10 @@ def _acting(action: str, about: str) -> Callable[..., None]:
         node: NodeOption = None,
         config: ConfigOption = None,
     ) -> None:
-        async def work(desk: AccountBackend) -> None:
+        async def work(backend: AccountBackend) -> None:
             if not as_json:
-                _say_where(desk)
-            _report(await desk.run_action(name, action), as_json=as_json, must_be_ready=action == "refresh")
+                _say_where(backend)
+            _report(await backend.run_action(name, action), as_json=as_json, must_be_ready=action == "refresh")
 
         _at_desk(work, url, admin_key, node, config)
 
@@ -317,10 +317,10 @@ def reset(
         fail(f"--capability is one of {', '.join(get_args(Capability))}", 2)
     chosen: Capability | None = capability  # type: ignore[assignment]
 
-    async def work(desk: AccountBackend) -> None:
+    async def work(backend: AccountBackend) -> None:
         if not as_json:
-            _say_where(desk)
-        _report(await desk.run_action(name, "reset", chosen), as_json=as_json)
+            _say_where(backend)
+        _report(await backend.run_action(name, "reset", chosen), as_json=as_json)
 
     _at_desk(work, url, admin_key, node, config)
 
@@ -340,9 +340,9 @@ def remove(
             fail("say --yes to remove an account without being asked", 2)
         typer.confirm(f"Forget the account {name} and its cookies?", abort=True)
 
-    async def work(desk: AccountBackend) -> None:
-        _say_where(desk)
-        await desk.remove(name)
+    async def work(backend: AccountBackend) -> None:
+        _say_where(backend)
+        await backend.remove(name)
         out.print(f"{name} is forgotten", highlight=False)
 
     _at_desk(work, url, admin_key, node, config)
@@ -376,20 +376,20 @@ def _at_desk(
     settings = load_settings({"admin_key": admin_key, "log_level": quiet}, config).settings
 
     async def there() -> None:
-        async with opened(settings, url, node, language()) as desk:
-            await work(desk)
+        async with opened(settings, url, node, language()) as backend:
+            await work(backend)
 
     run(there())
 
 
-async def _signed_in(desk: AccountBackend, name: str) -> Facts:
+async def _signed_in(backend: AccountBackend, name: str) -> Facts:
     """The account once it is known whether its cookies are good."""
     over = time.monotonic() + SIGNING_IN
-    facts = await desk.one(name)
+    facts = await backend.one(name)
     with err.status("signing in …"):
-        while facts["state"] == "starting" and facts["source"] and time.monotonic() < over and desk.lives:
+        while facts["state"] == "starting" and facts["source"] and time.monotonic() < over and backend.lives:
             await asyncio.sleep(0.3)
-            facts = await desk.one(name)
+            facts = await backend.one(name)
     return facts
 
 
@@ -443,8 +443,8 @@ def _details(facts: Facts) -> list[str]:
     return lines
 
 
-def _say_where(desk: AccountBackend) -> None:
-    err.print(desk.where, style="dim", highlight=False, soft_wrap=True)
+def _say_where(backend: AccountBackend) -> None:
+    err.print(backend.where, style="dim", highlight=False, soft_wrap=True)
 
 
 def _print_json(value: object) -> None:

@@ -32,7 +32,7 @@ KeysOption = Annotated[
 
 def backup(
     file: Annotated[Path | None, typer.Argument(help="The ZIP file to write. [default: gemgate-DATE.zip]")] = None,
-    pictures: Annotated[bool, typer.Option("--pictures", help="Pictures and uploads as well.")] = False,
+    images: Annotated[bool, typer.Option("--pictures", help="Pictures and uploads as well.")] = False,
     keys: KeysOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
     config: ConfigOption = None,
@@ -45,7 +45,7 @@ def backup(
             fail(f"{place} is there already; --force overwrites it", 2)
         if place is not None and not place.absolute().parent.is_dir():
             fail(f"the folder {place.absolute().parent} does not exist", 2)
-    run(_backup(settings, path, pictures=pictures))
+    run(_backup(settings, path, images=images))
     if keys is not None:
         _copy_keys(settings, keys)
     elif settings.cookie_keys is None:
@@ -99,12 +99,12 @@ def _bar() -> Progress:
     return Progress(*columns, console=err, transient=True)
 
 
-async def _backup(settings: Settings, path: Path, *, pictures: bool) -> None:
+async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
     database = await _opened(settings)
     try:
         with _bar() as progress:
-            task = progress.add_task("rows and pictures" if pictures else "rows", total=None)
-            blobs = open_blobs(settings) if pictures else None
+            task = progress.add_task("rows and pictures" if images else "rows", total=None)
+            blobs = open_blobs(settings) if images else None
             manifest = await archive.write(path, database, blobs, time.time(), lambda _: progress.advance(task))
     finally:
         await database.close()

@@ -39,7 +39,7 @@ def read_prompts(path: str) -> PromptFile:
 
 
 def _reference(folder: Path, text: str) -> str:
-    """A local picture goes along as base64; everything else as it stands."""
+    """A local image goes along as base64; everything else as it stands."""
     if text.startswith(("http://", "https://", "data:", "file-")):
         return text
     try:

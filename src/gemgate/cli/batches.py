@@ -1,4 +1,4 @@
-"""`gemgate batch`: many pictures from a file of prompts, and what becomes of batches, on any gateway.
+"""`gemgate batch`: many images from a file of prompts, and what becomes of batches, on any gateway.
 
 The commands speak the batch routes of spec 1.4 and nothing else: a gateway far away, one on this machine and one in
 this process are the same to them.
@@ -71,7 +71,7 @@ def run_batch(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make a picture of every prompt: gemgate batch run prompts.txt --size 4k -o out/
+    """Make an image of every prompt: gemgate batch run prompts.txt --size 4k -o out/
 
     The same command again goes on with the same batch and fetches only what is missing in the folder. Another folder
     is another batch.
@@ -111,7 +111,7 @@ def fetch(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Fetch what a batch has made so far; only the pictures that are missing in the folder."""
+    """Fetch what a batch has made so far; only the images that are missing in the folder."""
     if archive is not None:
         size = _through(lambda gateway: _archive(gateway, batch_id, archive), url, key, config)
         out.print(f"{archive}: {size / 1e6:.1f} MB", highlight=False)
@@ -244,7 +244,7 @@ async def _archive(gateway: Connection, batch_id: str, path: Path) -> int:
 
 
 def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
-    """Say what came of it; 1 when a picture is missing in the end."""
+    """Say what came of it; 1 when an image is missing in the end."""
     status = haul.status
     if as_json:
         print(json.dumps(haul.summary(), ensure_ascii=False, indent=2))

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gemgate.accounts import Cookies
-from gemgate.assembly.accounts import member_builder, seeds_of
+from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import sqlite_path
 from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run
@@ -24,7 +24,7 @@ from gemgate.pool.status import Egress
 from gemgate.ports.accounts import StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
-from gemgate.telemetry import Observers, SystemClock, system_dice
+from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.upstreams.web import canary as probes
 from gemgate.upstreams.web import facts
 from gemgate.version import __version__
@@ -125,20 +125,20 @@ async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, st
     if place is None or place.exists():
         stored = {kept.name: kept for kept in await stored_accounts(settings)}
     setups = {kept.name: kept.setup for kept in stored.values()} | {setup.name: setup for setup in seeds_of(settings)}
-    build = member_builder(settings, clock=SystemClock(), dice=system_dice, observer=Observers([]))
+    build = account_builder(settings, clock=SystemClock(), random=system_random, observer=Observers([]))
     for setup in setups.values():
         if setup.kind != "web" or name not in (None, setup.name):
             continue
-        member = build(setup, Egress("canary"), InMemoryRecord())
+        account = build(setup, Egress("canary"), InMemoryRecord())
         fresh = None
-        if member.source is not None:
+        if account.source is not None:
             try:
-                fresh = await member.source.read()
+                fresh = await account.source.read()
             except GatewayError:
                 fresh = None
-        live = member.source is not None and member.source.live
+        live = account.source is not None and account.source.live
         order = cookie_order(stored.get(setup.name) or StoredAccount(setup), fresh, live=live)
-        await member.upstream.close()
+        await account.upstream.close()
         if order:
             return order[0], setup.proxy or settings.proxy_url
     return fail(f"there is no account {name} with cookies" if name else "no account with cookies is set up")

@@ -43,12 +43,12 @@ def models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 async def signed_in(settings: Settings) -> AsyncIterator[Service]:
     """A gateway whose first account has signed in; one clear line when none can."""
     async with open_service(settings, resident=False) as service:
-        members = service.pool.accounts
-        if not members:
+        accounts = service.pool.accounts
+        if not accounts:
             fail(str(service.pool.no_account_error("text")))
-        for member in members:
-            if not member.is_open:
-                await member.sign_in(seen=0)
+        for account in accounts:
+            if not account.is_open:
+                await account.sign_in(seen=0)
         yield service
 
 

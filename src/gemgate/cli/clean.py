@@ -34,7 +34,7 @@ from gemgate.imaging import (
     profiles_to_json,
     tag_provenance,
 )
-from gemgate.imaging.calibrate import CORNER, Calibration, from_black, from_pictures
+from gemgate.imaging.calibrate import CORNER, Calibration, from_black, from_images
 from gemgate.imaging.logo import Pixels
 from gemgate.imaging.raster import decoding, opened
 from gemgate.stores.drafts import drafted
@@ -78,12 +78,12 @@ def clean_files(
     profiles: ProfilesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the visible logo off picture files, where there is evidence that it is there.
+    """Take the visible logo off image files, where there is evidence that it is there.
 
     SynthID, the invisible mark, is not touched, and changed files say in XMP that a trained algorithm made them.
     """
     known = _known(profiles)
-    pairs = _targets(_pictures(files), output)
+    pairs = _targets(_images(files), output)
     job = _Job(known, check=check, copies=output is not None)
     rows = list(_with_progress(pairs, job, quiet=as_json))
     if as_json:
@@ -102,11 +102,11 @@ def calibrate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the logo's place and shape off your own pictures: at least ten PNGs, or one that is black otherwise."""
-    paths = _pictures(files)
+    """Read the logo's place and shape off your own images: at least ten PNGs, or one that is black otherwise."""
+    paths = _images(files)
     try:
         pictures = [_corner(path) for path in paths]
-        found = from_black(pictures[0]) if len(pictures) == 1 else from_pictures(pictures)
+        found = from_black(pictures[0]) if len(pictures) == 1 else from_images(pictures)
     except (UnsupportedImage, ClientError, OSError) as error:
         fail(str(error))
     if output is not None:
@@ -126,8 +126,8 @@ def _known(path: Path | None) -> tuple[Profile, ...]:
         fail(f"--profiles {path}: {error}", 2)
 
 
-def _pictures(files: Iterable[Path]) -> list[Path]:
-    """The files named, and the pictures directly in the folders named."""
+def _images(files: Iterable[Path]) -> list[Path]:
+    """The files named, and the images directly in the folders named."""
     found: list[Path] = []
     for path in files:
         if path.is_dir():

@@ -16,7 +16,7 @@ from typing import Literal
 import typer
 
 from gemgate.accounts import Cookies
-from gemgate.assembly.accounts import member_builder, seeds_of
+from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import database_url, open_bucket, sqlite_path
 from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run
 from gemgate.errors import GatewayError, SignedOut, Unreachable
@@ -31,7 +31,7 @@ from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import open_vault
-from gemgate.telemetry import Observers, SystemClock, system_dice
+from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -178,21 +178,21 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
     if not setups:
         yield Finding("cookies", "fail", "no account is set up and no cookies are set", _HOW)
         return
-    build = member_builder(settings, clock=SystemClock(), dice=system_dice, observer=Observers([]))
+    build = account_builder(settings, clock=SystemClock(), random=system_random, observer=Observers([]))
     sessions: dict[tuple[str, int], str] = {}
     for name, setup in setups.items():
         kept = replace(stored.get(name) or StoredAccount(setup), setup=setup)
         if setup.kind == "official":
             yield Finding(f"account {name}", "ok", f"official API, key from {setup.source}; no cookies")
             continue
-        member = build(setup, Egress("doctor"), _FORGETFUL)
+        account = build(setup, Egress("doctor"), _FORGETFUL)
         try:
             if setup.number or setup.language:
                 yield Finding(f"account {name}", "ok", _seat(setup))
-            async for finding in _account(name, member.source, member.upstream, kept, sessions):
+            async for finding in _account(name, account.source, account.upstream, kept, sessions):
                 yield finding
         finally:
-            await member.upstream.close()
+            await account.upstream.close()
 
 
 def _seat(setup: AccountSetup) -> str:

@@ -1,4 +1,4 @@
-"""`gemgate image` and `gemgate edit`: pictures from the terminal, written to files, with what was measured of them."""
+"""`gemgate image` and `gemgate edit`: images from the terminal, written to files, with what was measured of them."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def image(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes"""
+    """Make images from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes"""
     wanted = _request(prompt, [], count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
     _make(wanted, output, config, as_json=as_json)
 
 
 def edit(
-    pictures: Annotated[list[Path], typer.Argument(help="The picture to change; more give more to look at.")],
+    images: Annotated[list[Path], typer.Argument(help="The picture to change; more give more to look at.")],
     prompt: Annotated[str, typer.Argument(help="What to change.")],
     count: CountOption = 1,
     size: SizeOption = None,
@@ -67,14 +67,14 @@ def edit(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Change a picture in words: gemgate edit fox.png "make it night" -o foxes"""
-    wanted = _request(prompt, pictures, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
+    """Change an image in words: gemgate edit fox.png "make it night" -o foxes"""
+    wanted = _request(prompt, images, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
     _make(wanted, output, config, as_json=as_json)
 
 
 def _request(
     prompt: str,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     count: int,
     size: str | None,
     aspect: str | None,
@@ -94,7 +94,7 @@ def _request(
         size_policy="require" if require_size else "best_effort",
         remove_logo=False if keep_logo else None,
     )
-    references = tuple(_read(path) for path in pictures)
+    references = tuple(_read(path) for path in images)
     return ImageRequest(prompt, model_for(model, options), count, references, options)
 
 
@@ -123,7 +123,7 @@ Result = tuple[Path | None, GeneratedImage | GatewayError]
 
 
 async def _made(settings: Settings, wanted: ImageRequest, folder: Path, *, quiet: bool) -> list[Result]:
-    """Every picture, written as soon as it is there; what failed with its error."""
+    """Every image, written as soon as it is there; what failed with its error."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -31,7 +31,7 @@ SINGLE = "default"
 
 def migrate(
     source: Annotated[str, typer.Option("--from", help="`sqlite` for the database in DATA_DIR, or the path of one.")],
-    pictures: Annotated[
+    images: Annotated[
         bool, typer.Option("--pictures", help="Pictures and uploads as well, into the store of STORAGE.")
     ] = False,
     config: ConfigOption = None,
@@ -44,34 +44,34 @@ def migrate(
     place = settings.data_dir / "gemgate.sqlite3" if source == "sqlite" else Path(source)
     if not place.is_file():
         fail(f"there is no SQLite database at {place}; name it with --from PATH, or set DATA_DIR", 2)
-    run(_migrate(settings, place, pictures=pictures))
+    run(_migrate(settings, place, images=images))
 
 
-async def _migrate(settings: Settings, place: Path, *, pictures: bool) -> None:
+async def _migrate(settings: Settings, place: Path, *, images: bool) -> None:
     target = registry_url(settings)
     with instance_lock.instance_lock(instance_lock.lock_path(place)):
         old = await open_database(place)
         try:
             new = await open_database(target)
             try:
-                await _copy(settings, place, old, new, pictures=pictures)
+                await _copy(settings, place, old, new, images=images)
             finally:
                 await new.close()
         finally:
             await old.close()
 
 
-async def _copy(settings: Settings, place: Path, old: Database, new: Database, *, pictures: bool) -> None:
+async def _copy(settings: Settings, place: Path, old: Database, new: Database, *, images: bool) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("rows", total=await dump.count(old))
         copied = await dump.copy(old, new, lambda number: progress.advance(task, number))
         moved = 0
-        if pictures:
+        if images:
             bar = progress.add_task("pictures and uploads", total=None)
             source = blobs.folder(place.parent / "blobs")
             moved = await copy_blobs(source, open_blobs(settings), lambda: progress.advance(bar))
-    summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if pictures else "")
+    summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if images else "")
     out.print(f"{summary} copied from {place}", highlight=False, soft_wrap=True)
     vault = open_vault(
         settings.cookie_keys.get_secret_value() if settings.cookie_keys else None,

@@ -112,7 +112,7 @@ def _give_memory_back() -> None:
     """Have glibc return large buffers when they are freed.
 
     By itself it learns to keep what is as large as something that was freed once: 100 MB would stay with a gateway for
-    ever after its first 4K picture.
+    ever after its first 4K image.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):  # not glibc
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)

@@ -74,7 +74,7 @@ def _said(thing: object) -> Any:
 
 
 _PLAIN = frozenset({"text", "thinking", "content", "output", "result", "tool_name"})
-"""Fields that, standing alone, are the words themselves."""
+"""Fields that, status alone, are the words themselves."""
 
 
 def arguments_of(value: object) -> str:

@@ -1,4 +1,4 @@
-"""How pictures are wanted and what they start from, in every spelling: OpenAI's, Google's, OpenRouter's, and those of
+"""How images are wanted and what they start from, in every spelling: OpenAI's, Google's, OpenRouter's, and those of
 the front ends that sit on top of them. One reader for all routes.
 
 Sizes, shapes and qualities: `size` (pixels, a shape, or 1K, 2K, 4K), `aspect`, `aspect_ratio`, `aspectRatio`,
@@ -24,7 +24,7 @@ from gemgate.files import Inline, Link, Source, Stored
 from gemgate.images import ImageOptions, ModelPolicy, SizePolicy
 
 ASPECTS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
-"""The shapes Google's picture models name."""
+"""The shapes Google's image models name."""
 LARGE = 2048
 """Pixels from which a size is more than a shape: smaller ones every model exceeds by itself."""
 MOST_PIXELS = 16384
@@ -45,7 +45,7 @@ _NONE = ("", "auto", "default", "none")
 
 
 def model_for(named: str | None, options: ImageOptions) -> str | None:
-    """The model of a call for pictures: the one that was named, else one that promises the size; None = the default.
+    """The model of a call for images: the one that was named, else one that promises the size; None = the default.
 
     A model that promises 2k or 4k is the only way to so many pixels (docs/google-wire.md 3.4).
     """
@@ -59,7 +59,7 @@ def model_for(named: str | None, options: ImageOptions) -> str | None:
 
 
 class Painting(Wishes):
-    """The fields of a body that say how pictures are wanted; base of wire models.
+    """The fields of a body that say how images are wanted; base of wire models.
 
     size: "1k", "2k", "4k", "1024x1536", a shape like "16:9", or "auto". aspect: a shape.
     """
@@ -82,14 +82,14 @@ class Painting(Wishes):
 
 
 class Started(Painting):
-    """What may also start from pictures."""
+    """What may also start from images."""
 
     image: Any = Field(default=None, description="Base64, a data: URL, a link or a file's id; several as a list")
     images: Any = None
 
 
 def named_options(given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """What `given` says of a picture, as fields of ImageOptions; BadRequest names the field that says nothing we know.
+    """What `given` says of an image, as fields of ImageOptions; BadRequest names the field that says nothing we know.
 
     A field of the body itself outweighs one of an object inside it.
     """
@@ -125,9 +125,9 @@ def options_of(given: Mapping[str, Any], common: ImageOptions | None = None, whe
 
 
 def of_a_chat(body: Wishes, *, asked: bool) -> tuple[ImageOptions | None, tuple[str, ...]]:
-    """How the pictures of a chat are wanted, by fields that its wire model does not know, and those fields that say it.
+    """How the images of a chat are wanted, by fields that its wire model does not know, and those fields that say it.
 
-    asked: whether pictures are; of a chat in words nothing is read, and all of it is named as ignored.
+    asked: whether images are; of a chat in words nothing is read, and all of it is named as ignored.
     """
     given = {name: value for name, value in (body.model_extra or {}).items() if name in SPELLINGS}
     honoured = tuple(name for name in given if asked and named_options({name: given[name]}))
@@ -201,16 +201,16 @@ REFERENCES = (
     "reference_images",
     "references",
 )
-"""Fields of a body that hold pictures to start from."""
+"""Fields of a body that hold images to start from."""
 
 
 def is_reference(name: str) -> bool:
-    """Whether a part of a form, `image`, `image[]`, `images[0]`, is a picture to start from."""
+    """Whether a part of a form, `image`, `image[]`, `images[0]`, is an image to start from."""
     return re.sub(r"\[\d*\]$", "", name) in REFERENCES
 
 
 def references_of(given: Mapping[str, Any], where: str = "") -> tuple[Source, ...]:
-    """The pictures that a body starts from, in their order; BadRequest for what is none, and for too many."""
+    """The images that a body starts from, in their order; BadRequest for what is none, and for too many."""
     found: list[Source] = []
     for name in REFERENCES:
         found += _sources(given.get(name), where + name)
@@ -243,7 +243,7 @@ _HOLDERS = ("image_url", "url", "b64_json", "base64", "data", "image", "source",
 
 
 def _object(value: Mapping[str, Any], where: str) -> Source:
-    """The picture in an object: `{"image_url": …}`, `{"url": …}`, `{"b64_json": …}`, `{"file_id": …}` and the like."""
+    """The image in an object: `{"image_url": …}`, `{"url": …}`, `{"b64_json": …}`, `{"file_id": …}` and the like."""
     for name in _HOLDERS:
         inner = value.get(name)
         if isinstance(inner, str) and inner:
@@ -254,7 +254,7 @@ def _object(value: Mapping[str, Any], where: str) -> Source:
 
 
 def references_of_form(files: Sequence[tuple[str, Inline]], fields: Sequence[tuple[str, str]]) -> tuple[Source, ...]:
-    """The pictures of a multipart form: parts with a file, and text parts that hold base64 or a link."""
+    """The images of a multipart form: parts with a file, and text parts that hold base64 or a link."""
     found: list[Source] = []
     for name, file in files:
         if is_reference(name):

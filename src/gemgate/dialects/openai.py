@@ -1,4 +1,4 @@
-"""What OpenAI's operations share: errors, functions and their choice, answer formats, picture sizes.
+"""What OpenAI's operations share: errors, functions and their choice, answer formats, image sizes.
 
 The only file of a dialect that others may import; it knows none of them.
 """
@@ -131,10 +131,10 @@ def thinking_of(effort: str | None) -> bool | None:
     return None if effort is None else effort in ("medium", "high", "xhigh", "max")
 
 
-def image_entry(image: GeneratedImage, stamp: ResponseMeta, *, as_url: bool) -> dict[str, Any]:
-    """One entry of an images answer: the picture as base64 or link, then its measured facts."""
+def image_entry(image: GeneratedImage, meta: ResponseMeta, *, as_url: bool) -> dict[str, Any]:
+    """One entry of an images answer: the image as base64 or link, then its measured facts."""
     if as_url or image.data is None:
-        entry: dict[str, Any] = {"url": image_link(image, stamp)}
+        entry: dict[str, Any] = {"url": image_link(image, meta)}
     else:
         entry = {"b64_json": Base64(image.data)}
     if image.prompt:

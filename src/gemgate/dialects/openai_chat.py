@@ -182,7 +182,7 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         n=body.n or 1,
         conversation_id=body.conversation_id,
         images=options,
-        demands_picture="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
+        demands_image="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
         model_policy=body.model_policy,
         ignored=(
             *(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured),
@@ -239,21 +239,21 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
 _REASONS = {"stop_sequence": "stop"}
 
 
-def write(replies: list[Reply], stamp: ResponseMeta, model: str, box: Toolbox | None = None) -> dict[str, Any]:
+def write(replies: list[Reply], meta: ResponseMeta, model: str, box: Toolbox | None = None) -> dict[str, Any]:
     """The completion object of one or several answers; `box` are the request's tools."""
     choices = [
         {
             "index": index,
-            "message": _message_out(reply, stamp, box or Toolbox()),
+            "message": _message_out(reply, meta, box or Toolbox()),
             "logprobs": None,
             "finish_reason": _REASONS.get(reply.ended.reason, reply.ended.reason),
         }
         for index, reply in enumerate(replies)
     ]
     completion: dict[str, Any] = {
-        "id": stamp.id,
+        "id": meta.id,
         "object": "chat.completion",
-        "created": stamp.created,
+        "created": meta.created,
         "model": model,
         "choices": choices,
         "usage": usage(sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)),
@@ -270,10 +270,10 @@ def _suggestions(ended: Ended) -> dict[str, Any]:
     return {"suggestions": list(ended.findings.suggestions)} if ended.findings.suggestions else {}
 
 
-def _message_out(reply: Reply, stamp: ResponseMeta, box: Toolbox) -> dict[str, Any]:
+def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> dict[str, Any]:
     flow = MarkdownJoiner()
     content = "".join(
-        flow.image(part.image, stamp) if isinstance(part, ImageGenerated) else flow.text(part.text)
+        flow.image(part.image, meta) if isinstance(part, ImageGenerated) else flow.text(part.text)
         for part in reply.parts
         if isinstance(part, TextDelta | ImageGenerated)
     )
@@ -286,7 +286,7 @@ def _message_out(reply: Reply, stamp: ResponseMeta, box: Toolbox) -> dict[str, A
     if reply.thoughts:
         message["reasoning_content"] = reply.thoughts
     if reply.images:
-        message["images"] = [image_part(image, stamp, index) for index, image in enumerate(reply.images)]
+        message["images"] = [image_part(image, meta, index) for index, image in enumerate(reply.images)]
     if reply.calls:
         message["tool_calls"] = [{"id": call.id, **_call_out(call, box)} for call in reply.calls]
     return message
@@ -299,9 +299,9 @@ def _call_out(call: ToolCall, box: Toolbox) -> dict[str, Any]:
     return {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def image_part(image: GeneratedImage, stamp: ResponseMeta, index: int) -> dict[str, Any]:
-    """The picture as an entry of `message.images`, the field that several gateways share."""
-    return {"type": "image_url", "image_url": {"url": image_link(image, stamp)}, "index": index}
+def image_part(image: GeneratedImage, meta: ResponseMeta, index: int) -> dict[str, Any]:
+    """The image as an entry of `message.images`, the field that several gateways share."""
+    return {"type": "image_url", "image_url": {"url": image_link(image, meta)}, "index": index}
 
 
 def usage(usage: Usage) -> dict[str, Any]:
@@ -321,14 +321,14 @@ class ChunkWriter:
 
     heartbeat: bytes | None = b": ping\n\n"
 
-    def __init__(self, stamp: ResponseMeta, model: str, *, include_usage: bool, box: Toolbox | None = None) -> None:
-        self._stamp = stamp
+    def __init__(self, meta: ResponseMeta, model: str, *, include_usage: bool, box: Toolbox | None = None) -> None:
+        self._meta = meta
         self._box = box or Toolbox()
         self._include_usage = include_usage
         self._base: dict[str, Any] = {
-            "id": stamp.id,
+            "id": meta.id,
             "object": "chat.completion.chunk",
-            "created": stamp.created,
+            "created": meta.created,
             "model": model,
             "system_fingerprint": None,
         }
@@ -375,8 +375,8 @@ class ChunkWriter:
     def _image(self, index: int, image: GeneratedImage) -> bytes:
         number = self._images.get(index, 0)
         self._images[index] = number + 1
-        content = self._flow(index).image(image, self._stamp)
-        return self._chunk(index, {"content": content, "images": [image_part(image, self._stamp, number)]})
+        content = self._flow(index).image(image, self._meta)
+        return self._chunk(index, {"content": content, "images": [image_part(image, self._meta, number)]})
 
     def _call(self, index: int, call: ToolCall) -> bytes:
         number = self._calls.get(index, 0)

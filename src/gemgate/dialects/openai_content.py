@@ -223,7 +223,7 @@ def is_reference(thing: Any) -> bool:
 
 
 def is_models(thing: object) -> bool:
-    """Whether the model said it: an assistant's message, or an item that is a call, a thought or a picture of its."""
+    """Whether the model said it: an assistant's message, or an item that is a call, a thought or an image of its."""
     match thing:
         case {"role": str(role)}:
             return role in ("assistant", "model")
@@ -254,7 +254,7 @@ def _known(part: Mapping[str, Any], kind: str, where: str, *, strict: bool) -> t
             return (Text(text),)
         _check_lenient(where, "refusal" if kind == "refusal" else "text", strict=strict)
     if kind in _IMAGES:
-        if source := _picture(part, kind, where):
+        if source := _image(part, kind, where):
             return (Image(source),)
         _check_lenient(where, "image_url", strict=strict)
     if kind in _FILES:
@@ -276,8 +276,8 @@ def _check_lenient(where: str, what: str, *, strict: bool, param: str = "") -> N
         raise BadRequest(f"{where} lacks its {what}", f"{where} 缺少 {what}", param=param or f"{where}.{what}")
 
 
-def _picture(part: Mapping[str, Any], kind: str, where: str) -> Source | None:
-    """A picture in all spellings: a URL or an object with one, base64 with its type, or an uploaded file."""
+def _image(part: Mapping[str, Any], kind: str, where: str) -> Source | None:
+    """An image in all spellings: a URL or an object with one, base64 with its type, or an uploaded file."""
     given = next((part[key] for key in ("image_url", "image", "source", "url") if part.get(key)), None)
     match given:
         case str(url) | {"url": str(url)}:

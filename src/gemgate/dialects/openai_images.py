@@ -1,4 +1,4 @@
-"""OpenAI images: generations and edits, and the pictures that answer them (api_contract.md 4).
+"""OpenAI images: generations and edits, and the images that answer them (api_contract.md 4).
 
 One path takes three bodies of an edit: the SDK's multipart form, OpenAI's JSON, and the simple JSON of `simple.py`;
 `is_simple_edit` tells the last two apart.
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class GenerationsRequest(Started):
-    """Body of POST /v1/images/generations; with a picture to start from it is an edit."""
+    """Body of POST /v1/images/generations; with an image to start from it is an edit."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
     model: str | None = None
@@ -69,7 +69,7 @@ class ImagesCall:
 
 
 def read_generations(body: GenerationsRequest) -> ImagesCall:
-    """The words of a request for pictures."""
+    """The words of a request for images."""
     return _call(body, references_of(body.given()))
 
 
@@ -86,7 +86,7 @@ def read_edits(body: EditsRequest) -> ImagesCall:
 def read_edits_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> ImagesCall:
     """The words of an edit in the SDK's multipart form: text parts, and the parts that carry a file.
 
-    One picture comes as `image`, several as `image[]`, `image[0]` or `images`; everything else as text, numbers too.
+    One image comes as `image`, several as `image[]`, `image[0]` or `images`; everything else as text, numbers too.
     """
     call = read_generations_form(fields, files)
     _some(call.request.references)
@@ -126,7 +126,7 @@ def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCal
 def write(
     images: Sequence[GeneratedImage],
     call: ImagesCall,
-    stamp: ResponseMeta,
+    meta: ResponseMeta,
     usage: Usage,
     *,
     image_tokens: int = 0,
@@ -138,8 +138,8 @@ def write(
     usage: estimates; `image_tokens` of its prompt tokens are the references'.
     """
     answer: dict[str, Any] = {
-        "created": stamp.created,
-        "data": [image_entry(image, stamp, as_url=call.as_url) for image in images],
+        "created": meta.created,
+        "data": [image_entry(image, meta, as_url=call.as_url) for image in images],
         "usage": write_usage(usage, image_tokens),
     }
     if failures:
@@ -161,14 +161,14 @@ _FORMATS = {"image/jpeg": "jpeg", "image/webp": "webp"}
 
 
 def write_event(
-    image: GeneratedImage, call: ImagesCall, stamp: ResponseMeta, usage: Usage, *, image_tokens: int = 0
+    image: GeneratedImage, call: ImagesCall, meta: ResponseMeta, usage: Usage, *, image_tokens: int = 0
 ) -> tuple[str, dict[str, Any]]:
-    """`stream: true`: name and data of the event of a finished picture; there is nothing partial to show."""
+    """`stream: true`: name and data of the event of a finished image; there is nothing partial to show."""
     kind = "image_edit.completed" if call.request.references else "image_generation.completed"
     event = {
         "type": kind,
-        **image_entry(image, stamp, as_url=call.as_url),
-        "created_at": stamp.created,
+        **image_entry(image, meta, as_url=call.as_url),
+        "created_at": meta.created,
         "size": str(image.size),
         "quality": call.request.options.quality or "auto",
         "background": "auto",
@@ -179,5 +179,5 @@ def write_event(
 
 
 def write_failure(error: GatewayError, language: str, request_id: str) -> bytes:
-    """The event of a picture that failed beside others; the SDK raises it."""
+    """The event of an image that failed beside others; the SDK raises it."""
     return sse({"type": "error", **envelope(error, language, request_id)[1]}, "error")

@@ -40,13 +40,13 @@ class GenerateRequest(wire.Wishes):
 
 
 class ImageFields(Painting):
-    """How pictures are wanted: in one call, for a whole batch, or for one item of it."""
+    """How images are wanted: in one call, for a whole batch, or for one item of it."""
 
     model: str | None = None
 
 
 class ImagesRequest(ImageFields, Started):
-    """What all simple calls for pictures share."""
+    """What all simple calls for images share."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
     response_type: ResponseType = "base64"
@@ -89,7 +89,7 @@ def write_generate(reply: Reply, model: str) -> dict[str, Any]:
 
 
 def read_images(body: GenerateImagesRequest | EditImageRequest) -> SimpleImagesCall:
-    """The words of a call for pictures, or of an edit when it brings one."""
+    """The words of a call for images, or of an edit when it brings one."""
     n = body.count if isinstance(body, GenerateImagesRequest) else 1
     given = body.given()
     references = references_of(given)
@@ -103,7 +103,7 @@ def read_images(body: GenerateImagesRequest | EditImageRequest) -> SimpleImagesC
 def write_images(
     images: Sequence[GeneratedImage],
     call: SimpleImagesCall,
-    stamp: ResponseMeta,
+    meta: ResponseMeta,
     model: str,
     *,
     failures: Sequence[GatewayError] = (),
@@ -111,7 +111,7 @@ def write_images(
 ) -> dict[str, Any]:
     """`images` as data URLs or links, their measured facts under `details`, what failed under `errors`."""
     answer: dict[str, Any] = {
-        "images": [picture(image, stamp, as_url=call.as_url) for image in images],
+        "images": [image_url_or_data(image, meta, as_url=call.as_url) for image in images],
         "model": model,
         "details": [image_facts(image) for image in images],
     }
@@ -120,10 +120,10 @@ def write_images(
     return answer
 
 
-def picture(image: GeneratedImage, stamp: ResponseMeta, *, as_url: bool) -> str | Base64:
+def image_url_or_data(image: GeneratedImage, meta: ResponseMeta, *, as_url: bool) -> str | Base64:
     """A link, or a data URL; the other one when the wanted one cannot be had."""
     if as_url or image.data is None:
-        return image_link(image, stamp)
+        return image_link(image, meta)
     return inline(image)
 
 

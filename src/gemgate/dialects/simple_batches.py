@@ -1,4 +1,4 @@
-"""Batches of pictures in the simple dialect: exact shapes of spec 1.4 and decisions.md 18."""
+"""Batches of images in the simple dialect: exact shapes of spec 1.4 and decisions.md 18."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Words = Annotated[str, Field(max_length=32_000)]
 
 
 class BatchItemBody(ImageFields, Started):
-    """One picture of a batch. `references`: base64, data: URLs, public links, or ids of uploaded files."""
+    """One image of a batch. `references`: base64, data: URLs, public links, or ids of uploaded files."""
 
     prompt: Words
     references: list[Any] | str | None = Field(default=None)
@@ -40,7 +40,7 @@ class WebhookBody(Body):
 
 
 class BatchImagesRequest(ImageFields, Started):
-    """Body of POST /v1/batch/images: `prompts`, or `items` with wishes of their own, or both. Pictures to start
+    """Body of POST /v1/batch/images: `prompts`, or `items` with wishes of their own, or both. Images to start
     from that stand beside them are every item's.
     """
 
@@ -113,7 +113,7 @@ class BatchView:
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """One picture that is ordered; `model` and `options` None = as the whole batch."""
+    """One image that is ordered; `model` and `options` None = as the whole batch."""
 
     prompt: str
     model: str | None = None
@@ -123,7 +123,7 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class BatchOrder:
-    """What was ordered, and how the pictures are wanted. webhook: an address and the secret that signs, "" = none."""
+    """What was ordered, and how the images are wanted. webhook: an address and the secret that signs, "" = none."""
 
     items: tuple[BatchItem, ...]
     model: str | None
@@ -201,7 +201,7 @@ def write_created(batch: BatchView, language: str = "zh") -> dict[str, Any]:
     return answer
 
 
-def write_status(batch: BatchView, stamp: ResponseMeta) -> dict[str, Any]:
+def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
     """The answer to GET /v1/batch/{id}/status."""
     answer: dict[str, Any] = {
         "batch_id": batch.batch_id,
@@ -211,7 +211,7 @@ def write_status(batch: BatchView, stamp: ResponseMeta) -> dict[str, Any]:
         "pending": batch.pending,
         "progress": f"{batch.completed}/{batch.total}",
         "status": batch.status,
-        "results": [write_result(done, stamp, as_base64=batch.as_base64) for done in batch.done],
+        "results": [write_result(done, meta, as_base64=batch.as_base64) for done in batch.done],
         "errors": [write_failure(failed) for failed in batch.errors],
     }
     if batch.cancelled:
@@ -225,13 +225,13 @@ def write_status(batch: BatchView, stamp: ResponseMeta) -> dict[str, Any]:
     return answer
 
 
-def write_result(done: TaskResult, stamp: ResponseMeta, *, as_base64: bool) -> dict[str, Any]:
+def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> dict[str, Any]:
     """`{task_id, url}` or `{task_id, image}`, with the picture's facts."""
     result: dict[str, Any] = {"task_id": done.task_id}
     if as_base64 and done.image.data is not None:
         result["image"] = inline(done.image)
     else:
-        result["url"] = image_link(done.image, stamp)
+        result["url"] = image_link(done.image, meta)
     return {**result, "details": image_facts(done.image)}
 
 

@@ -294,12 +294,12 @@ _UNION_WORDS = frozenset({"str", "int", "float", "bool", "list", "dict", "none",
 _DATA_URL = re.compile(
     r"""data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+(?:=(?:"[^"]*"|[^",;]*))?)*?)(;base64)?,""", re.IGNORECASE
 )
-_PICTURES = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
-"""How the base64 of a picture begins."""
+_IMAGES = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+"""How the base64 of an image begins."""
 
 
 def source_of_url(url: str, param: str, *, name: str = "") -> Source:
-    """A data: URL as bytes, an http(s) one as a link, and bare base64 that begins as a picture does as that picture;
+    """A data: URL as bytes, an http(s) one as a link, and bare base64 that begins as an image does as that image;
     BadRequest for everything else.
     """
     url = url.strip()
@@ -313,7 +313,7 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
     if url[:8].lower().startswith(("http://", "https://")):
         scheme, _, rest = url.partition("://")
         return Link(f"{scheme.lower()}://{rest}", name=name)
-    if mime := next((mime for start, mime in _PICTURES.items() if url.startswith(start)), ""):
+    if mime := next((mime for start, mime in _IMAGES.items() if url.startswith(start)), ""):
         return Inline(decode_base64(url, param), mime, name)
     if is_own_path(url):
         return Link(url, name=name)
@@ -325,7 +325,7 @@ def source_of_url(url: str, param: str, *, name: str = "") -> Source:
 
 
 def is_own_path(text: str) -> bool:
-    """Whether this is a path to a picture of our own, or nothing: `/images/…`, below the path of a proxy or not."""
+    """Whether this is a path to an image of our own, or nothing: `/images/…`, below the path of a proxy or not."""
     return text.startswith("/") and "/images/" in text[:300]
 
 
@@ -353,7 +353,7 @@ def _decoded(text: str) -> bytes:
 
 
 def inline_image(text: str, param: str) -> Inline:
-    """A picture given as base64, with or without a data: prefix; never a path."""
+    """An image given as base64, with or without a data: prefix; never a path."""
     if text[:5].lower() != "data:":
         return Inline(decode_base64(text, param))
     source = source_of_url(text, param)
@@ -403,26 +403,26 @@ DECODED_AT_ONCE = 4 << 18
 """Bytes and characters of base64 done in one go: the interpreter can do nothing else meanwhile."""
 
 
-def image_link(image: GeneratedImage, stamp: ResponseMeta) -> str:
-    """An address under which the picture can be had: its link, made absolute, else a data URL."""
+def image_link(image: GeneratedImage, meta: ResponseMeta) -> str:
+    """An address under which the image can be had: its link, made absolute, else a data URL."""
     if image.url:
-        return image.url if "://" in image.url else stamp.base_url + image.url
+        return image.url if "://" in image.url else meta.base_url + image.url
     return str(inline(image))
 
 
 def inline(image: GeneratedImage) -> Base64:
-    """The picture as a data URL."""
+    """The image as a data URL."""
     return Base64(image.data or b"", f"data:{image.mime};base64,")
 
 
-def image_markdown(image: GeneratedImage, stamp: ResponseMeta) -> str:
-    """The picture as dialects without picture parts show it."""
+def image_markdown(image: GeneratedImage, meta: ResponseMeta) -> str:
+    """The image as dialects without image parts show it."""
     title = re.sub(r"[\[\]\s]+", " ", image.prompt[:80]).strip()
-    return f"![{title or 'image'}]({image_link(image, stamp)})"
+    return f"![{title or 'image'}]({image_link(image, meta)})"
 
 
 class MarkdownJoiner:
-    """Text and pictures as one Markdown text, a blank line round each picture, whole or piece by piece."""
+    """Text and images as one Markdown text, a blank line round each image, whole or piece by piece."""
 
     def __init__(self) -> None:
         self._before: Literal["", "text", "image"] = ""
@@ -432,10 +432,10 @@ class MarkdownJoiner:
         self._before = "text"
         return gap + text
 
-    def image(self, image: GeneratedImage, stamp: ResponseMeta) -> str:
+    def image(self, image: GeneratedImage, meta: ResponseMeta) -> str:
         gap = "\n\n" if self._before else ""
         self._before = "image"
-        return gap + image_markdown(image, stamp)
+        return gap + image_markdown(image, meta)
 
 
 def served_by(ended: Iterable[Ended]) -> str:
@@ -444,7 +444,7 @@ def served_by(ended: Iterable[Ended]) -> str:
 
 
 def image_facts(image: GeneratedImage) -> dict[str, Any]:
-    """The measured facts of a delivered picture (spec 2.2), as they stand beside it in every dialect of ours."""
+    """The measured facts of a delivered image (spec 2.2), as they stand beside it in every dialect of ours."""
     facts: dict[str, Any] = {
         "width": image.width,
         "height": image.height,

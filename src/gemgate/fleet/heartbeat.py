@@ -24,40 +24,40 @@ TICK = 0.25
 _CHANGES = ("account.state", "account.circuit", "address.circuit", "account.audit")
 
 
-def status_of(members: Sequence[Account]) -> NodeStatus:
+def status_of(accounts: Sequence[Account]) -> NodeStatus:
     """A node's one word from those of its accounts (decisions.md 14).
 
     Gateways other than ours read nothing but the word: without text by quota it is `429_LIMIT`, whatever else is left.
     """
-    standings = [member.status() for member in members]
-    texts = [member.status("text") for member in members]
-    usable = [s.state for s, member in zip(texts, members, strict=True) if s.usable and member.is_open]
-    if not usable and any(standing.quota for standing in texts):
+    statuses = [account.status() for account in accounts]
+    texts = [account.status("text") for account in accounts]
+    usable = [s.state for s, account in zip(texts, accounts, strict=True) if s.usable and account.is_open]
+    if not usable and any(status.quota for status in texts):
         return "429_LIMIT"
-    usable = usable or [s.state for s, member in zip(standings, members, strict=True) if s.usable and member.is_open]
+    usable = usable or [s.state for s, account in zip(statuses, accounts, strict=True) if s.usable and account.is_open]
     if usable:
         return "BUSY" if all(state == "busy" for state in usable) else "HEALTHY"
-    waiting = [s.state == "starting" or not _had_cookies(m) for s, m in zip(standings, members, strict=True)]
-    return "INIT" if all(waiting) or "starting" in [s.state for s in standings] else "ERROR"
+    waiting = [s.state == "starting" or not _had_cookies(m) for s, m in zip(statuses, accounts, strict=True)]
+    return "INIT" if all(waiting) or "starting" in [s.state for s in statuses] else "ERROR"
 
 
-def _had_cookies(member: Account) -> bool:
+def _had_cookies(account: Account) -> bool:
     """Whether there is anything to sign in with: a node registers before a person has logged in."""
-    return member.cookies is not None or not (member.source is None or member.source.missing)
+    return account.cookies is not None or not (account.source is None or account.source.missing)
 
 
 def report_of(pool: AccountPool, now: float, *, dispatched: int = 0, version: str = "") -> NodeReport:
     """How a node is at this moment. `now` in epoch seconds, as its circuits count."""
-    members = pool.accounts
-    status = status_of(members)
-    able = [member for member in members if member.is_open and member.status().usable]
+    accounts = pool.accounts
+    status = status_of(accounts)
+    able = [account for account in accounts if account.is_open and account.status().usable]
     return NodeReport(
         status,
-        current=sum(member.busy for member in members) + pool.waiting,
-        lanes=sum(member.lanes for member in able),
+        current=sum(account.busy for account in accounts) + pool.waiting,
+        lanes=sum(account.lanes for account in able),
         dispatched=dispatched,
         offers=pool.models(),
-        cooling=_cooling(members, now),
+        cooling=_cooling(accounts, now),
         why="" if status in ("HEALTHY", "BUSY") else pool.no_account_error(*_said_of(status)).en,
         version=version,
     )
@@ -68,13 +68,13 @@ def _said_of(status: NodeStatus) -> tuple[Capability, ...]:
     return ("text",) if status == "429_LIMIT" else ()
 
 
-def _cooling(members: Sequence[Account], now: float) -> dict[Capability, float]:
+def _cooling(accounts: Sequence[Account], now: float) -> dict[Capability, float]:
     """Capabilities that open accounts would have but for a cool-down: seconds until the first of them thaws."""
     cooling: dict[Capability, float] = {}
     for capability in CAPABILITIES:
-        standings = [member.status(capability) for member in members if member.is_open]
-        if standings and not any(standing.usable for standing in standings):
-            thaws = [standing.until - now for standing in standings if standing.until]
+        statuses = [account.status(capability) for account in accounts if account.is_open]
+        if statuses and not any(status.usable for status in statuses):
+            thaws = [status.until - now for status in statuses if status.until]
             cooling[capability] = round(max(0.0, min(thaws, default=0.0)), 1)
     return cooling
 

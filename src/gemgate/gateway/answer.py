@@ -72,12 +72,12 @@ class Planned:
     account: str
     walls: Walls
     reuse: Reuse
-    material: PromptContent | None
+    content: PromptContent | None
     refusal: PromptTooLong | None = None
 
 
 class ChatAnswer:
-    """One answer being given. A repair turn is a second errand of the same answer."""
+    """One answer being given. A repair turn is a second prompt request of the same answer."""
 
     def __init__(
         self,
@@ -107,34 +107,34 @@ class ChatAnswer:
         self._found = NOTHING_FOUND
         self._received = 0
         self._served = ""
-        self._pictures: list[ImageGenerated] = []
+        self._images: list[ImageGenerated] = []
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """The answer, its pictures behind its words; they are told even when it breaks off before its end."""
+        """The answer, its images behind its words; they are told even when it breaks off before its end."""
         try:
             async with aclosing(self._events()) as events:
                 async for event in events:
                     yield event
         except GatewayError:
-            for picture in self._shown():
-                yield picture
+            for image in self._shown():
+                yield image
             raise
 
     def _shown(self) -> list[ImageGenerated]:
-        """The pictures that were not told yet. They stand at one place, whether the words came in pieces or whole: a
-        picture between two deltas would cut a word in two.
+        """The images that were not told yet. They stand at one place, whether the words came in pieces or whole: a
+        image between two deltas would cut a word in two.
         """
-        shown, self._pictures = self._pictures, []
-        for picture in shown:
-            self._fold.add(picture)
+        shown, self._images = self._images, []
+        for image in shown:
+            self._fold.add(image)
         return shown
 
     async def _events(self) -> AsyncGenerator[Event, None]:
-        errand = self._errand()
+        prompt_request = self._prompt_request()
         began = False
         reason: Reason = "stop"
         while True:
-            async with aclosing(self._gateway._dispatcher.stream(errand)) as pieces:  # noqa: SLF001 - one class in two
+            async with aclosing(self._gateway._dispatcher.stream(prompt_request)) as pieces:  # noqa: SLF001 - one class in two
                 async for attempt, piece in pieces:
                     self._last, self._thread = attempt, None
                     match piece:
@@ -157,9 +157,9 @@ class ChatAnswer:
                                 for event in self._emit(self._turn.feed_thought(text)):
                                     yield event
                         case ImageReady(ref):
-                            pictures = self._gateway.pictures
-                            image = await pictures.deliver(attempt.lease.upstream, ref, self._order())
-                            self._pictures.append(ImageGenerated(image))
+                            images = self._gateway.images
+                            image = await images.deliver(attempt.lease.upstream, ref, self._order())
+                            self._images.append(ImageGenerated(image))
                         case Completed():
                             self._thread, self._found = piece.thread if piece.stored else None, piece.findings
                             self._served = piece.served
@@ -177,7 +177,7 @@ class ChatAnswer:
                 for event in self._emit(_text(self._stops.finish())):
                     yield event
                 break
-            errand = self._repair(errand, outcome)
+            prompt_request = self._repair(prompt_request, outcome)
         for picture in self._shown():
             yield picture
         appendix = self._appendix(reason)
@@ -204,7 +204,7 @@ class ChatAnswer:
         if found:
             data: JobData = {
                 "sources": len(found.sources),
-                "pictures": len(found.pictures),
+                "pictures": len(found.images),
                 "documents": len(found.documents),
                 "suggestions": len(found.suggestions),
                 "shown": shown,
@@ -212,7 +212,7 @@ class ChatAnswer:
             self._gateway._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))  # noqa: SLF001
 
     def _appendix(self, reason: Reason) -> TextDelta | None:
-        """Sources, web pictures and documents behind the words, where nobody counts on the words' form."""
+        """Sources, web images and documents behind the words, where nobody counts on the words' form."""
         if self._stops.hit is not None or reason != "stop" or self._request.response_format.kind != "text":
             return None
         text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
@@ -248,10 +248,10 @@ class ChatAnswer:
 
     @property
     def demands_image(self) -> bool:
-        """Whether the caller rather waits for a picture than for words: an offer is not an order."""
-        return self._admission.card.kind == "image" or self._request.demands_picture
+        """Whether the caller rather waits for an image than for words: an offer is not an order."""
+        return self._admission.card.kind == "image" or self._request.demands_image
 
-    def _errand(self) -> PromptRequest:
+    def _prompt_request(self) -> PromptRequest:
         request, plan = self._request, self._plan
         known = plan.known
         continues = Continuation(known.account, known.identity, known.offer, known.thread) if known else None
@@ -319,8 +319,8 @@ class ChatAnswer:
             sum(map(hides_text, sent)),
         )
 
-    def _repair(self, errand: PromptRequest, again: turns.RepairNeeded) -> PromptRequest:
-        """The second errand: in the same chat where there is one, else told from the beginning."""
+    def _repair(self, prompt_request: PromptRequest, again: turns.RepairNeeded) -> PromptRequest:
+        """The second prompt request: in the same chat where there is one, else told from the beginning."""
         last, thread = self._last, self._thread
         continues = None
         if last is not None and thread is not None and thread.cid and not self._request.temporary:
@@ -331,7 +331,7 @@ class ChatAnswer:
             Message("user", (Text(again.prompt),)),
         )
 
-        async def material(continued: bool, walls: Walls) -> PromptContent:
+        async def content(continued: bool, walls: Walls) -> PromptContent:
             turn = self._turn
             try:
                 if continued:
@@ -342,10 +342,10 @@ class ChatAnswer:
                 error.generated = "maybe"  # the answer that is to be mended was generated
                 raise
 
-        return replace(errand, content=material, continues=continues, journal=None, repair=again.what)
+        return replace(prompt_request, content=content, continues=continues, journal=None, repair=again.what)
 
     def _order(self) -> ImageJob:
-        """What a picture inside a chat answer is made for: the last thing the user said."""
+        """What an image inside a chat answer is made for: the last thing the user said."""
         asked = next((m.text for m in reversed(self._request.messages) if m.role == "user"), "")
         options = self._request.images or ImageOptions()
         if options.long_side is None and self._admission.card.long_side is not None:
@@ -397,7 +397,7 @@ class ChatAnswer:
 
 
 async def from_image(events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-    """Hold everything back until a picture is there or the answer is over.
+    """Hold everything back until an image is there or the answer is over.
 
     So words that mean trouble with the account become an error instead of an answer.
     """
@@ -427,14 +427,14 @@ def _bytes(messages: Sequence[Message]) -> int:
     return sum(map(size, _texts(messages)))
 
 
-def _within(material: PromptContent, walls: Walls) -> PromptContent:
+def _within(content: PromptContent, walls: Walls) -> PromptContent:
     """A prompt that cannot be split, if the account reads all of it. PromptTooLong."""
-    files = sum(map(text_bytes, material.uploads))
-    total = size(material.text) + files
+    files = sum(map(text_bytes, content.uploads))
+    total = size(content.text) + files
     limit = walls.with_files if files else walls.plain
     if limit and total > limit:
         raise too_long(total, limit)
-    return replace(material, bytes=total, limit=limit)
+    return replace(content, bytes=total, limit=limit)
 
 
 def _text(text: str) -> list[turns.Out]:

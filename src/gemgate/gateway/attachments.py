@@ -59,7 +59,7 @@ class Attachments:
         self._max_pixels = max_pixels
 
     async def load(
-        self, sources: Iterable[Source], asker: Caller, *, pictures_only: bool = False, earlier: int = 0
+        self, sources: Iterable[Source], asker: Caller, *, images_only: bool = False, earlier: int = 0
     ) -> tuple[Upload, ...]:
         """The files behind `sources`, in their order; a ClientError names the first that cannot be used.
 
@@ -76,7 +76,7 @@ class Attachments:
         loaded: list[Upload] = []
         for number, source in enumerate(sources, 1):
             try:
-                loaded.append(await self._load(source, asker, pictures_only, number, left))
+                loaded.append(await self._load(source, asker, images_only, number, left))
             except (ClientError, UnsupportedMedia) as error:
                 if number > earlier:
                     raise
@@ -84,7 +84,7 @@ class Attachments:
             left -= len(loaded[-1].data)
         return tuple(loaded)
 
-    async def _load(self, source: Source, asker: Caller, picture: bool, number: int, left: int) -> Upload:
+    async def _load(self, source: Source, asker: Caller, image: bool, number: int, left: int) -> Upload:
         found = await self._bytes(source, asker, min(left, self._max_bytes))
         if len(found.data) > left:
             raise BadRequest(
@@ -98,12 +98,12 @@ class Attachments:
                 f"第 {number} 个文件超过 {self._max_bytes / 1e6:g} MB",
                 code="file_too_large",
             )
-        mime = await asyncio.to_thread(self._type, found, picture)
+        mime = await asyncio.to_thread(self._type, found, image)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(found.data).hexdigest())
         return Upload(_named(found.name, mime, number), mime, found.data, digest)
 
     def is_own(self, source: Source, asker: Caller) -> bool:
-        """Whether this is a link to a picture of ours, which only means something beside who asks."""
+        """Whether this is a link to an image of ours, which only means something beside who asks."""
         return isinstance(source, Link) and self._own is not None and self._own.name_of(source.url, asker) is not None
 
     async def _bytes(self, source: Source, asker: Caller, most: int) -> Inline:
@@ -120,13 +120,13 @@ class Attachments:
                     raise NotFound(f"There is no file {said(file_id)}", f"文件 {said(file_id)} 不存在", param="file_id")
                 return Inline(await self._files.read(file), file.mime, source.name or file.name)
 
-    def _type(self, found: Inline, picture: bool) -> str:
+    def _type(self, found: Inline, image: bool) -> str:
         """The type that the bytes themselves show; what is declared counts only where bytes show nothing."""
         try:
             mime = measure(found.data, max_pixels=self._max_pixels).mime
         except UnsupportedMedia:
             declared = found.mime or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-            if picture or declared.startswith("image/"):
+            if image or declared.startswith("image/"):
                 raise BadRequest(
                     "A reference picture is not a picture: send PNG, JPEG, WebP, GIF, AVIF or HEIC",
                     "参考图片无法识别：请使用 PNG、JPEG、WebP、GIF、AVIF 或 HEIC",
@@ -145,7 +145,7 @@ class Attachments:
             )
         return mime
 
-    async def upload(self, member: Account, uploads: Sequence[Upload]) -> tuple[SentFile, ...]:
+    async def upload(self, account: Account, uploads: Sequence[Upload]) -> tuple[SentFile, ...]:
         """Each file on this account, sent up where it is not there yet. BadRequest for more than it takes."""
         if len(uploads) > MAX_FILES:
             raise BadRequest(
@@ -154,22 +154,22 @@ class Attachments:
                 param="messages",
                 code="too_many_files",
             )
-        return tuple(await asyncio.gather(*(self._upload(member, upload) for upload in uploads)))
+        return tuple(await asyncio.gather(*(self._upload(account, upload) for upload in uploads)))
 
-    async def _upload(self, member: Account, upload: Upload) -> SentFile:
+    async def _upload(self, account: Account, upload: Upload) -> SentFile:
         now = self._clock.now()
         key = f"{upload.sha256}/{upload.name}"
-        known = member.handles.get(key)
+        known = account.handles.get(key)
         if known is not None and known[1] > now:
             return SentFile(known[0], upload.name, upload.mime)
-        handle = await member.upstream.upload(upload)
-        member.handles = {k: v for k, v in member.handles.items() if v[1] > now}
-        member.handles[key] = (handle, now + HANDLE_LIFETIME)
+        handle = await account.upstream.upload(upload)
+        account.handles = {k: v for k, v in account.handles.items() if v[1] > now}
+        account.handles[key] = (handle, now + HANDLE_LIFETIME)
         return SentFile(handle, upload.name, upload.mime)
 
 
 def text_bytes(upload: Upload) -> int:
-    """UTF-8 bytes of text that a file adds to its prompt, 0 where that cannot be known (pictures, PDF, archives)."""
+    """UTF-8 bytes of text that a file adds to its prompt, 0 where that cannot be known (images, PDF, archives)."""
     mime = upload.mime.lower()
     if mime.startswith(("image/", "audio/", "video/")) or mime == "application/pdf" or b"\0" in upload.data[:4096]:
         return 0

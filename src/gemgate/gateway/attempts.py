@@ -27,7 +27,7 @@ Data = dict[str, str | int | float | bool | None]
 
 @dataclass(slots=True)
 class AttemptRecorder:
-    """Tells of one errand. prompt: tells the errands of a request apart; repair: "tools" or "json" of a repair turn.
+    """Tells of one prompt request. prompt: tells the prompt requests of a request apart; repair: "tools" or "json" of a repair turn.
 
     purpose: "chat" or "generate_content", as the GenAI conventions call it.
     """

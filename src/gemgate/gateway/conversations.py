@@ -215,27 +215,27 @@ class Conversations:
 
     async def delete(self, conversation: Conversation, pool: AccountPool) -> None:
         """Forget it here, and delete it at Google when it was begun by us and its account can be reached now."""
-        member = pool.account(conversation.account)
+        account = pool.account(conversation.account)
         if (
-            member is not None
-            and member.identity == conversation.identity
-            and member.is_open
+            account is not None
+            and account.identity == conversation.identity
+            and account.is_open
             and conversation.thread.cid
         ):
             with contextlib.suppress(GatewayError):
-                await member.upstream.delete_chat(conversation.thread.cid)
+                await account.upstream.delete_chat(conversation.thread.cid)
         await self.store.forget(conversation.id)
 
     async def delete_due(self, pool: AccountPool) -> int:
         """Delete at Google what has rested long enough; how many. Ours only: nothing else has a row here."""
         done = 0
         for conversation in await self.store.due(self._clock.now(), 20):
-            member = pool.account(conversation.account)
-            if member is not None and member.identity == conversation.identity:
-                if not member.is_open:
+            account = pool.account(conversation.account)
+            if account is not None and account.identity == conversation.identity:
+                if not account.is_open:
                     continue
                 try:
-                    await member.upstream.delete_chat(conversation.thread.cid)
+                    await account.upstream.delete_chat(conversation.thread.cid)
                 except GatewayError:
                     continue
             await self.store.forget(conversation.id)

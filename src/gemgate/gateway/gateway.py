@@ -2,8 +2,8 @@
 
 admit:            resolve the model, count the call.
 chat:             plan the conversation, send what is new (`dispatch`), tell what comes through the turn (tools, JSON),
-                  finish pictures on the way, remember where it stands.
-generate_images:  the same road, `n` times; each picture is fetched and finished on the session that made it.
+                  finish images on the way, remember where it stands.
+generate_images:  the same road, `n` times; each image is fetched and finished on the session that made it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Gateway:
         pool: AccountPool,
         limiter: Limiter,
         attachments: Attachments,
-        pictures: ImagePipeline,
+        images: ImagePipeline,
         conversations: Conversations,
         *,
         clock: Clock,
@@ -71,7 +71,7 @@ class Gateway:
         model_policy: Policy = "report",
     ) -> None:
         self.pool = pool
-        self.pictures = pictures
+        self.images = images
         self.conversations = conversations
         self._limiter = limiter
         self._attachments = attachments
@@ -99,7 +99,7 @@ class Gateway:
     async def admit_images(
         self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
     ) -> Admission:
-        """The same for pictures, with their own default model. later: a batch's, which waits for an account."""
+        """The same for images, with their own default model. later: a batch's, which waits for an account."""
         return await self._admit(model or self._default_image_model, caller, policy, later=later)
 
     async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
@@ -120,7 +120,7 @@ class Gateway:
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
     ) -> AsyncGenerator[Event, None]:
-        """One answer as events: Began, deltas, calls and pictures, Ended. Every failure is a GatewayError.
+        """One answer as events: Began, deltas, calls and images, Ended. Every failure is a GatewayError.
 
         background, journal: a batch's; see `Errand`.
         """
@@ -167,14 +167,14 @@ class Gateway:
             )
             able.sort(key=lambda one: (one.walls.plain or math.inf, one.walls.with_files or math.inf))
             reuse: Reuse = plan.reuse if holder or known is None else "replay"
-            for member in [holder] if holder else [able[0], able[-1]]:
-                walls = member.walls.of(temporary=request.temporary)
+            for account in [holder] if holder else [able[0], able[-1]]:
+                walls = account.walls.of(temporary=request.temporary)
                 try:
-                    material = await answer.prompt_content(holder is not None, walls)
+                    content = await answer.prompt_content(holder is not None, walls)
                 except PromptTooLong as error:
-                    planned = Planned(card, member.name, walls, reuse, None, error)
+                    planned = Planned(card, account.name, walls, reuse, None, error)
                 else:
-                    return Planned(card, member.name, walls, reuse, material)
+                    return Planned(card, account.name, walls, reuse, content)
             return planned
         finally:
             await answer.close(untouched=True)
@@ -197,12 +197,12 @@ class Gateway:
         *,
         done: Callable[[GeneratedImage | GatewayError], None] = lambda _: None,
     ) -> list[GeneratedImage | GatewayError]:
-        """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
+        """`n` images, each a generation of its own; what succeeded beside the errors of what did not.
 
         When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
         again has to know. `done` hears of each result at once.
         """
-        uploads = await self._attachments.load(request.references, admission.caller, pictures_only=True)
+        uploads = await self._attachments.load(request.references, admission.caller, images_only=True)
 
         async def one() -> GeneratedImage | GatewayError:
             result: GeneratedImage | GatewayError
@@ -231,7 +231,7 @@ class Gateway:
         background: bool = False,
         journal: Journal | None = None,
     ) -> GeneratedImage:
-        """One picture by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
+        """One image by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
 
         background, journal: a batch's; see `Errand`.
         """
@@ -242,12 +242,12 @@ class Gateway:
         order = order or ImageJob(
             request.prompt, card.id, options, admission.caller, tuple(upload.sha256 for upload in uploads)
         )
-        material = PromptContent(image_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
+        content = PromptContent(image_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
 
         async def everything(_continued: bool, walls: Walls) -> PromptContent:
-            return _within(material, walls)
+            return _within(content, walls)
 
-        errand = PromptRequest(
+        prompt_request = PromptRequest(
             card,
             admission.caller,
             ("image", "upload") if uploads else ("image",),
@@ -261,15 +261,15 @@ class Gateway:
         )
         image: GeneratedImage | None = None
         try:
-            async with aclosing(self._dispatcher.stream(errand)) as pieces:
+            async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
                 async for attempt, piece in pieces:
                     if isinstance(piece, ImageReady) and image is None:
-                        image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
+                        image = await self.images.deliver(attempt.lease.upstream, piece.ref, order)
                     elif isinstance(piece, Completed) and image is not None:
                         image = replace(image, painter=piece.painter or image.painter)
         except GatewayError as error:
             if image is None or isinstance(error, ModelNotServed):
-                raise  # once the picture is here, what goes wrong behind it does not matter any more
+                raise  # once the image is here, what goes wrong behind it does not matter any more
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image

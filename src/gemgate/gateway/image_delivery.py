@@ -1,4 +1,4 @@
-"""From a picture on Google's wire to a delivered one: fetch, measure, lift the logo, provenance, store.
+"""From an image on Google's wire to a delivered one: fetch, measure, lift the logo, provenance, store.
 
 CPU work runs in worker threads with a deadline; after it, or after any doubt, the original is delivered. The facts say
 what was done: nothing is promised that was not measured.
@@ -29,15 +29,15 @@ from gemgate.ports.upstream import Fetched, ImageRef, Upstream
 CPU_SECONDS = 30.0
 LINK_SECONDS = 7 * 24 * 3600
 FETCH_PATIENCE = 3.0
-"""Seconds that a finished picture waits for its entry in the gallery."""
+"""Seconds that a finished image waits for its entry in the gallery."""
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """What one picture is made for: the wish, and whose it will be.
+    """What one image is made for: the wish, and whose it will be.
 
-    key and created_at fix the stored name of a batch picture, so that a second run finds what the first one stored.
+    key and created_at fix the stored name of a batch image, so that a second run finds what the first one stored.
     """
 
     prompt: str
@@ -65,7 +65,7 @@ class _Processed:
 class ImagePipeline:
     """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open.
 
-    profiles: where logos are looked for. max_pixels: a larger picture is not one that Google makes.
+    profiles: where logos are looked for. max_pixels: a larger image is not one that Google makes.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class ImagePipeline:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
 
     async def deliver(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
-        """The finished picture, stored and remembered. Unprocessable when `size_policy=require` is not met."""
+        """The finished image, stored and remembered. Unprocessable when `size_policy=require` is not met."""
         try:
             return await self._delivered(upstream, ref, order)
         except GatewayError as error:
@@ -214,7 +214,7 @@ class ImagePipeline:
             data=worked.data,
         )
         try:
-            # Of two runs of a batch task the first one's picture counts: a name never changes its bytes.
+            # Of two runs of a batch task the first one's image counts: a name never changes its bytes.
             once = bool(order.key)
             while not await self._store.put("images/" + image.name, worked.data, image.mime, replace=not once):
                 if first := await self.stored_for(order):
@@ -230,7 +230,7 @@ class ImagePipeline:
         return replace(image, url=self.url_of(image.name))
 
     async def _listed(self, facts: GalleryImage, *, certainly: bool) -> bool:
-        """Whether the gallery has it. A batch finds its pictures there again; others are worth more than the list."""
+        """Whether the gallery has it. A batch finds its images there again; others are worth more than the list."""
         if certainly:
             await self._gallery.remember(facts)
             return True
@@ -242,19 +242,19 @@ class ImagePipeline:
         return True
 
     async def stored_for(self, order: ImageJob) -> GeneratedImage | None:
-        """The picture that an earlier run stored under a batch task's name, or None."""
+        """The image that an earlier run stored under a batch task's name, or None."""
         moment = datetime.fromtimestamp(order.created_at, UTC)
         for extension in KEEP_TYPES:
             name = _name(order.prompt, moment, order.key, extension)
-            if picture := await self._gallery.find(name):
-                if picture.batch == order.batch:
-                    return replace(picture.image, url=self.url_of(name))
+            if image := await self._gallery.find(name):
+                if image.batch == order.batch:
+                    return replace(image.image, url=self.url_of(name))
             elif await self._store.stat("images/" + name):
                 return await self._remembered(name, order)
         return None
 
     async def _remembered(self, name: str, order: ImageJob) -> GeneratedImage:
-        """Facts of a picture whose bytes were stored but whose facts were not, measured anew."""
+        """Facts of an image whose bytes were stored but whose facts were not, measured anew."""
         data = (await self._store.get("images/" + name)).data
         header = measure(data, max_pixels=self._max_pixels)
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
@@ -268,7 +268,7 @@ class ImagePipeline:
         return replace(image, url=self.url_of(name))
 
     def url_of(self, name: str) -> str:
-        """Where a stored picture can be fetched: the bucket's address, else our own route, signed if keys are used."""
+        """Where a stored image can be fetched: the bucket's address, else our own route, signed if keys are used."""
         if url := self._store.url("images/" + name, LINK_SECONDS):
             return url
         path = "/images/" + name
@@ -292,7 +292,7 @@ class ImagePipeline:
 
 
 def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> str:
-    """What to say when the picture is not of the size that Google announced; "" when it is, or nothing was said."""
+    """What to say when the image is not of the size that Google announced; "" when it is, or nothing was said."""
     if len(ref.announced) < 2 or not all(ref.announced[:2]):
         return ""
     header = measure(fetched.data, max_pixels=max_pixels)
@@ -307,5 +307,5 @@ def _noted(image: GeneratedImage, note: str) -> GeneratedImage:
 
 
 def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
-    """The path of a picture below /images."""
+    """The path of an image below /images."""
     return f"{moment:%Y%m}/{moment:%Y%m%d}/{file_name(prompt, moment, token, extension)}"

@@ -19,13 +19,13 @@ from gemgate.ports.upstream import (
 from gemgate.prompting.refusal import meaning_of
 
 
-def check_image_outcome(errand: PromptRequest, attempt: Attempt, piece: UpstreamEvent) -> None:
-    """At the end of an answer that should have brought a picture: raise what the words instead of it mean."""
+def check_image_outcome(prompt_request: PromptRequest, attempt: Attempt, piece: UpstreamEvent) -> None:
+    """At the end of an answer that should have brought an image: raise what the words instead of it mean."""
     match piece:
         case ImageReady():
-            attempt.pictures += 1
-        case Completed(text=text) if errand.image != "no" and not attempt.pictures:
-            if (error := image_refusal(text, account_only=errand.image == "may")) is not None:
+            attempt.images += 1
+        case Completed(text=text) if prompt_request.image != "no" and not attempt.images:
+            if (error := image_refusal(text, account_only=prompt_request.image == "may")) is not None:
                 raise error
         case _:
             pass

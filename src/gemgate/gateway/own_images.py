@@ -1,8 +1,8 @@
-"""Links to pictures of our own: the gateway knows its addresses, and reads from its store what they point at.
+"""Links to images of our own: the gateway knows its addresses, and reads from its store what they point at.
 
 A link that our own answer gave comes back as a reference in the next call. Asking ourselves over the network would need
-a hole in the guard against private addresses; the store is read instead, for whoever we would show the picture to. Who
-that is stands here, for the route that shows pictures too.
+a hole in the guard against private addresses; the store is read instead, for whoever we would show the image to. Who
+that is stands here, for the route that shows images too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gemgate.ports.gallery import Gallery
 from gemgate.ports.runtime import Clock
 
 IMAGE_PATH = re.compile(r"\d{6}/\d{8}/[\w.-]{1,120}")
-"""A picture below `/images`."""
+"""An image below `/images`."""
 
 
 _PATH = re.compile(rf"(?:/[^/]+)*?/images/({IMAGE_PATH.pattern})")
@@ -45,7 +45,7 @@ class OwnImages:
         self._public = urlsplit(public_base_url or "").netloc.lower()
 
     def name_of(self, url: str, caller: Caller) -> str | None:
-        """The name of the picture that `url` is a link to, as an address of ours or a path alone; else None."""
+        """The name of the image that `url` is a link to, as an address of ours or a path alone; else None."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -59,7 +59,7 @@ class OwnImages:
         return scheme in ("http", "https") and host in {self._public, caller.host.lower()} - {""}
 
     async def may_see(self, name: str, query: str, caller: Caller) -> bool:
-        """Whether the caller made the picture, is an admin, or shows a signature that holds. StorageDown."""
+        """Whether the caller made the image, is an admin, or shows a signature that holds. StorageDown."""
         if self._link_key is None or caller.admin:
             return True
         parameters = parse_qs(query)
@@ -72,7 +72,7 @@ class OwnImages:
         return known is not None and known.tenant == caller.tenant
 
     async def read(self, name: str, url: str, caller: Caller) -> Inline:
-        """The stored picture that `url` points at; BadRequest when it is gone or not for the caller, StorageDown."""
+        """The stored image that `url` points at; BadRequest when it is gone or not for the caller, StorageDown."""
         if not await self.may_see(name, urlsplit(url).query, caller):
             raise BadRequest(
                 f"The link to the picture {name} is not signed, or it has expired, and another key made it",

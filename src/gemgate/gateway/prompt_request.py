@@ -49,12 +49,12 @@ class Continuation:
 
 
 class Journal(Protocol):
-    """What a durable errand remembers of its way. `earlier`: what a run before this one left at Google."""
+    """What a durable prompt request remembers of its way. `earlier`: what a run before this one left at Google."""
 
     earlier: Checkpoint
 
-    async def note(self, trail: Checkpoint) -> None:
-        """Write down where it stands: right before the prompt leaves, when Google took it, when a picture is there.
+    async def note(self, checkpoint: Checkpoint) -> None:
+        """Write down where it stands: right before the prompt leaves, when Google took it, when an image is there.
 
         Raises when the prompt must not leave, or nobody waits for its answer any more.
         """
@@ -70,10 +70,10 @@ class PromptRequest:
                      account; asked for when needed. PromptTooLong.
     replay:          bytes of text that it takes to tell everything, if that is known.
     reuse:           what is reported when it does not go on in `continues`.
-    picture:         "must": an answer without one is an error, judged while the account is still held. "may": only if
+    image:         "must": an answer without one is an error, judged while the account is still held. "may": only if
                      its words say that the account is to blame.
     background:      a batch's; leaves a lane to interactive calls.
-    journal:         of a durable errand.
+    journal:         of a durable prompt request.
     repair:          "tools" or "json" when it asks once more for a better form, else "".
     model_policy:    "require" makes an error of an answer by another model, at its end.
     """
@@ -98,13 +98,13 @@ class PromptRequest:
 
 @dataclass(slots=True)
 class Attempt:
-    """One try of an errand: what the one who listens may use while the account is held."""
+    """One try of an prompt request: what the one who listens may use while the account is held."""
 
     lease: Lease
     began: Began
     continued: bool
     cid: str = ""
-    pictures: int = 0
+    images: int = 0
     spoke: bool = field(default=False)
 
     @property

@@ -47,29 +47,29 @@ def serving_model(offer: AccountModel, offers: Sequence[AccountModel], answered:
 
 
 def image_model(card: ModelCard, answered: Completed) -> Served:
-    """Who painted, against what a picture model's id wishes for (3.1)."""
+    """Who painted, against what an image model's id wishes for (3.1)."""
     name = answered.painter or (answered.served if is_painter(answered.served) else "")
     asked = f"{'pro' if card.web.endswith('pro') else 'flash'} image"
     return Served(asked, named(name) if name else "", fits(asked, name), painted=True)
 
 
-async def examine(member: Account, needs: Sequence[Capability], served: Served) -> Cause:
+async def examine(account: Account, needs: Sequence[Capability], served: Served) -> Cause:
     """Ask Google why a lower model answered. A guest is signed out; else the Pro capability rests, and only that."""
     try:
-        await member.upstream.ping()
+        await account.upstream.ping()
     except SignedOut as error:
-        member.signed_out(error)
+        account.signed_out(error)
         return "guest"
     except GatewayError:
         return "unknown"
     try:
-        full = [window for window in await member.upstream.usage() if window.used >= 1.0]
+        full = [window for window in await account.upstream.usage() if window.used >= 1.0]
     except GatewayError:
         full = []
     cause: Cause = "spent" if full else "unknown"
     if "pro" in needs:
         why = f"{served.name} answered instead of {served.asked}; {_CAUSES[cause][0]}"
-        member.lower_prompt_limit("pro", why, max((window.resets_at or 0.0 for window in full), default=0.0) or None)
+        account.lower_prompt_limit("pro", why, max((window.resets_at or 0.0 for window in full), default=0.0) or None)
     return cause
 
 

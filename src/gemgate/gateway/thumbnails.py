@@ -1,4 +1,4 @@
-"""Small previews of stored pictures: made once each, in few threads, kept beside the pictures."""
+"""Small previews of stored images: made once each, in few threads, kept beside the images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIME = "image/webp"
 
 
 def key_of(name: str) -> str:
-    """Where the preview of the picture of this name is kept; it goes when the picture goes."""
+    """Where the preview of the image of this name is kept; it goes when the image goes."""
     handle = handle_of(name)
     return f"thumbs/{handle[:2]}/{handle}.webp"
 
@@ -29,15 +29,15 @@ class Thumbnails:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._making: dict[str, asyncio.Task[bytes]] = {}
 
-    async def get(self, picture: GalleryImage) -> bytes:
+    async def get(self, image: GalleryImage) -> bytes:
         """WebP. NotFound when the picture's file is gone, Unprocessable when its pixels cannot be read."""
-        key = key_of(picture.image.name)
+        key = key_of(image.image.name)
         try:
             return (await self._blobs.get(key)).data
         except NotFound:
             making = self._making.get(key)
             if making is None:
-                making = self._making[key] = asyncio.ensure_future(self._make(picture, key))
+                making = self._making[key] = asyncio.ensure_future(self._make(image, key))
                 making.add_done_callback(lambda task: self._made(key, task))
             return await asyncio.shield(making)
 
@@ -46,9 +46,9 @@ class Thumbnails:
         if not task.cancelled():
             task.exception()  # whoever waited has been told
 
-    async def _make(self, picture: GalleryImage, key: str) -> bytes:
+    async def _make(self, image: GalleryImage, key: str) -> bytes:
         async with self._turns:
-            original = await self._blobs.get("images/" + picture.image.name)
+            original = await self._blobs.get("images/" + image.image.name)
             try:
                 small = await asyncio.to_thread(lambda: imaging.thumbnail(original.data))
             except (imaging.UnsupportedImage, ValueError) as error:

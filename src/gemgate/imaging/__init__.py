@@ -4,7 +4,7 @@ measure    what a file says it is, before anything is decoded
 clean      take the visible logo off, on evidence only; SynthID is never touched
 resample   another size, when asked for
 stamp      keep or add machine-readable provenance
-file_name  the name a picture is stored under
+file_name  the name an image is stored under
 thumbnail  a small preview
 Watch      notices that the logo has moved
 """

@@ -1,7 +1,7 @@
-"""Reading the logo's place, strength and shape off a user's own pictures (logo.md 3).
+"""Reading the logo's place, strength and shape off a user's own images (logo.md 3).
 
-`L = log(255.5 - w)` makes the logo the same summand in every picture and channel, so the median of L's differences over
-enough pictures is the logo's alone; integrated, averaged over its four turns and snapped to sixteenths it is a map.
+`L = log(255.5 - w)` makes the logo the same summand in every image and channel, so the median of L's differences over
+enough images is the logo's alone; integrated, averaged over its four turns and snapped to sixteenths it is a map.
 Ten PNGs give the known maps bit for bit; JPEGs do not, because compression rounds the edge.
 """
 
@@ -36,7 +36,7 @@ Grid = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A profile read off pictures.
+    """A profile read off images.
 
     confirms:  name of the known profile that is the same in place, strength and every pixel, else empty.
     different: pixels whose coverage differs from the known map of that size, -1 when there is none.
@@ -50,8 +50,8 @@ class Calibration:
     score: float
 
 
-def from_pictures(pictures: Sequence[Pixels], *, known: Sequence[Profile] = PROFILES) -> Calibration:
-    """Calibrate on at least ten pictures (height x width x 1 or 3) that bear the logo at the same place.
+def from_images(pictures: Sequence[Pixels], *, known: Sequence[Profile] = PROFILES) -> Calibration:
+    """Calibrate on at least ten images (height x width x 1 or 3) that bear the logo at the same place.
 
     Unfit when there are too few or no star stands in their corners.
     """
@@ -68,9 +68,9 @@ def from_pictures(pictures: Sequence[Pixels], *, known: Sequence[Profile] = PROF
     return _calibration(1 - np.exp(summand - _ring_mean(summand)), found, len(pictures), known)
 
 
-def from_black(picture: Pixels, *, known: Sequence[Profile] = PROFILES) -> Calibration:
-    """Calibrate on one picture that is black but for the logo; Unfit when it is not, or has none."""
-    corners = _corners([picture])
+def from_black(image: Pixels, *, known: Sequence[Profile] = PROFILES) -> Calibration:
+    """Calibrate on one image that is black but for the logo; Unfit when it is not, or has none."""
+    corners = _corners([image])
     found = _located(corners)
     darkest = _patch(corners[0], found).min(axis=2).astype(np.float64)
     floor = _ring_mean(darkest)

@@ -1,4 +1,4 @@
-"""The story of taking the visible logo off a picture file: measure, open, look, lift, look again, write.
+"""The story of taking the visible logo off an image file: measure, open, look, lift, look again, write.
 
 The rule: without evidence, with any doubt and after any failure the caller gets back the very bytes object it gave.
 Only the visible logo is meant. SynthID, the invisible mark, is not touched, and machine-readable provenance is the
@@ -17,7 +17,7 @@ from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import MAX_PIXELS, measure
 from gemgate.imaging.logo import Pixels, Sighting, find, is_clean, reach, remove, residual
 from gemgate.imaging.logo_profiles import PROFILES, Profile
-from gemgate.imaging.raster import Picture, open_picture
+from gemgate.imaging.raster import RasterImage, open_image
 
 CORNER: Final = 420
 """The bottom right square, in pixels, in which a moved logo is looked for (logo.md 3)."""
@@ -25,7 +25,7 @@ CORNER: Final = 420
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What became of a picture's logo.
+    """What became of an image's logo.
 
     data:      the new file, or the very object that was given when nothing changed.
     logo:      "removed"; "absent" = looked for and not there; "kept" = there, or not looked for, and why is in `note`.
@@ -34,7 +34,7 @@ class Cleaned:
     amplitude: strength of the logo found, 1 = the profile's.
     left:      strength left after the lift, 0 = none.
     note:      plain words for the person who asks.
-    corner:    of pictures without the logo, the corner in which a moved one may be searched (`Watch`).
+    corner:    of images without the logo, the corner in which a moved one may be searched (`Watch`).
     """
 
     data: bytes = field(repr=False)
@@ -62,27 +62,27 @@ def clean(
         side = reach(profiles, size)
         if not side:
             return Cleaned(data, "absent")
-        picture = open_picture(data, header)
-        corner = picture.corner(side)
-        sighting = find(corner, profiles, lossy=picture.lossy, size=size)
+        image = open_image(data, header)
+        corner = image.corner(side)
+        sighting = find(corner, profiles, lossy=image.lossy, size=size)
         if sighting is None:
-            return Cleaned(data, "absent", corner=picture.corner(CORNER))
+            return Cleaned(data, "absent", corner=image.corner(CORNER))
         if not remove:
             return _kept(data, sighting, "the logo is there and was left on")
-        return _taken_off(data, picture, corner, sighting, size)
+        return _taken_off(data, image, corner, sighting, size)
     except (UnsupportedImage, ClientError) as why:
         return Cleaned(data, "kept", note=str(why))
     except MemoryError:
         return Cleaned(data, "kept", note="not enough memory to decode the picture")
 
 
-def _taken_off(data: bytes, picture: Picture, corner: Pixels, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
+def _taken_off(data: bytes, image: RasterImage, corner: Pixels, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
     plain = remove(corner, sighting.profile, size=size)
-    after = residual(sighting, plain, lossy=picture.lossy, size=size)
+    after = residual(sighting, plain, lossy=image.lossy, size=size)
     if not is_clean(sighting.evidence, after):
         return _kept(data, sighting, "the logo did not come off cleanly, so the original is kept")
     try:
-        written = picture.rewrite(plain, sighting.box)
+        written = image.rewrite(plain, sighting.box)
     except UnsupportedImage as why:
         return _kept(data, sighting, str(why))
     found = sighting.evidence

@@ -1,4 +1,4 @@
-"""The metadata of picture files at container level: where XMP and C2PA stand in PNG, JPEG and WebP.
+"""The metadata of image files at container level: where XMP and C2PA stand in PNG, JPEG and WebP.
 
 Nothing is decoded, and what is not replaced stays byte for byte. Sources: PNG third edition 11.3.3 (iTXt), XMP part 3
 (embedding), C2PA 2.x, annex A (caBX, JUMBF in APP11, the C2PA chunk of RIFF files), RFC 9649 (WebP).

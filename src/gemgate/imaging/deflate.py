@@ -25,7 +25,7 @@ Z_NO_FLUSH, Z_BLOCK, Z_OK, Z_STREAM_END = 0, 5, 0, 1
 AT_BOUNDARY: Final = 128
 UNUSED_BITS: Final = 7
 MAX_BOUNDARIES: Final = 50_000
-"""A file of nothing but empty blocks must not cost more than a file of picture."""
+"""A file of nothing but empty blocks must not cost more than a file of image."""
 LEVEL: Final = 2
 DENSE: Final = 0.45
 """Compressed share above which looking for repetitions saves one or two percent and costs most of the time: photos."""

@@ -1,4 +1,4 @@
-"""Why a picture file is left alone: the one exception that rooms of `imaging` raise among themselves.
+"""Why an image file is left alone: the one exception that rooms of `imaging` raise among themselves.
 
 It never leaves `clean` or `stamp`: they answer with the original bytes and the reason as a note.
 """

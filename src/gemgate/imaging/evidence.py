@@ -1,6 +1,6 @@
 """Whether a logo is there, as a number: how much better the picture's edges are explained with it than without.
 
-In `L = log(255.5 - w)` the logo is additive, `L_marked = L_plain + log(1 - a)`, in every picture and channel (logo.md
+In `L = log(255.5 - w)` the logo is additive, `L_marked = L_plain + log(1 - a)`, in every image and channel (logo.md
 3). So at the star's edges the differences of neighbouring L should look like the picture's other differences once the
 logo's own are taken away. The ratio of the two Cauchy likelihoods says it in nats. Three numbers judge it: the share of
 the nats that a true logo would give on this ground, how steadily all sixteen sectors of the star agree, and how strong
@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 MIN_SHARE = 0.4
 MIN_STEADINESS = 2.0
 AMPLITUDES = (0.65, 1.4)
-"""Chosen on 1 300 generated pictures that no test shares: the unmarked ones reached a share of 0.6 and a steadiness of
+"""Chosen on 1 300 generated images that no test shares: the unmarked ones reached a share of 0.6 and a steadiness of
 1.2 at most, of the marked ones in PNG 99 in 100 had more than 0.8 and 3."""
 
 SETTLING_SHARE, SETTLING_STEADINESS = 0.75, 4.0
@@ -89,7 +89,7 @@ def weigh(
 ) -> Evidence:
     """The evidence for `profile` with its box at (left, top) of `pixels` (height x width x 1 or 3).
 
-    Two scales are looked at, because compression spoils the finer one and noise the coarser. Lossy pictures are judged
+    Two scales are looked at, because compression spoils the finer one and noise the coarser. Lossy images are judged
     by luma, their chroma is too coarse (the blend is linear, so luma obeys it too), and their strength is read at
     coarser scales, where compression has thinned it less. `quick` gives hopeless places up after the first look.
     """

@@ -1,4 +1,4 @@
-"""What a picture file says of itself, read from its first bytes: nothing is decoded, nothing is allocated.
+"""What an image file says of itself, read from its first bytes: nothing is decoded, nothing is allocated.
 
 Uploads and answers are measured here before any decoder sees them, so a file that claims more pixels than allowed is
 refused while it is still a few bytes.
@@ -13,7 +13,7 @@ from typing import Final
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 
 MAX_PIXELS: Final = 50_000_000
-"""Default limit: three 4096 x 4096 pictures; `MAX_IMAGE_PIXELS` in the settings."""
+"""Default limit: three 4096 x 4096 images; `MAX_IMAGE_PIXELS` in the settings."""
 
 EXTENSIONS: Final = {
     "image/png": "png",
@@ -189,7 +189,7 @@ def _iso(data: bytes) -> Header:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of the content of the boxes that lead to a picture's properties."""
+    """Kind, start and end of the content of the boxes that lead to an image's properties."""
     todo, seen = [(start, end)], 0
     while todo:
         at, stop = todo.pop()

@@ -1,7 +1,7 @@
 """JPEG files: their segments, and the pixels of one put into the metadata of another.
 
 A changed JPEG is encoded again with its own quantisation tables, subsampling and scan order; every APP and COM segment
-(JFIF, EXIF, ICC, XMP, JUMBF) and whatever follows the picture stay byte for byte.
+(JFIF, EXIF, ICC, XMP, JUMBF) and whatever follows the image stay byte for byte.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def encode_like(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def with_picture_of(data: bytes, plain: bytes) -> bytes:
-    """`data`'s metadata and trailing bytes round the compressed picture of `plain`; Unfit when their tables differ."""
+def with_image_of(data: bytes, plain: bytes) -> bytes:
+    """`data`'s metadata and trailing bytes round the compressed image of `plain`; Unfit when their tables differ."""
     old, new = segments(data), segments(plain)
     if _tables(data, old) != _tables(plain, new):
         message = "the JPEG's quantisation tables cannot be kept"
@@ -122,7 +122,7 @@ def _quantisation(body: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
 
 
 def _end(data: bytes, at: int) -> int:
-    """Where the picture ends: behind EOI, or the end of the file when it has none."""
+    """Where the image ends: behind EOI, or the end of the file when it has none."""
     while match := NEXT_MARKER.search(data, at):
         if data[match.end() - 1] == END:
             return match.end()

@@ -1,11 +1,11 @@
 """The visible logo on pixels: where it would stand, whether it is there, drawing it, lifting it off.
 
-The service blends white over the picture, `w = 255 a + (1 - a) p` per 8-bit channel (logo.md 1); this file knows that
+The service blends white over the image, `w = 255 a + (1 - a) p` per 8-bit channel (logo.md 1); this file knows that
 formula and its inverse. Nothing is ever lifted without evidence, and nothing outside the logo's box changes.
 SynthID, the invisible mark, is something else and is not touched.
 
-Pixels are uint8, height x width x channels (1 or 3), and may be just the bottom right corner of a picture: the logo's
-place is counted from there. `size` then says how large the whole picture is, as (width, height).
+Pixels are uint8, height x width x channels (1 or 3), and may be just the bottom right corner of an image: the logo's
+place is counted from there. `size` then says how large the whole image is, as (width, height).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ GROUND = 16
 
 MOST_LEFT, MOST_OVER = 0.2, -0.35
 """A lift that leaves more of the logo than this, or takes more than this too much, was wrong. The lower bound is wider
-because on compressed pictures the strength itself is read with an error of about 0.1."""
+because on compressed images the strength itself is read with an error of about 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Pixels of a picture, `right` and `bottom` excluded."""
+    """Pixels of an image, `right` and `bottom` excluded."""
 
     left: int
     top: int
@@ -46,7 +46,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A logo that is there: its profile, its box in the whole picture, and what speaks for it."""
+    """A logo that is there: its profile, its box in the whole image, and what speaks for it."""
 
     profile: Profile
     box: Box
@@ -54,7 +54,7 @@ class Sighting:
 
 
 def box_of(profile: Profile, size: tuple[int, int]) -> Box | None:
-    """Where `profile` stands in a picture of `size`; None when it does not apply there or does not fit."""
+    """Where `profile` stands in an image of `size`; None when it does not apply there or does not fit."""
     width, height = size
     long_side, short_side = max(width, height), min(width, height)
     if not _within(long_side, profile.long_side) or not _within(short_side, profile.short_side):
@@ -78,7 +78,7 @@ def reach(profiles: Iterable[Profile], size: tuple[int, int]) -> int:
 def find(
     pixels: Pixels, profiles: Iterable[Profile] = PROFILES, *, lossy: bool = False, size: tuple[int, int] | None = None
 ) -> Sighting | None:
-    """The profile that the picture bears by evidence, or None. `lossy`: the pixels came out of a JPEG or lossy WebP.
+    """The profile that the image bears by evidence, or None. `lossy`: the pixels came out of a JPEG or lossy WebP.
 
     Of profiles that differ in their strength only, the one whose own strength was read counts.
     """

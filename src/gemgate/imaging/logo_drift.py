@@ -1,6 +1,6 @@
 """Noticing that the service has moved its logo, before anybody complains: a small machine fed with rejected corners.
 
-It remembers stars found in the last pictures of each size that bore no known logo. When enough of them stand at the
+It remembers stars found in the last images of each size that bore no known logo. When enough of them stand at the
 same place it says so, once. It never removes anything; whether to trust the new place is the operator's choice.
 """
 
@@ -24,7 +24,7 @@ ENOUGH: Final = 3
 SIZES: Final = 8
 """Picture sizes remembered; the one not seen for longest is forgotten."""
 SPARSE: Final = 10
-"""After a whole ring without a star only every tenth picture of that size is searched."""
+"""After a whole ring without a star only every tenth image of that size is searched."""
 SLACK: Final = 1
 PEAKS: Final = (0.5, 0.3)
 
@@ -36,7 +36,7 @@ class Moved:
     """The logo stands at a place no profile knows: `profile` describes it; seen in `pictures` of the last RING."""
 
     profile: Profile
-    pictures: int
+    images: int
     score: float
 
     @property
@@ -44,21 +44,21 @@ class Moved:
         p = self.profile
         return (
             f"the visible logo seems to have moved: {p.size} px, {p.right} px from the right and "
-            f"{p.bottom} px from the bottom edge, in {self.pictures} of the last pictures; "
+            f"{p.bottom} px from the bottom edge, in {self.images} of the last pictures; "
             "calibrate it, or add this profile"
         )
 
 
 @dataclass(slots=True)
 class _Seen:
-    """One picture size: the last verdicts (a star with its corner, or None), and how many corners came in all."""
+    """One image size: the last verdicts (a star with its corner, or None), and how many corners came in all."""
 
     ring: deque[tuple[Found, Corner] | None]
     count: int = 0
 
 
 class LogoDriftDetector:
-    """Feed it with `note`, from one thread at a time. Bounded: RING corners of SIZES picture sizes at most."""
+    """Feed it with `note`, from one thread at a time. Bounded: RING corners of SIZES image sizes at most."""
 
     def __init__(self, profiles: Sequence[Profile] = PROFILES) -> None:
         self._profiles = tuple(profiles)
@@ -66,9 +66,9 @@ class LogoDriftDetector:
         self._reported: set[tuple[int, int, int]] = set()
 
     def note(self, size: tuple[int, int], corner: Corner) -> Moved | None:
-        """A corner (`Cleaned.corner`) of a picture of `size` in which no logo was found. About 50 ms of CPU.
+        """A corner (`Cleaned.corner`) of an image of `size` in which no logo was found. About 50 ms of CPU.
 
-        Returns the new place the first time that ENOUGH of the last RING pictures of this size show it.
+        Returns the new place the first time that ENOUGH of the last RING images of this size show it.
         """
         seen = self._remembered(size)
         seen.count += 1

@@ -1,7 +1,7 @@
 """The measured figures of the visible logo, as data: its shape at two sizes, its outline at any size, where it stands.
 
-A profile says where in a picture one generation of the logo stands and how strong it is; users add their own as
-JSON (`gemgate logo calibrate` writes it). No figure here is code, and none is fitted to a picture at run time.
+A profile says where in an image one generation of the logo stands and how strong it is; users add their own as
+JSON (`gemgate logo calibrate` writes it). No figure here is code, and none is fitted to an image at run time.
 Sources: logo.md 1 (places and strengths), logo.md 2 (run tables and outline).
 """
 
@@ -69,9 +69,9 @@ class Profile:
     right, bottom: pixels between the box and the picture's edge.
     peak:    alpha in the middle of the star, 0..1.
     shape:   which coverage map draws it.
-    known:   "measured" on real pictures, "reported" by others and unconfirmed, or "calibrated" by a user.
-    long_side, short_side: only pictures whose sides are in these ranges (pixels, both ends included) are looked at.
-    scaled_from: when not 0, the margins belong to a picture with this long side and scale with the picture's own.
+    known:   "measured" on real images, "reported" by others and unconfirmed, or "calibrated" by a user.
+    long_side, short_side: only images whose sides are in these ranges (pixels, both ends included) are looked at.
+    scaled_from: when not 0, the margins belong to an image with this long side and scale with the picture's own.
     quarter, steps: a user's own map: its top-left quarter, coverage counted in 1/steps; empty = `shape` draws it.
     """
 

@@ -1,4 +1,4 @@
-"""Names of stored pictures: `{yyyymmdd_hhmmss}_{keyword}_{6 hex}.{extension}`, easy to grep, safe everywhere.
+"""Names of stored images: `{yyyymmdd_hhmmss}_{keyword}_{6 hex}.{extension}`, easy to grep, safe everywhere.
 
 The time and the hex digits are arguments; a batch takes them from its task, so the same task has the same name.
 """
@@ -18,7 +18,7 @@ _EXTENSION = re.compile("[a-z0-9]{1,5}")
 
 
 def file_name(prompt: str, at: datetime, hex6: str, extension: str) -> str:
-    """The name of a picture made from `prompt` at the time `at`; `hex6` tells namesakes apart.
+    """The name of an image made from `prompt` at the time `at`; `hex6` tells namesakes apart.
 
     ValueError unless `hex6` is six lower-case hex digits and `extension` a plain one without its dot.
     """

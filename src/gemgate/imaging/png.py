@@ -1,7 +1,7 @@
 """PNG files: chunks read with suspicion, pixels un-filtered only where they are looked at, and written back so that
 nothing but the logo's pixels changes.
 
-`Surgery` keeps every chunk and the compressed start of the picture byte for byte (logo.md 5). 8-bit grey and colour
+`Surgery` keeps every chunk and the compressed start of the image byte for byte (logo.md 5). 8-bit grey and colour
 without interlacing can have it; interlaced ones are deflated anew, everything else can only be looked at.
 """
 
@@ -107,7 +107,7 @@ class Surgery:
         return _unfilter(self._filtered, self._layout, reach)
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        """The file again with `corner` in place of its own; they differ inside `box` (of the whole picture) only."""
+        """The file again with `corner` in place of its own; they differ inside `box` (of the whole image) only."""
         first = _refilter(self._filtered, corner, box)
         changed = splice(self._stream, first)
         idat = [each for each in self._chunks if each.kind == b"IDAT"]

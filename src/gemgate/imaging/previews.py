@@ -1,4 +1,4 @@
-"""Small previews of stored pictures, for the gallery."""
+"""Small previews of stored images, for the gallery."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gemgate.imaging.raster import decoding, opened
 
 
 def thumbnail(data: bytes, long_side: int = 320, *, max_pixels: int = MAX_PIXELS) -> bytes:
-    """A WebP of at most `long_side` pixels each way; an animation's first frame; never larger than the picture.
+    """A WebP of at most `long_side` pixels each way; an animation's first frame; never larger than the image.
 
     Raises what `measure` raises, and `Unfit` (a ValueError) when the pixels cannot be decoded. CPU-bound.
     """

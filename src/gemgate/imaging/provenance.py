@@ -1,4 +1,4 @@
-"""Machine-readable provenance: every delivered picture says that a trained algorithm made it.
+"""Machine-readable provenance: every delivered image says that a trained algorithm made it.
 
 IPTC `DigitalSourceType = trainedAlgorithmicMedia` stands in XMP. A tag that is there is left. A C2PA manifest is bound
 to the bytes: with unchanged pixels nothing is touched at all, with changed ones it no longer holds and is dropped, and
@@ -22,7 +22,7 @@ COVERED = "left as it is: its C2PA manifest says where it comes from and covers 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """What became of a picture's provenance.
+    """What became of an image's provenance.
 
     data:       the new file, or the very object that was given when nothing changed.
     provenance: "kept" = it had a tag; "added"; "left" = it has none and none could or should be added, `note` says why.

@@ -1,4 +1,4 @@
-"""One face for all file types: look at a picture's bottom right corner, and write the file again with another one.
+"""One face for all file types: look at an image's bottom right corner, and write the file again with another one.
 
 Opening may decode as much as the type demands; only `rewrite` encodes. Both raise `Unfit` and nothing else.
 """
@@ -35,8 +35,8 @@ FORMATS = {
 }
 
 
-class Picture(Protocol):
-    """An opened picture file. lossy: its pixels went through a JPEG or a lossy WebP in this very file."""
+class RasterImage(Protocol):
+    """An opened image file. lossy: its pixels went through a JPEG or a lossy WebP in this very file."""
 
     lossy: bool
 
@@ -45,19 +45,19 @@ class Picture(Protocol):
         ...
 
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
-        """The file with `corner` in place of the one last looked at; they differ in `box` of the whole picture only."""
+        """The file with `corner` in place of the one last looked at; they differ in `box` of the whole image only."""
         ...
 
 
-def open_picture(data: bytes, header: Header) -> Picture:
+def open_image(data: bytes, header: Header) -> RasterImage:
     """Open a measured PNG, JPEG or WebP; Unfit for the rest and for damaged files."""
     with decoding():
         if header.mime == "image/png":
             return _open_png(data)
         if header.mime == "image/jpeg":
-            return JpegPicture(data)
+            return JpegImage(data)
         if header.mime == "image/webp":
-            return WebpPicture(data)
+            return WebpImage(data)
     message = f"the logo is not looked for in {header.mime} files"
     raise UnsupportedImage(message)
 
@@ -85,7 +85,7 @@ def decoding() -> Iterator[None]:
         raise UnsupportedImage(message) from bomb
 
 
-def _open_png(data: bytes) -> Picture:
+def _open_png(data: bytes) -> RasterImage:
     found, layout = png.chunks(data), png.Layout.of(data)
     kinds = {each.kind for each in found}
     if b"acTL" in kinds:
@@ -96,10 +96,10 @@ def _open_png(data: bytes) -> Picture:
         return LookOnly(data, "a PNG with a transparent colour is left alone")
     if layout.interlaced:
         return InterlacedPng(data, found)
-    return PngPicture(data, found, layout)
+    return PngImage(data, found, layout)
 
 
-class PngPicture:
+class PngImage:
     """The common PNG: changed by surgery, no chunk and no other pixel touched."""
 
     lossy = False
@@ -144,7 +144,7 @@ class _Decoded:
         return pixels if pixels.ndim == 3 else pixels[..., None]
 
     def _paste(self, corner: Pixels, box: Box) -> None:
-        """Put the box's new colours into the decoded picture; its alpha must be solid there and stays."""
+        """Put the box's new colours into the decoded image; its alpha must be solid there and stays."""
         place = (box.left, box.top, box.right, box.bottom)
         if self._image.mode in {"LA", "RGBA"}:
             _refuse_transparent(np.asarray(self._image.crop(place)))
@@ -170,7 +170,7 @@ class InterlacedPng(_Decoded):
             return png.with_pixels_of(self._data, self._chunks, out.getvalue())
 
 
-class JpegPicture(_Decoded):
+class JpegImage(_Decoded):
     lossy = True
     mime = "image/jpeg"
 
@@ -181,10 +181,10 @@ class JpegPicture(_Decoded):
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
         with decoding():
             self._paste(corner, box)
-            return jpeg.with_picture_of(self._data, jpeg.encode_like(self._image))
+            return jpeg.with_image_of(self._data, jpeg.encode_like(self._image))
 
 
-class WebpPicture(_Decoded):
+class WebpImage(_Decoded):
     mime = "image/webp"
 
     def __init__(self, data: bytes) -> None:
@@ -195,7 +195,7 @@ class WebpPicture(_Decoded):
     def rewrite(self, corner: Pixels, box: Box) -> bytes:
         with decoding():
             self._paste(corner, box)
-            return webp.with_picture_of(self._chunks, webp.encode_like(self._image, self._chunks))
+            return webp.with_image_of(self._chunks, webp.encode_like(self._image, self._chunks))
 
 
 class LookOnly(_Decoded):

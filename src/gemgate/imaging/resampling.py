@@ -1,4 +1,4 @@
-"""Bringing a picture to another size, only when asked for and always labelled: new pixels are not original ones."""
+"""Bringing an image to another size, only when asked for and always labelled: new pixels are not original ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ENCODING: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def resample(data: bytes, long_side: int) -> bytes:
-    """The picture with `long_side` pixels on its long side, in its own format, with its colour profile (Lanczos).
+    """The image with `long_side` pixels on its long side, in its own format, with its colour profile (Lanczos).
 
     BadRequest for formats other than PNG, JPEG and WebP; `Unfit` (a ValueError) when it cannot be decoded. CPU-bound.
     """

@@ -1,8 +1,8 @@
 """A logo that has moved or changed its size: where else in the corner does something star-shaped stand?
 
-Used on pictures in which no known profile was found. It compares directions: at every edge of the analytic star the
+Used on images in which no known profile was found. It compares directions: at every edge of the analytic star the
 gradient of `L = log(255.5 - luma)` must point as the star's does. The score is the mean cosine, 1 = everywhere, about
-0.1 to 0.3 on pictures without a logo (logo.md 3). Nothing is removed on its word alone.
+0.1 to 0.3 on images without a logo (logo.md 3). Nothing is removed on its word alone.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _star(size: int) -> Field:
 
 
 def _field(lumas: NDArray[np.float32]) -> Field:
-    """Directions of the median gradient over all pictures: length 1 at clear edges, less in noise and rounding."""
+    """Directions of the median gradient over all images: length 1 at clear edges, less in noise and rounding."""
     logs = np.log(255.5 - lumas)
     steps = [_steps(each) for each in logs]
     real = np.median([each.real for each in steps], axis=0)

@@ -1,4 +1,4 @@
-"""Whether a picture file is all there, judged by its container alone: half a download decodes to half a picture."""
+"""Whether an image file is all there, judged by its container alone: half a download decodes to half an image."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """WebP files: RIFF chunks, and the pixels of one put into the metadata of another.
 
-Lossless stays lossless; a lossy picture is encoded again at the quality its own quantisers say. ICC, EXIF, XMP and
+Lossless stays lossless; a lossy image is encoded again at the quality its own quantisers say. ICC, EXIF, XMP and
 foreign chunks stay byte for byte. Animations are left alone.
 """
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from gemgate.imaging.errors import UnsupportedImage
 
-PICTURE: Final = (b"VP8 ", b"VP8L", b"ALPH")
+IMAGE: Final = (b"VP8 ", b"VP8L", b"ALPH")
 HAS_ALPHA, HAS_XMP, HAS_ANIMATION = 0x10, 0x04, 0x02
 MAX_CHUNKS: Final = 10_000
 LOSSLESS_EFFORT: Final = 20
@@ -57,7 +57,7 @@ def assemble(parts: Iterable[Chunk]) -> bytes:
 
 
 def is_lossless(found: tuple[Chunk, ...]) -> bool:
-    """Whether the one picture of the file is lossless; Unfit for animations and files without a picture."""
+    """Whether the one image of the file is lossless; Unfit for animations and files without an image."""
     kinds = {each.kind for each in found}
     if b"ANIM" in kinds or b"ANMF" in kinds or len(kinds & {b"VP8 ", b"VP8L"}) != 1:
         message = "an animated WebP is left alone"
@@ -76,11 +76,11 @@ def encode_like(image: Image.Image, found: tuple[Chunk, ...]) -> bytes:
     return out.getvalue()
 
 
-def with_picture_of(found: tuple[Chunk, ...], plain: bytes) -> bytes:
-    """The chunks `found` with the picture of `plain` in place of their own."""
-    new = [each for each in chunks(plain) if each.kind in PICTURE]
-    at = next(index for index, each in enumerate(found) if each.kind in PICTURE)
-    rest = [each for each in found[at:] if each.kind not in PICTURE]
+def with_image_of(found: tuple[Chunk, ...], plain: bytes) -> bytes:
+    """The chunks `found` with the image of `plain` in place of their own."""
+    new = [each for each in chunks(plain) if each.kind in IMAGE]
+    at = next(index for index, each in enumerate(found) if each.kind in IMAGE)
+    rest = [each for each in found[at:] if each.kind not in IMAGE]
     return assemble([*found[:at], *new, *rest])
 
 

@@ -37,7 +37,7 @@ BATCH_KINDS: dict[Endpoint, BatchKind] = {"/v1/chat/completions": "chat", "/v1/i
 WINDOW = 24 * 3600.0
 """OpenAI's completion window, in seconds."""
 REFERENCES_KEPT = 30 * 24 * 3600.0
-"""Seconds that reference pictures of a batch are kept for its tasks and their retries."""
+"""Seconds that reference images of a batch are kept for its tasks and their retries."""
 SAMPLE = 20
 """Tasks from whose ends the rate is measured."""
 
@@ -60,7 +60,7 @@ class Jobs:
     store: JobStore
     worker: Worker
     closer: BatchFinalizer
-    herald: WebhookSender
+    webhook_sender: WebhookSender
     gateway: Gateway
     files: FileStore
     vault: Vault
@@ -92,11 +92,11 @@ class Jobs:
         return found
 
     async def prepare(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
-        """The tasks of an order of pictures. What can be told to be wrong is refused here, before it is counted:
-        models that nobody can have, references that are no pictures, webhooks that are not public.
+        """The tasks of an order of images. What can be told to be wrong is refused here, before it is counted:
+        models that nobody can have, references that are no images, webhooks that are not public.
         """
         if order.webhook[0]:
-            self.herald.check(order.webhook[0])
+            self.webhook_sender.check(order.webhook[0])
         self._check_models(order, origin.caller)
         common = ImageSpec(order.model or self.default_image_model, order.options)
         kept: dict[str, Stored] = {}
@@ -108,7 +108,7 @@ class Jobs:
     async def submit_images(
         self, order: BatchOrder, tasks: Sequence[TaskDraft], origin: Submitter, digest: str = ""
     ) -> Batch:
-        """A batch of pictures, entered with all the tasks that were prepared; it was admitted and counted before."""
+        """A batch of images, entered with all the tasks that were prepared; it was admitted and counted before."""
         model = order.model or self.default_image_model
         lanes = await self._lanes()
         batch = Batch(
@@ -226,7 +226,7 @@ class Jobs:
         attachments = self.worker.runner.attachments
         if isinstance(source, Link) and not attachments.is_own(source, origin.caller):
             return source
-        (upload,) = await attachments.load([source], origin.caller, pictures_only=True)
+        (upload,) = await attachments.load([source], origin.caller, images_only=True)
         if isinstance(source, Stored):
             return source
         if upload.sha256 not in kept:
@@ -248,7 +248,7 @@ class Jobs:
 
     async def _lanes(self) -> int:
         """Calls at once that all accounts together take, those of other nodes too."""
-        here = sum(member.lanes for member in self.gateway.pool.accounts)
+        here = sum(account.lanes for account in self.gateway.pool.accounts)
         return here + await self.elsewhere(self.lanes) or self.lanes
 
     # How they stand
@@ -306,7 +306,7 @@ class Jobs:
     def wait_changed(self, batch_id: str) -> None:
         """The batch changed: tell those who watch; it may have ended."""
         self.closer.wake()
-        self.herald.wake()
+        self.webhook_sender.wake()
         for event in self._watchers.get(batch_id, ()):
             event.set()
 

@@ -1,7 +1,7 @@
 """What follows the last task of a batch: the output files of OpenAI's batches, and orders whose time is up.
 
 Any process may close a batch, and begins anew where another one died. Files are written line by line on disk, so that
-a thousand pictures in one file do not stand in memory.
+a thousand images in one file do not stand in memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class BatchFinalizer:
     store: JobStore
     files: FileStore
     blobs: BlobStore
-    pictures: ImagePipeline
+    images: ImagePipeline
     owner: str
     clock: Clock
     observer: Observer
@@ -123,13 +123,13 @@ class BatchFinalizer:
         images = [image_of(value, task.prompt) for value in result["pictures"]]
         shown = [await self._shown(image, as_url=call.as_url) for image in images]
         usage = Usage(tokens.estimate(task.prompt), tokens.IMAGE_TOKENS_OUT * len(images))
-        stamp = ResponseMeta("", result["created"], loads(batch.metadata).get("base_url", ""))
-        body = await asyncio.to_thread(openai_images.write, shown, call, stamp, usage)
+        meta = ResponseMeta("", result["created"], loads(batch.metadata).get("base_url", ""))
+        body = await asyncio.to_thread(openai_images.write, shown, call, meta, usage)
         more = {"errors": result["errors"], "ignored": list(call.ignored)}
         return body | {name: value for name, value in more.items() if value}
 
     async def _shown(self, image: GeneratedImage, *, as_url: bool) -> GeneratedImage:
-        linked = replace(image, url=self.pictures.url_of(image.name))
+        linked = replace(image, url=self.images.url_of(image.name))
         if as_url:
             return linked
         try:

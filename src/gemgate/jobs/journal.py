@@ -28,36 +28,36 @@ class TaskJournal:
     def __init__(self, store: JobStore, claim: Claim) -> None:
         self._store = store
         self._claim = claim
-        self._part = claim.task.trail.part
-        self.earlier = claim.task.trail
-        self.trail: Checkpoint | None = None
+        self._part = claim.task.checkpoint.part
+        self.earlier = claim.task.checkpoint
+        self.checkpoint: Checkpoint | None = None
 
     def begin(self, part: int) -> None:
         """Another generation of the same task begins."""
-        left = self._claim.task.trail
+        left = self._claim.task.checkpoint
         self._part = part
         self.earlier = left if left.part == part else Checkpoint(part=part)
-        self.trail = None
+        self.checkpoint = None
 
-    async def note(self, trail: Checkpoint) -> None:
-        trail = replace(trail, part=self._part)
+    async def note(self, checkpoint: Checkpoint) -> None:
+        checkpoint = replace(checkpoint, part=self._part)
         try:
-            if not await self._store.note(self._claim, trail):
+            if not await self._store.note(self._claim, checkpoint):
                 raise LeaseLost
         except StorageDown:
-            if not trail.cid:
+            if not checkpoint.cid:
                 raise JournalUnavailable from None
             # What was not sent can wait; an answer that comes in is worth more than its note.
-        self.trail = trail
+        self.checkpoint = checkpoint
 
     def ended(self, error: GatewayError, verdict: Verdict, *, concluded: bool) -> Checkpoint:
         """What the next run should look for after this one failed. concluded: Google's answer is known to be none.
 
-        A picture that was shown is there, whatever failed while it was fetched.
+        An image that was shown is there, whatever failed while it was fetched.
         """
-        if self.trail is not None:
-            known = (error.generated == "no" or concluded) and not self.trail.image
-            return Checkpoint(part=self._part) if known else self.trail
+        if self.checkpoint is not None:
+            known = (error.generated == "no" or concluded) and not self.checkpoint.image
+            return Checkpoint(part=self._part) if known else self.checkpoint
         if verdict.kind == "again" and not isinstance(error, StorageDown):
             return replace(self.earlier, image="")  # it could not be fetched by its reference; the chat may show it
         return self.earlier

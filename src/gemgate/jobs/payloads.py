@@ -1,4 +1,4 @@
-"""What the job store keeps as JSON text: wishes for pictures, where references come from, facts of made pictures."""
+"""What the job store keeps as JSON text: wishes for images, where references come from, facts of made images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gemgate.images import GeneratedImage, ImageOptions
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """What one picture of a batch shall be like; `references` are ids of stored files or links, never bytes."""
+    """What one image of a batch shall be like; `references` are ids of stored files or links, never bytes."""
 
     model: str
     options: ImageOptions = field(default_factory=ImageOptions)
@@ -54,7 +54,7 @@ _FACTS = tuple(one.name for one in fields(GeneratedImage) if one.name not in ("d
 
 
 def image_value(image: GeneratedImage) -> dict[str, Any]:
-    """The facts of a stored picture; its address is made when somebody asks, its prompt stands in the task."""
+    """The facts of a stored image; its address is made when somebody asks, its prompt stands in the task."""
     return {name: getattr(image, name) for name in _FACTS}
 
 

@@ -1,7 +1,7 @@
 """Carries out one task by the gateway, exactly as a single request would be, and says what to store of it.
 
-A picture is looked for under the task's own name before anything is generated, and is stored under that name before the
-task is settled: a finished picture is never made again.
+An image is looked for under the task's own name before anything is generated, and is stored under that name before the
+task is settled: a finished image is never made again.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ class Runner:
         """The result to store. GatewayError says why there is none."""
         match claim.batch.kind:
             case "images":
-                return await self._picture(claim, journal)
+                return await self._image(claim, journal)
             case "generations":
-                return await self._pictures(claim, journal)
+                return await self._images(claim, journal)
             case "chat":
                 return await self._chat(claim, journal)
 
-    async def _picture(self, claim: Claim, journal: TaskJournal) -> Done:
+    async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         wish = load_spec(claim.task.payload or claim.batch.defaults)
         image = await self._made(claim, journal, wish.model, wish.options, wish.references)
         return Done(dumps(image_value(image)))
 
-    async def _pictures(self, claim: Claim, journal: TaskJournal) -> Done:
-        """A line for /v1/images/generations: its `n` pictures one after the other, each a generation of its own."""
+    async def _images(self, claim: Claim, journal: TaskJournal) -> Done:
+        """A line for /v1/images/generations: its `n` images one after the other, each a generation of its own."""
         call = generations_call(claim.task)
         request = call.request
         made: list[dict[str, Any]] = []
@@ -102,10 +102,8 @@ class Runner:
             async with aclosing(answer) as events:
                 replies.append(await afold(events))
         digest = hashlib.sha256(task.id.encode()).hexdigest()
-        stamp = ResponseMeta(
-            f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.metadata).get("base_url", "")
-        )
-        written = openai_chat.write(replies, stamp, body.model or card.id, openai_chat.toolbox(body))
+        meta = ResponseMeta(f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.metadata).get("base_url", ""))
+        written = openai_chat.write(replies, meta, body.model or card.id, openai_chat.toolbox(body))
         return Done(dumps(written | ({"ignored": list(request.ignored)} if request.ignored else {})))
 
     async def _made(
@@ -117,7 +115,7 @@ class Runner:
         references: Sequence[Source],
         part: int = 0,
     ) -> GeneratedImage:
-        """The picture that an earlier run stored, or a new one, stored."""
+        """The image that an earlier run stored, or a new one, stored."""
         task, batch = claim.task, claim.batch
         if not task.prompt.strip():
             raise BadRequest("prompt is empty", "prompt 为空", param="prompt")
@@ -131,13 +129,13 @@ class Runner:
             options,
             caller,
             batch=batch.id,
-            key=picture_key(batch.id, task.seq, part),
+            key=image_key(batch.id, task.seq, part),
             created_at=batch.created_at,
         )
-        pictures = self.gateway.pictures
-        if task.attempt > 1 and (image := await pictures.stored_for(order)):
+        images = self.gateway.images
+        if task.attempt > 1 and (image := await images.stored_for(order)):
             return image
-        uploads = await self.attachments.load(references, _caller(batch), pictures_only=True)
+        uploads = await self.attachments.load(references, _caller(batch), images_only=True)
         image = await self.gateway.generate_image(
             ImageRequest(task.prompt, model, options=options),
             Admission(card, Quota(), caller, options.model_policy or self.gateway.model_policy),
@@ -161,7 +159,7 @@ class Runner:
         try:
             return self.gateway.resolve(model, tenant)
         except ModelNotFound:
-            if all(member.is_open for member in pool.accounts):
+            if all(account.is_open for account in pool.accounts):
                 raise
             raise NoAccount(
                 f"No account that is signed in has the model {model}",
@@ -183,8 +181,8 @@ class Runner:
         model = self._model_of(claim)
         card = self.gateway.resolve(model, claim.batch.tenant)
         return any(
-            not member.is_open or (card.offer(member.models) and not member.status(card.capability).usable)
-            for member in self.gateway.pool.accounts
+            not account.is_open or (card.offer(account.models) and not account.status(card.capability).usable)
+            for account in self.gateway.pool.accounts
         )
 
     def _model_of(self, claim: Claim) -> str:
@@ -194,7 +192,7 @@ class Runner:
         return str(line_of(claim.task)["body"].get("model") or default)
 
 
-def picture_key(batch_id: str, seq: int, part: int = 0) -> str:
+def image_key(batch_id: str, seq: int, part: int = 0) -> str:
     """Six hex digits of the task for its picture's name, no two alike within a batch."""
     base = int(hashlib.sha256(batch_id.encode()).hexdigest()[:6], 16)
     return f"{(base + seq * PARTS + part) & 0xFFFFFF:06x}"
@@ -212,5 +210,5 @@ def generations_call(task: Task) -> openai_images.ImagesCall:
 
 
 def _caller(batch: Batch) -> Caller:
-    """Who ordered it; their links to pictures of ours are known by the address under which they called us."""
+    """Who ordered it; their links to images of ours are known by the address under which they called us."""
     return Caller(tenant=batch.tenant, client="batch", host=urlsplit(loads(batch.metadata).get("base_url", "")).netloc)

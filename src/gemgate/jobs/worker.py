@@ -73,7 +73,7 @@ class Worker:
     pool: AccountPool
     owner: str
     clock: Clock
-    dice: Random
+    random: Random
     observer: Observer
     rules: JobRules
     adopt: Callable[[], Awaitable[None]]
@@ -132,7 +132,7 @@ class Worker:
         if lapsed := await self.store.expire():
             self._note("tasks.lapsed", {"count": lapsed})
         while needs := self._capacity():
-            accounts = [member.name for member in self.pool.accounts]
+            accounts = [account.name for account in self.pool.accounts]
             claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
             if claim is None:
                 return
@@ -170,7 +170,7 @@ class Worker:
         if claim.task.attempt > MAX_RUNS:
             return Failed("worker_lost", f"It ended its process {MAX_RUNS} times", f"任务已中断 {MAX_RUNS} 次", True)
         try:
-            if claim.task.trail.cid and self.pool.account(claim.task.trail.account) is None:
+            if claim.task.checkpoint.cid and self.pool.account(claim.task.checkpoint.account) is None:
                 await self.adopt()  # only with its account can be read what the task left behind
             return await self.runner.run(claim, run.journal)
         except LeaseLost:
@@ -201,22 +201,22 @@ class Worker:
             verdict = Verdict("wait", rules.look_again)
         else:
             in_service = self._may_be_served(run)
-            verdict = judge(error, claim.task.failures, in_service=in_service, dice=self.dice(), rules=rules)
+            verdict = judge(error, claim.task.failures, in_service=in_service, random=self.random(), rules=rules)
         code = error.code or error.kind
         if verdict.kind == "fail":
             result = self.runner.failure(claim, error)
             return Failed(code, error.en, error.zh, may_be_asked_again(error), result)
         concluded = isinstance(error, AccountError | Blocked | ClientError | Refused | ModelGone | PromptTooLong)
-        trail = run.journal.ended(error, verdict, concluded=concluded)
-        return Deferred(verdict.after, verdict.kind == "again", code, error.en, error.zh, trail)
+        checkpoint = run.journal.ended(error, verdict, concluded=concluded)
+        return Deferred(verdict.after, verdict.kind == "again", code, error.en, error.zh, checkpoint)
 
     def _may_be_served(self, run: _Run) -> bool:
         """Whether the account that ran it takes calls as before; without one, whether any does."""
         ability = NEEDS[run.claim.batch.need]
-        sent = run.journal.trail
-        member = self.pool.account(sent.account) if sent is not None else None
-        members = [member] if member is not None else self.pool.accounts
-        return any(one.is_open and one.status(ability).usable for one in members)
+        sent = run.journal.checkpoint
+        account = self.pool.account(sent.account) if sent is not None else None
+        accounts = [account] if account is not None else self.pool.accounts
+        return any(one.is_open and one.status(ability).usable for one in accounts)
 
     async def _settle(self, run: _Run, outcome: TaskOutcome) -> None:
         """Write it down, however long the database is away; after that nobody else can."""

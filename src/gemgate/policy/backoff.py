@@ -5,7 +5,7 @@
 | no account, a full queue, no way to Google                    | it waits for the thaw, and no try is used up       |
 | an account that the failure took out of service (429, cookies)| it moves to another at once, no try used up        |
 | an account that stays in service all the same                 | it is one of its tries                             |
-| Google (5xx, reset, stall), drift, the picture store          | it is one of its tries                             |
+| Google (5xx, reset, stall), drift, the image store          | it is one of its tries                             |
 | the order itself, a refusal, or another model than is required| it has failed, and says why                        |
 
 Tries are 2, 4, 8, 16 and 32 s apart (or what Retry-After says, if that is longer), five at most after the first.
@@ -58,7 +58,7 @@ class Verdict:
     after: float = 0.0
 
 
-def judge(error: GatewayError, failures: int, *, in_service: bool, dice: float, rules: Backoff) -> Verdict:
+def judge(error: GatewayError, failures: int, *, in_service: bool, random: float, rules: Backoff) -> Verdict:
     """What to do after a run that failed.
 
     failures: tries used up before this one. in_service: whether the account that ran it takes calls as before.
@@ -72,7 +72,7 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, dice: float, 
         return Verdict("fail")
     if failures >= rules.tries:
         return Verdict("fail")
-    pause = rules.first * 2**failures * (1 + rules.jitter * dice)
+    pause = rules.first * 2**failures * (1 + rules.jitter * random)
     return Verdict("again", max(pause, error.retry_after or 0.0))
 
 

@@ -62,7 +62,7 @@ class Circuit:
         outcome: Outcome,
         *,
         now: float,
-        dice: float,
+        random: float,
         rules: Rules,
         reason: str = "",
         resets_at: float | None = None,
@@ -75,18 +75,18 @@ class Circuit:
             return self if self.phase(now) == "open" else Circuit()
         if outcome == "limited":
             seconds = resets_at - now if resets_at and resets_at > now else rules.limit_seconds
-            return self._opened(now, seconds if rules.limit_seconds else 0, dice, rules, reason)
+            return self._opened(now, seconds if rules.limit_seconds else 0, random, rules, reason)
         if outcome == "blocked":
-            return self._opened(now, rules.blocked_seconds, dice, rules, reason)
+            return self._opened(now, rules.blocked_seconds, random, rules, reason)
         failures = self.failures + 1
         if failures < rules.failures and self.phase(now) == "closed":
             return replace(self, failures=failures)
-        return replace(self._opened(now, rules.failure_seconds, dice, rules, reason), failures=failures)
+        return replace(self._opened(now, rules.failure_seconds, random, rules, reason), failures=failures)
 
-    def _opened(self, now: float, seconds: float, dice: float, rules: Rules, reason: str) -> Circuit:
+    def _opened(self, now: float, seconds: float, random: float, rules: Rules, reason: str) -> Circuit:
         if seconds <= 0:
             return Circuit()
-        until = now + seconds * (1 + rules.jitter * dice)
+        until = now + seconds * (1 + rules.jitter * random)
         if self.until > until and self.phase(now) == "open":
             return replace(self, probing=False)
         return Circuit(0, until, now, reason)

@@ -22,7 +22,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """family: which size of model, or which painter for pictures (`lite` is none). thinking: a model of its own that
+    """family: which size of model, or which painter for images (`lite` is none). thinking: a model of its own that
     thinks, not the wish to think longer; extended: the latter was granted.
     """
 
@@ -58,7 +58,7 @@ def is_painter(name: str) -> bool:
 def fits(asked: str, served: str) -> bool | None:
     """Whether `served` is of the family and kind that `asked` names; None when one of the names does not tell.
 
-    A picture's text model says nothing of its painter, and the other way round.
+    An image's text model says nothing of its painter, and the other way round.
     """
     wanted, got = rank(asked), rank(served)
     if wanted is None or got is None or wanted.painter != got.painter:

@@ -31,12 +31,12 @@ class Pacer:
         self._forget(now)
         return sum(start <= now for start in self._starts)
 
-    def reserve(self, now: float, dice: float) -> float:
+    def reserve(self, now: float, random: float) -> float:
         """Book the next start; the seconds to wait for it."""
         self._forget(now)
         start = now
         if self._gap:
-            start = max(start, self._last + self._gap * (1 + JITTER * (2 * dice - 1)))
+            start = max(start, self._last + self._gap * (1 + JITTER * (2 * random - 1)))
         if self.rpm and len(self._starts) >= self.rpm:
             start = max(start, self._starts[-self.rpm] + WINDOW)
         self._starts.append(start)

@@ -1,6 +1,6 @@
-"""One account at run time: its session, its standing, and the single place where it signs in again.
+"""One account at run time: its session, its status, and the single place where it signs in again.
 
-`standing` is the only source of an account's state word: routing, /health, /ready, the page and every error text
+`status` is the only source of an account's state word: routing, /health, /ready, the page and every error text
 ask it, so they cannot disagree.
 """
 
@@ -63,7 +63,7 @@ class Account:
         rules: Rules,
         address: Egress,
         clock: Clock,
-        dice: Random,
+        random: Random,
         observer: Observer,
         weight: float = 1.0,
         fallback: bool = False,
@@ -111,7 +111,7 @@ class Account:
         self._state: State = "starting"
         self._rules = rules
         self._clock = clock
-        self._dice = dice
+        self._random = random
         self._observer = observer
         self._signing_in = asyncio.Lock()
 
@@ -207,7 +207,7 @@ class Account:
         return circuit.settled(
             outcome,
             now=self._clock.now(),
-            dice=self._dice(),
+            random=self._random(),
             rules=self._rules,
             reason=reason,
             resets_at=resets_at,

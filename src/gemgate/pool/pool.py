@@ -92,42 +92,44 @@ class AccountPool:
     kept_free: lanes of each account that batches leave to others, unless it has no more.
     """
 
-    def __init__(self, *, clock: Clock, dice: Random, patience: float = 120.0, loyalty: float = AFFINITY_WAIT) -> None:
+    def __init__(
+        self, *, clock: Clock, random: Random, patience: float = 120.0, loyalty: float = AFFINITY_WAIT
+    ) -> None:
         self._clock = clock
-        self._dice = dice
+        self._random = random
         self._max_wait = patience
         self._loyalty = min(loyalty, patience)
         self.kept_free = 1
-        self._members: dict[str, Account] = {}
+        self._accounts: dict[str, Account] = {}
         self._waiting: deque[_Waiter] = deque()
         self._thaw_at = math.inf
         self._thawing: asyncio.Task[None] | None = None
 
     @property
     def accounts(self) -> tuple[Account, ...]:
-        return tuple(self._members.values())
+        return tuple(self._accounts.values())
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
 
     def account(self, name: str) -> Account | None:
-        return self._members.get(name)
+        return self._accounts.get(name)
 
-    def add(self, member: Account) -> None:
-        self._members[member.name] = member
-        member.changed = self._wake
+    def add(self, account: Account) -> None:
+        self._accounts[account.name] = account
+        account.changed = self._wake
         self._wake()
 
     def remove(self, name: str) -> Account | None:
         """Take an account out; calls under way keep their lease."""
-        member = self._members.pop(name, None)
+        account = self._accounts.pop(name, None)
         self._wake()
-        return member
+        return account
 
     def answers(self, *needs: Capability) -> bool:
         """Whether a call that needs these can be answered now, or as soon as a lane is free: what /ready says."""
-        return any(member.is_open and member.status(*needs).usable for member in self.accounts)
+        return any(account.is_open and account.status(*needs).usable for account in self.accounts)
 
     def background_lanes(self, *needs: Capability) -> int:
         """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
@@ -137,8 +139,8 @@ class AccountPool:
 
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
-        members = [member for member in self.accounts if not member.fallback] or self.accounts
-        return tuple({offer.id: offer for member in members for offer in member.models}.values())
+        accounts = [account for account in self.accounts if not account.fallback] or self.accounts
+        return tuple({offer.id: offer for account in accounts for offer in account.models}.values())
 
     @asynccontextmanager
     async def lease(
@@ -165,46 +167,46 @@ class AccountPool:
         loyalty = loyalty if prefer is not None and self._loyalty > 0 else 0.0
         waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, granted, loyalty)
         asked = self._clock.monotonic()
-        member, offer = await self._take(waiter)
+        account, offer = await self._take(waiter)
         failure: BaseException | None = None
         try:
             waited = self._clock.monotonic() - asked
-            why, skipped = self._chosen(waiter, member)
-            paced = await self._paced(member)
-            yield Lease(member, offer, member.session_epoch, LeaseReason(why, skipped, waited, paced))
+            why, skipped = self._chosen(waiter, account)
+            paced = await self._paced(account)
+            yield Lease(account, offer, account.session_epoch, LeaseReason(why, skipped, waited, paced))
         except BaseException as error:
             failure = error
             raise
         finally:
-            member.call_ended(needs, failure)
+            account.call_ended(needs, failure)
             if isinstance(failure, GatewayError):
-                await member.record.wait_saved(member)  # the caller hears of a rest when a restart would know of it
+                await account.record.wait_saved(account)  # the caller hears of a rest when a restart would know of it
 
     def _chosen(
-        self, waiter: _Waiter, member: Account
+        self, waiter: _Waiter, account: Account
     ) -> tuple[Literal["preferred", "only", "least_busy", "fallback"], tuple[Skipped, ...]]:
         """Why this account takes the call, and why each of the others could not."""
-        others = [other for other in self._members.values() if other is not member]
-        skipped = tuple(filter(None, (_skipped(other, waiter, member) for other in others)))
-        if waiter.prefer == member.name:
+        others = [other for other in self._accounts.values() if other is not account]
+        skipped = tuple(filter(None, (_skipped(other, waiter, account) for other in others)))
+        if waiter.prefer == account.name:
             return "preferred", skipped
-        if member.fallback:
+        if account.fallback:
             return "fallback", skipped
         return ("least_busy" if len(skipped) < len(others) else "only"), skipped
 
-    async def _paced(self, member: Account) -> float:
+    async def _paced(self, account: Account) -> float:
         """Wait for the next start of the account and of its way out, so many seconds; who leaves gives it back."""
         now = self._clock.monotonic()
-        own, shared = member.pacer.reserve(now, self._dice()), member.egress.pace.reserve(now)
+        own, shared = account.pacer.reserve(now, self._random()), account.egress.pace.reserve(now)
         wait = max(own, shared)
         try:
             if shared > self._max_wait:
-                raise _too_fast(member.egress.name, shared)
+                raise _too_fast(account.egress.name, shared)
             if wait > 0:
                 await self._clock.sleep(wait)
         except BaseException:
-            member.pacer.cancel(now + own)
-            member.egress.pace.cancel()
+            account.pacer.cancel(now + own)
+            account.egress.pace.cancel()
             raise
         return max(0.0, wait)
 
@@ -267,35 +269,35 @@ class AccountPool:
         """
         if waiter.holds_out and self._merely_busy(waiter):
             return None
-        able = [member for member in self.accounts if member.name not in waiter.avoid]
+        able = [account for account in self.accounts if account.name not in waiter.avoid]
         for fallback in (False, True):
-            rank = [member for member in able if member.fallback is fallback]
+            rank = [account for account in able if account.fallback is fallback]
             if granted := self._free(waiter, rank):
                 return granted
-            if any(_feasible(member, waiter) for member in rank):
+            if any(_feasible(account, waiter) for account in rank):
                 return None
         return None
 
     def _merely_busy(self, waiter: _Waiter) -> bool:
         """Whether the account that a caller prefers could take the call but for a free lane."""
-        member = self._members.get(waiter.prefer or "")
-        if member is None or member.name in waiter.avoid or not waiter.card.offer(member.models):
+        account = self._accounts.get(waiter.prefer or "")
+        if account is None or account.name in waiter.avoid or not waiter.card.offer(account.models):
             return False
-        return member.status(*waiter.needs).state == "busy"
+        return account.status(*waiter.needs).state == "busy"
 
-    def _free(self, waiter: _Waiter, members: Iterable[Account]) -> tuple[Account, AccountModel] | None:
+    def _free(self, waiter: _Waiter, accounts: Iterable[Account]) -> tuple[Account, AccountModel] | None:
         """The best of these accounts that has a lane for the call now, entered."""
         fits: dict[str, tuple[Account, AccountModel]] = {}
-        for member in members:
-            if not member.is_open:
+        for account in accounts:
+            if not account.is_open:
                 continue
-            standing = member.status(*waiter.needs)
-            kept = min(self.kept_free, member.lanes - 1) if waiter.background else 0
-            free = member.lanes - member.busy - kept
-            if standing.state != "ready" or free <= 0:
+            status = account.status(*waiter.needs)
+            kept = min(self.kept_free, account.lanes - 1) if waiter.background else 0
+            free = account.lanes - account.busy - kept
+            if status.state != "ready" or free <= 0:
                 continue
-            if offer := waiter.card.offer(member.models):
-                fits[member.name] = (member, offer)
+            if offer := waiter.card.offer(account.models):
+                fits[account.name] = (account, offer)
         now = self._clock.monotonic()
         candidates = (
             Candidate(m.name, m.busy, m.weight, m.last_used, m.egress.pace.wait(now)) for m, _ in fits.values()
@@ -303,9 +305,9 @@ class AccountPool:
         chosen = choose(candidates, waiter.prefer)
         if chosen is None:
             return None
-        member, offer = fits[chosen.name]
-        member.call_started(*waiter.needs)
-        return member, offer
+        account, offer = fits[chosen.name]
+        account.call_started(*waiter.needs)
+        return account, offer
 
     def check(self, card: ModelCard, needs: tuple[Capability, ...] = (), avoid: Iterable[str] = ()) -> None:
         """Raise NoAccount or ModelNotFound when no account can take such a call however long it waits."""
@@ -324,8 +326,8 @@ class AccountPool:
 
     def no_account_error(self, *needs: Capability) -> NoAccount:
         """The error that says which accounts there are, why none is usable, and what to do."""
-        standings = [(m.name, m.status(*needs)) for m in self.accounts]
-        if not standings:
+        statuses = [(m.name, m.status(*needs)) for m in self.accounts]
+        if not statuses:
             return NoAccount(
                 "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "
                 "POST /api/cookies, or `gemgate accounts add`",
@@ -336,15 +338,15 @@ class AccountPool:
         now = self._clock.now()
         en = "; ".join(f"{m.name}: {_words(m, needs, now, zh=False)}" for m in self.accounts)
         zh = "；".join(f"{m.name}：{_words(m, needs, now, zh=True)}" for m in self.accounts)
-        thaws = [s.until for _, s in standings if s.until > now]
-        quota = any(s.quota for _, s in standings)
-        soonest = min((s.until for _, s in standings if s.quota), default=0) if quota else min(thaws, default=0)
+        thaws = [s.until for _, s in statuses if s.until > now]
+        quota = any(s.quota for _, s in statuses)
+        soonest = min((s.until for _, s in statuses if s.quota), default=0) if quota else min(thaws, default=0)
         return NoAccount(
             f"No account can take this call. {en}",
             f"没有可用的账号。{zh}",
             quota=quota,
             retry_after=max(1.0, soonest - now) if soonest else None,
-            code="rate_limit_exceeded" if quota else _code([s for _, s in standings]),
+            code="rate_limit_exceeded" if quota else _code([s for _, s in statuses]),
         )
 
     def _wake(self) -> None:
@@ -367,24 +369,24 @@ class AccountPool:
         self._schedule_wake()
 
 
-def _skipped(member: Account, waiter: _Waiter, chosen: Account) -> Skipped | None:
+def _skipped(account: Account, waiter: _Waiter, chosen: Account) -> Skipped | None:
     """Why an account could not take this call, or None when it could have."""
-    if member.name in waiter.avoid:
-        return Skipped(member.name, "tried")
-    standing = member.status(*waiter.needs)
-    if standing.state != "ready":
-        return Skipped(member.name, standing.state, standing.why, standing.why_zh, standing.until)
-    if not waiter.card.offer(member.models):
-        return Skipped(member.name, "no_model")
-    if member.fallback and not chosen.fallback:
-        return Skipped(member.name, "fallback")
+    if account.name in waiter.avoid:
+        return Skipped(account.name, "tried")
+    status = account.status(*waiter.needs)
+    if status.state != "ready":
+        return Skipped(account.name, status.state, status.why, status.why_zh, status.until)
+    if not waiter.card.offer(account.models):
+        return Skipped(account.name, "no_model")
+    if account.fallback and not chosen.fallback:
+        return Skipped(account.name, "fallback")
     return None
 
 
-def _feasible(member: Account, waiter: _Waiter) -> bool:
+def _feasible(account: Account, waiter: _Waiter) -> bool:
     """Whether the account can take the call, if not now then as soon as it has signed in or a lane is free."""
-    usable = member.status(*waiter.needs).usable
-    return usable and (not member.is_open or waiter.card.offer(member.models) is not None)
+    usable = account.status(*waiter.needs).usable
+    return usable and (not account.is_open or waiter.card.offer(account.models) is not None)
 
 
 def _too_busy(seconds: float) -> Busy:
@@ -405,24 +407,24 @@ def _too_fast(address: str, seconds: float) -> Busy:
     )
 
 
-def _words(member: Account, needs: tuple[Capability, ...], now: float, *, zh: bool) -> str:
+def _words(account: Account, needs: tuple[Capability, ...], now: float, *, zh: bool) -> str:
     """How an account stands for a call, in words; of one that rests only in part it says in which."""
-    standing = member.status(*needs)
-    state: str = standing.state
-    if state == "cooling" and member.status().state != state:
-        resting = [need for need in needs if not member.circuits[need].admits(now)]
+    status = account.status(*needs)
+    state: str = status.state
+    if state == "cooling" and account.status().state != state:
+        resting = [need for need in needs if not account.circuits[need].admits(now)]
         state += f"（{'、'.join(resting)}）" if zh else f" for {', '.join(resting)}"
-    why = standing.why_zh if zh else standing.why
-    left = math.ceil(standing.until - now) if standing.until > now else 0
+    why = status.why_zh if zh else status.why
+    left = math.ceil(status.until - now) if status.until > now else 0
     wait = (f"，{left} 秒后恢复" if zh else f", {left} s left") if left else ""
     return f"{state} ({why}{wait})" if why or wait else state
 
 
-def _code(standings: list[AccountStatus]) -> str:
-    states = {standing.state for standing in standings}
+def _code(statuses: list[AccountStatus]) -> str:
+    states = {status.state for status in statuses}
     if "needs_login" in states:
         return "cookie_expired"
     if "blocked" in states:
         return "ip_blocked"
-    codes = {standing.code for standing in standings}
+    codes = {status.code for status in statuses}
     return codes.pop() or "no_account" if len(codes) == 1 else "no_account"

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 class AccountRecord(Protocol):
     """Who remembers an account beyond this process, and knows which of its cookies to try."""
 
-    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
+    def candidates(self, account: Account, fresh: Cookies | None) -> Sequence[Cookies]:
         """Cookies to sign in with, best first; `fresh` is what the source holds now."""
         ...
 
-    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
+    async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
         """These cookies signed in, or were renewed; `source`: what the source held when they were taken from it."""
         ...
 
-    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
+    async def cookies_renewed(self, account: Account, cookies: Cookies) -> None:
         """The account's session was renewed; others may share it."""
         ...
 
-    def save_soon(self, member: Account) -> None:
+    def save_soon(self, account: Account) -> None:
         """Something changed that a restart must not forget. Returns at once."""
         ...
 
-    async def wait_saved(self, member: Account) -> None:
+    async def wait_saved(self, account: Account) -> None:
         """Return when what changed stands where a restart finds it; after a moment all the same."""
         ...
 
@@ -40,17 +40,17 @@ class AccountRecord(Protocol):
 class InMemoryRecord:
     """For accounts that nobody remembers."""
 
-    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
-        return [cookies for cookies in (fresh, member.cookies) if cookies is not None]
+    def candidates(self, account: Account, fresh: Cookies | None) -> Sequence[Cookies]:
+        return [cookies for cookies in (fresh, account.cookies) if cookies is not None]
 
-    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
+    async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
         return None
 
-    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
+    async def cookies_renewed(self, account: Account, cookies: Cookies) -> None:
         return None
 
-    def save_soon(self, member: Account) -> None:
+    def save_soon(self, account: Account) -> None:
         return None
 
-    async def wait_saved(self, member: Account) -> None:
+    async def wait_saved(self, account: Account) -> None:
         return None

@@ -41,20 +41,20 @@ class SessionRefresher:
 
     def __init__(
         self,
-        member: Account,
+        account: Account,
         *,
         rotate_every: float,
         clock: Clock,
-        dice: Random,
+        random: Random,
         observer: Observer,
         rotate_gap: float = 65.0,
     ) -> None:
-        self._member = member
-        source = member.source
+        self._account = account
+        source = account.source
         self._rotate_every = 0.0 if source is not None and source.live else rotate_every
         self._rotate_gap = rotate_gap
         self._clock = clock
-        self._dice = dice
+        self._random = random
         self._observer = observer
         self._plan = Schedule()
         self._seen = ""
@@ -70,8 +70,8 @@ class SessionRefresher:
 
     async def step(self) -> None:
         """Do what is due now."""
-        member = self._member
-        if member.paused:
+        account = self._account
+        if account.paused:
             return
         now = self._clock.monotonic()
         if not self._begun:
@@ -83,34 +83,34 @@ class SessionRefresher:
         elif now >= self._source_at and (fresh := await self._changed_source()):
             self._seen = fresh.digest
             await self._sign_in(now, fresh)
-        elif not member.is_open and now >= self._plan.retry_at:
+        elif not account.is_open and now >= self._plan.retry_at:
             await self._sign_in(now, None)
-        elif member.is_open and now >= self._plan.rotate_at:
+        elif account.is_open and now >= self._plan.rotate_at:
             await self._rotate(now)
-        elif member.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
+        elif account.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
             self._plan.rotate_at = self._next_rotation(now)
-        elif member.is_open and now >= self._plan.usage_at and member.status().state != "blocked":
+        elif account.is_open and now >= self._plan.usage_at and account.status().state != "blocked":
             await self._read_usage(now)
-        elif member.is_open and self._plan.usage_at == float("inf"):
+        elif account.is_open and self._plan.usage_at == float("inf"):
             self._plan.usage_at = now + USAGE_FIRST
 
     async def _changed_source(self) -> Cookies | None:
         """Other cookies than the ones in use, if the source holds such: a browser rotated, or a person signed in."""
-        member = self._member
-        if member.source is None or not member.source.watched:
+        account = self._account
+        if account.source is None or not account.source.watched:
             return None
         try:
-            fresh = await member.source.read()
+            fresh = await account.source.read()
         except GatewayError as error:
-            self._observer.emit(TelemetryEvent("cookies.unreadable", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("cookies.unreadable", data={"account": account.name, "why": error.en}))
             return None
-        if fresh is None or fresh == member.cookies or fresh.digest == self._seen:
+        if fresh is None or fresh == account.cookies or fresh.digest == self._seen:
             return None
         return fresh
 
     async def _sign_in(self, now: float, fresh: Cookies | None) -> None:
         try:
-            await self._member.sign_in(cookies=fresh, from_source=fresh is not None)
+            await self._account.sign_in(cookies=fresh, from_source=fresh is not None)
         except Blocked as error:
             # The address rests, whatever the cookies are; asking earlier would only be heard of.
             if fresh is not None:
@@ -130,50 +130,50 @@ class SessionRefresher:
 
     async def _rotate(self, now: float) -> None:
         self._plan.rotate_at = self._next_rotation(now)
-        member = self._member
-        young = self._clock.now() - member.renewed_at
+        account = self._account
+        young = self._clock.now() - account.renewed_at
         if 0 <= young < self._rotate_every / 2:  # another account of the same cookies has just renewed them
             self._plan.rotate_at = now + self._rotate_every - young
             return
         try:
-            rotated = await member.upstream.rotate()
-            member.renewal = rotated.renewal
+            rotated = await account.upstream.rotate()
+            account.renewal = rotated.renewal
             if rotated.renewal == "renewed":
-                await member.take_rotated(rotated.cookies)
+                await account.take_rotated(rotated.cookies)
             else:
-                await member.upstream.ping()  # that none came is no sign of death; Google says who lives
+                await account.upstream.ping()  # that none came is no sign of death; Google says who lives
         except SignedOut as error:
-            self._observer.emit(TelemetryEvent("cookies.refused", data={"account": member.name, "why": error.en}))
-            member.signed_out(error)
+            self._observer.emit(TelemetryEvent("cookies.refused", data={"account": account.name, "why": error.en}))
+            account.signed_out(error)
             self._plan.retry_at = now
         except GatewayError as error:
             if error.code == PHANTOM:
-                member.unwell(error)
+                account.unwell(error)
                 self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
-            self._observer.emit(TelemetryEvent("cookies.not_rotated", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("cookies.not_rotated", data={"account": account.name, "why": error.en}))
             self._plan.rotate_at = now + self._rotate_gap
         else:
             if rotated.other_way:
                 self._plan.rotate_at = now + self._rotate_gap
             name = "cookies.rotated" if rotated.renewal == "renewed" else "cookies.withheld"
-            self._observer.emit(TelemetryEvent(name, data={"account": member.name, "renewal": rotated.renewal}))
+            self._observer.emit(TelemetryEvent(name, data={"account": account.name, "renewal": rotated.renewal}))
 
     async def _read_usage(self, now: float) -> None:
         """How much of Google's windows is used: for people to see, and never in the path of a call."""
         self._plan.usage_at = now + USAGE_EVERY
-        member = self._member
+        account = self._account
         try:
-            member.usage = await member.upstream.usage()
+            account.usage = await account.upstream.usage()
         except GatewayError as error:
-            self._observer.emit(TelemetryEvent("usage.not_read", data={"account": member.name, "why": error.en}))
+            self._observer.emit(TelemetryEvent("usage.not_read", data={"account": account.name, "why": error.en}))
         else:
-            member.usage_at = self._clock.now() if member.usage else 0.0
-            if not member.usage:  # nothing said is not nothing used
+            account.usage_at = self._clock.now() if account.usage else 0.0
+            if not account.usage:  # nothing said is not nothing used
                 self._observer.emit(
-                    TelemetryEvent("usage.not_read", data={"account": member.name, "why": "Google did not say"})
+                    TelemetryEvent("usage.not_read", data={"account": account.name, "why": "Google did not say"})
                 )
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:
             return float("inf")
-        return now + max(self._rotate_gap, self._rotate_every * (1 + JITTER * (2 * self._dice() - 1)))
+        return now + max(self._rotate_gap, self._rotate_every * (1 + JITTER * (2 * self._random() - 1)))

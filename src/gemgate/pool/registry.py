@@ -85,8 +85,8 @@ class AccountRegistry:
         self._claims: dict[str, str] = {}
         """Session -> the account that tried it first, as long as it has no session of its own."""
         self._renewed_at = clock.monotonic()
-        self.on_added: Callable[[Account], None] = lambda member: None
-        self.on_removed: Callable[[Account], None] = lambda member: None
+        self.on_added: Callable[[Account], None] = lambda account: None
+        self.on_removed: Callable[[Account], None] = lambda account: None
 
     async def start(self, seeds: Sequence[AccountSetup], *, own: bool = True) -> None:
         """Set up what the settings name, restore what is stored, and take over the accounts that nobody else runs.
@@ -119,18 +119,18 @@ class AccountRegistry:
         if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
             return None
         self._kept[kept.name] = _Entry(kept, kept.version)
-        member = self._build(kept.setup, self._egress(kept.setup), self)
-        member.paused = kept.paused
-        member.measured = kept.walls
-        member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
+        account = self._build(kept.setup, self._egress(kept.setup), self)
+        account.paused = kept.paused
+        account.measured = kept.walls
+        account.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
         for capability, circuit in kept.circuits.items():
-            member.circuits[capability] = _circuit(circuit)
+            account.circuits[capability] = _circuit(circuit)
         if kept.trouble is not None:
-            member.signed_out(kept.trouble)
+            account.signed_out(kept.trouble)
         self._lives[kept.name] = await self.store.lives(kept.name)
-        self._pool.add(member)
-        self.on_added(member)
-        return member
+        self._pool.add(account)
+        self.on_added(account)
+        return account
 
     def _egress(self, setup: AccountSetup) -> Egress:
         """Accounts with one way out share its circuit. The name carries no password.
@@ -155,14 +155,14 @@ class AccountRegistry:
             now = self._clock.monotonic()
             was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
             self._renewed_at = now
-            for member in self._pool.accounts:
-                if member.name not in held:
-                    await self._release(member)
-                elif member.name in self._kept and self._kept[member.name].dirty:
-                    self.save_soon(member)  # what could not be written while the database was away
+            for account in self._pool.accounts:
+                if account.name not in held:
+                    await self._release(account)
+                elif account.name in self._kept and self._kept[account.name].dirty:
+                    self.save_soon(account)  # what could not be written while the database was away
             if was_away:
                 return
-            running = {member.name for member in self._pool.accounts}
+            running = {account.name for account in self._pool.accounts}
             for kept in await self.store.all():
                 if kept.name not in running and self._is_meant(kept):
                     await self._join_or_note(kept)
@@ -191,70 +191,70 @@ class AccountRegistry:
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
         if (old := self._pool.account(setup.name)) is not None:
             await self._release(old)
-        member = await self._adopt(await self.store.get(setup.name))
-        if member is None:
+        account = await self._adopt(await self.store.get(setup.name))
+        if account is None:
             raise BadRequest(
                 f"The account {setup.name} is run by another node", f"账号 {setup.name} 由其他节点运行", param="account"
             )
-        return member
+        return account
 
     async def replace_cookies(self, name: str | None, cookies: Cookies, caller: Caller) -> Account:
         """New cookies for an account: verified before the old ones are dropped, taken without a restart.
 
         Without a name the only account is meant; without any account one called "default" is made.
         """
-        member = self._chosen(name)
-        if member is not None and member.upstream.kind == "official":
+        account = self._chosen(name)
+        if account is not None and account.upstream.kind == "official":
             raise BadRequest(
                 f"The account {name} uses an API key and no cookies",
                 f"账号 {name} 使用 API 密钥，不需要 Cookie",
                 param="account",
             )
-        number = member.number if member is not None else 0
-        if (holder := self._account_with(cookies, number)) and (member is None or holder != member.name):
+        number = account.number if account is not None else 0
+        if (holder := self._account_with(cookies, number)) and (account is None or holder != account.name):
             raise _one_session_twice(Conflict, holder)
-        new = member is None
-        if member is None:
-            member = await self.add(AccountSetup(name or "default"), caller)
+        new = account is None
+        if account is None:
+            account = await self.add(AccountSetup(name or "default"), caller)
         try:
-            await member.sign_in(cookies=cookies)
+            await account.sign_in(cookies=cookies)
         except GatewayError:
             if new:  # nothing is left of an account that never was one
-                await self.remove(member.name, caller)
+                await self.remove(account.name, caller)
             raise
-        await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
-        return member
+        await self.note(caller, "cookies", account.name, f"session {cookies.identity}")
+        return account
 
     def _chosen(self, name: str | None) -> Account | None:
         if name is not None:
             return self._pool.account(name)
-        members = [member for member in self._pool.accounts if member.upstream.kind == "web"]
-        if len(members) > 1:
-            names = ", ".join(member.name for member in members)
+        accounts = [account for account in self._pool.accounts if account.upstream.kind == "web"]
+        if len(accounts) > 1:
+            names = ", ".join(account.name for account in accounts)
             raise BadRequest(
                 f"Say which account: {names}", f"请指定账号：{names}", param="account", details={"accounts": names}
             )
-        return members[0] if members else None
+        return accounts[0] if accounts else None
 
     def account(self, name: str) -> Account:
         """An account that runs here; NotFound."""
-        if (member := self._pool.account(name)) is None:
+        if (account := self._pool.account(name)) is None:
             raise NotFound(f"There is no account {name}", f"账号 {name} 不存在", param="account")
-        return member
+        return account
 
     async def remove(self, name: str, caller: Caller) -> None:
         """Forget an account with its cookies; calls under way end as they do."""
-        member = self.account(name)
-        await self._release(member)
+        account = self.account(name)
+        await self._release(account)
         await self.store.remove(name)
         await self.note(caller, "removed", name)
 
     async def pause(self, name: str, paused: bool, caller: Caller) -> Account:
-        member = self.account(name)
-        member.pause(paused)
+        account = self.account(name)
+        account.pause(paused)
         await self.store.pause(name, paused)
         await self.note(caller, "paused" if paused else "resumed", name)
-        return member
+        return account
 
     async def run_action(self, name: str, action: str, caller: Caller, capability: Capability | None = None) -> Account:
         """One of `ACTIONS` by its name; BadRequest for any other. capability: the only one that is reset."""
@@ -273,80 +273,80 @@ class AccountRegistry:
 
     async def test(self, name: str) -> Account:
         """Ask Google how the account stands, cheaply, and believe it."""
-        member = self.account(name)
-        if not member.is_open:
-            await member.sign_in()
-            return member
+        account = self.account(name)
+        if not account.is_open:
+            await account.sign_in()
+            return account
         try:
-            await member.upstream.ping()
+            await account.upstream.ping()
         except GatewayError as error:
             if error.kind == "signed_out":
-                member.signed_out(error)
+                account.signed_out(error)
             elif error.code == PHANTOM:
-                member.unwell(error)
+                account.unwell(error)
             raise
-        return member
+        return account
 
     async def reset(self, name: str, capability: Capability | None, caller: Caller) -> Account:
         """Close circuits by hand."""
-        member = self.account(name)
-        member.reset(capability)
+        account = self.account(name)
+        account.reset(capability)
         await self.note(caller, "reset", name, capability or "all")
-        return member
+        return account
 
     async def measure(self, name: str, model: ModelCard, word: Callable[[], str], caller: Caller) -> Account:
         """Find out how much of a prompt the account reads, and remember it. At most six generations."""
-        member = self.account(name)
-        if member.upstream.kind != "web":
+        account = self.account(name)
+        if account.upstream.kind != "web":
             raise BadRequest(
                 f"The account {name} uses the official API, which says itself when a prompt is too long",
                 f"账号 {name} 使用官方 API，提示过长时会直接返回错误",
                 param="account",
             )
-        if not member.is_open:
-            await member.sign_in()
-        others = [other.name for other in self._pool.accounts if other is not member]
+        if not account.is_open:
+            await account.sign_in()
+        others = [other.name for other in self._pool.accounts if other is not account]
         async with self._pool.lease(model, needs=("text", "upload"), prefer=name, avoid=others) as lease:
-            walls = await measure(lease, word=word, now=self._clock.now(), tier=member.tier)
-        member.measured = walls
+            walls = await measure(lease, word=word, now=self._clock.now(), tier=account.tier)
+        account.measured = walls
         await self.store.keep_walls(name, walls)
         await self.note(caller, "measured", name, f"{walls.plain} bytes, with files {walls.with_files}")
-        member.changed()
-        return member
+        account.changed()
+        return account
 
     async def refresh(self, name: str, caller: Caller) -> Account:
         """Sign in anew now."""
-        member = self.account(name)
+        account = self.account(name)
         await self.note(caller, "refreshed", name)
-        await member.sign_in()
-        return member
+        await account.sign_in()
+        return account
 
     async def note(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         """A line of the audit: who did what, and when."""
         await self.store.audit(AuditLine(self._clock.now(), actor_of(caller), action, account, detail))
         self._observer.emit(TelemetryEvent("account.audit", caller.request_id, {"action": action, "account": account}))
 
-    def forecast(self, member: Account) -> Forecast | None:
+    def forecast(self, account: Account) -> Forecast | None:
         """When the session likely dies, judged by the ones before it."""
-        if not member.is_open or not member.signed_in_at:
+        if not account.is_open or not account.signed_in_at:
             return None
-        lives = self._lives.get(member.name, ())
-        began = next((life.began_at for life in lives if life.ended_at is None), member.signed_in_at)
+        lives = self._lives.get(account.name, ())
+        began = next((life.began_at for life in lives if life.ended_at is None), account.signed_in_at)
         return forecast(
             lives,
             began_at=began,
-            renewed_at=member.renewed_at,
+            renewed_at=account.renewed_at,
             now=self._clock.now(),
             overdue_after=2 * (self._rotate_every or 600.0),
         )
 
-    async def _release(self, member: Account) -> None:
-        self._pool.remove(member.name)
-        self.on_removed(member)
-        kept = self._kept.pop(member.name, None)
+    async def _release(self, account: Account) -> None:
+        self._pool.remove(account.name)
+        self.on_removed(account)
+        kept = self._kept.pop(account.name, None)
         if kept is not None and kept.writing is not None:
             await asyncio.wait({kept.writing}, timeout=5)
-        await self.store.release(self._owner, member.name)
+        await self.store.release(self._owner, account.name)
 
     # Keep: what members tell
 
@@ -365,24 +365,24 @@ class AccountRegistry:
 
     def _account_with(self, cookies: Cookies, number: int) -> str:
         """The account that has this session already: two would rotate it against each other until both are dead."""
-        for member in self._pool.accounts:
-            if member.identity == person(cookies, number):
-                return member.name
+        for account in self._pool.accounts:
+            if account.identity == person(cookies, number):
+                return account.name
         claimed = self._pool.account(self._claims.get(person(cookies, number), ""))
         return claimed.name if claimed is not None and not claimed.identity else ""
 
-    async def cookies_accepted(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
-        kept = self._kept.get(member.name)
+    async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
+        kept = self._kept.get(account.name)
         if kept is None:
             return
         kept.proven = (cookies, source.digest if source is not None else None)
-        self.save_soon(member)
-        await self.wait_saved(member)
+        self.save_soon(account)
+        await self.wait_saved(account)
 
-    async def cookies_renewed(self, member: Account, cookies: Cookies) -> None:
+    async def cookies_renewed(self, account: Account, cookies: Cookies) -> None:
         """The others that share these cookies (docs/google-wire.md 5.6) go on with the new ones."""
         for other in self._pool.accounts:
-            if other is not member and other.is_open and other.cookies and other.cookies.identity == cookies.identity:
+            if other is not account and other.is_open and other.cookies and other.cookies.identity == cookies.identity:
                 try:
                     await other.sign_in(cookies=cookies)
                 except GatewayError as error:
@@ -390,43 +390,43 @@ class AccountRegistry:
                         TelemetryEvent("cookies.not_shared", data={"account": other.name, "why": error.en})
                     )
 
-    def save_soon(self, member: Account) -> None:
-        kept = self._kept.get(member.name)
+    def save_soon(self, account: Account) -> None:
+        kept = self._kept.get(account.name)
         if kept is None:
             return
         kept.dirty = True
         if kept.writing is None or kept.writing.done():
-            kept.writing = asyncio.ensure_future(self._write(member, kept))
+            kept.writing = asyncio.ensure_future(self._write(account, kept))
 
-    async def wait_saved(self, member: Account) -> None:
-        kept = self._kept.get(member.name)
+    async def wait_saved(self, account: Account) -> None:
+        kept = self._kept.get(account.name)
         if kept is not None and kept.writing is not None and not kept.writing.done():
             await asyncio.wait({kept.writing}, timeout=SETTLED_SECONDS)
 
-    async def _write(self, member: Account, kept: _Entry) -> None:
+    async def _write(self, account: Account, kept: _Entry) -> None:
         """Bring the newest state down; what changes meanwhile is written after it, what could not be is by `renew`."""
         while kept.dirty:
             kept.dirty = False
             now = self._clock.now()
-            circuits = {c: _keep_circuit(circuit) for c, circuit in member.cooldowns().items()}
+            circuits = {c: _keep_circuit(circuit) for c, circuit in account.cooldowns().items()}
             try:
                 if kept.proven is not None:
-                    await self._keep_cookies(member, kept, *kept.proven)
+                    await self._keep_cookies(account, kept, *kept.proven)
                 await self.store.keep_state(
-                    member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
+                    account.name, account.stored_state, account.last_error, circuits, owner=self._owner, at=now
                 )
-                await self.store.keep_address(self._owner, member.egress.name, _keep_circuit(member.egress.circuit))
-                if member.stored_state == "needs_login":
-                    self._lives[member.name] = await self.store.lives(member.name)
+                await self.store.keep_address(self._owner, account.egress.name, _keep_circuit(account.egress.circuit))
+                if account.stored_state == "needs_login":
+                    self._lives[account.name] = await self.store.lives(account.name)
             except GatewayError as error:
-                self._observer.emit(TelemetryEvent("account.not_kept", data={"account": member.name, "why": error.en}))
+                self._observer.emit(TelemetryEvent("account.not_kept", data={"account": account.name, "why": error.en}))
                 kept.dirty = True
                 return
 
-    async def _keep_cookies(self, member: Account, kept: _Entry, cookies: Cookies, taken: str | None) -> None:
+    async def _keep_cookies(self, account: Account, kept: _Entry, cookies: Cookies, taken: str | None) -> None:
         """Store cookies that signed in. A database that is away says nothing about the session."""
         generation = await self.store.keep_cookies(
-            member.name,
+            account.name,
             cookies,
             generation=kept.generation,
             proven=True,
@@ -436,11 +436,11 @@ class AccountRegistry:
         )
         if kept.proven == (cookies, taken):
             kept.proven = None
-        kept.account = await self.store.get(member.name)
+        kept.account = await self.store.get(account.name)
         kept.generation = kept.account.version
         if generation is None:
-            self._observer.emit(TelemetryEvent("cookies.overtaken", data={"account": member.name}))
-        self._lives[member.name] = await self.store.lives(member.name)
+            self._observer.emit(TelemetryEvent("cookies.overtaken", data={"account": account.name}))
+        self._lives[account.name] = await self.store.lives(account.name)
 
 
 def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:

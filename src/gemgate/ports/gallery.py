@@ -11,9 +11,9 @@ from gemgate.images import GeneratedImage, handle_of
 
 @dataclass(frozen=True, slots=True)
 class GalleryImage:
-    """A delivered picture as the gallery keeps it: facts without bytes, whose it is, and what it was made from.
+    """A delivered image as the gallery keeps it: facts without bytes, whose it is, and what it was made from.
 
-    references: sha256 of the pictures that went into an edit; batch: the batch it belongs to, or "".
+    references: sha256 of the images that went into an edit; batch: the batch it belongs to, or "".
     """
 
     image: GeneratedImage
@@ -24,14 +24,14 @@ class GalleryImage:
 
     @property
     def handle(self) -> str:
-        """Names the picture without a word of its prompt, which its file name has."""
+        """Names the image without a word of its prompt, which its file name has."""
         return handle_of(self.image.name)
 
 
 class Gallery(Protocol):
-    """The facts of all delivered pictures."""
+    """The facts of all delivered images."""
 
-    async def remember(self, picture: GalleryImage) -> None: ...
+    async def remember(self, image: GalleryImage) -> None: ...
 
     async def find(self, name: str) -> GalleryImage | None: ...
 
@@ -42,7 +42,7 @@ class Gallery(Protocol):
     async def forget(self, names: Sequence[str]) -> None: ...
 
     async def older_than(self, moment: float, limit: int) -> Sequence[str]:
-        """Names of pictures made before `moment`."""
+        """Names of images made before `moment`."""
         ...
 
     async def count(self) -> int: ...

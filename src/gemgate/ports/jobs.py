@@ -81,7 +81,7 @@ class JobStore(Protocol):
         """Extend the leases of `owner` on these tasks; those it still holds."""
         ...
 
-    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
+    async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         """Write down what the run leaves behind; False when it lost the task and must not go on."""
         ...
 

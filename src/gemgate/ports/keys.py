@@ -53,7 +53,7 @@ class KeyStore(Protocol):
         ...
 
     async def add_key(self, key: ClientKey) -> None:
-        """Conflict when the name was ever taken: its conversations and pictures stay its own."""
+        """Conflict when the name was ever taken: its conversations and images stay its own."""
         ...
 
     async def reserve(self, names: Sequence[str], now: float) -> None:

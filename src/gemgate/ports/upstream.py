@@ -60,7 +60,7 @@ class Prompt:
     exact:     nobody reads along: hold the text back until it is final.
     temporary: the chat shall not stand in the account's history.
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
-    pictures:  a picture is wanted, for which Google may be silent for longer.
+    images:  an image is wanted, for which Google may be silent for longer.
     """
 
     text: str
@@ -71,7 +71,7 @@ class Prompt:
     extended_thinking: bool = False
     exact: bool = False
     long_side: int | None = None
-    pictures: bool = False
+    images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A generated picture that still has to be fetched, on the session that made it.
+    """A generated image that still has to be fetched, on the session that made it.
 
     token, prompt: what Google's full-size route wants to hear of it. announced: width, height and bytes as Google says,
     empty when it does not.
@@ -129,9 +129,9 @@ class Completed:
     """The answer is complete. `text` is the whole final text, `revised` says that sent text was changed later.
 
     stored: False when Google said that the conversation was not kept: nothing can be gone on with (1096).
-    findings: what it brought besides its words and pictures.
+    findings: what it brought besides its words and images.
     served, served_id: Google's own name and id of the model that answered, "" where it said nothing.
-    painter: what it calls the maker of the pictures.
+    painter: what it calls the maker of the images.
     """
 
     thread: Thread
@@ -149,7 +149,7 @@ UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | Image
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A picture's bytes as they came.
+    """An image's bytes as they came.
 
     source: by which route: "full_size", "s0" (the link without limit), "s4096", "s2048", "s1024", "preview", or
     "inline" when the answer brought it.
@@ -180,7 +180,7 @@ class Upstream(Protocol):
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
-        """Send the prompt once and tell what comes: Accepted, Answering, then deltas and pictures, then Answered.
+        """Send the prompt once and tell what comes: Accepted, Answering, then deltas and images, then Answered.
 
         Closing the generator stops the upstream call at once and frees its place.
         """

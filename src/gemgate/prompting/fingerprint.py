@@ -1,7 +1,7 @@
 """By what a conversation is known again: a rolling hash over its messages.
 
 `chain(messages)[k]` names the history up to message k; equal names mean equal histories. What a client may drop or add
-without changing the history is left out: thoughts, empty messages, the pictures that we put into an answer, white
+without changing the history is left out: thoughts, empty messages, the images that we put into an answer, white
 space round a text, the order of results and their doubles. Everything else counts, length-prefixed, so that no two
 different histories run together.
 
@@ -21,8 +21,8 @@ import orjson
 from gemgate.chat import File, Image, Message, Part, Text, Thought, Tool, ToolCall, ToolResult
 from gemgate.files import Inline, Link, Source
 
-_PICTURE = re.compile(r"!\[[^\]\n]*\]\((?:data:|https?://|/images/)[^)\s]*\)")
-"""A picture in an answer as Markdown; the link carries a signature that changes."""
+_IMAGE = re.compile(r"!\[[^\]\n]*\]\((?:data:|https?://|/images/)[^)\s]*\)")
+"""An image in an answer as Markdown; the link carries a signature that changes."""
 
 
 _OWN = re.compile(r"call_[0-9a-f]{12}([0-9a-f]{20})")
@@ -104,7 +104,7 @@ def _parts(parts: Iterable[Part]) -> Iterator[Part]:
 def _part(part: Part, numbers: Mapping[str, int], *, own: bool) -> list[bytes]:
     match part:
         case Text(text):
-            text = (_PICTURE.sub("", text) if own else text).strip()
+            text = (_IMAGE.sub("", text) if own else text).strip()
             return [b"t", _field(text)] if text else []
         case Image(source) | File(source):
             return [] if own else [b"f", _source(source)]

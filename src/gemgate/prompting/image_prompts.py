@@ -1,4 +1,4 @@
-"""The prompt for a picture: what the web app has no fields for is said in words."""
+"""The prompt for an image: what the web app has no fields for is said in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gemgate.images import ImageOptions
 
 
 def image_prompt(prompt: str, options: ImageOptions, *, references: int) -> str:
-    """What is sent for one picture: the caller's own words last and unchanged, hints before them."""
+    """What is sent for one image: the caller's own words last and unchanged, hints before them."""
     hints: list[str] = []
     if references == 1:
         hints.append("Edit the attached picture as described and return the edited picture.")
@@ -19,7 +19,7 @@ def image_prompt(prompt: str, options: ImageOptions, *, references: int) -> str:
 
 
 def image_hints(options: ImageOptions, *, demanded: bool = False) -> str:
-    """How the picture is wanted, in words; "" when it does not matter. In a chat this stands after the system text.
+    """How the image is wanted, in words; "" when it does not matter. In a chat this stands after the system text.
 
     demanded: a chat is not to end in words.
     """

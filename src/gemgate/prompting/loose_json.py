@@ -139,7 +139,7 @@ class _Reader:
             if self._peek() == ")":
                 self.at += 1
             return value
-        return self._members(")", 0)
+        return self._accounts(")", 0)
 
     def _value(self, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -150,7 +150,7 @@ class _Reader:
             raise Unreadable("it ends where a value is expected")
         if char in _OPEN:
             self.at += 1
-            return self._members(_CLOSE, depth + 1)
+            return self._accounts(_CLOSE, depth + 1)
         if char in _LIST:
             self.at += 1
             return self._elements(depth + 1)
@@ -164,7 +164,7 @@ class _Reader:
             return _LITERALS[match.group().lower()]
         raise Unreadable(f"{self._near()} is not a JSON value; strings need double quotation marks")
 
-    def _members(self, closers: str, depth: int) -> dict[str, Any]:
+    def _accounts(self, closers: str, depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {}
         while True:
             self._skip()

@@ -1,8 +1,8 @@
-"""What a text means that came instead of a picture: a refusal, a spent quota, a dead session, a wrong model.
+"""What a text means that came instead of an image: a refusal, a spent quota, a dead session, a wrong model.
 
 A table of phrases per meaning and language, matched without case; the first meaning that matches wins, in the order of
 the table: a quota notice may well say "sorry", a question for the sign-in "I can't create pictures". A phrase names who
-acts or what it is about (you, the picture, the model), so that a text that merely speaks of limits or accounts is
+acts or what it is about (you, the image, the model), so that a text that merely speaks of limits or accounts is
 "other".
 """
 
@@ -201,6 +201,6 @@ _ENOUGH = 1000
 
 
 def meaning_of(text: str) -> Meaning:
-    """What an answer without a picture says; only its beginning is looked at."""
+    """What an answer without an image says; only its beginning is looked at."""
     head = text[:_ENOUGH].replace("’", "'")
     return next((meaning for meaning, table in _TABLE.items() if table.search(head)), "other")

@@ -1,7 +1,7 @@
 """Token counts, estimated: Google's web app names none.
 
 Latin text runs near four characters a token, CJK near one and a half a character pair; the figures are those that
-Google publishes for Gemini ("about four characters", "100 tokens are 60-80 English words") and a picture counts 258.
+Google publishes for Gemini ("about four characters", "100 tokens are 60-80 English words") and an image counts 258.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gemgate.prompting import tokens
 
 IMAGE_TOKENS = 258
 IMAGE_TOKENS_OUT = 1290
-"""What Google publishes for one generated picture."""
+"""What Google publishes for one generated image."""
 
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
@@ -54,14 +54,14 @@ def estimate(text: str) -> int:
 
 
 def prompt_tokens(request: ChatRequest, instructions: str) -> int:
-    """Estimated tokens of all messages, calls and results, of the attached pictures, and of the tools."""
+    """Estimated tokens of all messages, calls and results, of the attached images, and of the tools."""
     meter = tokens.TokenCounter()
     meter.add(instructions)
-    pictures = 0
+    images = 0
     for message in request.messages:
         for part in message.parts:
-            pictures += _count_part(meter, part)
-    return meter.tokens + pictures * tokens.IMAGE_TOKENS
+            images += _count_part(meter, part)
+    return meter.tokens + images * tokens.IMAGE_TOKENS
 
 
 def _count_part(meter: tokens.TokenCounter, part: Part) -> int:

@@ -1,4 +1,4 @@
-"""A backup as one ZIP file: all rows as JSON lines, pictures and uploads if wanted, and a manifest. Never a key.
+"""A backup as one ZIP file: all rows as JSON lines, images and uploads if wanted, and a manifest. Never a key.
 
 What it holds of accounts is sealed as in the database: without the key (COOKIE_KEYS, or the key file, which is copied
 apart) nobody can open it, and accounts have to sign in again.
@@ -52,9 +52,9 @@ async def write(
     now: float,
     done: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
-    """Write a backup; the file is there when it is whole. blobs: None leaves pictures and uploads out.
+    """Write a backup; the file is there when it is whole. blobs: None leaves images and uploads out.
 
-    Rows are those of one moment; a picture that is stored meanwhile may be missing. `done` hears of each step.
+    Rows are those of one moment; an image that is stored meanwhile may be missing. `done` hears of each step.
     """
     with drafted(path, 0o600) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         counted = await _write_rows(archive, database, done)
@@ -123,7 +123,7 @@ async def restore(
     replace: bool,
     done: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
-    """Put a backup's rows into the database at `url`, its pictures into the store; see `rows.refill` for refusals."""
+    """Put a backup's rows into the database at `url`, its images into the store; see `rows.refill` for refusals."""
     manifest = read_manifest(path)
     try:
         await _put_back(path, manifest, url, blobs, replace=replace, done=done)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gemgate.ports.runtime import Observer, TelemetryEvent
-from gemgate.telemetry.clock import SystemClock, system_dice
+from gemgate.telemetry.clock import SystemClock, system_random
 from gemgate.telemetry.logs import LogObserver, set_up_logging
 from gemgate.telemetry.metrics import Metrics
 from gemgate.telemetry.recent import RecentRequests
 
-__all__ = ["LogObserver", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_dice"]
+__all__ = ["LogObserver", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_random"]
 
 
 class Observers:

@@ -20,6 +20,6 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-def system_dice() -> float:
+def system_random() -> float:
     """A random number in [0, 1)."""
     return random.random()  # noqa: S311 - jitter, not a secret

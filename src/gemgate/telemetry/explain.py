@@ -32,7 +32,7 @@ def explain(record: RequestRecord, *, names: bool = True) -> list[Sentence]:
     return [
         *_asked(record),
         *(sentence for attempt in record.attempts for sentence in _attempt(attempt, called)),
-        *(_picture(picture) for picture in record.pictures),
+        *(_image(image) for image in record.images),
         *_beside(record),
         *_end(record),
     ]
@@ -316,15 +316,15 @@ _THEN: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _picture(picture: ImageFacts) -> Sentence:
-    if picture.failed:
+def _image(image: ImageFacts) -> Sentence:
+    if image.failed:
         return Sentence("A picture could not be delivered.", "有一张图片未能交付。")
-    logo_en, logo_zh = _LOGOS.get(picture.logo, ("", ""))
-    steps = f"{picture.download:.1f} + {picture.work:.1f} + {picture.store:.1f} s"
+    logo_en, logo_zh = _LOGOS.get(image.logo, ("", ""))
+    steps = f"{image.download:.1f} + {image.work:.1f} + {image.store:.1f} s"
     return Sentence(
-        f"A picture of {picture.size} ({picture.nbytes / 1000:.0f} kB, route {picture.source}) was fetched, {logo_en} "
+        f"A picture of {image.size} ({image.nbytes / 1000:.0f} kB, route {image.source}) was fetched, {logo_en} "
         f"and stored in {steps}.",
-        f"获取了一张图片（{picture.size}，{picture.nbytes / 1000:.0f} kB，途径 {picture.source}），{logo_zh}并保存，"
+        f"获取了一张图片（{image.size}，{image.nbytes / 1000:.0f} kB，途径 {image.source}），{logo_zh}并保存，"
         f"耗时 {steps}。",
     )
 

@@ -20,14 +20,14 @@ _PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
 def gauges(pool: AccountPool, clock: Clock, tally: TaskCounts, *, degraded: bool, spooled: int) -> Iterator[Value]:
-    """Everything as it stands now. degraded: limits are counted per process; spooled: pictures waiting for a bucket."""
+    """Everything as it stands now. degraded: limits are counted per process; spooled: images waiting for a bucket."""
     yield "gemgate_info", (__version__,), 1
-    for state, count in Counter(member.status().state for member in pool.accounts).items():
+    for state, count in Counter(account.status().state for account in pool.accounts).items():
         yield "gemgate_accounts", (state,), count
-    for member in pool.accounts:
-        yield from _account(member, clock)
+    for account in pool.accounts:
+        yield from _account(account, clock)
     now = clock.now()
-    for address in {member.egress.name: member.egress for member in pool.accounts}.values():
+    for address in {account.egress.name: account.egress for account in pool.accounts}.values():
         yield "gemgate_address_blocked", (address.name,), _PHASES[address.circuit.phase(now)]
         yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
     yield "gemgate_queue_waiting", (), pool.waiting
@@ -37,16 +37,16 @@ def gauges(pool: AccountPool, clock: Clock, tally: TaskCounts, *, degraded: bool
     yield "gemgate_storage_waiting", (), spooled
 
 
-def _account(member: Account, clock: Clock) -> Iterator[Value]:
-    name, now = member.name, clock.now()
-    yield "gemgate_account_ready", (name,), member.is_open and member.status().usable
-    yield "gemgate_lanes", (name,), member.lanes
-    yield "gemgate_lanes_in_use", (name,), member.busy
-    yield "gemgate_pace_delay_seconds", (name,), member.pacer.current_delay
+def _account(account: Account, clock: Clock) -> Iterator[Value]:
+    name, now = account.name, clock.now()
+    yield "gemgate_account_ready", (name,), account.is_open and account.status().usable
+    yield "gemgate_lanes", (name,), account.lanes
+    yield "gemgate_lanes_in_use", (name,), account.busy
+    yield "gemgate_pace_delay_seconds", (name,), account.pacer.current_delay
     for capability in CAPABILITIES:
-        circuit = member.circuits[capability]
+        circuit = account.circuits[capability]
         yield "gemgate_circuit_open", (name, capability), _PHASES[circuit.phase(now)]
         yield "gemgate_circuit_thaw_seconds", (name, capability), max(0.0, circuit.until - now)
-    if member.signed_in_at:
-        yield "gemgate_session_age_seconds", (name,), max(0.0, now - member.signed_in_at)
-        yield "gemgate_cookie_age_seconds", (name,), max(0.0, now - member.renewed_at)
+    if account.signed_in_at:
+        yield "gemgate_session_age_seconds", (name,), max(0.0, now - account.signed_in_at)
+        yield "gemgate_cookie_age_seconds", (name,), max(0.0, now - account.renewed_at)

@@ -16,7 +16,7 @@ PROVIDER = "gcp.gemini"
 
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 SPANS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
-"""Seconds: the conventions' buckets, and two more because a picture or a long answer takes minutes."""
+"""Seconds: the conventions' buckets, and two more because an image or a long answer takes minutes."""
 LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 ADDED = (0.001, 0.0025, *SHORT)
 TOKENS = tuple(float(4**power) for power in range(14))

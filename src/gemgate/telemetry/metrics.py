@@ -54,9 +54,9 @@ class Metrics:
 
     def text(self, reading: Iterable[Value] = ()) -> bytes:
         """Everything in Prometheus' text form, with what was just read for the metrics of `READ`."""
-        standing = CollectorRegistry()
-        standing.register(_Standing(reading))
-        return generate_latest(self.registry) + generate_latest(standing)
+        status = CollectorRegistry()
+        status.register(_Standing(reading))
+        return generate_latest(self.registry) + generate_latest(status)
 
     def ended(self, record: RequestRecord) -> None:
         """A call for an answer is over: what the conventions want to know of it."""
@@ -141,6 +141,6 @@ def _made(meter: MetricSpec, registry: CollectorRegistry) -> Counter | Gauge | H
 
 
 def _size(size: str) -> str:
-    """The class of a picture's size by its long side, from WIDTHxHEIGHT."""
+    """The class of an image's size by its long side, from WIDTHxHEIGHT."""
     long_side = max(int(side) for side in size.split("x"))
     return next((str(step) for step in (512, 1024, 2048, 4096) if long_side <= step), "larger")

@@ -12,7 +12,7 @@ from typing import Any
 from gemgate.ports.runtime import TelemetryEvent
 
 MOST = 48
-"""Attempts, pictures or repairs of one request that are kept in detail."""
+"""Attempts, images or repairs of one request that are kept in detail."""
 
 Data = Mapping[str, Any]
 
@@ -42,10 +42,10 @@ class Failure:
 class AttemptRecord:
     """One account that was asked for one prompt. Seconds.
 
-    errand:    the prompt it belongs to; repair: "tools" or "json" when that prompt asks once more for a better form.
+    prompt request:    the prompt it belongs to; repair: "tools" or "json" when that prompt asks once more for a better form.
     why:       conversation (it stands there), again (after signing in), least_busy, only, fallback.
     offer:     the account's model that Google was asked for; served: what Google named at the end, "unknown" where it
-    named none, "" while that is open; painter: the same of pictures; lowered: why another model answered than was asked
+    named none, "" while that is open; painter: the same of images; lowered: why another model answered than was asked
     for: guest, spent, unknown; "" where none did.
     outcome:   waiting, sent, answered, failed, stopped (by the caller or a stop sequence), refused (no account).
     generated: whether Google made something: no, maybe, yes.
@@ -54,7 +54,7 @@ class AttemptRecord:
     unknown:   what of Google's answer this version does not know, each once; stored: False when Google kept nothing.
     """
 
-    errand: int
+    prompt_request: int
     number: int
     repair: str = ""
     account: str = ""
@@ -88,7 +88,7 @@ class AttemptRecord:
 
 @dataclass(slots=True)
 class ImageFacts:
-    """One picture on its way: by which route, how large, what became of its logo, and the seconds of each step.
+    """One image on its way: by which route, how large, what became of its logo, and the seconds of each step.
 
     at: when it was done, in epoch seconds.
     """
@@ -108,7 +108,7 @@ class ImageFacts:
 class RequestRecord:
     """`began` in epoch seconds; `tenant` and `client` say whose it is; everything else is empty until told.
 
-    beside: how many sources, pictures of the web, documents and suggestions came with the words; beside_shown: whether
+    beside: how many sources, images of the web, documents and suggestions came with the words; beside_shown: whether
     they stand behind them.
     """
 
@@ -132,7 +132,7 @@ class RequestRecord:
     new_messages: int = 0
     ignored: tuple[str, ...] = ()
     attempts: list[AttemptRecord] = field(default_factory=list)
-    pictures: list[ImageFacts] = field(default_factory=list)
+    images: list[ImageFacts] = field(default_factory=list)
     prompt_tokens: int = 0
     output_tokens: int = 0
     filed: int = 0
@@ -170,13 +170,13 @@ class RequestRecord:
 
     def attempt(self, data: Data) -> AttemptRecord | None:
         """The attempt that a fact is about, begun if it is new; None beyond `MOST`."""
-        errand, number = int(data["errand"]), int(data["attempt"])
+        prompt_request, number = int(data["errand"]), int(data["attempt"])
         for attempt in reversed(self.attempts):
-            if attempt.errand == errand and attempt.number == number:
+            if attempt.prompt_request == prompt_request and attempt.number == number:
                 return attempt
         if not self.room(self.attempts):
             return None
-        self.attempts.append(AttemptRecord(errand, number))
+        self.attempts.append(AttemptRecord(prompt_request, number))
         return self.attempts[-1]
 
     def room(self, kept: list[Any]) -> bool:
@@ -190,13 +190,13 @@ class RequestRecord:
         """Seconds that we have added so far: since it came, without the time in which Google was at work for it.
 
         Google is at work from a prompt's sending to the end of its answer (of one under way: to its first word, or
-        until now), and while a picture is fetched; prompts at the same time count once. Waiting for a lane or for an
+        until now), and while an image is fetched; prompts at the same time count once. Waiting for a lane or for an
         account's pace is ours. now: epoch seconds.
         """
         spans = [span for attempt in self.attempts if attempt.sent_at for span in (attempt.at_google(now),)]
-        for picture in self.pictures:
-            fetched = picture.at - picture.store - picture.work
-            spans.append((fetched - picture.download, fetched))
+        for image in self.images:
+            fetched = image.at - image.store - image.work
+            spans.append((fetched - image.download, fetched))
         theirs, reached = 0.0, self.began
         for begin, end in sorted(spans):
             theirs += max(0.0, min(end, now) - max(begin, reached))
@@ -204,14 +204,14 @@ class RequestRecord:
         return max(0.0, now - self.began - theirs)
 
     def timings(self) -> dict[str, float | None]:
-        """Seconds by stage; work of several attempts and pictures is added up."""
+        """Seconds by stage; work of several attempts and images is added up."""
         return {
             "queue": _seconds(sum(attempt.queue + attempt.pace for attempt in self.attempts)),
             "first_byte": _seconds(self.first_byte),
             "upstream": _seconds(sum(attempt.upstream or 0.0 for attempt in self.attempts)),
-            "download": _seconds(sum(picture.download for picture in self.pictures)),
-            "logo": _seconds(sum(picture.work for picture in self.pictures)),
-            "store": _seconds(sum(picture.store for picture in self.pictures)),
+            "download": _seconds(sum(image.download for image in self.images)),
+            "logo": _seconds(sum(image.work for image in self.images)),
+            "store": _seconds(sum(image.store for image in self.images)),
             "total": _seconds(self.seconds),
         }
 
@@ -317,8 +317,8 @@ def _not_stored(record: RequestRecord, data: Data, now: float) -> None:
 
 
 def _delivered(record: RequestRecord, data: Data, now: float) -> None:
-    if record.room(record.pictures):
-        record.pictures.append(
+    if record.room(record.images):
+        record.images.append(
             ImageFacts(
                 data["source"], data["size"], data["logo"], int(data["bytes"]),
                 data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now,
@@ -327,8 +327,8 @@ def _delivered(record: RequestRecord, data: Data, now: float) -> None:
 
 
 def _undelivered(record: RequestRecord, data: Data, now: float) -> None:
-    if record.room(record.pictures):
-        record.pictures.append(ImageFacts(download=data["seconds"], failed=data["kind"], at=now))
+    if record.room(record.images):
+        record.images.append(ImageFacts(download=data["seconds"], failed=data["kind"], at=now))
 
 
 def _beside(record: RequestRecord, data: Data, now: float) -> None:

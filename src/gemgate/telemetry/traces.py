@@ -1,5 +1,5 @@
 """OpenTelemetry traces, made from the record of a request once it is over: a span for it, for each prompt at Google,
-and for each picture. Names and attributes are those of the GenAI conventions where they have one.
+and for each image. Names and attributes are those of the GenAI conventions where they have one.
 
 Nothing of this runs while a request is served; the exporter sends from a thread of its own. Needs the extra `otel`.
 """
@@ -87,14 +87,14 @@ class Traces:
                     attributes=_of_attempt(record, attempt),
                 )
                 _close(span, attempt.trouble.kind if attempt.trouble else "", attempt.ended_at or end)
-        for picture in record.pictures:
+        for image in record.images:
             span = self._tracer.start_span(
                 "picture",
                 context=within,
-                start_time=_ns(picture.at - picture.download - picture.work - picture.store),
-                attributes=_of_picture(picture),
+                start_time=_ns(image.at - image.download - image.work - image.store),
+                attributes=_of_image(image),
             )
-            _close(span, picture.failed, picture.at)
+            _close(span, image.failed, image.at)
         _close(root, record.trouble.kind if record.trouble else "", end)
 
 
@@ -168,15 +168,15 @@ def _of_attempt(record: RequestRecord, attempt: AttemptRecord) -> dict[str, Valu
     )
 
 
-def _of_picture(picture: ImageFacts) -> dict[str, Value]:
+def _of_image(image: ImageFacts) -> dict[str, Value]:
     return _present(
         {
-            "gemgate.picture.source": picture.source,
-            "gemgate.picture.size": picture.size,
-            "gemgate.picture.logo": picture.logo,
-            "gemgate.picture.bytes": picture.nbytes or None,
-            "gemgate.picture.download_seconds": picture.download,
-            "gemgate.picture.work_seconds": picture.work,
-            "gemgate.picture.store_seconds": picture.store,
+            "gemgate.picture.source": image.source,
+            "gemgate.picture.size": image.size,
+            "gemgate.picture.logo": image.logo,
+            "gemgate.picture.bytes": image.nbytes or None,
+            "gemgate.picture.download_seconds": image.download,
+            "gemgate.picture.work_seconds": image.work,
+            "gemgate.picture.store_seconds": image.store,
         }
     )

@@ -26,7 +26,7 @@ def to_json(record: RequestRecord) -> dict[str, Any]:
         "attempts": len(record.attempts),
         "generations": record.generations,
         "repairs": len(record.repairs),
-        "pictures": sum(not picture.failed for picture in record.pictures),
+        "pictures": sum(not image.failed for image in record.images),
         "timings": record.timings(),
         "error": _trouble(record.trouble),
     }
@@ -35,27 +35,27 @@ def to_json(record: RequestRecord) -> dict[str, Any]:
 def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
     """Everything about a request, and its story. names: whether the asker may know what the accounts are called."""
     visible = record if names else without_names(record)
-    prompts = list(dict.fromkeys(attempt.errand for attempt in visible.attempts))
+    prompts = list(dict.fromkeys(attempt.prompt_request for attempt in visible.attempts))
     return {
         **to_json(visible),
         "path": record.path or None,
         "messages": {"all": record.messages, "new": record.new_messages} if record.messages else None,
         "ignored": list(record.ignored),
         "filed_bytes": record.filed,
-        "attempts": [_attempt(attempt, prompts.index(attempt.errand) + 1) for attempt in visible.attempts],
+        "attempts": [_attempt(attempt, prompts.index(attempt.prompt_request) + 1) for attempt in visible.attempts],
         "repairs": record.repairs,
         "pictures": [
             {
-                "source": picture.source,
-                "size": picture.size,
-                "logo": picture.logo,
-                "bytes": picture.nbytes,
-                "download": picture.download,
-                "work": picture.work,
-                "store": picture.store,
-                "failed": picture.failed or None,
+                "source": image.source,
+                "size": image.size,
+                "logo": image.logo,
+                "bytes": image.nbytes,
+                "download": image.download,
+                "work": image.work,
+                "store": image.store,
+                "failed": image.failed or None,
             }
-            for picture in record.pictures
+            for image in record.images
         ],
         "tokens": {"prompt": record.prompt_tokens, "output": record.output_tokens, "estimated": True},
         "beside": dict(record.beside),

@@ -48,7 +48,7 @@ class RequestContext:
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
     """
 
-    house: AppState
+    state: AppState
     access: Access
     request_id: str
     began: float
@@ -60,8 +60,8 @@ class RequestContext:
     @property
     def service(self) -> Service:
         """The node that answers; routes that ask for it are never served at the edge."""
-        assert isinstance(self.house, Service)
-        return self.house
+        assert isinstance(self.state, Service)
+        return self.state
 
     @property
     def model_policy(self) -> Policy | None:
@@ -79,15 +79,15 @@ class RequestContext:
             param="x-gemgate-model-policy",
         )
 
-    def stamp(self, prefix: str, connection: HTTPConnection) -> ResponseMeta:
+    def meta(self, prefix: str, connection: HTTPConnection) -> ResponseMeta:
         """A fresh id and the time, for a dialect's writer."""
-        return ResponseMeta(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
+        return ResponseMeta(prefix + uuid.uuid4().hex, int(self.state.clock.now()), self.base_url(connection))
 
     def base_url(self, connection: HTTPConnection) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a
         trusted proxy names.
         """
-        public = self.house.settings.public_base_url
+        public = self.state.settings.public_base_url
         scheme = "https" if self.access.is_https(connection) else "http"
         return public.rstrip("/") if public else f"{scheme}://{connection.url.netloc}{self.access.below(connection)}"
 
@@ -97,7 +97,7 @@ class RequestContext:
             self.headers |= limit_headers(quota.limit, quota.remaining, quota.reset)
 
     def note(self, name: str, **data: str | int | float | bool | None) -> None:
-        self.house.observer.emit(TelemetryEvent(name, self.request_id, data))
+        self.state.observer.emit(TelemetryEvent(name, self.request_id, data))
 
     def failed(self, error: GatewayError, *, in_band: bool = False) -> None:
         """Note how it failed, without what the message quotes."""
@@ -113,13 +113,13 @@ class RequestContext:
 
     def begins(self) -> None:
         """The answer begins: say what we added to it. At the edge of a fleet the node has said so."""
-        if isinstance(self.house, Service) and (added := self.house.recent.overhead(self.request_id)) is not None:
+        if isinstance(self.state, Service) and (added := self.state.recent.overhead(self.request_id)) is not None:
             self.added = round(added, 5)
             self.headers["x-gemgate-overhead-ms"] = f"{added * 1e3:.2f}"
 
     def seconds(self) -> float:
         """Since the request came."""
-        return self.house.clock.monotonic() - self.began
+        return self.state.clock.monotonic() - self.began
 
 
 def context_of(connection: HTTPConnection) -> RequestContext:

@@ -19,7 +19,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 def large_json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
-    """The same for answers that carry pictures as base64: never one big copy of all of them."""
+    """The same for answers that carry images as base64: never one big copy of all of them."""
     return StreamingResponse(paced(json_pieces(value)), headers=headers, media_type="application/json")
 
 

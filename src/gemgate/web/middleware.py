@@ -33,19 +33,19 @@ class RequestMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, house: Callable[[], tuple[AppState, Access]], notices: PromptSentNotifier | None = None
+        self, app: ASGIApp, state: Callable[[], tuple[AppState, Access]], notices: PromptSentNotifier | None = None
     ) -> None:
         self._app = app
-        self._house = house
+        self._state = state
         self._notices = notices
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        house, access = self._house()
+        state, access = self._state()
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        call = RequestContext(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
+        call = RequestContext(state, access, "req_" + uuid.uuid4().hex[:24], state.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
         app = self._app
@@ -88,7 +88,7 @@ class RequestMiddleware:
         finally:
             if self._notices is not None:
                 self._notices.over(call.request_id)
-            # Paths name pictures and files; only one that led nowhere helps to find out what was wrong.
+            # Paths name images and files; only one that led nowhere helps to find out what was wrong.
             path = scope["path"][:200] if call.operation == "none" else ""
             call.note(
                 "request.done",

@@ -3,7 +3,7 @@ stops all.
 
 Before the 200 every error is a plain HTTP error; after it the dialect's in-band form ends the stream. It goes out with
 the first event, or after `OPEN_SECONDS` with a heartbeat: proxies give up on who is silent (nginx after 60 s), and a
-picture or a place in a queue can take longer.
+image or a place in a queue can take longer.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ MODEL = "gemini-3-flash-preview"
 
 
 async def filled(gate: Served, sim: Simulator) -> dict[str, str]:
-    """Something of everything: the places of one request, one batch and one picture."""
+    """Something of everything: the places of one request, one batch and one image."""
     async with aiohttp.ClientSession(gate.url) as http:
-        await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
+        await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
         async with http.post("/api/keys", json={"name": "blog", "operations": ["chat"], "per_hour": 20}) as made:
             assert made.status == 201
         body = {"model": MODEL, "messages": [{"role": "user", "content": "count to 5"}]}
@@ -45,8 +45,8 @@ async def filled(gate: Served, sim: Simulator) -> dict[str, str]:
                     break
             await asyncio.sleep(0.05)
         async with http.get("/api/gallery") as answer:
-            picture = (await answer.json())["pictures"][0]["id"]
-    return {"request": f"requests/{request_id}", "batch": f"batches/{batch_id}", "picture": f"gallery/{picture}"}
+            image = (await answer.json())["pictures"][0]["id"]
+    return {"request": f"requests/{request_id}", "batch": f"batches/{batch_id}", "picture": f"gallery/{image}"}
 
 
 @pytest.mark.parametrize(

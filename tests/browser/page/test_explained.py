@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.system]
 
 
 async def test_the_story_of_a_request_stands_on_its_page(gate: Served, sim: Simulator, chrome: Browser) -> None:
-    await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
+    await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
     answers = iter(['{"n": 1}', '{"n": "no"}', '{"n": 2}'])
     sim.google.reply(".", lambda prompt: next(answers))
     async with aiohttp.ClientSession(gate.url) as http:

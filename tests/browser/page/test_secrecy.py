@@ -77,7 +77,7 @@ async def test_a_change_without_the_pages_token_is_refused_and_said(locked: Serv
         await visitor.open("accounts")
         await page.click("article[aria-label=alice] >> text=Pause")
         await expect(page.get_by_role("alert")).to_contain_text("token is missing or wrong")
-        assert not any(member.paused for member in locked.service.pool.accounts)
+        assert not any(account.paused for account in locked.service.pool.accounts)
         await page.unroute("**/api/accounts/alice/pause")
         await page.click("article[aria-label=alice] >> text=Pause")
         await expect(page.locator("article[aria-label=alice] .state")).to_have_text("paused")
@@ -88,7 +88,7 @@ async def test_a_change_without_the_pages_token_is_refused_and_said(locked: Serv
 async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
     locked: Served, sim: Simulator, chrome: Browser
 ) -> None:
-    await until(lambda: all(member.is_open for member in locked.service.pool.accounts))
+    await until(lambda: all(account.is_open for account in locked.service.pool.accounts))
     headers = {"authorization": f"Bearer {CLIENT}"}
     async with aiohttp.ClientSession(locked.url, headers=headers) as http:
         body = {"model": MODEL, "messages": [{"role": "user", "content": f"tell of the {CANARY}"}]}
@@ -98,7 +98,7 @@ async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
         async with http.post("/v1/images/generations", json={"prompt": "a fox"}) as answer:
             assert answer.status == 200
         sim.google.refuse("forbidden fox")
-        order = {"prompts": ["one fox", "two foxes", "forbidden fox"]}  # an admin sees orders of pictures, never chats
+        order = {"prompts": ["one fox", "two foxes", "forbidden fox"]}  # an admin sees orders of images, never chats
         async with http.post("/v1/batch/images", json=order) as answer:
             batch_id = (await answer.json())["batch_id"]
         while True:

@@ -41,7 +41,7 @@ async def test_from_pasted_cookies_to_the_zip_of_a_batch(
 
         sim.google.reply("story", "Once **upon** a time.", thoughts="They want a story.", chars=4, pace=0.01)
         await _chat(visitor)
-        await _pictures(visitor, tmp_path)
+        await _images(visitor, tmp_path)
         assert sim.record.generations == 3
         await _batch(visitor)
         assert sim.record.generations == 6
@@ -63,7 +63,7 @@ async def _chat(visitor: Visitor) -> None:
     await expect(page.locator(".code").nth(1)).to_contain_text('reasoning_effort="high"')
 
 
-async def _pictures(visitor: Visitor, folder: Path) -> None:
+async def _images(visitor: Visitor, folder: Path) -> None:
     page = visitor.page
     await visitor.open("playground/generate")
     await page.fill("textarea[name=prompt]", "a red boat")
@@ -112,7 +112,7 @@ async def _batch(visitor: Visitor) -> None:
 
 
 async def test_an_account_cools_and_its_countdown_runs(gate: Served, sim: Simulator, chrome: Browser) -> None:
-    await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
+    await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
     async with visiting(chrome, gate.url) as visitor:
         await visitor.open()
         await expect(visitor.page.locator(".verdict")).to_contain_text("2 accounts ready")

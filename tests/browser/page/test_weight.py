@@ -64,7 +64,7 @@ async def test_the_first_paint_comes_within_a_second_and_a_second_visit_asks_for
 @pytest.mark.timeout(600)
 async def test_an_open_page_costs_the_api_nothing_that_can_be_measured(gate: Served, chrome: Browser) -> None:
     """Judged by the processor time of service, Google and client together: the browser's own work is not the API's."""
-    await until(lambda: all(member.is_open for member in gate.service.pool.accounts))
+    await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
     without: list[tuple[float, float]] = []
     beside: list[tuple[float, float]] = []
     async with aiohttp.ClientSession(gate.url) as http:

@@ -59,9 +59,9 @@ async def test_the_openai_sdk_through_the_gateway(fleet: RunningFleet) -> None:
         answer = await client.responses.create(model=MODEL, input="hello")
         again = await client.responses.create(model=MODEL, input="more", previous_response_id=answer.id)
         assert again.output_text == "You said: more"
-        pictures = await client.images.generate(prompt="a red boat", response_format="b64_json")
-        assert pictures.data
-        assert pictures.data[0].b64_json
+        images = await client.images.generate(prompt="a red boat", response_format="b64_json")
+        assert images.data
+        assert images.data[0].b64_json
     assert record(fleet).generations == 5
 
 

@@ -173,8 +173,8 @@ async def under_a_batch(fleet: RunningFleet, away: Any, back: Any, words: str) -
 
 
 def order(fleet: RunningFleet, count: int, words: str) -> str:
-    """Order pictures, each with its number; where the batch's status is."""
-    fleet.sim.google.pictures(cheap=True)
+    """Order images, each with its number; where the batch's status is."""
+    fleet.sim.google.images(cheap=True)
     fleet.sim.google.reply("number", "", image=Painting(), pace=0.1, busy=3)
     prompts = [f"draw number {n:02d} of {words}" for n in range(count)]
     status, told = fleet.ask("POST", "/v1/batch/images", {"prompts": prompts})
@@ -183,7 +183,7 @@ def order(fleet: RunningFleet, count: int, words: str) -> str:
 
 
 def painted(fleet: RunningFleet) -> Counter[str]:
-    """How often Google made each picture, by its number."""
+    """How often Google made each image, by its number."""
     return Counter(c.prompt.split("number ")[1][:2] for c in record(fleet).calls if "number " in c.prompt)
 
 

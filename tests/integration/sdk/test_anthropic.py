@@ -1,4 +1,4 @@
-"""The Messages API judged by Anthropic's SDK: whole, streamed, tools, structured, pictures, documents, thinking."""
+"""The Messages API judged by Anthropic's SDK: whole, streamed, tools, structured, images, documents, thinking."""
 
 from __future__ import annotations
 
@@ -117,9 +117,7 @@ async def test_structured_output_is_parsed(client: anthropic.AsyncAnthropic, sim
     assert sim.record.generations == 1
 
 
-async def test_pictures_and_documents_arrive_whole(
-    client: anthropic.AsyncAnthropic, sim: Simulator, png: bytes
-) -> None:
+async def test_images_and_documents_arrive_whole(client: anthropic.AsyncAnthropic, sim: Simulator, png: bytes) -> None:
     parts: Any = [
         {
             "type": "image",

@@ -17,7 +17,7 @@ __all__ = ["genai2"]
 NOT_OURS = re.compile(
     r"test_audio_inputs|test_stream_time"  # Google's web app is not sent sound; recordings are not used
     r"|TestAnthropic\.test_json_mode"  # ChatAnthropic has none
-    r"|(TestOpenAIChat|TestOpenAIChatByFunctions)\.test_(image|pdf)_tool_message"  # the API has no pictures there
+    r"|(TestOpenAIChat|TestOpenAIChatByFunctions)\.test_(image|pdf)_tool_message"  # the API has no images there
     r"|TestGoogle\.(test_\w+_with_model_override|test_anthropic_inputs)"  # nor has Google's client these
 )
 """Tests of the suite that a client declares itself out of."""

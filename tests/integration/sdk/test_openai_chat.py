@@ -1,4 +1,4 @@
-"""Chat completions judged by OpenAI's SDK: tools, structured output, pictures, files. Plain chat is in test_chat.py."""
+"""Chat completions judged by OpenAI's SDK: tools, structured output, images, files. Plain chat is in test_chat.py."""
 
 from __future__ import annotations
 
@@ -133,16 +133,16 @@ async def test_json_object_mode(client: openai.AsyncOpenAI) -> None:
     assert json.loads(reply.choices[0].message.content or "").keys() == {"name"}
 
 
-async def test_pictures_and_files_of_a_message_arrive_whole(
+async def test_images_and_files_of_a_message_arrive_whole(
     client: openai.AsyncOpenAI, sim: Simulator, gate: Served, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploaded = await client.files.create(file=("report.pdf", b"%PDF-1.4 uploaded"), purpose="user_data")
 
-    async def picture(_: web.Request) -> web.Response:
+    async def image(_: web.Request) -> web.Response:
         return web.Response(body=png, content_type="image/png")
 
     app = web.Application()
-    app.router.add_get("/cat.png", picture)
+    app.router.add_get("/cat.png", image)
     monkeypatch.setattr(gate.service.gateway._attachments._fetcher, "_allowed", lambda _: True)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -185,7 +185,7 @@ async def test_files_live_and_die(client: openai.AsyncOpenAI) -> None:
         await client.files.retrieve(made.id)
 
 
-async def test_a_picture_asked_for_in_words_comes_as_markdown(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+async def test_a_image_asked_for_in_words_comes_as_markdown(client: openai.AsyncOpenAI, sim: Simulator) -> None:
     reply = await client.chat.completions.create(
         model="gemini-2.5-flash-image", messages=[{"role": "user", "content": "Draw a red fox"}]
     )

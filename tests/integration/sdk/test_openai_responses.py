@@ -120,7 +120,7 @@ async def test_parse_gives_the_model_class(client: openai.AsyncOpenAI, sim: Simu
     assert sim.record.generations == 2
 
 
-async def test_pictures_and_files_of_a_message(client: openai.AsyncOpenAI, sim: Simulator, png: bytes) -> None:
+async def test_images_and_files_of_a_message(client: openai.AsyncOpenAI, sim: Simulator, png: bytes) -> None:
     uploaded = await client.files.create(file=("report.pdf", b"%PDF-1.4 uploaded"), purpose="user_data")
     parts: Any = [
         {"type": "input_text", "text": "What is this?"},
@@ -142,11 +142,11 @@ async def test_pictures_and_files_of_a_message(client: openai.AsyncOpenAI, sim: 
     assert sim.record.generations == 1
 
 
-async def test_a_picture_is_made_by_the_hosted_tool(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+async def test_a_image_is_made_by_the_hosted_tool(client: openai.AsyncOpenAI, sim: Simulator) -> None:
     paint: Any = {"type": "image_generation"}
     reply = await client.responses.create(model=MODEL, input="Draw a red fox", tools=[paint])
-    (picture,) = [item for item in reply.output if item.type == "image_generation_call"]
-    assert Image.open(io.BytesIO(base64.b64decode(picture.result or ""))).size[0] > 100
+    (image,) = [item for item in reply.output if item.type == "image_generation_call"]
+    assert Image.open(io.BytesIO(base64.b64decode(image.result or ""))).size[0] > 100
     assert sim.record.generations == 1
     kinds = []
     async with client.responses.stream(model=MODEL, input="Draw a red fox", tools=[paint]) as stream:

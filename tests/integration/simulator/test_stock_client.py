@@ -128,7 +128,7 @@ async def test_it_uses_gems_and_temporary_chats(sim: Simulator, stock: Stock) ->
     assert list(sim.record.violations) == []
 
 
-async def test_it_saves_a_picture_in_full_size(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
+async def test_it_saves_a_image_in_full_size(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
     client = await stock(sim)
     picture = sim.google.gallery.add(lambda suffix: (b"\x89PNG " + suffix.encode(), "image/png"), alt="a cat")
     sim.google.reply("paint", Answer("Here it is", rich={7: [[picture.item()]]}))

@@ -1,4 +1,4 @@
-"""Generated pictures and the unmodified client library, over HTTP/2 and HTTP/1.1; faults; figures."""
+"""Generated images and the unmodified client library, over HTTP/2 and HTTP/1.1; faults; figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_it_saves_the_full_size_and_the_preview(sim: Simulator, stock: Sto
     (image,) = output.images
     small = Path(await image.save(str(tmp_path / "small"), full_size=False))
     large = Path(await image.save(str(tmp_path / "large")))
-    (picture,) = sim.record.pictures
+    (picture,) = sim.record.images
     assert (large.suffix, small.suffix) == (".png", ".jpg")
     assert large.read_bytes() == sim.google.original(picture.id)
     assert measure(small.read_bytes()).width == 1024
@@ -46,19 +46,19 @@ async def test_it_saves_the_full_size_and_the_preview(sim: Simulator, stock: Sto
     assert list(sim.record.violations) == []
 
 
-async def test_it_sees_progress_and_then_several_pictures(sim: Simulator, stock: Stock) -> None:
+async def test_it_sees_progress_and_then_several_images(sim: Simulator, stock: Stock) -> None:
     client = await stock(sim)
     sim.google.reply("cats", "Two cats", image=[Painting(seed=1), Painting(seed=2)], progress=3)
     outputs = [output async for output in client.generate_content_stream("cats", model=FLASH)]
     assert [len(output.images) for output in outputs][:2] == [0, 0]
     assert len(outputs[-1].images) == 2
     assert outputs[-1].text == "Two cats"
-    assert [image.image_id for image in outputs[-1].images] == [picture.id for picture in sim.record.pictures]
+    assert [image.image_id for image in outputs[-1].images] == [picture.id for picture in sim.record.images]
     assert sim.record.calls[-1].frames in (0, 4)
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_it_reads_every_spelling_of_a_picture(stock: Stock, tmp_path: Path, seed: int) -> None:
+async def test_it_reads_every_spelling_of_a_image(stock: Stock, tmp_path: Path, seed: int) -> None:
     async with Simulator(seed=seed) as sim:
         client = await stock(sim)
         for n in range(4):
@@ -101,7 +101,7 @@ async def test_it_gets_words_instead(stock: Stock, meaning: Any, language: str) 
         assert not output.images
 
 
-async def test_it_finds_the_pictures_in_the_history(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
+async def test_it_finds_the_images_in_the_history(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
     client = await stock(sim)
     chat = client.start_chat(model=FLASH)
     await chat.send_message("draw a cat")
@@ -112,14 +112,12 @@ async def test_it_finds_the_pictures_in_the_history(sim: Simulator, stock: Stock
     file = Path(await image.save(str(tmp_path), full_size=False))
     assert measure(file.read_bytes()).width == 1024
     file = Path(await image.save(str(tmp_path)))
-    assert file.read_bytes() == sim.google.original(sim.record.pictures[0].id)
+    assert file.read_bytes() == sim.google.original(sim.record.images[0].id)
     assert list(sim.record.violations) == []
 
 
 @pytest.mark.parametrize("finished", [True, False])
-async def test_a_cut_answer_leaves_its_picture_in_the_history_or_not(
-    sim: Simulator, wire: Wire, finished: bool
-) -> None:
+async def test_a_cut_answer_leaves_its_image_in_the_history_or_not(sim: Simulator, wire: Wire, finished: bool) -> None:
     sim.google.fault("generate", "hangup", after_frames=1, finished=finished)
     hand = wire.hand
     with pytest.raises(RequestException):
@@ -129,8 +127,8 @@ async def test_a_cut_answer_leaves_its_picture_in_the_history_or_not(
         await asyncio.sleep(0.01)
     turn = hand.ask("hNvQHb", f'["{call.cid}",10,null,1,[1],[4],null,1]')[0][0]
     rich = json.dumps(turn[3][0][0][12:13])
-    assert (sim.record.pictures[0].id in rich) is finished
-    assert len(sim.record.pictures) == 1
+    assert (sim.record.images[0].id in rich) is finished
+    assert len(sim.record.images) == 1
 
 
 async def test_a_second_account_cannot_use_the_first_ones_way(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
@@ -230,7 +228,7 @@ async def test_every_fault_of_a_file_looks_like_itself(
         response = await session.get(image.url + "=s1024-rj")
     except RequestException:
         assert what == "error"
-        assert sim.record.pictures[0].fetches[-1].outcome == "broken"
+        assert sim.record.images[0].fetches[-1].outcome == "broken"
         return
     body, kind = response.content, response.headers["content-type"]
     match what:
@@ -250,7 +248,7 @@ async def test_every_fault_of_a_file_looks_like_itself(
             assert response.status_code == what
 
 
-async def test_a_picture_may_take_its_time_and_nobody_else_waits(sim: Simulator, stock: Stock) -> None:
+async def test_a_image_may_take_its_time_and_nobody_else_waits(sim: Simulator, stock: Stock) -> None:
     client = await stock(sim)
     sim.google.reply("slow", image=Painting(), fetch_delay=1.0)
     (image,) = (await client.generate_content("slow", model=FLASH)).images
@@ -265,7 +263,7 @@ async def test_a_picture_may_take_its_time_and_nobody_else_waits(sim: Simulator,
 
 async def test_painting_does_not_hold_up_the_loop(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
     client = await stock(sim)
-    sim.google.pictures(resolution="4K")
+    sim.google.images(resolution="4K")
     (image,) = (await client.generate_content("draw a cat", model=PRO)).images
     session = client.client
     assert session is not None
@@ -294,7 +292,7 @@ async def test_a_client_that_leaves_is_noted(sim: Simulator, stock: Stock) -> No
     assert session is not None
     with pytest.raises(RequestException):
         await session.get(image.url + "=s1024-rj", timeout=0.5)
-    fetch = sim.record.pictures[0].fetches[-1]
+    fetch = sim.record.images[0].fetches[-1]
     async with asyncio.timeout(5):
         while fetch.outcome == "open":
             await asyncio.sleep(0.01)
@@ -307,7 +305,7 @@ async def remote() -> AsyncIterator[RemoteSimulator]:
         yield simulator
 
 
-async def test_the_verbs_of_pictures_travel(
+async def test_the_verbs_of_images_travel(
     remote: RemoteSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEMINI_COOKIE_PATH", str(tmp_path))
@@ -327,14 +325,14 @@ async def test_the_verbs_of_pictures_travel(
     plain = await google.plain(output.images[1].image_id)
     assert np.array_equal(decoded(plain), painted("vector", 5, (300, 200)))
     assert await google.original(output.images[1].image_id) == files[1].read_bytes()
-    await google.pictures(model="gemini-flash", mime="image/jpeg", logo=V2_SMALL, cheap=True)
+    await google.images(model="gemini-flash", mime="image/jpeg", logo=V2_SMALL, cheap=True)
     assert (await client.generate_content("a celebrity", model=FLASH)).text == WORDINGS["refusal"]["zh"][0]
     (image,) = (await client.generate_content("draw a cat", model=FLASH)).images
     cheap = Path(await image.save(str(tmp_path / "cheap"))).read_bytes()
     assert measure(cheap).mime == "image/jpeg"
     record = await remote.record()
-    assert [picture.logo for picture in record.pictures] == ["", "v2-48", "v2-48"]
-    assert read_mark(cheap) == record.pictures[-1].number == record.generations
+    assert [picture.logo for picture in record.images] == ["", "v2-48", "v2-48"]
+    assert read_mark(cheap) == record.images[-1].number == record.generations
     assert record.fetches_of("original", prompt="draw a cat") == 1
     assert list(record.violations) == []
     with pytest.raises(ValueError, match="no picture"):
@@ -344,16 +342,16 @@ async def test_the_verbs_of_pictures_travel(
     await client.close()
 
 
-async def test_a_hundred_cheap_pictures_each_prove_their_generation(sim: Simulator, stock: Stock) -> None:
+async def test_a_hundred_cheap_images_each_prove_their_generation(sim: Simulator, stock: Stock) -> None:
     client = await stock(sim)
-    sim.google.pictures(cheap=True)
+    sim.google.images(cheap=True)
     session = client.client
     assert session is not None
 
     async def one(n: int) -> int | None:
         (image,) = (await client.generate_content(f"draw cat {n}.", model=FLASH)).images
         data = (await session.get(image.url + "=s0")).content
-        (picture,) = sim.record.pictures_of(prompt=f"draw cat {n}.")
+        (picture,) = sim.record.images_of(prompt=f"draw cat {n}.")
         assert picture.number == read_mark(data)
         return picture.number
 

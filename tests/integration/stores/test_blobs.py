@@ -76,7 +76,7 @@ async def test_one_name_never_changes_its_bytes_when_told_so(s3: str) -> None:
     assert (await store.get("once")).data == b"first"
 
 
-async def test_pictures_of_the_service_stand_in_the_bucket_and_their_links_work(s3: str, tmp_path: Path) -> None:
+async def test_images_of_the_service_stand_in_the_bucket_and_their_links_work(s3: str, tmp_path: Path) -> None:
     keys = {"s3_access_key_id": KEY, "s3_secret_access_key": SECRET}
     more = {"storage": "s3", "s3_endpoint": s3, "s3_bucket": "pictures", "s3_region": REGION, **keys}
     async with (
@@ -247,7 +247,7 @@ STORING = """
 """
 
 
-def test_kill_9_while_storing_leaves_no_half_picture_visible(tmp_path: Path) -> None:
+def test_kill_9_while_storing_leaves_no_half_image_visible(tmp_path: Path) -> None:
     dice = random.Random(3)
     for _ in range(8):
         process = subprocess.Popen(

@@ -30,8 +30,8 @@ async def test_everything_is_the_account_s_of_that_number(
     assert joined(await pieces(upstream, "say two", thread=first.thread))
     assert await upstream.has_chat(first.thread.cid)
     assert both.record.generations_of(name) == 2
-    picture = next(piece for piece in await pieces(upstream, "paint") if isinstance(piece, ImageReady))
-    fetched = await upstream.fetch_image(picture.ref, None)
+    image = next(piece for piece in await pieces(upstream, "paint") if isinstance(piece, ImageReady))
+    fetched = await upstream.fetch_image(image.ref, None)
     assert fetched.source == "full_size"
     assert len(await upstream.usage()) >= 2
     await upstream.delete_chat(first.thread.cid)
@@ -40,7 +40,7 @@ async def test_everything_is_the_account_s_of_that_number(
     assert not both.record.violations
 
 
-async def test_pictures_of_the_second_account_are_refused_to_the_first(both: Simulator, signed_in: SignIn) -> None:
+async def test_images_of_the_second_account_are_refused_to_the_first(both: Simulator, signed_in: SignIn) -> None:
     both.google.reply("paint", "here", image=Painting("gradient", size=(64, 48)))
     second, first = await signed_in(both, number=1), await signed_in(both)
     ref = next(piece for piece in await pieces(second, "paint") if isinstance(piece, ImageReady)).ref

@@ -1,4 +1,4 @@
-"""A picture's own row: token and prompt for the full-size route, its size as announced, silence before it."""
+"""An image's own row: token and prompt for the full-size route, its size as announced, silence before it."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ async def test_the_unlimited_link_comes_between_the_full_size_and_the_suffixes(
     sim2.google.fault("c8o8Fe", "status", status=500, times=-1)
     fetched = await upstream.fetch_image(ref, None)
     assert fetched.source == "s0"
-    assert [fetch.options for fetch in sim2.record.pictures[-1].fetches if fetch.route == "preview"] == ["s0"]
+    assert [fetch.options for fetch in sim2.record.images[-1].fetches if fetch.route == "preview"] == ["s0"]
 
 
-async def test_a_long_silence_before_a_picture_is_waited_out_and_only_there(sim2: Simulator, signed_in: SignIn) -> None:
-    facts = shipped().model_copy(update={"pictures": shipped().pictures.model_copy(update={"idle_seconds": 3.0})})
+async def test_a_long_silence_before_a_image_is_waited_out_and_only_there(sim2: Simulator, signed_in: SignIn) -> None:
+    facts = shipped().model_copy(update={"pictures": shipped().images.model_copy(update={"idle_seconds": 3.0})})
     limits = Deadlines(connect=5, first_byte=0.5, idle=0.4, total=8)
     upstream = await signed_in(sim2, deadlines=limits, facts=facts)
     sim2.google.reply("a cat", "Here.", image=Painting("gradient", size=(64, 48)), progress=1)
     sim2.google.fault("generate", "stall", after_frames=1, seconds=1.2, times=-1)
-    found = await pieces(upstream, "a cat", pictures=True)
+    found = await pieces(upstream, "a cat", images=True)
     assert len(refs(found)) == 1
     with pytest.raises(Stalled):
         await pieces(upstream, "a cat", temporary=True)
@@ -82,21 +82,21 @@ async def test_a_long_silence_before_a_picture_is_waited_out_and_only_there(sim2
 
 
 @pytest.mark.parametrize("tool", [0, 14])
-async def test_the_picture_tool_is_asked_for_only_where_the_operator_says_so(
+async def test_the_image_tool_is_asked_for_only_where_the_operator_says_so(
     sim2: Simulator, signed_in: SignIn, tool: int
 ) -> None:
-    facts = shipped().model_copy(update={"pictures": shipped().pictures.model_copy(update={"tool": tool})})
-    assert shipped().pictures.tool == 0
+    facts = shipped().model_copy(update={"pictures": shipped().images.model_copy(update={"tool": tool})})
+    assert shipped().images.tool == 0
     upstream = await signed_in(sim2, facts=facts)
     sim2.google.reply("a cat", "Here.", image=Painting("gradient", size=(64, 48)))
-    assert len(refs(await pieces(upstream, "a cat", pictures=True))) == 1
+    assert len(refs(await pieces(upstream, "a cat", images=True))) == 1
     await pieces(upstream, "words only")
     assert [call.tool for call in sim2.record.calls] == [tool, 0]
     assert not sim2.record.violations
 
 
-async def test_thoughts_without_a_picture_are_an_answer_without_one(sim2: Simulator, signed_in: SignIn) -> None:
+async def test_thoughts_without_a_image_are_an_answer_without_one(sim2: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim2)
     sim2.google.reply("a cat", "", thoughts="A cat, sitting.")
-    found = await pieces(upstream, "a cat", pictures=True)
+    found = await pieces(upstream, "a cat", images=True)
     assert (refs(found), joined(found)) == ([], "")

@@ -1,4 +1,4 @@
-"""What a conversation holds is read by its id: a finished answer with its picture, one that is being written, none."""
+"""What a conversation holds is read by its id: a finished answer with its image, one that is being written, none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.integration.upstream.conftest import SignIn, pieces, prompt
 from tests.support.serving import until
 
 
-async def test_a_chat_is_read_back_with_its_picture_and_tells_whether_it_is_still_being_written(
+async def test_a_chat_is_read_back_with_its_image_and_tells_whether_it_is_still_being_written(
     sim2: Simulator, signed_in: SignIn
 ) -> None:
     upstream = await signed_in(sim2)

@@ -52,7 +52,7 @@ class Posts:
 
 
 class Ledger:
-    """As much of a roster as alerts need: the audit, and a forecast that a test sets."""
+    """As much of a account registry as alerts need: the audit, and a forecast that a test sets."""
 
     def __init__(self) -> None:
         self.store = self
@@ -60,8 +60,8 @@ class Ledger:
         self.forecasts: dict[str, Forecast] = {}
         self.down = False
 
-    def forecast(self, member: Account) -> Forecast | None:
-        return self.forecasts.get(member.name)
+    def forecast(self, account: Account) -> Forecast | None:
+        return self.forecasts.get(account.name)
 
     async def audit(self, line: AuditLine) -> None:
         if self.down:
@@ -73,11 +73,11 @@ class Ledger:
 
 
 class Scene:
-    def __init__(self, house: House, ledger: Ledger | None = None, *channels: Any) -> None:
-        self.house, self.clock = house, house.clock
+    def __init__(self, state: House, ledger: Ledger | None = None, *channels: Any) -> None:
+        self.state, self.clock = state, state.clock
         self.posts, self.facts, self.ledger = Posts(), Facts(), ledger or Ledger()
         self.alerts = AlertMonitor(
-            house.pool,
+            state.pool,
             self.ledger,  # type: ignore[arg-type]
             channels or (HOOK,),
             sender=self.posts,
@@ -89,7 +89,7 @@ class Scene:
 
     @property
     def alice(self) -> Account:
-        return self.house.members[0]
+        return self.state.accounts[0]
 
     async def passes(self, seconds: float) -> list[str]:
         """Let time pass; the events told meanwhile."""
@@ -105,8 +105,8 @@ class Scene:
 
 @pytest.fixture
 async def scene() -> Any:
-    house = await House(ScriptedUpstream(), ScriptedUpstream()).signed_in()
-    scene = Scene(house)
+    state = await House(ScriptedUpstream(), ScriptedUpstream()).signed_in()
+    scene = Scene(state)
     await settle()
     yield scene
     scene.task.cancel()
@@ -182,14 +182,14 @@ async def test_an_account_that_cools_for_everything_is_told_as_a_whole(scene: Sc
 
 
 async def test_a_blocked_address_is_told_once_for_all_accounts_behind_it() -> None:
-    house = await House(ScriptedUpstream(), ScriptedUpstream(), one_address=True).signed_in()
-    scene = Scene(house)
+    state = await House(ScriptedUpstream(), ScriptedUpstream(), one_address=True).signed_in()
+    scene = Scene(state)
     scene.cool("text", Blocked("code 1060"))
     assert await scene.passes(10) == ["address.blocked"]
     _, body = scene.posts.sent[0]
     assert (body["account"], body["address"]) == (None, "direct")
     assert "for about 120 minutes: code 1060" in body["text_en"]
-    house.members[1].reset()
+    state.accounts[1].reset()
     assert await scene.passes(70) == ["address.recovered"]
     scene.task.cancel()
 
@@ -211,9 +211,9 @@ async def test_a_restart_does_not_repeat_what_was_told(scene: Scene) -> None:
     scene.task.cancel()
     again = House(ScriptedUpstream(), ScriptedUpstream())
     again.clock = scene.clock
-    for member in again.members:
-        member._clock = scene.clock
-    again.members[0].circuits = dict(scene.alice.circuits)
+    for account in again.accounts:
+        account._clock = scene.clock
+    again.accounts[0].circuits = dict(scene.alice.circuits)
     later = Scene(again, scene.ledger)
     assert await later.passes(300) == []  # still signing in: nothing is known
     later.alice.upstream.opening = DEAD  # type: ignore[attr-defined]
@@ -232,7 +232,7 @@ async def test_nobody_hears_of_an_account_that_was_paused_or_removed(scene: Scen
     assert await scene.passes(600) == []
     scene.alice.pause(False)
     assert await scene.passes(30) == ["account.needs_login"]
-    scene.house.pool.remove("a")
+    scene.state.pool.remove("a")
     assert await scene.passes(600) == []
 
 
@@ -269,8 +269,8 @@ async def test_a_store_that_is_away_costs_the_memory_of_a_restart_and_no_alert(s
 
 
 async def test_bark_gets_both_languages_in_its_own_form() -> None:
-    house = await House(ScriptedUpstream()).signed_in()
-    scene = Scene(house, None, HOOK, BARK)
+    state = await House(ScriptedUpstream()).signed_in()
+    scene = Scene(state, None, HOOK, BARK)
     scene.cool()
     await scene.passes(4)
     ((first, _), (second, body)) = sorted(scene.posts.sent, key=lambda post: post[0])
@@ -301,7 +301,7 @@ async def test_lines_of_the_audit_that_others_wrote_mean_nothing(scene: Scene) -
         AuditLine(2.0, "alerts", "alert", "a", "from the future"),
         AuditLine(3.0, "alerts", "alert", "a", "cooling:dreams"),
     ]
-    later = Scene(scene.house, scene.ledger)
+    later = Scene(scene.state, scene.ledger)
     assert await later.passes(10) == []
     assert later.alerts._episodes == {}
     later.task.cancel()

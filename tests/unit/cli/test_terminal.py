@@ -96,7 +96,7 @@ def _more() -> None:
     terminal.out.print(terminal.Text.from_markup(batch_watch._more({"failed": 1, "waiting_for": HOSTILE})))
 
 
-def _pictures() -> None:
+def _images() -> None:
     images._show([(None, Unreachable(HOSTILE, HOSTILE))])
 
 
@@ -141,7 +141,7 @@ def _thoughts() -> None:
 
 @pytest.mark.parametrize(
     "show",
-    [_batch, _more, _pictures, _cleaned, _canary, _account, _notes, _doctor, _fleet, _failure, _thoughts],
+    [_batch, _more, _images, _cleaned, _canary, _account, _notes, _doctor, _fleet, _failure, _thoughts],
 )  # fmt: skip
 def test_nothing_from_outside_reaches_the_terminal_as_an_order(
     show: Callable[[], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

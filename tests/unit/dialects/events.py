@@ -30,7 +30,7 @@ def sent(value: Any) -> Any:
     return json.loads(dumps(value))
 
 
-def stamp(prefix: str) -> ResponseMeta:
+def meta(prefix: str) -> ResponseMeta:
     return ResponseMeta(prefix + HEX, CREATED, "http://gate.test")
 
 

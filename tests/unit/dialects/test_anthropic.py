@@ -32,7 +32,7 @@ from gemgate.dialects import anthropic
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, Busy, NoAccount, NotFound, RateLimited, Stalled, TooLarge, Unauthorized
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, HEX, answers, stamp
+from tests.unit.dialects.events import ANSWERS, HEX, answers, meta
 from tests.unit.dialects.offline import anthropic_client
 
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
@@ -44,7 +44,7 @@ def ask(**body: Any) -> Any:
 
 
 def streamed(events: list[Event]) -> bytes:
-    writer = anthropic.EventWriter(stamp("msg_"), "m", prompt_tokens=3)
+    writer = anthropic.EventWriter(meta("msg_"), "m", prompt_tokens=3)
     return b"".join(writer.event(0, event) for event in events) + writer.close()
 
 
@@ -61,7 +61,7 @@ def frames(body: bytes) -> list[dict[str, Any]]:
 @given(events=answers())
 @settings(max_examples=200, deadline=None)
 def test_events_make_the_whole_message_in_anthropics_own_client(events: list[Event]) -> None:
-    whole = anthropic.write(fold(events), stamp("msg_"), "m")
+    whole = anthropic.write(fold(events), meta("msg_"), "m")
     SdkMessage.model_validate(whole)
     client = anthropic_client(streamed(events))
     with client.messages.stream(model="m", max_tokens=1, messages=[{"role": "user", "content": "hi"}]) as stream:
@@ -98,7 +98,7 @@ def test_blocks_are_opened_and_closed_in_the_order_of_the_contract() -> None:
 
 
 def test_stops_have_anthropics_words() -> None:
-    reasons = {name: anthropic.write(fold(events), stamp("msg_"), "m") for name, events in ANSWERS.items()}
+    reasons = {name: anthropic.write(fold(events), meta("msg_"), "m") for name, events in ANSWERS.items()}
     assert reasons["text"]["stop_reason"] == "end_turn"
     assert (reasons["stopped"]["stop_reason"], reasons["stopped"]["stop_sequence"]) == ("stop_sequence", "three")
     assert reasons["cut"]["stop_reason"] == "max_tokens"
@@ -107,7 +107,7 @@ def test_stops_have_anthropics_words() -> None:
 
 
 def test_a_late_error_is_an_event_of_its_own_and_is_raised() -> None:
-    writer = anthropic.EventWriter(stamp("msg_"), "m")
+    writer = anthropic.EventWriter(meta("msg_"), "m")
     body = b"".join(writer.event(0, event) for event in ANSWERS["text"][:2])
     body += writer.fail(Stalled("Google went silent"), "en", "req_1")
     stream = anthropic_client(body).messages.create(
@@ -207,7 +207,7 @@ def test_every_kind_of_block_is_read() -> None:
         ],
     }
     TypeAdapter(MessageCreateParamsNonStreaming).validate_python(body)
-    picture = Image(Inline(b"abc", "image/png"))
+    image = Image(Inline(b"abc", "image/png"))
     chat = anthropic.read_request(read(anthropic.MessagesRequest, body))
     assert chat.messages == (
         Message("system", (Text("Be kind."),)),
@@ -215,7 +215,7 @@ def test_every_kind_of_block_is_read() -> None:
             "user",
             (
                 Text("Look"),
-                picture,
+                image,
                 Image(Link("https://example.com/a.png")),
                 Image(Stored("file-1")),
                 Text("A"),
@@ -227,7 +227,7 @@ def test_every_kind_of_block_is_read() -> None:
         ),
         Message("assistant", (Thought("hm"), Text("Calling"), ToolCall("call_1", "f", '{"a":"ü"}'))),
         Message("system", (Text("Mind the gap."),)),
-        Message("tool", (ToolResult("call_1", "f", (Text("boom"), picture), is_error=True),)),
+        Message("tool", (ToolResult("call_1", "f", (Text("boom"), image), is_error=True),)),
         Message("tool", (ToolResult("foreign", "", (Text("42"),)),)),
         Message("user", (Text("Go on"),)),
     )
@@ -235,7 +235,7 @@ def test_every_kind_of_block_is_read() -> None:
 
 def test_call_ids_are_the_same_call_in_both_directions() -> None:
     reply = fold(ANSWERS["calls"])
-    block = anthropic.write(reply, stamp("msg_"), "m")["content"][1]
+    block = anthropic.write(reply, meta("msg_"), "m")["content"][1]
     assert block["id"] == "toolu_1"
     chat = ask(messages=[{"role": "user", "content": "x"}, {"role": "assistant", "content": [block]}])
     (call,) = chat.messages[1].parts
@@ -346,4 +346,4 @@ def test_models_have_a_lifecycle_and_are_paged() -> None:
     assert back["has_more"] is True
     with pytest.raises(BadRequest):
         anthropic.model_listing(cards, after_id="claude")
-    assert HEX in stamp("msg_").id
+    assert HEX in meta("msg_").id

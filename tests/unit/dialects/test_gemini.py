@@ -37,7 +37,7 @@ from gemgate.dialects.wire import Base64, read
 from gemgate.errors import BadRequest, Broken, ModelNotFound, NoAccount, NoImage, RateLimited, Refused, Unauthorized
 from gemgate.files import Inline, Stored, StoredFile
 from gemgate.images import ImageOptions
-from tests.unit.dialects.events import ANSWERS, CREATED, answers, image, sent, stamp
+from tests.unit.dialects.events import ANSWERS, CREATED, answers, image, meta, sent
 
 USER = [{"role": "user", "parts": [{"text": "hi"}]}]
 
@@ -49,7 +49,7 @@ def ask(**body: Any) -> Any:
 
 def streamed(events: list[Event], *, array: bool = False, inline: bool = True) -> bytes:
     kind = gemini.ArrayWriter if array else gemini.ChunkWriter
-    writer = kind(stamp(""), "models/m", inline_images=inline)
+    writer = kind(meta(""), "models/m", inline_images=inline)
     return b"".join(writer.event(0, event) for event in events) + writer.close()
 
 
@@ -79,7 +79,7 @@ def merged(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @given(events=answers())
 @settings(max_examples=100, deadline=None)
 def test_chunks_tell_what_the_whole_response_tells(array: bool, inline: bool, events: list[Event]) -> None:
-    whole = sent(gemini.write([fold(events)], stamp(""), "models/m", inline_images=inline))
+    whole = sent(gemini.write([fold(events)], meta(""), "models/m", inline_images=inline))
     body = streamed(events, array=array, inline=inline)
     told = json.loads(body) if array else chunks(body)
     parts = [part for chunk in told for part in chunk["candidates"][0]["content"]["parts"]]
@@ -96,9 +96,9 @@ def test_chunks_tell_what_the_whole_response_tells(array: bool, inline: bool, ev
 
 def test_an_array_is_valid_json_however_it_ends() -> None:
     assert orjson.loads(streamed([Began("x"), Ended("stop", Usage())], array=True))[0]["candidates"]
-    writer = gemini.ArrayWriter(stamp(""), "m")
+    writer = gemini.ArrayWriter(meta(""), "m")
     assert orjson.loads(writer.close()) == []
-    writer = gemini.ArrayWriter(stamp(""), "m")
+    writer = gemini.ArrayWriter(meta(""), "m")
     body = writer.event(0, Began("x")) + writer.event(0, TextDelta("a")) + writer.fail(Broken("gone"), "en", "")
     assert b"},\r\n{" in body
     assert list(orjson.loads(body)[1]) == ["error"]
@@ -107,7 +107,7 @@ def test_an_array_is_valid_json_however_it_ends() -> None:
 
 
 def test_a_late_error_has_error_as_its_first_and_only_key() -> None:
-    writer = gemini.ChunkWriter(stamp(""), "m")
+    writer = gemini.ChunkWriter(meta(""), "m")
     body = writer.fail(RateLimited("slow", "太快", retry_after=2.1), "zh", "req_1")
     (chunk,) = chunks(body)
     assert list(chunk) == ["error"]
@@ -118,13 +118,13 @@ def test_a_late_error_has_error_as_its_first_and_only_key() -> None:
     assert chunk["error"]["details"][0] == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3s"}
     assert json.loads(writer.fail_again(RateLimited("slow", "太快", retry_after=2.1), "zh", "req_1")) == chunk
     assert writer.fail_again(Refused("no"), "en", "") == b""
-    assert gemini.ArrayWriter(stamp(""), "m").fail_again(RateLimited("slow"), "en", "") == b""
+    assert gemini.ArrayWriter(meta(""), "m").fail_again(RateLimited("slow"), "en", "") == b""
 
 
 def test_a_heartbeat_changes_nothing_wherever_it_stands() -> None:
     events: list[Event] = [Began("x"), TextDelta("a"), TextDelta("b"), Ended("stop", Usage())]
     for kind in (gemini.ChunkWriter, gemini.ArrayWriter):
-        plain, beating = kind(stamp(""), "m"), kind(stamp(""), "m")
+        plain, beating = kind(meta(""), "m"), kind(meta(""), "m")
         beat = beating.heartbeat or b""
         assert beat
         assert not beat.strip()
@@ -153,12 +153,12 @@ def test_errors_are_google_rpc_status(error: Any, code: int, status: str) -> Non
 
 
 def test_refusals_are_told_as_google_tells_them() -> None:
-    blocked = gemini.write_refusal(Refused("no"), stamp(""), "m", "en", images=False)
+    blocked = gemini.write_refusal(Refused("no"), meta(""), "m", "en", images=False)
     assert blocked["promptFeedback"] == {"blockReason": "SAFETY"}
     assert "candidates" not in blocked
-    unsafe = gemini.write_refusal(Refused("no"), stamp(""), "m", "en", images=True)
+    unsafe = gemini.write_refusal(Refused("no"), meta(""), "m", "en", images=True)
     assert unsafe["candidates"][0]["finishReason"] == "IMAGE_SAFETY"
-    text = gemini.write_refusal(NoImage("no", answer="I can only write."), stamp(""), "m", "en", images=True)
+    text = gemini.write_refusal(NoImage("no", answer="I can only write."), meta(""), "m", "en", images=True)
     assert text["candidates"][0]["finishReason"] == "NO_IMAGE"
     assert text["candidates"][0]["content"]["parts"] == [{"text": "I can only write."}]
 
@@ -168,32 +168,32 @@ def test_a_refused_stream_ends_as_an_answer_whether_it_began_or_not(kind: type[g
     def told(body: bytes) -> list[dict[str, Any]]:
         return list(json.loads(body)) if kind is gemini.ArrayWriter else chunks(body)
 
-    first = kind(stamp(""), "m")
+    first = kind(meta(""), "m")
     assert told(first.event(0, Began("x")) + first.fail(Refused("no"), "en", ""))[0]["promptFeedback"]
-    picture = kind(stamp(""), "m", inline_images=True)
-    assert told(picture.fail(NoImage("no"), "en", ""))[0]["candidates"][0]["finishReason"] == "NO_IMAGE"
-    late = kind(stamp(""), "m")
+    image = kind(meta(""), "m", inline_images=True)
+    assert told(image.fail(NoImage("no"), "en", ""))[0]["candidates"][0]["finishReason"] == "NO_IMAGE"
+    late = kind(meta(""), "m")
     body = late.event(0, Began("x")) + late.event(0, TextDelta("a")) + late.fail(Refused("no"), "en", "")
     assert [chunk["candidates"][0].get("finishReason") for chunk in told(body)] == [None, "SAFETY"]
 
 
 def test_several_candidates_are_told_apart_by_index() -> None:
-    whole = gemini.write([fold(ANSWERS["text"]), fold(ANSWERS["cut"])], stamp(""), "m")
+    whole = gemini.write([fold(ANSWERS["text"]), fold(ANSWERS["cut"])], meta(""), "m")
     assert [c["index"] for c in whole["candidates"]] == [0, 1]
     assert [c["finishReason"] for c in whole["candidates"]] == ["STOP", "MAX_TOKENS"]
-    writer = gemini.ChunkWriter(stamp(""), "m", answers=2)
+    writer = gemini.ChunkWriter(meta(""), "m", answers=2)
     body = b"".join(writer.event(1, e) for e in ANSWERS["cut"]) + b"".join(writer.event(0, e) for e in ANSWERS["text"])
     told = chunks(body)
     assert ["usageMetadata" in chunk for chunk in told] == [False] * (len(told) - 1) + [True]
     assert told[-1]["usageMetadata"] == whole["usageMetadata"]
 
 
-def test_pictures_are_inline_where_they_were_asked_for_and_links_elsewhere() -> None:
-    parts = gemini.write([fold(ANSWERS["picture"])], stamp(""), "m", inline_images=True)["candidates"][0]["content"][
+def test_images_are_inline_where_they_were_asked_for_and_links_elsewhere() -> None:
+    parts = gemini.write([fold(ANSWERS["picture"])], meta(""), "m", inline_images=True)["candidates"][0]["content"][
         "parts"
     ]
     assert parts[1] == {"inlineData": {"mimeType": "image/png", "data": Base64(image().data or b"")}}
-    parts = gemini.write([fold(ANSWERS["picture"])], stamp(""), "m")["candidates"][0]["content"]["parts"]
+    parts = gemini.write([fold(ANSWERS["picture"])], meta(""), "m")["candidates"][0]["content"]["parts"]
     assert "![a red fox](http://gate.test/images/" in parts[1]["text"]
 
 

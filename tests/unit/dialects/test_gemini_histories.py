@@ -138,14 +138,14 @@ def test_wishes_that_change_nothing_are_named() -> None:
     }
     chat = ask(ASKED, generationConfig=config, serviceTier="flex")
     assert chat.ignored == ("serviceTier", "generationConfig.mood", "generationConfig.imageConfig.glow")
-    assert (chat.images, chat.demands_picture) == (None, False)
+    assert (chat.images, chat.demands_image) == (None, False)
     assert ask(ASKED, generationConfig={"maxOutputTokens": -1}).ignored == ()
     inner = {"thinkingConfig": {"hum": 1}}
     chat = ask(ASKED, generationConfig=inner, toolConfig={"retrievalConfig": {"latLng": {}}})
     assert chat.ignored == ("generationConfig.thinkingConfig.hum", "toolConfig.retrievalConfig")
 
 
-def test_how_a_picture_is_wanted_says_nothing_of_a_chat_in_words() -> None:
+def test_how_a_image_is_wanted_says_nothing_of_a_chat_in_words() -> None:
     image = {"aspectRatio": "square", "imageSize": "2K"}
     chat = ask(ASKED, generationConfig={"imageConfig": image})
     assert chat.images is None
@@ -162,8 +162,8 @@ def test_validated_calls_are_those_of_strict_tools() -> None:
 
 
 @pytest.mark.parametrize(("modalities", "demanded"), [(["IMAGE"], True), (["TEXT", "Image"], False), ([], False)])
-def test_pictures_beside_words_are_an_offer(modalities: list[str], demanded: bool) -> None:
-    assert ask(ASKED, generationConfig={"responseModalities": modalities}).demands_picture is demanded
+def test_images_beside_words_are_an_offer(modalities: list[str], demanded: bool) -> None:
+    assert ask(ASKED, generationConfig={"responseModalities": modalities}).demands_image is demanded
 
 
 def test_an_enum_is_one_bare_word() -> None:

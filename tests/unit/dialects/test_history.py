@@ -119,7 +119,7 @@ def test_whole_texts_are_read_as_they_are(text: str) -> None:
     assert wire.load_json(both) == [text, "\ufffd"]
 
 
-def test_a_picture_is_read_from_its_bare_base64_and_from_odd_data_urls() -> None:
+def test_a_image_is_read_from_its_bare_base64_and_from_odd_data_urls() -> None:
     png = "iVBORw0KGgoAAAAN"
     for url in (png, f"data:image/png;name=my%20cat.png;base64,{png}", f'data:image/png;name="a b";base64,{png}'):
         source = wire.source_of_url(url, "url")

@@ -17,7 +17,7 @@ from gemgate.dialects import openai_chat
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoAccount, RateLimited, SignedOut
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, answers, stamp
+from tests.unit.dialects.events import ANSWERS, answers, meta
 from tests.unit.dialects.offline import openai_client
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
@@ -29,7 +29,7 @@ def ask(**body: Any) -> Any:
 
 
 def streamed(events: list[Event], *, include_usage: bool = True) -> bytes:
-    writer = openai_chat.ChunkWriter(stamp("chatcmpl-"), "m", include_usage=include_usage)
+    writer = openai_chat.ChunkWriter(meta("chatcmpl-"), "m", include_usage=include_usage)
     return b"".join(writer.event(0, event) for event in events) + writer.close()
 
 
@@ -55,7 +55,7 @@ def rebuilt(body: bytes) -> dict[str, Any]:
 @given(events=answers())
 @settings(max_examples=200, deadline=None)
 def test_a_stream_tells_what_the_whole_completion_tells(events: list[Event]) -> None:
-    whole = openai_chat.write([fold(events)], stamp("chatcmpl-"), "m")
+    whole = openai_chat.write([fold(events)], meta("chatcmpl-"), "m")
     ChatCompletion.model_validate(whole)
     message, made = whole["choices"][0]["message"], rebuilt(streamed(events))
     assert made["content"] == (message["content"] or "")
@@ -84,13 +84,13 @@ def test_chunks_stand_in_the_order_of_the_contract() -> None:
     assert chunks[-1]["choices"] == []
     assert all(chunk["usage"] is None for chunk in chunks[:-1])
     assert {(c["id"], c["created"], c["model"], c["object"]) for c in chunks} == {
-        (stamp("chatcmpl-").id, stamp("").created, "m", "chat.completion.chunk")
+        (meta("chatcmpl-").id, meta("").created, "m", "chat.completion.chunk")
     }
     assert b'"usage"' not in streamed(ANSWERS["text"], include_usage=False)
 
 
 def test_several_answers_share_a_stream_by_index_and_their_usage_is_one() -> None:
-    writer = openai_chat.ChunkWriter(stamp("chatcmpl-"), "m", include_usage=True)
+    writer = openai_chat.ChunkWriter(meta("chatcmpl-"), "m", include_usage=True)
     events = [(0, e) for e in ANSWERS["text"]] + [(1, e) for e in ANSWERS["calls"]]
     body = b"".join(writer.event(index, event) for index, event in events) + writer.close()
     chunks = list(openai_client(body).chat.completions.create(model="m", messages=[], stream=True))
@@ -102,7 +102,7 @@ def test_several_answers_share_a_stream_by_index_and_their_usage_is_one() -> Non
 
 
 def test_a_late_error_is_raised_by_the_client_and_nothing_follows() -> None:
-    writer = openai_chat.ChunkWriter(stamp("chatcmpl-"), "m", include_usage=False)
+    writer = openai_chat.ChunkWriter(meta("chatcmpl-"), "m", include_usage=False)
     body = b"".join(writer.event(0, event) for event in ANSWERS["text"][:2])
     body += writer.fail(SignedOut("The cookies died", "Cookie 已失效"), "zh-CN", "req_1")
     stream = openai_client(body).chat.completions.create(model="m", messages=[], stream=True)
@@ -206,7 +206,7 @@ def test_what_cannot_be_honoured_is_named_and_what_can_is_read() -> None:
     )
     assert chat.ignored == ("temperature", "max_tokens", "top_k", "verbosity", "made_up")
     assert (chat.n, chat.stop, chat.thinking) == (2, ("END",), True)
-    assert not chat.demands_picture, "a modality is an offer, no order"
+    assert not chat.demands_image, "a modality is an offer, no order"
     assert chat.messages[0].parts[0] == File(Stored("file-9"))
 
 
@@ -255,13 +255,13 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
     assert caught.value.zh
 
 
-def test_pictures_in_between_keep_their_place_in_the_markdown() -> None:
-    message = openai_chat.write([fold(ANSWERS["picture"])], stamp("x"), "m")["choices"][0]["message"]
+def test_images_in_between_keep_their_place_in_the_markdown() -> None:
+    message = openai_chat.write([fold(ANSWERS["picture"])], meta("x"), "m")["choices"][0]["message"]
     link = "![a red fox](http://gate.test/images/202611/20261121/x.png)"
     assert message["content"] == f"Here: \n\n{link}\n\nEnjoy."
     assert message["images"] == [{"type": "image_url", "image_url": {"url": link[13:-1]}, "index": 0}]
 
 
 def test_a_conversation_id_is_told() -> None:
-    assert openai_chat.write([fold(ANSWERS["thoughts"])], stamp("x"), "m")["conversation_id"] == "conv_1"
+    assert openai_chat.write([fold(ANSWERS["thoughts"])], meta("x"), "m")["conversation_id"] == "conv_1"
     assert isinstance(ANSWERS["text"][1], TextDelta)

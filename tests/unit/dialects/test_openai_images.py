@@ -16,7 +16,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage
 from gemgate.files import Inline, Link, Stored
 from gemgate.images import ImageOptions, ImageRequest
-from tests.unit.dialects.events import image, sent, stamp
+from tests.unit.dialects.events import image, meta, sent
 
 PNG = Inline(b"abc", "image/png", "a.png")
 
@@ -29,7 +29,7 @@ def edit(**body: Any) -> ImagesCall:
     return openai_images.read_edits(read(openai_images.EditsRequest, {"prompt": "a fox", **body}))
 
 
-def test_a_request_for_pictures() -> None:
+def test_a_request_for_images() -> None:
     assert generate() == ImagesCall(ImageRequest("a fox"))
     call = generate(
         model="gemini-3-pro-image-preview",
@@ -164,7 +164,7 @@ USAGE = Usage(300, 258)
 
 
 def test_the_answer_has_openais_shape_and_the_facts_beside_it() -> None:
-    body = openai_images.write([image(), image(None)], generate(), stamp(""), USAGE, image_tokens=258)
+    body = openai_images.write([image(), image(None)], generate(), meta(""), USAGE, image_tokens=258)
     body = sent(body)
     ImagesResponse.model_validate(body)
     first, second = body["data"]
@@ -175,14 +175,14 @@ def test_the_answer_has_openais_shape_and_the_facts_beside_it() -> None:
     assert second["url"] == "http://gate.test/images/202611/20261121/x.png"
     assert body["usage"]["input_tokens_details"] == {"text_tokens": 42, "image_tokens": 258}
     assert body["usage"]["total_tokens"] == 558
-    linked = openai_images.write([image()], generate(response_format="url"), stamp(""), USAGE)
+    linked = openai_images.write([image()], generate(response_format="url"), meta(""), USAGE)
     assert linked["data"][0]["url"].startswith("http://gate.test/images/")
     assert "b64_json" not in linked["data"][0]
 
 
 def test_what_failed_stands_beside_what_succeeded() -> None:
     body = openai_images.write(
-        [image()], generate(n=2), stamp(""), USAGE, failures=[NoImage("no", "没有")], language="zh"
+        [image()], generate(n=2), meta(""), USAGE, failures=[NoImage("no", "没有")], language="zh"
     )
     body = sent(body)
     ImagesResponse.model_validate(body)
@@ -200,9 +200,9 @@ def test_what_failed_stands_beside_what_succeeded() -> None:
         ),
     ],
 )
-def test_streamed_pictures_are_completed_events(call: ImagesCall, model: Any) -> None:
+def test_streamed_images_are_completed_events(call: ImagesCall, model: Any) -> None:
     assert call.stream
-    name, data = openai_images.write_event(image(), call, stamp(""), USAGE)
+    name, data = openai_images.write_event(image(), call, meta(""), USAGE)
     event = model.model_validate(sent(data))
     assert name == event.type
     assert base64.b64decode(event.b64_json) == image().data

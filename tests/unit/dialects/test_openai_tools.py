@@ -32,7 +32,7 @@ from gemgate.dialects import openai_chat, responses
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link
-from tests.unit.dialects.events import sent, stamp
+from tests.unit.dialects.events import meta, sent
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 MAIL = {
@@ -100,7 +100,7 @@ def test_a_call_goes_out_in_the_form_of_its_tool_and_comes_back_as_the_same_call
     call: ToolCall, item: dict[str, Any]
 ) -> None:
     body = read(responses.ResponsesRequest, {"input": "x", "model": "m", "tools": TOOLS})
-    whole = sent(responses.write(fold(events(call)), stamp("resp_"), body, "m"))
+    whole = sent(responses.write(fold(events(call)), meta("resp_"), body, "m"))
     Response.model_validate(whole)
     (out,) = whole["output"]
     assert item.items() <= out.items()
@@ -108,7 +108,7 @@ def test_a_call_goes_out_in_the_form_of_its_tool_and_comes_back_as_the_same_call
     told = [name for name in (tool.name for tool in responses.read_request(body).tools) if name == call.name]
     assert told == [call.name]
 
-    writer = responses.EventWriter(stamp("resp_"), body, "m")
+    writer = responses.EventWriter(meta("resp_"), body, "m")
     stream = b"".join(writer.event(0, event) for event in events(call)).decode()
     lines = [orjson.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
     for line in lines:
@@ -137,11 +137,11 @@ def test_custom_tools_of_chat() -> None:
     assert openai_chat.read_request(body).tool_choice == ToolChoice("required", ("edit",))
     box = openai_chat.toolbox(body)
     call = ToolCall("c1", "edit", '{"input":"raw"}')
-    whole = openai_chat.write([fold(events(call))], stamp("chatcmpl-"), "m", box)
+    whole = openai_chat.write([fold(events(call))], meta("chatcmpl-"), "m", box)
     ChatCompletion.model_validate(whole)
     out = whole["choices"][0]["message"]["tool_calls"]
     assert out == [{"id": "c1", "type": "custom", "custom": {"name": "edit", "input": "raw"}}]
-    writer = openai_chat.ChunkWriter(stamp("chatcmpl-"), "m", include_usage=False, box=box)
+    writer = openai_chat.ChunkWriter(meta("chatcmpl-"), "m", include_usage=False, box=box)
     assert b'"custom":{"input":"raw"}' in b"".join(writer.event(0, event) for event in events(call))
     history = complete({"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": out})
     assert history.messages[1].parts == (call,)

@@ -29,7 +29,7 @@ from gemgate.dialects import responses
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, Broken, NotFound, RateLimited
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, HEX, answers, sent, stamp
+from tests.unit.dialects.events import ANSWERS, HEX, answers, meta, sent
 from tests.unit.dialects.offline import openai_client
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
@@ -45,7 +45,7 @@ def ask(**body: Any) -> Any:
 
 
 def streamed(events: list[Event], **body: Any) -> tuple[bytes, dict[str, Any]]:
-    writer = responses.EventWriter(stamp("resp_"), body_of(**body), "m")
+    writer = responses.EventWriter(meta("resp_"), body_of(**body), "m")
     return b"".join(writer.event(0, event) for event in events) + writer.close(), writer.response
 
 
@@ -90,7 +90,7 @@ def content(item: dict[str, Any]) -> tuple[str, str]:
 @given(events=answers())
 @settings(max_examples=200, deadline=None)
 def test_events_tell_what_the_whole_response_tells(events: list[Event]) -> None:
-    whole = sent(responses.write(fold(events), stamp("resp_"), body_of(), "m"))
+    whole = sent(responses.write(fold(events), meta("resp_"), body_of(), "m"))
     Response.model_validate(whole)
     body, response = streamed(events)
     assert sent(response) == whole
@@ -123,7 +123,7 @@ def test_every_item_is_announced_and_closed_under_one_id() -> None:
     ]
     items = [event["item"]["id"] for event in told if "item" in event]
     assert items == [f"{p}_{HEX}_{n}" for p, n in (("msg", 0), ("fc", 1), ("fc", 2)) for _ in range(2)]
-    assert {responses.owner_of(item) for item in items} == {stamp("resp_").id}
+    assert {responses.owner_of(item) for item in items} == {meta("resp_").id}
     assert responses.owner_of("msg_67c9") is None
     assert b"[DONE]" not in streamed(ANSWERS["text"])[0]
 
@@ -139,7 +139,7 @@ def test_the_sdk_reads_a_stream_to_its_end() -> None:
 
 
 def test_a_late_failure_is_a_failed_response_with_what_had_come() -> None:
-    writer = responses.EventWriter(stamp("resp_"), body_of(), "m")
+    writer = responses.EventWriter(meta("resp_"), body_of(), "m")
     body = b"".join(writer.event(0, event) for event in ANSWERS["text"][:3])
     body += writer.fail(Broken("Google broke off"), "en", "req_1")
     last = frames(body)[-1]
@@ -149,7 +149,7 @@ def test_a_late_failure_is_a_failed_response_with_what_had_come() -> None:
     assert last["response"]["error"]["code"] == "server_error"
     assert last["response"]["error"]["message"] == "Google broke off"
     assert last["response"]["output"][0]["content"][0]["text"] == "Hello, 世界 🚀\n"
-    spent = responses.EventWriter(stamp("resp_"), body_of(), "m")
+    spent = responses.EventWriter(meta("resp_"), body_of(), "m")
     spent.event(0, ANSWERS["text"][0])
     assert frames(spent.fail(RateLimited("slow"), "en", ""))[0]["response"]["error"]["code"] == "rate_limit_exceeded"
 
@@ -167,7 +167,7 @@ def test_the_request_is_echoed() -> None:
         "store": False,
         "user": "u",
     }
-    whole = responses.write(fold(ANSWERS["text"]), stamp("resp_"), body_of(**body), "m")
+    whole = responses.write(fold(ANSWERS["text"]), meta("resp_"), body_of(**body), "m")
     Response.model_validate(whole)
     for key in ("instructions", "metadata", "tool_choice", "text", "temperature", "max_output_tokens", "store", "user"):
         assert whole[key] == body[key], key
@@ -248,12 +248,12 @@ def test_a_conversation_goes_on_from_what_was_remembered_and_without_old_instruc
 
 
 def test_references_are_looked_up_by_the_door() -> None:
-    item = responses.write(fold(ANSWERS["calls"]), stamp("resp_"), body_of(), "m")["output"][1]
+    item = responses.write(fold(ANSWERS["calls"]), meta("resp_"), body_of(), "m")["output"][1]
     body = body_of(
         input=[{"role": "user", "content": "go"}, {"type": "item_reference", "id": item["id"]}, {"id": "rs_1"}]
     )
     assert responses.referenced(body) == (item["id"],)
-    assert responses.owner_of(item["id"]) == stamp("resp_").id
+    assert responses.owner_of(item["id"]) == meta("resp_").id
     message = responses.message_of_item(item)
     assert message is not None
     chat = responses.read_request(body, references={item["id"]: message})

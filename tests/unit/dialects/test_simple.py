@@ -13,7 +13,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage, RateLimited
 from gemgate.files import Inline
 from gemgate.images import ImageOptions, ImageRequest
-from tests.unit.dialects.events import ANSWERS, CREATED, image, sent, stamp
+from tests.unit.dialects.events import ANSWERS, CREATED, image, meta, sent
 
 
 def test_generate() -> None:
@@ -27,7 +27,7 @@ def test_generate() -> None:
     }
 
 
-def test_pictures_are_asked_for() -> None:
+def test_images_are_asked_for() -> None:
     call = simple.read_images(read(simple.GenerateImagesRequest, {"prompt": "a fox"}))
     assert call == simple.SimpleImagesCall(ImageRequest("a fox"), as_url=False)
     body = {
@@ -74,18 +74,18 @@ def test_what_is_wrong_is_named(model: Any, body: dict[str, Any], param: str) ->
     assert caught.value.param == param
 
 
-def test_pictures_are_answered_as_data_urls_or_links_with_their_facts() -> None:
+def test_images_are_answered_as_data_urls_or_links_with_their_facts() -> None:
     call = simple.read_images(read(simple.GenerateImagesRequest, {"prompt": "a fox"}))
-    body = sent(simple.write_images([image()], call, stamp(""), "m", failures=[NoImage("no")]))
+    body = sent(simple.write_images([image()], call, meta(""), "m", failures=[NoImage("no")]))
     assert body["images"][0].startswith("data:image/png;base64,")
     assert body["model"] == "m"
     assert body["details"][0]["sha256"] == "ab" * 32
     assert body["errors"] == [{"error": "no", "code": "no_image"}]
     linked = simple.SimpleImagesCall(call.request, as_url=True)
-    body = simple.write_images([image()], linked, stamp(""), "m")
+    body = simple.write_images([image()], linked, meta(""), "m")
     assert body["images"] == ["http://gate.test/images/202611/20261121/x.png"]
     assert "errors" not in body
-    assert simple.picture(image(url=""), stamp(""), as_url=True).startswith("data:")
+    assert simple.image_url_or_data(image(url=""), meta(""), as_url=True).startswith("data:")
 
 
 def test_errors_are_a_detail() -> None:
@@ -160,7 +160,7 @@ def test_the_status_of_a_batch_has_the_printed_shape() -> None:
     done = TaskResult("batch_60bfcf0a_task_0", image())
     failed = TaskError("batch_60bfcf0a_task_1", "refused", "no_image", False)
     state = BatchView("batch_60bfcf0a", 3, 1, 1, "processing", done=(done,), errors=(failed,))
-    body = sent(simple_batches.write_status(state, stamp("")))
+    body = sent(simple_batches.write_status(state, meta("")))
     details = body["results"][0].pop("details")
     assert details["width"] == 2048
     assert body == {
@@ -174,7 +174,7 @@ def test_the_status_of_a_batch_has_the_printed_shape() -> None:
         "results": [{"task_id": "batch_60bfcf0a_task_0", "url": "http://gate.test/images/202611/20261121/x.png"}],
         "errors": [{"task_id": "batch_60bfcf0a_task_1", "error": "refused", "code": "no_image", "retryable": False}],
     }
-    result = sent(simple_batches.write_result(done, stamp(""), as_base64=True))
+    result = sent(simple_batches.write_result(done, meta(""), as_base64=True))
     assert result["image"].startswith("data:image/png;base64,")
     assert "url" not in result
     assert simple_batches.write_listing([state], 1)["batches"][0]["progress"] == "1/3"

@@ -13,7 +13,7 @@ from gemgate.dialects import anthropic, gemini, openai_batches, openai_chat, ope
 from gemgate.dialects.simple_batches import BatchImagesRequest
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Link
-from tests.unit.dialects.events import image, stamp
+from tests.unit.dialects.events import image, meta
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_anything_read_from_json_can_be_written(value: Any) -> None:
     assert wire.sse({"a": value}).count(b"\n") == 2
 
 
-def test_pictures_are_linked_absolutely_and_titles_cannot_break_the_markdown() -> None:
-    assert wire.image_markdown(image(), stamp("")) == "![a red fox](http://gate.test/images/202611/20261121/x.png)"
-    assert wire.image_link(image(url="https://cdn/x.png"), stamp("")) == "https://cdn/x.png"
-    assert wire.image_link(image(url=""), stamp("")).startswith("data:image/png;base64,")
+def test_images_are_linked_absolutely_and_titles_cannot_break_the_markdown() -> None:
+    assert wire.image_markdown(image(), meta("")) == "![a red fox](http://gate.test/images/202611/20261121/x.png)"
+    assert wire.image_link(image(url="https://cdn/x.png"), meta("")) == "https://cdn/x.png"
+    assert wire.image_link(image(url=""), meta("")).startswith("data:image/png;base64,")
 
 
 def test_every_request_has_a_schema_and_a_name_of_its_own() -> None:

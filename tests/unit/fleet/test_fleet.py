@@ -97,14 +97,14 @@ class House:
         return {one.name for one in self.fleet.able(wanted)}
 
 
-async def house(*rows: Node) -> House:
+async def state(*rows: Node) -> House:
     made = House(*rows)
     await made.fleet.refresh()
     return made
 
 
 async def test_only_nodes_that_live_can_prove_themselves_and_have_an_account_are_asked() -> None:
-    made = await house(
+    made = await state(
         node("good"), node("busy", "BUSY"), node("dead", age=16), node("foreign", token="another"),
         node("broken", "ERROR"),
         node("spent", "429_LIMIT", lanes=0), node("gone", "OFFLINE"), node("draining", draining=True),
@@ -119,28 +119,28 @@ async def test_only_nodes_that_live_can_prove_themselves_and_have_an_account_are
 
 
 async def test_when_nobody_can_everybody_is_told_why() -> None:
-    made = await house(node("a", "429_LIMIT", cooling={"text": 50.0}, why="all accounts rest"), node("b", "ERROR"))
+    made = await state(node("a", "429_LIMIT", cooling={"text": 50.0}, why="all accounts rest"), node("b", "ERROR"))
     with pytest.raises(NoAccount, match=r"a: 429_LIMIT .all accounts rest.; b: ERROR") as caught:
         made.fleet.pick(TEXT)
     assert caught.value.quota
     assert caught.value.retry_after == pytest.approx(49.0)
     with pytest.raises(NoAccount, match="gemgate worker"):
-        (await house()).fleet.pick(TEXT)
+        (await state()).fleet.pick(TEXT)
 
 
 async def test_a_node_that_is_signing_in_is_better_than_none() -> None:
-    made = await house(node("a", "INIT"), node("b", "ERROR"))
+    made = await state(node("a", "INIT"), node("b", "ERROR"))
     assert made.fleet.pick(TEXT).name == "a"
 
 
 async def test_a_cooling_capability_is_avoided_and_the_others_are_not() -> None:
-    made = await house(node("a", cooling={"image": 30.0}), node("b"))
+    made = await state(node("a", cooling={"image": 30.0}), node("b"))
     assert made.names(IMAGE) == {"b"}
     assert made.names(TEXT) == {"a", "b"}
 
 
 async def test_what_a_node_refuses_is_believed_until_its_row_can_say_so() -> None:
-    made = await house(node("a"), node("b"))
+    made = await state(node("a"), node("b"))
     (a,) = [one for one in made.fleet.nodes if one.name == "a"]
     made.fleet.refused(a, TEXT, retry_after=20.0)
     assert made.names() == {"b"}
@@ -150,7 +150,7 @@ async def test_what_a_node_refuses_is_believed_until_its_row_can_say_so() -> Non
 
 
 async def test_an_unreachable_node_is_left_alone_longer_every_time() -> None:
-    made = await house(node("a"), node("b"))
+    made = await state(node("a"), node("b"))
     (a,) = [one for one in made.fleet.nodes if one.name == "a"]
     for wait in (2, 4, 8):
         made.fleet.unreachable(a)
@@ -172,7 +172,7 @@ async def test_an_unreachable_node_is_left_alone_longer_every_time() -> None:
 
 
 async def test_while_the_registry_is_away_nodes_are_believed_and_may_beat_before_they_are_dead() -> None:
-    made = await house(node("a"))
+    made = await state(node("a"))
     made.registry.away = StorageDown("gone")
     await made.fleet.refresh()
     await made.clock.advance(100)
@@ -190,7 +190,7 @@ async def test_while_the_registry_is_away_nodes_are_believed_and_may_beat_before
 
 
 async def test_own_calls_count_before_the_row_tells_of_them() -> None:
-    made = await house(node("a", lanes=1), node("b", lanes=1))
+    made = await state(node("a", lanes=1), node("b", lanes=1))
     first = made.fleet.pick(TEXT)
     with made.fleet.carrying(first):
         others = {made.fleet.pick(TEXT).name for _ in range(5)}
@@ -198,13 +198,13 @@ async def test_own_calls_count_before_the_row_tells_of_them() -> None:
 
 
 async def test_a_node_that_is_named_is_the_only_one() -> None:
-    made = await house(node("a"), node("b", "ERROR"))
+    made = await state(node("a"), node("b", "ERROR"))
     assert made.fleet.pick(NodeRequirements(only="b")).name == "b"
     with pytest.raises(NotFound, match="no node c"):
         made.fleet.node("c")
 
 
-def member(clock: FakeClock, upstream: ScriptedUpstream) -> Account:
+def account(clock: FakeClock, upstream: ScriptedUpstream) -> Account:
     return Account(
         "ann", upstream, None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"), clock=clock,
         dice=lambda: 0.0, observer=Facts(),
@@ -213,9 +213,9 @@ def member(clock: FakeClock, upstream: ScriptedUpstream) -> Account:
 
 async def test_a_node_is_init_before_it_has_cookies_and_healthy_after() -> None:
     clock = FakeClock()
-    pool = AccountPool(clock=clock, dice=lambda: 0.0)
+    pool = AccountPool(clock=clock, random=lambda: 0.0)
     assert report_of(pool, clock.now()).status == "INIT"
-    one = member(clock, ScriptedUpstream())
+    one = account(clock, ScriptedUpstream())
     pool.add(one)
     assert report_of(pool, clock.now()).status == "INIT"
     await one.sign_in()
@@ -227,8 +227,8 @@ async def test_a_node_is_init_before_it_has_cookies_and_healthy_after() -> None:
 
 async def test_a_spent_account_shows_as_a_limit_with_its_thaw() -> None:
     clock = FakeClock()
-    pool = AccountPool(clock=clock, dice=lambda: 0.0)
-    one = member(clock, ScriptedUpstream())
+    pool = AccountPool(clock=clock, random=lambda: 0.0)
+    one = account(clock, ScriptedUpstream())
     pool.add(one)
     await one.sign_in()
     for capability in ("text", "pro", "image"):
@@ -241,8 +241,8 @@ async def test_a_spent_account_shows_as_a_limit_with_its_thaw() -> None:
 
 async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what_is_left() -> None:
     clock = FakeClock()
-    pool = AccountPool(clock=clock, dice=lambda: 0.0)
-    one = member(clock, ScriptedUpstream())
+    pool = AccountPool(clock=clock, random=lambda: 0.0)
+    one = account(clock, ScriptedUpstream())
     pool.add(one)
     await one.sign_in()
     one.call_started("text")
@@ -251,7 +251,7 @@ async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what
     assert (report.status, report.lanes, list(report.cooling)) == ("429_LIMIT", 2, ["text"])
     assert "used up" in report.why
     row = node("a")
-    made = await house(replace(row, report=report))
+    made = await state(replace(row, report=report))
     assert made.names(TEXT) == set()
     assert made.names(IMAGE) == {"a"}, "pictures are left, and our gateway sees it"
     with pytest.raises(NoAccount) as caught:
@@ -269,7 +269,7 @@ async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what
 
 async def announced(registry: Registry) -> tuple[Heartbeat, AccountPool, FakeClock, asyncio.Task[None]]:
     clock = FakeClock()
-    pool = AccountPool(clock=clock, dice=lambda: 0.0)
+    pool = AccountPool(clock=clock, random=lambda: 0.0)
     announcer = Heartbeat(
         registry.connect, NodeCard("http://a:1", "a"), pool, clock=clock, observer=Facts()  # type: ignore[arg-type]
     )  # fmt: skip
@@ -285,7 +285,7 @@ async def test_a_node_beats_and_tells_of_every_change_at_once() -> None:
     for _ in range(24):
         await clock.advance(0.25)
     assert registry.told == [("announce", "INIT"), ("beat", "INIT")]
-    one = member(clock, ScriptedUpstream())
+    one = account(clock, ScriptedUpstream())
     pool.add(one)
     await one.sign_in()
     await clock.advance(0.3)

@@ -1,7 +1,7 @@
-"""Test pictures without a single file: every kind of content a logo may stand on, drawn from a seed.
+"""Test images without a single file: every kind of content a logo may stand on, drawn from a seed.
 
 `paint(kind, seed)` is deterministic. Seeds below TEST_SEEDS chose the thresholds; the tests of detection use those
-above, so the two share no source picture.
+above, so the two share no source image.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Pixels = NDArray[np.uint8]
-Dice = np.random.Generator
+Random = np.random.Generator
 TEST_SEEDS = 1_000_000
 
 
 @lru_cache(maxsize=64)
 def paint(kind: str, seed: int, height: int = 512, width: int = 512) -> Pixels:
-    """One picture, height x width x 3, read-only."""
+    """One image, height x width x 3, read-only."""
     dice = np.random.default_rng([sum(kind.encode()), seed])
     pixels = KINDS[kind](dice, height, width)
     pixels.flags.writeable = False
@@ -32,11 +32,11 @@ def to_pixels(image: NDArray[np.floating]) -> Pixels:
     return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
 
 
-def colour(dice: Dice, low: float = 0, high: float = 255) -> NDArray[np.float64]:
+def colour(dice: Random, low: float = 0, high: float = 255) -> NDArray[np.float64]:
     return dice.uniform(low, high, 3)
 
 
-def clouds(dice: Dice, height: int, width: int, power: float) -> NDArray[np.float64]:
+def clouds(dice: Random, height: int, width: int, power: float) -> NDArray[np.float64]:
     """1/f^power noise, mean 0, deviation 1."""
     fy = np.fft.fftfreq(height)[:, None]
     fx = np.fft.rfftfreq(width)[None, :]
@@ -48,44 +48,44 @@ def clouds(dice: Dice, height: int, width: int, power: float) -> NDArray[np.floa
     return np.asarray(field / field.std())
 
 
-def ramp(dice: Dice, height: int, width: int) -> NDArray[np.float64]:
-    """0..1 across the picture in a random direction."""
+def ramp(dice: Random, height: int, width: int) -> NDArray[np.float64]:
+    """0..1 across the image in a random direction."""
     angle = dice.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:height, 0:width]
     field = x * np.cos(angle) / width + y * np.sin(angle) / height
     return np.asarray((field - field.min()) / max(float(np.ptp(field)), 1e-9))
 
 
-def gradient(dice: Dice, h: int, w: int) -> Pixels:
+def gradient(dice: Random, h: int, w: int) -> Pixels:
     t = ramp(dice, h, w)[..., None]
     return to_pixels(colour(dice) * t + colour(dice) * (1 - t))
 
 
-def radial(dice: Dice, h: int, w: int) -> Pixels:
+def radial(dice: Random, h: int, w: int) -> Pixels:
     y, x = np.mgrid[0:h, 0:w]
     t = np.clip(np.hypot(x - dice.uniform(0, w), y - dice.uniform(0, h)) / dice.uniform(0.3, 1.2) / w, 0, 1)
     return to_pixels(colour(dice) * t[..., None] + colour(dice) * (1 - t[..., None]))
 
 
-def fractal(dice: Dice, h: int, w: int) -> Pixels:
+def fractal(dice: Random, h: int, w: int) -> Pixels:
     power = dice.uniform(0.9, 2.2)
     shared = clouds(dice, h, w, power)
     layers = [dice.uniform(0.6, 1) * shared + dice.uniform(0, 0.5) * clouds(dice, h, w, power) for _ in range(3)]
     return to_pixels(np.dstack(layers) * dice.uniform(10, 60) + colour(dice, 40, 215))
 
 
-def noise(dice: Dice, h: int, w: int) -> Pixels:
+def noise(dice: Random, h: int, w: int) -> Pixels:
     grey = dice.standard_normal((h, w, 1)) * dice.uniform(2, 45)
     return to_pixels(colour(dice, 20, 235) + grey + dice.standard_normal((h, w, 3)) * dice.uniform(0, 25))
 
 
-def grain(dice: Dice, h: int, w: int) -> Pixels:
+def grain(dice: Random, h: int, w: int) -> Pixels:
     """Soft content under film grain."""
     base = clouds(dice, h, w, 2)[..., None] * dice.uniform(10, 40) + colour(dice, 30, 220)
     return to_pixels(base + dice.standard_normal((h, w, 1)) * dice.uniform(1, 12))
 
 
-def stripes(dice: Dice, h: int, w: int) -> Pixels:
+def stripes(dice: Random, h: int, w: int) -> Pixels:
     y, x = np.mgrid[0:h, 0:w]
     angle, period = dice.uniform(0, np.pi), dice.uniform(2.5, 40)
     wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + dice.uniform(0, 6))
@@ -93,14 +93,14 @@ def stripes(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(colour(dice) + wave[..., None] * colour(dice, 5, 110))
 
 
-def checker(dice: Dice, h: int, w: int) -> Pixels:
+def checker(dice: Random, h: int, w: int) -> Pixels:
     y, x = np.mgrid[0:h, 0:w]
     side = int(dice.integers(2, 50))
     cell = ((x + dice.integers(0, 50)) // side + (y + dice.integers(0, 50)) // side) % 2
     return to_pixels(np.where(cell[..., None] == 1, colour(dice), colour(dice)))
 
 
-def page(dice: Dice, h: int, w: int) -> Pixels:
+def page(dice: Random, h: int, w: int) -> Pixels:
     """A page of text-like lines; sometimes light on dark."""
     dark = dice.random() < 0.3
     ink, paper = (
@@ -117,11 +117,11 @@ def page(dice: Dice, h: int, w: int) -> Pixels:
     return np.asarray(image)
 
 
-def flat(dice: Dice, h: int, w: int) -> Pixels:
+def flat(dice: Random, h: int, w: int) -> Pixels:
     return np.broadcast_to(to_pixels(colour(dice, 0, 235)), (h, w, 3)).copy()
 
 
-def vector(dice: Dice, h: int, w: int) -> Pixels:
+def vector(dice: Random, h: int, w: int) -> Pixels:
     """Flat shapes with sharp, anti-aliased edges."""
     image = Image.new("RGB", (w * 2, h * 2), tuple(int(v) for v in colour(dice)))
     pen = ImageDraw.Draw(image)
@@ -138,18 +138,18 @@ def vector(dice: Dice, h: int, w: int) -> Pixels:
     return np.asarray(image.resize((w, h), Image.Resampling.BOX))
 
 
-def near_white(dice: Dice, h: int, w: int) -> Pixels:
+def near_white(dice: Random, h: int, w: int) -> Pixels:
     """Paper, snow, a product on a light table: bright, but not at the end of the scale."""
     return to_pixels(
         dice.uniform(222, 246) + clouds(dice, h, w, 1.5)[..., None] * dice.uniform(0.5, 3) + dice.uniform(-3, 3, 3)
     )
 
 
-def near_black(dice: Dice, h: int, w: int) -> Pixels:
+def near_black(dice: Random, h: int, w: int) -> Pixels:
     return to_pixels(colour(dice, 0, 14) + clouds(dice, h, w, 1.5)[..., None] * dice.uniform(0.3, 4))
 
 
-def night(dice: Dice, h: int, w: int) -> Pixels:
+def night(dice: Random, h: int, w: int) -> Pixels:
     """Dark sky with stars of every size, some of them cross-shaped."""
     sky = clouds(dice, h, w, 1.8)[..., None] * 6 + colour(dice, 5, 40)
     for _ in range(int(dice.integers(50, 500))):
@@ -162,7 +162,7 @@ def night(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(sky)
 
 
-def bokeh(dice: Dice, h: int, w: int) -> Pixels:
+def bokeh(dice: Random, h: int, w: int) -> Pixels:
     y, x = np.mgrid[0:h, 0:w]
     scene = np.broadcast_to(colour(dice, 0, 90), (h, w, 3)).copy()
     for _ in range(int(dice.integers(15, 60))):
@@ -172,7 +172,7 @@ def bokeh(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(scene + dice.standard_normal((h, w, 1)) * dice.uniform(0, 3))
 
 
-def leaves(dice: Dice, h: int, w: int) -> Pixels:
+def leaves(dice: Random, h: int, w: int) -> Pixels:
     """Photo-like: opaque discs of every size over each other, shaded, textured, slightly blurred, with grain."""
     image = Image.new("RGB", (w, h), tuple(int(v) for v in colour(dice)))
     pen = ImageDraw.Draw(image)
@@ -187,7 +187,7 @@ def leaves(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(scene * shade + texture + dice.standard_normal((h, w, 1)) * dice.uniform(0.5, 4))
 
 
-def landscape(dice: Dice, h: int, w: int) -> Pixels:
+def landscape(dice: Random, h: int, w: int) -> Pixels:
     """Photo-like: a sky, ridges with rising texture, haze."""
     t = np.linspace(0, 1, h)[:, None, None]
     scene = colour(dice, 90, 250) * (1 - t) + colour(dice, 120, 255) * t + np.zeros((h, w, 3))
@@ -199,7 +199,7 @@ def landscape(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(scene + dice.standard_normal((h, w, 1)) * dice.uniform(0, 3))
 
 
-def foliage(dice: Dice, h: int, w: int) -> Pixels:
+def foliage(dice: Random, h: int, w: int) -> Pixels:
     """Grass and fur: noise drawn out in one direction, high contrast."""
     image = Image.fromarray(to_pixels(dice.standard_normal((h, w * 2)) * 40 + 128))
     image = image.resize((w * 2, h * int(dice.integers(2, 7))), Image.Resampling.BICUBIC).crop((0, 0, w * 2, h * 2))
@@ -208,7 +208,7 @@ def foliage(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(colour(dice, 40, 160) + strands * dice.uniform(0.5, 2.2) * dice.uniform(0.5, 1.2, 3))
 
 
-def tiles(dice: Dice, h: int, w: int) -> Pixels:
+def tiles(dice: Random, h: int, w: int) -> Pixels:
     """Brickwork with mortar and wear."""
     y, x = np.mgrid[0:h, 0:w]
     bw, bh, gap = int(dice.integers(16, 70)), int(dice.integers(10, 40)), int(dice.integers(1, 5))
@@ -218,15 +218,15 @@ def tiles(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(np.where(mortar[..., None], colour(dice, 90, 240), brick))
 
 
-def resaved(dice: Dice, h: int, w: int) -> Pixels:
-    """A picture that was a JPEG before."""
+def resaved(dice: Random, h: int, w: int) -> Pixels:
+    """An image that was a JPEG before."""
     before = (leaves, landscape, vector)[int(dice.integers(0, 3))](dice, h, w)
     out = io.BytesIO()
     Image.fromarray(before).save(out, "JPEG", quality=int(dice.integers(60, 96)))
     return np.asarray(Image.open(out).convert("RGB"))
 
 
-def sparkle(dice: Dice, h: int, w: int) -> Pixels:
+def sparkle(dice: Random, h: int, w: int) -> Pixels:
     """Adversarial: white four-pointed stars in the corner, of another size, place, strength or outline."""
     scene = (gradient, fractal, flat, leaves)[int(dice.integers(0, 4))](dice, h, w).astype(np.float64)
     for _ in range(int(dice.integers(1, 4))):
@@ -238,7 +238,7 @@ def sparkle(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(scene)
 
 
-def snow(dice: Dice, h: int, w: int) -> Pixels:
+def snow(dice: Random, h: int, w: int) -> Pixels:
     """White flakes and highlights over something else."""
     scene = (landscape, leaves)[int(dice.integers(0, 2))](dice, h, w).astype(np.float64)
     y, x = np.mgrid[0:h, 0:w]
@@ -249,7 +249,7 @@ def snow(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(scene)
 
 
-def halftone(dice: Dice, h: int, w: int) -> Pixels:
+def halftone(dice: Random, h: int, w: int) -> Pixels:
     y, x = np.mgrid[0:h, 0:w]
     angle, period = dice.uniform(0, np.pi / 2), dice.uniform(4, 14)
     u, v = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
@@ -258,8 +258,8 @@ def halftone(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(np.where((dots > tone)[..., None], colour(dice, 0, 130), colour(dice, 130, 250)))
 
 
-def portrait(dice: Dice, h: int, w: int) -> Pixels:
-    """Photo-like: one large soft object before a blurred ground, the commonest generated picture."""
+def portrait(dice: Random, h: int, w: int) -> Pixels:
+    """Photo-like: one large soft object before a blurred ground, the commonest generated image."""
     ground = Image.fromarray(leaves(dice, h, w)).filter(ImageFilter.GaussianBlur(dice.uniform(4, 20)))
     y, x = np.mgrid[0:h, 0:w]
     cx, cy, r = dice.uniform(0.3, 1) * w, dice.uniform(0.4, 1) * h, dice.uniform(0.2, 0.6) * w
@@ -268,7 +268,7 @@ def portrait(dice: Dice, h: int, w: int) -> Pixels:
     return to_pixels(skin * edge + np.asarray(ground, np.float64) * (1 - edge) + dice.standard_normal((h, w, 1)) * 1.5)
 
 
-Kind = Callable[[Dice, int, int], Pixels]
+Kind = Callable[[Random, int, int], Pixels]
 KINDS: dict[str, Kind] = {
     kind.__name__: kind
     for kind in (

@@ -56,7 +56,7 @@ def test_the_logo_comes_off_at_every_anchor(anchor: Profile, kind: str, lossy: b
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_picture_without_logo_keeps_every_pixel(kind: str) -> None:
+def test_a_image_without_logo_keeps_every_pixel(kind: str) -> None:
     for seed in range(2):
         source = paint(kind, SEED + 1 + seed)
         assert find(source) is None

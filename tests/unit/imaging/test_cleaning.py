@@ -16,7 +16,7 @@ SAVED = [("PNG", {}), ("JPEG", {"quality": 90}), ("WEBP", {"quality": 80}), ("WE
 
 
 @pytest.mark.parametrize(("form", "options"), SAVED, ids=str)
-def test_an_unmarked_picture_is_handed_back_byte_for_byte(form, options):
+def test_an_unmarked_image_is_handed_back_byte_for_byte(form, options):
     for kind in KINDS:
         data = encoded(paint(kind, 31, 310, 330), form, **options)
         cleaned = clean(data)
@@ -25,7 +25,7 @@ def test_an_unmarked_picture_is_handed_back_byte_for_byte(form, options):
 
 
 @pytest.mark.parametrize(("form", "options"), SAVED, ids=str)
-def test_a_cleaned_picture_is_clean(form, options):
+def test_a_cleaned_image_is_clean(form, options):
     once = clean(encoded(draw(paint("leaves", 32), V1_SMALL), form, **options))
     assert once.logo == "removed"
     again = clean(once.data)
@@ -69,14 +69,14 @@ def test_a_profile_of_the_users_own_is_used_and_only_that():
     assert clean(data, profiles=()).logo == "absent"
 
 
-def test_the_size_of_the_picture_does_not_choose_the_profile():
+def test_the_size_of_the_image_does_not_choose_the_profile():
     for profile in PROFILES[:5]:
         for size in ((300, 700), (700, 320)):
             marked = draw(paint("landscape", 37, *size), profile)
             assert clean(png(marked, filters=(1,))).profile == profile.name
 
 
-def test_an_unmarked_picture_offers_its_corner_for_the_watch():
+def test_an_unmarked_image_offers_its_corner_for_the_watch():
     pixels = paint("leaves", 38, 500, 600)
     corner = clean(png(pixels)).corner
     assert corner is not None
@@ -121,7 +121,7 @@ def test_running_out_of_memory_gives_the_original_back(monkeypatch):
     assert "memory" in clean(data).note
 
 
-def test_nothing_of_the_picture_outside_the_box_moves_even_on_adversarial_content():
+def test_nothing_of_the_image_outside_the_box_moves_even_on_adversarial_content():
     for kind in ("sparkle", "checker", "halftone", "noise"):
         marked = draw(paint(kind, 41, 400, 400), V1_SMALL)
         after = decoded(clean(png(marked)).data)

@@ -1,6 +1,6 @@
 """How often the logo is found, and how often something else is taken for it.
 
-The thresholds were chosen on seeds below TEST_SEEDS; everything here is above, so that no source picture is shared.
+The thresholds were chosen on seeds below TEST_SEEDS; everything here is above, so that no source image is shared.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Trial:
 
 
 def sized(kind: str, seed: int) -> np.ndarray:
-    """A source picture whose size, and so the logo's place on the JPEG grid, depends on the seed."""
+    """A source image whose size, and so the logo's place on the JPEG grid, depends on the seed."""
     return paint(kind, seed, 384 + seed * 37 % 203, 384 + seed * 53 % 211)
 
 
 def trials(kind: str, seed: int, forms: Iterable[str]) -> list[Trial]:
-    """One source picture, unmarked and with each logo, in each format."""
+    """One source image, unmarked and with each logo, in each format."""
     source, out = sized(kind, seed), []
     for mark, profile in MARKS.items():
         marked = draw(source, profile) if profile else source
@@ -66,7 +66,7 @@ def trials(kind: str, seed: int, forms: Iterable[str]) -> list[Trial]:
 
 
 def rate(results: Iterable[Trial], form: str, mark: str | None = None) -> float:
-    """Share of marked pictures whose own logo was found and came off."""
+    """Share of marked images whose own logo was found and came off."""
     marked = [each for each in results if each.form == form and each.mark != "none" and mark in {None, each.mark}]
     return sum(each.found == each.mark and each.removed for each in marked) / len(marked)
 
@@ -75,7 +75,7 @@ def taken_for_a_logo(results: Iterable[Trial]) -> list[Trial]:
     return [each for each in results if each.mark == "none" and each.found != "none"]
 
 
-def test_every_kind_of_picture_gives_up_its_logo_and_none_is_taken_for_one():
+def test_every_kind_of_image_gives_up_its_logo_and_none_is_taken_for_one():
     results = [each for kind in KINDS for each in trials(kind, TEST_SEEDS, ("png", "jpeg90"))]
     assert taken_for_a_logo(results) == []
     assert rate(results, "png") >= 0.99

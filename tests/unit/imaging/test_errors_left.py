@@ -1,4 +1,4 @@
-"""How far a cleaned picture is from the one that never had the logo: one level in a PNG, a few in a JPEG."""
+"""How far a cleaned image is from the one that never had the logo: one level in a PNG, a few in a JPEG."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAVED = {
 
 
 def box_error(plain: Pixels, profile: Profile, saved: str) -> tuple[float, float, float] | None:
-    """Mean and maximum in the box and maximum outside it, in levels, against the unmarked picture saved the same way;
+    """Mean and maximum in the box and maximum outside it, in levels, against the unmarked image saved the same way;
     None when the logo was not removed."""
     form, options = SAVED[saved]
     cleaned = clean(encoded(draw(plain, profile), form, **options))
@@ -47,8 +47,8 @@ def test_a_png_comes_back_within_one_level_and_is_untouched_elsewhere():
 
 
 def test_a_jpeg_of_quality_95_comes_back_within_three_levels():
-    pictures = [paint(kind, TEST_SEEDS + 5, 1024, 1024) for kind in ("leaves", "landscape", "portrait", "fractal")]
-    found = [box_error(pixels, V1_SMALL, "jpeg95") for pixels in pictures]
+    images = [paint(kind, TEST_SEEDS + 5, 1024, 1024) for kind in ("leaves", "landscape", "portrait", "fractal")]
+    found = [box_error(pixels, V1_SMALL, "jpeg95") for pixels in images]
     assert all(found)
     assert np.mean([each[0] for each in found if each]) <= 3.0
 

@@ -1,4 +1,4 @@
-"""Damaged and hostile files: an answer or a documented error, bounded memory, and never half a picture."""
+"""Damaged and hostile files: an answer or a documented error, bounded memory, and never half an image."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def peak_of(data: bytes) -> int:
         tracemalloc.stop()
 
 
-def test_a_stream_that_inflates_to_far_more_than_the_picture_costs_no_more_than_the_picture():
+def test_a_stream_that_inflates_to_far_more_than_the_image_costs_no_more_than_the_image():
     data = bomb(200, 200, zlib.compress(bytes(300 << 20), 9))
     assert clean(data).data is data
     assert peak_of(data) < 1 << 20

@@ -20,7 +20,7 @@ from tests.unit.imaging.picture_kinds import paint
 EVERYWHERE = [profile for profile in PROFILES if box_of(profile, (512, 512))]
 
 
-def test_the_logo_is_blended_as_white_over_the_picture_halves_up():
+def test_the_logo_is_blended_as_white_over_the_image_halves_up():
     pixels = paint("portrait", 1)
     marked = draw(pixels, V1_SMALL)
     alpha = alpha_of(V1_SMALL).astype(np.float64)[..., None]
@@ -75,7 +75,7 @@ def test_the_corner_is_enough_when_the_size_of_the_whole_is_given():
     assert np.array_equal(lifted, remove(pixels, V1_LARGE)[-len(corner) :])
 
 
-def test_grey_pictures_have_one_channel_and_work_the_same():
+def test_grey_images_have_one_channel_and_work_the_same():
     grey = paint("tiles", 2)[..., 1:2]
     marked = draw(grey, V1_SMALL)
     sighting = find(marked)
@@ -101,7 +101,7 @@ def test_places_are_counted_from_the_bottom_right(profile, size, box):
     assert box_of(profile, size) == box
 
 
-def test_a_picture_too_small_for_any_logo_has_none():
+def test_a_image_too_small_for_any_logo_has_none():
     assert find(np.zeros((20, 30, 3), np.uint8)) is None
     assert reach(PROFILES, (30, 20)) == 0
     with pytest.raises(ValueError, match="does not fit"):

@@ -18,7 +18,7 @@ ICC = b"\0\0\0\x18" + b"not really a profile"
 
 
 def box_mean(data, reference, profile):
-    """Mean error in the logo's box against the same picture without the logo, saved the same way."""
+    """Mean error in the logo's box against the same image without the logo, saved the same way."""
     error = np.abs(decoded(data) - decoded(reference))
     bottom, right = error.shape[0] - profile.bottom, error.shape[1] - profile.right
     return float(error[bottom - profile.size : bottom, right - profile.size : right].mean())

@@ -14,7 +14,7 @@ from gemgate.imaging import (
     profiles_from_json,
     profiles_to_json,
 )
-from gemgate.imaging.calibrate import from_black, from_pictures
+from gemgate.imaging.calibrate import from_black, from_images
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_drift import RING, SIZES, with_candidate
 from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
@@ -34,7 +34,7 @@ def corner(seed, profile=None, kind=None):
 
 
 @pytest.mark.parametrize("profile", [MOVED, Profile("x", 31, 140, 9, 0.3), Profile("x", 128, 20, 222, 0.5)], ids=str)
-def test_three_pictures_give_a_moved_logos_exact_size_and_place(profile):
+def test_three_images_give_a_moved_logos_exact_size_and_place(profile):
     found = search([corner(seed, profile) for seed in (0, 4, 9)])
     assert found is not None
     assert (found.size, found.right, found.bottom) == (profile.size, profile.right, profile.bottom)
@@ -47,18 +47,18 @@ def test_where_there_is_no_logo_the_score_stays_low():
     assert search([np.zeros((10, 10, 3), np.uint8)]) is None
 
 
-def test_the_watch_tells_once_and_only_when_three_pictures_agree():
+def test_the_watch_tells_once_and_only_when_three_images_agree():
     watch = LogoDriftDetector()
     told = [watch.note(SIZE, corner(seed, MOVED if seed % 2 else None, "leaves")) for seed in range(9)]
     assert [bool(each) for each in told] == [False] * 5 + [True] + [False] * 3
     moved = told[5]
     assert moved is not None
     assert (moved.profile.size, moved.profile.right, moved.profile.bottom, moved.profile.peak) == (64, 70, 41, 0.5)
-    assert moved.pictures == 3
+    assert moved.images == 3
     assert "64 px" in moved.text
 
 
-def test_the_same_place_in_pictures_of_other_sizes_is_counted_apart():
+def test_the_same_place_in_images_of_other_sizes_is_counted_apart():
     watch = LogoDriftDetector()
     told = [watch.note((500, 500 + seed), corner(seed, MOVED, "leaves")) for seed in range(4)]
     assert told == [None] * 4
@@ -70,14 +70,14 @@ def test_the_watch_does_not_report_the_places_that_are_known():
 
 
 def test_the_candidate_removes_the_moved_logo_once_the_operator_opts_in():
-    watch, pictures = LogoDriftDetector(), [paint("landscape", TEST_SEEDS + seed, *SIZE) for seed in range(3)]
+    watch, images = LogoDriftDetector(), [paint("landscape", TEST_SEEDS + seed, *SIZE) for seed in range(3)]
     moved = None
-    for pixels in pictures:
+    for pixels in images:
         cleaned = clean(png(draw(pixels, MOVED)))
         assert cleaned.logo == "absent"
         moved = watch.note(SIZE, cleaned.corner) or moved
     assert moved is not None
-    cleaned = clean(png(draw(pictures[0], MOVED)), profiles=with_candidate(PROFILES, moved))
+    cleaned = clean(png(draw(images[0], MOVED)), profiles=with_candidate(PROFILES, moved))
     assert (cleaned.logo, cleaned.profile) == ("removed", moved.profile.name)
 
 
@@ -95,14 +95,14 @@ def test_the_watch_is_bounded_and_searches_seldom_where_there_never_is_anything(
 
 @pytest.mark.parametrize("profile", [V1_SMALL, V1_LARGE, V2_SMALL], ids=lambda profile: profile.name)
 def test_ten_pngs_give_the_known_map_bit_for_bit(profile):
-    calibration = from_pictures([corner(seed, profile) for seed in range(10)])
+    calibration = from_images([corner(seed, profile) for seed in range(10)])
     assert (calibration.confirms, calibration.different) == (profile.name, 0)
     assert np.array_equal(alpha_of(calibration.profile), alpha_of(profile))
     assert calibration.profile.steps == 16
 
 
 def test_a_soft_map_is_read_in_finer_steps():
-    calibration = from_pictures([corner(seed, V2_LARGE) for seed in range(12)])
+    calibration = from_images([corner(seed, V2_LARGE) for seed in range(12)])
     own = calibration.profile
     assert (own.size, own.right, own.bottom, own.steps) == (96, 192, 192, 1000)
     assert np.abs(alpha_of(own) - alpha_of(V2_LARGE)).max() < 0.02
@@ -111,7 +111,7 @@ def test_a_soft_map_is_read_in_finer_steps():
 
 def test_a_new_place_is_calibrated_and_then_removed():
     new = Profile("new", 72, 50, 40, 0.3)
-    calibration = from_pictures([corner(seed, new) for seed in range(10)])
+    calibration = from_images([corner(seed, new) for seed in range(10)])
     assert calibration.confirms == ""
     data = png(draw(paint("tiles", TEST_SEEDS + 70), new))
     assert clean(data).logo == "absent"
@@ -120,18 +120,18 @@ def test_a_new_place_is_calibrated_and_then_removed():
 
 
 @pytest.mark.parametrize("profile", [V1_SMALL, V1_LARGE, V2_SMALL], ids=lambda profile: profile.name)
-def test_one_black_picture_gives_the_known_map(profile):
+def test_one_black_image_gives_the_known_map(profile):
     dice = np.random.default_rng(5)
     black = dice.uniform(0, 5, (400, 400, 3)).astype(np.uint8)
     calibration = from_black(draw(black, profile))
-    assert (calibration.confirms, calibration.pictures) == (profile.name, 1)
+    assert (calibration.confirms, calibration.images) == (profile.name, 1)
 
 
-def test_too_few_or_wrong_pictures_are_refused_with_the_reason():
+def test_too_few_or_wrong_images_are_refused_with_the_reason():
     with pytest.raises(UnsupportedImage, match="at least 10"):
-        from_pictures([corner(seed, V1_SMALL) for seed in range(9)])
+        from_images([corner(seed, V1_SMALL) for seed in range(9)])
     with pytest.raises(UnsupportedImage, match="no logo"):
-        from_pictures([corner(seed) for seed in range(10)])
+        from_images([corner(seed) for seed in range(10)])
     with pytest.raises(UnsupportedImage, match="not black"):
         from_black(draw(np.full((400, 400, 3), 120, np.uint8), V1_SMALL))
     with pytest.raises(UnsupportedImage, match="no logo"):

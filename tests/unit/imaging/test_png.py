@@ -33,7 +33,7 @@ def box_of(profile, pixels):
 
 
 def assert_only_the_box_changed(cleaned, marked, plain, profile, mode="RGB"):
-    """Inside at most one level off the picture without the logo, outside not one pixel off the one with it."""
+    """Inside at most one level off the image without the logo, outside not one pixel off the one with it."""
     box = box_of(profile, marked)
     found = decoded(cleaned, mode).reshape(marked.shape)
     assert np.abs(found[box] - plain[box].astype(np.int16)).max() <= 1
@@ -174,7 +174,7 @@ def test_kinds_that_would_lose_something_are_looked_at_but_kept(kind):
     assert "left alone" in cleaned.note
 
 
-def test_without_zlib_in_reach_the_result_is_the_same_picture(monkeypatch):
+def test_without_zlib_in_reach_the_result_is_the_same_image(monkeypatch):
     plain = paint("leaves", 12, 400, 400)
     data = png(draw(plain, V1_SMALL), before=BEFORE, after=AFTER)
     usual = clean(data)

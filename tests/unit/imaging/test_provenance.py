@@ -211,7 +211,7 @@ def test_unusual_packets_are_extended_too(packet):
     assert sources(after.strip(b" \n\0")) == [VALUE]
 
 
-def test_a_tag_inside_something_else_is_not_the_pictures_own():
+def test_a_tag_inside_something_else_is_not_the_images_own():
     nested = OWN_XMP.replace(
         b"</dc:title>",
         b'<rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" e:DigitalSourceType="x"/></dc:title>',

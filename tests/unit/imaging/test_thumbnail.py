@@ -19,7 +19,7 @@ def test_a_thumbnail_is_a_small_webp_of_the_same_shape(form):
     assert len(small) < 10_000
 
 
-def test_a_small_picture_is_not_blown_up_and_transparency_stays():
+def test_a_small_image_is_not_blown_up_and_transparency_stays():
     image = Image.new("RGBA", (20, 10), (255, 0, 0, 100))
     small = Image.open(io.BytesIO(thumbnail(encoded(image, "PNG"))))
     assert (small.size, small.mode) == ((20, 10), "RGBA")

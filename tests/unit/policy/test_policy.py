@@ -15,7 +15,7 @@ NOW = 1_000_000.0
 
 def fail(circuit: Circuit, times: int, now: float = NOW) -> Circuit:
     for _ in range(times):
-        circuit = circuit.settled("failed", now=now, dice=0.5, rules=RULES, reason="boom")
+        circuit = circuit.settled("failed", now=now, random=0.5, rules=RULES, reason="boom")
     return circuit
 
 
@@ -28,42 +28,42 @@ def test_three_failures_in_a_row_open_for_a_quarter_of_an_hour() -> None:
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
-    circuit = fail(Circuit(), 2).settled("ok", now=NOW, dice=0, rules=RULES)
+    circuit = fail(Circuit(), 2).settled("ok", now=NOW, random=0, rules=RULES)
     assert fail(circuit, 2).admits(NOW)
 
 
 def test_a_usage_limit_rests_an_hour_or_until_the_stated_reset() -> None:
-    hour = Circuit().settled("limited", now=NOW, dice=0, rules=RULES)
+    hour = Circuit().settled("limited", now=NOW, random=0, rules=RULES)
     assert hour.until == NOW + 3600
-    stated = Circuit().settled("limited", now=NOW, dice=0, rules=RULES, resets_at=NOW + 50)
+    stated = Circuit().settled("limited", now=NOW, random=0, rules=RULES, resets_at=NOW + 50)
     assert stated.until == NOW + 50
 
 
 def test_after_the_rest_exactly_one_probe_is_let_in() -> None:
-    circuit = Circuit().settled("limited", now=NOW, dice=0, rules=RULES)
+    circuit = Circuit().settled("limited", now=NOW, random=0, rules=RULES)
     later = NOW + 3601
     assert circuit.phase(later) == "half_open"
     assert circuit.admits(later)
     probing = circuit.entered(later)
     assert not probing.admits(later)
-    assert probing.settled("ok", now=later, dice=0, rules=RULES) == Circuit()
-    again = probing.settled("failed", now=later, dice=0, rules=RULES)
+    assert probing.settled("ok", now=later, random=0, rules=RULES) == Circuit()
+    again = probing.settled("failed", now=later, random=0, rules=RULES)
     assert again.until == later + 900
-    freed = probing.settled("cancelled", now=later, dice=0, rules=RULES)
+    freed = probing.settled("cancelled", now=later, random=0, rules=RULES)
     assert freed.admits(later)
 
 
 def test_an_old_success_does_not_close_what_opened_meanwhile() -> None:
-    opened = Circuit().settled("limited", now=NOW, dice=0, rules=RULES)
-    assert opened.settled("ok", now=NOW + 5, dice=0, rules=RULES) == opened
+    opened = Circuit().settled("limited", now=NOW, random=0, rules=RULES)
+    assert opened.settled("ok", now=NOW + 5, random=0, rules=RULES) == opened
 
 
 def test_zero_seconds_switch_a_rule_off() -> None:
     off = Rules(failure_seconds=0, limit_seconds=0)
-    assert Circuit().settled("limited", now=NOW, dice=0, rules=off).admits(NOW)
+    assert Circuit().settled("limited", now=NOW, random=0, rules=off).admits(NOW)
     circuit = Circuit()
     for _ in range(9):
-        circuit = circuit.settled("failed", now=NOW, dice=0, rules=off)
+        circuit = circuit.settled("failed", now=NOW, random=0, rules=off)
     assert circuit.admits(NOW)
 
 
@@ -73,7 +73,7 @@ def test_no_circuit_stays_open_for_ever(outcomes: list, dice: float) -> None:
     for outcome in outcomes:
         if circuit.admits(now):
             circuit = circuit.entered(now)
-        circuit = circuit.settled(outcome, now=now, dice=dice, rules=RULES)
+        circuit = circuit.settled(outcome, now=now, random=dice, rules=RULES)
         now += 60
     assert circuit.phase(now + 7200 * 1.2) != "open"
 

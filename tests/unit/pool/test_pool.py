@@ -56,17 +56,17 @@ class House:
     def __init__(self, *upstreams: ScriptedUpstream, lanes: int = 2, one_address: bool = False) -> None:
         self.clock = FakeClock()
         self.facts = Facts()
-        self.pool = AccountPool(clock=self.clock, dice=lambda: 0.0, patience=60)
+        self.pool = AccountPool(clock=self.clock, random=lambda: 0.0, patience=60)
         limiter = MovingWindowLimiter(per_hour=0, model_interval=0, clock=self.clock)
         attachments = Attachments(GuardedFetcher(), None, clock=self.clock, max_bytes=10**6, max_pixels=10**7)
-        pictures = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=self.clock, observer=self.facts)
+        images = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=self.clock, observer=self.facts)
         self.conversations = MemoryConversations()
         conversations = Conversations(self.conversations, clock=self.clock, lease_seconds=300)
         self.gateway = Gateway(
-            self.pool, limiter, attachments, pictures, conversations, clock=self.clock, observer=self.facts
+            self.pool, limiter, attachments, images, conversations, clock=self.clock, observer=self.facts
         )
         shared = Egress("direct")
-        self.members = [
+        self.accounts = [
             Account(
                 name,
                 upstream,
@@ -81,12 +81,12 @@ class House:
             )
             for name, upstream in zip("abcdef", upstreams, strict=False)
         ]
-        for member in self.members:
-            self.pool.add(member)
+        for account in self.accounts:
+            self.pool.add(account)
 
     async def signed_in(self) -> House:
-        for member in self.members:
-            await member.sign_in()
+        for account in self.accounts:
+            await account.sign_in()
         return self
 
     async def chat(self, text: str = "hi", model: str | None = None) -> list[Event]:
@@ -102,34 +102,34 @@ def spent(**more: float) -> Spent:
 
 async def test_calls_go_to_the_least_busy_account() -> None:
     one, two = ScriptedUpstream(), ScriptedUpstream()
-    house = await House(one, two).signed_in()
+    state = await House(one, two).signed_in()
     one.gate = two.gate = asyncio.Event()
-    calls = [asyncio.create_task(house.chat()) for _ in range(4)]
+    calls = [asyncio.create_task(state.chat()) for _ in range(4)]
     await settle()
     assert (len(one.prompts), len(two.prompts)) == (2, 2)
     one.gate.set()
     await asyncio.gather(*calls)
-    assert [m.busy for m in house.members] == [0, 0]
+    assert [m.busy for m in state.accounts] == [0, 0]
 
 
 async def test_calls_go_to_the_way_out_that_may_be_used_now() -> None:
     one, two = ScriptedUpstream(), ScriptedUpstream()
-    house = await House(one, two).signed_in()
-    house.members[0].egress.pace = Bucket(1.0)
+    state = await House(one, two).signed_in()
+    state.accounts[0].egress.pace = Bucket(1.0)
     for _ in range(4):
-        await asyncio.wait_for(house.chat(), 5)  # the clock stands still: none of them waits for the slow way
+        await asyncio.wait_for(state.chat(), 5)  # the clock stands still: none of them waits for the slow way
     assert (len(one.prompts), len(two.prompts)) == (1, 3)
 
 
 async def test_a_third_call_waits_for_a_lane_and_is_served_in_its_turn() -> None:
     upstream = ScriptedUpstream(lambda prompt: prompt.text)
-    house = await House(upstream).signed_in()
+    state = await House(upstream).signed_in()
     upstream.gate = asyncio.Event()
-    calls = [asyncio.create_task(house.chat(str(i))) for i in range(5)]
+    calls = [asyncio.create_task(state.chat(str(i))) for i in range(5)]
     await settle()
     assert len(upstream.prompts) == 2
-    assert house.pool.waiting == 3
-    assert house.members[0].status().state == "busy"
+    assert state.pool.waiting == 3
+    assert state.accounts[0].status().state == "busy"
     upstream.gate.set()
     await asyncio.gather(*calls)
     assert [p.text for p in upstream.prompts] == list("01234")
@@ -137,42 +137,42 @@ async def test_a_third_call_waits_for_a_lane_and_is_served_in_its_turn() -> None
 
 async def test_a_waiting_caller_who_leaves_leaves_nothing_behind() -> None:
     upstream = ScriptedUpstream()
-    house = await House(upstream, lanes=1).signed_in()
+    state = await House(upstream, lanes=1).signed_in()
     upstream.gate = asyncio.Event()
-    first, second, third = (asyncio.create_task(house.chat(name)) for name in ("1", "2", "3"))
+    first, second, third = (asyncio.create_task(state.chat(name)) for name in ("1", "2", "3"))
     await settle()
     second.cancel()
     await settle()
-    assert house.pool.waiting == 1
+    assert state.pool.waiting == 1
     upstream.gate.set()
     await asyncio.gather(first, third)
     assert [p.text for p in upstream.prompts] == ["1", "3"]
-    assert house.members[0].busy == 0
+    assert state.accounts[0].busy == 0
 
 
 async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_the_lane_back() -> None:
     upstream = ScriptedUpstream()
-    house = await House(upstream, lanes=1).signed_in()
+    state = await House(upstream, lanes=1).signed_in()
     upstream.gate = asyncio.Event()
-    first, second = asyncio.create_task(house.chat("1")), asyncio.create_task(house.chat("2"))
+    first, second = asyncio.create_task(state.chat("1")), asyncio.create_task(state.chat("2"))
     await settle()
-    hand_over = house.members[0].changed
+    hand_over = state.accounts[0].changed
 
     def hand_over_and_cancel() -> None:
         hand_over()
         if not second.done():
-            assert house.pool.waiting == 0
+            assert state.pool.waiting == 0
             second.cancel()
 
-    house.members[0].changed = hand_over_and_cancel
+    state.accounts[0].changed = hand_over_and_cancel
     upstream.gate.set()
     await first
     with pytest.raises(asyncio.CancelledError):
         await second
     await settle()
     assert [p.text for p in upstream.prompts] == ["1"]
-    assert house.members[0].busy == 0
-    assert (await house.chat("3"))[-1].reason == "stop"
+    assert state.accounts[0].busy == 0
+    assert (await state.chat("3"))[-1].reason == "stop"
 
 
 @pytest.mark.parametrize(
@@ -181,11 +181,11 @@ async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_the_lane_back(
 async def test_what_certainly_was_not_processed_moves_to_another_account(error: GatewayError) -> None:
     one, two = ScriptedUpstream(error), ScriptedUpstream("from two")
     one.opening = None
-    house = await House(one, two).signed_in()
+    state = await House(one, two).signed_in()
     if isinstance(error, SignedOut):
         one.opening = error
-    house.members[1].last_used = 1e12
-    events = await house.chat()
+    state.accounts[1].last_used = 1e12
+    events = await state.chat()
     assert fold(events).text == "from two"
     assert events[0].account == "b"
     assert events[0].attempts == 2
@@ -194,19 +194,19 @@ async def test_what_certainly_was_not_processed_moves_to_another_account(error: 
 
 async def test_what_may_have_been_processed_is_never_sent_again() -> None:
     one, two = ScriptedUpstream(Broken("reset", generated="maybe")), ScriptedUpstream("two")
-    house = await House(one, two).signed_in()
-    house.members[1].last_used = 1e12
+    state = await House(one, two).signed_in()
+    state.accounts[1].last_used = 1e12
     with pytest.raises(Broken):
-        await house.chat()
+        await state.chat()
     assert len(two.prompts) == 0
 
 
 async def test_ten_calls_whose_session_died_share_one_sign_in() -> None:
     dead = SignedOut("401")
     upstream = ScriptedUpstream(*([dead] * 10), "back")
-    house = await House(upstream, lanes=10).signed_in()
+    state = await House(upstream, lanes=10).signed_in()
     upstream.gate = asyncio.Event()
-    calls = [asyncio.create_task(house.chat()) for _ in range(10)]
+    calls = [asyncio.create_task(state.chat()) for _ in range(10)]
     await settle()
     upstream.gate.set()
     answers = await asyncio.gather(*calls)
@@ -217,70 +217,70 @@ async def test_ten_calls_whose_session_died_share_one_sign_in() -> None:
 
 async def test_a_session_refused_right_after_signing_in_needs_a_login() -> None:
     upstream = ScriptedUpstream(SignedOut("401"))
-    house = await House(upstream).signed_in()
+    state = await House(upstream).signed_in()
     with pytest.raises(NoAccount) as caught:
-        await house.chat()
+        await state.chat()
     assert caught.value.code == "cookie_expired"
     assert not caught.value.quota
-    assert house.members[0].status().state == "needs_login"
+    assert state.accounts[0].status().state == "needs_login"
     assert len(upstream.prompts) == 2
 
 
 async def test_a_spent_account_cools_only_for_what_was_spent() -> None:
     upstream = ScriptedUpstream(spent(), "fine")
-    house = await House(upstream).signed_in()
+    state = await House(upstream).signed_in()
     with pytest.raises(NoAccount) as caught:
-        await house.chat(model="gemini-2.5-pro")
+        await state.chat(model="gemini-2.5-pro")
     assert caught.value.quota
     assert caught.value.retry_after == pytest.approx(3600)
-    flash = asyncio.create_task(house.chat(model="gemini-2.5-flash"))
-    await house.clock.advance(3)  # the pace after a 429
+    flash = asyncio.create_task(state.chat(model="gemini-2.5-flash"))
+    await state.clock.advance(3)  # the pace after a 429
     assert fold(await flash).text == "fine"
     with pytest.raises(NoAccount):
-        await house.chat(model="gemini-2.5-pro")
-    await house.clock.advance(3601)
-    assert fold(await house.chat(model="gemini-2.5-pro")).text == "fine"
+        await state.chat(model="gemini-2.5-pro")
+    await state.clock.advance(3601)
+    assert fold(await state.chat(model="gemini-2.5-pro")).text == "fine"
 
 
 async def test_after_a_rest_one_call_probes_and_the_others_wait_for_it() -> None:
     upstream = ScriptedUpstream(spent(), "fine")
-    house = await House(upstream).signed_in()
+    state = await House(upstream).signed_in()
     with pytest.raises(NoAccount):
-        await house.chat()
-    await house.clock.advance(3601)
+        await state.chat()
+    await state.clock.advance(3601)
     upstream.gate = asyncio.Event()
-    probe = asyncio.create_task(house.chat("probe"))
+    probe = asyncio.create_task(state.chat("probe"))
     await settle()
     with pytest.raises(NoAccount):
-        await house.chat("too early")
+        await state.chat("too early")
     upstream.gate.set()
     await probe
-    await house.clock.advance(3)  # the pace after a 429
-    assert fold(await house.chat("later")).text == "fine"
+    await state.clock.advance(3)  # the pace after a 429
+    assert fold(await state.chat("later")).text == "fine"
     assert [p.text for p in upstream.prompts] == ["hi", "probe", "later"]
 
 
 async def test_a_block_of_the_address_closes_every_account_behind_it() -> None:
     one, two = ScriptedUpstream(Blocked("1060")), ScriptedUpstream("two")
-    house = await House(one, two, one_address=True).signed_in()
-    house.members[1].last_used = 1e12
+    state = await House(one, two, one_address=True).signed_in()
+    state.accounts[1].last_used = 1e12
     with pytest.raises(NoAccount) as caught:
-        await house.chat()
+        await state.chat()
     assert caught.value.code == "ip_blocked"
     assert not caught.value.quota
     assert two.prompts == []
-    assert {m.status().state for m in house.members} == {"blocked"}
+    assert {m.status().state for m in state.accounts} == {"blocked"}
 
 
 async def test_the_error_says_which_accounts_there_are_and_why() -> None:
     one, two, three = ScriptedUpstream(), ScriptedUpstream(spent()), ScriptedUpstream()
-    house = await House(one, two, three).signed_in()
-    house.members[0].pause(True)
+    state = await House(one, two, three).signed_in()
+    state.accounts[0].pause(True)
     three.opening = SignedOut("cookies refused")
     with pytest.raises(SignedOut):
-        await house.members[2].sign_in()
+        await state.accounts[2].sign_in()
     with pytest.raises(NoAccount) as caught:
-        await house.chat()
+        await state.chat()
     text = caught.value.en
     assert "a: paused" in text
     assert "b: cooling for text (limit" in text
@@ -295,49 +295,49 @@ async def test_no_account_at_all_says_how_to_add_one() -> None:
 
 
 async def test_a_model_that_no_account_has_is_named_with_what_there_is() -> None:
-    house = await House(ScriptedUpstream(offers=[FLASH])).signed_in()
+    state = await House(ScriptedUpstream(offers=[FLASH])).signed_in()
     with pytest.raises(ModelNotFound, match="gemini-flash"):
-        await house.chat(model="gemini-2.5-pro")
+        await state.chat(model="gemini-2.5-pro")
 
 
 async def test_a_caller_waits_for_an_account_that_is_still_signing_in() -> None:
     upstream = ScriptedUpstream("hello")
-    house = House(upstream)
-    call = asyncio.create_task(house.chat())
+    state = House(upstream)
+    call = asyncio.create_task(state.chat())
     await settle()
     assert not call.done()
-    await house.members[0].sign_in()
+    await state.accounts[0].sign_in()
     assert fold(await call).text == "hello"
 
 
 async def test_a_caller_who_waits_in_vain_is_told_at_once() -> None:
     upstream = ScriptedUpstream()
     upstream.opening = SignedOut("dead on arrival")
-    house = House(upstream)
-    call = asyncio.create_task(house.chat())
+    state = House(upstream)
+    call = asyncio.create_task(state.chat())
     await settle()
     with pytest.raises(SignedOut):
-        await house.members[0].sign_in()
+        await state.accounts[0].sign_in()
     with pytest.raises(NoAccount, match="dead on arrival"):
         await call
 
 
 async def test_leaving_an_answer_is_not_held_against_the_account() -> None:
-    house = await House(ScriptedUpstream("long")).signed_in()
+    state = await House(ScriptedUpstream("long")).signed_in()
     for _ in range(5):
         request = ChatRequest((Message("user", (Text("hi"),)),), stream=True)
-        admission = await house.gateway.admit(None, CALLER)
-        async with aclosing(house.gateway.chat(request, admission)) as events:
+        admission = await state.gateway.admit(None, CALLER)
+        async with aclosing(state.gateway.chat(request, admission)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     break
-    assert house.members[0].status().state == "ready"
-    assert house.members[0].busy == 0
+    assert state.accounts[0].status().state == "ready"
+    assert state.accounts[0].busy == 0
 
 
 async def test_events_begin_once_and_end_once() -> None:
-    house = await House(ScriptedUpstream("text")).signed_in()
-    events = await house.chat()
+    state = await House(ScriptedUpstream("text")).signed_in()
+    events = await state.chat()
     assert type(events[0]).__name__ == "Began"
     assert isinstance(events[-1], Ended)
     assert sum(type(e).__name__ in ("Began", "Ended") for e in events) == 2

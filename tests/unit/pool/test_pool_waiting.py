@@ -40,7 +40,7 @@ class Lane:
         await settle()
 
 
-async def house(*names: str, lanes: int = 1) -> House:
+async def state(*names: str, lanes: int = 1) -> House:
     made = House(*(ScriptedUpstream() for _ in names), lanes=lanes)
     return await made.signed_in()
 
@@ -52,7 +52,7 @@ async def taken(pool: AccountPool, **how: object) -> Lane:
 
 
 async def test_a_conversation_waits_for_its_account_a_moment_and_gets_it() -> None:
-    home = await house("a", "b")
+    home = await state("a", "b")
     first = await taken(home.pool, prefer="a")
     loyal = await taken(home.pool, prefer="a")
     assert (first.account, loyal.account) == ("a", "")
@@ -64,7 +64,7 @@ async def test_a_conversation_waits_for_its_account_a_moment_and_gets_it() -> No
 
 
 async def test_after_that_moment_it_goes_elsewhere() -> None:
-    home = await house("a", "b")
+    home = await state("a", "b")
     first = await taken(home.pool, prefer="a")
     loyal = await taken(home.pool, prefer="a")
     await home.clock.advance(3.0)
@@ -74,15 +74,15 @@ async def test_after_that_moment_it_goes_elsewhere() -> None:
 
 
 async def test_nobody_waits_for_an_account_that_is_more_than_busy() -> None:
-    home = await house("a", "b")
-    home.members[0].pause(True)
+    home = await state("a", "b")
+    home.accounts[0].pause(True)
     lane = await taken(home.pool, prefer="a")
     assert lane.account == "b"
     await lane.leave()
-    home.members[0].pause(False)
+    home.accounts[0].pause(False)
     first = await taken(home.pool, prefer="a")
     loyal = await taken(home.pool, prefer="a")
-    home.members[0].pause(True)  # while it waits
+    home.accounts[0].pause(True)  # while it waits
     await settle()
     assert loyal.account == "b"
     await first.leave()
@@ -90,7 +90,7 @@ async def test_nobody_waits_for_an_account_that_is_more_than_busy() -> None:
 
 
 async def test_one_who_avoids_the_account_it_prefers_does_not_wait_for_it() -> None:
-    home = await house("a", "b")
+    home = await state("a", "b")
     first = await taken(home.pool, prefer="a")
     other = await taken(home.pool, prefer="a", avoid=["a"])
     assert other.account == "b"
@@ -99,7 +99,7 @@ async def test_one_who_avoids_the_account_it_prefers_does_not_wait_for_it() -> N
 
 
 async def test_those_who_prefer_nobody_do_not_wait_behind_those_who_do() -> None:
-    home = await house("a", "b")
+    home = await state("a", "b")
     first = await taken(home.pool, prefer="a")
     loyal = await taken(home.pool, prefer="a")
     anybody = await taken(home.pool)
@@ -109,7 +109,7 @@ async def test_those_who_prefer_nobody_do_not_wait_behind_those_who_do() -> None
 
 
 async def test_waiting_ends_with_the_patience_and_says_when_to_come_back() -> None:
-    home = await house("a")
+    home = await state("a")
     first = await taken(home.pool)
     late = [await taken(home.pool, prefer=prefer) for prefer in ("a", None)]
     await home.clock.advance(59)
@@ -121,12 +121,12 @@ async def test_waiting_ends_with_the_patience_and_says_when_to_come_back() -> No
         assert caught.value.retry_after == 10
     assert home.pool.waiting == 0
     await first.leave()
-    assert home.members[0].busy == 0
+    assert home.accounts[0].busy == 0
 
 
 async def test_only_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "MAX_WAITING", 3)
-    home = await house("a")
+    home = await state("a")
     first = await taken(home.pool)
     waiting = [await taken(home.pool) for _ in range(3)]
     one_too_many = await taken(home.pool)
@@ -138,7 +138,7 @@ async def test_only_so_many_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_interactive_calls_go_before_batches_even_with_one_lane() -> None:
-    home = await house("a")
+    home = await state("a")
     batches = [await taken(home.pool, background=True) for _ in range(3)]
     assert [bool(lane.account) for lane in batches] == [True, False, False]
     interactive = [await taken(home.pool) for _ in range(2)]
@@ -154,7 +154,7 @@ async def test_interactive_calls_go_before_batches_even_with_one_lane() -> None:
 
 
 async def test_a_batch_leaves_the_last_lane_of_several_to_interactive_calls() -> None:
-    home = await house("a", lanes=3)
+    home = await state("a", lanes=3)
     batches = [await taken(home.pool, background=True) for _ in range(4)]
     assert [bool(lane.account) for lane in batches] == [True, True, False, False]
     assert home.pool.background_lanes("text") == 2
@@ -167,8 +167,8 @@ async def test_a_batch_leaves_the_last_lane_of_several_to_interactive_calls() ->
 
 
 async def test_load_follows_the_weights() -> None:
-    home = await house("a", "b", lanes=30)
-    home.members[1].weight = 3.0
+    home = await state("a", "b", lanes=30)
+    home.accounts[1].weight = 3.0
     lanes = [await taken(home.pool) for _ in range(20)]
     shares = [sum(lane.account == name for lane in lanes) for name in "ab"]
     assert shares == [5, 15]
@@ -177,24 +177,24 @@ async def test_load_follows_the_weights() -> None:
 
 
 async def test_an_account_of_weight_nothing_takes_no_call_and_says_so() -> None:
-    home = await house("a", "b")
-    home.members[0].weight = 0.0
+    home = await state("a", "b")
+    home.accounts[0].weight = 0.0
     lane = await taken(home.pool, prefer="a")
     assert lane.account == "b"
     await lane.leave()
-    home.members[1].pause(True)
+    home.accounts[1].pause(True)
     with pytest.raises(NoAccount, match=r"a: paused \(its weight is 0\)"):
         await (await taken(home.pool)).task
 
 
 def spare(home: House, number: int) -> Account:
-    member = home.members[number]
-    member.fallback = True
-    return member
+    account = home.accounts[number]
+    account.fallback = True
+    return account
 
 
 async def test_a_fallback_is_used_only_while_no_other_account_can_take_the_call() -> None:
-    home = await house("a", "b", "c")
+    home = await state("a", "b", "c")
     spare(home, 2)
     first, second = await taken(home.pool), await taken(home.pool)
     assert {first.account, second.account} == {"a", "b"}
@@ -202,9 +202,9 @@ async def test_a_fallback_is_used_only_while_no_other_account_can_take_the_call(
     assert third.account == ""  # busy is no reason to spend the fallback
     await home.clock.advance(30)
     assert third.account == ""
-    for member in home.members[:2]:
-        member.circuits["text"] = member.circuits["text"].settled(
-            "limited", now=home.clock.now(), dice=0, rules=member._rules, reason="limit: used up"
+    for account in home.accounts[:2]:
+        account.circuits["text"] = account.circuits["text"].settled(
+            "limited", now=home.clock.now(), random=0, rules=account._rules, reason="limit: used up"
         )
     await first.leave()
     assert third.account == "c"
@@ -227,17 +227,17 @@ async def test_a_fallback_takes_over_a_call_that_the_last_account_refused() -> N
 
 
 async def test_a_fallback_adds_no_models_to_those_it_stands_in_for() -> None:
-    home = await house("a", "b")
-    only = home.members[1].models[:1]
-    home.members[0].models = only
+    home = await state("a", "b")
+    only = home.accounts[1].models[:1]
+    home.accounts[0].models = only
     spare(home, 1)
     assert home.pool.models() == only
     home.pool.remove("a")
-    assert home.pool.models() == home.members[1].models
+    assert home.pool.models() == home.accounts[1].models
 
 
 async def test_a_rest_that_ends_is_noticed_by_those_who_wait_for_a_lane_elsewhere() -> None:
-    home = await house("a", "b")
+    home = await state("a", "b")
     busy = await taken(home.pool)
     resting = await taken(home.pool)
     rested = resting.account

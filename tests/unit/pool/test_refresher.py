@@ -82,18 +82,18 @@ class Google(ScriptedUpstream):
 class Kept:
     def __init__(self, source: Source, rotate_every: float) -> None:
         self.clock, self.google, self.source, self.facts = FakeClock(), Google(), source, Facts()
-        self.member = Account(
+        self.account = Account(
             "a", self.google, source, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"),
-            clock=self.clock, dice=lambda: 0.5, observer=self.facts,
+            clock=self.clock, random=lambda: 0.5, observer=self.facts,
         )  # fmt: skip
-        keeper = SessionRefresher(
-            self.member, rotate_every=rotate_every, clock=self.clock, dice=lambda: 0.5, observer=self.facts
+        refresher = SessionRefresher(
+            self.account, rotate_every=rotate_every, clock=self.clock, random=lambda: 0.5, observer=self.facts
         )
-        self.task = asyncio.create_task(keeper.run())
+        self.task = asyncio.create_task(refresher.run())
 
     @property
     def state(self) -> str:
-        return self.member.status().state
+        return self.account.status().state
 
     @property
     def opened(self) -> int:
@@ -121,8 +121,8 @@ async def test_an_account_opens_by_itself_and_is_renewed_in_time(made: Any) -> N
     assert kept.state == "ready"
     await kept.clock.advance(3600)
     assert kept.google.rotations == 6
-    assert kept.member.cookies == Cookies("psid-1", "rotated-6")
-    assert kept.member.renewed_at == pytest.approx(kept.clock.now(), abs=600)
+    assert kept.account.cookies == Cookies("psid-1", "rotated-6")
+    assert kept.account.renewed_at == pytest.approx(kept.clock.now(), abs=600)
     assert kept.opened == 1
 
 
@@ -132,7 +132,7 @@ async def test_a_live_browser_rotates_and_we_do_not(made: Any) -> None:
     assert kept.google.rotations == 0
     kept.source.cookies = SECOND
     await kept.clock.advance(3)
-    assert kept.member.cookies == SECOND
+    assert kept.account.cookies == SECOND
     assert kept.opened == 2
 
 
@@ -169,20 +169,20 @@ async def test_at_the_start_stored_cookies_count_beside_the_ones_of_the_source(m
     kept = made(Cookies("psid-1", "long-replaced"))
 
     class Stored:
-        def candidates(self, member: Account, fresh: Cookies | None) -> list[Cookies]:
+        def candidates(self, account: Account, fresh: Cookies | None) -> list[Cookies]:
             return [SECOND, *([fresh] if fresh else [])]
 
-        async def proven(self, member: Account, cookies: Cookies, source: Cookies | None) -> None:
+        async def proven(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
             return None
 
-        def changed(self, member: Account) -> None:
+        def changed(self, account: Account) -> None:
             return None
 
-        async def settled(self, member: Account) -> None:
+        async def settled(self, account: Account) -> None:
             return None
 
-    kept.member.keep = Stored()
-    kept.member.cookies = SECOND
+    kept.account.keep = Stored()
+    kept.account.cookies = SECOND
     await kept.clock.advance(60)
     assert kept.state == "ready"
     assert kept.google.opened_with == [SECOND]
@@ -192,7 +192,7 @@ async def test_a_source_that_gets_cookies_later_is_noticed(made: Any) -> None:
     kept = made(None)
     await kept.clock.advance(10)
     assert kept.state == "needs_login"
-    assert "nothing there" in kept.member.last_error.en
+    assert "nothing there" in kept.account.last_error.en
     kept.source.cookies = FIRST
     await kept.clock.advance(3)
     assert kept.state == "ready"
@@ -241,12 +241,12 @@ async def test_that_no_new_cookie_came_is_no_death_by_itself(made: Any, renewal:
     await kept.clock.advance(1 + 3 * 604)
     assert (kept.google.rotations, kept.google.pings) == (3, 3)  # Google itself is asked who lives
     assert kept.state == "ready"
-    assert kept.member.renewal == renewal
+    assert kept.account.renewal == renewal
     assert [fact.data["renewal"] for fact in kept.facts.named("cookies.withheld")] == [renewal] * 3
     kept.google.renewal = "renewed"
     await kept.clock.advance(604)
-    assert kept.member.cookies.psidts == "rotated-4"
-    assert kept.member.renewal == "renewed"
+    assert kept.account.cookies.psidts == "rotated-4"
+    assert kept.account.renewal == "renewed"
 
 
 async def test_a_renewal_that_fails_on_the_way_is_tried_again_within_a_minute(made: Any) -> None:
@@ -259,16 +259,16 @@ async def test_a_renewal_that_fails_on_the_way_is_tried_again_within_a_minute(ma
     assert kept.google.rotations == 2
     kept.google.rotation = None
     await kept.clock.advance(66)
-    assert kept.member.cookies.psidts == "rotated-3"
+    assert kept.account.cookies.psidts == "rotated-3"
 
 
 async def test_a_paused_account_is_left_alone(made: Any) -> None:
     kept = made()
     await kept.clock.advance(1)
-    kept.member.pause(True)
+    kept.account.pause(True)
     await kept.clock.advance(3600)
     assert (kept.opened, kept.google.rotations, kept.google.usage_asked) == (1, 0, 0)
-    kept.member.pause(False)
+    kept.account.pause(False)
     await kept.clock.advance(3)
     assert kept.google.rotations == 1
 
@@ -287,18 +287,18 @@ async def test_usage_is_read_on_a_slow_timer_and_its_failure_means_nothing(made:
     await kept.clock.advance(25)
     assert kept.google.usage_asked == 0
     await kept.clock.advance(10)
-    assert kept.member.usage == (UsageWindow("5h", 0.25, None),)
-    at = kept.member.usage_at
+    assert kept.account.usage == (UsageWindow("5h", 0.25, None),)
+    at = kept.account.usage_at
     kept.google.usage_trouble = Broken("500")
     await kept.clock.advance(610)
     assert kept.google.usage_asked == 2
-    assert kept.member.usage == (UsageWindow("5h", 0.25, None),)
-    assert kept.member.usage_at == at
+    assert kept.account.usage == (UsageWindow("5h", 0.25, None),)
+    assert kept.account.usage_at == at
     assert kept.state == "ready"
     assert kept.facts.named("usage.not_read")
     kept.google.usage_trouble = None
     await kept.clock.advance(610)
-    assert kept.member.usage[0].used == 0.75
+    assert kept.account.usage[0].used == 0.75
 
 
 async def test_refused_cookies_are_tried_less_and_less_often(made: Any) -> None:

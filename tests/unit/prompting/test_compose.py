@@ -9,7 +9,7 @@ from gemgate.prompting.compose import attachments_of, compose
 from gemgate.prompting.tool_parser import Called, ToolParser
 from tests.unit.prompting.tools import SENTINEL, TOOLS
 
-PICTURE = Inline(b"png", "image/png")
+IMAGE = Inline(b"png", "image/png")
 
 
 def user(*parts: Part | str) -> Message:
@@ -19,9 +19,9 @@ def user(*parts: Part | str) -> Message:
 def test_a_lone_user_message_goes_up_as_it_is() -> None:
     assert compose([user("Hello")]).text == "Hello"
     assert compose([Message("system", (Text("Be kind."),)), user("Hello")]).text == "Be kind.\n\nHello"
-    composed = compose([user("Look", Image(PICTURE))], instructions="Rules")
+    composed = compose([user("Look", Image(IMAGE))], instructions="Rules")
     assert composed.text == "Rules\n\nLook"
-    assert composed.attachments == (PICTURE,)
+    assert composed.attachments == (IMAGE,)
 
 
 def test_a_conversation_is_a_transcript_and_system_text_keeps_its_place() -> None:
@@ -43,14 +43,14 @@ def test_a_conversation_is_a_transcript_and_system_text_keeps_its_place() -> Non
 
 def test_several_files_are_told_apart_by_number() -> None:
     messages = [
-        user(Image(PICTURE), "first"),
+        user(Image(IMAGE), "first"),
         Message("assistant", (Text("ok"),)),
         user(File(Stored("file-1")), "second"),
     ]
     composed = compose(messages)
     assert "(attached file 1)\nfirst" in composed.text
     assert "(attached file 2)\nsecond" in composed.text
-    assert composed.attachments == attachments_of(messages) == (PICTURE, Stored("file-1"))
+    assert composed.attachments == attachments_of(messages) == (IMAGE, Stored("file-1"))
 
 
 CALLS = (
@@ -61,7 +61,7 @@ ROUND = (
     user("Weather?"),
     Message("assistant", (Text("Looking."), *CALLS)),
     Message("tool", (ToolResult("b", "get_weather", (Text("rain\n```\nraw\n```"),)),)),
-    Message("tool", (ToolResult("a", "get_weather", (Text("boom"), Image(PICTURE)), is_error=True),)),
+    Message("tool", (ToolResult("a", "get_weather", (Text("boom"), Image(IMAGE)), is_error=True),)),
 )
 
 
@@ -72,7 +72,7 @@ def test_earlier_calls_and_results_stand_in_the_grammar_the_model_shall_use() ->
         in composed.text
     )
     assert f"{SENTINEL} toolresult get_weather (call 1) failed\n```\nboom\n(attached file 1)\n```" in composed.text
-    assert composed.attachments == (PICTURE,)
+    assert composed.attachments == (IMAGE,)
     told = composed.text[composed.text.index("[Assistant]") : composed.text.index("[Tool]")]
     parser = ToolParser(TOOLS, SENTINEL)
     found = [item for item in parser.feed(told) + parser.finish() if isinstance(item, Called)]

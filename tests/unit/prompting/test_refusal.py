@@ -1,4 +1,4 @@
-"""Texts that come instead of pictures, in several languages, mean what a person would read in them."""
+"""Texts that come instead of images, in several languages, mean what a person would read in them."""
 
 from __future__ import annotations
 

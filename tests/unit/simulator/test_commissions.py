@@ -38,7 +38,7 @@ def asked(text: str, *, picture_sent: bool = False, history: tuple[Said, ...] = 
         "[User]\nwhat is 2+2\n\n[Assistant]\n4\n\n[User]\ndraw a cat",
     ],
 )
-def test_a_wish_for_a_picture_is_understood(text: str) -> None:
+def test_a_wish_for_a_image_is_understood(text: str) -> None:
     assert asked(text) == 1
 
 
@@ -67,7 +67,7 @@ def test_other_words_are_answered_with_words(text: str) -> None:
     ("text", "count"),
     [("Draw three pictures of cats", 3), ("generate 2 images of dogs", 2), ("生成四张图片", 4), ("draw 9 icons", 4)],
 )
-def test_several_pictures_can_be_asked_for(text: str, count: int) -> None:
+def test_several_images_can_be_asked_for(text: str, count: int) -> None:
     assert asked(text) == count
 
 
@@ -84,11 +84,11 @@ def test_several_pictures_can_be_asked_for(text: str, count: int) -> None:
         ("Make a list of what you see", 0),
     ],
 )
-def test_a_sent_picture_is_changed_when_that_is_asked_for(text: str, edits: int) -> None:
+def test_a_sent_image_is_changed_when_that_is_asked_for(text: str, edits: int) -> None:
     assert asked(text, picture_sent=True) == edits
 
 
-def test_a_picture_of_the_chat_is_changed() -> None:
+def test_a_image_of_the_chat_is_changed() -> None:
     made = Said("draw a cat", "Here is your picture.", ("image_1",))
     prompt = Prompt("make it darker", "alice", "gemini-flash", history=(made,))
     assert image_intent(prompt, picture_sent=False) == (Painting(of="image_1"),)

@@ -199,7 +199,7 @@ def test_a_mark_survives_lossy_files(size: tuple[int, int], number: int) -> None
         assert read_mark(encoded(pixels, Painting(mime=mime, quality=80))) == number
 
 
-def test_a_tiny_picture_has_no_mark() -> None:
+def test_a_tiny_image_has_no_mark() -> None:
     assert read_mark(painted("photo", 1, (20, 20))) is None
 
 

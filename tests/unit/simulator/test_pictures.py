@@ -1,4 +1,4 @@
-"""Generated pictures as the service hands them out: without a socket, by requests made by hand."""
+"""Generated images as the service hands them out: without a socket, by requests made by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.unit.simulator.handmade import Hand, code, metadata, parts, referred,
 PLACEHOLDER = "http://googleusercontent.com/image_generation_content/0"
 
 
-def pictures(found: list[Any]) -> list[Any]:
+def images(found: list[Any]) -> list[Any]:
     """The entries of rich field 7 in the last snapshot, wherever it stands."""
     return rich(snapshots(found)[-1], 7)[0]
 
@@ -59,8 +59,8 @@ def ids_of(found: list[Any]) -> list[str]:
 
 
 def fetched(hand: Hand, found: list[Any]) -> bytes:
-    """The first picture of an answer, the whole way."""
-    address = download(hand, pictures(found)[0][1][0], ids_of(found))[0] + "=d-I?alr=yes"
+    """The first image of an answer, the whole way."""
+    address = download(hand, images(found)[0][1][0], ids_of(found))[0] + "=d-I?alr=yes"
     for _ in range(2):
         address = whole(get(hand, address)).decode()
     return whole(get(hand, address))
@@ -73,11 +73,11 @@ def ask_for(google: Google, account: str, image_id: str) -> Response:
 
 
 def drawn(google: Google) -> Drawn:
-    return google.record.pictures[-1]
+    return google.record.images[-1]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_progress_frame_comes_before_the_picture(seed: int) -> None:
+def test_a_progress_frame_comes_before_the_image(seed: int) -> None:
     google = Google(("alice",), seed=seed)
     found = Hand(google).say("draw a cat")
     inners = [inner for inner in snapshots(found) if inner[4]]
@@ -86,7 +86,7 @@ def test_a_progress_frame_comes_before_the_picture(seed: int) -> None:
     assert inners[0][4][0][8] == [1]
     assert rich(inners[-1], 6) is None
     assert inners[-1][4][0][8] == [2]
-    (item,) = pictures(found)
+    (item,) = images(found)
     assert item[0][3][2] == "draw a cat"
     assert item[0][3][3].startswith("https://lh3.googleusercontent.com/gg/")
     assert texts(found)[-1].removeprefix(PLACEHOLDER + "\n\n") == "Here is your picture."
@@ -104,33 +104,33 @@ def test_the_seed_decides_between_both_forms_and_the_placeholder() -> None:
 def test_the_full_size_is_the_painting_with_its_logo(google: Google) -> None:
     hand = Hand(google)
     data = fetched(hand, hand.say("draw a cat"))
-    picture = drawn(google)
-    assert data == google.original(picture.id)
-    plain = google.plain(picture.id)
-    assert decoded(data).shape == (1024, 1024, 3) == (picture.height, picture.width, 3)
+    image = drawn(google)
+    assert data == google.original(image.id)
+    plain = google.plain(image.id)
+    assert decoded(data).shape == (1024, 1024, 3) == (image.height, image.width, 3)
     changed = (decoded(data) != decoded(plain)).any(axis=2)
     assert 0 < changed.sum() < 48 * 48
     assert changed[-80:-32, -80:-32].sum() == changed.sum()
-    assert (picture.logo, picture.mime, picture.prompt, picture.account) == (
+    assert (image.logo, image.mime, image.prompt, image.account) == (
         "v1-48",
         "image/png",
         "draw a cat",
         "alice",
     )
-    assert caption(data) == {"generation": 1, "account": "alice", "prompt": "draw a cat", "image": picture.id}
-    assert [fetch.route for fetch in picture.fetches] == ["c8o8Fe", "hop1", "hop2", "original"]
-    assert {fetch.status for fetch in picture.fetches} == {200}
-    assert {fetch.outcome for fetch in picture.fetches} == {"complete"}
+    assert caption(data) == {"generation": 1, "account": "alice", "prompt": "draw a cat", "image": image.id}
+    assert [fetch.route for fetch in image.fetches] == ["c8o8Fe", "hop1", "hop2", "original"]
+    assert {fetch.status for fetch in image.fetches} == {200}
+    assert {fetch.outcome for fetch in image.fetches} == {"complete"}
     assert list(google.record.violations) == []
 
 
-def test_the_same_prompt_gives_the_same_pictures_in_the_same_order() -> None:
+def test_the_same_prompt_gives_the_same_images_in_the_same_order() -> None:
     def three(prompt: str) -> list[str]:
         google = Google(("alice",))
         hand = Hand(google)
         for _ in range(3):
             hand.say(prompt)
-        return [fingerprint(google.plain(picture.id)) for picture in google.record.pictures]
+        return [fingerprint(google.plain(image.id)) for image in google.record.images]
 
     assert three("draw a cat") == three("draw a cat")
     assert len(set(three("draw a cat") + three("draw a dog"))) == 6
@@ -151,8 +151,8 @@ def test_a_prompt_repeated_for_ever_costs_four_paintings(google: Google, monkeyp
 
 def test_sizes_follow_model_aspect_and_rules(google: Google) -> None:
     google.add_account("uma", tier="ultra")
-    google.pictures(tier="ultra", model="gemini-pro", resolution="4K")
-    google.pictures(account="bob", most_side=640)
+    google.images(tier="ultra", model="gemini-pro", resolution="4K")
+    google.images(account="bob", most_side=640)
 
     def size(account: str, model: int, prompt: str) -> tuple[int, int, str]:
         hand = Hand(google, account)
@@ -192,10 +192,10 @@ def test_a_script_brings_paintings_bytes_and_functions(google: Google) -> None:
     assert (drawn(google).width, drawn(google).height, drawn(google).mime) == (300, 200, "image/jpeg")
     assert (drawn(google).kind, drawn(google).logo) == ("given", "")
     assert fetched(hand, found) == mine
-    assert get(hand, pictures(found)[0][0][3][3]).delay == 0.5
+    assert get(hand, images(found)[0][0][3][3]).delay == 0.5
     hand.say("function")
     assert (drawn(google).kind, drawn(google).seed, drawn(google).logo) == ("noise", len("function"), "")
-    assert [google.picture(item[1][0]).work.size for item in pictures(hand.say("all"))] == [
+    assert [google.image(item[1][0]).work.size for item in images(hand.say("all"))] == [
         (300, 200),
         (99, 64),
         (0, 0),
@@ -210,18 +210,18 @@ def test_a_script_brings_paintings_bytes_and_functions(google: Google) -> None:
 
 def test_a_logo_may_stand_elsewhere(google: Google) -> None:
     moved = replace(V1_SMALL, name="moved", right=300, bottom=10)
-    google.pictures(logo=moved)
+    google.images(logo=moved)
     Hand(google).say("draw a cat")
-    picture = drawn(google)
-    changed = np.argwhere(decoded(google.original(picture.id)) != decoded(google.plain(picture.id)))
-    assert picture.logo == "moved"
+    image = drawn(google)
+    changed = np.argwhere(decoded(google.original(image.id)) != decoded(google.plain(image.id)))
+    assert image.logo == "moved"
     assert changed[:, 0].min() >= 1024 - 58
     assert changed[:, 1].max() < 1024 - 300
 
 
 def test_previews_come_in_the_sizes_that_links_ask_for(google: Google) -> None:
     hand = Hand(google)
-    address = pictures(hand.say("draw a cat, 16:9"))[0][0][3][3]
+    address = images(hand.say("draw a cat, 16:9"))[0][0][3][3]
     for suffix, kind, size in (
         ("", "PNG", (512, 286)),
         ("=s512", "PNG", (512, 286)),
@@ -242,7 +242,7 @@ def test_previews_come_in_the_sizes_that_links_ask_for(google: Google) -> None:
 def test_only_the_session_of_the_account_gets_the_full_size(google: Google) -> None:
     alice = Hand(google)
     found = alice.say("draw a cat")
-    address = download(alice, pictures(found)[0][1][0], ids_of(found))[0] + "=d-I?alr=yes"
+    address = download(alice, images(found)[0][1][0], ids_of(found))[0] + "=d-I?alr=yes"
     assert address.startswith("https://lh3.googleusercontent.com/gg-dl/")
     relay = whole(get(alice, address)).decode()
     assert relay.startswith("https://work.fife.usercontent.google.com/rd-gg-dl/")
@@ -257,17 +257,17 @@ def test_only_the_session_of_the_account_gets_the_full_size(google: Google) -> N
     assert [fetch.status for fetch in drawn(google).fetches][-4:] == [403, 403, 403, 200]
 
 
-def test_a_foreign_picture_cannot_be_asked_for(google: Google) -> None:
+def test_a_foreign_image_cannot_be_asked_for(google: Google) -> None:
     found = Hand(google).say("draw a cat")
-    assert ask_for(google, "bob", pictures(found)[0][1][0]).status == 403
+    assert ask_for(google, "bob", images(found)[0][1][0]).status == 403
     assert "another account" in google.record.violations[-1]
     assert google.record.fetches_of("c8o8Fe") == 0
 
 
-def test_an_answer_must_be_the_pictures_own(google: Google) -> None:
+def test_an_answer_must_be_the_images_own(google: Google) -> None:
     hand = Hand(google)
     first, second = hand.say("draw a cat"), hand.say("draw a dog")
-    assert download(hand, pictures(first)[0][1][0], ids_of(second)) == {"status": 5}
+    assert download(hand, images(first)[0][1][0], ids_of(second)) == {"status": 5}
     assert "not one of the answer" in google.record.violations[-1]
     assert download(hand, "image_unknown", ids_of(second)) == {"status": 5}
     assert "unknown picture" in google.record.violations[-1]
@@ -275,7 +275,7 @@ def test_an_answer_must_be_the_pictures_own(google: Google) -> None:
 
 def test_session_cookies_do_not_belong_on_the_public_host(google: Google) -> None:
     hand = Hand(google)
-    address = pictures(hand.say("draw a cat"))[0][0][3][3]
+    address = images(hand.say("draw a cat"))[0][0][3][3]
     assert get(hand, address, cookies=hand.cookies).status == 200
     assert list(google.record.violations) == ["session cookies were sent to lh3.googleusercontent.com"]
 
@@ -283,7 +283,7 @@ def test_session_cookies_do_not_belong_on_the_public_host(google: Google) -> Non
 def test_links_end_and_history_gives_new_ones(google: Google, clock: Clock) -> None:
     hand = Hand(google)
     found = hand.say("draw a cat")
-    address = pictures(found)[0][0][3][3]
+    address = images(found)[0][0][3][3]
     assert get(hand, address).status == 200
     clock.now += 7 * 3600
     assert get(hand, address).status == 403
@@ -302,14 +302,14 @@ def test_links_end_and_history_gives_new_ones(google: Google, clock: Clock) -> N
 def test_the_way_is_walked_as_it_is_meant(google: Google, end: str, status: int) -> None:
     hand = Hand(google)
     found = hand.say("draw a cat")
-    base = download(hand, pictures(found)[0][1][0], ids_of(found))[0]
+    base = download(hand, images(found)[0][1][0], ids_of(found))[0]
     assert get(hand, base + end).status == status
 
 
 def test_links_cannot_be_made_up(google: Google) -> None:
     hand = Hand(google)
     found = hand.say("draw a cat")
-    address = pictures(found)[0][0][3][3]
+    address = images(found)[0][0][3][3]
     assert get(hand, address.replace("/gg/", "/gg-dl/") + "=d-I?alr=yes").status == 403
     assert get(hand, address[:-4] + "AAAA").status == 403
     assert get(hand, "https://lh3.googleusercontent.com/gg/abcde").status == 403
@@ -330,36 +330,36 @@ def with_files(hand: Hand, prompt: str, *files: tuple[str, str], **bent: Any) ->
 def test_the_full_size_route_wants_the_row_s_own_token_and_prompt(google: Google) -> None:
     hand = Hand(google)
     found = hand.say("draw a cat")
-    facts = pictures(found)[0][0][3]
-    picture = drawn(google)
-    assert (facts[5], facts[15][:2]) == (google.picture(picture.id).token, [picture.width, picture.height])
-    assert facts[11] == picture.mime
+    facts = images(found)[0][0][3]
+    image = drawn(google)
+    assert (facts[5], facts[15][:2]) == (google.image(image.id).token, [image.width, image.height])
+    assert facts[11] == image.mime
     for token, prompt in [("", ""), (facts[5], ""), ("", "draw a cat"), (facts[5], "draw a dog")]:
-        row = [[None] * 3 + [[None] * 5 + [token]], [picture.id, 0], None, [19, prompt], *[None] * 5, ""]
+        row = [[None] * 3 + [[None] * 5 + [token]], [image.id, 0], None, [19, prompt], *[None] * 5, ""]
         assert hand.ask("c8o8Fe", json.dumps([row, [*ids_of(found), None, ""], 1, 0, 1])) == {"status": 3}
     assert len(google.record.violations) == 4
-    assert download(hand, picture.id, ids_of(found))
+    assert download(hand, image.id, ids_of(found))
     google.world.switches.bare_pictures = True
     found = hand.say("draw a dog")
-    assert len(pictures(found)[0][0][3]) == 4
+    assert len(images(found)[0][0][3]) == 4
     row = [[None] * 3 + [[None] * 5 + [""]], [drawn(google).id, 0], None, [19, ""], *[None] * 5, ""]
     assert hand.ask("c8o8Fe", json.dumps([row, [*ids_of(found), None, ""], 1, 0, 1]))
 
 
 @pytest.mark.parametrize("mime", ["image/png", "image/jpeg", "image/webp"])
-def test_an_edit_is_made_of_the_first_picture_that_came(google: Google, mime: Any) -> None:
+def test_an_edit_is_made_of_the_first_image_that_came(google: Google, mime: Any) -> None:
     hand, name = Hand(google), f"a.{mime.partition('/')[2]}"
     reference = encoded(painted("photo", 5, (777, 555)), Painting(mime=mime))
     notes, sent = uploaded(hand, b"notes", "n.txt"), uploaded(hand, reference, name)
     other = uploaded(hand, encoded(painted("photo", 6, (64, 64)), Painting()), "b.png")
     with_files(hand, "make the sky blue", (notes, "n.txt"), (sent, name), (other, "b.png"))
-    picture = drawn(google)
-    assert (picture.kind, picture.of, picture.width, picture.height) == ("edit", sent, 777, 555)
+    image = drawn(google)
+    assert (image.kind, image.of, image.width, image.height) == ("edit", sent, 777, 555)
     assert google.record.calls[-1].files[1].data == reference
     edge = frame_width((777, 555))
     inside = (slice(edge, -edge), slice(edge, -edge))
-    assert np.array_equal(decoded(google.plain(picture.id))[inside], 255 - decoded(reference)[inside])
-    assert (decoded(google.original(picture.id)) != decoded(google.plain(picture.id))).any()
+    assert np.array_equal(decoded(google.plain(image.id))[inside], 255 - decoded(reference)[inside])
+    assert (decoded(google.original(image.id)) != decoded(google.plain(image.id))).any()
 
 
 def test_a_script_may_edit_or_paint_anew(google: Google) -> None:
@@ -373,18 +373,18 @@ def test_a_script_may_edit_or_paint_anew(google: Google) -> None:
     assert (drawn(google).of, drawn(google).width) == ("", 1024)
 
 
-def test_a_file_that_only_begins_like_a_picture_is_painted_over(google: Google) -> None:
+def test_a_file_that_only_begins_like_a_image_is_painted_over(google: Google) -> None:
     hand = Hand(google)
     sent = uploaded(hand, encoded(painted("photo", 5, (320, 200)), Painting())[:200], "a.png")
     found = with_files(hand, "remove the tree", (sent, "a.png"))
     assert decoded(fetched(hand, found)).shape == (200, 320, 3)
 
 
-def test_a_picture_of_the_chat_is_edited_without_its_logo(google: Google) -> None:
+def test_a_image_of_the_chat_is_edited_without_its_logo(google: Google) -> None:
     hand = Hand(google)
     first = hand.say("draw a cat")
     hand.say("make it darker", metadata(first))
-    before, after = google.record.pictures
+    before, after = google.record.images
     assert (after.kind, after.of) == ("edit", before.id)
     edge = frame_width((1024, 1024))
     inside = (slice(edge, -edge), slice(edge, -edge))
@@ -392,31 +392,31 @@ def test_a_picture_of_the_chat_is_edited_without_its_logo(google: Google) -> Non
     assert np.array_equal(decoded(google.plain(after.id))[inside], 255 - plain[inside])
 
 
-def test_drafts_show_the_pictures_too(google: Google) -> None:
+def test_drafts_show_the_images_too(google: Google) -> None:
     google.reply("go", "text", image=Painting(size=(64, 64)), candidates=2)
     hand = Hand(google)
     found = hand.say("go")
     rcid = snapshots(found)[-1][4][1][0]
     rid, _, cid = ids_of(found)
-    assert download(hand, pictures(found)[0][1][0], [rid, rcid, cid])[0].startswith("https://")
+    assert download(hand, images(found)[0][1][0], [rid, rcid, cid])[0].startswith("https://")
 
 
-def test_words_come_in_their_turn_instead_of_a_picture(google: Google) -> None:
+def test_words_come_in_their_turn_instead_of_a_image(google: Google) -> None:
     hand = Hand(google)
     google.refuse("cat", "quota", language="zh")
     google.refuse("dog", wording=1, times=1)
     said = [texts(hand.say("draw a cat"))[-1] for _ in range(4)]
     assert said == [*WORDINGS["quota"]["zh"], WORDINGS["quota"]["zh"][0]]
     assert texts(hand.say("draw a dog"))[-1] == WORDINGS["refusal"]["en"][1]
-    assert not google.record.pictures
+    assert not google.record.images
     hand.say("draw a dog")
-    assert len(google.record.pictures) == 1
+    assert len(google.record.images) == 1
     with pytest.raises(ValueError, match="one of"):
         google.refuse("x", "refusal", language="tlh")
 
 
-def test_cheap_pictures_are_small_and_all_different(google: Google) -> None:
-    google.pictures(cheap=True)
+def test_cheap_images_are_small_and_all_different(google: Google) -> None:
+    google.images(cheap=True)
     hand = Hand(google)
     marks = []
     for n in range(30):
@@ -431,7 +431,7 @@ def test_cheap_pictures_are_small_and_all_different(google: Google) -> None:
 
 
 def test_rules_may_change_the_file(google: Google) -> None:
-    google.pictures(mime="image/jpeg", quality=90, icc=True, c2pa=True, xmp=b"<x/>", kind="page", model="gemini-flash")
+    google.images(mime="image/jpeg", quality=90, icc=True, c2pa=True, xmp=b"<x/>", kind="page", model="gemini-flash")
     hand = Hand(google)
     data = fetched(hand, hand.say("draw a cat"))
     with Image.open(io.BytesIO(data)) as image:
@@ -441,25 +441,25 @@ def test_rules_may_change_the_file(google: Google) -> None:
     assert drawn(google).kind == "page"
     assert decoded(google.plain(drawn(google).id)).shape == (1024, 1024, 3)
     with pytest.raises(ValueError, match="unknown wish"):
-        google.pictures(colour="red")  # type: ignore[call-arg]
+        google.images(colour="red")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="resolution"):
-        google.pictures(resolution="8K")  # type: ignore[arg-type]
+        google.images(resolution="8K")  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="nobody"):
-        google.pictures(account="nobody", cheap=True)
+        google.images(account="nobody", cheap=True)
 
 
-def test_an_unnamed_model_may_be_refused_pictures(google: Google) -> None:
-    google.pictures(named_model=True)
+def test_an_unnamed_model_may_be_refused_images(google: Google) -> None:
+    google.images(named_model=True)
     hand = Hand(google)
     assert "limit" in texts(hand.say("draw a cat"))[-1]
     row = hand.ask("otAQ7b")[15][0]
-    assert pictures(hand.say("draw a cat", headers=hand.model_headers(row[0], row[17])))
+    assert images(hand.say("draw a cat", headers=hand.model_headers(row[0], row[17])))
 
 
 @pytest.mark.parametrize("place", ["image", "preview"])
-def test_faults_strike_the_pictures_they_are_meant_for(google: Google, place: str) -> None:
+def test_faults_strike_the_images_they_are_meant_for(google: Google, place: str) -> None:
     hand = Hand(google)
-    cat, dog = (pictures(hand.say(f"draw a {animal}"))[0][0][3][3] for animal in ("cat", "dog"))
+    cat, dog = (images(hand.say(f"draw a {animal}"))[0][0][3][3] for animal in ("cat", "dog"))
     google.fault(place, "expired", match="dog", account="alice")
     google.fault(place, "html", match="cat", times=2)
     google.fault("original", "status", status=500)
@@ -480,7 +480,7 @@ def test_faults_strike_the_pictures_they_are_meant_for(google: Google, place: st
         ("reset", "hop3", "unknown place"),
     ],
 )
-def test_faults_only_pictures_have_happen_only_there(google: Google, kind: Any, place: str, message: str) -> None:
+def test_faults_only_images_have_happen_only_there(google: Google, kind: Any, place: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         google.fault(place, kind)
     with pytest.raises(ValueError, match="early"):
@@ -491,10 +491,10 @@ def test_the_record_travels(google: Google) -> None:
     hand = Hand(google)
     fetched(hand, hand.say("draw a cat"))
     copy = Record.from_dict(json.loads(json.dumps(google.record.as_dict())))
-    assert list(copy.pictures) == list(google.record.pictures)
+    assert list(copy.images) == list(google.record.images)
     assert copy.fetches_of("original", account="alice") == 1
     google.record.clear()
-    assert not google.record.pictures
+    assert not google.record.images
 
 
 def test_a_guest_is_asked_to_sign_in(google: Google) -> None:
@@ -502,7 +502,7 @@ def test_a_guest_is_asked_to_sign_in(google: Google) -> None:
     assert "signed in" in texts(hand.say("draw a cat"))[-1]
     google.reply("", lambda prompt: Answer("", images=(Painting(size=(64, 64)),)) if not prompt.account else "")
     found = hand.say("draw a cat")
-    assert get(hand, pictures(found)[0][0][3][3]).status == 200
+    assert get(hand, images(found)[0][0][3][3]).status == 200
 
 
 def test_what_is_on_show_is_bounded(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,13 +511,13 @@ def test_what_is_on_show_is_bounded(google: Google, monkeypatch: pytest.MonkeyPa
     hand = Hand(google)
     for _ in range(8):
         hand.say("draw a cat")
-    assert len([one for one in google.record.pictures if google.gallery.find(one.id)]) == 5
+    assert len([one for one in google.record.images if google.gallery.find(one.id)]) == 5
     google.reply("mine", image=bytes(1_000))
     for _ in range(4):
         hand.say("mine")
-    assert len([one for one in google.record.pictures if google.gallery.find(one.id)]) == 2
+    assert len([one for one in google.record.images if google.gallery.find(one.id)]) == 2
     with pytest.raises(KeyError, match="no picture"):
-        google.plain(google.record.pictures[0].id)
+        google.plain(google.record.images[0].id)
 
 
 def test_a_prompt_is_what_a_brush_looks_at(google: Google) -> None:

@@ -373,11 +373,11 @@ def test_gems_are_made_changed_used_and_deleted(google: Google) -> None:
     assert hand.ask("CNgdBe", "[2,['en'],0]")[2] == []
 
 
-def test_the_full_size_picture_is_three_texts_away(google: Google) -> None:
+def test_the_full_size_image_is_three_texts_away(google: Google) -> None:
     hand = Hand(google)
-    picture = google.gallery.add(b"PNG...", alt="a cat")
+    image = google.gallery.add(b"PNG...", alt="a cat")
     payload = [
-        [[None, None, None, [None] * 5 + [""]], [picture.id, 0], None, [19, ""], None, None, None, None, None, ""],
+        [[None, None, None, [None] * 5 + [""]], [image.id, 0], None, [19, ""], None, None, None, None, None, ""],
         ["r_1", "rc_1", "c_1", None, ""],
         1,
         0,
@@ -391,16 +391,16 @@ def test_the_full_size_picture_is_three_texts_away(google: Google) -> None:
     response = google.handle(hand.request("GET", host, f"/{target}", {}))
     assert whole(response) == b"PNG..."
     assert ("content-type", "image/png") in response.headers
-    preview = picture.preview.removeprefix("https://").partition("/")
+    preview = image.preview.removeprefix("https://").partition("/")
     assert whole(google.handle(hand.request("GET", preview[0], f"/{preview[2]}=s1024-rj", {}))) == b"PNG..."
-    assert picture.item()[0][3][3] == picture.preview
+    assert image.item()[0][3][3] == image.preview
     assert google.record.requests_of("image") == 4
 
 
 def test_the_same_seed_spells_the_same_answers_the_same_way() -> None:
     def styles(seed: int | None) -> list[Style]:
         world = Google(seed=seed).world
-        return [world.style(world.dice("generate", "alice", "hello")) for _ in range(20)]
+        return [world.style(world.random("generate", "alice", "hello")) for _ in range(20)]
 
     assert styles(1) == styles(1)
     assert styles(1) != styles(2)

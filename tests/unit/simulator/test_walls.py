@@ -18,7 +18,7 @@ def test_a_text_is_cut_at_a_whole_character() -> None:
     assert reading.read("字" * 3, (), account, temporary=False).text_bytes is None
 
 
-def test_text_and_files_have_one_budget_and_pictures_none() -> None:
+def test_text_and_files_have_one_budget_and_images_none() -> None:
     account = Account("alice", wall=100, file_wall=120)
     files = (file(b"a" * 50), file(b"\x89PNG\0" * 50, "image/png"), file(b"b" * 50))
     seen = reading.read("x" * 60, files, account, temporary=False)

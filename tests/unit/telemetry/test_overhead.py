@@ -7,8 +7,8 @@ import pytest
 from gemgate.telemetry.request_record import AttemptRecord, ImageFacts, RequestRecord
 
 
-def record(*attempts: AttemptRecord, pictures: tuple[ImageFacts, ...] = ()) -> RequestRecord:
-    return RequestRecord("req_1", 1, began=100.0, attempts=list(attempts), pictures=list(pictures))
+def record(*attempts: AttemptRecord, images: tuple[ImageFacts, ...] = ()) -> RequestRecord:
+    return RequestRecord("req_1", 1, began=100.0, attempts=list(attempts), images=list(images))
 
 
 def answered(sent: float, upstream: float, ended: float) -> AttemptRecord:
@@ -39,9 +39,9 @@ def test_a_failed_attempt_took_until_it_failed() -> None:
     assert record(failed, answered(132.0, 2.0, 134.0)).overhead(134.0) == pytest.approx(2.0)
 
 
-def test_a_picture_is_fetched_by_google_and_finished_by_us() -> None:
-    picture = ImageFacts(download=3.0, work=1.0, store=0.5, at=115.0)
-    assert record(answered(101.0, 9.0, 115.0), pictures=(picture,)).overhead(115.0) == pytest.approx(15 - 9 - 3 + 0.0)
+def test_a_image_is_fetched_by_google_and_finished_by_us() -> None:
+    image = ImageFacts(download=3.0, work=1.0, store=0.5, at=115.0)
+    assert record(answered(101.0, 9.0, 115.0), images=(image,)).overhead(115.0) == pytest.approx(15 - 9 - 3 + 0.0)
 
 
 def test_what_never_went_to_google_is_all_ours() -> None:

@@ -1,7 +1,7 @@
 """Anthropic messages, the way out: messages, their events, errors, models (api_contract.md 6).
 
-Every event needs its `event:` line, or Anthropic's client drops it. Pictures are shown as Markdown: the dialect has no
-picture block for answers.
+Every event needs its `event:` line, or Anthropic's client drops it. Images are shown as Markdown: the dialect has no
+image block for answers.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _STOPS = {
 }
 
 
-def write(reply: Reply, stamp: ResponseMeta, model: str) -> dict[str, Any]:
+def write(reply: Reply, meta: ResponseMeta, model: str) -> dict[str, Any]:
     """The whole message."""
-    message = _message(stamp, model, reply.ended.usage)
+    message = _message(meta, model, reply.ended.usage)
     served = {"served_model": served_by([reply.ended])}
-    return message | {"content": _content(reply, stamp)} | _stop(reply.ended) | served
+    return message | {"content": _content(reply, meta)} | _stop(reply.ended) | served
 
 
-def _message(stamp: ResponseMeta, model: str, usage: Usage) -> dict[str, Any]:
+def _message(meta: ResponseMeta, model: str, usage: Usage) -> dict[str, Any]:
     return {
-        "id": stamp.id,
+        "id": meta.id,
         "type": "message",
         "role": "assistant",
         "model": model,
@@ -64,7 +64,7 @@ def _stop(ended: Ended) -> dict[str, Any]:
     return stop
 
 
-def _content(reply: Reply, stamp: ResponseMeta) -> list[dict[str, Any]]:
+def _content(reply: Reply, meta: ResponseMeta) -> list[dict[str, Any]]:
     flow = MarkdownJoiner()
     blocks: list[dict[str, Any]] = []
     for part in reply.parts:
@@ -74,7 +74,7 @@ def _content(reply: Reply, stamp: ResponseMeta) -> list[dict[str, Any]]:
             case ToolCalled(call):
                 blocks.append(_tool_use(call) | {"input": json.loads(call.arguments)})
             case TextDelta() | ImageGenerated():
-                text = flow.image(part.image, stamp) if isinstance(part, ImageGenerated) else flow.text(part.text)
+                text = flow.image(part.image, meta) if isinstance(part, ImageGenerated) else flow.text(part.text)
                 if blocks and blocks[-1]["type"] == "text":
                     blocks[-1]["text"] += text
                 else:
@@ -108,9 +108,9 @@ class EventWriter:
 
     heartbeat: bytes | None = sse({"type": "ping"}, "ping")
 
-    def __init__(self, stamp: ResponseMeta, model: str, *, prompt_tokens: int = 0) -> None:
-        self._stamp = stamp
-        self._start = _message(stamp, model, Usage(prompt_tokens))
+    def __init__(self, meta: ResponseMeta, model: str, *, prompt_tokens: int = 0) -> None:
+        self._meta = meta
+        self._start = _message(meta, model, Usage(prompt_tokens))
         self._flow = MarkdownJoiner()
         self._index = 0
         self._open = ""
@@ -122,7 +122,7 @@ class EventWriter:
             case TextDelta(text):
                 return self._text(self._flow.text(text))
             case ImageGenerated(image):
-                return self._text(self._flow.image(image, self._stamp))
+                return self._text(self._flow.image(image, self._meta))
             case ThoughtDelta(text):
                 empty = {"type": "thinking", "thinking": "", "signature": ""}
                 return self._opened("thinking", empty) + self._delta(type="thinking_delta", thinking=text)

@@ -43,10 +43,10 @@ T = TypeVar("T")
 
 
 class PartWriter:
-    """Writes the parts of one answer. `inline` pictures become inlineData, others Markdown links in the text."""
+    """Writes the parts of one answer. `inline` images become inlineData, others Markdown links in the text."""
 
-    def __init__(self, stamp: ResponseMeta, *, inline: bool) -> None:
-        self._stamp = stamp
+    def __init__(self, meta: ResponseMeta, *, inline: bool) -> None:
+        self._meta = meta
         self._inline = inline
         self._flow = MarkdownJoiner()
 
@@ -61,19 +61,19 @@ class PartWriter:
             case ImageGenerated(image) if self._inline and image.data is not None:
                 return {"inlineData": {"mimeType": image.mime, "data": Base64(image.data)}}
             case ImageGenerated(image):
-                return {"text": self._flow.image(image, self._stamp)}
+                return {"text": self._flow.image(image, self._meta)}
 
 
-def write(replies: list[Reply], stamp: ResponseMeta, model: str, *, inline_images: bool = False) -> dict[str, Any]:
+def write(replies: list[Reply], meta: ResponseMeta, model: str, *, inline_images: bool = False) -> dict[str, Any]:
     """The GenerateContentResponse of one or several answers."""
     candidates = []
     for index, reply in enumerate(replies):
-        writer = PartWriter(stamp, inline=inline_images)
+        writer = PartWriter(meta, inline=inline_images)
         parts = [writer.part(part) for part in reply.parts]
         candidates.append(_candidate(parts, index, _REASONS[reply.ended.reason]))
     total = sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)
     del model  # an answer tells who gave it, not who was asked
-    identity = _identity(stamp, served_by([reply.ended for reply in replies]))
+    identity = _identity(meta, served_by([reply.ended for reply in replies]))
     return {"candidates": candidates, "usageMetadata": write_usage(total), **identity}
 
 
@@ -84,9 +84,9 @@ def _candidate(parts: list[Part], index: int, reason: str | None = None) -> dict
     return candidate
 
 
-def _identity(stamp: ResponseMeta, served: str = "") -> dict[str, Any]:
+def _identity(meta: ResponseMeta, served: str = "") -> dict[str, Any]:
     """ModelVersion is Google's own word of who answered, which comes at the end; before it there is none."""
-    return {**({"modelVersion": served} if served else {}), "responseId": stamp.id}
+    return {**({"modelVersion": served} if served else {}), "responseId": meta.id}
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
@@ -103,10 +103,10 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     return counts
 
 
-def write_refusal(error: Refused, stamp: ResponseMeta, model: str, language: str, *, images: bool) -> dict[str, Any]:
-    """A refusal as Google tells it: with 200. Without pictures the prompt counts as blocked and has no candidates."""
+def write_refusal(error: Refused, meta: ResponseMeta, model: str, language: str, *, images: bool) -> dict[str, Any]:
+    """A refusal as Google tells it: with 200. Without images the prompt counts as blocked and has no candidates."""
     del model
-    return _refused(error, _identity(stamp, UNKNOWN), language, images=images)
+    return _refused(error, _identity(meta, UNKNOWN), language, images=images)
 
 
 def _refused(error: Refused, identity: dict[str, Any], language: str, *, images: bool) -> dict[str, Any]:
@@ -131,12 +131,12 @@ class ChunkWriter:
 
     heartbeat: bytes | None = b"\r\n\r\n"
 
-    def __init__(self, stamp: ResponseMeta, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
+    def __init__(self, meta: ResponseMeta, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
         del model
-        self._identity = _identity(stamp)
+        self._identity = _identity(meta)
         self._left = answers
         self._inline = inline_images
-        self._writers = [PartWriter(stamp, inline=inline_images) for _ in range(answers)]
+        self._writers = [PartWriter(meta, inline=inline_images) for _ in range(answers)]
         self._usage: Usage | None = None
         self._begun = False
 

@@ -1,4 +1,4 @@
-"""Gemini's `models/{model}:predict`, by which Google's SDKs ask for pictures: `generate_images`."""
+"""Gemini's `models/{model}:predict`, by which Google's SDKs ask for images: `generate_images`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from gemgate.dialects import wire
-from gemgate.dialects.gemini.request import ImageConfig, Wishes, picture_options
+from gemgate.dialects.gemini.request import ImageConfig, Wishes, image_options
 from gemgate.dialects.wire import Base64, decode_base64
 from gemgate.errors import BadRequest
 from gemgate.files import Inline
@@ -37,14 +37,14 @@ class PredictParameters(Wishes):
 
 
 class PredictRequest(Wishes):
-    """Body of models/{model}:predict, for pictures."""
+    """Body of models/{model}:predict, for images."""
 
     instances: list[Instance] = Field(min_length=1, max_length=1)
     parameters: PredictParameters | None = None
 
 
 def read_prediction(body: PredictRequest, model: str) -> tuple[ImageRequest, tuple[str, ...]]:
-    """What is asked, and the wishes that are not honoured; BadRequest for pictures in forms that are not read."""
+    """What is asked, and the wishes that are not honoured; BadRequest for images in forms that are not read."""
     instance, parameters = body.instances[0], body.parameters or PredictParameters()
     if instance.reference_images is not None or instance.mask is not None:
         raise BadRequest(
@@ -66,14 +66,14 @@ def read_prediction(body: PredictRequest, model: str) -> tuple[ImageRequest, tup
     size = parameters.sample_image_size or parameters.image_size
     wanted = wire.read(ImageConfig, {"aspectRatio": parameters.aspect_ratio, "imageSize": size})
     request = ImageRequest(
-        instance.prompt, model, parameters.sample_count or 1, references, picture_options(wanted, "parameters")
+        instance.prompt, model, parameters.sample_count or 1, references, image_options(wanted, "parameters")
     )
     ignored = (*wire.ignored(body), *wire.ignored(instance), *wire.ignored(parameters, prefix="parameters."))
     return request, ignored
 
 
 def write_prediction(images: Sequence[GeneratedImage]) -> dict[str, Any]:
-    """The pictures that were made."""
+    """The images that were made."""
     return {
         "predictions": [{"bytesBase64Encoded": Base64(image.data or b""), "mimeType": image.mime} for image in images]
     }

@@ -131,7 +131,7 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         n=config.candidate_count or 1,
         images=_images(config, model),
-        demands_picture="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
+        demands_image="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
         ignored=_ignored(body, config, model) + hosted,
     )
 
@@ -141,7 +141,7 @@ def _ignored(body: GenerateContentRequest, config: GenerationConfig, model: str)
     names = [to_camel(name) for name in _NOT_HONOURED if getattr(config, name) is not None]
     if unlimited:
         names.remove("maxOutputTokens")
-    unheard = () if _asks_for_pictures(config, model) else ("aspect_ratio", "image_size")
+    unheard = () if _asks_for_images(config, model) else ("aspect_ratio", "image_size")
     inner: list[tuple[BaseModel | None, str]] = [
         (body, ""),
         (config, "generationConfig."),
@@ -273,17 +273,17 @@ def _modalities(config: GenerationConfig) -> set[str]:
     return {modality.upper() for modality in config.response_modalities or ()}
 
 
-def _asks_for_pictures(config: GenerationConfig, model: str) -> bool:
-    """Whether pictures may come; how they are wanted says nothing of a chat in words."""
+def _asks_for_images(config: GenerationConfig, model: str) -> bool:
+    """Whether images may come; how they are wanted says nothing of a chat in words."""
     return "IMAGE" in _modalities(config) or "image" in model.lower()
 
 
 def _images(config: GenerationConfig, model: str) -> ImageOptions | None:
     wanted = config.image_config
-    options = picture_options(wanted, "generationConfig.imageConfig") if wanted is not None else ImageOptions()
-    return options if _asks_for_pictures(config, model) else None
+    options = image_options(wanted, "generationConfig.imageConfig") if wanted is not None else ImageOptions()
+    return options if _asks_for_images(config, model) else None
 
 
-def picture_options(image: ImageConfig, where: str) -> ImageOptions:
-    """How pictures are wanted; "auto" and nothing are no wish. BadRequest for a size that there is not."""
+def image_options(image: ImageConfig, where: str) -> ImageOptions:
+    """How images are wanted; "auto" and nothing are no wish. BadRequest for a size that there is not."""
     return options_of({"aspectRatio": image.aspect_ratio, "imageSize": image.image_size}, where=f"{where}.")

@@ -33,20 +33,20 @@ from gemgate.images import GeneratedImage
 Item = dict[str, Any]
 
 
-def write(reply: Reply, stamp: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
+def write(reply: Reply, meta: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """The finished response object."""
     box = toolbox(body)
-    items = [item_of(part, index, stamp, box) for index, part in enumerate(reply.parts)]
-    return finished(response_object(stamp, body, model), items, reply.ended)
+    items = [item_of(part, index, meta, box) for index, part in enumerate(reply.parts)]
+    return finished(response_object(meta, body, model), items, reply.ended)
 
 
-def response_object(stamp: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
+def response_object(meta: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """A response that has begun: every field that echoes the request, and no output yet."""
     reasoning = body.reasoning
     return {
-        "id": stamp.id,
+        "id": meta.id,
         "object": "response",
-        "created_at": stamp.created,
+        "created_at": meta.created,
         "status": "in_progress",
         "background": False,
         "error": None,
@@ -126,25 +126,25 @@ def usage(usage: Usage) -> dict[str, Any]:
 
 
 def item_of(
-    part: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, index: int, stamp: ResponseMeta, box: Toolbox
+    part: TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, index: int, meta: ResponseMeta, box: Toolbox
 ) -> Item:
     """A finished output item; `box` are the request's tools."""
     match part:
         case TextDelta(text):
-            return message_item(text, index, stamp)
+            return message_item(text, index, meta)
         case ThoughtDelta(text):
-            return reasoning_item(text, index, stamp)
+            return reasoning_item(text, index, meta)
         case ToolCalled(call):
-            return call_item(call, index, stamp, box)
+            return call_item(call, index, meta, box)
         case ImageGenerated(image) if image.data is not None:
-            return image_item(image, image.data, index, stamp)
+            return image_item(image, image.data, index, meta)
         case ImageGenerated(image):
-            return message_item(image_markdown(image, stamp), index, stamp)
+            return message_item(image_markdown(image, meta), index, meta)
 
 
-def message_item(text: str, index: int, stamp: ResponseMeta, status: str = "completed") -> Item:
+def message_item(text: str, index: int, meta: ResponseMeta, status: str = "completed") -> Item:
     return {
-        "id": item_id("msg", index, stamp),
+        "id": item_id("msg", index, meta),
         "type": "message",
         "status": status,
         "role": "assistant",
@@ -156,50 +156,50 @@ def text_part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def reasoning_item(text: str, index: int, stamp: ResponseMeta) -> Item:
+def reasoning_item(text: str, index: int, meta: ResponseMeta) -> Item:
     return {
-        "id": item_id("rs", index, stamp),
+        "id": item_id("rs", index, meta),
         "type": "reasoning",
         "summary": [{"type": "summary_text", "text": text}],
     }
 
 
-def call_item(call: ToolCall, index: int, stamp: ResponseMeta, box: Toolbox) -> Item:
+def call_item(call: ToolCall, index: int, meta: ResponseMeta, box: Toolbox) -> Item:
     """A call in the form of its tool."""
     offered = box.find(call)
     place = {"namespace": offered.namespace} if offered.namespace else {}
     match offered.form:
         case "function":
             item: Item = {"name": offered.name, "arguments": call.arguments, **place}
-            return {**_call_head("fc", "function_call", call, index, stamp), **item}
+            return {**_call_head("fc", "function_call", call, index, meta), **item}
         case "custom":
             item = {"name": offered.name, "input": text_input(call.arguments), **place}
-            return {**_call_head("ctc", "custom_tool_call", call, index, stamp), **item}
+            return {**_call_head("ctc", "custom_tool_call", call, index, meta), **item}
         case "local_shell_call":
             action = {"type": "exec", "env": {}, **object_of(call.arguments)}
-            return {**_call_head("lsh", "local_shell_call", call, index, stamp), "action": action}
+            return {**_call_head("lsh", "local_shell_call", call, index, meta), "action": action}
         case "shell_call":
             action = {"timeout_ms": None, "max_output_length": None, **object_of(call.arguments)}
-            return {**_call_head("sh", "shell_call", call, index, stamp), "action": action, "environment": None}
+            return {**_call_head("sh", "shell_call", call, index, meta), "action": action, "environment": None}
         case "apply_patch_call":
-            head = _call_head("apc", "apply_patch_call", call, index, stamp)
+            head = _call_head("apc", "apply_patch_call", call, index, meta)
             return {**head, "operation": object_of(call.arguments)}
         case "tool_search_call":
             item = {"arguments": object_of(call.arguments), "execution": "client"}
-            return {**_call_head("tsc", "tool_search_call", call, index, stamp), **item}
+            return {**_call_head("tsc", "tool_search_call", call, index, meta), **item}
 
 
-def _call_head(prefix: str, kind: str, call: ToolCall, index: int, stamp: ResponseMeta) -> Item:
-    return {"id": item_id(prefix, index, stamp), "type": kind, "status": "completed", "call_id": call.id}
+def _call_head(prefix: str, kind: str, call: ToolCall, index: int, meta: ResponseMeta) -> Item:
+    return {"id": item_id(prefix, index, meta), "type": kind, "status": "completed", "call_id": call.id}
 
 
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"}
 
 
-def image_item(image: GeneratedImage, data: bytes, index: int, stamp: ResponseMeta) -> Item:
-    """A picture as the hosted picture tool answers it, with its measured facts beside it."""
+def image_item(image: GeneratedImage, data: bytes, index: int, meta: ResponseMeta) -> Item:
+    """An image as the hosted image tool answers it, with its measured facts beside it."""
     return {
-        "id": item_id("ig", index, stamp),
+        "id": item_id("ig", index, meta),
         "type": "image_generation_call",
         "status": "completed",
         "result": Base64(data),
@@ -210,8 +210,8 @@ def image_item(image: GeneratedImage, data: bytes, index: int, stamp: ResponseMe
     }
 
 
-def item_id(prefix: str, index: int, stamp: ResponseMeta) -> str:
-    return f"{prefix}_{stamp.id.removeprefix('resp_')}_{index}"
+def item_id(prefix: str, index: int, meta: ResponseMeta) -> str:
+    return f"{prefix}_{meta.id.removeprefix('resp_')}_{index}"
 
 
 def owner_of(item_id: str) -> str | None:

@@ -138,7 +138,7 @@ def read_token_count(
         thinking=thinking_of(reasoning.effort),
         include_thoughts=bool(reasoning.summary or reasoning.generate_summary),
         images=_images(body.tools or ()) if wants_image else None,
-        demands_picture=wants_image,
+        demands_image=wants_image,
         ignored=_ignored(body, box, wants_image=wants_image),
     )
 
@@ -200,7 +200,7 @@ def _instructions(body: TokenCountRequest) -> tuple[Message, ...]:
 
 
 def _tool_choice(body: TokenCountRequest, box: Toolbox) -> tuple[ToolChoice, bool]:
-    """The choice among functions, and whether the picture tool itself was chosen."""
+    """The choice among functions, and whether the image tool itself was chosen."""
     parallel = body.parallel_tool_calls is not False
     match body.tool_choice:
         case {"type": "image_generation"}:
@@ -216,13 +216,13 @@ def _tool_choice(body: TokenCountRequest, box: Toolbox) -> tuple[ToolChoice, boo
 
 
 def _images(tools: Sequence[Mapping[str, Any]]) -> ImageOptions:
-    """The options of the picture tool, which was chosen."""
+    """The options of the image tool, which was chosen."""
     at, tool = _painter(tools)
     return options_of(tool, where=f"tools[{at}].")
 
 
 def _painter(tools: Sequence[Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]]:
-    """The picture tool and its place."""
+    """The image tool and its place."""
     return next((at, tool) for at, tool in enumerate(tools) if tool.get("type") == "image_generation")
 
 
@@ -234,7 +234,7 @@ def _format(text: TextConfig | None) -> ResponseFormat:
 
 
 def _ignored(body: TokenCountRequest, box: Toolbox, *, wants_image: bool) -> tuple[str, ...]:
-    """What is not honoured inside of the fields; options of the picture tool count where it was chosen."""
+    """What is not honoured inside of the fields; options of the image tool count where it was chosen."""
     names = ["text.verbosity"] if body.text is not None and body.text.verbosity else []
     names += ignored(body.text, prefix="text.") if body.text is not None else ()
     names += ignored(body.reasoning, prefix="reasoning.") if body.reasoning is not None else ()

@@ -20,14 +20,14 @@ class EventWriter:
 
     heartbeat: bytes | None = b": ping\n\n"
 
-    def __init__(self, stamp: ResponseMeta, body: ResponsesRequest, model: str) -> None:
-        self._stamp = stamp
+    def __init__(self, meta: ResponseMeta, body: ResponsesRequest, model: str) -> None:
+        self._meta = meta
         self._box = toolbox(body)
         self._number = 0
         self._items: list[answer.Item] = []
         self._open: type[TextDelta] | type[ThoughtDelta] | None = None
         self._pieces: list[str] = []
-        self.response = answer.response_object(stamp, body, model)
+        self.response = answer.response_object(meta, body, model)
 
     def event(self, _: int, event: Event) -> bytes:
         match event:
@@ -54,7 +54,7 @@ class EventWriter:
         """The response as far as it came, failed."""
         items = list(self._items)
         if self._open is TextDelta:
-            items.append(answer.message_item("".join(self._pieces), len(items), self._stamp, "incomplete"))
+            items.append(answer.message_item("".join(self._pieces), len(items), self._meta, "incomplete"))
         self.response = {
             **self.response,
             "status": "failed",
@@ -74,12 +74,12 @@ class EventWriter:
 
     def _text(self, text: str) -> bytes:
         opening = b""
-        place = {"item_id": answer.item_id("msg", self._index, self._stamp), "output_index": self._index}
+        place = {"item_id": answer.item_id("msg", self._index, self._meta), "output_index": self._index}
         if self._open is not TextDelta:
             opening = self._close_item()
-            place = {"item_id": answer.item_id("msg", self._index, self._stamp), "output_index": self._index}
+            place = {"item_id": answer.item_id("msg", self._index, self._meta), "output_index": self._index}
             self._open = TextDelta
-            empty = {**answer.message_item("", self._index, self._stamp, "in_progress"), "content": []}
+            empty = {**answer.message_item("", self._index, self._meta, "in_progress"), "content": []}
             opening += self._say("response.output_item.added", output_index=self._index, item=empty)
             opening += self._say("response.content_part.added", **place, content_index=0, part=answer.text_part(""))
         self._pieces.append(text)
@@ -91,7 +91,7 @@ class EventWriter:
         if self._open is not ThoughtDelta:
             opening = self._close_item()
             self._open = ThoughtDelta
-            empty = {**answer.reasoning_item("", self._index, self._stamp), "summary": []}
+            empty = {**answer.reasoning_item("", self._index, self._meta), "summary": []}
             opening += self._say("response.output_item.added", output_index=self._index, item=empty)
             opening += self._say(
                 "response.reasoning_summary_part.added", **self._summary(), part={"type": "summary_text", "text": ""}
@@ -100,7 +100,7 @@ class EventWriter:
         return opening + self._say("response.reasoning_summary_text.delta", **self._summary(), delta=text)
 
     def _summary(self) -> dict[str, Any]:
-        item_id = answer.item_id("rs", self._index, self._stamp)
+        item_id = answer.item_id("rs", self._index, self._meta)
         return {"item_id": item_id, "output_index": self._index, "summary_index": 0}
 
     def _close_item(self) -> bytes:
@@ -113,8 +113,8 @@ class EventWriter:
             done = self._say("response.reasoning_summary_text.done", **self._summary(), text=text)
             part = {"type": "summary_text", "text": text}
             done += self._say("response.reasoning_summary_part.done", **self._summary(), part=part)
-            return done + self._done(answer.reasoning_item(text, self._index, self._stamp))
-        item = answer.message_item(text, self._index, self._stamp)
+            return done + self._done(answer.reasoning_item(text, self._index, self._meta))
+        item = answer.message_item(text, self._index, self._meta)
         place = {"item_id": item["id"], "output_index": self._index, "content_index": 0}
         done = self._say("response.output_text.done", **place, text=text, logprobs=[])
         done += self._say("response.content_part.done", **place, part=answer.text_part(text))
@@ -126,7 +126,7 @@ class EventWriter:
         return event
 
     def _call(self, call: ToolCall) -> bytes:
-        item = answer.call_item(call, self._index, self._stamp, self._box)
+        item = answer.call_item(call, self._index, self._meta, self._box)
         place = {"item_id": item["id"], "output_index": self._index}
         match item["type"]:
             case "function_call":
@@ -145,8 +145,8 @@ class EventWriter:
 
     def _image(self, image: GeneratedImage) -> bytes:
         if image.data is None:
-            return self._text(image_markdown(image, self._stamp)) + self._close_item()
-        item = answer.image_item(image, image.data, self._index, self._stamp)
+            return self._text(image_markdown(image, self._meta)) + self._close_item()
+        item = answer.image_item(image, image.data, self._index, self._meta)
         place = {"item_id": item["id"], "output_index": self._index}
         opening = {"id": item["id"], "type": "image_generation_call", "status": "in_progress", "result": None}
         events = self._say("response.output_item.added", output_index=self._index, item=opening)

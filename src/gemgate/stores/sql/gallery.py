@@ -1,4 +1,4 @@
-"""Facts of delivered pictures: one row each, without bytes."""
+"""Facts of delivered images: one row each, without bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gemgate.images import GeneratedImage
 from gemgate.lazy_import import later
 from gemgate.ports.gallery import GalleryImage
 from gemgate.stores.sql.database import Database
-from gemgate.stores.sql.schema import picture as table
+from gemgate.stores.sql.schema import image as table
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -21,7 +21,7 @@ else:
 
 
 class SqlGallery:
-    """The same picture remembered twice is one row: a batch task that runs again finds its own."""
+    """The same image remembered twice is one row: a batch task that runs again finds its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class SqlGallery:
     async def find(self, name: str) -> GalleryImage | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(select(table).where(table.c.name == name))).one_or_none()
-        return _picture(row) if row else None
+        return _image(row) if row else None
 
     async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
         query = select(table).order_by(table.c.created_at.desc(), table.c.name.desc()).limit(limit)
@@ -65,19 +65,19 @@ class SqlGallery:
         if before is not None:
             query = query.where(table.c.created_at < before)
         async with self._database.reading() as connection:
-            return [_picture(row) for row in await connection.execute(query)]
+            return [_image(row) for row in await connection.execute(query)]
 
     async def page(
         self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
     ) -> Sequence[GalleryImage]:
-        """Newest first, those behind `after`; pictures of one moment (a batch's) go by their names."""
+        """Newest first, those behind `after`; images of one moment (a batch's) go by their names."""
         query = self._of(select(table), tenant, batch).order_by(table.c.created_at.desc(), table.c.name.desc())
         if after is not None:
             moment = table.c.created_at
             earlier = (moment == after.created_at) & (table.c.name < after.image.name)
             query = query.where(or_(moment < after.created_at, earlier))
         async with self._database.reading() as connection:
-            return [_picture(row) for row in await connection.execute(query.limit(limit))]
+            return [_image(row) for row in await connection.execute(query.limit(limit))]
 
     async def amount(self, tenant: str | None, batch: str = "") -> int:
         """How many there are of them."""
@@ -94,7 +94,7 @@ class SqlGallery:
         query = select(table).where(table.c.handle == handle).limit(1)
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return _picture(row) if row else None
+        return _image(row) if row else None
 
     async def with_bytes(self, digests: Sequence[str], tenant: str | None) -> Sequence[GalleryImage]:
         """Pictures whose bytes have one of these sha256, oldest first."""
@@ -102,7 +102,7 @@ class SqlGallery:
         if tenant is not None:
             query = query.where(table.c.tenant == tenant)
         async with self._database.reading() as connection:
-            return [_picture(row) for row in await connection.execute(query)]
+            return [_image(row) for row in await connection.execute(query)]
 
     async def made_from(self, sha256: str, tenant: str | None) -> Sequence[GalleryImage]:
         """Pictures that were edited out of the one with these bytes, oldest first."""
@@ -110,7 +110,7 @@ class SqlGallery:
         if tenant is not None:
             query = query.where(table.c.tenant == tenant)
         async with self._database.reading() as connection:
-            return [_picture(row) for row in await connection.execute(query)]
+            return [_image(row) for row in await connection.execute(query)]
 
     async def forget(self, names: Sequence[str]) -> None:
         async with self._database.writing() as connection:
@@ -126,7 +126,7 @@ class SqlGallery:
             return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
 
 
-def _picture(row: Row[Any]) -> GalleryImage:
+def _image(row: Row[Any]) -> GalleryImage:
     image = GeneratedImage(
         width=row.width,
         height=row.height,

@@ -74,11 +74,11 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
             values |= {"result": result, "code": "", "error": "", "error_zh": "", "retryable": False}
         case Failed(code, en, zh, retryable, result):
             values |= {"result": result, "code": code, "error": en, "error_zh": zh, "retryable": retryable}
-        case Deferred(after, counts, code, en, zh, trail):
+        case Deferred(after, counts, code, en, zh, checkpoint):
             values |= {"run_after": epoch_now() + after, "code": code, "error": en, "error_zh": zh}
             values["failures"] = task.c.failures + (1 if counts else 0)
-            if trail is not None:
-                values |= trail_columns(trail)
+            if checkpoint is not None:
+                values |= trail_columns(checkpoint)
         case Released():
             values["run_after"] = epoch_now()
         case Cancelled():
@@ -88,13 +88,13 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
     return values
 
 
-def trail_columns(trail: Checkpoint) -> dict[str, Any]:
+def trail_columns(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
-        "account": trail.account,
-        "identity": trail.identity,
-        "cid": trail.cid,
-        "picture": trail.image,
-        "part": trail.part,
+        "account": checkpoint.account,
+        "identity": checkpoint.identity,
+        "cid": checkpoint.cid,
+        "picture": checkpoint.image,
+        "part": checkpoint.part,
     }
 
 
@@ -147,7 +147,7 @@ def task_of(row: Row[Any]) -> Task:
         attempt=row.attempt,
         failures=row.failures,
         run_after=row.run_after,
-        trail=Checkpoint(row.account, row.identity, row.cid, row.picture, row.part),
+        checkpoint=Checkpoint(row.account, row.identity, row.cid, row.image, row.part),
         result=row.result,
         code=row.code,
         error=row.error,

@@ -238,8 +238,8 @@ class SqlJobStore:
             lost = set((await connection.execute(given_up)).scalars()) if ids else set()
         return {row.id: LeaseStatus(row.attempt, row.batch in lost) for row in held}
 
-    async def note(self, claim: Claim, trail: Checkpoint) -> bool:
-        change = _of_run(update(task), claim).values(trail_columns(trail))
+    async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
+        change = _of_run(update(task), claim).values(trail_columns(checkpoint))
         async with self._database.writing() as connection:
             return (await connection.execute(change)).rowcount == 1
 

@@ -135,7 +135,7 @@ stored_file = Table(
     Index("ix_stored_file_owner_created_at", "owner", "created_at"),
 )
 
-picture = Table(
+image = Table(
     "picture",
     metadata,
     Column("name", Text, primary_key=True),

@@ -61,7 +61,7 @@ class OfficialUpstream:
         self._key = ""
         self._models = Models((), frozenset())
         self._session: aiohttp.ClientSession | None = None
-        self._pictures: dict[str, Fetched] = {}
+        self._images: dict[str, Fetched] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._calls = itertools.count(1)
 
@@ -98,14 +98,14 @@ class OfficialUpstream:
         try:
             async for chunk in self._chunks(f"/{prompt.offer.id}:streamGenerateContent", body):
                 pieces = answer.feed(chunk)
-                self._pictures |= answer.pictures
+                self._images |= answer.images
                 for piece in pieces:
                     yield piece
             for piece in answer.end():
                 yield piece
         finally:
-            for image_id in answer.pictures:
-                self._pictures.pop(image_id, None)
+            for image_id in answer.images:
+                self._images.pop(image_id, None)
 
     async def _chunks(self, path: str, body: bytes) -> AsyncGenerator[Any, None]:
         """The answers of one generation as they come; every failure is a GatewayError."""
@@ -212,7 +212,7 @@ class OfficialUpstream:
             error.args = (error.en,)
         return error
 
-    # Files and pictures
+    # Files and images
 
     async def upload(self, upload: Upload) -> str:
         """Kept here until a prompt carries it; the handle holds as long as the process does, for a day at most."""
@@ -239,7 +239,7 @@ class OfficialUpstream:
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         """The bytes that came in the answer; there is nothing larger to ask for."""
         del long_side
-        if (found := self._pictures.get(ref.image_id)) is None:
+        if (found := self._images.get(ref.image_id)) is None:
             raise errors.broken("the picture is not at hand any more", "no")
         return found
 

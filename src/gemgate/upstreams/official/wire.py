@@ -62,7 +62,7 @@ def request_body(prompt: Prompt, files: Sequence[Upload], *, thinking: bool) -> 
     if prompt.text:
         parts.append({"text": prompt.text})
     config: dict[str, Any] = {}
-    if makes_pictures(prompt.offer):
+    if makes_images(prompt.offer):
         config["responseModalities"] = ["TEXT", "IMAGE"]
         if "pro" in prompt.offer.name and prompt.long_side in _SIZES:
             config["imageConfig"] = {"imageSize": _SIZES[prompt.long_side]}
@@ -71,18 +71,18 @@ def request_body(prompt: Prompt, files: Sequence[Upload], *, thinking: bool) -> 
     return {"contents": [{"role": "user", "parts": parts}], **({"generationConfig": config} if config else {})}
 
 
-def makes_pictures(offer: AccountModel) -> bool:
+def makes_images(offer: AccountModel) -> bool:
     return "-image" in offer.name
 
 
 @dataclass(slots=True)
 class Answer:
-    """One answer as its chunks come in. pictures: what came inline, by the id under which it is told; served: the model
+    """One answer as its chunks come in. images: what came inline, by the id under which it is told; served: the model
     that Google names.
     """
 
     prefix: str
-    pictures: dict[str, Fetched] = field(default_factory=dict)
+    images: dict[str, Fetched] = field(default_factory=dict)
     text: str = ""
     finish: str = ""
     served: str = ""
@@ -116,9 +116,9 @@ class Answer:
             self._texts.append(text)
             return [TextDelta(text)]
         if isinstance(inline, Mapping) and not part.get("thought"):
-            image_id = f"{self.prefix}{len(self.pictures)}"
+            image_id = f"{self.prefix}{len(self.images)}"
             mime = str(inline.get("mimeType") or inline.get("mime_type") or "image/png")
-            self.pictures[image_id] = Fetched(_decoded(inline.get("data")), mime, "inline")
+            self.images[image_id] = Fetched(_decoded(inline.get("data")), mime, "inline")
             return [ImageReady(ImageRef("", image_id, "", "", ""))]
         return []
 
@@ -132,7 +132,7 @@ class Answer:
         if not self._began and self.finish not in ("STOP", "MAX_TOKENS", "NO_IMAGE"):
             raise errors.broken(f"no answer ({self.finish})")
         began: list[UpstreamEvent] = [] if self._began else [Started("")]
-        painter = self.served if self.pictures else ""
+        painter = self.served if self.images else ""
         return [*began, Completed(Thread(()), self.text, served=self.served, painter=painter)]
 
 

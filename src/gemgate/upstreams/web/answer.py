@@ -115,7 +115,7 @@ class Answer:
 
     @property
     def painted(self) -> bool:
-        """Whether it has brought a picture."""
+        """Whether it has brought an image."""
         return bool(self._images)
 
     def named(self, name: str, model_id: str) -> None:

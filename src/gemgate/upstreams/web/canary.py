@@ -1,6 +1,6 @@
 """Cheap live probes of the wire on one account, held against what this version believes (docs/google-wire.md).
 
-Five short prompts at most, and a picture if it is wanted; no word of an answer, no cookie and no id leaves this module.
+Five short prompts at most, and an image if it is wanted; no word of an answer, no cookie and no id leaves this module.
 What is believed stands in `facts.toml`, one `[[canary]]` row for each fact.
 """
 
@@ -112,8 +112,8 @@ async def observe(
     rotate: bool = False,
     picture: bool = False,
 ) -> Watch:
-    """Run the probes. speak: also those that send prompts; rotate: also the one that changes the cookies; picture:
-    also the one that has a picture made.
+    """Run the probes. speak: also those that send prompts; rotate: also the one that changes the cookies; image:
+    also the one that has an image made.
 
     What cannot be looked at is left out, never raised.
     """
@@ -288,10 +288,10 @@ def _with(body: bytes, **fields: str) -> bytes:
     return urlencode({**dict(parse_qsl(body.decode(), keep_blank_values=True)), **fields}).encode()
 
 
-async def _picture(watch: Watch, client: HardenedClient) -> None:
-    """3.4: what the row of a made picture tells: a token, the size of the original."""
+async def _image(watch: Watch, client: HardenedClient) -> None:
+    """3.4: what the row of a made image tells: a token, the size of the original."""
     await _told(watch, client, Prompt("Paint a plain red circle on white.", _small(client)), "picture")
-    rows = [row for frame in watch.recorded.get("picture", ()) for row in _picture_rows(frame)]
+    rows = [row for frame in watch.recorded.get("picture", ()) for row in _image_rows(frame)]
     watch.note("picture.rows", "shown" if rows else "none")
     for row in rows:
         facts = at(row, [0, 3], [])
@@ -300,8 +300,8 @@ async def _picture(watch: Watch, client: HardenedClient) -> None:
         watch.note("picture.announced", "width, height, bytes" if sizes else "nothing")
 
 
-def _picture_rows(value: Any) -> list[Any]:
-    """Rows of made pictures, wherever they stand: `[[null × 3, [.., link, ..]], ..]`."""
+def _image_rows(value: Any) -> list[Any]:
+    """Rows of made images, wherever they stand: `[[null × 3, [.., link, ..]], ..]`."""
     found = []
     if isinstance(value, list):
         if (
@@ -310,9 +310,9 @@ def _picture_rows(value: Any) -> list[Any]:
             and kind(link) == "link"
         ):
             return [value]
-        found = [row for item in value for row in _picture_rows(item)]
+        found = [row for item in value for row in _image_rows(item)]
     elif isinstance(value, dict):
-        found = [row for item in value.values() for row in _picture_rows(item)]
+        found = [row for item in value.values() for row in _image_rows(item)]
     return found
 
 
@@ -462,7 +462,7 @@ _PROBES: tuple[tuple[str, Callable[[Watch, HardenedClient], Awaitable[None]]], .
     ("answers", _answers),
     ("temporary", _temporary),
     ("disputes", _disputes),
-    ("picture", _picture),
+    ("picture", _image),
     ("nothing_there", _nothing_there),
     ("upload", _upload),
     ("rotation", _rotation),

@@ -35,7 +35,7 @@ from gemgate.upstreams.web.seat import Seat
 FIRST = Seat()
 RPC_SECONDS = 20.0
 SESSION_SECONDS = 60.0
-"""The session's own limit for what has no limit of its own (uploads and downloads of pictures)."""
+"""The session's own limit for what has no limit of its own (uploads and downloads of images)."""
 _REJECTED = 7
 _NO_RECORD = (5, 1096)
 _NONE = (None,) * 5
@@ -313,7 +313,7 @@ class HardenedClient(GeminiClient):
             raise errors.phantom(self._phantom_seconds)
 
     async def full_size_address(self, ref: ImageRef, seconds: float) -> str:
-        """Where the original of a generated picture begins (c8o8Fe, docs/google-wire.md 3.4): asked for with the token
+        """Where the original of a generated image begins (c8o8Fe, docs/google-wire.md 3.4): asked for with the token
         of its own row and the prompt it was made from. Broken when Google names none.
         """
         image = [[*_NONE[:3], [*_NONE[:5], ref.token]], [ref.image_id, 0], None, [19, ref.prompt], *_NONE[:5], ""]

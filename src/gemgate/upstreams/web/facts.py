@@ -48,8 +48,8 @@ class SessionFacts(_Facts):
     phantom_seconds: float = Field(gt=0)
 
 
-class PictureFacts(_Facts):
-    """Answers with pictures (docs/google-wire.md 3.3)."""
+class ImageFacts(_Facts):
+    """Answers with images (docs/google-wire.md 3.3)."""
 
     tool: int = Field(ge=0)
     idle_seconds: float = Field(gt=0)
@@ -77,7 +77,7 @@ class WireFacts(_Facts):
     address: AddressFacts
     turns: TurnFacts
     session: SessionFacts
-    pictures: PictureFacts
+    pictures: ImageFacts
     canary: tuple[CanaryFact, ...] = ()
 
 

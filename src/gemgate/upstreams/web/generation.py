@@ -36,7 +36,7 @@ class Request:
 def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> Request:
     """The request for one prompt; the model must be one of the client's own.
 
-    picture_tool: what slot 49 says when a picture is wanted, 0 for nothing (docs/google-wire.md 3.3).
+    picture_tool: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3).
     """
     thinking = 2 if prompt.extended_thinking else 1
     model_headers = dict(client.resolve_model(prompt.offer.id).model_header)
@@ -57,7 +57,7 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
     inner[27], inner[30], inner[41] = 1, [4], [1]
     if prompt.temporary:
         inner[TEMPORARY_CHAT_FLAG_INDEX] = 1
-    if prompt.pictures and picture_tool:
+    if prompt.images and picture_tool:
         inner[49] = picture_tool
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
     inner[79], inner[80] = number, thinking

@@ -63,7 +63,7 @@ async def _full_size(client: HardenedClient, ref: ImageRef) -> tuple[bytes, str]
 
 
 async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
-    """Follow addresses in text bodies until a whole picture comes."""
+    """Follow addresses in text bodies until a whole image comes."""
     for _ in range(MAX_HOPS):
         if not _is_googles(url):
             raise errors.drift("a picture's address leads away from Google", "no")

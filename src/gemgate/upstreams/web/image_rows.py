@@ -1,4 +1,4 @@
-"""A generated picture as its row in an answer tells of it (docs/google-wire.md 3.4)."""
+"""A generated image as its row in an answer tells of it (docs/google-wire.md 3.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOKEN: Final = 5
 
 
 def read(row: Any, index: int, ids: tuple[str, str, str], prompt: str) -> ImageRef | None:
-    """The picture of one row, None when it has no address. ids: cid, rid and rcid of its answer.
+    """The image of one row, None when it has no address. ids: cid, rid and rcid of its answer.
 
     The token stands at a place of its own; the announced width, height and bytes are found by what they are, behind it.
     """

@@ -1,6 +1,6 @@
 """What the service writes into reply text that is not for a reader, and what stands there instead.
 
-Placeholders of pictures and cards, suggestions for the next question, marks of code runs and citations, entities
+Placeholders of images and cards, suggestions for the next question, marks of code runs and citations, entities
 (docs/google-wire.md 6.2). Each mark is a row of atoms: joined they are its pattern, and every beginning of the row that
 ends with the text is something that may still become the mark. So no stream shows half of one, wherever it is cut.
 """

@@ -1,4 +1,4 @@
-"""What stands in a candidate besides its text: sources, pictures of the web, canvas documents; and what we do not know.
+"""What stands in a candidate besides its text: sources, images of the web, canvas documents; and what we do not know.
 
 Everything is read by meaning where it can be, and whatever is neither read nor known to be bookkeeping has a name in
 `unknown`, so that nothing of an answer vanishes unseen (docs/google-wire.md 6.3 to 6.5).
@@ -26,7 +26,7 @@ _MOST_VALUES: Final = 200_000
 """Values of one candidate that are looked through for sources: a bound, not a size that was seen."""
 
 _READ: Final = frozenset({"2", "7", "8", "44", "canvas"})
-"""Rich fields that are read, by their key: pictures of the web, progress, generated pictures, citations."""
+"""Rich fields that are read, by their key: images of the web, progress, generated images, citations."""
 _SLOTS: Final = frozenset({*range(13), 22, _CANVAS, 37})
 """Slots of a candidate that are read, or hold ids, text and marks only."""
 
@@ -63,7 +63,7 @@ class Riches:
         )
         return Findings(
             sources=_once([*_citations(fields.get("44")), *icons, *grounded]),
-            pictures=tuple(_pictures(fields.get("2"))),
+            images=tuple(_images(fields.get("2"))),
             documents=tuple(_documents(fields.get("canvas"))),
             suggestions=suggestions(raw),
         )
@@ -129,7 +129,7 @@ def _is_foreign(url: str) -> bool:
     return parts.scheme in ("http", "https") and not host.endswith(_OWN_HOSTS) and "/branding/" not in parts.path
 
 
-def _pictures(rows: Any) -> Iterator[WebImage]:
+def _images(rows: Any) -> Iterator[WebImage]:
     for row in rows if isinstance(rows, list) else ():
         url = at(row, [0, 0, 0])
         if isinstance(url, str) and url.startswith(("http://", "https://")):

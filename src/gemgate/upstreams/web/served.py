@@ -20,7 +20,7 @@ def of_body(body: Any) -> tuple[str, str]:
 
 
 def of_turn(turn: Any) -> tuple[str, str]:
-    """The same of a turn in the history, where pictures name their painter."""
+    """The same of a turn in the history, where images name their painter."""
     return _text(at(turn, [3, _TURN_NAME])), next(filter(None, (_text(at(turn, [3, n])) for n in _TURN_IDS)), "")
 
 

@@ -1,7 +1,7 @@
 """A cookie account of the Gemini web app behind `ports.Upstream`.
 
 Sessions are replaced, never repaired: signing in again opens a new one beside the old, which closes when its last
-call is over. So a neighbour's failure, a refresh or a re-login never cuts a running stream, and a picture can always
+call is over. So a neighbour's failure, a refresh or a re-login never cuts a running stream, and an image can always
 be fetched on the session that made it.
 """
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 SIGN_IN_SECONDS: Final = 45.0
 PAINTER_SECONDS: Final = 5.0
-"""How long a finished answer with pictures waits for the history to say who painted them."""
+"""How long a finished answer with images waits for the history to say who painted them."""
 READ_BACK_AFTER: Final = (0.2, 0.8, 2.0, 4.0)
 """Seconds between looks at the history when an answer broke off, the last one again and again."""
 MOST_DOUBTS: Final = 3
@@ -216,7 +216,7 @@ class WebUpstream:
         try:
             async with exchange:
                 try:
-                    async for data in self._read(exchange, frames, over, pictures=prompt.pictures):
+                    async for data in self._read(exchange, frames, over, images=prompt.images):
                         if pieces := answer.feed(data):
                             yield pieces
                         if answer.failure is not None and b"xsrf" in exchange.head and not answer.spoke:
@@ -251,13 +251,13 @@ class WebUpstream:
         yield answer.finish()
 
     async def _read(
-        self, exchange: Exchange, frames: FrameReader, over: float, *, pictures: bool
+        self, exchange: Exchange, frames: FrameReader, over: float, *, images: bool
     ) -> AsyncIterator[list[str]]:
         """Whole frames as they come; Stalled when nothing comes for too long, or all of it takes too long."""
         limits = self._deadlines
         heard = False
         while True:
-            idle = max(limits.idle, self._facts.pictures.idle_seconds) if pictures else limits.idle
+            idle = max(limits.idle, self._facts.pictures.idle_seconds) if images else limits.idle
             patience = idle if heard else limits.first_byte
             try:
                 data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
@@ -299,7 +299,7 @@ class WebUpstream:
         task.add_done_callback(self._parting.discard)
 
     async def _ask_painter(self, client: HardenedClient, answer: Answer) -> None:
-        """Who made the pictures stands in the history alone where no progress line told it (3.1). Only reads."""
+        """Who made the images stands in the history alone where no progress line told it (3.1). Only reads."""
         try:
             async with asyncio.timeout(PAINTER_SECONDS):
                 turn, _ = await self._call(client.last_turn(answer.cid))
@@ -401,7 +401,7 @@ class WebUpstream:
 
 
 def _signed(answer: Answer, turn: Any) -> None:
-    """Take over whom the history names for a turn: who painted where there are pictures, else who wrote."""
+    """Take over whom the history names for a turn: who painted where there are images, else who wrote."""
     if at(turn, [0, 0]) not in (None, answer.cid) or (answer.rcid and at(turn, [3, 0, 0, 0]) != answer.rcid):
         return
     name, model_id = served.of_turn(turn)

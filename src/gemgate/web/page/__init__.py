@@ -30,7 +30,7 @@ async def index(request: Request, caller: Caller) -> Response:
     if not assets.ready:
         await asyncio.to_thread(assets.load)
     asset = assets.index
-    settings = context_of(request).house.settings
+    settings = context_of(request).state.settings
     headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(settings)}
     return _answer(request, asset, headers)
 
@@ -65,13 +65,13 @@ def _answer(request: Request, asset: Asset, headers: dict[str, str]) -> Response
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
-    """Scripts and styles from here only, none inline but the import map; pictures also from where they are stored."""
-    pictures = " ".join(["'self'", "data:", "blob:", *_picture_origins(settings)])
+    """Scripts and styles from here only, none inline but the import map; images also from where they are stored."""
+    images = " ".join(["'self'", "data:", "blob:", *_image_origins(settings)])
     policy = {
         "default-src": "'none'",
         "script-src": f"'self' '{assets.import_map_hash}'",
         "style-src": "'self'",
-        "img-src": pictures,
+        "img-src": images,
         "connect-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",
@@ -89,8 +89,8 @@ def security_headers(settings: Settings) -> dict[str, str]:
     }
 
 
-def _picture_origins(settings: Settings) -> list[str]:
-    """Where links to pictures may point besides here: the bucket, and our own public address."""
+def _image_origins(settings: Settings) -> list[str]:
+    """Where links to images may point besides here: the bucket, and our own public address."""
     found: list[str] = []
     name = settings.s3_bucket or ""
     bucket, virtual = address_of(settings.s3_endpoint, name, settings.s3_addressing)

@@ -51,7 +51,7 @@ Read = Callable[[dict[str, Any]], object]
 
 async def query_all(request: Request, caller: Caller, read: Read) -> Gathered:
     """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
-    fleet = context_of(request).house.fleet
+    fleet = context_of(request).state.fleet
     assert fleet is not None
     nodes = [one for one in fleet.nodes if one.serves]
     hop: NodeClient = request.app.state.hop
@@ -101,12 +101,12 @@ async def accounts(request: Request, caller: Caller) -> Response:
 )
 async def summary(request: Request, caller: Caller) -> Response:
     call = context_of(request)
-    fleet = call.house.fleet
+    fleet = call.state.fleet
     assert fleet is not None
     gathered = await query_all(request, caller, _read_overview)
-    now = call.house.clock.now()
+    now = call.state.clock.now()
     rows = _rows(gathered, "accounts")
-    degraded = [*_troubles(fleet, gathered), *([call.house.degraded] if call.house.degraded else [])]
+    degraded = [*_troubles(fleet, gathered), *([call.state.degraded] if call.state.degraded else [])]
     degraded += [text for told in gathered.answers.values() for text in told["degraded"]]
     said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
     if not fleet.nodes:
@@ -156,9 +156,9 @@ def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
 
 
 def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
-    standing = AccountStatus(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
+    status = AccountStatus(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
     resting = tuple(one["capability"] for one in row["cooldowns"] if one["capability"] != "text")
-    return overview.AccountOverview(row["name"], standing, row["lanes"]["max"], row["lanes"]["busy"], resting)
+    return overview.AccountOverview(row["name"], status, row["lanes"]["max"], row["lanes"]["busy"], resting)
 
 
 @operation(

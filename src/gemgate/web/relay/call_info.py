@@ -75,9 +75,9 @@ CHATS: dict[str, Reader] = {
     "gemini.generate": _gemini,
     "gemini.stream": _gemini,
 }
-PICTURES = ("images.generations", "images.edits", "generate-images")
+IMAGES = ("images.generations", "images.edits", "generate-images")
 BATCHES = {"batch.create": True, "batches.create": False}
-"""Orders of many calls, and whether they are for pictures. The node counts them: one that it knows already is free."""
+"""Orders of many calls, and whether they are for images. The node counts them: one that it knows already is free."""
 
 _ID = re.compile(rb'"(resp_[0-9a-f]{8,64}|file-[0-9a-f]{8,64}|batch_[0-9a-f]{4,64}|files/[\w-]{4,64})"')
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n')
@@ -89,7 +89,7 @@ IDS_WITHIN = 8192
 def needs_body(route: Route) -> bool:
     """Whether the body has to be here before a node can be chosen; other bodies pass through as they come."""
     name = route.name
-    return name in CHATS or name in PICTURES or name in BATCHES or name in ("responses.create", "cookies.put")
+    return name in CHATS or name in IMAGES or name in BATCHES or name in ("responses.create", "cookies.put")
 
 
 def read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
@@ -110,7 +110,7 @@ def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInf
         return _response(body, tenant, defaults)
     if name == "gemini.predict":
         return CallInfo(catalog.resolve(route.parameters["model"], defaults.offers), True, AffinityKeys(tenant))
-    if name in PICTURES:
+    if name in IMAGES:
         model = _model_of(body) or defaults.image_model
         return CallInfo(defaults.card(model, tenant), True, AffinityKeys(tenant, tuple(_stored_ids(body))))
     if name in BATCHES:

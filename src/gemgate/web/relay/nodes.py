@@ -41,7 +41,7 @@ class WeightRequest(wire.Body):
 
 @operation(router, "GET", "/api/nodes", "nodes.list", level="admin", summary="The nodes of the fleet and how they are")
 async def listing(request: Request, caller: Caller) -> Response:
-    fleet = context_of(request).house.fleet
+    fleet = context_of(request).state.fleet
     if fleet is None:
         return json_response({"fleet": False, "degraded": "", "nodes": []})
     rows = [node_of(one) for one in fleet.nodes]
@@ -58,7 +58,7 @@ async def drain(request: Request, caller: Caller) -> Response:
     fleet, registry, name = await _addressed(call, request)
     async with answers_probe():
         await registry.drain(name, body.draining)
-    await call.house.audit(caller, "node drained" if body.draining else "node resumed", "", name)
+    await call.state.audit(caller, "node drained" if body.draining else "node resumed", "", name)
     return await _shown(fleet, name)
 
 
@@ -72,7 +72,7 @@ async def weigh(request: Request, caller: Caller) -> Response:
     fleet, registry, name = await _addressed(call, request)
     async with answers_probe():
         await registry.weigh(name, body.weight)
-    await call.house.audit(caller, "node weighed", "", f"{name}: {body.weight:g}")
+    await call.state.audit(caller, "node weighed", "", f"{name}: {body.weight:g}")
     return await _shown(fleet, name)
 
 
@@ -88,14 +88,14 @@ async def remove(request: Request, caller: Caller) -> Response:
         )
     async with answers_probe():
         await registry.forget(name)
-    await call.house.audit(caller, "node removed", "", name)
+    await call.state.audit(caller, "node removed", "", name)
     await fleet.refresh()
     return json_response({"name": name, "removed": True})
 
 
 async def _addressed(call: RequestContext, request: Request) -> tuple[Fleet, NodeRegistry, str]:
     """The fleet, its registry and the node that the path names, as they are now. NotFound, StorageDown."""
-    fleet = call.house.fleet
+    fleet = call.state.fleet
     if fleet is None:
         raise NotFound(
             "This is a single node; nodes are looked after by `gemgate gateway`",

@@ -25,7 +25,7 @@ TEXT = NodeRequirements(resolve(DEFAULT_MODEL, ()))
 
 
 def fleet_of(request: Request) -> Fleet:
-    fleet = context_of(request).house.fleet
+    fleet = context_of(request).state.fleet
     assert fleet is not None, "these routes are served at the edge of a fleet"
     return fleet
 
@@ -34,9 +34,9 @@ def fleet_of(request: Request) -> Fleet:
 async def health(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     return json_response(
-        health_of(fleet_of(request), watermark=call.house.settings.watermark_removal)
+        health_of(fleet_of(request), watermark=call.state.settings.watermark_removal)
         | {
-            "degraded": [text for text in (fleet_of(request).degraded, call.house.degraded) if text],
+            "degraded": [text for text in (fleet_of(request).degraded, call.state.degraded) if text],
         }
     )
 

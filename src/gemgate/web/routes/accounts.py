@@ -46,44 +46,44 @@ class ResetRequest(wire.Body):
     capability: Literal["text", "pro", "image", "upload"] | None = None
 
 
-def account_of(member: Account, roster: AccountRegistry, now: float, language: str) -> dict[str, Any]:
+def account_of(account: Account, account_registry: AccountRegistry, now: float, language: str) -> dict[str, Any]:
     """An account as the page and the API show it: its word, its countdowns, its lanes. Never a cookie."""
-    standing = member.status()
+    status = account.status()
     zh = language.startswith("zh")
-    dies = roster.forecast(member)
+    dies = account_registry.forecast(account)
     return {
-        "name": member.name,
-        "kind": member.upstream.kind,
-        "state": standing.state,
-        "why": standing.why_zh if zh else standing.why,
-        "seconds_left": max(0.0, round(standing.until - now, 1)) if standing.until else None,
-        "lanes": {"max": member.lanes, "busy": member.busy},
-        "weight": member.weight,
-        "fallback": member.fallback,
-        "number": member.number,
-        "language": member.language,
-        "source": member.source.name if member.source else "",
-        "live_browser": bool(member.source and member.source.live),
-        "address": member.egress.name,
+        "name": account.name,
+        "kind": account.upstream.kind,
+        "state": status.state,
+        "why": status.why_zh if zh else status.why,
+        "seconds_left": max(0.0, round(status.until - now, 1)) if status.until else None,
+        "lanes": {"max": account.lanes, "busy": account.busy},
+        "weight": account.weight,
+        "fallback": account.fallback,
+        "number": account.number,
+        "language": account.language,
+        "source": account.source.name if account.source else "",
+        "live_browser": bool(account.source and account.source.live),
+        "address": account.egress.name,
         "address_rest": {
-            "phase": member.egress.circuit.phase(now),
-            "seconds_left": max(0.0, round(member.egress.circuit.until - now, 1)),
-            "reason": member.egress.circuit.reason,
-            "per_minute": member.egress.pace.per_minute,
+            "phase": account.egress.circuit.phase(now),
+            "seconds_left": max(0.0, round(account.egress.circuit.until - now, 1)),
+            "reason": account.egress.circuit.reason,
+            "per_minute": account.egress.pace.per_minute,
         },
-        "models": [offer.name for offer in member.models],
-        "signed_in_at": member.signed_in_at or None,
-        "renewed_at": member.renewed_at or None,
-        "renewal": member.renewal,
+        "models": [offer.name for offer in account.models],
+        "signed_in_at": account.signed_in_at or None,
+        "renewed_at": account.renewed_at or None,
+        "renewal": account.renewal,
         "forecast": (dies.zh if zh else dies.en) if dies else None,
         "forecast_seconds": round(dies.seconds) if dies else None,
         "usage": [
             {"window": window.name, "used": round(window.used, 3), "resets_at": window.resets_at}
-            for window in member.usage
+            for window in account.usage
         ],
-        "usage_at": member.usage_at or None,
-        "reads": reads_of(member),
-        "last_error": member.last_error.text(language) if member.last_error else None,
+        "usage_at": account.usage_at or None,
+        "reads": reads_of(account),
+        "last_error": account.last_error.text(language) if account.last_error else None,
         "cooldowns": [
             {
                 "capability": capability,
@@ -91,21 +91,21 @@ def account_of(member: Account, roster: AccountRegistry, now: float, language: s
                 "seconds_left": max(0.0, round(circuit.until - now, 1)),
                 "reason": circuit.reason,
             }
-            for capability, circuit in member.cooldowns().items()
+            for capability, circuit in account.cooldowns().items()
         ],
         "pace": {
-            "delay": member.pacer.current_delay,
-            "rpm_limit": member.pacer.rpm,
-            "consecutive_429s": member.pacer.consecutive_429s,
+            "delay": account.pacer.current_delay,
+            "rpm_limit": account.pacer.rpm,
+            "consecutive_429s": account.pacer.consecutive_429s,
         },
     }
 
 
-def reads_of(member: Account) -> dict[str, Any]:
+def reads_of(account: Account) -> dict[str, Any]:
     """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
-    walls, measured = member.walls, member.measured
+    walls, measured = account.walls, account.measured
     return {
-        "known_by": member.walls_known_by,
+        "known_by": account.walls_known_by,
         "bytes": walls.plain or None,
         "with_files_bytes": walls.with_files or None,
         "temporary_share": walls.temporary_share,
@@ -115,15 +115,15 @@ def reads_of(member: Account) -> dict[str, Any]:
     }
 
 
-def _shown(call: RequestContext, member: Account, caller: Caller) -> Response:
-    return json_response(account_of(member, call.service.roster, call.service.clock.now(), caller.language))
+def _shown(call: RequestContext, account: Account, caller: Caller) -> Response:
+    return json_response(account_of(account, call.service.account_registry, call.service.clock.now(), caller.language))
 
 
 @operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts and how they are")
 async def listing(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
     now = service.clock.now()
-    accounts = [account_of(m, service.roster, now, caller.language) for m in service.pool.accounts]
+    accounts = [account_of(m, service.account_registry, now, caller.language) for m in service.pool.accounts]
     return json_response({"accounts": accounts, "waiting": service.pool.waiting})
 
 
@@ -145,19 +145,19 @@ async def add(request: Request, caller: Caller) -> Response:
         prompt_max_bytes=body.prompt_max_bytes,
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
     )
-    member = await call.service.roster.add(setup, caller)
+    account = await call.service.account_registry.add(setup, caller)
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
-        await call.service.roster.replace_cookies(body.name, cookies, caller)
-    return _shown(call, member, caller)
+        await call.service.account_registry.replace_cookies(body.name, cookies, caller)
+    return _shown(call, account, caller)
 
 
 @operation(router, "GET", "/api/accounts/{name}", "accounts.get", level="admin", summary="One account and its audit")
 async def one(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
-    member = service.roster.account(request.path_params["name"])
-    shown = account_of(member, service.roster, service.clock.now(), caller.language)
-    lines = await service.roster.store.audit_lines(member.name, limit=50)
+    account = service.account_registry.account(request.path_params["name"])
+    shown = account_of(account, service.account_registry, service.clock.now(), caller.language)
+    lines = await service.account_registry.store.audit_lines(account.name, limit=50)
     shown["audit"] = [
         {"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines
     ]
@@ -167,7 +167,7 @@ async def one(request: Request, caller: Caller) -> Response:
 @operation(router, "DELETE", "/api/accounts/{name}", "accounts.remove", level="admin", summary="Forget an account")
 async def remove(request: Request, caller: Caller) -> Response:
     name = request.path_params["name"]
-    await context_of(request).service.roster.remove(name, caller)
+    await context_of(request).service.account_registry.remove(name, caller)
     return json_response({"name": name, "removed": True})
 
 
@@ -181,8 +181,8 @@ async def remove(request: Request, caller: Caller) -> Response:
 )
 async def measure(request: Request, caller: Caller) -> Response:
     call = context_of(request)
-    member = await call.service.measure(request.path_params["name"], caller)
-    return _shown(call, member, caller)
+    account = await call.service.measure(request.path_params["name"], caller)
+    return _shown(call, account, caller)
 
 
 @operation(
@@ -199,7 +199,7 @@ async def act(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     name, action = request.path_params["name"], request.path_params["action"]
     capability = await _capability(request) if action == "reset" else None
-    return _shown(call, await call.service.roster.run_action(name, action, caller, capability), caller)
+    return _shown(call, await call.service.account_registry.run_action(name, action, caller, capability), caller)
 
 
 async def _capability(request: Request) -> Capability | None:
@@ -221,7 +221,7 @@ async def _capability(request: Request) -> Capability | None:
 async def put_cookies(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     _, (cookies, account) = await read_with(request, BODY, model_reader(simple.CookiesRequest, simple.read_cookies))
-    member = await call.service.roster.replace_cookies(account, cookies, caller)
+    member = await call.service.account_registry.replace_cookies(account, cookies, caller)
     zh = caller.language.startswith("zh")
     message = "已登录，新 Cookie 生效" if zh else "Signed in; the new cookies are in use"
     return json_response(simple.write_cookies(success=True, message=message, account=member.name))
@@ -231,10 +231,10 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
     router, "GET", "/api/cookies/status", "cookies.status", level="admin", summary="Whether the cookies are good"
 )
 async def cookie_status(request: Request, caller: Caller) -> Response:
-    members = context_of(request).service.pool.accounts
-    good = [member for member in members if member.is_open]
+    accounts = context_of(request).service.pool.accounts
+    good = [account for account in accounts if account.is_open]
     if good:
-        names = ", ".join(member.name for member in good)
+        names = ", ".join(account.name for account in good)
         message = f"已登录：{names}" if caller.language.startswith("zh") else f"Signed in: {names}"
     else:
         message = context_of(request).service.pool.no_account_error("text").text(caller.language)

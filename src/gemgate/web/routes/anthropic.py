@@ -24,28 +24,28 @@ async def messages(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     reader = model_reader(anthropic.MessagesRequest, anthropic.read_request)
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
-    stamp = call.stamp("msg_", request)
+    meta = call.meta("msg_", request)
     if body.max_tokens == 0:
-        return _nothing(call, caller, chat, stamp, body.model)
+        return _nothing(call, caller, chat, meta, body.model)
     admission = await admit(call, chat, caller)
     pending = start_answers(call, chat, admission)
     if chat.stream:
         writer = anthropic.EventWriter(
-            stamp, body.model, prompt_tokens=call.service.gateway.count_tokens(chat, caller.tenant)
+            meta, body.model, prompt_tokens=call.service.gateway.count_tokens(chat, caller.tenant)
         )
         return await stream_response(request, call, pending, caller, writer)
     replies = await collect(request, call, pending, caller)
-    return json_response(anthropic.write(replies[0], stamp, body.model))
+    return json_response(anthropic.write(replies[0], meta, body.model))
 
 
-def _nothing(call: RequestContext, caller: Caller, chat: ChatRequest, stamp: ResponseMeta, model: str) -> Response:
+def _nothing(call: RequestContext, caller: Caller, chat: ChatRequest, meta: ResponseMeta, model: str) -> Response:
     """The answer to `max_tokens: 0`, by which clients warm a cache: the request is read, nothing is generated."""
     name_ignored(call, chat)
     tokens = call.service.gateway.count_tokens(chat, caller.tenant)
     events: list[Event] = [Began(model), Ended("length", Usage(tokens))]
     if not chat.stream:
-        return json_response(anthropic.write(fold(events), stamp, model))
-    writer = anthropic.EventWriter(stamp, model, prompt_tokens=tokens)
+        return json_response(anthropic.write(fold(events), meta, model))
+    writer = anthropic.EventWriter(meta, model, prompt_tokens=tokens)
     body = b"".join([writer.event(0, event) for event in events])
     return Response(body, media_type="text/event-stream; charset=utf-8")
 

@@ -1,4 +1,4 @@
-"""A batch as a ZIP that is written while it is sent: one picture in memory at a time, the manifests at the end."""
+"""A batch as a ZIP that is written while it is sent: one image in memory at a time, the manifests at the end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Outlet:
 async def archive(
     jobs: Jobs, blobs: BlobStore, batch: Batch, status: str, language: str
 ) -> AsyncGenerator[bytes, None]:
-    """The bytes of the ZIP. A picture that is gone is missing in it, and the manifest says so."""
+    """The bytes of the ZIP. An image that is gone is missing in it, and the manifest says so."""
     outlet = _Outlet()
     packed: set[int] = set()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as zipped:

@@ -1,4 +1,4 @@
-"""Routes of picture batches in the simple dialect: order, watch, steer, fetch (spec 1.4)."""
+"""Routes of image batches in the simple dialect: order, watch, steer, fetch (spec 1.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gemgate.web.routes.archive import archive
 router = Router()
 
 PAGE, PAGE_BASE64 = 1000, 50
-"""Results in one answer unless the caller asks for another number; with base64 each of them is a whole picture."""
+"""Results in one answer unless the caller asks for another number; with base64 each of them is a whole image."""
 MOST = 10_000
 EVENTS = 200
 HEARTBEAT = b": still working\n\n"
@@ -37,7 +37,7 @@ HEARTBEAT = b": still working\n\n"
 
 @operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
 async def create(request: Request, caller: Caller) -> Response:
-    """Order many pictures at once; they are made in the background and survive a restart.
+    """Order many images at once; they are made in the background and survive a restart.
 
     The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
     """
@@ -115,7 +115,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     router, "GET", "/v1/batch/{batch_id}/status", "batch.status", query={"limit": "integer", "offset": "integer"}
 )
 async def status(request: Request, caller: Caller) -> Response:
-    """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
+    """How a batch stands, with its images; beyond a thousand results they come in pages (`next_offset`)."""
     call = context_of(request)
     jobs = call.service.jobs
     batch = await _batch(request, caller)
@@ -124,38 +124,38 @@ async def status(request: Request, caller: Caller) -> Response:
     offset = whole_number(request, "offset", 0, least=0, most=10 * MOST)
     tasks, following = await jobs.page(batch, offset, limit) if limit else ([], None)
     state = replace(await _told(jobs, batch, caller), next_offset=following)
-    stamp = call.stamp("", request)
+    meta = call.meta("", request)
     done = tuple(_done(jobs, task) for task in tasks if task.status == "done")
     errors = tuple(_failed(task, caller.language) for task in tasks if task.status == "failed")
     state = replace(state, errors=errors)
     if not batch.as_base64:
-        return json_response(simple_batches.write_status(replace(state, done=done), stamp))
-    pieces = _with_pictures(call, simple_batches.write_status(state, stamp), done, stamp)
+        return json_response(simple_batches.write_status(replace(state, done=done), meta))
+    pieces = _with_images(call, simple_batches.write_status(state, meta), done, meta)
     return StreamingResponse(pieces, media_type="application/json")
 
 
-async def _with_pictures(
-    call: RequestContext, answer: dict[str, object], done: tuple[TaskResult, ...], stamp: ResponseMeta
+async def _with_images(
+    call: RequestContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
 ) -> AsyncGenerator[bytes, None]:
-    """The status as JSON, with one picture at a time in memory."""
+    """The status as JSON, with one image at a time in memory."""
     head, _, tail = wire.dumps(answer).partition(b'"results":[]')
     yield head + b'"results":['
     for number, each in enumerate(done):
-        result = await _result(call, each, stamp)
+        result = await _result(call, each, meta)
         yield b"," if number else b""
         for at in range(0, len(result), LONG):
             yield result[at : at + LONG]
     yield b"]" + tail
 
 
-async def _result(call: RequestContext, done: TaskResult, stamp: ResponseMeta) -> bytes:
+async def _result(call: RequestContext, done: TaskResult, meta: ResponseMeta) -> bytes:
     try:
         blob = await call.service.blobs.get("images/" + done.image.name)
         done = replace(done, image=replace(done.image, data=blob.data))
     except NotFound:
         pass  # somebody took the file away: its link says so as well
     size = done.image.nbytes
-    return await offload(size, lambda: wire.dumps(simple_batches.write_result(done, stamp, as_base64=True)))
+    return await offload(size, lambda: wire.dumps(simple_batches.write_result(done, meta, as_base64=True)))
 
 
 def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
@@ -163,7 +163,7 @@ def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Await
         jobs = context_of(request).service.jobs
         batch = await action(jobs, await _batch(request, caller))
         state = await _told(jobs, batch, caller)
-        return json_response(simple_batches.write_status(state, context_of(request).stamp("", request)))
+        return json_response(simple_batches.write_status(state, context_of(request).meta("", request)))
 
     operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", summary=summary)(steer)
 
@@ -198,16 +198,16 @@ async def events(request: Request, caller: Caller) -> Response:
 async def _progress(
     call: RequestContext, batch: Batch, seen: int, caller: Caller, request: Request
 ) -> AsyncGenerator[bytes, None]:
-    jobs, stamp = call.service.jobs, call.stamp("", request)
+    jobs, meta = call.service.jobs, call.meta("", request)
     shown: dict[str, object] = {}
     async for _ in jobs.watch(batch.id):
         found = await jobs.store.get(None, batch.id)
         if found is None:
             return
         while seen < found.settled and (tasks := await jobs.store.ended(batch.id, seen, EVENTS)):
-            yield b"".join(_event(jobs, task, stamp, caller) for task in tasks)
+            yield b"".join(_event(jobs, task, meta, caller) for task in tasks)
             seen = tasks[-1].settled
-        now = simple_batches.write_status(await _told(jobs, found, caller), stamp)
+        now = simple_batches.write_status(await _told(jobs, found, caller), meta)
         counts = {name: value for name, value in now.items() if name not in ("results", "errors", "eta_seconds")}
         if counts != shown:
             yield simple_batches.write_event("status", now)
@@ -216,10 +216,10 @@ async def _progress(
             return
 
 
-def _event(jobs: Jobs, task: Task, stamp: ResponseMeta, caller: Caller) -> bytes:
+def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
     number = b"id: %d\n" % task.settled
     if task.status == "done":
-        data = simple_batches.write_result(_done(jobs, task), stamp, as_base64=False)
+        data = simple_batches.write_result(_done(jobs, task), meta, as_base64=False)
         return number + simple_batches.write_event("result", data)
     if task.status == "failed":
         return number + simple_batches.write_event(
@@ -279,7 +279,7 @@ async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
 
 def _done(jobs: Jobs, task: Task) -> TaskResult:
     image = image_of(loads(task.result), task.prompt)
-    return TaskResult(task.id, replace(image, url=jobs.gateway.pictures.url_of(image.name)))
+    return TaskResult(task.id, replace(image, url=jobs.gateway.images.url_of(image.name)))
 
 
 def _failed(task: Task, language: str) -> TaskError:

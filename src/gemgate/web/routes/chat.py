@@ -23,14 +23,14 @@ async def chat_completions(request: Request, caller: Caller) -> Response:
     reader = model_reader(openai_chat.ChatCompletionRequest, openai_chat.read_request)
     body, chat = await read_with(request, call.service.settings.max_body_bytes, reader)
     admission = await admit(call, chat, caller)
-    stamp = call.stamp("chatcmpl-", request)
+    meta = call.meta("chatcmpl-", request)
     model = body.model or admission.card.id
     pending = start_answers(call, chat, admission)
     box = openai_chat.toolbox(body)
     if chat.stream:
-        writer = openai_chat.ChunkWriter(stamp, model, include_usage=openai_chat.include_usage(body), box=box)
+        writer = openai_chat.ChunkWriter(meta, model, include_usage=openai_chat.include_usage(body), box=box)
         return await stream_response(request, call, pending, caller, writer)
-    return json_response(openai_chat.write(await collect(request, call, pending, caller), stamp, model, box))
+    return json_response(openai_chat.write(await collect(request, call, pending, caller), meta, model, box))
 
 
 @operation(router, "POST", "/v1/generate", "generate", body=simple.GenerateRequest)

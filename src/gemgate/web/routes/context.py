@@ -89,28 +89,28 @@ async def _read(
 
 def _written(planned: Planned, dialect: str, caller: Caller) -> dict[str, Any]:
     """The plan as JSON; sizes in UTF-8 bytes, null where any number is read."""
-    material, refusal = planned.material, planned.refusal
+    content, refusal = planned.content, planned.refusal
     fields: dict[str, Any] = {
         "object": "context.plan",
         "dialect": dialect,
         "model": planned.card.id,
         "conversation": planned.reuse,
-        "fits": material is not None,
+        "fits": content is not None,
         "limits": {"text": planned.walls.plain or None, "with_files": planned.walls.with_files or None},
     }
     if caller.admin:
         fields["account"] = planned.account
-    if material is not None:
+    if content is not None:
         fields |= {
-            "context": "file" if material.filed else "inline",
-            "bytes": material.bytes,
-            "limit": material.limit or None,
-            "text_bytes": len(material.text.encode("utf-8", "replace")),
-            "filed_bytes": material.filed,
-            "dropped_bytes": material.dropped,
-            "files_left_out": material.files_left_out,
-            "files_of_unknown_length": material.uncounted,
-            "files": [{"name": one.name, "type": one.mime, "bytes": len(one.data)} for one in material.uploads],
+            "context": "file" if content.filed else "inline",
+            "bytes": content.bytes,
+            "limit": content.limit or None,
+            "text_bytes": len(content.text.encode("utf-8", "replace")),
+            "filed_bytes": content.filed,
+            "dropped_bytes": content.dropped,
+            "files_left_out": content.files_left_out,
+            "files_of_unknown_length": content.uncounted,
+            "files": [{"name": one.name, "type": one.mime, "bytes": len(one.data)} for one in content.uploads],
         }
     elif refusal is not None:
         fields |= {

@@ -1,6 +1,6 @@
-"""The gallery: facts, previews, lineage and bytes of delivered pictures.
+"""The gallery: facts, previews, lineage and bytes of delivered images.
 
-An admin sees the pictures of all keys with their prompts, as in a batch's status and archive: they run the service and
+An admin sees the images of all keys with their prompts, as in a batch's status and archive: they run the service and
 could read its database. A key sees its own.
 """
 
@@ -32,7 +32,7 @@ QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "strin
 
 @operation(router, "GET", "/api/gallery", "images.gallery", query=QUERY)
 async def listing(request: Request, caller: Caller) -> Response:
-    """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
+    """Delivered images, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
     call = context_of(request)
     gallery = call.service.gallery
     query = request.query_params
@@ -40,9 +40,9 @@ async def listing(request: Request, caller: Caller) -> Response:
     tenant, batch = scope(caller), query.get("batch", "")
     if tenant is None and "key" in query:
         tenant = query["key"]
-    after = await _picture(call, caller, query["after"]) if query.get("after") else None
+    after = await _image(call, caller, query["after"]) if query.get("after") else None
     found = await gallery.page(tenant, limit + 1, after=after, batch=batch)
-    shown = [entry(call, caller, picture) for picture in found[:limit]]
+    shown = [entry(call, caller, image) for image in found[:limit]]
     following = shown[-1]["id"] if len(found) > limit else None
     total = await gallery.amount(tenant, batch)
     return json_response({"pictures": shown, "next": following, "total": total})
@@ -50,13 +50,13 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 @operation(router, "GET", "/api/gallery/{id}", "images.gallery.get")
 async def one(request: Request, caller: Caller) -> Response:
-    """One picture, what it was made from and what was made from it."""
+    """One image, what it was made from and what was made from it."""
     call = context_of(request)
-    picture = await _picture(call, caller, request.path_params["id"])
+    image = await _image(call, caller, request.path_params["id"])
     gallery, tenant = call.service.gallery, scope(caller)
-    parents = await gallery.with_bytes(picture.references, tenant) if picture.references else ()
-    children = await gallery.made_from(picture.image.sha256, tenant)
-    shown = entry(call, caller, picture)
+    parents = await gallery.with_bytes(image.references, tenant) if image.references else ()
+    children = await gallery.made_from(image.image.sha256, tenant)
+    shown = entry(call, caller, image)
     shown["made_from"] = [entry(call, caller, parent) for parent in parents]
     shown["made_into"] = [entry(call, caller, child) for child in children]
     return json_response(shown)
@@ -66,59 +66,59 @@ async def one(request: Request, caller: Caller) -> Response:
 async def thumb(request: Request, caller: Caller) -> Response:
     """A preview of at most 320 pixels each way."""
     call = context_of(request)
-    picture = await _picture(call, caller, request.path_params["id"])
-    headers = {"cache-control": FOREVER, "etag": f'"{picture.handle}"', **SAFE}
+    image = await _image(call, caller, request.path_params["id"])
+    headers = {"cache-control": FOREVER, "etag": f'"{image.handle}"', **SAFE}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
-    return Response(await call.service.thumbnails.get(picture), headers=headers, media_type=MIME)
+    return Response(await call.service.thumbnails.get(image), headers=headers, media_type=MIME)
 
 
 @operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", produces="image/*")
 async def file(request: Request, caller: Caller) -> Response:
-    """The picture itself; with `?download=1` to be saved."""
+    """The image itself; with `?download=1` to be saved."""
     call = context_of(request)
-    picture = await _picture(call, caller, request.path_params["id"])
-    headers = {"cache-control": FOREVER, "etag": f'"{picture.image.sha256[:32]}"', **SAFE}
+    image = await _image(call, caller, request.path_params["id"])
+    headers = {"cache-control": FOREVER, "etag": f'"{image.image.sha256[:32]}"', **SAFE}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
     if request.query_params.get("download"):
-        name = picture.image.name.rpartition("/")[2]
+        name = image.image.name.rpartition("/")[2]
         headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
-    blob = await call.service.blobs.get("images/" + picture.image.name)
-    return Response(blob.data, headers=headers, media_type=picture.image.mime)
+    blob = await call.service.blobs.get("images/" + image.image.name)
+    return Response(blob.data, headers=headers, media_type=image.image.mime)
 
 
 @operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete")
 async def delete(request: Request, caller: Caller) -> Response:
-    """Delete a picture for good: file, preview and facts."""
+    """Delete an image for good: file, preview and facts."""
     call = context_of(request)
-    picture = await _picture(call, caller, request.path_params["id"])
-    await call.service.blobs.delete(["images/" + picture.image.name, key_of(picture.image.name)])
-    await call.service.gallery.forget([picture.image.name])
-    return json_response({"id": picture.handle, "deleted": True})
+    image = await _image(call, caller, request.path_params["id"])
+    await call.service.blobs.delete(["images/" + image.image.name, key_of(image.image.name)])
+    await call.service.gallery.forget([image.image.name])
+    return json_response({"id": image.handle, "deleted": True})
 
 
-async def _picture(call: RequestContext, caller: Caller, handle: str) -> GalleryImage:
-    """A picture that the caller may see; NotFound."""
-    picture = await call.service.gallery.by_handle(handle)
-    if picture is None or scope(caller) not in (None, picture.tenant):
+async def _image(call: RequestContext, caller: Caller, handle: str) -> GalleryImage:
+    """An image that the caller may see; NotFound."""
+    image = await call.service.gallery.by_handle(handle)
+    if image is None or scope(caller) not in (None, image.tenant):
         raise NotFound(f"There is no picture {handle[:40]}", f"图片 {handle[:40]} 不存在", code="picture_not_found")
-    return picture
+    return image
 
 
-def entry(call: RequestContext, caller: Caller, picture: GalleryImage) -> dict[str, Any]:
-    """A picture as lists show it; `own` says whether the caller's own key made it."""
-    where = f"/api/gallery/{picture.handle}"
+def entry(call: RequestContext, caller: Caller, image: GalleryImage) -> dict[str, Any]:
+    """An image as lists show it; `own` says whether the caller's own key made it."""
+    where = f"/api/gallery/{image.handle}"
     return {
-        "id": picture.handle,
-        "created_at": picture.created_at,
-        "key": picture.tenant or None,
-        "own": picture.tenant == caller.tenant,
-        "prompt": picture.image.prompt,
-        "url": call.service.gateway.pictures.url_of(picture.image.name),
-        "batch": picture.batch or None,
-        "references": len(picture.references),
+        "id": image.handle,
+        "created_at": image.created_at,
+        "key": image.tenant or None,
+        "own": image.tenant == caller.tenant,
+        "prompt": image.image.prompt,
+        "url": call.service.gateway.images.url_of(image.image.name),
+        "batch": image.batch or None,
+        "references": len(image.references),
         "thumb": f"{where}/thumb",
         "file": f"{where}/file",
-        "details": image_facts(picture.image),
+        "details": image_facts(image.image),
     }

@@ -34,13 +34,13 @@ async def generate_content(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     model = request.path_params["model"]
     chat, admission = await _read(request, call, model, caller, stream=False)
-    stamp = call.stamp("", request)
+    meta = call.meta("", request)
     inline = _paints(chat, admission)
     try:
         replies = await collect(request, call, start_answers(call, chat, admission), caller)
     except Refused as error:
-        return json_response(gemini.write_refusal(error, stamp, model, caller.language, images=inline))
-    return large_json_response(gemini.write(replies, stamp, model, inline_images=inline))
+        return json_response(gemini.write_refusal(error, meta, model, caller.language, images=inline))
+    return large_json_response(gemini.write(replies, meta, model, inline_images=inline))
 
 
 async def stream_generate_content(request: Request, caller: Caller) -> Response:
@@ -52,7 +52,7 @@ async def stream_generate_content(request: Request, caller: Caller) -> Response:
     form = gemini.ChunkWriter if events else gemini.ArrayWriter
     media_type = "text/event-stream; charset=utf-8" if events else "application/json"
     inline = _paints(chat, admission)
-    writer = form(call.stamp("", request), model, answers=chat.n, inline_images=inline)
+    writer = form(call.meta("", request), model, answers=chat.n, inline_images=inline)
     try:
         return await stream_response(
             request, call, start_answers(call, chat, admission), caller, writer, media_type=media_type
@@ -72,7 +72,7 @@ async def count_tokens(request: Request, caller: Caller) -> Response:
 
 
 async def predict(request: Request, caller: Caller) -> Response:
-    """Gemini predict, for pictures: what `generate_images` of Google's SDKs calls"""
+    """Gemini predict, for images: what `generate_images` of Google's SDKs calls"""
     call = context_of(request)
     model = request.path_params["model"]
     gateway = call.service.gateway
@@ -105,7 +105,7 @@ async def _read(
 
 
 def _paints(chat: ChatRequest, admission: Admission) -> bool:
-    """Whether pictures go out as inlineData: image models, and whoever asks for pictures."""
+    """Whether images go out as inlineData: image models, and whoever asks for images."""
     return admission.card.kind == "image" or chat.images is not None
 
 

@@ -1,4 +1,4 @@
-"""Routes that make pictures, and the route that shows stored ones."""
+"""Routes that make images, and the route that shows stored ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HEARTBEAT = b": still painting\n\n"
 
 @operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
 async def generations(request: Request, caller: Caller) -> Response:
-    """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
+    """Pictures from a prompt, in OpenAI's shape; with an image to start from it is an edit, also as a form."""
     limit = context_of(request).service.settings.max_body_bytes
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
@@ -52,7 +52,7 @@ async def generations(request: Request, caller: Caller) -> Response:
 
 
 async def edits(request: Request, caller: Caller) -> Response:
-    """A picture edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
+    """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
     limit = context_of(request).service.settings.max_body_bytes
     request.scope["gemgate.envelope"] = openai_images.envelope
     if request.headers.get("content-type", "").startswith("multipart/"):
@@ -98,7 +98,7 @@ async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -
     answer = openai_images.write(
         images,
         wanted,
-        call.stamp("", request),
+        call.meta("", request),
         usage,
         image_tokens=shown,
         failures=failures,
@@ -108,7 +108,7 @@ async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -
 
 
 def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
-    """Estimated tokens of the reference pictures, and of everything."""
+    """Estimated tokens of the reference images, and of everything."""
     shown = tokens.IMAGE_TOKENS * len(wanted.request.references)
     return shown, Usage(tokens.estimate(wanted.request.prompt) + shown, tokens.IMAGE_TOKENS_OUT * made)
 
@@ -116,12 +116,12 @@ def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
 async def _events(
     call: RequestContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
 ) -> AsyncGenerator[bytes, None]:
-    """Each picture as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
+    """Each image as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
     while the stream is not opened and told in it afterwards.
 
-    Heartbeats are written here: one between the pieces of a picture would end up inside it.
+    Heartbeats are written here: one between the pieces of an image would end up inside it.
     """
-    gateway, stamp = call.service.gateway, call.stamp("", request)
+    gateway, meta = call.service.gateway, call.meta("", request)
     admission = await gateway.admit_images(
         wanted.request.model, caller, call.model_policy or wanted.request.options.model_policy
     )
@@ -147,7 +147,7 @@ async def _events(
                 continue
             opened.yes = True
             shown, usage = _usage(wanted, 1)
-            name, event = openai_images.write_event(result, wanted, stamp, usage, image_tokens=shown)
+            name, event = openai_images.write_event(result, wanted, meta, usage, image_tokens=shown)
             async for piece in paced(sse_pieces(event, name)):
                 yield piece
         for error in _told(making, failures, opened):
@@ -161,7 +161,7 @@ async def _events(
 def _told(
     making: asyncio.Future[list[GeneratedImage | GatewayError]], failures: list[GatewayError], opened: Opened
 ) -> list[GatewayError]:
-    """What a stream that is open still has to tell: what failed beside pictures, or why there are none."""
+    """What a stream that is open still has to tell: what failed beside images, or why there are none."""
     error = making.exception()
     if error is None:
         return failures
@@ -177,15 +177,15 @@ async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Cal
     call = context_of(request)
     unmet(call, wanted.ignored)
     images, failures, model = await _made(request, call, wanted.request, caller)
-    stamp = call.stamp("", request)
-    answer = simple.write_images(images, wanted, stamp, model, failures=failures, language=caller.language)
+    meta = call.meta("", request)
+    answer = simple.write_images(images, wanted, meta, model, failures=failures, language=caller.language)
     return large_json_response(answer)
 
 
 async def _made(
     request: Request, call: RequestContext, wanted: ImageRequest, caller: Caller
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
-    """The pictures, what failed beside them, and the id of the model that was asked."""
+    """The images, what failed beside them, and the id of the model that was asked."""
     gateway = call.service.gateway
     admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
@@ -206,11 +206,11 @@ async def stored(request: Request, caller: Caller) -> Response:
     name = request.path_params["name"]
     await _check_link(request, call, caller)
     if not IMAGE_PATH.fullmatch(name) or ".." in name:
-        raise _no_picture(name)
+        raise _no_image(name)
     store, key = call.service.blobs, "images/" + name
     facts = await store.stat(key)
     if facts is None:
-        raise _no_picture(name)
+        raise _no_image(name)
     headers = _headers(facts)
     if _is_known(request, facts, headers["etag"]):
         return Response(status_code=304, headers=headers)
@@ -232,8 +232,8 @@ operation(
 
 
 async def _check_link(request: Request, call: RequestContext, caller: Caller) -> None:
-    """Unauthorized without a signature that holds, unless the picture is the caller's or the caller an admin."""
-    if await call.service.own_pictures.may_see(request.path_params["name"], request.url.query, caller):
+    """Unauthorized without a signature that holds, unless the image is the caller's or the caller an admin."""
+    if await call.service.own_images.may_see(request.path_params["name"], request.url.query, caller):
         return
     raise Unauthorized(
         "This link is not signed, or it has expired; ask for the picture again, or send an API key",
@@ -242,7 +242,7 @@ async def _check_link(request: Request, call: RequestContext, caller: Caller) ->
     )
 
 
-def _no_picture(name: str) -> NotFound:
+def _no_image(name: str) -> NotFound:
     return NotFound(f"There is no picture {name[:120]}", f"图片 {name[:120]} 不存在", code="picture_not_found")
 
 

@@ -41,15 +41,15 @@ class KeyRequest(wire.Body):
 async def listing(request: Request, caller: Caller) -> Response:
     """Those of API_KEY, which only the settings can change, and those made here."""
     call = context_of(request)
-    settings = call.house.settings
-    now = call.house.clock.now()
+    settings = call.state.settings
+    now = call.state.clock.now()
     rows = [_made(key, now) for key in call.access.keybook.keys] + [_configured(key) for key in settings.api_keys]
     limits = {
         "per_hour": settings.rate_limit_per_hour,
         "model_interval_seconds": settings.model_interval_seconds,
         "rpm_limit": settings.rpm_limit,
         "concurrency": settings.concurrency,
-        "degraded": call.house.degraded,
+        "degraded": call.state.degraded,
     }
     return json_response({"keys": rows, "limits": limits, "needed": bool(settings.api_keys)})
 
@@ -61,20 +61,20 @@ async def make(request: Request, caller: Caller) -> Response:
     """The answer's `key` is the only time that the secret is told."""
     call = context_of(request)
     body, _ = await read_with(request, BODY, model_reader(KeyRequest, lambda body: body))
-    if body.name in {key.name for key in call.house.settings.api_keys}:
+    if body.name in {key.name for key in call.state.settings.api_keys}:
         raise Conflict(
             f"API_KEY has a key named {body.name}; choose another name",
             f"API_KEY 中已有名为 {body.name} 的密钥，请换一个名称",
             param="name",
             code="key_exists",
         )
-    offers = call.house.models()
+    offers = call.state.models()
     models = {catalog.resolve(model, offers).id for model in body.models}
     key, secret = await call.access.keybook.make_key(
         body.name, models=models, operations=body.operations, per_hour=body.per_hour, seconds=(body.days or 0) * DAY
     )
     await _note(call, caller, "key made", key)
-    shown = {**_made(key, call.house.clock.now()), "key": secret}
+    shown = {**_made(key, call.state.clock.now()), "key": secret}
     return json_response(shown, 201, {"cache-control": "no-store"})
 
 
@@ -87,7 +87,7 @@ async def revoke(request: Request, caller: Caller) -> Response:
 
 
 async def _note(call: RequestContext, caller: Caller, action: str, key: ClientKey) -> None:
-    await call.house.audit(caller, action, "", key.name)
+    await call.state.audit(caller, action, "", key.name)
 
 
 def _made(key: ClientKey, now: float) -> dict[str, Any]:

@@ -43,16 +43,16 @@ async def create(request: Request, caller: Caller) -> Response:
     references = await references_of(call, body, caller)
     chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
     admission = await admit(call, chat, caller)
-    stamp = call.stamp("resp_", request)
+    meta = call.meta("resp_", request)
     model = body.model or admission.card.id
     (answer,) = start_answers(call, chat, admission)
     if body.store is not False:
         history = responses.continuation(body, previous, references)
-        answer = _stored(answer, call, caller, body, stamp, model, history)
+        answer = _stored(answer, call, caller, body, meta, model, history)
     if chat.stream:
-        return await stream_response(request, call, [answer], caller, responses.EventWriter(stamp, body, model))
+        return await stream_response(request, call, [answer], caller, responses.EventWriter(meta, body, model))
     replies = await collect(request, call, [answer], caller)
-    return large_json_response(responses.write(replies[0], stamp, body, model))
+    return large_json_response(responses.write(replies[0], meta, body, model))
 
 
 async def _stored(
@@ -60,7 +60,7 @@ async def _stored(
     call: RequestContext,
     caller: Caller,
     body: responses.ResponsesRequest,
-    stamp: ResponseMeta,
+    meta: ResponseMeta,
     model: str,
     history: tuple[Message, ...],
 ) -> AsyncGenerator[Event, None]:
@@ -70,8 +70,8 @@ async def _stored(
         async for event in answer:
             fold.add(event)
             if isinstance(event, Ended):
-                written, text = await asyncio.to_thread(_texts, fold.reply(), stamp, body, model, history)
-                stored = StoredResponse(stamp.id, caller.tenant, written, text, stamp.created)
+                written, text = await asyncio.to_thread(_texts, fold.reply(), meta, body, model, history)
+                stored = StoredResponse(meta.id, caller.tenant, written, text, meta.created)
                 try:
                     async with asyncio.timeout(STORE_TIMEOUT):
                         await call.service.responses.save(stored)
@@ -81,10 +81,10 @@ async def _stored(
 
 
 def _texts(
-    reply: Reply, stamp: ResponseMeta, body: responses.ResponsesRequest, model: str, history: tuple[Message, ...]
+    reply: Reply, meta: ResponseMeta, body: responses.ResponsesRequest, model: str, history: tuple[Message, ...]
 ) -> tuple[str, str]:
     """What is kept of a response: itself, and all messages up to and with it."""
-    written = wire.dumps(responses.write(reply, stamp, body, model)).decode()
+    written = wire.dumps(responses.write(reply, meta, body, model)).decode()
     return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 

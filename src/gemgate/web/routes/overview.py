@@ -45,11 +45,11 @@ class Summary:
 class AccountOverview:
     """What the verdict needs to know of one account. lanes: all, and those taken.
 
-    standing: for text, by which /ready judges as well. cooling: other capabilities that rest.
+    status: for text, by which /ready judges as well. cooling: other capabilities that rest.
     """
 
     name: str
-    standing: AccountStatus
+    status: AccountStatus
     lanes: int
     busy: int
     cooling: tuple[Capability, ...] = ()
@@ -59,13 +59,13 @@ def summary_of(accounts: Sequence[AccountOverview], degraded: Sequence[str], now
     """One sentence. The worst comes first: nobody can answer, somebody needs help, something is degraded."""
     if not accounts:
         return Summary("setup", "No Google account is set up yet.", "尚未设置 Google 账号。")
-    usable = [one for one in accounts if one.standing.usable]
-    helpless = [one for one in accounts if one.standing.state in ("needs_login", "error")]
-    if all(one.standing.state == "starting" for one in accounts):
+    usable = [one for one in accounts if one.status.usable]
+    helpless = [one for one in accounts if one.status.state in ("needs_login", "error")]
+    if all(one.status.state == "starting" for one in accounts):
         return Summary("starting", "The accounts are signing in.", "账号正在登录。")
     if not usable:
         return _no_account(accounts, helpless, now)
-    resting = [one for one in accounts if not one.standing.usable]
+    resting = [one for one in accounts if not one.status.usable]
     if helpless:
         need, need_zh = _need(helpless)
         return Summary("warn", f"Calls are answered, but {need}.", f"服务正常，但{need_zh}。")
@@ -91,7 +91,7 @@ def summary_of(accounts: Sequence[AccountOverview], degraded: Sequence[str], now
 
 
 def _no_account(accounts: Sequence[AccountOverview], helpless: Sequence[AccountOverview], now: float) -> Summary:
-    thaws = [one.standing.until for one in accounts if one.standing.until > now]
+    thaws = [one.status.until for one in accounts if one.status.until > now]
     if thaws:
         minutes = max(1, round((min(thaws) - now) / 60))
         return Summary(
@@ -102,7 +102,7 @@ def _no_account(accounts: Sequence[AccountOverview], helpless: Sequence[AccountO
     if helpless:
         need, need_zh = _need(helpless)
         return Summary("down", f"No account can answer: {need}.", f"没有可用的账号：{need_zh}。")
-    if any(one.standing.state in ("cooling", "blocked") for one in accounts):
+    if any(one.status.state in ("cooling", "blocked") for one in accounts):
         return Summary(
             "down",
             "No account can answer at the moment; one call is finding out whether Google does again.",
@@ -115,7 +115,7 @@ def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
     """What they need of a person."""
     names = ", ".join(one.name for one in helpless)
     verb = "needs" if len(helpless) == 1 else "need"
-    if all(one.standing.state == "needs_login" for one in helpless):
+    if all(one.status.state == "needs_login" for one in helpless):
         return f"{names} {verb} a new login", f"{names} 需要重新登录"
     return f"{names} {verb} your attention", f"{names} 需要处理"
 
@@ -138,14 +138,14 @@ def facts_of(call: RequestContext, caller: Caller) -> dict[str, Any]:
     """Everything but the moment it was asked at."""
     service = call.service
     now = service.clock.now()
-    members = service.pool.accounts
+    accounts = service.pool.accounts
     degraded = [text for text in (service.limiter.degraded,) if text]
-    said = summary_of([_account(m, now) for m in members], degraded, now)
+    said = summary_of([_account(m, now) for m in accounts], degraded, now)
     return {
         "level": said.level,
         "sentence": {"en": said.en, "zh": said.zh},
         "degraded": degraded,
-        "accounts": [_lasting(account_of(m, service.roster, now, caller.language), now) for m in members],
+        "accounts": [_lasting(account_of(m, service.account_registry, now, caller.language), now) for m in accounts],
         "waiting": service.pool.waiting,
         "requests": _requests(service, now),
         "version": __version__,
@@ -154,9 +154,9 @@ def facts_of(call: RequestContext, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _account(member: Account, now: float) -> AccountOverview:
-    resting = tuple(c for c, circuit in member.cooldowns().items() if c != "text" and circuit.phase(now) == "open")
-    return AccountOverview(member.name, member.status("text"), member.lanes, member.busy, resting)
+def _account(account: Account, now: float) -> AccountOverview:
+    resting = tuple(c for c, circuit in account.cooldowns().items() if c != "text" and circuit.phase(now) == "open")
+    return AccountOverview(account.name, account.status("text"), account.lanes, account.busy, resting)
 
 
 def _lasting(account: dict[str, Any], now: float) -> dict[str, Any]:

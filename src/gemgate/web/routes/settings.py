@@ -17,8 +17,8 @@ router = Router()
 
 @operation(router, "GET", "/api/settings", "settings", level="admin", summary="Settings in force, secrets redacted")
 async def settings_in_force(request: Request, caller: Caller) -> Response:
-    house = context_of(request).house
-    settings, origins = house.settings, house.origins
+    state = context_of(request).state
+    settings, origins = state.settings, state.origins
     rows = [
         {
             "name": name.upper(),

@@ -46,19 +46,19 @@ async def health(request: Request, caller: Caller) -> Response:
 
 def health_of(service: Service) -> dict[str, Any]:
     """The figures of spec 1.4, each read where it is decided; those of the database are added by the route."""
-    members = service.pool.accounts
+    accounts = service.pool.accounts
     now = service.clock.monotonic()
-    lanes = sum(m.lanes for m in members)
-    busy = sum(m.busy for m in members)
+    lanes = sum(m.lanes for m in accounts)
+    busy = sum(m.busy for m in accounts)
     return {
         "status": "ok",
         "version": __version__,
         "client_ready": service.pool.answers("text"),
         "watermark_removal": service.settings.watermark_removal,
         "rate_limiter": {
-            "current_delay": max((m.pacer.current_delay for m in members), default=0.0),
-            "requests_last_minute": sum(m.pacer.in_last_minute(now) for m in members),
-            "consecutive_429s": max((m.pacer.consecutive_429s for m in members), default=0),
+            "current_delay": max((m.pacer.current_delay for m in accounts), default=0.0),
+            "requests_last_minute": sum(m.pacer.in_last_minute(now) for m in accounts),
+            "consecutive_429s": max((m.pacer.consecutive_429s for m in accounts), default=0),
             "rpm_limit": service.settings.rpm_limit,
         },
         "task_stats": {"pending": 0, "processing": 0, "completed": 0, "failed": 0, "total": 0},
@@ -66,7 +66,7 @@ def health_of(service: Service) -> dict[str, Any]:
         "storage": {"total_images": 0},
         "conversations": {"total": 0, "active_in_memory": service.gateway.conversations.under_way},
         "degraded": [text for text in (service.limiter.degraded,) if text],
-        "accounts": dict(sorted(Counter(m.status().state for m in members).items())),
+        "accounts": dict(sorted(Counter(m.status().state for m in accounts).items())),
         "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
     }
 
@@ -89,8 +89,8 @@ async def metrics(request: Request, caller: Caller) -> Response:
     spooled = service.blobs.waiting if isinstance(service.blobs, SpoolingBlobStore) else 0
     tally = await service.jobs.store.stats()
     degraded = bool(service.limiter.degraded)
-    standing = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
-    return Response(service.metrics.text(standing), media_type=CONTENT_TYPE_LATEST)
+    status = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
+    return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)
 
 
 @operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
