@@ -254,7 +254,11 @@ class MemoryBlobs:
     def url(self, key: str, seconds: int) -> str | None:
         return None
 
-    def waits(self, key: str) -> bool:
+    @property
+    def waiting(self) -> int:
+        return 0
+
+    def is_spooled(self, key: str) -> bool:
         return False
 
 

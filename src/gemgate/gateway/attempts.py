@@ -27,7 +27,7 @@ Data = dict[str, str | int | float | bool | None]
 
 @dataclass(slots=True)
 class AttemptRecorder:
-    """Tells of one prompt request. prompt: tells the prompt requests of a request apart; repair: "tools" or "json" of a repair turn.
+    """Records the attempts of one prompt request. prompt: its number among the request's; repair: "tools" or "json".
 
     purpose: "chat" or "generate_content", as the GenAI conventions call it.
     """
@@ -137,8 +137,8 @@ class AttemptRecorder:
     def _ended(self, lease: Lease, outcome: str, generated: str, kind: str = "") -> None:
         self._emit(
             "attempt.ended",
-            account=lease.account_name, model=self.model, served=named(self._served), purpose=self.purpose, outcome=outcome,
-            generated=generated, kind=kind, upstream=round(self._upstream, 4), first=self._first,
+            account=lease.account_name, model=self.model, served=named(self._served), purpose=self.purpose,
+            outcome=outcome, generated=generated, kind=kind, upstream=round(self._upstream, 4), first=self._first,
         )  # fmt: skip
 
     def _emit(self, name: str, **data: str | int | float | bool | None) -> None:

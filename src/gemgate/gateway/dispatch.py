@@ -251,7 +251,7 @@ class Dispatcher:
     async def _note(
         self, prompt_request: PromptRequest, attempt: Attempt, piece: Accepted | ImageReady | None = None
     ) -> None:
-        """Write down how far a durable prompt request has come: its prompt leaves, was taken, or has brought an image."""
+        """Write down how far a durable request has come: its prompt leaves, was taken, or has brought an image."""
         if prompt_request.journal is None:
             return
         checkpoint = Checkpoint(attempt.lease.account_name, attempt.identity)

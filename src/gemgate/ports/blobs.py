@@ -60,6 +60,11 @@ class BlobStore(Protocol):
         """An address at which anybody can get the object for `seconds`; None when only we can serve it."""
         ...
 
+    @property
+    def waiting(self) -> int:
+        """Objects that stand on this machine only, until a store that is away comes back."""
+        ...
+
     def is_spooled(self, key: str) -> bool:
-        """Whether the object stands on this machine only, until a store that is away comes back."""
+        """Whether the object is one of those that wait."""
         ...

@@ -17,7 +17,6 @@ from gemgate.chat import (
     ToolCall,
     ToolResult,
 )
-from gemgate.prompting import tokens
 
 IMAGE_TOKENS = 258
 IMAGE_TOKENS_OUT = 1290
@@ -55,16 +54,16 @@ def estimate(text: str) -> int:
 
 def prompt_tokens(request: ChatRequest, instructions: str) -> int:
     """Estimated tokens of all messages, calls and results, of the attached images, and of the tools."""
-    meter = tokens.TokenCounter()
+    meter = TokenCounter()
     meter.add(instructions)
     images = 0
     for message in request.messages:
         for part in message.parts:
             images += _count_part(meter, part)
-    return meter.tokens + images * tokens.IMAGE_TOKENS
+    return meter.tokens + images * IMAGE_TOKENS
 
 
-def _count_part(meter: tokens.TokenCounter, part: Part) -> int:
+def _count_part(meter: TokenCounter, part: Part) -> int:
     """Add the words of a part; how many attachments it has."""
     match part:
         case Text(text):

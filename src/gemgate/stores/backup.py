@@ -104,9 +104,10 @@ def read_manifest(path: Path) -> Manifest:
             manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
             if manifest["format"] != FORMAT:
                 raise BadRequest(
-                    f"{path} is a backup of format {manifest['format']}, made by gemgate {manifest['version']}; install that "
-                    "version or a newer one",
-                    f"{path} 的备份格式为 {manifest['format']}（gemgate {manifest['version']}），请安装该版本或更新版本",
+                    f"{path} is a backup of format {manifest['format']}, made by gemgate {manifest['version']}; "
+                    "install that version or a newer one",
+                    f"{path} 的备份格式为 {manifest['format']}（gemgate {manifest['version']}），"
+                    "请安装该版本或更新版本",
                 )
             return Manifest(**manifest)
     except (OSError, *_DAMAGED) as error:

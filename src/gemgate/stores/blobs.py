@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from gemgate.errors import NotFound, StorageDown
 from gemgate.files import mime_of
 from gemgate.lazy_import import later
+from gemgate.policy.bucket_address import Addressing, bucket_address
 from gemgate.ports.blobs import Blob, BlobFacts
 
 if TYPE_CHECKING:
@@ -28,14 +29,12 @@ TIMEOUT = timedelta(seconds=20)
 CHUNK = 1 << 20
 
 Store: TypeAlias = "obstore.store.LocalStore | obstore.store.S3Store"
-Addressing = Literal["auto", "path", "virtual"]
 Creating = Literal["auto", "if-none-match", "oss", "cos", "look"]
 """How a bucket makes an object only if there is none: by HTTP's own condition, by Alibaba's or Tencent's header, or not
 at all, so that it is looked for first. "auto" begins with what the host is known for, else with HTTP's.
 """
 
 _FORBIDS = {"oss": "x-oss-forbid-overwrite", "cos": "x-cos-forbid-overwrite"}
-_VIRTUAL_ONLY = (".aliyuncs.com", ".myqcloud.com", ".myhuaweicloud.com", ".volces.com", ".ksyuncs.com")
 """Services that refuse a bucket's name in the path, by the end of their hosts."""
 
 
@@ -163,6 +162,11 @@ class ObjectBlobStore:
         if self._local:
             return None
         return obstore.sign(cast("obstore.store.S3Store", self._store), "GET", key, timedelta(seconds=seconds))
+
+    @property
+    def waiting(self) -> int:
+        """Nothing: what is put stands where it belongs."""
+        return 0
 
     def is_spooled(self, key: str) -> bool:
         del key
@@ -321,7 +325,7 @@ def bucket(
 
     addressing: the bucket's name in the path or before the host; an endpoint that begins with it has it already.
     """
-    endpoint, virtual = address_of(endpoint, name, addressing)
+    endpoint, virtual = bucket_address(endpoint, name, addressing)
     if creating == "auto":
         creating = _known_way(endpoint)
     client: Any = {"timeout": TIMEOUT, "connect_timeout": timedelta(seconds=5)}
@@ -344,18 +348,6 @@ def bucket(
     creator = opened(default_headers={_FORBIDS[creating]: "true"}) if creating in _FORBIDS else None
     store = opened()
     return ObjectBlobStore(lambda: store, public_url=public_url, creating=creating, creator=creator)
-
-
-def address_of(endpoint: str | None, name: str, addressing: Addressing) -> tuple[str | None, bool]:
-    """The endpoint as the store's client wants it, and whether the bucket's name stands before the host."""
-    parts = urlsplit(endpoint or "")
-    host = parts.hostname or ""
-    if host.startswith(name + "."):
-        return endpoint, True
-    virtual = addressing == "virtual" or (addressing == "auto" and host.endswith(_VIRTUAL_ONLY))
-    if virtual and endpoint:
-        endpoint = parts._replace(netloc=f"{name}.{parts.netloc}").geturl()
-    return endpoint, virtual
 
 
 def _known_way(endpoint: str | None) -> Creating:

@@ -42,7 +42,7 @@ class Failure:
 class AttemptRecord:
     """One account that was asked for one prompt. Seconds.
 
-    prompt request:    the prompt it belongs to; repair: "tools" or "json" when that prompt asks once more for a better form.
+    prompt_request: the prompt it belongs to; repair: "tools" or "json" when it asks again for a better form.
     why:       conversation (it stands there), again (after signing in), least_busy, only, fallback.
     offer:     the account's model that Google was asked for; served: what Google named at the end, "unknown" where it
     named none, "" while that is open; painter: the same of images; lowered: why another model answered than was asked

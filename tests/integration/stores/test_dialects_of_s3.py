@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from gemgate.cli import doctor
+from gemgate.policy.bucket_address import bucket_address
 from gemgate.settings import explicit
 from gemgate.stores import blobs
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -114,7 +115,7 @@ async def test_that_there_are_no_conditions_is_found_out_once(tmp_path: Path) ->
     ],
 )
 def test_the_address_of_a_bucket(endpoint: str | None, addressing: blobs.Addressing, told: tuple[str, bool]) -> None:
-    assert blobs.address_of(endpoint, "shop", addressing) == told
+    assert bucket_address(endpoint, "shop", addressing) == told
 
 
 async def test_the_doctor_finds_the_style_that_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

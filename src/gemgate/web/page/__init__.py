@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from gemgate.caller import Caller
 from gemgate.errors import NotFound
+from gemgate.policy.bucket_address import bucket_address
 from gemgate.settings import Settings
-from gemgate.stores.blobs import address_of
 from gemgate.web import paths
 from gemgate.web.context import context_of
 from gemgate.web.operation import Router, operation
@@ -93,7 +93,7 @@ def _image_origins(settings: Settings) -> list[str]:
     """Where links to images may point besides here: the bucket, and our own public address."""
     found: list[str] = []
     name = settings.s3_bucket or ""
-    bucket, virtual = address_of(settings.s3_endpoint, name, settings.s3_addressing)
+    bucket, virtual = bucket_address(settings.s3_endpoint, name, settings.s3_addressing)
     for address, below in (
         (settings.public_base_url, ""),
         (settings.r2_public_url, ""),

@@ -14,7 +14,6 @@ from gemgate.assembly.service import Service
 from gemgate.caller import Caller
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
-from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.telemetry.gauges import gauges
 from gemgate.version import __version__
 from gemgate.web.context import context_of
@@ -86,10 +85,9 @@ async def ready(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
 async def metrics(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
-    spooled = service.blobs.waiting if isinstance(service.blobs, SpoolingBlobStore) else 0
     tally = await service.jobs.store.stats()
     degraded = bool(service.limiter.degraded)
-    status = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
+    status = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=service.blobs.waiting)
     return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)
 
 
