@@ -75,7 +75,7 @@ class Facts:
     def __init__(self) -> None:
         self.facts: list[TelemetryEvent] = []
 
-    def note(self, fact: TelemetryEvent) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append(fact)
 
     def named(self, name: str) -> list[TelemetryEvent]:

@@ -203,7 +203,7 @@ async def test_the_page_of_faults_says_what_is_seen(tmp_path: Path) -> None:
         (tmp_path / "accounts.toml").write_text(entry.format("alice") + entry.format("bob"))
         more = {"proxy_url": two.proxy_url, "proxy_ca_file": two.ca_file, "accounts_file": tmp_path / "accounts.toml"}
         second = settings_for(None, tmp_path / "two", **quick, **more)
-        async with served(first, random=lambda: 0.0) as single, served(second, random=lambda: 0.0) as double:
+        async with served(first, dice=lambda: 0.0) as single, served(second, dice=lambda: 0.0) as double:
             async with asyncio.timeout(10):
                 while sum(account.is_open for account in double.service.pool.accounts) < 2:
                     await asyncio.sleep(0.01)

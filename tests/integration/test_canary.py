@@ -76,7 +76,7 @@ async def watched(simulator: Simulator, *, rotate: bool = True, image: bool = Fa
         proxy=simulator.proxy_url,
         ca_file=str(simulator.ca_file),
         rotate=rotate,
-        image=image,
+        picture=image,
     )
 
 
@@ -116,7 +116,7 @@ async def test_a_image_is_looked_at_when_it_is_wanted() -> None:
         simulator.google.reply("Paint a plain red circle", Answer(images=(Painting("photo"),)))
         cookies = Cookies.of(simulator.google.cookies("alice"))
         watch = await canary.observe(
-            cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), image=True
+            cookies, facts.shipped(), proxy=simulator.proxy_url, ca_file=str(simulator.ca_file), picture=True
         )
         found = {
             f.fact: f.verdict for f in canary.judge(facts.shipped().canary, watch.seen) if f.fact.startswith("picture.")

@@ -120,7 +120,7 @@ class Node:
         )
         self._keepers: dict[str, asyncio.Task[None]] = {}
 
-    def note(self, fact: TelemetryEvent) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append((self.door.monotonic(), fact))
 
     def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
@@ -135,7 +135,7 @@ class Node:
             rules=RULES,
             address=address,
             clock=self.door,
-            dice=self._random,
+            random=self._random,
             observer=self,
             keep=keep,
         )

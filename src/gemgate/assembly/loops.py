@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gemgate.alerts.channels import Bark, Channel, Webhook
-from gemgate.assembly.node import CANARY_EVERY, CANARY_FIRST
 from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import thumbnails
@@ -12,6 +11,8 @@ from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.upstreams.web import WebUpstream, facts
 
+CANARY_FIRST, CANARY_EVERY = 300.0, 86_400.0
+"""Seconds from the start to the first look at the wire, and between two."""
 LOOP_WATCH = 1.0
 """Seconds between two looks at how late the event loop is."""
 RESPONSE_DAYS = 30

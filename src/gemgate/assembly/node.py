@@ -267,10 +267,6 @@ def node_name(settings: Settings) -> str:
     return f"{settings.gemini_worker_id}@{socket.gethostname()}:{settings.port}"
 
 
-CANARY_FIRST, CANARY_EVERY = 300.0, 86_400.0
-"""Seconds from the start to the first look at the wire, and between two."""
-
-
 def local_url(settings: Settings) -> str:
     """Where this machine reaches a server with these settings."""
     host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104 - not to bind to it

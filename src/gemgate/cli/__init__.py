@@ -29,13 +29,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "nodes": ("fleet:nodes", "The nodes of a fleet, in the registry itself: no gateway has to run."),
     "accounts": ("accounts:app", "Google accounts: over the API of the gateway that runs, else on its database."),
-    "chat": ("ask:chat", "Chat with the account; the answer streams to the terminal."),
-    "models": ("ask:models", "List the models that can be named, and what the account offers."),
+    "chat": ("chat:chat", "Chat with the account; the answer streams to the terminal."),
+    "models": ("chat:models", "List the models that can be named, and what the account offers."),
     "image": (
-        "pictures:image",
+        "images:image",
         'Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes',
     ),
-    "edit": ("pictures:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
+    "edit": ("images:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
     "clean": (
         "clean:clean_files",
         "Take the visible logo off picture files, where there is evidence that it is there.",
@@ -46,24 +46,24 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Many pictures from a file of prompts. They survive Ctrl-C, crashes and restarts; nothing is made twice.",
     ),
     "settings": (
-        "diagnose:show_settings",
+        "doctor:show_settings",
         "Print every setting in force and where it came from; secrets are never shown.",
     ),
-    "doctor": ("diagnose:doctor", "Check cookies, the way to Google, disk, clock and versions, and say what to do."),
+    "doctor": ("doctor:doctor", "Check cookies, the way to Google, disk, clock and versions, and say what to do."),
     "canary": (
         "canary:canary",
         "Hold Google's wire against what this version believes: five short prompts at most, on one account of yours.",
     ),
     "backup": (
-        "keeping:backup",
+        "backup:backup",
         "Write a backup: accounts (sealed), conversations, batches, keys of clients. It may run beside a gateway.",
     ),
     "restore": (
-        "keeping:restore",
+        "backup:restore",
         "Bring a backup back, into SQLite or PostgreSQL, whatever it was made from. No gateway may run meanwhile.",
     ),
     "migrate": (
-        "moving:migrate",
+        "migrate:migrate",
         "Copy a single node's state into PostgreSQL (DATABASE_URL or DB_*). What is there already stays as it is.",
     ),
 }

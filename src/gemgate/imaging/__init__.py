@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _DECODES = {
     **dict.fromkeys(("Cleaned", "clean"), "cleaning"),
     "thumbnail": "previews",
-    **dict.fromkeys(("Stamped", "stamp"), "provenance"),
+    **dict.fromkeys(("Tagged", "tag_provenance"), "provenance"),
     "resample": "resampling",
-    **dict.fromkeys(("Moved", "Watch"), "watch"),
+    **dict.fromkeys(("Moved", "LogoDriftDetector"), "logo_drift"),
 }
 """Names whose modules need NumPy and Pillow (20 MB): they are imported when they are first asked for."""
 

@@ -207,7 +207,7 @@ async def test_a_node_that_is_named_is_the_only_one() -> None:
 def account(clock: FakeClock, upstream: ScriptedUpstream) -> Account:
     return Account(
         "ann", upstream, None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"), clock=clock,
-        dice=lambda: 0.0, observer=Facts(),
+        random=lambda: 0.0, observer=Facts(),
     )  # fmt: skip
 
 
@@ -260,7 +260,7 @@ async def test_text_at_its_limit_is_the_nodes_word_and_our_gateway_looks_at_what
     assert caught.value.retry_after == pytest.approx(600, rel=0.3)
     other = Account(
         "ben", ScriptedUpstream(), None, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"), clock=clock,
-        dice=lambda: 0.0, observer=Facts(),
+        random=lambda: 0.0, observer=Facts(),
     )  # fmt: skip
     pool.add(other)
     await other.sign_in()

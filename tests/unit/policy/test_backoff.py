@@ -40,7 +40,7 @@ def test_tries_are_2_4_8_16_32_seconds_apart_and_then_it_is_over() -> None:
     assert [verdict(error, n).after for n in range(5)] == [2, 4, 8, 16, 32]
     assert verdict(error, 5) == Verdict("fail")
     for n, base in enumerate((2, 4, 8, 16, 32)):
-        assert base <= verdict(error, n, random=0.999).after <= 1.25 * base
+        assert base <= verdict(error, n, dice=0.999).after <= 1.25 * base
 
 
 def test_a_longer_retry_after_is_obeyed_and_a_shorter_one_is_not() -> None:

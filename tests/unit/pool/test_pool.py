@@ -76,7 +76,7 @@ class House:
                 rules=Rules(),
                 address=shared if one_address else Egress(name),
                 clock=self.clock,
-                dice=lambda: 0.0,
+                random=lambda: 0.0,
                 observer=self.facts,
             )
             for name, upstream in zip("abcdef", upstreams, strict=False)
