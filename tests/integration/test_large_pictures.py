@@ -38,7 +38,7 @@ BODY = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A running tests.measured_gateway, its simulated Google, and what to say to them."""
+    """A running tests.support.measured_gateway, its simulated Google, and what to say to them."""
 
     sim: BlockingSimulator
     url: str
@@ -86,7 +86,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             "RPM_LIMIT": "0",
             "ADDRESS_RPM_LIMIT": "0",
         }
-        command = [sys.executable, "-m", "tests.measured_gateway"]
+        command = [sys.executable, "-m", "tests.support.measured_gateway"]
         with subprocess.Popen(
             command,
             env=environment,

@@ -65,7 +65,7 @@ class Node:
         program = [str(Path(sys.executable).with_name("gemgate"))]
         more = {}
         if self.lease:
-            program, more = [sys.executable, "-m", "tests.short_leases"], {"SHORT_LEASE": str(self.lease)}
+            program, more = [sys.executable, "-m", "tests.support.short_leases"], {"SHORT_LEASE": str(self.lease)}
         clean = {name: value for name, value in os.environ.items() if name.upper() not in OURS}
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 JUDGES = ROOT / "tests" / "judges"
 
 

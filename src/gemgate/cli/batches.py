@@ -71,7 +71,7 @@ def run_batch(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make an image of every prompt: gemgate batch run prompts.txt --size 4k -o out/
+    """Make a picture of every prompt: gemgate batch run prompts.txt --size 4k -o out/
 
     The same command again goes on with the same batch and fetches only what is missing in the folder. Another folder
     is another batch.
@@ -111,7 +111,7 @@ def fetch(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Fetch what a batch has made so far; only the images that are missing in the folder."""
+    """Fetch what a batch has made so far; only the pictures that are missing in the folder."""
     if archive is not None:
         size = _through(lambda gateway: _archive(gateway, batch_id, archive), url, key, config)
         out.print(f"{archive}: {size / 1e6:.1f} MB", highlight=False)

@@ -102,7 +102,7 @@ def calibrate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the logo's place and shape off your own images: at least ten PNGs, or one that is black otherwise."""
+    """Read the logo's place and shape off your own pictures: at least ten PNGs, or one that is black otherwise."""
     paths = _images(files)
     try:
         pictures = [_corner(path) for path in paths]

@@ -32,7 +32,7 @@ class Lane:
 
     @property
     def account(self) -> str:
-        return self.got.result().account if self.got.done() else ""
+        return self.got.result().account_name if self.got.done() else ""
 
     async def leave(self) -> None:
         self._leave.set()

@@ -172,16 +172,16 @@ async def test_at_the_start_stored_cookies_count_beside_the_ones_of_the_source(m
         def candidates(self, account: Account, fresh: Cookies | None) -> list[Cookies]:
             return [SECOND, *([fresh] if fresh else [])]
 
-        async def proven(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
+        async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
             return None
 
-        def changed(self, account: Account) -> None:
+        def save_soon(self, account: Account) -> None:
             return None
 
-        async def settled(self, account: Account) -> None:
+        async def wait_saved(self, account: Account) -> None:
             return None
 
-    kept.account.keep = Stored()
+    kept.account.record = Stored()
     kept.account.cookies = SECOND
     await kept.clock.advance(60)
     assert kept.state == "ready"

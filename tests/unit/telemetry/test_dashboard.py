@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gemgate.telemetry.metric_specs import METERS
 
-DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "gemgate.json"
+DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "gemgate.json"
 OF_THE_PROCESS = {"process_resident_memory_bytes"}
 EVERYWHERE = {"instance", "le"}
 

@@ -37,7 +37,7 @@ HEARTBEAT = b": still working\n\n"
 
 @operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
 async def create(request: Request, caller: Caller) -> Response:
-    """Order many images at once; they are made in the background and survive a restart.
+    """Order many pictures at once; they are made in the background and survive a restart.
 
     The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
     """
@@ -115,7 +115,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     router, "GET", "/v1/batch/{batch_id}/status", "batch.status", query={"limit": "integer", "offset": "integer"}
 )
 async def status(request: Request, caller: Caller) -> Response:
-    """How a batch stands, with its images; beyond a thousand results they come in pages (`next_offset`)."""
+    """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
     call = context_of(request)
     jobs = call.service.jobs
     batch = await _batch(request, caller)

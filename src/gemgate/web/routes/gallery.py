@@ -32,7 +32,7 @@ QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "strin
 
 @operation(router, "GET", "/api/gallery", "images.gallery", query=QUERY)
 async def listing(request: Request, caller: Caller) -> Response:
-    """Delivered images, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
+    """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
     call = context_of(request)
     gallery = call.service.gallery
     query = request.query_params
@@ -50,7 +50,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 @operation(router, "GET", "/api/gallery/{id}", "images.gallery.get")
 async def one(request: Request, caller: Caller) -> Response:
-    """One image, what it was made from and what was made from it."""
+    """One picture, what it was made from and what was made from it."""
     call = context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     gallery, tenant = call.service.gallery, scope(caller)
@@ -75,7 +75,7 @@ async def thumb(request: Request, caller: Caller) -> Response:
 
 @operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", produces="image/*")
 async def file(request: Request, caller: Caller) -> Response:
-    """The image itself; with `?download=1` to be saved."""
+    """The picture itself; with `?download=1` to be saved."""
     call = context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{image.image.sha256[:32]}"', **SAFE}
@@ -90,7 +90,7 @@ async def file(request: Request, caller: Caller) -> Response:
 
 @operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete")
 async def delete(request: Request, caller: Caller) -> Response:
-    """Delete an image for good: file, preview and facts."""
+    """Delete a picture for good: file, preview and facts."""
     call = context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     await call.service.blobs.delete(["images/" + image.image.name, key_of(image.image.name)])

@@ -38,7 +38,7 @@ HEARTBEAT = b": still painting\n\n"
 
 @operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
 async def generations(request: Request, caller: Caller) -> Response:
-    """Pictures from a prompt, in OpenAI's shape; with an image to start from it is an edit, also as a form."""
+    """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
     limit = context_of(request).service.settings.max_body_bytes
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
