@@ -43,7 +43,7 @@ class Haul:
 
 
 async def follow(gateway: Connection, batch_id: str, folder: Path, *, quiet: bool, to_end: bool = True) -> Haul:
-    """Until the batch has ended or is paused, and all its images are in the folder.
+    """Until the batch has ended or is paused, and all its pictures are in the folder.
 
     to_end: False waits for nothing that is not made yet.
     """

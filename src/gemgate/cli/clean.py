@@ -78,7 +78,7 @@ def clean_files(
     profiles: ProfilesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the visible logo off image files, where there is evidence that it is there.
+    """Take the visible logo off picture files, where there is evidence that it is there.
 
     SynthID, the invisible mark, is not touched, and changed files say in XMP that a trained algorithm made them.
     """

@@ -49,7 +49,7 @@ def image(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make images from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes"""
+    """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes"""
     wanted = _request(prompt, [], count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
     _make(wanted, output, config, as_json=as_json)
 
@@ -67,7 +67,7 @@ def edit(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Change an image in words: gemgate edit fox.png "make it night" -o foxes"""
+    """Change a picture in words: gemgate edit fox.png "make it night" -o foxes"""
     wanted = _request(prompt, images, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
     _make(wanted, output, config, as_json=as_json)
 
