@@ -124,7 +124,7 @@ def test_one_black_image_gives_the_known_map(profile):
     dice = np.random.default_rng(5)
     black = dice.uniform(0, 5, (400, 400, 3)).astype(np.uint8)
     calibration = from_black(draw(black, profile))
-    assert (calibration.confirms, calibration.images) == (profile.name, 1)
+    assert (calibration.confirms, calibration.pictures) == (profile.name, 1)
 
 
 def test_too_few_or_wrong_images_are_refused_with_the_reason():
