@@ -8,7 +8,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.blobs import Blob, BlobFacts
@@ -16,6 +16,7 @@ from gemgate.ports.conversations import Conversation
 from gemgate.ports.gallery import GalleryImage
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.ports.upstream import (
+    Accept,
     Completed,
     Fetched,
     ImageReady,
@@ -98,6 +99,8 @@ class ScriptedUpstream:
         self.lines = list(lines) or ["ok"]
         self.offers = tuple(offers)
         self.opening: GatewayError | None = None
+        self.google: dict[str, GoogleAccount] = {}
+        """Whom it names for a session, by the session's 1PSID."""
         self.opened_with: list[Cookies | None] = []
         self.prompts: list[Prompt] = []
         self.gate: asyncio.Event | None = None
@@ -106,11 +109,15 @@ class ScriptedUpstream:
         self.under_way = 0
         self._images: dict[str, bytes] = {}
 
-    async def open(self, cookies: Cookies | None) -> SignInResult:
+    async def open(
+        self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
+    ) -> SignInResult:
         self.opened_with.append(cookies)
         await asyncio.sleep(0)
         if self.opening is not None:
             raise self.opening
+        if accept is not None:
+            accept(self.google.get(cookies.psid if cookies else "", GoogleAccount()))
         return SignInResult(self.offers)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:

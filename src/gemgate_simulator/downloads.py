@@ -89,6 +89,8 @@ def _answer(world: ServiceState, visit: _Visit, request: Request, caller: Caller
 
 def _may(world: ServiceState, image: SimulatedImage, caller: Caller) -> bool:
     """Whether the session that stands behind a request is the one the image was made for."""
+    if caller.account and caller.account.flagged and caller.bare:
+        return False  # its media want more cookies than the three (docs/google-wire.md 5.2)
     if image.owner is None or image.owner == caller.name:
         return image.owner is None or caller.alive or not caller.name
     if caller.alive:

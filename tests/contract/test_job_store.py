@@ -53,7 +53,14 @@ def store(database: Database) -> SqlJobStore:
 
 
 def order(batch_id: str = "batch_00000001", **more: Any) -> Batch:
-    values = {"kind": "images", "tenant": "", "created_at": time.time(), "concurrency": 2, "asked": 2, **more}
+    values = {
+        "kind": "images",
+        "tenant": "",
+        "created_at": time.time(),
+        "concurrency": 2,
+        "requested_concurrency": 2,
+        **more,
+    }
     return Batch(batch_id, **values)
 
 
@@ -90,7 +97,7 @@ async def counted(database: Database, batch_id: str = "batch_00000001") -> TaskC
 
 
 async def test_a_batch_is_there_with_all_its_tasks_or_not_at_all(store: SqlJobStore) -> None:
-    batch = await submitted(store, 1203, defaults='{"a": 1}', about="{}", model="m", tenant="t", priority=3)
+    batch = await submitted(store, 1203, defaults='{"a": 1}', metadata="{}", model="m", tenant="t", priority=3)
     assert batch.tally == TaskCounts(queued=1203)
     assert (batch.defaults, batch.model, batch.priority, batch.state) == ('{"a": 1}', "m", 3, "active")
     first = await store.tasks(batch.id, limit=1000)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemgate.accounts import Capability, Cookies, MeasuredWalls, State
+from gemgate.accounts import Capability, Cookies, Known, MeasuredWalls, State
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup, AuditLine, SessionRecord, StoredAccount, StoredCircuit
 from gemgate.ports.conversations import Conversation
@@ -129,12 +129,14 @@ class MemoryAccounts:
         *,
         owner: str,
         at: float,
+        known: Known | None = None,
     ) -> bool:
         row = self._row(name)
         if row.owner not in ("", owner) and row.lease_until > self._now():
             return False
         en, zh = (error.en, error.zh) if error else ("", "")
-        self._change(name, state=state, error_en=en, error_zh=zh, circuits=dict(circuits))
+        kept = {} if known is None else {"known": known}
+        self._change(name, state=state, error_en=en, error_zh=zh, circuits=dict(circuits), **kept)
         if state == "needs_login":
             for one in self._lives:
                 if one.life.account == name and one.life.ended_at is None:

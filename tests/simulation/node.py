@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any, Protocol
 
 from gemgate.catalog import DEFAULT_IMAGE_MODEL
 from gemgate.errors import GatewayError
+from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.conversations import Conversations
 from gemgate.gateway.gateway import Gateway
@@ -77,6 +78,8 @@ class Node:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.services: set[asyncio.Task[Any]] = set()
         self.upstreams: dict[str, VirtualUpstream] = {}
+        self.listeners: list[Callable[[TelemetryEvent], None]] = []
+        self.announcer: Heartbeat | None = None
         self.shared = shared
         dice = Random(f"{seed} {self.owner}").random
         self.pool = AccountPool(clock=door, random=dice, patience=PATIENCE)
@@ -122,6 +125,8 @@ class Node:
 
     def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append((self.door.monotonic(), fact))
+        for listener in tuple(self.listeners):
+            listener(fact)
 
     def _build(self, setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         number = int(setup.name.removeprefix("account-"))
@@ -164,6 +169,9 @@ class Node:
         await self.account_registry.start(())
         self.run(self._renew(), "leases")
         self.run(self.worker.work(), "worker")
+        if self.announcer is not None:
+            self.listeners.append(self.announcer.emit)
+            self.run(self.announcer.run(), "announcer")
         self.up = True
 
     async def _renew(self) -> None:
@@ -177,6 +185,8 @@ class Node:
 
     async def stop(self) -> None:
         """As SIGTERM does: what the worker runs is given back by the worker alone."""
+        if self.announcer is not None:
+            await self.announcer.leave()
         await self.worker.stop()
         own = self.services - {asyncio.current_task()}  # type: ignore[arg-type]
         for task in own:

@@ -13,6 +13,8 @@ from gemgate.chat import Message, Reply
 from gemgate.errors import GatewayError
 from gemgate.jobs.payloads import loads
 from gemgate.pool.account import Account
+from gemgate.web.relay.relay import MAX_NODES
+from tests.simulation.front import Front, url_of
 from tests.simulation.google import MARK, Generation, answer_to, mark_of
 from tests.simulation.job_rows import MemoryJobs
 from tests.simulation.network import EPOCH
@@ -28,21 +30,22 @@ NOTED_WITHIN = 2.0
 TAKEN_BACK_WITHIN = 5.0
 """Seconds after its end that a dead process's lease may still stand while others look."""
 
-EVERY = 3
-"""Moments between two looks at everything."""
+SEEN_WITHIN = 25.0
+"""Seconds in which every gateway sees which nodes live."""
 AT_ONCE = 0.2
 """Seconds in which a process notices what nobody tells it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A claim as the store granted it. left: what earlier runs had noted."""
+    """A claim as the store granted it. left: what earlier runs had noted; holder: who held their account then."""
 
     at: float
     owner: str
     attempt: int
     left: Checkpoint
     ready_since: float
+    holder: str = ""
 
 
 class Ledger(MemoryJobs):
@@ -57,8 +60,10 @@ class Ledger(MemoryJobs):
         claim = await super().claim(*given, **named)
         if claim is not None:
             left = before[claim.task.id]
+            now, account = self._now(), self.watch.world.accounts.rows.get(left.checkpoint.account)
+            holder = account.owner if account is not None and account.lease_until > now else ""
             self.watch.taken[claim.task.id].append(
-                Taken(self._now() - EPOCH, claim.owner, claim.task.attempt, left.checkpoint, left.run_after - EPOCH)
+                Taken(now - EPOCH, claim.owner, claim.task.attempt, left.checkpoint, left.run_after - EPOCH, holder)
             )
         return claim
 
@@ -95,7 +100,6 @@ class Watch:
         self.ends: Counter[str] = Counter()
         self.healed_at = float("inf")
         self._in_vain: dict[int, float] = {}
-        self._moments = 0
 
     def _say(self, what: str) -> None:
         if what not in self.wrong:
@@ -138,11 +142,13 @@ class Watch:
             return ""
         if not old.turn.holds or old.turn.done > taken.at:
             return ""
+        if any(one.left.cid == old.chat.cid for one in self._later(old, taken)):
+            return ""  # it was noted and read; what was made in its stead is judged by itself
         if taken.left.cid != old.chat.cid:
             return "its chat had been told and was not noted" if self._had_time(old, taken) else ""
         if self._open_since(node, old.account, taken.at):
             return "its chat shows the answer"
-        holder = self._holder(old.account, taken.at)
+        holder = self._holder(old.account, taken)
         if holder is not None and holder is not node and taken.at - taken.ready_since < 50.0:
             return f"{holder.owner} could have read its chat"
         return ""
@@ -176,10 +182,12 @@ class Watch:
         told = [at for at, fact in node.facts if fact.data.get("account") == account and fact.name in _COMINGS]
         return max(told, default=0.0) < since
 
-    def _holder(self, account: str, at: float) -> Node | None:
-        """The living process that had the account in service at that moment, and has it still."""
-        living = (node for node in self.world.nodes.values() if not node.door.dead)
-        return next((node for node in living if self._open_since(node, account, at - 5.0)), None)
+    def _holder(self, account: str, taken: Taken) -> Node | None:
+        """The living process that held the account when that was claimed and has it in service; one that was halted
+        until its lease ran out has not, whatever it still believes.
+        """
+        living = (node for node in self.world.nodes.values() if not node.door.dead and node.name == taken.holder)
+        return next((node for node in living if self._open_since(node, account, taken.at - 5.0)), None)
 
     # Calls
 
@@ -192,12 +200,14 @@ class Watch:
         if [one for one in heard if one in asked][-len(asked) :] != asked:
             self._say(f"{mark}: Google heard {heard} instead of {asked}")
 
-    def refused(self, node: Node, mark: str, request_id: str, error: BaseException) -> None:
+    def refused(self, mark: str, error: BaseException) -> None:
         if not isinstance(error, GatewayError):
             self._say(f"{mark} ended with a bug: {error!r}")
             return
         if error.generated == "no" and (made := self.world.google.made[mark]):
             self._say(f"{mark} was said not to be generated and was, in {made[-1].chat.cid}: {error}")
+
+    def rests_are_known(self, node: Node, request_id: str) -> None:
         found = [fact.data for _, fact in node.facts if fact.request_id == request_id and fact.name == "attempt.failed"]
         for account in {data["account"] for data in found if data["kind"] == "spent"}:
             self._rest_is_known(node, str(account))
@@ -217,20 +227,39 @@ class Watch:
 
     def calm(self) -> None:
         """Nobody has anything to do: what is promised of quiet moments."""
-        self._moments += 1
-        if self._moments % EVERY:
-            return
         now = self.world.loop.time()
         for call in self.world.calls:
-            if not call.ended and now - call.began > CALL_AT_MOST + self._hung(call.began):
+            most = CALL_AT_MOST * (MAX_NODES if self.world.shape.fronts else 1)
+            if not call.ended and now - call.began > most + self._hung(call.began):
                 self._say(f"{call.mark} waits beyond its deadline")
         for node in self.world.nodes.values():
             if not node.door.dead:
                 self._true_words(node)
+        for front in self.world.fronts.values():
+            if not front.door.dead:
+                self._true_view(front)
         self._leases_of_the_dead()
 
+    def _true_view(self, front: Front) -> None:
+        """What a gateway believes of the nodes, once nothing has gone wrong for a while."""
+        world, now = self.world, self.world.loop.time()
+        if now < max(self.healed_at, front.born) + SEEN_WITHIN:
+            return
+        seen = {one.node.card.url: one for one in front.fleet.nodes}
+        for number, node in world.nodes.items():
+            one = seen.get(url_of(number))
+            if node.up and not node.door.dead and now > node.born + SEEN_WITHIN and (one is None or not one.serves):
+                self._say(f"{front.owner} does not know that {node.name} serves")
+            if node.door.dead and now > node.died_at + SEEN_WITHIN and one is not None and one.serves:
+                self._say(f"{front.owner} believes that {node.name} serves, which is dead")
+
+    def left_open(self, front: Front) -> None:
+        """Nobody calls any more: a gateway counts nothing as under way."""
+        if any(one.inflight for one in front.fleet.nodes):
+            self._say(f"{front.owner} counts calls as under way that are over")
+
     def _hung(self, since: float) -> float:
-        kinds = ("halt", "store hangs", "store slow")
+        kinds = ("halt", "store hangs", "store slow", "way down", "way slow")
         return sum(f.seconds for f in self.world.faults if f.kind in kinds and f.at + f.seconds > since)
 
     def _true_words(self, node: Node) -> None:
@@ -295,10 +324,15 @@ class Watch:
             if upstream.open_streams:
                 self._say(f"{node.owner} left {upstream.open_streams} streams of {name} open")
         for row in self.world.jobs.batches.values():
-            if any(one.owner == node.owner for one in row.running()):
+            if any(one.owner == node.owner and not self._never_told(node, one.task.id) for one in row.running()):
                 self._say(f"{node.owner} stopped and still holds a task")
         if any(row.owner == node.name for row in self.world.accounts.rows.values()):
             self._say(f"{node.owner} stopped and still holds an account")
+
+    def _never_told(self, node: Node, task_id: str) -> bool:
+        """Whether the process cannot know that it was given the task: the answer was lost. Its lease will run out."""
+        at = self.taken[task_id][-1].at
+        return any(f.kind == "answers lost" and f.target == node.door.number and f.holds(at) for f in self.world.faults)
 
     def end(self) -> None:
         world = self.world

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gemgate.alerts.channels import Channel, channel_of
 from gemgate.alerts.texts import WIRE, Alert, AlertKey, Incident, Kind, alert_of, incidents_of, subject_of
 from gemgate.errors import GatewayError
+from gemgate.machine import Machine
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.accounts import AuditLine
@@ -26,12 +27,19 @@ REPEAT_AFTER = 3600.0
 """Seconds within which the same trouble of the same account is told once."""
 RESOLVE_AFTER = 60.0
 """Seconds that it must be over before that is told."""
-FIRE_AFTER = {"needs_login": 15.0, "error": 60.0}
+FIRE_AFTER = {"needs_login": 15.0, "error": 60.0, "machine": 5.0}
 """Seconds that a trouble may mend itself before it is told; the others are told at once."""
 DIES_SOON = 3600.0
 RETRY_DELAYS = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
+_OF_MACHINE = {
+    "memory": ("memory", "内存"),
+    "descriptors": ("room for connections", "连接数"),
+    "disk": ("the disk", "磁盘"),
+    "database": ("the database", "数据库"),
+    "storage": ("the picture store", "图片存储"),
+}
 _ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
 
 
@@ -77,7 +85,9 @@ class AlertMonitor:
         node: str,
         clock: Clock,
         observer: Observer,
+        machine: Machine | None = None,
     ) -> None:
+        self._machine = machine
         self._pool = pool
         self._account_registry = account_registry
         self._fixed = channels
@@ -133,6 +143,9 @@ class AlertMonitor:
                 troubles[dying.subject] = dying
         if self._wire is not None:
             troubles[WIRE] = self._wire
+        for short in self._machine.shortages if self._machine else ():
+            subject = AlertKey("machine", address=short.part)
+            troubles[subject] = Incident(subject, short.en, short.zh)
         starting = {m.name for m in self._pool.accounts if m.status().state == "starting"}
         present = {m.name for m in self._pool.accounts}
         for subject, trouble in troubles.items():

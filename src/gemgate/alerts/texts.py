@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.accounts import Capability
+from gemgate.alerts.monitor import _OF_MACHINE
 from gemgate.pool.account import Account
 from gemgate.ports.accounts import AuditLine
 
-Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "test"]
+Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
@@ -65,6 +66,8 @@ class Alert:
             return "test"
         if self.subject.kind == "wire":
             return "wire.as_believed" if self.over else "wire.changed"
+        if self.subject.kind == "machine":
+            return "machine.recovered" if self.over else "machine.short"
         what = "account" if self.subject.account else "address"
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
@@ -121,6 +124,10 @@ def fired(trouble: Incident, now: float) -> tuple[str, str, str, str]:
             title, title_zh = "gemgate: Google's wire has changed", "Google 的接口有变化"
             text = "The canary saw something else than this version believes; look for an update"
             text_zh = "探测结果与当前版本的预期不同，请检查更新"
+        case "machine":
+            what, what_zh = _OF_MACHINE[subject.address]
+            title, title_zh = f"gemgate: {what} is short or away", f"{what_zh}不足或不可用"
+            text, text_zh = "The machine is in trouble", "运行环境异常"
         case "test":
             return (
                 "gemgate: a test",
@@ -155,6 +162,10 @@ def resolved(subject: AlertKey) -> tuple[str, str, str, str]:
             "The canary sees what this version believes",
             "探测结果与当前版本的预期一致",
         )
+    if subject.kind == "machine":
+        what, what_zh = _OF_MACHINE[subject.address]
+        text, text_zh = f"There is nothing wrong with it any more: {what}", f"{what_zh}已恢复正常"
+        return f"gemgate: {what} is back", f"{what_zh}已恢复", text, text_zh
     if subject.address:
         text, text_zh = (
             f"The address ({subject.address}) is not blocked any more",
@@ -185,6 +196,8 @@ def subject_of(line: AuditLine) -> AlertKey | None:
             return AlertKey(kind, line.account, rest)
         case "blocked" if rest:
             return AlertKey(kind, address=rest)
+        case "machine" if rest in _OF_MACHINE:
+            return AlertKey("machine", address=rest)
         case "wire":
             return WIRE
     return None

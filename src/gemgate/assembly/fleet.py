@@ -26,6 +26,7 @@ from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.fleet.nodes import Fleet
 from gemgate.fleet.registry import Connect, node_signature
+from gemgate.machine import Machine
 from gemgate.nodes import NodeCard
 from gemgate.pool.registry import actor_of
 from gemgate.ports.accounts import AuditLine
@@ -188,12 +189,18 @@ class FleetFront:
     observer: Observers
     clock: Clock
     started_at: float
+    machine: Machine
     origins: Mapping[str, str] = field(default_factory=dict)
     loops: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def degraded(self) -> str:
         return self.limiter.degraded
+
+    def troubles(self, language: str = "en") -> list[str]:
+        """What is amiss but for the nodes, a sentence each."""
+        found = (self.fleet.degraded, self.limiter.degraded, *(one.text(language) for one in self.machine.shortages))
+        return [text for text in found if text]
 
     def models(self) -> tuple[AccountModel, ...]:
         return self.fleet.models()
@@ -238,7 +245,10 @@ async def open_front(
     assert registry.database is not None
     keys = SqlKeyStore(registry.database)
     affinity = Affinity(lambda: fleet.registry)
-    edge = FleetFront(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), origins or {})
+    machine = Machine(settings.data_dir, clock=clock, observer=observer)
+    edge = FleetFront(
+        settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), machine, origins or {}
+    )
 
     async def probe() -> None:
         while True:
@@ -265,6 +275,7 @@ async def open_front(
         except GatewayError:
             edge.run("names", reserve)
         edge.run("nodes", fleet.watch)
+        edge.run("machine", machine.tend)
         if settings.redis_url:
             edge.run("limits", probe)
         yield edge

@@ -26,6 +26,7 @@ from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import Worker
+from gemgate.machine import Machine
 from gemgate.outbound import GuardedFetcher, GuardedSender
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
@@ -132,6 +133,15 @@ async def _opened(
     store = open_blobs(settings)
     if isinstance(store, SpoolingBlobStore):
         await store.load_spool()
+    machine = Machine(
+        settings.data_dir,
+        clock=clock,
+        observer=observer,
+        stores={
+            "database": (lambda: database.trouble, account_registry.renew),
+            "storage": (lambda: store.trouble, store.probe),
+        },
+    )
     files = SqlFileStore(database, store, clock, int(settings.files_per_key_mb * 1e6))
     gallery = SqlGallery(database)
     link_key = link_key_of(settings)
@@ -153,6 +163,7 @@ async def _opened(
         link_key=link_key,
         profiles=logo_profiles(settings),
         max_pixels=max(settings.max_image_pixels, MAX_PIXELS),
+        fits=machine.memory.fits,
     )
     history, _, seconds = settings.history.partition(":")
     conversation_store = SqlConversationStore(database, behind=database.is_sqlite)
@@ -176,7 +187,8 @@ async def _opened(
         temporary_chats=settings.history == "temporary",
         model_policy=settings.model_policy,
     )
-    rules, owner = job_rules or JobRules(), f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
+    rules = job_rules or (JobRules(idle=JobRules.alone) if database.is_sqlite else JobRules())
+    owner = f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
     job_store = SqlJobStore(database)
     jobs = Jobs(
         job_store,
@@ -190,6 +202,7 @@ async def _opened(
             observer,
             rules,
             account_registry.renew,
+            ready=lambda need: machine.refuses(None) is None and not (need == "image" and store.full),
         ),
         BatchFinalizer(job_store, files, store, images, owner, clock, observer, rules),
         WebhookSender(job_store, GuardedSender(), vault, clock, observer, rules),
@@ -212,6 +225,7 @@ async def _opened(
         node=settings.gemini_worker_id,
         clock=clock,
         observer=observer,
+        machine=machine,
     )
     service = Service(
         settings=settings,
@@ -225,12 +239,13 @@ async def _opened(
         keys=SqlKeyStore(database),
         alerts=alerts,
         alert_store=alert_store,
-        thumbnails=Thumbnails(store),
+        thumbnails=Thumbnails(store, machine.memory.fits),
         jobs=jobs,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         own_images=own,
         limiter=limiter,
+        machine=machine,
         metrics=metrics,
         recent=recent,
         observer=observer,
@@ -246,6 +261,7 @@ async def _opened(
         _run_upkeep(service)
         service.run("conversations", conversation_store.tend)
         if resident:
+            service.run("machine", machine.tend)
             service.run("alerts", service.alerts.run)
         if resident:
             service.run("jobs", jobs.worker.work)

@@ -17,6 +17,7 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.own_images import OwnImages
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import Jobs
+from gemgate.machine import Machine
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
@@ -70,6 +71,7 @@ class Service:
     uploads: ResumableUploads
     own_images: OwnImages
     limiter: MovingWindowLimiter
+    machine: Machine
     metrics: Metrics
     recent: RecentRequests
     observer: Observers
@@ -89,6 +91,13 @@ class Service:
     @property
     def degraded(self) -> str:
         return self.limiter.degraded
+
+    def troubles(self, language: str = "en") -> list[str]:
+        """What is amiss but for accounts, a sentence each."""
+        return [
+            *(text for text in (self.limiter.degraded,) if text),
+            *(shortage.text(language) for shortage in self.machine.shortages),
+        ]
 
     def models(self) -> tuple[AccountModel, ...]:
         return self.pool.models()

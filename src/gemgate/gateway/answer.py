@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gemgate.accounts import Capability, Walls
+from gemgate.caller import Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     ChatRequest,
@@ -66,7 +67,10 @@ LONG_ANSWER = 64_000
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it."""
+    """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it.
+
+    quota: what is left, where the plan was counted.
+    """
 
     card: ModelCard
     account: str
@@ -74,6 +78,7 @@ class Planned:
     reuse: Reuse
     content: PromptContent | None
     refusal: PromptTooLong | None = None
+    quota: Quota | None = None
 
 
 class ChatAnswer:

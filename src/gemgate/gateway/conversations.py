@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -24,7 +24,7 @@ from gemgate.ports.conversations import Conversation, ConversationStore
 from gemgate.ports.runtime import Clock
 from gemgate.ports.upstream import Thread
 from gemgate.prompting import transcript
-from gemgate.prompting.fingerprint import chain, scope
+from gemgate.prompting.fingerprint import Chain, chain, chained, scope
 from gemgate.prompting.prefill import answered, begun
 
 LEASE_SLACK = 60.0
@@ -46,12 +46,12 @@ class ConversationPlan:
     known:    the conversation to go on in, leased to us; None starts a new one.
     new:      how many messages at the end `known` has not heard.
     reuse:    what to report unless the conversation turns out to be lost on the way.
-    names:    fingerprints of the history; scope: what they were made with.
+    chain:    fingerprints of the history; scope: what they were made with.
     """
 
     messages: tuple[Message, ...]
     scope: str
-    names: list[str]
+    chain: Chain
     reuse: Reuse
     known: Conversation | None = None
     new: int = 0
@@ -59,6 +59,10 @@ class ConversationPlan:
     owner: str = ""
     cid: str = ""
     created_at: float = field(default=0.0)
+
+    @property
+    def names(self) -> list[str]:
+        return self.chain.names
 
     @property
     def tail(self) -> tuple[Message, ...]:
@@ -110,15 +114,19 @@ class Conversations:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
             messages = await _offload(messages, lambda: self._with_stored(named, where, request.messages))
-        names = await _offload(messages, lambda: chain(where, messages))
-        plan = ConversationPlan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
-        plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
+        told = await _offload(messages, lambda: chained(where, messages))
+        plan = ConversationPlan(messages, where, told, "miss", conversation_id=request.conversation_id or "")
+        plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
-        with contextlib.suppress(StorageDown):
-            await self._continue(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+        try:
+            with contextlib.suppress(StorageDown):
+                await self._continue(plan, await self._ask(lambda: self.store.find(caller.tenant, plan.names[:-1])))
+        except BaseException:
+            await self.release(plan)  # nobody else can: the caller left, and has no plan to give back
+            raise
         return plan
 
     async def _continue(self, plan: ConversationPlan, found: Conversation | None) -> None:
@@ -130,10 +138,19 @@ class Conversations:
         unsent = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
         if any(message.role == "assistant" for message in unsent):
             plan.reuse = "fork"  # the history was edited after the place we know
-        elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):
+        elif await self._leased(plan, found):
             plan.known, plan.new, plan.reuse = found, new, "hit"
         else:
             plan.reuse = "fork"  # somebody else goes on in it right now
+
+    async def _leased(self, plan: ConversationPlan, found: Conversation) -> bool:
+        try:
+            return await self._ask(
+                lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)
+            )
+        except asyncio.CancelledError:
+            plan.known = found  # it may have been granted all the same; releasing lets go of ours alone
+            raise
 
     def _with_stored(
         self, named: Conversation | None, where: str, messages: tuple[Message, ...]
@@ -167,10 +184,14 @@ class Conversations:
         history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
         previous = plan.known
-        tip = (await _offload(history, lambda: chain(plan.scope, history)))[-1]
+        if len(history) > len(plan.messages):
+            await _offload((answer,), lambda: plan.chain.add(answer))
+            tip = plan.names[-1]
+        else:  # the answer has become one with a message that was hashed without it
+            tip = (await _offload(history, lambda: chain(plan.scope, history)))[-1]
         written = await _offload(history, lambda: transcript.dump(history)) if named else ""
         conversation = Conversation(
-            id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
+            id=plan.conversation_id or (previous.id if previous else secrets.token_hex(16)),
             tenant=tenant,
             tip=tip,
             length=len(history),
@@ -249,7 +270,7 @@ class Conversations:
         now = self._clock.now()
         due = now + self._delete_after
         left = Conversation(
-            uuid.uuid4().hex, tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
+            secrets.token_hex(16), tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
         )
         with contextlib.suppress(StorageDown):
             await self._ask(lambda: self.store.save(left))

@@ -120,6 +120,10 @@ class Dispatcher:
                                     attempt.cid = piece.cid
                                 else:
                                     attempt.spoke = True
+                                if isinstance(piece, Completed):
+                                    lease.account.told_left(piece.left)
+                                    if piece.stored and not prompt_request.temporary:
+                                        lease.account.saw_chats()
                                 if isinstance(piece, Completed) and not piece.stored:
                                     recorder.not_stored()
                                     if not prompt_request.temporary and lease.account.unkept != lease.session_epoch:

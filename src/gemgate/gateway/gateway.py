@@ -19,6 +19,7 @@ from gemgate.accounts import Walls
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
+    Began,
     ChatRequest,
     Event,
     Message,
@@ -47,6 +48,7 @@ from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, ImageReady, Upload
 from gemgate.prompting import turns
+from gemgate.prompting.compose import attachments_of
 from gemgate.prompting.image_prompts import image_prompt
 from gemgate.prompting.tokens import prompt_tokens
 
@@ -107,6 +109,10 @@ class Gateway:
         check_scope(card, caller)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
+        return Admission(card, await self._count(model, card, caller), caller, policy or self.model_policy)
+
+    async def _count(self, model: str, card: ModelCard, caller: Caller) -> Quota:
+        """Count one call against the caller's limits. RateLimited."""
         facts: JobData = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
             quota = await self._limiter.take(caller, card.id)
@@ -115,7 +121,7 @@ class Gateway:
             self._observer.emit(TelemetryEvent("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
         self._observer.emit(TelemetryEvent("call.admitted", caller.request_id, facts))
-        return Admission(card, quota, caller, policy or self.model_policy)
+        return quota
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
@@ -144,10 +150,11 @@ class Gateway:
             await asyncio.shield(answer.close(untouched=untouched))
 
     async def plan_context(self, request: ChatRequest, caller: Caller) -> Planned:
-        """How this chat would be sent now; nothing is sent, generated or counted.
+        """How this chat would be sent now; nothing is sent or generated.
 
         The account that holds the conversation would be asked, else any: the one that reads least is told, unless only
-        another can read it. The errors of a chat that is refused before it is sent.
+        another can read it. Counted like a call when links have to be fetched for it. The errors of a chat that is
+        refused before it is sent.
         """
         card = self.resolve(request.model or self._default_model, caller.tenant)
         check_scope(card, caller)
@@ -162,6 +169,8 @@ class Gateway:
             able = [one for one in self.pool.accounts if one.is_open and card.offer(one.models) is not None]
             if not able:
                 raise self.pool.no_account_error(card.capability)
+            fetches = self._attachments.fetches(attachments_of(plan.messages), caller)
+            quota = await self._count(request.model or self._default_model, card, caller) if fetches else None
             holder = next(
                 (one for one in able if known and (one.name, one.identity) == (known.account, known.identity)), None
             )
@@ -172,9 +181,9 @@ class Gateway:
                 try:
                     content = await answer.prompt_content(holder is not None, walls)
                 except PromptTooLong as error:
-                    planned = Planned(card, account.name, walls, reuse, None, error)
+                    planned = Planned(card, account.name, walls, reuse, None, error, quota)
                 else:
-                    return Planned(card, account.name, walls, reuse, content)
+                    return Planned(card, account.name, walls, reuse, content, quota=quota)
             return planned
         finally:
             await answer.close(untouched=True)
@@ -196,18 +205,19 @@ class Gateway:
         admission: Admission,
         *,
         done: Callable[[GeneratedImage | GatewayError], None] = lambda _: None,
+        began: Callable[[Began], None] = lambda _: None,
     ) -> list[GeneratedImage | GatewayError]:
         """`n` images, each a generation of its own; what succeeded beside the errors of what did not.
 
         When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
-        again has to know. `done` hears of each result at once.
+        again has to know. `done` hears of each result at once, `began` of each image that Google brings, before that.
         """
         uploads = await self._attachments.load(request.references, admission.caller, images_only=True)
 
         async def one() -> GeneratedImage | GatewayError:
             result: GeneratedImage | GatewayError
             try:
-                result = await self.generate_image(request, admission, uploads)
+                result = await self.generate_image(request, admission, uploads, began=began)
             except GatewayError as error:
                 result = error
             done(result)
@@ -230,6 +240,7 @@ class Gateway:
         order: ImageJob | None = None,
         background: bool = False,
         journal: Journal | None = None,
+        began: Callable[[Began], None] = lambda _: None,
     ) -> GeneratedImage:
         """One image by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
 
@@ -264,6 +275,7 @@ class Gateway:
             async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
                 async for attempt, piece in pieces:
                     if isinstance(piece, ImageReady) and image is None:
+                        began(attempt.began)
                         image = await self.images.deliver(attempt.lease.upstream, piece.ref, order)
                     elif isinstance(piece, Completed) and image is not None:
                         image = replace(image, painter=piece.painter or image.painter)

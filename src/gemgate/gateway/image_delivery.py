@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import secrets
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gemgate import imaging
 from gemgate.caller import Caller
+from gemgate.catalog import CARDS
+from gemgate.dialects.image_options import model_for
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
-from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
+from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import signed_links
 from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobStore
@@ -30,6 +34,8 @@ CPU_SECONDS = 30.0
 LINK_SECONDS = 7 * 24 * 3600
 FETCH_PATIENCE = 3.0
 """Seconds that a finished image waits for its entry in the gallery."""
+NO_MEMORY = "memory is short: delivered as it came"
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each of its threads reserves as much again, and we need none
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 
@@ -65,7 +71,8 @@ class _Processed:
 class ImagePipeline:
     """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open.
 
-    profiles: where logos are looked for. max_pixels: a larger image is not one that Google makes.
+    profiles: where logos are looked for. max_pixels: a larger image is not one that Google makes. fits: whether so
+    many bytes of memory can be had, and so many reserved beside them.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class ImagePipeline:
         profiles: tuple[Profile, ...] = PROFILES,
         max_pixels: int = MAX_PIXELS,
         workers: int = 2,
+        fits: Callable[[int, int], bool] = lambda resident, virtual: True,
     ) -> None:
         self._store = store
         self._gallery = gallery
@@ -91,6 +99,7 @@ class ImagePipeline:
         self._max_pixels = max_pixels
         self._watch: imaging.LogoDriftDetector | None = None
         self._watching = threading.Lock()
+        self._fits = fits
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
 
     async def deliver(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
@@ -110,6 +119,8 @@ class ImagePipeline:
             raise
         fetched_at = self._clock.monotonic()
         worked = await self._process(fetched, order)
+        if note := _too_small(worked.header, order):
+            worked = replace(worked, notes=(*worked.notes, note))
         if note := _unlike_announced(fetched, ref, self._max_pixels):
             worked = replace(worked, notes=(*worked.notes, note))
         worked_at = self._clock.monotonic()
@@ -157,6 +168,8 @@ class ImagePipeline:
                 return await loop.run_in_executor(self._threads, self._processed, fetched, order.options, remove)
         except TimeoutError:
             return await asyncio.to_thread(self._unprocessed, fetched.data, "cleaning took too long")
+        except MemoryError:
+            return await asyncio.to_thread(self._unprocessed, fetched.data, NO_MEMORY)
 
     def _unprocessed(self, data: bytes, note: str) -> _Processed:
         """The pixels that Google sent; only provenance is added, which decodes nothing."""
@@ -167,6 +180,10 @@ class ImagePipeline:
 
     def _processed(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Processed:
         notes: list[str] = []
+        header = measure(fetched.data, max_pixels=self._max_pixels)
+        pixels = header.width * header.height + (options.long_side or 0 if options.resample else 0) ** 2
+        if not self._fits(pixels * PIXEL_COST, ARITHMETIC):
+            raise MemoryError
         cleaned = imaging.clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
         self._watch_logo(cleaned, fetched.data)
         if cleaned.note:
@@ -187,8 +204,6 @@ class ImagePipeline:
         if stamped.note:
             notes.append(stamped.note)
         data = stamped.data
-        if wanted and max(header.width, header.height) < wanted:
-            notes.append(f"smaller than the {wanted} px asked for: this is what Google delivered")
         digest = hashlib.sha256(data).hexdigest()
         return _Processed(data, header, digest, cleaned.logo, resampled, tuple(notes))
 
@@ -299,6 +314,8 @@ def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> str:
     width, height = ref.announced[:2]
     if (header.width, header.height) == (width, height):
         return ""
+    if fetched.source == "full_size" and (header.width, header.height) == (2 * width, 2 * height):
+        return f"Google enlarged it from {width}x{height}"  # what that route does (docs/google-wire.md 3.4)
     return f"Google announced {width}x{height} and sent {header.width}x{header.height}"
 
 
@@ -309,3 +326,16 @@ def _noted(image: GeneratedImage, note: str) -> GeneratedImage:
 def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
     """The path of an image below /images."""
     return f"{moment:%Y%m}/{moment:%Y%m%d}/{file_name(prompt, moment, token, extension)}"
+
+
+def _too_small(header: Header, order: ImageJob) -> str:
+    """That an image is smaller than asked, and whether its model could have been expected to deliver the size."""
+    wanted = order.options.long_side
+    if not wanted or max(header.width, header.height) >= wanted:
+        return ""
+    said = f"smaller than the {wanted} px asked for"
+    promising = model_for(None, order.options)
+    asked = next((card for card in CARDS if card.id == order.model), None)
+    if promising is None or (asked is not None and (asked.long_side or 0) >= wanted):
+        return f"{said}: this is what Google delivered"
+    return f"{said}: {order.model} does not promise it, {promising} does"

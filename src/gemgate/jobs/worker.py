@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,8 +78,11 @@ class Worker:
     rules: JobRules
     adopt: Callable[[], Awaitable[None]]
     touched: Callable[[str], None] = lambda batch_id: None
+    ready: Callable[[Need], bool] = lambda need: True
+    """Whether what such a task makes has a place to go to; until then none is begun."""
     _runs: set[_Run] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stopping: bool = False
 
     @property
@@ -107,6 +110,9 @@ class Worker:
     async def stop(self) -> None:
         """Claim nothing more, let what runs end within the grace, and give the rest back."""
         self._stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_TIMEOUT), self._claiming:
+                pass  # a claim under way may have been granted: then it is among those that are given back
         ending = [run.task for run in self._runs if run.task is not None]
         if ending:
             await asyncio.wait(ending, timeout=self.rules.grace)
@@ -133,16 +139,21 @@ class Worker:
             self._note("tasks.lapsed", {"count": lapsed})
         while needs := self._capacity():
             accounts = [account.name for account in self.pool.accounts]
-            claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
-            if claim is None:
-                return
-            self._start(claim)
+            async with self._claiming:
+                claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
+                if claim is None:
+                    return
+                self._start(claim)
 
     def _capacity(self) -> list[Need]:
         """What could be run now: for what there are accounts that take calls, and lanes for one more."""
         if self._stopping:
             return []
-        return [need for need, ability in NEEDS.items() if len(self._runs) < self.pool.background_lanes(ability)]
+        return [
+            need
+            for need, ability in NEEDS.items()
+            if len(self._runs) < self.pool.background_lanes(ability) and self.ready(need)
+        ]
 
     def _start(self, claim: Claim) -> None:
         for older in self._runs:
@@ -195,7 +206,7 @@ class Worker:
     def _decided(self, run: _Run, error: GatewayError) -> TaskOutcome:
         """The table of `policy.backoff`, and what the next run should know."""
         claim, rules = run.claim, self.rules.backoff
-        if isinstance(error, StorageDown) and error.code == "database_unavailable":
+        if isinstance(error, StorageDown):  # what was made stays at Google until it can be kept
             verdict = Verdict("wait", self.rules.poll)
         elif self.runner.may_become_available(claim, error):
             verdict = Verdict("wait", rules.look_again)

@@ -9,29 +9,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, cast
 
 from gemgate.accounts import (
+    ACTION,
     CAPABILITIES,
     AccountModel,
     Capability,
     Cookies,
+    GoogleAccount,
+    Known,
     MeasuredWalls,
     Renewal,
+    SignInResult,
     State,
     UsageWindow,
     Walls,
+    number_of,
     person,
 )
 from gemgate.errors import (
     AccountError,
     Blocked,
     GatewayError,
+    NotThisAccount,
     Rejected,
     SignedOut,
     Spent,
 )
-from gemgate.policy import superseded_session
+from gemgate.policy import superseded_session, whose
 from gemgate.policy.circuit_breaker import Circuit, Outcome, Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool.record import AccountRecord, InMemoryRecord
@@ -41,6 +48,10 @@ from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.upstream import Upstream
 
 _ANYTHING = Walls()
+CHATS_KNOWN_SECONDS = 86_400.0
+"""How long an account that had chats is expected to show some. Not for ever: people delete theirs."""
+CHATS_NOTED_SECONDS = 3_600.0
+"""How much older what is stored may be."""
 
 
 class Account:
@@ -96,6 +107,7 @@ class Account:
         self._stated = stated
         self._superseded_within = superseded_within
         self.measured: MeasuredWalls | None = None
+        self.known = Known()
         self.usage: tuple[UsageWindow, ...] = ()
         self.usage_at = 0.0
         self.signed_in_at = 0.0
@@ -283,16 +295,23 @@ class Account:
             self._note_circuits(circuits, before)
             if self.egress.circuit != before:
                 self.record.save_soon(self)
+                self.changed()
 
     async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
         """Sign in with the first of these that Google takes; the last refusal when it takes none."""
         refused: SignedOut | None = None
+        foreign: SignedOut | None = None
         tries: list[Cookies | None] = [*candidates] or [None]
         for tried in tries:
             try:
-                opened = await self.upstream.open(tried)
+                opened = await self._open(tried, watched=tried == fresh)
             except SignedOut as error:
                 refused = error
+                foreign = error if isinstance(error, NotThisAccount) else foreign
+                if tried is not None and tried == fresh:
+                    self._observer.emit(
+                        TelemetryEvent("cookies.not_taken", data={"account": self.name, "why": error.en})
+                    )
                 continue
             self.session_epoch += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
@@ -301,16 +320,78 @@ class Account:
             self.models = opened.models
             self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
-            self.last_error = None
+            self.last_error = foreign  # what the source holds is another's: the account goes on, and says so
             self._set_state("ready")
+            self.changed()  # who waits for a lane does not wait for our database
             if tried is not None:
                 await self.record.cookies_accepted(self, tried, fresh if tried == fresh else None)
             self.record.save_soon(self)
-            self.changed()
             return
         assert refused is not None
         missing = self.source.missing if self.source is not None and not candidates else ""
         raise no_cookies_error(missing) if missing else refused
+
+    async def _open(self, cookies: Cookies | None, *, watched: bool) -> SignInResult:
+        """Open a session. Google is asked whose it is when that is not known of it (docs/google-wire.md 5.6)."""
+        seat = person(cookies, self.number) if cookies else ""
+        known = self._known_here()
+        had_chats = self._clock.now() - known.chats_at < CHATS_KNOWN_SECONDS
+
+        def accept(google: GoogleAccount) -> None:
+            assert cookies is not None
+            before = self.cookies
+            if error := whose.foreign(self.name, known.google, google, before=before, given=cookies, watched=watched):
+                raise error
+            if google.id and (holder := self.record.holder(self, google)):
+                raise whose.taken(holder, google)
+            same = not known.seat or bool(google.id and known.google.id)
+            self.known = Known(google if google.id else known.google, seat, known.chats_at if same else 0.0)
+
+        asks = cookies is not None and (seat != known.seat or not known.google.id)
+        opened = await self.upstream.open(cookies, accept=accept if asks else None, had_chats=had_chats)
+        if opened.has_chats:
+            self.saw_chats()
+        return opened
+
+    def _known_here(self) -> Known:
+        """What is known of the account at its number; another number of the same cookies is another account."""
+        same = number_of(self.known.seat) == self.number
+        return self.known if same else Known()
+
+    @property
+    def google(self) -> GoogleAccount:
+        """Whose it is, as far as Google said."""
+        return self._known_here().google
+
+    def saw_chats(self) -> None:
+        """Chats of the account are there: a session that shows none of them is not to be believed. It is written down
+        with the next renewal of the session, or whatever else is.
+        """
+        now = self._clock.now()
+        if self.upstream.kind == "web" and now - self.known.chats_at > CHATS_NOTED_SECONDS:
+            self.known = replace(self.known, chats_at=now)
+
+    def told_left(self, left: Sequence[UsageWindow]) -> None:
+        """Google said behind an answer how much of the account's actions is used."""
+        if left:
+            names = {window.name for window in left}
+            self.usage = (*(window for window in self.usage if window.name not in names), *left)
+            self.usage_at = self._clock.now()
+
+    @property
+    def used_up(self) -> bool:
+        """Whether Google says that all of some action is used until a reset that is still to come. Which calls that
+        would touch is not known, so nothing is refused for it: others are asked first (docs/google-wire.md 6.1).
+        """
+        now = self._clock.now()
+        actions = (window for window in self.usage if window.name.startswith(ACTION))
+        return any(window.used >= 1 and (window.resets_at or 0) > now for window in actions)
+
+    def refused(self, error: SignedOut) -> None:
+        """What the source holds is not taken; the account goes on with what it has, and says so."""
+        self.last_error = error
+        self.record.save_soon(self)
+        self.changed()
 
     @property
     def walls(self) -> Walls:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gemgate.accounts import (
     Cookies,
+    GoogleAccount,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class AccountRecord(Protocol):
         """Something changed that a restart must not forget. Returns at once."""
         ...
 
+    def holder(self, account: Account, google: GoogleAccount) -> str:
+        """The other account that is this Google account, "" when there is none."""
+        ...
+
     async def wait_saved(self, account: Account) -> None:
         """Return when what changed stands where a restart finds it; after a moment all the same."""
         ...
@@ -51,6 +56,9 @@ class InMemoryRecord:
 
     def save_soon(self, account: Account) -> None:
         return None
+
+    def holder(self, account: Account, google: GoogleAccount) -> str:
+        return ""
 
     async def wait_saved(self, account: Account) -> None:
         return None

@@ -116,7 +116,9 @@ class SessionRefresher:
             if fresh is not None:
                 self._seen, self._source_at = "", now + (error.retry_after or FIRST_RETRY)
             self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
-        except AccountError:
+        except AccountError as error:
+            if fresh is not None and isinstance(error, SignedOut) and self._account.is_open:
+                self._account.refused(error)
             # A person must act; looking again now and then notices that they did.
             self._plan.retry_at = now + self._plan.refused_after
             self._plan.refused_after = min(LONGEST_REFUSED, self._plan.refused_after * 2)
@@ -172,6 +174,7 @@ class SessionRefresher:
                 self._observer.emit(
                     TelemetryEvent("usage.not_read", data={"account": account.name, "why": "Google did not say"})
                 )
+                self._observer.emit(TelemetryEvent("answer.unknown", data={"field": "empty usage"}))
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gemgate.accounts import Capability, Cookies, person
+from gemgate.accounts import Capability, Cookies, GoogleAccount, person
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
-from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
+from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
+from gemgate.policy import binding
 from gemgate.policy.circuit_breaker import Circuit
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.policy.session_forecast import Forecast, forecast
@@ -122,6 +123,7 @@ class AccountRegistry:
         account = self._build(kept.setup, self._egress(kept.setup), self)
         account.paused = kept.paused
         account.measured = kept.walls
+        account.known = kept.known
         account.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
         for capability, circuit in kept.circuits.items():
             account.circuits[capability] = _circuit(circuit)
@@ -218,9 +220,11 @@ class AccountRegistry:
             account = await self.add(AccountSetup(name or "default"), caller)
         try:
             await account.sign_in(cookies=cookies)
-        except GatewayError:
+        except GatewayError as error:
             if new:  # nothing is left of an account that never was one
                 await self.remove(account.name, caller)
+            if isinstance(error, NotThisAccount):
+                raise Conflict(error.en, error.zh, code=error.code) from None
             raise
         await self.note(caller, "cookies", account.name, f"session {cookies.identity}")
         return account
@@ -332,13 +336,17 @@ class AccountRegistry:
             return None
         lives = self._lives.get(account.name, ())
         began = next((life.began_at for life in lives if life.ended_at is None), account.signed_in_at)
-        return forecast(
+        now = self._clock.now()
+        told = forecast(
             lives,
             began_at=began,
             renewed_at=account.renewed_at,
-            now=self._clock.now(),
+            now=now,
             overdue_after=2 * (self._rotate_every or 600.0),
         )
+        left = began + binding.BOUND_SECONDS - now
+        bound = account.cookies.bound if account.cookies and left > 0 else ""
+        return Forecast(left, 0, bound) if bound and (told is None or told.seconds > left) else told
 
     async def _release(self, account: Account) -> None:
         self._pool.remove(account.name)
@@ -358,7 +366,7 @@ class AccountRegistry:
         whose = [(cookies, self._account_with(cookies, member.number)) for cookies in found]
         free = [cookies for cookies, holder in whose if holder in ("", member.name)]
         if found and not free:
-            raise _one_session_twice(SignedOut, whose[0][1])
+            raise _one_session_twice(NotThisAccount, whose[0][1])
         for cookies in free:
             self._claims.setdefault(person(cookies, member.number), member.name)
         return free
@@ -370,6 +378,10 @@ class AccountRegistry:
                 return account.name
         claimed = self._pool.account(self._claims.get(person(cookies, number), ""))
         return claimed.name if claimed is not None and not claimed.identity else ""
+
+    def holder(self, account: Account, google: GoogleAccount) -> str:
+        others = (other for other in self._pool.accounts if other is not account)
+        return next((other.name for other in others if other.google.id == google.id), "")
 
     async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
         kept = self._kept.get(account.name)
@@ -412,9 +424,17 @@ class AccountRegistry:
             try:
                 if kept.proven is not None:
                     await self._keep_cookies(account, kept, *kept.proven)
+                known = account.known
                 await self.store.keep_state(
-                    account.name, account.stored_state, account.last_error, circuits, owner=self._owner, at=now
+                    account.name,
+                    account.stored_state,
+                    account.last_error,
+                    circuits,
+                    owner=self._owner,
+                    at=now,
+                    known=known,
                 )
+                kept.account = replace(kept.account, known=known)
                 await self.store.keep_address(self._owner, account.egress.name, _keep_circuit(account.egress.circuit))
                 if account.stored_state == "needs_login":
                     self._lives[account.name] = await self.store.lives(account.name)
@@ -443,7 +463,7 @@ class AccountRegistry:
         self._lives[account.name] = await self.store.lives(account.name)
 
 
-def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:
+def _one_session_twice(kind: type[Conflict | NotThisAccount], holder: str) -> Conflict | NotThisAccount:
     return kind(
         f"This Google session is already the account {holder}: sign in to another Google account, or use that one",
         f"该 Google 会话已是账号 {holder}：请登录另一个 Google 账号，或直接使用该账号",

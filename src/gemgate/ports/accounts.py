@@ -10,6 +10,7 @@ from gemgate.accounts import (
     Capability,
     Cookies,
     Kind,
+    Known,
     MeasuredWalls,
     State,
 )
@@ -67,6 +68,7 @@ class StoredAccount:
     identity:   what tells the Google account behind it from others, "" = unknown.
     owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
     walls:      how much of a prompt it reads, if that was measured.
+    known:      what Google told of the account behind it.
     trouble:    why the stored secrets cannot be opened; the account must not run on what is left.
     """
 
@@ -86,6 +88,7 @@ class StoredAccount:
     lease_until: float = 0.0
     trouble: AccountError | None = None
     walls: MeasuredWalls | None = None
+    known: Known = field(default_factory=Known)
 
     @property
     def name(self) -> str:
@@ -173,10 +176,11 @@ class AccountStore(Protocol):
         *,
         owner: str,
         at: float,
+        known: Known | None = None,
     ) -> bool:
         """Store state word, last error and all circuits that are not closed; False when another node owns it now.
 
-        "needs_login" ends the life of the session.
+        "needs_login" ends the life of the session. known: what Google told of the account, None leaves it.
         """
         ...
 

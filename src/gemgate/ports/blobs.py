@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gemgate.errors import StorageDown
+
 
 @dataclass(frozen=True, slots=True)
 class BlobFacts:
@@ -28,6 +30,20 @@ class Blob:
 
 class BlobStore(Protocol):
     """Pictures and uploads as whole objects under keys with slashes. StorageDown when it cannot be reached."""
+
+    @property
+    def trouble(self) -> StorageDown | None:
+        """Why objects cannot be put where they belong, None when they can."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether an object can be put nowhere at all now."""
+        ...
+
+    async def probe(self) -> None:
+        """Find out whether a store in trouble takes objects again."""
+        ...
 
     async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
         """Store the bytes atomically: a reader sees all or nothing. False when `replace` is off and the key exists."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from gemgate.accounts import (
     AccountModel,
     Cookies,
+    GoogleAccount,
     Kind,
     Rotated,
     SignInResult,
@@ -132,6 +133,7 @@ class Completed:
     findings: what it brought besides its words and images.
     served, served_id: Google's own name and id of the model that answered, "" where it said nothing.
     painter: what it calls the maker of the images.
+    left: how much of the account's actions is used, as the answer says.
     """
 
     thread: Thread
@@ -142,6 +144,7 @@ class Completed:
     served: str = ""
     served_id: str = ""
     painter: str = ""
+    left: tuple[UsageWindow, ...] = ()
 
 
 UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | ImageReady | Unknown | Completed
@@ -170,13 +173,22 @@ class Deadlines:
     total: float = 300.0
 
 
+Accept = Callable[[GoogleAccount], None]
+
+
 class Upstream(Protocol):
     """One account. Every method raises only GatewayErrors, whose `generated` says whether a second try is safe."""
 
     kind: Kind
 
-    async def open(self, cookies: Cookies | None) -> SignInResult:
-        """Sign in (again) with these cookies. SignedOut, Rejected, Blocked, Stalled, Unreachable, Broken, Drift."""
+    async def open(
+        self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
+    ) -> SignInResult:
+        """Sign in (again) with these cookies. SignedOut, Rejected, Blocked, Stalled, Unreachable, Broken, Drift.
+
+        accept: is told whose the session is before it takes the place of the one before; what it raises ends the
+        sign-in. had_chats: whether the account is known to have chats, so that a session without any is a phantom.
+        """
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:

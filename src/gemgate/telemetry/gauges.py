@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gemgate.accounts import CAPABILITIES
 from gemgate.batches import TaskCounts
+from gemgate.machine import PARTS, Part
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock
@@ -19,8 +20,18 @@ Value = tuple[str, tuple[str, ...], float]
 _PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
-def gauges(pool: AccountPool, clock: Clock, tally: TaskCounts, *, degraded: bool, spooled: int) -> Iterator[Value]:
-    """Everything as it stands now. degraded: limits are counted per process; spooled: images waiting for a bucket."""
+def gauges(
+    pool: AccountPool,
+    clock: Clock,
+    tally: TaskCounts | None,
+    *,
+    degraded: bool,
+    spooled: int,
+    short: Sequence[Part] = (),
+) -> Iterator[Value]:
+    """Everything as it stands now. tally: None while the database is away; degraded: limits are counted per process;
+    spooled: images waiting for a bucket; short: what the machine lacks.
+    """
     yield "gemgate_info", (__version__,), 1
     for state, count in Counter(account.status().state for account in pool.accounts).items():
         yield "gemgate_accounts", (state,), count
@@ -32,7 +43,10 @@ def gauges(pool: AccountPool, clock: Clock, tally: TaskCounts, *, degraded: bool
         yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
     yield "gemgate_queue_waiting", (), pool.waiting
     for status in ("queued", "running", "done", "failed", "cancelled"):
-        yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+        if tally is not None:
+            yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+    for part in PARTS:
+        yield "gemgate_short", (part,), part in short
     yield "gemgate_limits_degraded", (), degraded
     yield "gemgate_storage_waiting", (), spooled
 

@@ -147,6 +147,9 @@ GAUGES: tuple[MetricSpec, ...] = (
     MetricSpec("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),
     MetricSpec("gemgate_batch_tasks", "gauge", "Tasks of batches by their status", ("status",)),
     MetricSpec("gemgate_limits_degraded", "gauge", "1 while limits are counted per process because Redis is away"),
+    MetricSpec(
+        "gemgate_short", "gauge", "1 while it is short or away: memory, descriptors, disk, database, storage", ("part",)
+    ),
     MetricSpec("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
 )
 """Metrics that are read where they are decided, at the moment of the scrape."""

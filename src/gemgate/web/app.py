@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -18,7 +17,6 @@ from starlette.types import ASGIApp, Lifespan
 
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
-from gemgate.errors import GatewayError
 from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate.web import page
@@ -26,10 +24,9 @@ from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
 from gemgate.web.context import context_of
 from gemgate.web.interim import PromptSentNotifier
-from gemgate.web.middleware import RequestMiddleware, exception_handler
+from gemgate.web.middleware import RequestMiddleware
 from gemgate.web.operation import BODIES
 from gemgate.web.relay import nodes
-from gemgate.web.request_body import ClientDisconnected
 from gemgate.web.routes import (
     accounts,
     alerts,
@@ -124,18 +121,16 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
     return RequestMiddleware(api, holder.get, notices)
 
 
+class _Routes(Starlette):
+    """Routes and nothing round them: what they raise, the door answers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.router
+
+
 def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
-    """An application of the routes of these modules, with our errors."""
-    api = Starlette(
-        routes=[entry.route for part in parts for entry in part.router.routes],
-        lifespan=lifespan,
-        exception_handlers={
-            GatewayError: exception_handler,
-            HTTPException: exception_handler,
-            ClientDisconnected: exception_handler,
-            Exception: exception_handler,
-        },
-    )
+    """An application of the routes of these modules."""
+    api = _Routes(routes=[entry.route for part in parts for entry in part.router.routes], lifespan=lifespan)
     api.router.redirect_slashes = False
     return api
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,6 +15,7 @@ from gemgate.caller import Caller, Quota
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.fleet.nodes import Fleet
+from gemgate.machine import Machine
 from gemgate.policy.model_rank import Policy
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.settings import Settings
@@ -37,6 +38,9 @@ class AppState(Protocol):
     def fleet(self) -> Fleet | None: ...
     @property
     def degraded(self) -> str: ...
+    @property
+    def machine(self) -> Machine: ...
+    def troubles(self, language: str = "en") -> list[str]: ...
     def models(self) -> tuple[AccountModel, ...]: ...
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None: ...
 
@@ -81,7 +85,7 @@ class RequestContext:
 
     def meta(self, prefix: str, connection: HTTPConnection) -> ResponseMeta:
         """A fresh id and the time, for a dialect's writer."""
-        return ResponseMeta(prefix + uuid.uuid4().hex, int(self.state.clock.now()), self.base_url(connection))
+        return ResponseMeta(prefix + secrets.token_hex(16), int(self.state.clock.now()), self.base_url(connection))
 
     def base_url(self, connection: HTTPConnection) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
-import uuid
+import secrets
 from collections.abc import Callable
 
 import structlog
@@ -14,12 +16,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
+from gemgate.machine import crowded
 from gemgate.web import errors, paths
 from gemgate.web.auth.access import Access
 from gemgate.web.context import AppState, RequestContext, context_of
-from gemgate.web.interim import PromptSentNotifier
+from gemgate.web.interim import CROWDED, PromptSentNotifier
 from gemgate.web.operation import methods_at, verbs_of_models
-from gemgate.web.request_body import ClientDisconnected
+from gemgate.web.request_body import BODY_SECONDS, ClientDisconnected
 from gemgate.web.sse import internal_error
 
 CLIENT_CLOSED = 499
@@ -39,21 +42,36 @@ class RequestMiddleware:
         self._state = state
         self._notices = notices
 
+    @staticmethod
+    def _room(state: AppState, scope: Scope, call: RequestContext) -> int:
+        """Bytes of memory that the call may take. Busy when there is no room for it; operators are always heard."""
+        if scope.get(CROWDED):
+            call.headers["connection"] = "close"
+            raise crowded()
+        if scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE") or scope["path"].startswith("/api/"):
+            return 0
+        length = _length(Headers(scope=scope))
+        if (busy := state.machine.refuses(length)) is not None:
+            raise busy
+        return state.machine.cost(length)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         state, access = self._state()
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        call = RequestContext(state, access, "req_" + uuid.uuid4().hex[:24], state.clock.monotonic())
+        call = RequestContext(state, access, "req_" + secrets.token_hex(12), state.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
-        app = self._app
+        app, promised, unread = self._app, 0, False
         try:
             if self._notices is not None and (stated := access.accept_forwarded(scope)):
                 call.request_id = stated.caller.request_id
                 self._notices.expect(call.request_id, scope)
+            promised = self._room(state, scope, call)
         except GatewayError as error:
+            unread = error.code == "out_of_memory"
             app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
@@ -79,12 +97,18 @@ class RequestMiddleware:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, send_stamped)
             else:
-                await app(scope, receive, send_stamped)
-        except Exception as error:
-            # The framework hands an unforeseen error on after `refused` has answered and logged it.
-            if status == CLIENT_CLOSED:
-                raise
-            call.note("request.crashed", why=type(error).__name__)
+                if unread:
+                    await _let_go_by(receive)
+                with state.machine.memory.promised(promised):
+                    await app(scope, receive, send_stamped)
+        except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
+            begun = status != CLIENT_CLOSED
+            if not begun or not isinstance(error, _FORESEEN):
+                answer = await exception_handler(Request(scope, receive), error)
+                if not begun:
+                    await answer(scope, receive, send_stamped)
+            if begun or not isinstance(error, _FORESEEN):
+                call.note("request.crashed", why=type(error).__name__)
         finally:
             if self._notices is not None:
                 self._notices.over(call.request_id)
@@ -96,8 +120,28 @@ class RequestMiddleware:
             )  # fmt: skip
 
 
+_FORESEEN = (GatewayError, HTTPException, ClientDisconnected, ClientDisconnect)
+"""What is raised to be answered; anything else is a bug of ours."""
+
+
+async def _let_go_by(receive: Receive) -> None:
+    """Take the body of a refused request and keep none of it: most clients read no answer before they have sent all."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+
+
+def _length(headers: Headers) -> int | None:
+    """How long the body is; None when it does not say."""
+    if "transfer-encoding" in headers:
+        return None
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isdigit() else None
+
+
 async def exception_handler(request: Request, error: Exception) -> Response:
-    """The answer to anything that was raised while a request was served: the framework's handler for all of it."""
+    """The answer to anything that was raised while a request was served."""
     call = context_of(request)
     match error:
         case ClientDisconnected() | ClientDisconnect():

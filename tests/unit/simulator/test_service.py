@@ -400,7 +400,7 @@ def test_the_full_size_image_is_three_texts_away(google: Google) -> None:
 def test_the_same_seed_spells_the_same_answers_the_same_way() -> None:
     def styles(seed: int | None) -> list[Style]:
         world = Google(seed=seed).world
-        return [world.style(world.random("generate", "alice", "hello")) for _ in range(20)]
+        return [world.style(world.dice("generate", "alice", "hello")) for _ in range(20)]
 
     assert styles(1) == styles(1)
     assert styles(1) != styles(2)

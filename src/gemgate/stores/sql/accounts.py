@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, sel
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, State
+from gemgate.accounts import Capability, Cookies, GoogleAccount, Kind, Known, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound
 from gemgate.lazy_import import later
 from gemgate.ports.accounts import AccountSetup, AuditLine, Origin, SessionRecord, StoredAccount, StoredCircuit
@@ -103,6 +103,7 @@ class SqlAccountStore:
             lease_until=row["lease_until"],
             trouble=trouble,
             walls=_walls(row),
+            known=Known(GoogleAccount(row["google_id"], row["google_label"]), row["google_seat"], row["chats_at"]),
         )
 
     # How it is set up
@@ -234,13 +235,17 @@ class SqlAccountStore:
         *,
         owner: str,
         at: float,
+        known: Known | None = None,
     ) -> bool:
-        values = {
+        values: dict[str, Any] = {
             "state": state,
             "error_en": error.en if error else "",
             "error_zh": error.zh if error else "",
             "changed_at": at,
         }
+        if known is not None:
+            google = {"google_id": known.google.id, "google_label": known.google.label, "google_seat": known.seat}
+            values |= {**google, "chats_at": known.chats_at}
         async with self._database.writing() as connection:
             ours = or_(account.c.owner.in_(("", owner)), account.c.lease_until <= epoch_now())
             changed = await connection.execute(update(account).where(account.c.name == name, ours).values(**values))

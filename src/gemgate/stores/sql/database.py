@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ TRANSACTION_SECONDS = 40.0
 IDLE_SECONDS = 10
 """After so long without a word PostgreSQL ends a transaction that may hold rows: its process hangs, others wait."""
 CONNECT_SECONDS = 5
+FILE_CONNECTIONS = 15
+"""Connections to a SQLite file at most. All are kept: to open one takes a thread and four pragmas, and its descriptor
+stays as long as any other is open. The last one that was used is used again, so that few have a warm cache.
+"""
 _WRITES = "gemgate_writes"
 _END_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 _ENDED_IDLE = "25P03"
@@ -67,6 +71,21 @@ class Database:
         # SQLite lets one writer in: waiting here is fair and costs no thread, waiting there is a poll.
         self._turn = asyncio.Lock() if self.is_sqlite else None
         self._locks: dict[str, int] = {}
+        self._failed: dict[str, StorageDown] = {}
+
+    @property
+    def trouble(self) -> StorageDown | None:
+        """Why the last transaction that read, or the last that wrote, could not; None when both went well."""
+        return self._failed.get("writing") or self._failed.get("reading")
+
+    @contextmanager
+    def _watched(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StorageDown as error:
+            self._failed[what] = error
+            raise
+        self._failed.pop(what, None)
 
     @property
     def is_sqlite(self) -> bool:
@@ -75,20 +94,22 @@ class Database:
     @asynccontextmanager
     async def reading(self, seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         """One consistent view; nothing may be written. seconds: how long it may last; None for a copy of everything."""
-        async with _gateway_errors(seconds), self._reader.connect() as connection:
-            yield connection
+        with self._watched("reading"):
+            async with _gateway_errors(seconds), self._reader.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def writing(self, seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed at the end, or rolled back by an exception."""
-        if self._turn is None:
-            async with _gateway_errors(seconds), self._writer.begin() as connection:
-                if seconds is not None:
-                    await connection.exec_driver_sql(_END_IDLE)
-                yield connection
-        else:
-            async with self._turn, _gateway_errors(seconds), self._writer.begin() as connection:
-                yield connection
+        with self._watched("writing"):
+            if self._turn is None:
+                async with _gateway_errors(seconds), self._writer.begin() as connection:
+                    if seconds is not None:
+                        await connection.exec_driver_sql(_END_IDLE)
+                    yield connection
+            else:
+                async with self._turn, _gateway_errors(seconds), self._writer.begin() as connection:
+                    yield connection
 
     async def lock(self, name: str) -> bool:
         """Hold a name for as long as this process lives; False when another process does, or cannot be asked.
@@ -213,6 +234,8 @@ def _lock_file(path: str) -> int | None:
 
 def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
+        if "poolclass" not in options:
+            options |= {"pool_size": FILE_CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True}
         engine = create_async_engine(url, connect_args={"async_creator_fn": Ending.connect}, **options)
         _prepare_sqlite(engine, foreign_keys=foreign_keys)
         return engine

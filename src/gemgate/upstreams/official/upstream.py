@@ -21,7 +21,7 @@ import orjson
 from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.lazy_import import later, load
-from gemgate.ports.upstream import Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
+from gemgate.ports.upstream import Accept, Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
 from gemgate.upstreams.official.wire import Answer, Events, Models, read_models, request_body
@@ -65,9 +65,11 @@ class OfficialUpstream:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._calls = itertools.count(1)
 
-    async def open(self, cookies: Cookies | None) -> SignInResult:
+    async def open(
+        self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
+    ) -> SignInResult:
         """Read the key and ask what it may use; cookies mean nothing here."""
-        del cookies
+        del cookies, accept, had_chats
         await asyncio.to_thread(load, aiohttp)
         self._key = await self._place.read()
         rows: list[dict[str, Any]] = []

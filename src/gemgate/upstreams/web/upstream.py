@@ -16,18 +16,20 @@ from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
 from gemini_webapi.constants import Endpoint
+from gemini_webapi.utils import extract_json_from_response, upload_file
 from gemini_webapi.utils import get_nested_value as at
-from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.model_rank import is_painter
 from gemgate.ports.upstream import (
+    Accept,
     Deadlines,
     Fetched,
     ImageReady,
     ImageRef,
     Prompt,
+    SentFile,
     Started,
     Thread,
     Upload,
@@ -36,7 +38,7 @@ from gemgate.ports.upstream import (
 from gemgate.upstreams.web import canary, errors, generation, image_download, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.cancellation import leave
-from gemgate.upstreams.web.client import HardenedClient
+from gemgate.upstreams.web.client import RPC_SECONDS, HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
@@ -50,6 +52,7 @@ PAINTER_SECONDS: Final = 5.0
 """How long a finished answer with images waits for the history to say who painted them."""
 READ_BACK_AFTER: Final = (0.2, 0.8, 2.0, 4.0)
 """Seconds between looks at the history when an answer broke off, the last one again and again."""
+PROCESS_FILE: Final = str(Endpoint.GENERATE).replace("StreamGenerate", "ProcessFile")
 MOST_DOUBTS: Final = 3
 """Looks that find no record, or an answer cut short, before it counts as lost."""
 
@@ -92,14 +95,14 @@ class WebUpstream:
         self._made_on: dict[str, _Session] = {}
         self._facts = facts or shipped()
         self._closing: set[asyncio.Task[None]] = set()
-        self._has_chats = ""
-        """The session whose account is known to have chats."""
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
         self._left: tuple[UsageWindow, ...] = ()
 
-    async def open(self, cookies: Cookies | None) -> SignInResult:
+    async def open(
+        self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
+    ) -> SignInResult:
         if cookies is None:
             raise errors.signed_out("no cookies are set")
         token = self._session.client.access_token if self._session is not None else None
@@ -110,16 +113,17 @@ class WebUpstream:
             lanes=self._lanes,
             token=token or self._token,
             seat=self._seat,
-            had_chats=self._has_chats == cookies.identity,
+            had_chats=had_chats,
             phantom_seconds=self._facts.session.phantom_seconds,
         )
         try:
             await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
+            if accept is not None:
+                accept(await _bounded(client.whose(), SIGN_IN_SECONDS, "sign-in"))
         except BaseException:
             await client.shut()
             raise
         self._token = client.access_token or self._token
-        self._has_chats = cookies.identity if client.had_chats else ""
         old, self._session = self._session, _Session(client)
         if old is not None:
             old.retired = True
@@ -156,14 +160,26 @@ class WebUpstream:
             began = time.monotonic()
             answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact, prompt=prompt.text)
             made: list[str] = []
+            fresh = False
             try:
-                async with aclosing(self._sent(session, client, prompt, answer)) as parts:
-                    async for pieces in parts:
-                        for piece in pieces:
-                            if isinstance(piece, ImageReady) and session is not None:
-                                self._made_on[piece.ref.image_id] = session
-                                made.append(piece.ref.image_id)
-                            yield piece
+                while True:
+                    page = client.session_id
+                    try:
+                        async with aclosing(self._generate(session, client, prompt, answer)) as parts:
+                            async for pieces in parts:
+                                for piece in pieces:
+                                    if isinstance(piece, ImageReady) and session is not None:
+                                        self._made_on[piece.ref.image_id] = session
+                                        made.append(piece.ref.image_id)
+                                    yield piece
+                        return
+                    except GatewayError as error:
+                        if fresh or error.remedy != "reload" or error.generated != "no" or answer.spoke:
+                            raise
+                    # Google refused the old page, and made nothing of the prompt: once more with a fresh one
+                    fresh = True
+                    await client.reload(page)
+                    answer.failure = None
             except GatewayError as error:
                 if answer.complete:  # whatever breaks behind a whole answer, it stands
                     for piece in answer.finish():
@@ -180,34 +196,17 @@ class WebUpstream:
                 for image_id in made:
                     self._made_on.pop(image_id, None)
 
-    async def _sent(
-        self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
-    ) -> AsyncGenerator[list[UpstreamEvent], None]:
-        """Send, and once more with a fresh page when Google refused the old one: nothing was made of the prompt."""
-        for fresh in (False, True):
-            page = client.session_id
-            try:
-                async with aclosing(self._generate(session, client, prompt, answer)) as parts:
-                    async for pieces in parts:
-                        yield pieces
-                return
-            except GatewayError as error:
-                if fresh or error.remedy != "reload" or error.generated != "no" or answer.spoke:
-                    raise
-            await client.reload(page)
-            answer.failure = None
-
     async def _generate(
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[UpstreamEvent], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
         request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool)
-        frames = FrameReader()
+        frames, silent = FrameReader(), answer.frames
         limits = self._deadlines
         over = time.monotonic() + limits.total
+        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.images else limits.idle
         exchange = Exchange(
-            client.session,
-            Endpoint.GENERATE,
+            client.handles,
             params=request.params,
             headers=request.headers,
             body=request.body,
@@ -216,13 +215,17 @@ class WebUpstream:
         try:
             async with exchange:
                 try:
-                    async for data in self._read(exchange, frames, over, images=prompt.images):
+                    while (
+                        data := await self._next(exchange, frames, over, idle, heard=answer.frames > silent)
+                    ) is not None:
                         if pieces := answer.feed(data):
                             yield pieces
                         if answer.failure is not None and b"xsrf" in exchange.head and not answer.spoke:
                             raise errors.page_expired("xsrf")
                         if answer.failure is not None:
                             raise answer.failure
+                        if time.monotonic() > over:
+                            raise errors.stalled("total", limits.total)
                 except (GeneratorExit, asyncio.CancelledError):
                     turns = self._facts.turns
                     seconds = turns.unstored_seconds if prompt.temporary else turns.leave_seconds
@@ -244,36 +247,27 @@ class WebUpstream:
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
         self._left = answer.left or self._left
-        if answer.stored and not prompt.temporary and not client.had_chats:
-            client.had_chats, self._has_chats = True, client.current_cookies().identity
+        client.sees_chats |= answer.stored and not prompt.temporary
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
         yield answer.finish()
 
-    async def _read(
-        self, exchange: Exchange, frames: FrameReader, over: float, *, images: bool
-    ) -> AsyncIterator[list[str]]:
-        """Whole frames as they come; Stalled when nothing comes for too long, or all of it takes too long."""
-        limits = self._deadlines
-        heard = False
-        while True:
-            idle = max(limits.idle, self._facts.pictures.idle_seconds) if images else limits.idle
-            patience = idle if heard else limits.first_byte
-            try:
-                data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
-            except SilentUpstreamError:
-                if time.monotonic() >= over:
-                    raise errors.stalled("total", limits.total) from None
-                stage = "between chunks" if heard else "first byte"
-                raise errors.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
-            if data is None:
-                return
-            complete = frames.feed(data)
-            heard = heard or bool(complete) or bool(exchange.sent and frames.garbage)
-            if complete:
-                yield complete
-            if time.monotonic() > over:
-                raise errors.stalled("total", limits.total)
+    async def _next(
+        self, exchange: Exchange, frames: FrameReader, over: float, idle: float, *, heard: bool
+    ) -> list[str] | None:
+        """What came: whole frames, perhaps none; None at the end. Stalled when nothing comes for too long, or all of it
+        takes too long.
+        """
+        heard = heard or bool(exchange.sent and frames.garbage)
+        patience = idle if heard else self._deadlines.first_byte
+        try:
+            data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
+        except SilentUpstreamError:
+            if time.monotonic() >= over:
+                raise errors.stalled("total", self._deadlines.total) from None
+            stage = "between chunks" if heard else "first byte"
+            raise errors.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
+        return None if data is None else frames.feed(data)
 
     def _leave(
         self,
@@ -356,16 +350,41 @@ class WebUpstream:
 
     async def upload(self, upload: Upload) -> str:
         async with self._using() as client:
-            return str(
-                await self._call(
-                    upload_file(
-                        upload.data,
-                        client=client.session,
-                        push_id=client.push_id,
-                        filename=fitting(upload.name, upload.mime)[0],
-                    )
-                )
+            sending = upload_file(
+                upload.data,
+                client=client.session,
+                push_id=client.push_id,
+                filename=fitting(upload.name, upload.mime)[0],
             )
+            handle = str(await self._call(sending))
+            if self._facts.uploads.process_file:
+                await self._shown(client, SentFile(handle, upload.name, upload.mime))
+            return handle
+
+    async def _shown(self, client: HardenedClient, file: SentFile) -> None:
+        """With a fresh page once more when Google refused the old one."""
+        page = client.session_id
+        try:
+            await self._call(self._processed(client, file))
+        except GatewayError as error:
+            if error.remedy != "reload":
+                raise
+            await client.reload(page)
+            await self._call(self._processed(client, file))
+
+    async def _processed(self, client: HardenedClient, file: SentFile) -> None:
+        """Show the file as the page does (docs/google-wire.md 8.2). Broken when Google does not take it."""
+        asked = generation.processing(client, file)
+        answer = await client.session.post(
+            PROCESS_FILE, params=asked.params, headers=asked.headers, data=asked.body, timeout=RPC_SECONDS
+        )
+        if errors.wants_page(answer.status_code, answer.content[:1000]):
+            raise errors.page_expired(f"HTTP {answer.status_code}")
+        if answer.status_code != 200:
+            raise errors.of_status(answer.status_code, generated_if_unsure="no")
+        parts = extract_json_from_response(answer.text)
+        if any(at(part, [5, 0]) for part in parts if at(part, [0]) == "wrb.fr"):
+            raise errors.broken("a file was uploaded and not taken", "no")
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         async with self._using(self._made_on.get(ref.image_id)) as client:
@@ -416,7 +435,7 @@ def _opened(client: HardenedClient) -> SignInResult:
     offers = tuple(
         AccountModel(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models
     )
-    return SignInResult(offers, client.account_status.name)
+    return SignInResult(offers, client.account_status.name, has_chats=client.sees_chats)
 
 
 async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:

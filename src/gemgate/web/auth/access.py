@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -35,14 +36,11 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(?:/[\w.~-]{1,100}){1,8}", re.ASCII)
 _PORT = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?")
-_FORWARDING = frozenset(
-    (
-        *("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"),
-        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-server"),
-        "x-forwarded-prefix",
-    )
+_FORWARDING = re.compile(
+    r"forwarded|via|cdn-loop|x-forwarded.*|x-real-.*|x-original-.*|x-proxy.*|x-envoy-.*|x-amzn-.*|x-azure-.*|x-arr-.*"
+    r"|cf-.*|fly-.*|x-vercel-.*|.*client-ip|.*connecting-ip|x-scheme|x-request-start"
 )
-"""Any of them says that somebody else's request came through this machine."""
+"""Headers that only a proxy writes: any of them says that somebody else's request came through this machine."""
 
 _ADMIN_PATHS = ("/api/", "/metrics")
 
@@ -93,7 +91,7 @@ class Access:
     async def caller(self, connection: HTTPConnection, level: Level, request_id: str, operation: str = "") -> Caller:
         """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
         if (stated := forwarded_caller.forwarded_of(connection)) is not None:
-            return forwarded_caller.believed_caller(stated, level)
+            return replace(forwarded_caller.believed_caller(stated, level), host=connection.url.netloc)
         if self._fleet_only and level != "open":
             raise _not_the_gateway()
         self.check_browser(connection.headers)
@@ -121,6 +119,7 @@ class Access:
             address=self.address(connection),
             per_hour=key.per_hour if key else None,
             admin=is_admin,
+            host=connection.url.netloc,
             language=connection.headers.get("accept-language", "en")[:20],
             request_id=request_id,
             models=key.models if isinstance(key, ClientKey) else frozenset(),
@@ -177,9 +176,12 @@ class Access:
         public = urlsplit(self._settings.public_base_url or "")
         if public.scheme == "https" and connection.headers.get("host", "") == public.netloc:
             return True
+        # A proxy may keep the name to itself; the browser says where its page is with all that changes something.
+        if public.scheme == "https" and connection.headers.get("origin", "") == f"https://{public.netloc}":
+            return True
         peer = connection.client.host if connection.client else ""
         said = connection.headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
-        return self._trusted(peer) and said.strip().lower() == "https"
+        return said.strip().lower() == "https" and self._trusted(peer)
 
     def below(self, connection: HTTPConnection) -> str:
         """The path below which clients see us, without a slash at its end: that of PUBLIC_BASE_URL, else what a trusted
@@ -189,6 +191,8 @@ class Access:
             return urlsplit(self._settings.public_base_url).path.rstrip("/")
         peer = connection.client.host if connection.client else ""
         said = connection.headers.get("x-forwarded-prefix", "").partition(",")[0].strip().rstrip("/")
+        if not said:
+            return ""
         return said if _PREFIX.fullmatch(said) and ".." not in said and self._trusted(peer) else ""
 
     def check_browser(self, headers: Headers) -> None:
@@ -308,7 +312,7 @@ class Access:
         """
         peer = connection.client.host if connection.client else ""
         headers = connection.headers
-        if self._keys or not is_loopback(peer) or not _FORWARDING.isdisjoint(headers.keys()):
+        if self._keys or not is_loopback(peer) or any(_FORWARDING.fullmatch(name.lower()) for name in headers):
             return False
         if _name_of(headers.get("host", "")) not in (*_LOCAL_NAMES, self._settings.host):
             return False

@@ -51,7 +51,7 @@ SLACK = 30.0
 def create_front_app(settings: Settings, edge: FleetFront) -> ASGIApp:
     """The ASGI application over a running edge, which it leaves open."""
     access = Access(settings, edge.keys, edge.clock)
-    metrics = RelayMetrics(edge.fleet)
+    metrics = RelayMetrics(edge.fleet, edge.machine)
     routes = all_routes()
     front = RelayApp(edge, access, metrics, routes)
 

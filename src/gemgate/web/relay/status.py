@@ -17,6 +17,7 @@ from gemgate.web.context import context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
+from gemgate.web.routes.status import refusing
 
 router = Router()
 
@@ -36,7 +37,7 @@ async def health(request: Request, caller: Caller) -> Response:
     return json_response(
         health_of(fleet_of(request), watermark=call.state.settings.watermark_removal)
         | {
-            "degraded": [text for text in (fleet_of(request).degraded, call.state.degraded) if text],
+            "degraded": call.state.troubles(caller.language),
         }
     )
 
@@ -61,9 +62,12 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
     router, "GET", "/ready", "ready", level="open", summary="200 when a node can take a call, 503 and why otherwise"
 )
 async def ready(request: Request, caller: Caller) -> Response:
-    fleet = fleet_of(request)
+    fleet, state = fleet_of(request), context_of(request).state
+    if reasons := refusing(state.machine, caller.language):
+        return json_response({"ready": False, "reasons": reasons}, 503)
     if fleet.able(TEXT):
-        return json_response({"ready": True})
+        degraded = state.troubles(caller.language)
+        return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
     try:
         fleet.pick(TEXT)
     except NoAccount as error:

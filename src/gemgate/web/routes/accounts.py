@@ -8,9 +8,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.accounts import CAPABILITIES, Capability
+from gemgate.accounts import CAPABILITIES, Capability, Cookies, binding_browser
 from gemgate.caller import Caller
 from gemgate.dialects import simple, wire
+from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.accounts import AccountSetup
@@ -83,6 +84,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         ],
         "usage_at": account.usage_at or None,
         "reads": reads_of(account),
+        "notice": _notice(account, zh) or None,
         "last_error": account.last_error.text(language) if account.last_error else None,
         "cooldowns": [
             {
@@ -101,6 +103,20 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
     }
 
 
+def _notice(account: Account, zh: bool) -> str:
+    """What a person should know of the account's cookies while they count."""
+    live = bool(account.source and account.source.live)
+    if not account.is_open or account.cookies is None or live:
+        return ""
+    return binding.status(account.cookies.bound, refused=account.renewal == "refused")[zh]
+
+
+def _imported(request: Request, cookies: Cookies, caller: Caller) -> str:
+    """What a person should know of cookies that come in: of the browser they name, or of the one that sends them."""
+    asking = binding_browser(request.headers.get("user-agent", "")[:500])
+    return binding.imported(cookies.bound, asking)[caller.language.startswith("zh")]
+
+
 def reads_of(account: Account) -> dict[str, Any]:
     """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
     walls, measured = account.walls, account.measured
@@ -115,8 +131,9 @@ def reads_of(account: Account) -> dict[str, Any]:
     }
 
 
-def _shown(call: RequestContext, account: Account, caller: Caller) -> Response:
-    return json_response(account_of(account, call.service.account_registry, call.service.clock.now(), caller.language))
+def _shown(call: RequestContext, account: Account, caller: Caller, notice: str = "") -> Response:
+    shown = account_of(account, call.service.account_registry, call.service.clock.now(), caller.language)
+    return json_response({**shown, "notice": notice or shown["notice"]})
 
 
 @operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts and how they are")
@@ -145,11 +162,13 @@ async def add(request: Request, caller: Caller) -> Response:
         prompt_max_bytes=body.prompt_max_bytes,
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
     )
+    notice = ""
     account = await call.service.account_registry.add(setup, caller)
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
         await call.service.account_registry.replace_cookies(body.name, cookies, caller)
-    return _shown(call, account, caller)
+        notice = _imported(request, cookies, caller)
+    return _shown(call, account, caller, notice)
 
 
 @operation(router, "GET", "/api/accounts/{name}", "accounts.get", level="admin", summary="One account and its audit")
@@ -224,7 +243,11 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
     member = await call.service.account_registry.replace_cookies(account, cookies, caller)
     zh = caller.language.startswith("zh")
     message = "已登录，新 Cookie 生效" if zh else "Signed in; the new cookies are in use"
-    return json_response(simple.write_cookies(success=True, message=message, account=member.name))
+    return json_response(
+        simple.write_cookies(
+            success=True, message=message, account=member.name, notice=_imported(request, cookies, caller)
+        )
+    )
 
 
 @operation(

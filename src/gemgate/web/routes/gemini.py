@@ -6,6 +6,8 @@ is told apart in models.py and files.py.
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +18,7 @@ from gemgate.errors import ModelNotFound, Refused
 from gemgate.gateway.admission import Admission
 from gemgate.images import GeneratedImage
 from gemgate.policy.model_rank import named
-from gemgate.web.completions import admit, collect, name_ignored, start_answers, stream_response
+from gemgate.web.completions import admit, began, collect, name_ignored, start_answers, stream_response
 from gemgate.web.context import RequestContext, context_of
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation
@@ -90,7 +92,8 @@ async def predict(request: Request, caller: Caller) -> Response:
     call.admitted(admission.quota)
     if ignored:
         call.headers["x-gemgate-ignored"] = ", ".join(ignored)
-    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission))
+    starts = partial(began, call, caller)
+    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return large_json_response(gemini.write_prediction(images))

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -24,7 +25,7 @@ from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobFacts
 from gemgate.prompting import tokens
 from gemgate.web import sse
-from gemgate.web.completions import unmet
+from gemgate.web.completions import began, unmet
 from gemgate.web.context import RequestContext, context_of
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation
@@ -127,7 +128,10 @@ async def _events(
     )
     call.admitted(admission.quota)
     outcomes: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
-    making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=outcomes.put_nowait))
+    starts = partial(began, call, caller)
+    making = asyncio.ensure_future(
+        gateway.generate_images(wanted.request, admission, done=outcomes.put_nowait, began=starts)
+    )
     making.add_done_callback(lambda _: outcomes.put_nowait(None))
     failures: list[GatewayError] = []
     try:
@@ -189,7 +193,8 @@ async def _made(
     gateway = call.service.gateway
     admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
-    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission))
+    starts = partial(began, call, caller)
+    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))

@@ -139,7 +139,7 @@ def facts_of(call: RequestContext, caller: Caller) -> dict[str, Any]:
     service = call.service
     now = service.clock.now()
     accounts = service.pool.accounts
-    degraded = [text for text in (service.limiter.degraded,) if text]
+    degraded = service.troubles(caller.language)
     said = summary_of([_account(m, now) for m in accounts], degraded, now)
     return {
         "level": said.level,

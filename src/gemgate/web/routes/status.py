@@ -14,6 +14,7 @@ from gemgate.assembly.service import Service
 from gemgate.caller import Caller
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
+from gemgate.machine import Machine
 from gemgate.telemetry.gauges import gauges
 from gemgate.version import __version__
 from gemgate.web.context import context_of
@@ -26,7 +27,7 @@ router = Router()
 @operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
 async def health(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
-    figures = health_of(service)
+    figures = health_of(service, caller.language)
     try:
         tally = await service.jobs.store.stats()
         figures["task_stats"] = {
@@ -39,11 +40,12 @@ async def health(request: Request, caller: Caller) -> Response:
         figures["storage"]["total_images"] = await service.gallery.count()
         figures["conversations"]["total"] = await service.gateway.conversations.store.count()
     except StorageDown as error:
-        figures["degraded"].append(error.text(caller.language))
+        if error.text(caller.language) not in figures["degraded"]:
+            figures["degraded"].append(error.text(caller.language))
     return json_response(figures)
 
 
-def health_of(service: Service) -> dict[str, Any]:
+def health_of(service: Service, language: str = "en") -> dict[str, Any]:
     """The figures of spec 1.4, each read where it is decided; those of the database are added by the route."""
     accounts = service.pool.accounts
     now = service.clock.monotonic()
@@ -64,7 +66,7 @@ def health_of(service: Service) -> dict[str, Any]:
         "concurrency": {"max": lanes, "available": max(0, lanes - busy)},
         "storage": {"total_images": 0},
         "conversations": {"total": 0, "active_in_memory": service.gateway.conversations.under_way},
-        "degraded": [text for text in (service.limiter.degraded,) if text],
+        "degraded": service.troubles(language),
         "accounts": dict(sorted(Counter(m.status().state for m in accounts).items())),
         "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
     }
@@ -75,19 +77,35 @@ def health_of(service: Service) -> dict[str, Any]:
 )
 async def ready(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
-    if service.pool.answers("text"):
-        return json_response({"ready": True})
-    return json_response(
-        {"ready": False, "reasons": [service.pool.no_account_error("text").text(caller.language)]}, 503
-    )
+    reasons = refusing(service.machine, caller.language)
+    if not service.pool.answers("text"):
+        reasons.append(service.pool.no_account_error("text").text(caller.language))
+    if reasons:
+        return json_response({"ready": False, "reasons": reasons}, 503)
+    degraded = service.troubles(caller.language)
+    return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
+
+
+def refusing(machine: Machine, language: str) -> list[str]:
+    """For what shortage of the machine new calls are refused."""
+    return [one.text(language) for one in machine.shortages if one.part in ("memory", "descriptors")]
 
 
 @operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
 async def metrics(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
-    tally = await service.jobs.store.stats()
-    degraded = bool(service.limiter.degraded)
-    status = gauges(service.pool, service.clock, tally, degraded=degraded, spooled=service.blobs.waiting)
+    try:
+        tally = await service.jobs.store.stats()
+    except StorageDown:  # the other figures are wanted all the more
+        tally = None
+    status = gauges(
+        service.pool,
+        service.clock,
+        tally,
+        degraded=bool(service.limiter.degraded),
+        spooled=service.blobs.waiting,
+        short=[shortage.part for shortage in service.machine.shortages],
+    )
     return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)
 
 
