@@ -59,28 +59,19 @@ async def test_whatever_a_model_writes_a_caller_gets_calls_or_text(gate: Served,
             broken = any(isinstance(item, dict) and "broken" in item for item in entry.expect)
             allowed: Any = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
                 {"type": "function", "function": {"name": name}} for name in entry.allowed]}}  # fmt: skip
-            asked = client.chat.completions.stream(
-                model="gemini-3-flash-preview",
-                messages=[{"role": "user", "content": marker}],
-                tools=declared(),
-                tool_choice=allowed if entry.allowed else "auto",
-            )
+            asked: dict[str, Any] = {
+                "model": "gemini-3-flash-preview",
+                "messages": [{"role": "user", "content": marker}],
+                "tools": declared(),
+                "tool_choice": allowed if entry.allowed else "auto",
+            }
+            completion: Any
             if stream:
-                async with asked as events:
-                    message = (await events.get_final_completion()).choices[0].message
+                async with client.chat.completions.stream(**asked) as events:
+                    completion = await events.get_final_completion()
             else:
-                message = (
-                    (
-                        await client.chat.completions.create(
-                            model="gemini-3-flash-preview",
-                            messages=[{"role": "user", "content": marker}],
-                            tools=declared(),
-                            tool_choice=allowed if entry.allowed else "auto",
-                        )
-                    )
-                    .choices[0]
-                    .message
-                )
+                completion = await client.chat.completions.create(**asked)
+            message = completion.choices[0].message
             spent = sim.record.generations - before
             assert spent in ((1, 2) if broken else (1,)), (entry, message)
             repairs += spent - 1
