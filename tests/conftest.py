@@ -17,6 +17,8 @@ _LACKS = re.compile(r"is not installed|is missing|could not import")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--dist-folder", help="a wheel and an sdist that were built already (make dist)")
+    parser.addoption("--soak-requests", default="200000", help="how many requests the soak sends")
+    parser.addoption("--soak-minutes", default="110", help="after how many minutes it ends with those it has sent")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,309 @@
+"""The soak: mixed requests of all dialects with faults among them, against `gemgate serve` in a process of its own.
+
+`pytest tests/integration/soak -m soak -s --soak-requests 2000` is a short one. It ends by itself: after its requests,
+or after `--soak-minutes` with as many as there were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gemgate.simulator import RemoteSimulator
+from gemgate.simulator.record import Record
+from tests.integration.chaos import OURS, environment
+from tests.integration.soak.load import NUMBER, Asked, Conversation, asked, prepare
+from tests.servers import free_port
+from tests.watched_serve import LONG, Figures
+
+SEED = 1
+CALLERS = 24
+ACCOUNTS = ("alice", "bob", "carol")
+READINGS = 40
+"""How often the process is read while it works."""
+SLOPE = 0.5
+"""Megabytes of memory that 10 000 requests may add."""
+SETTLED = 90.0
+"""Seconds within which everything that was open for a call is closed again."""
+WARM = 0.05
+"""Share of the requests after which what stays open and in memory is there, and at least WARM_LEAST."""
+WARM_LEAST, WARM_MOST = 2_000, 10_000
+REST = 20.0
+"""Seconds without a call before what is open is counted for the first time."""
+FAILED = re.compile(rb'"error":\s*\{|"type":\s*"error"|response\.failed')
+"""How an answer says that it failed, in any dialect."""
+JUDGED_FROM = 10_000
+"""Requests from which a slope of memory says something: before that it is the allocator's steps."""
+BOOKS_EVERY = 2_000
+
+
+@dataclass(slots=True)
+class Soaked:
+    """What the soak saw. answers: how many of each kind by status; wrong: what no fault explains."""
+
+    requests: int = 0
+    answers: dict[str, Counter[str]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    readings: list[tuple[int, Figures]] = field(default_factory=list)
+    generations: Counter[int] = field(default_factory=Counter)
+    sent: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def note(self, one: Asked, status: int, why: str = "") -> None:
+        """status: of the answer, 0 where the caller got none or did not wait for it; why: what he was told instead."""
+        self.requests += 1
+        self.answers.setdefault(one.kind, Counter())[f"{one.fault and 'faulted: '}{status or 'none'}"] += 1
+        if not one.fault and (status != one.expects or (status == 200 and why)):
+            self.wrong.append(f"No {one.number} ({one.kind}): {status} {why}")
+
+
+class Gateway:
+    """The process under test, which tells its figures."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self._process = process
+        self._reading = asyncio.Lock()
+        self.url = url
+
+    async def read(self) -> Figures:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        async with self._reading:
+            self._process.stdin.write(b"\n")
+            while True:
+                line = await self._process.stdout.readline()
+                assert line, "the gateway ended"
+                if line.startswith(b"{"):
+                    return Figures(**json.loads(line))
+
+
+@asynccontextmanager
+async def running(sim: RemoteSimulator, folder: Path) -> AsyncIterator[Gateway]:
+    port = free_port()
+    clean = {name: value for name, value in os.environ.items() if name.upper() not in OURS}
+    first = environment(sim, ACCOUNTS[0], folder, PORT=str(port), LOG_LEVEL="error", CONCURRENCY="16")
+    more = {"FIRST_BYTE_TIMEOUT_SECONDS": "2", "IDLE_TIMEOUT_SECONDS": "2", "COOLDOWN_ADDRESS_SECONDS": "0"}
+    with (folder / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.watched_serve", "serve"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            limit=16 << 20,
+            env={**clean, **first, **more},
+        )
+    try:
+        gateway = Gateway(process, f"http://127.0.0.1:{port}")
+        async with aiohttp.ClientSession() as http, asyncio.timeout(120):
+            await _ready(http, gateway.url)
+            for account in ACCOUNTS[1:]:
+                await _add(http, gateway.url, sim, account)
+        yield gateway
+    except BaseException as error:
+        error.add_note((folder / "log").read_text(errors="replace")[-3000:])
+        raise
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(40):
+                    await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _ready(http: aiohttp.ClientSession, url: str) -> None:
+    while True:
+        with suppress(aiohttp.ClientError):
+            async with http.get(f"{url}/ready") as answer:
+                if answer.status == 200:
+                    return
+        await asyncio.sleep(0.1)
+
+
+async def _add(http: aiohttp.ClientSession, url: str, sim: RemoteSimulator, account: str) -> None:
+    body = {"name": account, "cookies": sim.accounts[account], "lanes": 16}
+    async with http.post(f"{url}/api/accounts", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+    while True:
+        async with http.get(f"{url}/api/accounts/{account}") as answer:
+            if (await answer.json())["state"] == "ready":
+                return
+        await asyncio.sleep(0.1)
+
+
+async def ask(http: aiohttp.ClientSession, url: str, one: Asked, conversation: Conversation) -> tuple[int, str]:
+    """The status, 0 where the caller did not wait for it, and what went wrong."""
+    if one.body is None:
+        async with http.get(url + one.path) as answer:
+            await answer.read()
+            return answer.status, ""
+    body = json.dumps(one.body).encode()
+    if one.fault == "half a body":
+        await _half(url, one.path, body)
+        return 0, ""
+    if one.fault == "no JSON":
+        body = body[:-1]
+    async with http.post(url + one.path, data=body, headers={"content-type": "application/json"}) as answer:
+        if one.fault == "leaves":
+            await answer.content.readany()
+            answer.close()
+            return 0, ""
+        told = await answer.read()
+        if answer.status == 200 and one.answer:
+            conversation.heard(one.prompt, one.answer(json.loads(told)))
+        return answer.status, told[-300:].decode(errors="replace") if FAILED.search(told[-3000:]) else ""
+
+
+async def _half(url: str, path: str, body: bytes) -> None:
+    """A caller whose connection breaks in the midst of what it sends."""
+    port = int(url.rpartition(":")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    writer.write(head.encode() + b"\r\n\r\n" + body[: len(body) // 2])
+    await writer.drain()
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+async def load(gateway: Gateway, sim: RemoteSimulator, numbers: range, ends: float, soaked: Soaked) -> None:
+    """All of these requests, CALLERS at once, with the books kept meanwhile."""
+    left, done = iter(numbers), itertools.count(1)
+    every = max(1, len(numbers) // READINGS)
+
+    async def caller() -> None:
+        conversation = Conversation()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as http:
+            for number in left:
+                if time.monotonic() > ends:
+                    return
+                one = asked(number, SEED, conversation)
+                try:
+                    soaked.note(one, *await ask(http, gateway.url, one, conversation))
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    soaked.note(one, 0, repr(error))
+                count = next(done)
+                if count % every == 0:
+                    soaked.readings.append((soaked.requests, await gateway.read()))
+                if count % BOOKS_EVERY == 0:
+                    await keep_books(sim, soaked)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(caller())
+    await keep_books(sim, soaked)
+
+
+async def keep_books(sim: RemoteSimulator, soaked: Soaked) -> None:
+    """What Google heard and made since the last time, and which of its rules were broken."""
+    record: Record = await sim.record()
+    await sim.google.forget()
+    soaked.violations += record.violations
+    for call in record.calls:
+        soaked.sent += 1
+        if call.generated and (found := NUMBER.findall(call.prompt)):
+            soaked.generations[int(found[-1])] += 1
+
+
+def more_open(now: Figures, before: Figures) -> dict[str, str]:
+    """What is open that was not open after the warm-up."""
+    more: dict[str, str] = {}
+    if (count := sum(now.descriptors.values())) > (was := sum(before.descriptors.values())):
+        more["descriptors"] = f"{was} -> {count}: {_gained(now.descriptors, before.descriptors)}"
+    if now.threads > before.threads:
+        more["threads"] = f"{before.threads} -> {now.threads}"
+    if (count := sum(now.tasks.values())) > (was := sum(before.tasks.values())):
+        more["tasks"] = f"{was} -> {count}: {_gained(now.tasks, before.tasks)}"
+    return more
+
+
+def _gained(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in now.items() if count > before.get(name, 0)}
+
+
+async def settled(gateway: Gateway, before: Figures) -> tuple[Figures, dict[str, str]]:
+    """The figures once nothing more is open than before, or after SETTLED seconds as they are."""
+    over = time.monotonic() + SETTLED
+    while True:
+        figures = await gateway.read()
+        more = more_open(figures, before)
+        if not more or time.monotonic() > over:
+            return figures, more
+        await asyncio.sleep(2.0)
+
+
+def slope(readings: list[tuple[int, Figures]]) -> float:
+    """Megabytes that 10 000 requests add, by least squares."""
+    if len(readings) < 2:
+        return 0.0
+    fitted = statistics.linear_regression([count for count, _ in readings], [one.rss / 1e6 for _, one in readings])
+    return fitted.slope * 10_000
+
+
+def told(soaked: Soaked, steepness: float, seconds: float) -> str:
+    """The table."""
+    lines = [f"{'requests':>9} {'MB':>7} {'fds':>5} {'threads':>7} {'tasks':>6} {'ms CPU':>7} {'ms wall':>8}"]
+    for reached, one in soaked.readings:
+        fds, tasks = sum(one.descriptors.values()), sum(one.tasks.values())
+        lines.append(
+            f"{reached:>9} {one.rss / 1e6:>7.1f} {fds:>5} {one.threads:>7} {tasks:>6} {one.longest * 1e3:>7.1f} "
+            f"{one.late * 1e3:>8.1f}"
+        )
+    lines.append("")
+    warm = soaked.readings[0][0]
+    count = soaked.requests - warm
+    for kind, answers in sorted(soaked.answers.items()):
+        lines.append(f"{kind:<34} {dict(sorted(answers.items()))}")
+    lines.append(
+        f"\n{count} requests after {warm} in {seconds:.0f} s ({count / seconds:.0f} a second), "
+        f"{sum(soaked.generations.values())} generations; memory grows by {steepness:.2f} MB per 10 000"
+    )
+    return "\n".join(lines)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    count = int(pytestconfig.getoption("--soak-requests"))
+    ends = time.monotonic() + 60 * float(pytestconfig.getoption("--soak-minutes"))
+    warm = min(WARM_MOST, max(WARM_LEAST, int(count * WARM)))
+    soaked = Soaked()
+    async with RemoteSimulator.spawn(ACCOUNTS) as sim, running(sim, tmp_path) as gateway:
+        await prepare(sim)
+        await load(gateway, sim, range(warm), ends, soaked)
+        await asyncio.sleep(REST)
+        before = await gateway.read()
+        soaked.readings = [(soaked.requests, before)]
+        began = time.monotonic()
+        await load(gateway, sim, range(warm, warm + count), ends, soaked)
+        seconds = time.monotonic() - began
+        steepness = slope(soaked.readings[1:])
+        after, more = await settled(gateway, before)
+        soaked.readings.append((soaked.requests, after))
+    print("", told(soaked, steepness, seconds), f"more open than after {warm}: {more or 'nothing'}", sep="\n")
+    long = [f"at {at}: {text}" for at, one in soaked.readings for text in one.long]
+    print(f"{len(long)} callbacks over {LONG * 1e3:.0f} ms", *long[:20], *soaked.wrong[:20], sep="\n")
+    assert not more
+    assert not long
+    assert not soaked.violations
+    assert {number: made for number, made in soaked.generations.items() if made > 1} == {}
+    assert not soaked.wrong
+    if soaked.requests >= JUDGED_FROM:
+        assert steepness <= SLOPE

@@ -1,0 +1,209 @@
+"""`gemgate serve` that watches itself: how long each callback of its event loop takes, and what is open.
+
+Nothing else differs from the command. It answers every line of standard input with a line of JSON (`Figures`), from a
+thread of its own, and ends when standard input does.
+
+A callback's length is the processor time of its thread: on a loaded machine its wall time is somebody else's. Callbacks
+of the loop's own making that reach our code without `call_soon` are the server's protocol, which is watched as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from gemgate import cli
+from gemgate.cli import serve, terminal
+from gemgate.web.notices import NoticingProtocol
+
+LONG = 0.05
+"""Seconds that no callback may take."""
+LOOKED_AT = 0.02
+"""Seconds after which somebody looks where a callback is, so that a long one can be told by its place."""
+MOST_TOLD = 20
+
+
+@dataclass(slots=True)
+class Figures:
+    """threads: of the process, by the kernel's count; tasks: of the loop, by name. longest: seconds of processor time.
+
+    late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
+    """
+
+    rss: int = 0
+    descriptors: dict[str, int] = field(default_factory=dict)
+    threads: int = 0
+    tasks: dict[str, int] = field(default_factory=dict)
+    callbacks: int = 0
+    longest: float = 0.0
+    late: float = 0.0
+    long: list[str] = field(default_factory=list)
+
+
+class Watch:
+    """What is known of the callbacks since the last reading."""
+
+    def __init__(self) -> None:
+        self.callbacks = 0
+        self.longest = self.late = 0.0
+        self.long: list[str] = []
+        self.since = 0.0
+        """When the callback that runs now began; 0 = none does."""
+        self.seen = ""
+        """Where it was when somebody looked."""
+        self._depth = 0
+        self._collecting = 0.0
+        self._collected = 0.0
+        gc.callbacks.append(self._collector)
+
+    def _collector(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._collecting = time.thread_time()
+        else:
+            self._collected = max(self._collected, time.thread_time() - self._collecting)
+
+    def run(self, callback: Callable[..., Any], *given: Any) -> Any:
+        if self._depth:  # a protocol that is called from a callback
+            return callback(*given)
+        self._depth, self.since, self.seen, self._collected = 1, time.monotonic(), "", 0.0
+        began = time.thread_time()
+        try:
+            return callback(*given)
+        finally:
+            took, late = time.thread_time() - began, time.monotonic() - self.since
+            self._depth, self.since = 0, 0.0
+            self.callbacks += 1
+            self.late = max(self.late, late)
+            self.longest = max(self.longest, took)
+            if took > LONG and len(self.long) < MOST_TOLD:
+                self.long.append(
+                    f"{took * 1000:.0f} ms ({self._collected * 1000:.0f} ms of it the collector): "
+                    f"{_name(callback)} {self.seen}"
+                )
+
+    def look(self, thread: int) -> None:
+        """For ever: note where a callback is that runs for long."""
+        while True:
+            time.sleep(LOOKED_AT / 2)
+            if self.since and not self.seen and time.monotonic() - self.since > LOOKED_AT:
+                frame = sys._current_frames().get(thread)
+                places = traceback.extract_stack(frame)[-12:] if frame else []
+                self.seen = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(places))
+
+    def told(self, loop: asyncio.AbstractEventLoop) -> Figures:
+        figures = Figures(
+            rss=_resident(),
+            descriptors=dict(sorted(_descriptors().items())),
+            threads=len(os.listdir("/proc/self/task")),
+            tasks=dict(sorted(Counter(_coroutine(task) for task in asyncio.all_tasks(loop)).items())),
+            callbacks=self.callbacks,
+            longest=self.longest,
+            late=self.late,
+            long=self.long,
+        )
+        self.callbacks, self.longest, self.late, self.long = 0, 0.0, 0.0, []
+        return figures
+
+
+class WatchedLoop(uvloop.Loop):
+    """uvloop's loop, as `gemgate serve` has it, whose callbacks are timed."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        return super().call_soon(self._watch.run, callback, *args, context=context)
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        return super().call_soon_threadsafe(self._watch.run, callback, *args, context=context)
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return super().call_later(delay, self._watch.run, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return super().call_at(when, self._watch.run, callback, *args, context=context)
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_reader(fd, self._watch.run, callback, *args)
+
+    def add_writer(self, fd: Any, callback: Any, *args: Any) -> None:
+        super().add_writer(fd, self._watch.run, callback, *args)
+
+
+def _name(callback: Any) -> str:
+    """What runs: of a task's step, the task's coroutine."""
+    owner = getattr(callback, "__self__", None)
+    return _coroutine(owner) if isinstance(owner, asyncio.Task) else str(getattr(callback, "__qualname__", callback))
+
+
+def _coroutine(task: asyncio.Task[Any]) -> str:
+    return str(getattr(task.get_coro(), "__qualname__", task.get_name()))
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _descriptors() -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:  # the one that lists them
+            continue
+        kinds[target.split(":")[0] if ":" in target else Path(target).name] += 1
+    return kinds
+
+
+def _watched(protocol: type[Any], watch: Watch) -> type[Any]:
+    """The server's protocol, whose methods the loop calls without a callback."""
+
+    class Watched(protocol):  # type: ignore[misc, valid-type]
+        def data_received(self, data: bytes) -> None:
+            watch.run(super().data_received, data)
+
+        def connection_made(self, transport: Any) -> None:
+            watch.run(super().connection_made, transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            watch.run(super().connection_lost, exc)
+
+        def resume_writing(self) -> None:
+            watch.run(super().resume_writing)
+
+    return Watched
+
+
+def main() -> None:
+    watch = Watch()
+    loop = WatchedLoop(watch)
+    terminal._quickest_loop = lambda: lambda: loop
+    serve.NoticingProtocol = _watched(NoticingProtocol, watch)  # type: ignore[misc]
+    thread = threading.get_ident()
+
+    def answer() -> None:
+        for _ in sys.stdin:
+            print(json.dumps(asdict(watch.told(loop))), flush=True)
+        os._exit(0)
+
+    threading.Thread(target=answer, daemon=True).start()
+    threading.Thread(target=watch.look, args=(thread,), daemon=True).start()
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
