@@ -114,8 +114,12 @@ class Conversations:
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
-        with contextlib.suppress(StorageDown):
-            await self._go_on(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+        try:
+            with contextlib.suppress(StorageDown):
+                await self._go_on(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+        except BaseException:
+            await self.release(plan)  # nobody else can: the caller left, and has no plan to give back
+            raise
         return plan
 
     async def _go_on(self, plan: Plan, found: Conversation | None) -> None:
@@ -127,10 +131,19 @@ class Conversations:
         told = messages[len(messages) - new : len(messages) - 1 if begun(messages) else None]
         if any(message.role == "assistant" for message in told):
             plan.reuse = "fork"  # the history was edited after the place we know
-        elif await self._ask(lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)):
+        elif await self._leased(plan, found):
             plan.known, plan.new, plan.reuse = found, new, "hit"
         else:
             plan.reuse = "fork"  # somebody else goes on in it right now
+
+    async def _leased(self, plan: Plan, found: Conversation) -> bool:
+        try:
+            return await self._ask(
+                lambda: self.store.lease(found.id, plan.owner, self._clock.now(), self._lease_seconds)
+            )
+        except asyncio.CancelledError:
+            plan.known = found  # it may have been granted all the same; releasing lets go of ours alone
+            raise
 
     def _with_stored(
         self, named: Conversation | None, where: str, messages: tuple[Message, ...]

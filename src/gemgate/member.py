@@ -375,6 +375,7 @@ class Member:
             self._note_circuits(circuits, before)
             if self.address.circuit != before:
                 self.keep.changed(self)
+                self.changed()
 
     async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
         """Sign in with the first of these that Google takes; the last refusal when it takes none."""
@@ -395,10 +396,10 @@ class Member:
             self.signed_in_at = self.renewed_at = self._clock.now()
             self.last_error = None
             self._become("ready")
+            self.changed()  # who waits for a lane does not wait for our database
             if tried is not None:
                 await self.keep.proven(self, tried, fresh if tried == fresh else None)
             self.keep.changed(self)
-            self.changed()
             return
         assert refused is not None
         missing = self.source.missing if self.source is not None and not candidates else ""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gemgate.accounts import Cookies
-from gemgate.errors import GatewayError, SignedOut, StorageDown
+from gemgate.accounts import Cookies, Opened
+from gemgate.catalog import resolve
+from gemgate.chat import ChatRequest, Message, Text
+from gemgate.conversations import Conversations
+from gemgate.errors import Blocked, GatewayError, SignedOut, StorageDown
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import ImageOptions
 from gemgate.jobs.journal import TaskJournal
@@ -16,12 +22,14 @@ from gemgate.policy.backoff import Verdict
 from gemgate.policy.breaker import Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool import AccountPool
-from gemgate.ports import AccountSetup, Caller, Fetched, ImageRef, KeptAccount
+from gemgate.ports import AccountSetup, Caller, Conversation, Fetched, ImageRef, KeptAccount, Thread
 from gemgate.roster import Roster
-from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryGallery, ScriptedUpstream
+from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryConversations, MemoryGallery, ScriptedUpstream, settle
 from gemgate.work import Batch, TaskDraft, Trail
 from tests.simulation.account_rows import MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
+from tests.unit.test_pool import House
+from tests.unit.test_pool_waiting import taken
 
 REF = ImageRef("", "i", "c_1", "r_1", "rc_1")
 SHOWN = Trail("a", "id", "c_1", "{}")
@@ -86,3 +94,96 @@ async def test_a_task_looks_for_a_picture_that_was_shown_whatever_failed_behind_
     await journal.note(replace(SHOWN, picture=""))
     concluded = journal.left(SignedOut("a guest", generated="maybe"), Verdict("wait", 1.0), concluded=True)
     assert concluded == Trail(), "words instead of a picture are no picture"
+
+
+@pytest.mark.parametrize("at", ["find", "lease"])
+async def test_who_leaves_while_his_conversation_is_looked_up_leaves_nothing_behind(at: str) -> None:
+    class Slow(MemoryConversations):
+        """The question is answered there, and the answer takes its time."""
+
+        asked: asyncio.Event
+
+        async def find(self, tenant: str, tips: Sequence[str]) -> Conversation | None:
+            found: Conversation | None = await self._late("find", await super().find(tenant, tips))
+            return found
+
+        async def lease(self, conversation_id: str, owner: str, now: float, seconds: float) -> bool:
+            given = await super().lease(conversation_id, owner, now, seconds)
+            return bool(await self._late("lease", given))
+
+        async def _late(self, what: str, result: Any) -> Any:
+            if what == at:
+                self.asked.set()
+                await asyncio.Event().wait()
+            return result
+
+    store, card = Slow(), resolve("gemini-3-flash-preview", ())
+    store.asked = asyncio.Event()
+    conversations = Conversations(store, clock=FakeClock(), lease_seconds=300.0)
+    said = [Message("user", (Text("a"),)), Message("assistant", (Text("b"),)), Message("user", (Text("c"),))]
+    plan = await conversations.plan(ChatRequest(tuple(said[:1])), card, Caller(tenant="t"))
+    await conversations.remember(plan, said[1], Thread(("c_1",)), account="a", identity="i", offer="o", tenant="t")
+    await conversations.release(plan)
+    assert store.rows
+    turn = asyncio.create_task(conversations.plan(ChatRequest(tuple(said)), card, Caller(tenant="t")))
+    await store.asked.wait()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    assert conversations.under_way == 0
+    assert store.leases == {}, "nobody would go on in it for minutes"
+
+
+async def test_a_sign_in_that_ends_a_block_wakes_those_who_wait() -> None:
+    class Gated(ScriptedUpstream):
+        answered: asyncio.Event
+
+        async def open(self, cookies: Cookies | None) -> Opened:
+            await self.answered.wait()
+            return await super().open(cookies)
+
+    gated = Gated()
+    gated.answered = asyncio.Event()
+    gated.answered.set()
+    house = await House(gated, ScriptedUpstream(), lanes=1).signed_in()
+    blocked, other = house.members
+    with pytest.raises(Blocked), blocked._knocking():
+        raise Blocked("the address is blocked")
+    over = blocked.address.circuit.until
+    await house.clock.advance(over - house.clock.now() - 10)
+    busy = await taken(house.pool)
+    waiting = await taken(house.pool)
+    assert (busy.account, waiting.account) == (other.name, "")
+    gated.answered.clear()
+    house.clock._now = over + 0.01
+    probe = asyncio.create_task(blocked.sign_in())
+    await settle()
+    await house.clock.advance(1.0)
+    assert waiting.account == "", "the rest is over, and who signs in is the one that tries"
+    gated.answered.set()
+    await probe
+    await settle()
+    assert waiting.account == blocked.name
+    await waiting.leave()
+    await busy.leave()
+
+
+async def test_a_session_that_is_open_takes_calls_before_our_database_has_answered() -> None:
+    house = await House(ScriptedUpstream(), lanes=1).signed_in()
+    [member] = house.members
+    member.signed_out(SignedOut("over"))
+    member.pause(False)
+
+    class Slow(type(member.keep)):  # type: ignore[misc]
+        async def proven(self, *given: object) -> None:
+            await asyncio.Event().wait()
+
+    member.keep = Slow()
+    member._state = "starting"
+    waiting = await taken(house.pool)
+    signing_in = asyncio.create_task(member.sign_in())
+    await settle()
+    assert waiting.account == member.name
+    signing_in.cancel()
+    await asyncio.gather(signing_in, return_exceptions=True)
+    await waiting.leave()

@@ -36,13 +36,14 @@ AT_ONCE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A claim as the store granted it. left: what earlier runs had noted."""
+    """A claim as the store granted it. left: what earlier runs had noted; holder: who held their account then."""
 
     at: float
     owner: str
     attempt: int
     left: Trail
     ready_since: float
+    holder: str = ""
 
 
 class Ledger(MemoryJobs):
@@ -57,8 +58,10 @@ class Ledger(MemoryJobs):
         claim = await super().claim(*given, **named)
         if claim is not None:
             left = before[claim.task.id]
+            now, account = self._now(), self.watch.world.accounts.rows.get(left.trail.account)
+            holder = account.owner if account is not None and account.lease_until > now else ""
             self.watch.taken[claim.task.id].append(
-                Taken(self._now() - EPOCH, claim.owner, claim.task.attempt, left.trail, left.run_after - EPOCH)
+                Taken(now - EPOCH, claim.owner, claim.task.attempt, left.trail, left.run_after - EPOCH, holder)
             )
         return claim
 
@@ -138,11 +141,13 @@ class Watch:
             return ""
         if not old.turn.holds or old.turn.done > taken.at:
             return ""
+        if any(one.left.cid == old.chat.cid for one in self._later(old, taken)):
+            return ""  # it was noted and read; what was made in its stead is judged by itself
         if taken.left.cid != old.chat.cid:
             return "its chat had been told and was not noted" if self._had_time(old, taken) else ""
         if self._open_since(node, old.account, taken.at):
             return "its chat shows the answer"
-        holder = self._holder(old.account, taken.at)
+        holder = self._holder(old.account, taken)
         if holder is not None and holder is not node and taken.at - taken.ready_since < 50.0:
             return f"{holder.owner} could have read its chat"
         return ""
@@ -176,10 +181,12 @@ class Watch:
         told = [at for at, fact in node.facts if fact.data.get("account") == account and fact.name in _COMINGS]
         return max(told, default=0.0) < since
 
-    def _holder(self, account: str, at: float) -> Node | None:
-        """The living process that had the account in service at that moment, and has it still."""
-        living = (node for node in self.world.nodes.values() if not node.door.dead)
-        return next((node for node in living if self._open_since(node, account, at - 5.0)), None)
+    def _holder(self, account: str, taken: Taken) -> Node | None:
+        """The living process that held the account when that was claimed and has it in service; one that was halted
+        until its lease ran out has not, whatever it still believes.
+        """
+        living = (node for node in self.world.nodes.values() if not node.door.dead and node.name == taken.holder)
+        return next((node for node in living if self._open_since(node, account, taken.at - 5.0)), None)
 
     # Calls
 
@@ -294,10 +301,15 @@ class Watch:
             if upstream.open_streams:
                 self._say(f"{node.owner} left {upstream.open_streams} streams of {name} open")
         for row in self.world.jobs.batches.values():
-            if any(one.owner == node.owner for one in row.running()):
+            if any(one.owner == node.owner and not self._never_told(node, one.task.id) for one in row.running()):
                 self._say(f"{node.owner} stopped and still holds a task")
         if any(row.owner == node.name for row in self.world.accounts.rows.values()):
             self._say(f"{node.owner} stopped and still holds an account")
+
+    def _never_told(self, node: Node, task_id: str) -> bool:
+        """Whether the process cannot know that it was given the task: the answer was lost. Its lease will run out."""
+        at = self.taken[task_id][-1].at
+        return any(f.kind == "answers lost" and f.target == node.door.number and f.holds(at) for f in self.world.faults)
 
     def end(self) -> None:
         world = self.world
