@@ -9,22 +9,25 @@ import inspect
 import random
 import time
 from collections import Counter
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gemgate.errors import Conflict
 from gemgate.work import Claim, Done, Failed, GivenBack, Later
-from tests.contract import test_account_store, test_conversation_store, test_job_store
+from tests.contract import test_account_store, test_conversation_store, test_job_store, test_node_registry
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
+from tests.simulation.node_rows import MemoryNodes
 
 
 def promises(module: ModuleType, *given: str) -> list[Any]:
-    """Tests of a contract suite that ask for nothing but these."""
+    """Tests of a contract suite that ask for these and nothing else."""
     tests = [test for name, test in vars(module).items() if name.startswith("test_") and "stay_cheap" not in name]
     return [
-        pytest.param(test, id=test.__name__) for test in tests if set(inspect.signature(test).parameters) <= {*given}
+        pytest.param(test, id=test.__name__) for test in tests if {*inspect.signature(test).parameters} == {*given}
     ]
 
 
@@ -45,11 +48,27 @@ async def test_conversations(promise: Any) -> None:
     await promise(LeasedConversations(time.time))
 
 
+@pytest.mark.parametrize("promise", promises(test_node_registry, "registry"))
+async def test_nodes(promise: Any) -> None:
+    await promise(MemoryNodes(time.time))
+
+
+async def test_a_name_belongs_to_one_living_node_of_the_registry() -> None:
+    now = 0.0
+    registry = MemoryNodes(lambda: now)
+    await registry.announce(test_node_registry.CARD, test_node_registry.REPORT)
+    moved = replace(test_node_registry.CARD, url="http://10.0.0.2:8100")
+    with pytest.raises(Conflict):
+        await registry.announce(moved, test_node_registry.REPORT)
+    now = 15.0
+    await registry.announce(moved, test_node_registry.REPORT)
+    assert [(node.card.url, node.age) for node in await registry.nodes()] == [(moved.url, 0.0)]
+
+
 def test_the_suites_are_not_empty() -> None:
-    counts = [
-        len(promises(module, "store")) for module in (test_job_store, test_account_store, test_conversation_store)
-    ]
-    assert counts >= [15, 15, 5], counts
+    suites = (test_job_store, "store"), (test_account_store, "store"), (test_conversation_store, "store")
+    counts = [len(promises(module, given)) for module, given in (*suites, (test_node_registry, "registry"))]
+    assert all(count >= least for count, least in zip(counts, (15, 15, 5, 6), strict=True)), counts
 
 
 async def test_a_chat_is_left_to_the_node_that_can_read_it() -> None:

@@ -18,7 +18,22 @@ EPOCH = 1_800_000_000.0
 GIVEN_UP = 40.0
 """Seconds after which a database that hangs is given up, as in `stores.sql.database`."""
 
-Kind = Literal["kill", "stop", "halt", "store down", "store hangs", "answers lost", "store slow", "google", "leave"]
+FRONTS = 100
+"""The number of the first gateway of the fleet, as a target and a door; nodes count from 0."""
+
+Kind = Literal[
+    "kill",
+    "stop",
+    "halt",
+    "store down",
+    "store hangs",
+    "answers lost",
+    "store slow",
+    "google",
+    "leave",
+    "way down",
+    "way slow",
+]
 Flavour = Literal[
     "unreachable",
     "spent",
@@ -112,6 +127,27 @@ def faults_of(seed: int, *, span: float, nodes: int, accounts: int, callers: int
             case _:
                 found.append(Fault(at, kind, dice.randrange(nodes), round(dice.uniform(1.0, 45.0), 2)))
     return tuple(sorted(found, key=lambda fault: fault.at))
+
+
+def faults_of_fleet(seed: int, *, span: float, nodes: int, fronts: int) -> tuple[Fault, ...]:
+    """What goes wrong besides where nodes are reached through gateways: the ways to them, and those gateways."""
+    dice = Random(f"fleet {seed}")
+    found: list[Fault] = []
+    for _ in range(dice.randint(1, 6)):
+        at, front = round(dice.uniform(0.0, span), 3), FRONTS + dice.randrange(fronts)
+        match dice.choice(("way down", "way down", "way slow", "kill", "halt", "store down", "store hangs")):
+            case "kill":
+                found.append(Fault(at, "kill", front, round(dice.uniform(0.5, 20.0), 2), calls=dice.randint(1, 5)))
+            case "halt":
+                found.append(Fault(at, "halt", front, round(dice.choice((3.0, 25.0)) * dice.uniform(0.3, 1.5), 2)))
+            case ("way down" | "way slow") as kind:
+                seconds = dice.choice((1.0, 10.0, 30.0)) * dice.uniform(0.3, 1.4)
+                found.append(Fault(at, kind, dice.randrange(nodes), round(seconds, 2)))
+            case "store down":
+                found.append(Fault(at, "store down", front, round(dice.uniform(1.0, 40.0), 2)))
+            case _:
+                found.append(Fault(at, "store hangs", front, round(dice.uniform(1.0, 40.0), 2)))
+    return tuple(found)
 
 
 @dataclass(slots=True)

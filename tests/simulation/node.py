@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from random import Random
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from gemgate.catalog import DEFAULT_IMAGE_MODEL
 from gemgate.conversations import Conversations
 from gemgate.errors import GatewayError
 from gemgate.fetcher import GuardedFetcher
+from gemgate.fleet.announcer import Announcer
 from gemgate.gateway import Gateway
 from gemgate.image_pipeline import ImagePipeline, _Worked
 from gemgate.imaging.header import Header
@@ -73,6 +74,8 @@ class Node:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.services: set[asyncio.Task[Any]] = set()
         self.upstreams: dict[str, VirtualUpstream] = {}
+        self.listeners: list[Callable[[Fact], None]] = []
+        self.announcer: Announcer | None = None
         self.shared = shared
         dice = Random(f"{seed} {self.owner}").random
         self.pool = AccountPool(clock=door, dice=dice, patience=PATIENCE)
@@ -110,6 +113,8 @@ class Node:
 
     def note(self, fact: Fact) -> None:
         self.facts.append((self.door.monotonic(), fact))
+        for listener in tuple(self.listeners):
+            listener(fact)
 
     def _build(self, setup: AccountSetup, address: Address, keep: Keep) -> Member:
         number = int(setup.name.removeprefix("account-"))
@@ -152,6 +157,9 @@ class Node:
         await self.roster.start(())
         self.run(self._renew(), "leases")
         self.run(self.worker.work(), "worker")
+        if self.announcer is not None:
+            self.listeners.append(self.announcer.note)
+            self.run(self.announcer.run(), "announcer")
         self.up = True
 
     async def _renew(self) -> None:
@@ -165,6 +173,8 @@ class Node:
 
     async def stop(self) -> None:
         """As SIGTERM does: what the worker runs is given back by the worker alone."""
+        if self.announcer is not None:
+            await self.announcer.leave()
         await self.worker.stop()
         own = self.services - {asyncio.current_task()}  # type: ignore[arg-type]
         for task in own:

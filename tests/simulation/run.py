@@ -11,17 +11,19 @@ from typing import Any
 
 from gemgate.accounts import Cookies
 from gemgate.catalog import DEFAULT_IMAGE_MODEL
-from gemgate.chat import ChatRequest, Message, Reply, Text, afold
+from gemgate.chat import Began, ChatRequest, Ended, Message, Reply, Text, TextDelta, Usage, afold
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.jobs.stored import Wish, dump_wish, dumps
 from gemgate.ports import AccountSetup, Caller, KeptAccount
 from gemgate.testing import MemoryBlobs, MemoryGallery
 from gemgate.work import Batch, TaskDraft
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
+from tests.simulation.front import Front, announcer_of
 from tests.simulation.google import Google
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import EPOCH, Door, Fault, World, faults_of
+from tests.simulation.network import EPOCH, FRONTS, Door, Fault, World, faults_of, faults_of_fleet
 from tests.simulation.node import MODEL, WHOSE, Node
+from tests.simulation.node_rows import MemoryNodes
 from tests.simulation.watch import Ledger, Watch
 
 SPAN = 60.0
@@ -32,17 +34,19 @@ PATIENCE = 700.0
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large a run is."""
+    """How large a run is. fronts: gateways of a fleet before the nodes; 0 = callers reach the nodes themselves."""
 
     nodes: int
     accounts: int
     callers: int
     batches: int
+    fronts: int
 
     @classmethod
     def of(cls, seed: int) -> Shape:
         dice = Random(f"shape {seed}")
-        return cls(dice.randint(1, 3), dice.randint(1, 3), dice.randint(2, 5), dice.randint(0, 2))
+        sizes = dice.randint(1, 3), dice.randint(1, 3), dice.randint(2, 5), dice.randint(0, 2)
+        return cls(*sizes, fronts=Random(f"fronts {seed}").choice((0, 0, 0, 0, 0, 0, 1, 2)))
 
 
 @dataclass(slots=True)
@@ -87,7 +91,10 @@ class Simulation(World):
         self.accounts = MemoryAccounts(self.now)
         self.conversations = LeasedConversations(self.now)
         self.blobs, self.gallery = MemoryBlobs(), MemoryGallery()
+        self.registry = MemoryNodes(self.now, self.accounts, self.conversations)
         self.nodes: dict[int, Node] = {}
+        self.fronts: dict[int, Front] = {}
+        self.past_fronts: list[Front] = []
         self.past: list[Node] = []
         self.calls: list[Call] = []
         self.ordered: list[str] = []
@@ -112,6 +119,8 @@ class Simulation(World):
             life = sum(node.door.number == number for node in self.past) + 1
             door = Door(number, self.faults, Random(f"{self.seed} door {number}/{life}"), self)
             node = Node(self, number, life, door, self.seed)
+            if self.shape.fronts:
+                node.announcer = announcer_of(node, self.registry)
             self.nodes[number] = node
             self.past.append(node)
             self.note(f"{node.owner} starts")
@@ -122,10 +131,19 @@ class Simulation(World):
             self.kill(door)
             await asyncio.sleep(1.0)
 
+    def bring_up_front(self, number: int) -> None:
+        life = sum(front.door.number == number for front in self.past_fronts) + 1
+        door = Door(number, self.faults, Random(f"{self.seed} door {number}/{life}"), self)
+        front = self.fronts[number] = Front(self, number, life, door)
+        self.past_fronts.append(front)
+        self.note(f"{front.owner} starts")
+        front.start()
+
     def kill(self, door: Door) -> None:
         if door.dead:
             return
-        node = next(node for node in self.past if node.door is door)
+        processes: list[Node | Front] = [*self.past, *self.past_fronts]
+        node = next(one for one in processes if one.door is door)
         door.dead, node.died_at = True, self.loop.time()
         door.shut.set_result(None)
         self.note(f"{node.owner} is killed")
@@ -133,7 +151,15 @@ class Simulation(World):
     async def _ail(self, fault: Fault) -> None:
         """What a fault does that no door does by itself."""
         await asyncio.sleep(fault.at)
-        if fault.kind == "kill":
+        if fault.kind == "kill" and fault.target >= FRONTS:
+            front = self.fronts[fault.target]
+            if front.door.dead or front.door.countdown is not None:
+                return
+            front.door.countdown = (fault.calls, fault.done)
+            await front.door.shut
+            await asyncio.sleep(fault.seconds)
+            self.bring_up_front(fault.target)
+        elif fault.kind == "kill":
             node = self.nodes[fault.target]
             if node.door.dead or node.door.countdown is not None:
                 return
@@ -171,8 +197,14 @@ class Simulation(World):
 
     # Callers
 
-    def _somebody(self) -> Node | None:
-        """A process that a front would choose."""
+    def _somebody(self) -> Node | Front | None:
+        """A process that a caller reaches: a gateway where there are some, else any node."""
+        if self.shape.fronts:
+            fronts = [front for front in self.fronts.values() if not front.door.dead]
+            return self.dice.choice(fronts) if fronts else None
+        return self._some_node()
+
+    def _some_node(self) -> Node | None:
         living = [node for node in self.nodes.values() if node.up and not node.door.dead]
         return self.dice.choice(living) if living else None
 
@@ -199,12 +231,17 @@ class Simulation(World):
                 return
             await asyncio.sleep(self.dice.uniform(0.0, 8.0))
 
-    async def _call(self, node: Node, mark: str, number: int, history: tuple[Message, ...], stream: bool) -> Any:
+    async def _call(
+        self, node: Node | Front, mark: str, number: int, history: tuple[Message, ...], stream: bool
+    ) -> Any:
         """One call over the network: the reply, the error, or None when the connection was lost or the caller left."""
         caller = Caller(tenant=f"t{number}", request_id=f"r{len(self.calls)}")
 
         async def ask() -> Reply:
             request = ChatRequest(history, MODEL, stream=stream)
+            if isinstance(node, Front):
+                text = await node.ask(request, caller)
+                return Reply(Began(MODEL, ""), (TextDelta(text),), Ended("stop", Usage(0, 0)))
             admission = await node.gateway.admit(MODEL, caller)
             async with aclosing(node.gateway.chat(request, admission)) as events:
                 return await afold(events)
@@ -221,7 +258,9 @@ class Simulation(World):
             call.outcome, result = "left", None
         elif (error := call.task.exception()) is not None:
             call.outcome, result = f"{type(error).__name__}: {error}", error
-            self.watch.refused(node, mark, caller.request_id, error)
+            self.watch.refused(mark, error)
+            if isinstance(node, Node):
+                self.watch.rests_are_known(node, caller.request_id)
         else:
             call.outcome, result = "answered", call.task.result()
         self.note(f"{mark} by {node.owner}: {call.outcome}")
@@ -245,7 +284,7 @@ class Simulation(World):
             idempotency_key=f"order {number}",
         )
         drafts = [_draft(number, seq, images=images) for seq in range(dice.randint(1, 5))]
-        while (node := self._somebody()) is None or not await self._accepted(node, batch, drafts):
+        while (node := self._some_node()) is None or not await self._accepted(node, batch, drafts):
             await asyncio.sleep(2.0)
         self.ordered.append(batch.id)
         self.note(f"{batch.id} accepted: {len(drafts)} of {kind}")
@@ -279,6 +318,8 @@ class Simulation(World):
             for number in range(self.shape.callers)
         ]
         deeds += [asyncio.create_task(self._order(number)) for number in range(self.shape.batches)]
+        for number in range(self.shape.fronts):
+            self.bring_up_front(FRONTS + number)
         await asyncio.gather(*starts)
         healed = max([SPAN, *(fault.at + fault.seconds for fault in self.faults)])
         await asyncio.sleep(max(0.0, healed - self.loop.time()))
@@ -292,6 +333,9 @@ class Simulation(World):
                 raise error
         if not all(deed.done() for deed in deeds):
             self.watch.wrong.append("a caller or an order waits for ever")
+        for front in [front for front in self.fronts.values() if not front.door.dead]:
+            self.watch.left_open(front)
+            self.kill(front.door)
         for node in [node for node in self.nodes.values() if not node.door.dead]:
             await self._stop(node)
         self.watch.end()
@@ -345,6 +389,9 @@ def simulate(seed: int, faults: tuple[Fault, ...] | None = None) -> Outcome:
     shape = Shape.of(seed)
     if faults is None:
         faults = faults_of(seed, span=SPAN, nodes=shape.nodes, accounts=shape.accounts, callers=shape.callers)
+        if shape.fronts:
+            faults += faults_of_fleet(seed, span=SPAN, nodes=shape.nodes, fronts=shape.fronts)
+            faults = tuple(sorted(faults, key=lambda fault: fault.at))
     loop = VirtualLoop(Random(f"turns {seed}"))
     outcome = Outcome(seed, faults)
     world = Simulation(seed, faults, loop)

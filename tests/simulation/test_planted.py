@@ -1,6 +1,6 @@
-"""Faults this project had, and protections of it undone: the simulation finds each within a bounded number of seeds.
+"""Faults this project had, planted again, and protections undone: each is found within so many seeds.
 
-Each is a lesson of this project's log, taken back.
+Each of HAD names the commit that mended it, by its subject.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import pytest
 
 from gemgate.dispatch import Dispatcher
 from gemgate.errors import GatewayError
+from gemgate.image_pipeline import ImagePipeline
 from gemgate.jobs.worker import Worker
+from gemgate.pool import AccountPool
 from gemgate.ports import Accepted, Piece, Prompt
 from gemgate.roster import Roster
 from tests.simulation.google import VirtualUpstream
@@ -25,7 +27,10 @@ SEEDS = 300
 
 
 def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
-    """A caller heard of a rest that a process which starts now did not know of."""
+    """A caller heard of a rest that a process which starts now did not know of.
+
+    Mended by "A caller hears of a rest when a restart would know of it; of a batch whose key is not known yet ...".
+    """
 
     async def at_once(self: Roster, member: Any) -> None:
         return None
@@ -34,7 +39,10 @@ def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
 
 
 def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
-    """A chat's id was told with its first word, so that a crash before it left nothing to read back."""
+    """A chat's id was told with its first word, so that a crash before it left nothing to read back.
+
+    Mended by "Tell a conversation's id as soon as Google took the prompt, so that it can be read back".
+    """
     note = Dispatcher._note
 
     async def later(self: Dispatcher, errand: Any, attempt: Any, piece: Any = None) -> None:
@@ -45,7 +53,10 @@ def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_node_takes_what_stands_in_a_chat(patch: pytest.MonkeyPatch) -> None:
-    """A task whose answer stood in a chat went to a node that could not read it."""
+    """A task whose answer stood in a chat went to a node that could not read it.
+
+    Mended by "A task whose answer may stand in a chat is left to the node that can read it; ...".
+    """
     init = MemoryJobs.__init__
     patch.setattr(MemoryJobs, "__init__", lambda self, now, lives=None: init(self, now))
 
@@ -76,7 +87,10 @@ def settled_without_fence(patch: pytest.MonkeyPatch) -> None:
 
 
 def not_given_back(patch: pytest.MonkeyPatch) -> None:
-    """A process that was stopped ended before what it ran was written down as given back."""
+    """A process that was stopped ended before what it ran was written down as given back.
+
+    Mended by "Batches: an account of the engine, ...; what is stopped has time to be given back".
+    """
 
     async def gone(self: Worker) -> None:
         return None
@@ -84,17 +98,38 @@ def not_given_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Worker, "_give_back", gone)
 
 
-FAULTS: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
+def rest_ends_unnoticed(patch: pytest.MonkeyPatch) -> None:
+    """A call that waited for a busy account was not told when another account's rest ended.
+
+    Found and mended by "Deterministic simulation of accounts, pool, dispatcher and batches", as the next one.
+    """
+    patch.setattr(AccountPool, "_await_thaw", lambda self: None)
+
+
+def made_and_said_not_to_be(patch: pytest.MonkeyPatch) -> None:
+    """A picture that was made and could not be fetched was said not to have been generated, and made again."""
+
+    async def deliver(self: ImagePipeline, upstream: Any, ref: Any, order: Any) -> Any:
+        return await self._delivered(upstream, ref, order)
+
+    patch.setattr(ImagePipeline, "deliver", deliver)
+
+
+HAD: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (told_before_it_is_stored, "that no restart would know of"),
     (chat_noted_with_its_words, "was told and not noted|had been told and was not noted"),
     (any_node_takes_what_stands_in_a_chat, "could have read its chat"),
+    (not_given_back, "stopped and still holds a task"),
+    (rest_ends_unnoticed, "a call waits in"),
+    (made_and_said_not_to_be, "was made again"),
+]
+UNDONE: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (sent_again_after_a_maybe, "was said not to be generated and was|generated twice"),
     (settled_without_fence, "was delivered twice|ended 2 times"),
-    (not_given_back, "stopped and still holds a task"),
 ]
 
 
-@pytest.mark.parametrize(("plant", "says"), [pytest.param(*one, id=one[0].__name__) for one in FAULTS])
+@pytest.mark.parametrize(("plant", "says"), [pytest.param(*one, id=one[0].__name__) for one in HAD + UNDONE])
 def test_it_finds_what_was_wrong_once(
     plant: Callable[[pytest.MonkeyPatch], None], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

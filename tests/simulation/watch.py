@@ -12,7 +12,9 @@ from gemgate.chat import Message, Reply
 from gemgate.errors import GatewayError
 from gemgate.jobs.stored import loads
 from gemgate.member import Member
+from gemgate.web.relay.relay import MAX_NODES
 from gemgate.work import Claim, Settled, Task, Trail
+from tests.simulation.front import Front, url_of
 from tests.simulation.google import MARK, Generation, answer_to, mark_of
 from tests.simulation.job_rows import MemoryJobs
 from tests.simulation.network import EPOCH
@@ -28,8 +30,8 @@ NOTED_WITHIN = 2.0
 TAKEN_BACK_WITHIN = 5.0
 """Seconds after its end that a dead process's lease may still stand while others look."""
 
-EVERY = 3
-"""Moments between two looks at everything."""
+SEEN_WITHIN = 25.0
+"""Seconds in which every gateway sees which nodes live."""
 AT_ONCE = 0.2
 """Seconds in which a process notices what nobody tells it."""
 
@@ -98,7 +100,6 @@ class Watch:
         self.ends: Counter[str] = Counter()
         self.healed_at = float("inf")
         self._in_vain: dict[int, float] = {}
-        self._moments = 0
 
     def _say(self, what: str) -> None:
         if what not in self.wrong:
@@ -199,12 +200,14 @@ class Watch:
         if [one for one in heard if one in asked][-len(asked) :] != asked:
             self._say(f"{mark}: Google heard {heard} instead of {asked}")
 
-    def refused(self, node: Node, mark: str, request_id: str, error: BaseException) -> None:
+    def refused(self, mark: str, error: BaseException) -> None:
         if not isinstance(error, GatewayError):
             self._say(f"{mark} ended with a bug: {error!r}")
             return
         if error.generated == "no" and (made := self.world.google.made[mark]):
             self._say(f"{mark} was said not to be generated and was, in {made[-1].chat.cid}: {error}")
+
+    def rests_are_known(self, node: Node, request_id: str) -> None:
         found = [fact.data for _, fact in node.facts if fact.request_id == request_id and fact.name == "attempt.failed"]
         for account in {data["account"] for data in found if data["kind"] == "spent"}:
             self._rest_is_known(node, str(account))
@@ -224,20 +227,39 @@ class Watch:
 
     def calm(self) -> None:
         """Nobody has anything to do: what is promised of quiet moments."""
-        self._moments += 1
-        if self._moments % EVERY:
-            return
         now = self.world.loop.time()
         for call in self.world.calls:
-            if not call.ended and now - call.began > CALL_AT_MOST + self._hung(call.began):
+            most = CALL_AT_MOST * (MAX_NODES if self.world.shape.fronts else 1)
+            if not call.ended and now - call.began > most + self._hung(call.began):
                 self._say(f"{call.mark} waits beyond its deadline")
         for node in self.world.nodes.values():
             if not node.door.dead:
                 self._true_words(node)
+        for front in self.world.fronts.values():
+            if not front.door.dead:
+                self._true_view(front)
         self._leases_of_the_dead()
 
+    def _true_view(self, front: Front) -> None:
+        """What a gateway believes of the nodes, once nothing has gone wrong for a while."""
+        world, now = self.world, self.world.loop.time()
+        if now < max(self.healed_at, front.born) + SEEN_WITHIN:
+            return
+        seen = {one.node.card.url: one for one in front.fleet.nodes}
+        for number, node in world.nodes.items():
+            one = seen.get(url_of(number))
+            if node.up and not node.door.dead and now > node.born + SEEN_WITHIN and (one is None or not one.serves):
+                self._say(f"{front.owner} does not know that {node.name} serves")
+            if node.door.dead and now > node.died_at + SEEN_WITHIN and one is not None and one.serves:
+                self._say(f"{front.owner} believes that {node.name} serves, which is dead")
+
+    def left_open(self, front: Front) -> None:
+        """Nobody calls any more: a gateway counts nothing as under way."""
+        if any(one.inflight for one in front.fleet.nodes):
+            self._say(f"{front.owner} counts calls as under way that are over")
+
     def _hung(self, since: float) -> float:
-        kinds = ("halt", "store hangs", "store slow")
+        kinds = ("halt", "store hangs", "store slow", "way down", "way slow")
         return sum(f.seconds for f in self.world.faults if f.kind in kinds and f.at + f.seconds > since)
 
     def _true_words(self, node: Node) -> None:
