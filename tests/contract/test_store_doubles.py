@@ -26,9 +26,7 @@ from tests.simulation.node_rows import MemoryNodes
 def promises(module: ModuleType, *given: str) -> list[Any]:
     """Tests of a contract suite that ask for these and nothing else."""
     tests = [test for name, test in vars(module).items() if name.startswith("test_") and "stay_cheap" not in name]
-    return [
-        pytest.param(test, id=test.__name__) for test in tests if {*inspect.signature(test).parameters} == {*given}
-    ]
+    return [pytest.param(test, id=test.__name__) for test in tests if {*inspect.signature(test).parameters} == {*given}]
 
 
 @pytest.mark.parametrize("promise", promises(test_job_store, "store"))

@@ -233,13 +233,18 @@ class MemoryJobs:
     def _taken_back(self, which: Callable[[TaskRow], bool]) -> int:
         count = 0
         for row in self.batches.values():
-            for one in list(filter(which, row.running())):
+            freed = list(filter(which, row.running()))
+            over = row.batch.state in GIVEN_UP
+            for one in freed:
                 one.owner = ""
-                count += 1
-                if row.batch.state in GIVEN_UP:
-                    self._end(row, one, "cancelled")
-                else:
-                    one.task = replace(one.task, status="queued", run_after=self._now())
+                finished = self._now() if over else one.task.finished_at
+                status: TaskStatus = "cancelled" if over else "queued"
+                one.task = replace(one.task, status=status, run_after=self._now(), finished_at=finished)
+            if freed and over:  # cancelled together, they get no numbers of their own
+                row.change(settled=row.batch.settled + 1)
+                if not row.tally.open:
+                    row.change(ended_at=self._now())
+            count += len(freed)
         return count
 
     # Batches

@@ -282,7 +282,10 @@ class SqlJobStore:
                     continue
                 status: TaskStatus = "cancelled" if row.state in _GIVEN_UP else "queued"
                 change = update(task).where(task.c.batch == batch_id, which)
-                freed = await connection.execute(change.values(status=status, lease_owner="", run_after=epoch_now()))
+                values: dict[str, Any] = {"status": status, "lease_owner": "", "run_after": epoch_now()}
+                if status == "cancelled":
+                    values["finished_at"] = epoch_now()
+                freed = await connection.execute(change.values(values))
                 if freed.rowcount:
                     await connection.execute(_moved(batch_id, status, freed.rowcount))
                     await self._tell(connection, batch_id)
