@@ -1,7 +1,7 @@
 """`gemgate serve` that watches itself: how long each callback of its event loop takes, and what is open.
 
 Nothing else differs from the command. It answers every line of standard input with a line of JSON (`Figures`), from a
-thread of its own, and ends when standard input does.
+thread of its own (to the word `objects` with what there is in memory), and ends when standard input does.
 
 A callback's length is the processor time of its thread: on a loaded machine its wall time is somebody else's. Callbacks
 of the loop's own making that reach our code without `call_soon` are the server's protocol, which is watched as well.
@@ -33,7 +33,7 @@ LONG = 0.05
 """Seconds that no callback may take."""
 LOOKED_AT = 0.02
 """Seconds after which somebody looks where a callback is, so that a long one can be told by its place."""
-MOST_TOLD = 20
+MOST_TOLD, KINDS = 20, 80
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class Figures:
     """threads: of the process, by the kernel's count; tasks: of the loop, by name. longest: seconds of processor time.
 
     late: wall seconds of the longest callback, for comparison. long: callbacks over LONG, each with its place.
+    objects: how many there are of the most frequent kinds, where that was asked: it holds everything up.
     """
 
     rss: int = 0
@@ -51,6 +52,7 @@ class Figures:
     longest: float = 0.0
     late: float = 0.0
     long: list[str] = field(default_factory=list)
+    objects: dict[str, int] = field(default_factory=dict)
 
 
 class Watch:
@@ -196,8 +198,11 @@ def main() -> None:
     thread = threading.get_ident()
 
     def answer() -> None:
-        for _ in sys.stdin:
-            print(json.dumps(asdict(watch.told(loop))), flush=True)
+        for line in sys.stdin:
+            figures = watch.told(loop)
+            if line.strip() == "objects":
+                figures.objects = dict(Counter(type(one).__qualname__ for one in gc.get_objects()).most_common(KINDS))
+            print(json.dumps(asdict(figures)), flush=True)
         os._exit(0)
 
     threading.Thread(target=answer, daemon=True).start()

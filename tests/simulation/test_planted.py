@@ -13,7 +13,6 @@ import pytest
 
 from gemgate.dispatch import Dispatcher
 from gemgate.errors import GatewayError
-from gemgate.image_pipeline import ImagePipeline
 from gemgate.jobs.worker import Worker
 from gemgate.pool import AccountPool
 from gemgate.ports import Accepted, Piece, Prompt
@@ -106,13 +105,14 @@ def rest_ends_unnoticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(AccountPool, "_await_thaw", lambda self: None)
 
 
-def made_and_said_not_to_be(patch: pytest.MonkeyPatch) -> None:
-    """A picture that was made and could not be fetched was said not to have been generated, and made again."""
+def out_of_service_with_our_database(patch: pytest.MonkeyPatch) -> None:
+    """An account fell out of service because our own database was away while it signed in."""
 
-    async def deliver(self: ImagePipeline, upstream: Any, ref: Any, order: Any) -> Any:
-        return await self._delivered(upstream, ref, order)
+    async def at_once(self: Roster, member: Any, cookies: Any, source: Any) -> None:
+        if (kept := self._kept.get(member.name)) is not None:
+            await self._keep_cookies(member, kept, cookies, source.digest if source is not None else None)
 
-    patch.setattr(ImagePipeline, "deliver", deliver)
+    patch.setattr(Roster, "proven", at_once)
 
 
 HAD: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
@@ -121,7 +121,7 @@ HAD: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (any_node_takes_what_stands_in_a_chat, "could have read its chat"),
     (not_given_back, "stopped and still holds a task"),
     (rest_ends_unnoticed, "a call waits in"),
-    (made_and_said_not_to_be, "was made again"),
+    (out_of_service_with_our_database, "is out of service because our own database is away"),
 ]
 UNDONE: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (sent_again_after_a_maybe, "was said not to be generated and was|generated twice"),

@@ -80,11 +80,11 @@ class Gateway:
         self._reading = asyncio.Lock()
         self.url = url
 
-    async def read(self) -> Figures:
+    async def read(self, *, objects: bool = False) -> Figures:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         async with self._reading:
-            self._process.stdin.write(b"\n")
+            self._process.stdin.write(b"objects\n" if objects else b"\n")
             while True:
                 line = await self._process.stdout.readline()
                 assert line, "the gateway ended"
@@ -202,6 +202,7 @@ async def load(gateway: Gateway, sim: RemoteSimulator, numbers: range, ends: flo
                 count = next(done)
                 if count % every == 0:
                     soaked.readings.append((soaked.requests, await gateway.read()))
+                    print(_row(*soaked.readings[-1]), flush=True)
                 if count % BOOKS_EVERY == 0:
                     await keep_books(sim, soaked)
 
@@ -238,6 +239,10 @@ def _gained(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
     return {name: count - before.get(name, 0) for name, count in now.items() if count > before.get(name, 0)}
 
 
+def _most(gained: dict[str, int]) -> dict[str, int]:
+    return dict(Counter(gained).most_common(12))
+
+
 async def settled(gateway: Gateway, before: Figures) -> tuple[Figures, dict[str, str]]:
     """The figures once nothing more is open than before, or after SETTLED seconds as they are."""
     over = time.monotonic() + SETTLED
@@ -257,15 +262,18 @@ def slope(readings: list[tuple[int, Figures]]) -> float:
     return fitted.slope * 10_000
 
 
+def _row(reached: int, one: Figures) -> str:
+    fds, tasks = sum(one.descriptors.values()), sum(one.tasks.values())
+    return (
+        f"{reached:>9} {one.rss / 1e6:>7.1f} {fds:>5} {one.threads:>7} {tasks:>6} {one.longest * 1e3:>7.1f} "
+        f"{one.late * 1e3:>8.1f}"
+    )
+
+
 def told(soaked: Soaked, steepness: float, seconds: float) -> str:
     """The table."""
     lines = [f"{'requests':>9} {'MB':>7} {'fds':>5} {'threads':>7} {'tasks':>6} {'ms CPU':>7} {'ms wall':>8}"]
-    for reached, one in soaked.readings:
-        fds, tasks = sum(one.descriptors.values()), sum(one.tasks.values())
-        lines.append(
-            f"{reached:>9} {one.rss / 1e6:>7.1f} {fds:>5} {one.threads:>7} {tasks:>6} {one.longest * 1e3:>7.1f} "
-            f"{one.late * 1e3:>8.1f}"
-        )
+    lines += [_row(*reading) for reading in soaked.readings]
     lines.append("")
     warm = soaked.readings[0][0]
     count = soaked.requests - warm
@@ -289,7 +297,7 @@ async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: 
         await prepare(sim)
         await load(gateway, sim, range(warm), ends, soaked)
         await asyncio.sleep(REST)
-        before = await gateway.read()
+        before = await gateway.read(objects=True)
         soaked.readings = [(soaked.requests, before)]
         began = time.monotonic()
         await load(gateway, sim, range(warm, warm + count), ends, soaked)
@@ -297,7 +305,9 @@ async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: 
         steepness = slope(soaked.readings[1:])
         after, more = await settled(gateway, before)
         soaked.readings.append((soaked.requests, after))
+        objects = (await gateway.read(objects=True)).objects
     print("", told(soaked, steepness, seconds), f"more open than after {warm}: {more or 'nothing'}", sep="\n")
+    print("objects more than after the warm-up:", _most(_gained(objects, before.objects)))
     long = [f"at {at}: {text}" for at, one in soaked.readings for text in one.long]
     print(f"{len(long)} callbacks over {LONG * 1e3:.0f} ms", *long[:20], *soaked.wrong[:20], sep="\n")
     assert not more
