@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 
 from gemgate.accounts import Cookies, Opened
-from gemgate.catalog import resolve
+from gemgate.attachments import Attachments
+from gemgate.catalog import DEFAULT_IMAGE_MODEL, resolve
 from gemgate.chat import ChatRequest, Message, Text
 from gemgate.conversations import Conversations
 from gemgate.errors import Blocked, GatewayError, SignedOut, StorageDown
+from gemgate.fetcher import GuardedFetcher
 from gemgate.image_pipeline import ImagePipeline, Order
 from gemgate.images import ImageOptions
+from gemgate.jobs import JobRules
 from gemgate.jobs.journal import TaskJournal
+from gemgate.jobs.runner import Runner
+from gemgate.jobs.stored import dumps
+from gemgate.jobs.worker import Worker
 from gemgate.member import Address, Keep, Member
 from gemgate.policy.backoff import Verdict
 from gemgate.policy.breaker import Rules
@@ -187,3 +193,48 @@ async def test_a_session_that_is_open_takes_calls_before_our_database_has_answer
     signing_in.cancel()
     await asyncio.gather(signing_in, return_exceptions=True)
     await waiting.leave()
+
+
+async def test_a_claim_that_is_granted_while_the_worker_stops_is_given_back() -> None:
+    class Late(MemoryJobs):
+        """It grants at once, and says so when it is told to."""
+
+        granted: asyncio.Event
+        said: asyncio.Event
+
+        async def claim(self, *given: Any, **named: Any) -> Any:
+            claim = await super().claim(*given, **named)
+            if claim is not None:
+                self.granted.set()
+                await self.said.wait()
+            return claim
+
+    upstream = ScriptedUpstream()
+    upstream.gate = asyncio.Event()
+    house = await House(upstream).signed_in()
+    jobs = Late(house.clock.now)
+    jobs.granted, jobs.said = asyncio.Event(), asyncio.Event()
+    attachments = Attachments(GuardedFetcher(), None, clock=house.clock, max_bytes=10**6, max_pixels=10**6)
+    runner = Runner(house.gateway, attachments, house.clock, "gemini-3-flash-preview", DEFAULT_IMAGE_MODEL)
+
+    async def adopt() -> None:
+        return None
+
+    worker = Worker(jobs, runner, house.pool, "n", house.clock, lambda: 0.0, house.facts, JobRules(grace=0.0), adopt)
+    said = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
+    drafts = [TaskDraft("", dumps({"custom_id": "0", "body": said}))]
+    await jobs.submit(Batch("b", "chat", "", 0.0, 1, 1, "text"), drafts)
+    working = asyncio.create_task(worker.work())
+    await asyncio.wait_for(jobs.granted.wait(), 5)
+
+    async def end() -> None:
+        await worker.stop()
+        working.cancel()
+
+    ending = asyncio.create_task(end())
+    await settle()
+    jobs.said.set()
+    await asyncio.wait_for(ending, 5)
+    await asyncio.gather(working, return_exceptions=True)
+    [task] = await jobs.tasks("b")
+    assert (task.status, task.code) == ("queued", "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -79,6 +79,7 @@ class Worker:
     touched: Callable[[str], None] = lambda batch_id: None
     _runs: set[_Run] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stopping: bool = False
 
     @property
@@ -106,6 +107,9 @@ class Worker:
     async def stop(self) -> None:
         """Claim nothing more, let what runs end within the grace, and give the rest back."""
         self._stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVING_BACK), self._claiming:
+                pass  # a claim under way may have been granted: then it is among those that are given back
         ending = [run.task for run in self._runs if run.task is not None]
         if ending:
             await asyncio.wait(ending, timeout=self.rules.grace)
@@ -132,10 +136,11 @@ class Worker:
             self._note("tasks.lapsed", {"count": lapsed})
         while needs := self._room():
             accounts = [member.name for member in self.pool.members]
-            claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
-            if claim is None:
-                return
-            self._start(claim)
+            async with self._claiming:
+                claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
+                if claim is None:
+                    return
+                self._start(claim)
 
     def _room(self) -> list[Need]:
         """What could be run now: for what there are accounts that take calls, and lanes for one more."""

@@ -24,6 +24,11 @@ NUMBER = re.compile(r"No (\d+)\.")
 TURNS = 4
 """Turns after which a conversation begins anew."""
 
+PATIENCE = 8.0
+"""Seconds that the gateway waits for a silent Google: short, so that callers do not stand still for long, and longer
+than a busy machine takes to answer.
+"""
+
 Client = Literal["leaves", "half a body", "no JSON"]
 CLIENTS: tuple[Client, ...] = ("leaves", "leaves", "leaves", "half a body", "no JSON")
 """What goes wrong on the caller's side; he leaves more often than he writes nonsense."""
@@ -37,8 +42,8 @@ GOOGLE: dict[str, tuple[str, str, dict[str, Any]]] = {
     "hang-up": ("generate", "hangup", {}),
     "closed": ("generate", "close", {"after_frames": 1}),
     "torn": ("generate", "close", {"after_frames": 1, "torn": True}),
-    "silent": ("generate", "stall", {"after_frames": 1, "seconds": 5.0}),
-    "late": ("generate", "slow_headers", {"seconds": 5.0}),
+    "silent": ("generate", "stall", {"after_frames": 1, "seconds": 2.5 * PATIENCE}),
+    "late": ("generate", "slow_headers", {"seconds": 2.5 * PATIENCE}),
     "garbage": ("generate", "garbage", {}),
     "code": ("generate", "code", {"code": 1013}),
 }

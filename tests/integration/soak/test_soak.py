@@ -7,7 +7,6 @@ or after `--soak-minutes` with as many as there were.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import os
 import re
@@ -27,7 +26,7 @@ import pytest
 from gemgate.simulator import RemoteSimulator
 from gemgate.simulator.record import Record
 from tests.integration.chaos import OURS, environment
-from tests.integration.soak.load import NUMBER, Asked, Conversation, asked, prepare
+from tests.integration.soak.load import NUMBER, PATIENCE, Asked, Conversation, asked, prepare
 from tests.servers import free_port
 from tests.watched_serve import LONG, Figures
 
@@ -35,7 +34,7 @@ SEED = 1
 CALLERS = 24
 ACCOUNTS = ("alice", "bob", "carol")
 READINGS = 40
-"""How often the process is read while it works."""
+"""How often the process is read, at rest, while it works."""
 SLOPE = 0.5
 """Megabytes of memory that 10 000 requests may add."""
 SETTLED = 90.0
@@ -49,7 +48,10 @@ FAILED = re.compile(rb'"error":\s*\{|"type":\s*"error"|response\.failed')
 """How an answer says that it failed, in any dialect."""
 JUDGED_FROM = 10_000
 """Requests from which a slope of memory says something: before that it is the allocator's steps."""
-BOOKS_EVERY = 2_000
+BOOKS_LEAST = 500
+"""Requests of a part at least."""
+PAUSE = 2.0
+"""Seconds between the last answer of a part and the reading."""
 
 
 @dataclass(slots=True)
@@ -97,7 +99,8 @@ async def running(sim: RemoteSimulator, folder: Path) -> AsyncIterator[Gateway]:
     port = free_port()
     clean = {name: value for name, value in os.environ.items() if name.upper() not in OURS}
     first = environment(sim, ACCOUNTS[0], folder, PORT=str(port), LOG_LEVEL="error", CONCURRENCY="16")
-    more = {"FIRST_BYTE_TIMEOUT_SECONDS": "2", "IDLE_TIMEOUT_SECONDS": "2", "COOLDOWN_ADDRESS_SECONDS": "0"}
+    more = {"COOLDOWN_ADDRESS_SECONDS": "0"}
+    more |= dict.fromkeys(("FIRST_BYTE_TIMEOUT_SECONDS", "IDLE_TIMEOUT_SECONDS"), str(PATIENCE))
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.watched_serve", "serve"),
@@ -184,9 +187,23 @@ async def _half(url: str, path: str, body: bytes) -> None:
 
 
 async def load(gateway: Gateway, sim: RemoteSimulator, numbers: range, ends: float, soaked: Soaked) -> None:
-    """All of these requests, CALLERS at once, with the books kept meanwhile."""
-    left, done = iter(numbers), itertools.count(1)
-    every = max(1, len(numbers) // READINGS)
+    """All of these requests in READINGS parts; between them a rest, in which the gateway is read.
+
+    What it takes under load is what two dozen callers have under way, bodies of 4 MB among them.
+    """
+    every = max(BOOKS_LEAST, -(-len(numbers) // READINGS))
+    for first in range(0, len(numbers), every):
+        if time.monotonic() < ends:
+            await load_part(gateway, numbers[first : first + every], ends, soaked)
+            await keep_books(sim, soaked)
+            await asyncio.sleep(PAUSE)
+            soaked.readings.append((soaked.requests, await gateway.read()))
+            print(_row(*soaked.readings[-1]), *soaked.readings[-1][1].long, sep="\n", flush=True)
+
+
+async def load_part(gateway: Gateway, numbers: range, ends: float, soaked: Soaked) -> None:
+    """These requests, CALLERS at once."""
+    left = iter(numbers)
 
     async def caller() -> None:
         conversation = Conversation()
@@ -199,17 +216,10 @@ async def load(gateway: Gateway, sim: RemoteSimulator, numbers: range, ends: flo
                     soaked.note(one, *await ask(http, gateway.url, one, conversation))
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
                     soaked.note(one, 0, repr(error))
-                count = next(done)
-                if count % every == 0:
-                    soaked.readings.append((soaked.requests, await gateway.read()))
-                    print(_row(*soaked.readings[-1]), flush=True)
-                if count % BOOKS_EVERY == 0:
-                    await keep_books(sim, soaked)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(CALLERS):
             group.create_task(caller())
-    await keep_books(sim, soaked)
 
 
 async def keep_books(sim: RemoteSimulator, soaked: Soaked) -> None:

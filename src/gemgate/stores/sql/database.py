@@ -33,6 +33,10 @@ TRANSACTION_SECONDS = 40.0
 IDLE_SECONDS = 10
 """After so long without a word PostgreSQL ends a transaction that may hold rows: its process hangs, others wait."""
 CONNECT_SECONDS = 5
+FILE_CONNECTIONS = 15
+"""Connections to a SQLite file at most. All are kept: to open one takes a thread and four pragmas, and its descriptor
+stays as long as any other is open. The last one that was used is used again, so that few have a warm cache.
+"""
 _WRITES = "gemgate_writes"
 _END_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
 _ENDED_IDLE = "25P03"
@@ -213,6 +217,8 @@ def _lock_file(path: str) -> int | None:
 
 def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
+        if "poolclass" not in options:
+            options |= {"pool_size": FILE_CONNECTIONS, "max_overflow": 0, "pool_use_lifo": True}
         engine = create_async_engine(url, connect_args={"async_creator_fn": Ending.connect}, **options)
         _prepare_sqlite(engine, foreign_keys=foreign_keys)
         return engine
