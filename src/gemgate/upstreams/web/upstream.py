@@ -15,7 +15,6 @@ from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
-from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import upload_file
 
@@ -196,8 +195,7 @@ class WebUpstream:
         limits = self._deadlines
         over = time.monotonic() + limits.total
         exchange = Exchange(
-            client.session,
-            Endpoint.GENERATE,
+            client.handles,
             params=request.params,
             headers=request.headers,
             body=request.body,
