@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -109,7 +109,7 @@ class Conversations:
             messages = await _beside(messages, lambda: self._with_stored(named, where, request.messages))
         names = await _beside(messages, lambda: chain(where, messages))
         plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
-        plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
+        plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
@@ -167,7 +167,7 @@ class Conversations:
         tip = (await _beside(history, lambda: chain(plan.scope, history)))[-1]
         told = await _beside(history, lambda: transcript.dump(history)) if named else ""
         conversation = Conversation(
-            id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
+            id=plan.conversation_id or (previous.id if previous else secrets.token_hex(16)),
             tenant=tenant,
             tip=tip,
             length=len(history),
@@ -246,7 +246,7 @@ class Conversations:
         now = self._clock.now()
         due = now + self._delete_after
         left = Conversation(
-            uuid.uuid4().hex, tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
+            secrets.token_hex(16), tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
         )
         with contextlib.suppress(StorageDown):
             await self._ask(lambda: self.store.save(left))
