@@ -311,7 +311,8 @@ async def _opened(
         temporary_chats=settings.history == "temporary",
         model_policy=settings.model_policy,
     )
-    rules, owner = job_rules or JobRules(), f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
+    rules = job_rules or (JobRules(idle=JobRules.alone) if database.is_sqlite else JobRules())
+    owner = f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
     job_store = SqlJobStore(database)
     jobs = Jobs(
         job_store,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -21,7 +21,7 @@ from gemgate.errors import GatewayError, StorageDown
 from gemgate.files import Inline
 from gemgate.pool import AccountPool
 from gemgate.ports import Caller, Clock, Conversation, ConversationStore, Thread
-from gemgate.prompting.fingerprint import chain, scope
+from gemgate.prompting.fingerprint import Chain, chain, chained, scope
 from gemgate.prompting.prefill import answered, begun
 
 LEASE_SLACK = 60.0
@@ -43,12 +43,12 @@ class Plan:
     known:    the conversation to go on in, leased to us; None starts a new one.
     new:      how many messages at the end `known` has not heard.
     reuse:    what to report unless the conversation turns out to be lost on the way.
-    names:    fingerprints of the history; scope: what they were made with.
+    chain:    fingerprints of the history; scope: what they were made with.
     """
 
     messages: tuple[Message, ...]
     scope: str
-    names: list[str]
+    chain: Chain
     reuse: Reuse
     known: Conversation | None = None
     new: int = 0
@@ -56,6 +56,10 @@ class Plan:
     owner: str = ""
     cid: str = ""
     created_at: float = field(default=0.0)
+
+    @property
+    def names(self) -> list[str]:
+        return self.chain.names
 
     @property
     def tail(self) -> tuple[Message, ...]:
@@ -107,16 +111,16 @@ class Conversations:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
             messages = await _beside(messages, lambda: self._with_stored(named, where, request.messages))
-        names = await _beside(messages, lambda: chain(where, messages))
-        plan = Plan(messages, where, names, "miss", conversation_id=request.conversation_id or "")
-        plan.owner = f"{caller.request_id}/{uuid.uuid4().hex[:8]}"
+        told = await _beside(messages, lambda: chained(where, messages))
+        plan = Plan(messages, where, told, "miss", conversation_id=request.conversation_id or "")
+        plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
         if request.temporary or len(messages) < 2:
             return plan
         try:
             with contextlib.suppress(StorageDown):
-                await self._go_on(plan, await self._ask(lambda: self.store.find(caller.tenant, names[:-1])))
+                await self._go_on(plan, await self._ask(lambda: self.store.find(caller.tenant, plan.names[:-1])))
         except BaseException:
             await self.release(plan)  # nobody else can: the caller left, and has no plan to give back
             raise
@@ -177,10 +181,14 @@ class Conversations:
         history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
         previous = plan.known
-        tip = (await _beside(history, lambda: chain(plan.scope, history)))[-1]
+        if len(history) > len(plan.messages):
+            await _beside((answer,), lambda: plan.chain.add(answer))
+            tip = plan.names[-1]
+        else:  # the answer has become one with a message that was hashed without it
+            tip = (await _beside(history, lambda: chain(plan.scope, history)))[-1]
         told = await _beside(history, lambda: transcript.dump(history)) if named else ""
         conversation = Conversation(
-            id=plan.conversation_id or (previous.id if previous else uuid.uuid4().hex),
+            id=plan.conversation_id or (previous.id if previous else secrets.token_hex(16)),
             tenant=tenant,
             tip=tip,
             length=len(history),
@@ -259,7 +267,7 @@ class Conversations:
         now = self._clock.now()
         due = now + self._delete_after
         left = Conversation(
-            uuid.uuid4().hex, tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
+            secrets.token_hex(16), tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
         )
         with contextlib.suppress(StorageDown):
             await self._ask(lambda: self.store.save(left))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -73,7 +74,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def command(name: str) -> Any:
     """The click command of that name, with its module imported."""
     module, _, attribute = COMMANDS[name][0].partition(":")
-    found = getattr(import_module(f"gemgate.cli.{module}"), attribute)
+    # What modules make stays: looking for garbage among it again and again would be a sixth of the start.
+    gc.disable()
+    try:
+        found = getattr(import_module(f"gemgate.cli.{module}"), attribute)
+    finally:
+        gc.freeze()
+        gc.enable()
     if isinstance(found, typer.Typer):
         return typer.main.get_group(found)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from gemgate.policy.backoff import Backoff
 
@@ -21,6 +22,8 @@ class JobRules:
     lease: float = 30.0
     poll: float = 1.0
     idle: float = 15.0
+    alone: ClassVar[float] = 60.0
+    """`idle` beside a SQLite file, which one gateway owns: whatever brings a batch wakes the loops itself."""
     grace: float = 5.0
     closing: float = 900.0
     hooks: tuple[float, ...] = (10.0, 60.0, 300.0, 1800.0)

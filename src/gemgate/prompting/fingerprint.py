@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
@@ -38,33 +38,51 @@ def call_id(name: str, arguments: str, entropy: bytes) -> str:
     return f"call_{entropy[:6].hex()}{_digest_of_call(name, arguments).hex()}"
 
 
-def chain(scope: str, messages: Sequence[Message]) -> list[str]:
-    """One hash per message, each of the whole history up to it, within `scope` (tenant, model, tools)."""
-    digest = hashlib.blake2b(_field(scope), digest_size=20)
-    results: set[bytes] = set()
-    names: list[str] = []
-    numbers: dict[str, int] = {}
-    total = 0
-    for message in messages:
-        piece = _canonical(message, numbers)
+class Chain:
+    """One hash per message, each of the whole history up to it, within `scope` (tenant, model, tools).
+
+    What has been hashed need not be hashed again when the history grows.
+    """
+
+    def __init__(self, scope: str) -> None:
+        self.names: list[str] = []
+        self._digest = hashlib.blake2b(_field(scope), digest_size=20)
+        self._results: set[bytes] = set()
+        self._total = 0
+        self._numbers: dict[str, int] = {}
+
+    def add(self, message: Message) -> None:
+        """The next message of the history."""
+        piece = _canonical(message, self._numbers)
         if message.role == "tool" and piece:
             # Neighbouring results count as a set, so that each costs the same however many there are.
             single = hashlib.blake2b(piece, digest_size=32).digest()
-            if single not in results:
-                results.add(single)
-                total = (total + int.from_bytes(single, "big")) % _SUMS
-            named = digest.copy()
-            named.update(b"r" + total.to_bytes(32, "big"))
+            if single not in self._results:
+                self._results.add(single)
+                self._total = (self._total + int.from_bytes(single, "big")) % _SUMS
         else:
-            if piece and results:
-                digest.update(b"r" + total.to_bytes(32, "big"))
-                results, total = set(), 0
-            digest.update(piece)
-            named = digest.copy()
-            if results:
-                named.update(b"r" + total.to_bytes(32, "big"))
-        names.append(named.hexdigest())
-    return names
+            if piece and self._results:
+                self._digest.update(b"r" + self._total.to_bytes(32, "big"))
+                self._results, self._total = set(), 0
+            self._digest.update(piece)
+        named = self._digest
+        if self._results:
+            named = named.copy()
+            named.update(b"r" + self._total.to_bytes(32, "big"))
+        self.names.append(named.hexdigest())
+
+
+def chained(scope: str, messages: Iterable[Message]) -> Chain:
+    """The chain of a whole history."""
+    made = Chain(scope)
+    for message in messages:
+        made.add(message)
+    return made
+
+
+def chain(scope: str, messages: Iterable[Message]) -> list[str]:
+    """Its names alone."""
+    return chained(scope, messages).names
 
 
 def scope(tenant: str, model: str, tools: Iterable[Tool], extra: str = "") -> str:

@@ -5,11 +5,12 @@ The rule of the file: nothing leaves before `masked` has seen it, tracebacks and
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TextIO
 
 import structlog
 
@@ -91,14 +92,30 @@ class LogLines:
 
 
 class _Masked(structlog.stdlib.ProcessorFormatter):
-    """Masks the finished line, whoever wrote it."""
+    """Masks the finished line of a library, whichever it is."""
 
-    def __init__(self, secrets: Collection[str], **more: Any) -> None:
+    def __init__(self, secrets: Sequence[str], **more: Any) -> None:
         super().__init__(**more)
-        self._secrets = tuple(sorted({one for one in secrets if len(one) >= LEAST_SECRET}, key=len, reverse=True))
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record), self._secrets)
+
+
+class _Written:
+    """Writes our own finished lines, without the detour by `logging`; one that cannot be written is lost."""
+
+    def __init__(self, handler: logging.StreamHandler[TextIO]) -> None:
+        self._handler = handler
+
+    def info(self, line: str) -> None:
+        stream, lock = self._handler.stream, self._handler.lock
+        assert lock is not None
+        with lock, contextlib.suppress(OSError, ValueError):
+            stream.write(line + "\n")
+            stream.flush()
+
+    debug = warning = error = critical = info
 
 
 def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None:
@@ -106,6 +123,7 @@ def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None
 
     form: "json", or anything else for people.
     """
+    hidden = tuple(sorted({one for one in secrets if len(one) >= LEAST_SECRET}, key=len, reverse=True))
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -118,21 +136,20 @@ def set_up_logging(level: str, form: str, secrets: Collection[str] = ()) -> None
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     )
+    ending = [*([structlog.processors.format_exc_info] if form == "json" else []), renderer]
+    handler = logging.StreamHandler(sys.stderr)
+    written = _Written(handler)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *ending, lambda _logger, _method, line: masked(str(line), hidden)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: written,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _Masked(
-            secrets,
+            hidden,
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([structlog.processors.format_exc_info] if form == "json" else []),
-                renderer,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
         )
     )
     root = logging.getLogger()

@@ -21,6 +21,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._of: dict[str, Any] = {meter.name: _made(meter, self.registry) for meter in NOTED}
+        self._rows: dict[tuple[str, tuple[Any, ...]], Any] = {}
         self._moves: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "request.begun": lambda data: self._of["gemgate_http_requests_active"].inc(),
             "request.done": self._done,
@@ -72,11 +73,18 @@ class Metrics:
             self._observe("gen_ai_client_token_usage", record.prompt_tokens, *labels, "input")
             self._observe("gen_ai_client_token_usage", record.output_tokens, *labels, "output")
 
+    def _row(self, name: str, labels: tuple[Any, ...]) -> Any:
+        """The metric with these labels; finding it anew costs the library more than counting does."""
+        row = self._rows.get((name, labels))
+        if row is None:
+            row = self._rows[name, labels] = self._of[name].labels(*labels)
+        return row
+
     def _count(self, name: str, *labels: Any) -> None:
-        self._of[name].labels(*labels).inc()
+        self._row(name, labels).inc()
 
     def _observe(self, name: str, value: float, *labels: str) -> None:
-        self._of[name].labels(*labels).observe(value)
+        self._row(name, labels).observe(value)
 
     def _done(self, data: Mapping[str, Any]) -> None:
         self._of["gemgate_http_requests_active"].dec()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -91,7 +92,7 @@ class Access:
     async def caller(self, connection: HTTPConnection, level: Level, request_id: str, operation: str = "") -> Caller:
         """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
         if (stated := edge.stated_of(connection)) is not None:
-            return edge.believed(stated, level)
+            return replace(edge.believed(stated, level), host=connection.url.netloc)
         if self._fleet_only and level != "open":
             raise _not_the_gateway()
         self.check_browser(connection.headers)
@@ -119,6 +120,7 @@ class Access:
             address=self.address(connection),
             per_hour=key.per_hour if key else None,
             admin=is_admin,
+            host=connection.url.netloc,
             language=connection.headers.get("accept-language", "en")[:20],
             request_id=request_id,
             models=key.models if isinstance(key, ClientKey) else frozenset(),
@@ -177,7 +179,7 @@ class Access:
             return True
         peer = connection.client.host if connection.client else ""
         said = connection.headers.get("x-forwarded-proto", "").partition(",")[0]  # of a list the client's own is first
-        return self._trusted(peer) and said.strip().lower() == "https"
+        return said.strip().lower() == "https" and self._trusted(peer)
 
     def below(self, connection: HTTPConnection) -> str:
         """The path below which clients see us, without a slash at its end: that of PUBLIC_BASE_URL, else what a trusted
@@ -187,6 +189,8 @@ class Access:
             return urlsplit(self._settings.public_base_url).path.rstrip("/")
         peer = connection.client.host if connection.client else ""
         said = connection.headers.get("x-forwarded-prefix", "").partition(",")[0].strip().rstrip("/")
+        if not said:
+            return ""
         return said if _PREFIX.fullmatch(said) and ".." not in said and self._trusted(peer) else ""
 
     def check_browser(self, headers: Headers) -> None:

@@ -10,14 +10,12 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan
 
 from gemgate.assembly import Service, open_service
-from gemgate.errors import GatewayError
 from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate.web import (
@@ -47,10 +45,9 @@ from gemgate.web import (
 )
 from gemgate.web.access import Access
 from gemgate.web.call import call_of
-from gemgate.web.door import Door, refused
+from gemgate.web.door import Door
 from gemgate.web.notices import Notices
 from gemgate.web.operation import BODIES
-from gemgate.web.reading import CallerLeft
 from gemgate.web.relay import nodes
 
 PARTS = (
@@ -123,13 +120,16 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
     return Door(api, holder.get, notices)
 
 
+class _Routes(Starlette):
+    """Routes and nothing round them: what they raise, the door answers."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return self.router
+
+
 def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
-    """An application of the routes of these modules, with our errors."""
-    api = Starlette(
-        routes=[entry.route for part in parts for entry in part.router.routes],
-        lifespan=lifespan,
-        exception_handlers={GatewayError: refused, HTTPException: refused, CallerLeft: refused, Exception: refused},
-    )
+    """An application of the routes of these modules."""
+    api = _Routes(routes=[entry.route for part in parts for entry in part.router.routes], lifespan=lifespan)
     api.router.redirect_slashes = False
     return api
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -80,7 +80,7 @@ class Call:
 
     def stamp(self, prefix: str, connection: HTTPConnection) -> Stamp:
         """A fresh id and the time, for a dialect's writer."""
-        return Stamp(prefix + uuid.uuid4().hex, int(self.house.clock.now()), self.base_url(connection))
+        return Stamp(prefix + secrets.token_hex(16), int(self.house.clock.now()), self.base_url(connection))
 
     def base_url(self, connection: HTTPConnection) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from collections.abc import Callable
 
 import structlog
@@ -43,7 +43,7 @@ class Door:
             return
         house, access = self._house()
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
+        call = Call(house, access, "req_" + secrets.token_hex(12), house.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
         app = self._app
@@ -78,11 +78,14 @@ class Door:
                 await preflight(scope, send_stamped)
             else:
                 await app(scope, receive, send_stamped)
-        except Exception as error:
-            # The framework hands an unforeseen error on after `refused` has answered and logged it.
-            if status == CLIENT_CLOSED:
-                raise
-            call.note("request.crashed", why=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
+            begun = status != CLIENT_CLOSED
+            if not begun or not isinstance(error, _FORESEEN):
+                answer = await refused(Request(scope, receive), error)
+                if not begun:
+                    await answer(scope, receive, send_stamped)
+            if begun or not isinstance(error, _FORESEEN):
+                call.note("request.crashed", why=type(error).__name__)
         finally:
             if self._notices is not None:
                 self._notices.over(call.request_id)
@@ -94,8 +97,12 @@ class Door:
             )  # fmt: skip
 
 
+_FORESEEN = (GatewayError, HTTPException, CallerLeft, ClientDisconnect)
+"""What is raised to be answered; anything else is a bug of ours."""
+
+
 async def refused(request: Request, error: Exception) -> Response:
-    """The answer to anything that was raised while a request was served: the framework's handler for all of it."""
+    """The answer to anything that was raised while a request was served."""
     call = call_of(request)
     match error:
         case CallerLeft() | ClientDisconnect():

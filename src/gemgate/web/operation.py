@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, compile_path
+from starlette.types import Receive, Scope, Send
 
 from gemgate.ports import Caller
 from gemgate.web.access import Level
@@ -72,8 +73,20 @@ class Router:
 
     def add(self, path: str, endpoint: Callable[..., Any], method: str, name: str, **documented: Any) -> None:
         route = Route(path, endpoint, methods=[method], name=name)
+        route.app = _Called(endpoint)
         route.methods = {method}  # HEAD beside GET only where it is said
         self.routes.append(Documented(route, documented))
+
+
+class _Called:
+    """A route's endpoint as an application, without the framework's own net for what it raises: the door has one."""
+
+    def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def operation(
@@ -102,7 +115,6 @@ def operation(
             call = call_of(request)
             call.operation = name
             caller = await call.access.caller(request, level, call.request_id, name)
-            caller = replace(caller, host=request.url.netloc)
             call.note(
                 "request.identified",
                 operation=name,

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from gemgate.chat import ChatRequest
 from gemgate.dialects import wire
@@ -49,25 +49,26 @@ async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     size = 0
-    stream = request.stream()
-    begun = asyncio.get_running_loop().time()
+    begun = _now()
     try:
         while True:
             # Cancelled is only the wait: a deadline round the whole loop would run while others work on a chunk.
             async with asyncio.timeout_at(min(begun + BODY_SECONDS + size / SLOWEST, _now() + SILENCE_SECONDS)):
-                chunk = await anext(stream, None)
-            if chunk is None:
-                return
+                message = await request.receive()
+            if message["type"] != "http.request":
+                raise CallerLeft
+            chunk = message.get("body", b"")
             size += len(chunk)
             if size > limit:
                 raise too_large(limit)
-            yield chunk
+            if chunk:
+                yield chunk
+            if not message.get("more_body", False):
+                return
     except TimeoutError:
         raise BadRequest(
             "The body did not come in time; send it without pauses", "请求体未能及时到达", code="body_timeout"
         ) from None
-    except ClientDisconnect:
-        raise CallerLeft from None
 
 
 def _now() -> float:

@@ -410,8 +410,7 @@ class _Story:
 @asynccontextmanager
 async def _exchange(client: HardenedClient, request: generation.Request) -> AsyncIterator[Exchange]:
     exchange = Exchange(
-        client.session,
-        Endpoint.GENERATE,
+        client.handles,
         params=request.params,
         headers=request.headers,
         body=request.body,

@@ -30,6 +30,7 @@ from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Renewal, Rotated, Us
 from gemgate.errors import GatewayError
 from gemgate.ports import ImageRef
 from gemgate.upstreams.web import errors
+from gemgate.upstreams.web.handles import Handles
 from gemgate.upstreams.web.seat import Seat
 
 FIRST = Seat()
@@ -97,6 +98,7 @@ class HardenedClient(GeminiClient):
         self._rotates_other_way = True
         """Whether the way that is not gone now is still to be tried."""
         self._open = False
+        self._handles: Handles | None = None
         self.auto_refresh = False
 
     async def sign_in(self) -> None:
@@ -135,6 +137,13 @@ class HardenedClient(GeminiClient):
         if self.client is None:
             raise errors.broken("session is closed", "no")
         return cast("AsyncSession[Response]", self.client)
+
+    @property
+    def handles(self) -> Handles:
+        """What prompts go out by."""
+        if self._handles is None:
+            self._handles = Handles(self.session, self._seat)
+        return self._handles
 
     async def _init_rpc(self) -> None:
         """Hazard: ten RPCs one after the other at sign-in; one says all that is needed.
@@ -347,6 +356,8 @@ class HardenedClient(GeminiClient):
         session, self.client = self.client, None
         if session is not None:
             await session.close()
+        if self._handles is not None:
+            self._handles.close()
 
     async def rotate(self) -> Rotated:
         """Ask once for a new 1PSIDTS: with the two cookies that name the session, or with all of them.

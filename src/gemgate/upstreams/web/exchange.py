@@ -1,4 +1,4 @@
-"""One StreamGenerate POST on the library's session: sent once, read as it comes, dropped at once.
+"""One StreamGenerate POST in the library's session: sent once, read as it comes, dropped at once.
 
 Two hazards of the plain `session.stream()` end here (protocol.md 1 and 9, docs/adr/0003):
 * libcurl re-sends a POST by itself when a reused connection dies before the first response byte. The body is handed
@@ -9,11 +9,13 @@ Two hazards of the plain `session.stream()` end here (protocol.md 1 and 9, docs/
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from curl_cffi.requests import AsyncSession, Response
-from curl_cffi.requests.exceptions import RequestException
+from curl_cffi import CurlECode, CurlError
+from curl_cffi.requests.exceptions import code2error
+
+from gemgate.upstreams.web.handles import Handle, Handles
 
 _HEAD = 2000
 
@@ -38,7 +40,7 @@ class OneTimeBody:
 
 
 class Exchange:
-    """Use as `async with Exchange(session, url, ...) as exchange`, then `read` until None.
+    """Use as `async with Exchange(handles, ...) as exchange`, then `read` until None.
 
     After the end `status` is the HTTP status. Any failure of the transfer is raised by `read` as curl_cffi's
     RequestException; `sent` tells whether the prompt can have left this machine.
@@ -46,28 +48,20 @@ class Exchange:
 
     def __init__(
         self,
-        session: AsyncSession[Response],
-        url: str,
+        handles: Handles,
         *,
         params: dict[str, Any],
         headers: dict[str, str],
         body: bytes,
         timeout: float,
     ) -> None:
+        self._handles = handles
         self._body = OneTimeBody(body)
+        self._prompt = (params, headers, len(body), self._body.read, self._received, timeout)
         self._chunks: list[bytes] = []
-        self._news = asyncio.Event()
-        self._request = session.request(
-            "POST",
-            url,
-            params=params,
-            headers={**headers, "Content-Length": str(len(body))},
-            content=self._body,  # type: ignore[arg-type]  # a reader without seek: that is the point
-            content_callback=self._received,
-            timeout=timeout,
-            allow_redirects=False,  # the body cannot be sent twice, and where Google sends us says what is wrong
-        )
-        self._transfer: asyncio.Task[Response] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._handle: Handle | None = None
+        self._transfer: asyncio.Future[None] | None = None
         self._handed_over = False
         self.status = 0
         self.location = ""
@@ -79,58 +73,86 @@ class Exchange:
         """Whether libcurl took any of the body; False means that nothing can have been processed."""
         return self._body.taken
 
-    def _received(self, chunk: bytes) -> int:
+    def _received(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         if len(self.head) < _HEAD:
             self.head += chunk[: _HEAD - len(self.head)]
-        self._news.set()
-        return len(chunk)
+        self._wake(news=True)
+
+    def _wake(self, *, news: bool) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(news)
 
     async def __aenter__(self) -> Exchange:
-        self._transfer = asyncio.ensure_future(self._request)
-        self._transfer.add_done_callback(lambda _: self._news.set())
+        handle = self._handles.take()
+        try:
+            self._transfer = handle.begin(*self._prompt)
+        except BaseException:
+            handle.close()
+            raise
+        self._handle = handle
+        self._transfer.add_done_callback(self._ended)
         return self
+
+    def _ended(self, transfer: asyncio.Future[None]) -> None:
+        """The transfer is over, well or badly: another prompt may have the handle."""
+        assert self._handle is not None
+        handle, self._handle = self._handle, None
+        if not transfer.cancelled():
+            self.status, self.location = handle.told()
+        self._handles.give_back(handle, sound=not transfer.cancelled() and transfer.exception() is None)
+        self._wake(news=True)
 
     async def __aexit__(self, *_: object) -> None:
         if not self._handed_over:
-            await self.drop()
+            self.drop()
 
     @property
     def is_over(self) -> bool:
         """Whether the transfer has ended, well or badly."""
-        return self._transfer is not None and self._transfer.done()
+        return self._transfer is not None and self._handle is None
 
     def hand_over(self) -> None:
         """Leaving the `async with` leaves the transfer running: whoever takes it over drops it."""
         self._handed_over = True
 
-    async def drop(self) -> None:
+    def drop(self) -> None:
         """End the transfer now, whatever it is at."""
         transfer = self._transfer
         assert transfer is not None
-        if not transfer.done():
-            transfer.cancel()
-        with suppress(asyncio.CancelledError, RequestException):
-            await transfer
+        if self._handle is not None and not transfer.done() and not self._handles.closed:
+            self._handle.abandon()
 
     async def read(self, timeout: float) -> bytes | None:
         """Everything that came since the last call, at least one byte; None at the end of the answer.
 
         SilentUpstreamError when nothing comes for `timeout` seconds; RequestException when the transfer failed.
         """
-        transfer = self._transfer
-        assert transfer is not None
         while not self._chunks:
-            if transfer.done():
-                self.status = transfer.result().status_code
-                self.location = transfer.result().headers.get("location") or ""
+            if self.is_over:
+                self._check()
                 return None
-            self._news.clear()
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._news.wait()
-            except TimeoutError:
-                raise SilentUpstreamError from None
+            if not await self._news(timeout):
+                raise SilentUpstreamError
         data = b"".join(self._chunks)
         self._chunks.clear()
         return data
+
+    async def _news(self, timeout: float) -> bool:
+        """Whether something came, or the end did, within so many seconds."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(timeout, partial(self._wake, news=False))
+        try:
+            return await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _check(self) -> None:
+        assert self._transfer is not None
+        try:
+            self._transfer.result()
+        except CurlError as error:
+            code = cast("CurlECode", error.code)
+            raise code2error(code, str(error))(str(error), code) from error

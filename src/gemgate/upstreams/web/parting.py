@@ -7,9 +7,7 @@ call ends the stream within a second, with what was said until then stored.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from contextlib import suppress
 
 from curl_cffi.requests.exceptions import RequestException
 
@@ -40,5 +38,4 @@ async def leave(
     except (SilentUpstreamError, RequestException, GatewayError):
         return
     finally:
-        with suppress(asyncio.CancelledError):
-            await exchange.drop()
+        exchange.drop()

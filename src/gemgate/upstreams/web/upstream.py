@@ -15,7 +15,6 @@ from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
-from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils import upload_file
 
@@ -146,14 +145,26 @@ class WebUpstream:
             began = time.monotonic()
             answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact, prompt=prompt.text)
             made: list[str] = []
+            fresh = False
             try:
-                async with aclosing(self._sent(session, client, prompt, answer)) as parts:
-                    async for pieces in parts:
-                        for piece in pieces:
-                            if isinstance(piece, ImageFound) and session is not None:
-                                self._made_on[piece.ref.image_id] = session
-                                made.append(piece.ref.image_id)
-                            yield piece
+                while True:
+                    page = client.session_id
+                    try:
+                        async with aclosing(self._generate(session, client, prompt, answer)) as parts:
+                            async for pieces in parts:
+                                for piece in pieces:
+                                    if isinstance(piece, ImageFound) and session is not None:
+                                        self._made_on[piece.ref.image_id] = session
+                                        made.append(piece.ref.image_id)
+                                    yield piece
+                        return
+                    except GatewayError as error:
+                        if fresh or error.remedy != "reload" or error.generated != "no" or answer.spoke:
+                            raise
+                    # Google refused the old page, and made nothing of the prompt: once more with a fresh one
+                    fresh = True
+                    await client.reload(page)
+                    answer.failure = None
             except GatewayError as error:
                 if answer.complete:  # whatever breaks behind a whole answer, it stands
                     for piece in answer.finish():
@@ -170,34 +181,17 @@ class WebUpstream:
                 for image_id in made:
                     self._made_on.pop(image_id, None)
 
-    async def _sent(
-        self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
-    ) -> AsyncGenerator[list[Piece], None]:
-        """Send, and once more with a fresh page when Google refused the old one: nothing was made of the prompt."""
-        for fresh in (False, True):
-            page = client.session_id
-            try:
-                async with aclosing(self._generate(session, client, prompt, answer)) as parts:
-                    async for pieces in parts:
-                        yield pieces
-                return
-            except GatewayError as error:
-                if fresh or error.remedy != "reload" or error.generated != "no" or answer.spoke:
-                    raise
-            await client.reload(page)
-            answer.failure = None
-
     async def _generate(
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[Piece], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
         request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool)
-        frames = FrameReader()
+        frames, silent = FrameReader(), answer.frames
         limits = self._deadlines
         over = time.monotonic() + limits.total
+        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.pictures else limits.idle
         exchange = Exchange(
-            client.session,
-            Endpoint.GENERATE,
+            client.handles,
             params=request.params,
             headers=request.headers,
             body=request.body,
@@ -206,13 +200,17 @@ class WebUpstream:
         try:
             async with exchange:
                 try:
-                    async for data in self._read(exchange, frames, over, pictures=prompt.pictures):
+                    while (
+                        data := await self._next(exchange, frames, over, idle, heard=answer.frames > silent)
+                    ) is not None:
                         if pieces := answer.feed(data):
                             yield pieces
                         if answer.failure is not None and b"xsrf" in exchange.head and not answer.spoke:
                             raise errors.page_expired("xsrf")
                         if answer.failure is not None:
                             raise answer.failure
+                        if time.monotonic() > over:
+                            raise errors.stalled("total", limits.total)
                 except (GeneratorExit, asyncio.CancelledError):
                     turns = self._facts.turns
                     seconds = turns.unstored_seconds if prompt.temporary else turns.leave_seconds
@@ -240,30 +238,22 @@ class WebUpstream:
             await self._ask_painter(client, answer)
         yield answer.finish()
 
-    async def _read(
-        self, exchange: Exchange, frames: FrameReader, over: float, *, pictures: bool
-    ) -> AsyncIterator[list[str]]:
-        """Whole frames as they come; Stalled when nothing comes for too long, or all of it takes too long."""
-        limits = self._deadlines
-        heard = False
-        while True:
-            idle = max(limits.idle, self._facts.pictures.idle_seconds) if pictures else limits.idle
-            patience = idle if heard else limits.first_byte
-            try:
-                data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
-            except SilentUpstreamError:
-                if time.monotonic() >= over:
-                    raise errors.stalled("total", limits.total) from None
-                stage = "between chunks" if heard else "first byte"
-                raise errors.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
-            if data is None:
-                return
-            complete = frames.feed(data)
-            heard = heard or bool(complete) or bool(exchange.sent and frames.garbage)
-            if complete:
-                yield complete
-            if time.monotonic() > over:
-                raise errors.stalled("total", limits.total)
+    async def _next(
+        self, exchange: Exchange, frames: FrameReader, over: float, idle: float, *, heard: bool
+    ) -> list[str] | None:
+        """What came: whole frames, perhaps none; None at the end. Stalled when nothing comes for too long, or all of it
+        takes too long.
+        """
+        heard = heard or bool(exchange.sent and frames.garbage)
+        patience = idle if heard else self._deadlines.first_byte
+        try:
+            data = await exchange.read(min(patience, max(over - time.monotonic(), 0.0)))
+        except SilentUpstreamError:
+            if time.monotonic() >= over:
+                raise errors.stalled("total", self._deadlines.total) from None
+            stage = "between chunks" if heard else "first byte"
+            raise errors.stalled(stage, patience, "maybe" if exchange.sent else "no") from None
+        return None if data is None else frames.feed(data)
 
     def _leave(
         self,
