@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import logging
 import os
 import random
 import time
@@ -115,6 +116,7 @@ def _form(data: bytes) -> Iterator[None]:
 
 
 LOOP = asyncio.new_event_loop()
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # pytest keeps every warning, which is no leak of ours
 
 
 def _pictures() -> list[bytes]:
