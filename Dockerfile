@@ -1,6 +1,6 @@
 # gemgate on one machine: two stages, no compiler and no root in the second.
 #   docker build -t gemgate . && docker run --rm -p 127.0.0.1:8100:8100 --env-file .env -v gemgate:/data -v gemgate-keys:/keys gemgate
-# Pin it where you build, with the digest that your registry tells: --build-arg PYTHON=3.12-slim-bookworm@sha256:...
+# No registry of images could be asked where this was written: put the digest behind the tag, here or by --build-arg (…@sha256:…).
 ARG PYTHON=3.12-slim-bookworm
 
 FROM python:${PYTHON} AS build

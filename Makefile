@@ -40,7 +40,6 @@ check: install ## formatting, lint, types, floors
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-
 	$(BIN)/python -m tools.docs check
 
 .PHONY: dist
@@ -51,8 +50,8 @@ dist: install ## wheel and sdist in dist/, each installed into an empty environm
 	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py -m "soak or not soak" --dist-folder dist
 
 .PHONY: audit
-audit: install ## known vulnerabilities of what the lock names, and licences
-	$(BIN)/python -m tools.supply audit
+audit: install ## known vulnerabilities of what the lock names, and licences; fails when advisories cannot be had (OFFLINE=1)
+	$(BIN)/python -m tools.supply audit $(if $(OFFLINE),--offline)
 
 .PHONY: docs
 docs: install ## the documentation as a site, in site/

@@ -169,6 +169,8 @@ class Cookies:
     @classmethod
     def _in_a_known_form(cls, text: str) -> Cookies:
         text = text.strip()
+        if bare := _BARE.fullmatch(text):
+            return cls.of({PSID: bare["psid"], PSIDTS: bare["psidts"]})
         if text[:1] in ("{", "["):
             try:
                 value = json.loads(text)
@@ -195,6 +197,10 @@ class Cookies:
             if sep and name.strip() != _JAR:
                 pairs[name.strip()] = value
         return cls.of(pairs)
+
+
+_BARE = re.compile(r"(?P<psid>g\.a0[\w.-]{20,400})[\s,;]{1,9}(?P<psidts>sidts-[\w.-]{20,400})")
+"""The two values alone, in the order in which they are asked for: how they begin tells them apart."""
 
 
 def _stored(text: object) -> Iterator[Companion]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gemgate import imaging
+from gemgate.catalog import CARDS
+from gemgate.dialects.painting import model_for
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
 from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
@@ -106,6 +108,8 @@ class ImagePipeline:
             raise
         fetched_at = self._clock.monotonic()
         worked = await self._work(fetched, order)
+        if note := _too_small(worked.header, order):
+            worked = replace(worked, notes=(*worked.notes, note))
         if note := _unlike_announced(fetched, ref, self._max_pixels):
             worked = replace(worked, notes=(*worked.notes, note))
         worked_at = self._clock.monotonic()
@@ -183,8 +187,6 @@ class ImagePipeline:
         if stamped.note:
             notes.append(stamped.note)
         data = stamped.data
-        if wanted and max(header.width, header.height) < wanted:
-            notes.append(f"smaller than the {wanted} px asked for: this is what Google delivered")
         digest = hashlib.sha256(data).hexdigest()
         return _Worked(data, header, digest, cleaned.logo, resampled, tuple(notes))
 
@@ -305,3 +307,16 @@ def _noted(image: GeneratedImage, note: str) -> GeneratedImage:
 def _name(prompt: str, moment: datetime, token: str, extension: str) -> str:
     """The path of a picture below /images."""
     return f"{moment:%Y%m}/{moment:%Y%m%d}/{file_name(prompt, moment, token, extension)}"
+
+
+def _too_small(header: Header, order: Order) -> str:
+    """That a picture is smaller than asked, and whether its model could have been expected to deliver the size."""
+    wanted = order.options.long_side
+    if not wanted or max(header.width, header.height) >= wanted:
+        return ""
+    said = f"smaller than the {wanted} px asked for"
+    promising = model_for(None, order.options)
+    asked = next((card for card in CARDS if card.id == order.model), None)
+    if promising is None or (asked is not None and (asked.long_side or 0) >= wanted):
+        return f"{said}: this is what Google delivered"
+    return f"{said}: {order.model} does not promise it, {promising} does"

@@ -16,7 +16,7 @@ from gemgate.ports import Caller
 from gemgate.settings import TOKEN_LENGTH, SettingsError, explicit
 from gemgate.simulator import Simulator
 from gemgate.testing import FakeClock
-from gemgate.web import access, edge
+from gemgate.web import edge
 from gemgate.web.access import Access, presented_key
 from gemgate.web.attempts import MOST
 from gemgate.web.page import security_headers
@@ -86,7 +86,14 @@ def test_no_other_host_is_this_machine(tmp_path: Path, host: str) -> None:
     assert judge(tmp_path).standing_of(connection(("host", host))) == "closed"
 
 
-@pytest.mark.parametrize("name", sorted(access._FORWARDING))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Forwarded", "Via", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP"),
+        *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Forwarded", "CF-Ray"),
+        *("X-Original-Forwarded-For", "Fly-Client-IP", "X-Envoy-External-Address", "X-Amzn-Trace-Id", "CDN-Loop"),
+    ],
+)
 def test_any_header_of_a_proxy_means_a_proxy(tmp_path: Path, name: str) -> None:
     assert judge(tmp_path).standing_of(connection(("host", "localhost"), (name, "x"))) == "closed"
 
@@ -130,6 +137,8 @@ def test_public_https_makes_the_cookie_secure(tmp_path: Path) -> None:
     judged = judge(tmp_path, public_base_url="https://gem.example")
     assert judged.is_https(connection(("host", "gem.example")))
     assert not judged.is_https(connection(("host", "localhost:8100")))
+    assert judged.is_https(connection(("host", "127.0.0.1:8100"), ("origin", "https://gem.example")))
+    assert not judged.is_https(connection(("host", "localhost:8100"), ("origin", "http://gem.example")))
 
 
 @pytest.mark.parametrize("path", ["/images/x", "/health", "/v1/models", "/api/overview"])

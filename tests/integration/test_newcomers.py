@@ -93,6 +93,32 @@ async def test_a_file_of_prompts_is_an_order(kind: str, body: str, tmp_path: Pat
         assert "colour" in wrong.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/images/generations", {"size": "4096x4096"}),
+        ("/v1/images/generations", {"quality": "4k"}),
+        ("/v1/generate-images", {"size": "4k", "response_type": "url"}),
+    ],
+)
+async def test_a_size_chooses_its_model_or_says_what_it_did(path: str, body: dict, tmp_path: Path) -> None:
+    async with (
+        Simulator(accounts=("alice",)) as simulator,
+        served(settings_for(simulator, tmp_path)) as gate,
+        httpx2.AsyncClient(base_url=gate.url, timeout=30) as http,
+    ):
+        simulator.google.pictures(cheap=True)
+        small = "gemini-2.5-flash-image"
+        made, named = [
+            (await http.post(path, json={"prompt": "a fox", "response_format": "url", **body, **model})).json()
+            for model in ({}, {"model": small})
+        ]
+        (free,), (held,) = ((answer.get("details") or answer["data"]) for answer in (made, named))
+        assert free["model"] == "gemini-3-pro-image-preview-4k"
+        assert held["model"] == small
+        assert f"{small} does not promise it, gemini-3-pro-image-preview-4k does" in held["note"]
+
+
 async def test_limits_speak_the_callers_language(tmp_path: Path) -> None:
     async with Simulator(accounts=("alice",)) as simulator:
         settings = settings_for(simulator, tmp_path, model_interval_seconds=60)

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheel and the sdist: those of `make dist`, else made now."""
-    folder = Path(given) if (given := request.config.getoption("--dist-folder")) else tmp_path_factory.mktemp("dist")
+    given = request.config.getoption("--dist-folder")
+    folder = Path(given).resolve() if given else tmp_path_factory.mktemp("dist")
     if not given:
         command = [sys.executable, "-m", "hatchling", "build", "-d", folder, "-t", "sdist", "-t", "wheel"]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)

@@ -35,6 +35,15 @@ def test_cookies_are_found_in_whatever_was_copied(form: str) -> None:
     assert (cookies.psid, cookies.psidts) == ("a1b", "c2d")
 
 
+@pytest.mark.parametrize("between", ["\n", " ", "\r\n\r\n", ", "])
+def test_the_two_values_alone_are_told_apart_by_how_they_begin(between: str) -> None:
+    one, two = "g.a000" + "Ab-_9" * 20, "sidts-" + "Xy-_8" * 12
+    assert Cookies.parse(one + between + two).psid == one
+    assert Cookies.parse(one + between + two).psidts == two
+    with pytest.raises(BadRequest):
+        Cookies.parse(f"{one}{between}{one}")
+
+
 @pytest.mark.parametrize("text", ["", "hello", f"{ONE}", f"{TWO} c2d", f"{ONE} a\nand {ONE} b", f"{ONE},.google.com,x"])
 def test_what_holds_none_or_two_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):

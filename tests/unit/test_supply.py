@@ -59,13 +59,26 @@ def test_known_vulnerabilities_are_told(advisories: tuple[str, list[dict]]) -> N
     assert asked[0] == {"package": {"name": "a-b", "ecosystem": "PyPI"}, "version": "1.2"}
 
 
-def test_nobody_to_ask_is_said_loudly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("offline", "code"), [(False, 3), (True, 0)])
+def test_nobody_to_ask_is_said_loudly_and_is_no_success(
+    offline: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def away(*_: object) -> None:
         raise OSError
 
     monkeypatch.setattr(supply, "vulnerabilities", away)
-    assert supply.audit(supply.pins(LOCK)) == 0
-    assert "VULNERABILITIES WERE NOT LOOKED UP" in capsys.readouterr().out
+    assert supply.audit(supply.pins(LOCK), offline=offline) == code
+    said = capsys.readouterr().out
+    assert "VULNERABILITIES WERE NOT LOOKED UP" in said
+    assert "not installed here: a-b, c" in said
+
+
+@pytest.mark.parametrize(
+    ("licence", "allowed"),
+    [("MIT", True), ("GPL-3.0 OR MIT", True), ("MIT AND GPL-3.0", False), ("MIT AND BSD-3-Clause", True), ("", False)],
+)
+def test_every_licence_that_holds_must_be_allowed(licence: str, allowed: bool) -> None:
+    assert supply.is_allowed(licence) is allowed
 
 
 def test_no_licence_of_the_lock_needs_a_thought() -> None:

@@ -18,6 +18,7 @@ from gemgate.dialects.painting import (
     Started,
     is_reference,
     left_over,
+    model_for,
     options_of,
     references_of,
     references_of_form,
@@ -119,7 +120,8 @@ def _no_mask() -> BadRequest:
 def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCall:
     if body.mask is not None:
         raise _no_mask()
-    request = ImageRequest(body.prompt, body.model, body.n or 1, references, options_of(body.given()))
+    options = options_of(body.given())
+    request = ImageRequest(body.prompt, model_for(body.model, options), body.n or 1, references, options)
     return ImagesCall(request, body.response_format == "url", bool(body.stream), left_over(body))
 
 

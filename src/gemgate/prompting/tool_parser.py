@@ -48,10 +48,17 @@ TRUNCATED = 4
 _HEAD = 200
 """Characters behind a sentinel that decide what it marks."""
 
-_LINE_DRESS = r"[ \t]*\d{0,3}[.)]?[ \t>#+\-•|\[\](){}<\"'“”‘’「『【`*_~\\]*"
-_FENCE_LINE = r"[ \t]*(?P<fence>`{3,}|~{3,})[^\n`]{0,40}"
-_LEAD = re.compile(rf"\s*(?:(?<=\n){_FENCE_LINE}(?:\n\s*|\Z))?(?:(?<=\n){_LINE_DRESS}|[ \t]*[`*_\\]{{0,3}}[ \t]*)\Z")
-_LEAD_IN_CODE = re.compile(rf"\s*(?:(?<=\n){_LINE_DRESS}(?<!```)|[ \t]*[`*_\\]{{0,2}}[ \t]*)\Z")
+_LINES = r"(?:(?>\s*\n)|(?<=\n))"
+"""Blank up to the beginning of a line."""
+_LINE_DRESS = r"[ \t]*+(?:\d{1,3}+\.?|\.)?+[ \t>#+\-•|\[\](){}<\"'“”‘’「『【`*_~\\]*+"
+_FENCE_LINE = r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)[^\n`]{0,40}+"
+_START = r"(?:(?<!\s)|(?<=\A\s))"
+"""Where dressing may begin: never inside of blanks, or every one of them would be tried as the first."""
+_LEAD = re.compile(
+    rf"{_START}(?:{_LINES}{_FENCE_LINE}(?:\n(?:(?>\s*\n)?{_LINE_DRESS}|\s*+(?:[`*_\\]{{1,3}}[ \t]*+)?))?\Z"
+    rf"|{_LINES}{_LINE_DRESS}\Z|\s*+(?:[`*_\\]{{1,3}}[ \t]*+)?\Z)"
+)
+_LEAD_IN_CODE = re.compile(rf"{_START}(?:{_LINES}{_LINE_DRESS}(?<!```)\Z|\s*+(?:[`*_\\]{{1,2}}[ \t]*+)?\Z)")
 
 _SEP = r"[ \t_\\-]*"
 _VERB_DRESS = r"\s:：=>*_`\\|\"'\[\]()【】.-"

@@ -137,3 +137,33 @@ async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
     told = [(where, secret[:8]) for where, text in sent for secret in secrets if secret in text]
     assert not told
     assert len(sent) > 20
+
+
+async def test_pictures_of_an_answer_are_fetched_from_our_own_pictures_only(
+    gate: Served, sim: Simulator, chrome: Browser
+) -> None:
+    """What a model writes must not make the reader's browser ask anything else, of us or of others."""
+    asked: list[str] = []
+    hostile = [
+        *("/api/info?key=x1", "/v1beta/models?key=x2", f"{gate.url}/v1beta/models?key=x3", "//127.0.0.1:9/a.png"),
+        *(f"{gate.url}/images/../api/info?key=x4", "https://elsewhere.example/a.png", "javascript:alert(1)"),
+        *("/api/info/images/a.png?key=x5", f"{gate.url}/images/%2e%2e/api/info?key=x6", "blob:x", "images/b.png"),
+    ]
+    async with aiohttp.ClientSession(gate.url) as http:
+        body = {"prompt": "a fox", "response_format": "url"}
+        async with http.post("/v1/images/generations", json=body) as answer:
+            ours = (await answer.json())["data"][0]["url"]
+    sim.google.reply("gallery", " ".join(f"![p{at}]({link})" for at, link in enumerate([ours, *hostile])))
+    async with visiting(chrome, gate.url) as visitor:
+        page = visitor.page
+        visitor.expected += ["404 (Not Found)", "401 (Unauthorized)"]
+        await visitor.open("playground")
+        page.on("request", lambda request: asked.append(request.url) if request.resource_type == "image" else None)
+        await page.fill("textarea[name=message]", "gallery")
+        await page.press("textarea[name=message]", "Control+Enter")
+        await expect(page.locator(".talk img").first).to_be_visible()
+        await expect(page.locator(".talk a[href^='https://elsewhere.example']")).to_have_text("p6")
+        await visitor.drawn()
+        await asyncio.sleep(0.3)
+    assert ours in asked
+    assert all(url.startswith(f"{gate.url}/images/") for url in asked), asked

@@ -93,6 +93,8 @@ async def _pictures(visitor: Visitor, folder: Path) -> None:
 async def _batch(visitor: Visitor) -> None:
     page = visitor.page
     await visitor.open("batches")
+    await page.select_option("select[name=size]", "2k")
+    await page.select_option("select[name=aspect]", "16:9")
     table = 'prompt,size\n"a fox, red",1k\n"a ""big"" jay",\nan owl,16:9\n'
     await page.set_input_files(
         "input[type=file]", files=[{"name": "o.csv", "mimeType": "text/csv", "buffer": table.encode()}]
@@ -102,6 +104,12 @@ async def _batch(visitor: Visitor) -> None:
     await expect(page.locator(".sheet .state")).to_have_text("completed")
     await expect(page.locator(".wall li")).to_have_count(3)
     await visitor.shot("batch-completed")
+    batch = page.url.rpartition("/")[2]
+    status = await (await page.request.get(f"{visitor.url}/v1/batch/{batch}/status")).json()
+    made = [task["details"] for task in status["results"]]
+    # What stands in a line of the file outweighs the two selects.
+    assert sorted(one["requested"] for one in made) == [1024, 2048, 2048]
+    assert all(one["width"] > one["height"] for one in made)
     async with page.expect_download() as told:
         await page.click("text=ZIP of all pictures")
     saved = await (await told.value).path()

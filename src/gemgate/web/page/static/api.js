@@ -6,6 +6,13 @@ export const root = new URL(".", document.baseURI).pathname.replace(/\/$/, "");
 export const address = location.origin + root;
 /** A path of the gateway as the browser has to ask for it; whole addresses stay. */
 export const here = (path) => (path.startsWith("/") ? root + path : path);
+/** The path of a picture of ours, out of its link: one of this address, or a signed one of our public address; else "". */
+export function own(link) {
+  if (!URL.canParse(link, location.href)) return "";
+  const { origin, pathname, search, searchParams } = new URL(link, location.href);
+  const at = pathname.indexOf("/images/");
+  return at >= 0 && (origin === location.origin || searchParams.has("sig")) ? pathname.slice(at) + search : "";
+}
 
 /** Tells the page when it is signed out. */
 export const events = new EventTarget();

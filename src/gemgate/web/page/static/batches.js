@@ -20,6 +20,8 @@ const t = words({
   file: ["or from a file", "或从文件读取"],
   model: ["Model", "模型"],
   size: ["Size", "尺寸"],
+  aspect: ["Shape", "比例"],
+  by_size: ["as the size needs", "按尺寸选择"],
   auto: ["automatic", "自动"],
   concurrency: ["At once", "并发数"],
   order: ["Order {count} pictures", "提交 {count} 张图片"],
@@ -121,7 +123,7 @@ function Preview({ seen }) {
 function Order() {
   const models = useModels();
   const [source, setSource] = useState({ form: "", type: "text/plain" });
-  const [form, setForm] = useState({ model: "", size: "", concurrency: 2 });
+  const [form, setForm] = useState({ model: "", size: "", aspect: "", concurrency: 2 });
   const [problem, setProblem] = useState(null);
   const [working, setWorking] = useState(false);
   const token = useRef("");
@@ -132,8 +134,7 @@ function Order() {
     setWorking(true);
     setProblem(null);
     const wishes = new URLSearchParams({ concurrency: Number(form.concurrency) || 2 });
-    if (form.model) wishes.set("model", form.model);
-    if (form.size) wishes.set("size", form.size);
+    for (const name of ["model", "size", "aspect"]) if (form[name]) wishes.set(name, form[name]);
     // The same press of the button orders once, however often the connection breaks.
     token.current ||= Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
     try {
@@ -157,13 +158,18 @@ function Order() {
       <${Preview} seen=${seen} />
       <${Field} label=${t("model")}>
         <select name="model" value=${form.model} onChange=${set("model")}>
-          <option value="">${t("auto")}</option>
+          <option value="">${t("by_size")}</option>
           ${models.categories.image.map((id) => html`<option value=${id}>${id}</option>`)}
         </select>
       <//>
       <${Field} label=${t("size")}>
         <select name="size" value=${form.size} onChange=${set("size")}>
-          ${["", "1k", "2k", "4k", "1:1", "16:9", "9:16", "3:2", "2:3"].map((size) => html`<option value=${size}>${size || t("auto")}</option>`)}
+          ${["", "1k", "2k", "4k"].map((size) => html`<option value=${size}>${size || t("auto")}</option>`)}
+        </select>
+      <//>
+      <${Field} label=${t("aspect")}>
+        <select name="aspect" value=${form.aspect} onChange=${set("aspect")}>
+          ${["", "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"].map((shape) => html`<option value=${shape}>${shape || t("auto")}</option>`)}
         </select>
       <//>
       <${Field} label=${t("concurrency")}>

@@ -1,11 +1,12 @@
 // Markdown of an answer as elements, never as HTML text: what a model says cannot become markup.
+import { here, own } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 
 const entities = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" };
 const plain = (text) => text.replace(/&(amp|lt|gt|quot|#39);/g, (whole) => entities[whole]);
 const safe = (address) => /^(https?:|mailto:|\/(?!\/)|#)/i.test(address);
-// A picture is fetched without a click: of this server only what lies under /images/ may be.
-const shown = (address) => /^(https?:|data:image\/|\/images\/(?!.*\.\.))/i.test(address);
+// A picture is fetched without a click: only what our own /images/ has may be. Others stand as links.
+const shown = (address) => (/^data:image\//i.test(address) ? address : own(address));
 
 const BLOCKS = {
   space: () => null,
@@ -41,8 +42,11 @@ const INLINE = {
     safe(token.href)
       ? html`<a href=${token.href} rel="noreferrer" target="_blank">${inline(token.tokens)}</a>`
       : inline(token.tokens),
-  image: (token) =>
-    shown(token.href) ? html`<img src=${token.href} alt=${plain(token.text)} loading="lazy" />` : plain(token.text),
+  image: (token) => {
+    const [source, alt] = [shown(token.href), plain(token.text)];
+    if (source) return html`<img src=${here(source)} alt=${alt} loading="lazy" />`;
+    return /^https?:/i.test(token.href) ? html`<a href=${token.href} rel="noreferrer" target="_blank">${alt || token.href}</a>` : alt;
+  },
 };
 
 const blocks = (tokens) => tokens.map((token) => (BLOCKS[token.type] ?? INLINE[token.type] ?? ((t) => t.raw))(token));

@@ -1,5 +1,5 @@
 // Pictures from words, and pictures changed by words, with a look at before and after.
-import { ask, get, here, root } from "./api.js";
+import { ask, get, here, own } from "./api.js";
 import { Attach, dataUrl } from "./attach.js";
 import { Snippets } from "./chat.js";
 import { html, useEffect, useState } from "./html.js";
@@ -15,6 +15,7 @@ const t = words({
   model: ["Model", "模型"],
   size: ["Size", "尺寸"],
   auto: ["automatic", "自动"],
+  by_size: ["as the size needs", "按尺寸选择"],
   count: ["How many", "数量"],
   policy: ["If it cannot be had", "尺寸无法满足时"],
   best_effort: ["take the nearest", "取最接近的"],
@@ -41,17 +42,17 @@ function useWishes() {
   const [wishes, setWishes] = useState({ prompt: "", model: "", size: "auto", n: 1, size_policy: "best_effort", remove_logo: true });
   const set = (name, value) => setWishes((before) => ({ ...before, [name]: value }));
   const offered = models.models.filter((one) => models.categories.image.includes(one.id)).map((one) => one.id);
-  const model = wishes.model || offered[0] || "";
-  const body = { model, prompt: wishes.prompt, response_format: "url" };
+  const body = { prompt: wishes.prompt, response_format: "url" };
+  if (wishes.model) body.model = wishes.model;
   if (wishes.n > 1) body.n = wishes.n;
   if (wishes.size !== "auto") body.size = wishes.size;
   if (wishes.size_policy !== "best_effort") body.size_policy = wishes.size_policy;
   if (!wishes.remove_logo) body.remove_logo = false;
-  return { wishes, set, body, offered, model };
+  return { wishes, set, body, offered };
 }
 
 function Wishes({ hold, edit }) {
-  const { wishes, set, offered, model } = hold;
+  const { wishes, set, offered } = hold;
   return html`
     <${Field} label=${t(edit ? "change" : "prompt")}>
       <textarea name="prompt" rows="3" required value=${wishes.prompt} placeholder=${t(edit ? "edit_example" : "example")}
@@ -59,7 +60,8 @@ function Wishes({ hold, edit }) {
     <//>
     <div class="form">
       <${Field} label=${t("model")}>
-        <select name="model" value=${model} onChange=${(e) => set("model", e.target.value)}>
+        <select name="model" value=${wishes.model} onChange=${(e) => set("model", e.target.value)}>
+          <option value="">${t("by_size")}</option>
           ${offered.map((id) => html`<option value=${id}>${id}</option>`)}
         </select>
       <//>
@@ -102,11 +104,7 @@ function useMaking() {
   return [state, make];
 }
 
-const local = (url) => {
-  const { pathname, search } = new URL(url, location.href);
-  const at = pathname.indexOf("/images/");
-  return at === 0 || pathname.startsWith(root + "/images/") ? pathname.slice(at) + search : url;
-};
+const local = (url) => own(url) || url;
 
 function Made({ state, alt, children }) {
   return html`
