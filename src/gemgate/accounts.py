@@ -239,6 +239,11 @@ def person(cookies: Cookies, number: int) -> str:
     return f"{cookies.identity}/u/{number}" if number else cookies.identity
 
 
+def number_of(seat: str) -> int:
+    """The number in what `person` gave; 0 for none."""
+    return int(seat.partition("/u/")[2] or 0)
+
+
 State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 
@@ -295,12 +300,49 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class GoogleAccount:
+    """Whose a session is, as Google's page says (docs/google-wire.md 5.6); nothing when it does not say.
+
+    id: twelve hex digits that tell accounts apart. label: the address, cut short for people to recognise it.
+    """
+
+    id: str = ""
+    label: str = ""
+
+    @classmethod
+    def of(cls, number: str, address: str) -> GoogleAccount:
+        """number: Google's own for the account, which never changes."""
+        if not number:
+            return cls()
+        name, at, host = address.partition("@")
+        label = f"{name[:2]}…{name[-1]}@{host}" if at and len(name) > 3 else f"{name[:1]}…@{host}" if at else ""
+        return cls(hashlib.sha256(number.encode()).hexdigest()[:12], label)
+
+    def __str__(self) -> str:
+        return self.label or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Google has told of the account behind a name, and what outlasts its sessions.
+
+    seat: the session and the number it was told for (`person`). chats_at: when chats of it were last seen, in epoch
+    seconds, 0 = never: a session that shows none of them is a phantom (docs/google-wire.md 5.3).
+    """
+
+    google: GoogleAccount = field(default_factory=GoogleAccount)
+    seat: str = ""
+    chats_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """What signing in found out."""
+    """What signing in found out. has_chats: whether chats of the account were seen."""
 
     offers: tuple[Offer, ...]
     status: str = "AVAILABLE"
     tier: str = ""
+    has_chats: bool = False
 
 
 Renewal = Literal["renewed", "withheld", "refused"]

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gemgate.accounts import Capability, Cookies, person
+from gemgate.accounts import Capability, Cookies, GoogleAccount, person
 from gemgate.catalog import ModelCard
-from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
+from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
 from gemgate.measuring import measure
 from gemgate.member import PHANTOM, Address, Keep, Member
 from gemgate.policy.breaker import Circuit
@@ -129,6 +129,7 @@ class Roster:
         member = self._build(kept.setup, self._address(kept.setup), self)
         member.paused = kept.paused
         member.measured = kept.walls
+        member.known = kept.known
         member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
         for capability, circuit in kept.circuits.items():
             member.circuits[capability] = _circuit(circuit)
@@ -225,9 +226,11 @@ class Roster:
             member = await self.add(AccountSetup(name or "default"), caller)
         try:
             await member.sign_in(cookies=cookies)
-        except GatewayError:
+        except GatewayError as error:
             if new:  # nothing is left of an account that never was one
                 await self.remove(member.name, caller)
+            if isinstance(error, NotThisAccount):
+                raise Conflict(error.en, error.zh, code=error.code) from None
             raise
         await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
         return member
@@ -365,7 +368,7 @@ class Roster:
         whose = [(cookies, self._holder(cookies, member.number)) for cookies in found]
         free = [cookies for cookies, holder in whose if holder in ("", member.name)]
         if found and not free:
-            raise _one_session_twice(SignedOut, whose[0][1])
+            raise _one_session_twice(NotThisAccount, whose[0][1])
         for cookies in free:
             self._claims.setdefault(person(cookies, member.number), member.name)
         return free
@@ -377,6 +380,10 @@ class Roster:
                 return member.name
         claimed = self._pool.member(self._claims.get(person(cookies, number), ""))
         return claimed.name if claimed is not None and not claimed.identity else ""
+
+    def holder(self, member: Member, google: GoogleAccount) -> str:
+        others = (other for other in self._pool.members if other is not member)
+        return next((other.name for other in others if other.known.google.id == google.id), "")
 
     async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
         kept = self._kept.get(member.name)
@@ -417,6 +424,10 @@ class Roster:
             try:
                 if kept.proven is not None:
                     await self._keep_cookies(member, kept, *kept.proven)
+                if member.known != kept.account.known:
+                    known = member.known
+                    await self.store.keep_known(member.name, known)
+                    kept.account = replace(kept.account, known=known)
                 await self.store.keep_state(
                     member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
                 )
@@ -448,7 +459,7 @@ class Roster:
         self._lives[member.name] = await self.store.lives(member.name)
 
 
-def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:
+def _one_session_twice(kind: type[Conflict | NotThisAccount], holder: str) -> Conflict | NotThisAccount:
     return kind(
         f"This Google session is already the account {holder}: sign in to another Google account, or use that one",
         f"该 Google 会话已是账号 {holder}：请登录另一个 Google 账号，或直接使用该账号",

@@ -22,7 +22,7 @@ from gemini_webapi.utils import upload_file
 from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.served import is_painter
-from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.ports import Accept, Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
 from gemgate.upstreams.web import canary, errors, generation, pictures, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.client import HardenedClient
@@ -82,14 +82,12 @@ class WebUpstream:
         self._made_on: dict[str, _Session] = {}
         self._facts = facts or shipped()
         self._closing: set[asyncio.Task[None]] = set()
-        self._has_chats = ""
-        """The session whose account is known to have chats."""
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
         self._left: tuple[UsageWindow, ...] = ()
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False) -> Opened:
         if cookies is None:
             raise errors.signed_out("no cookies are set")
         token = self._session.client.access_token if self._session is not None else None
@@ -100,16 +98,17 @@ class WebUpstream:
             lanes=self._lanes,
             token=token or self._token,
             seat=self._seat,
-            had_chats=self._has_chats == cookies.identity,
+            had_chats=had_chats,
             phantom_seconds=self._facts.session.phantom_seconds,
         )
         try:
             await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
+            if accept is not None:
+                accept(await _bounded(client.whose(), SIGN_IN_SECONDS, "sign-in"))
         except BaseException:
             await client.shut()
             raise
         self._token = client.access_token or self._token
-        self._has_chats = cookies.identity if client.had_chats else ""
         old, self._session = self._session, _Session(client)
         if old is not None:
             old.retired = True
@@ -234,8 +233,7 @@ class WebUpstream:
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
         self._left = answer.left or self._left
-        if answer.stored and not prompt.temporary and not client.had_chats:
-            client.had_chats, self._has_chats = True, client.current_cookies().identity
+        client.sees_chats |= answer.stored and not prompt.temporary
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
         yield answer.finish()
@@ -404,7 +402,7 @@ def _signed(answer: Answer, turn: Any) -> None:
 def _opened(client: HardenedClient) -> Opened:
     models = client.list_models() or []
     offers = tuple(Offer(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models)
-    return Opened(offers, client.account_status.name)
+    return Opened(offers, client.account_status.name, has_chats=client.sees_chats)
 
 
 async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:
