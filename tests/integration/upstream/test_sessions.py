@@ -213,7 +213,7 @@ async def test_a_session_that_shows_none_of_its_chats_is_a_phantom(sim2: Simulat
     sim2.google.account("alice").phantom = False
     await pieces(upstream, "say hello")
     sim2.google.account("alice").phantom = True
-    for look in (upstream.ping(), upstream.open(Cookies.of(sim2.google.cookies("alice")))):
+    for look in (upstream.ping(), upstream.open(Cookies.of(sim2.google.cookies("alice")), had_chats=True)):
         with pytest.raises(Broken) as caught:
             await look
         assert (caught.value.code, caught.value.generated) == ("phantom_session", "no")
