@@ -15,6 +15,7 @@ from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
 from gemgate.measuring import measure
 from gemgate.member import PHANTOM, Address, Keep, Member
+from gemgate.policy import binding
 from gemgate.policy.breaker import Circuit
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.lifetime import Forecast, forecast
@@ -342,13 +343,17 @@ class Roster:
             return None
         lives = self._lives.get(member.name, ())
         began = next((life.began_at for life in lives if life.ended_at is None), member.signed_in_at)
-        return forecast(
+        now = self._clock.now()
+        told = forecast(
             lives,
             began_at=began,
             renewed_at=member.renewed_at,
-            now=self._clock.now(),
+            now=now,
             overdue_after=2 * (self._rotate_every or 600.0),
         )
+        left = began + binding.BOUND_SECONDS - now
+        bound = member.cookies.bound if member.cookies and left > 0 else ""
+        return Forecast(left, 0, bound) if bound and (told is None or told.seconds > left) else told
 
     async def _part(self, member: Member) -> None:
         self._pool.remove(member.name)

@@ -83,7 +83,7 @@ class HardenedClient(GeminiClient):
         super().__init__(cookies.psid, cookies.psidts or None, proxy=proxy, **more)
         if cookies.psidcc:
             self._cookies.set(PSIDCC, cookies.psidcc, domain=".google.com", secure=True)
-        self._others = cookies.others
+        self._others, self._bound = cookies.others, cookies.bound
         for other in cookies.others:
             self._cookies.set(other.name, other.value, domain=other.domain, path=other.path, secure=True)
         self._lanes = lanes
@@ -411,7 +411,7 @@ class HardenedClient(GeminiClient):
             replace(other, value=held.get((other.name, other.domain, other.path)) or other.value)
             for other in self._others
         )
-        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "", others)
+        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "", others, self._bound)
 
     def request_id(self) -> int:
         """The next `_reqid`, shared with the library's own RPCs."""
