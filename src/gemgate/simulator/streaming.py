@@ -11,7 +11,7 @@ from typing import Any
 
 from gemgate.simulator import frames
 from gemgate.simulator.chats import PROGRESS, Chat, Turn
-from gemgate.simulator.exchange import Break, Outcome, Response, Step
+from gemgate.simulator.exchange import Break, Later, Outcome, Response, Step
 from gemgate.simulator.frames import (
     PREFIX,
     Style,
@@ -108,13 +108,24 @@ class Telling:
             await asyncio.sleep(STOP_SECONDS)
 
     def response(self) -> Response:
-        """The answer as a stream, or in one piece when it is short and in no hurry to be difficult."""
+        """The answer, once its pictures are painted: it says how many bytes each of them has."""
         self.world.record.opened(self.call)
+        response = Response(200, HEADERS, Later(self._painted)) if self.turn.pictures else self._told()
+        response.on_end = self._ended
+        return response
+
+    def _painted(self) -> Response:
+        for picture in self.turn.pictures:
+            picture.announced()
+        return self._told()
+
+    def _told(self) -> Response:
+        """As a stream, or in one piece when it is short and in no hurry to be difficult."""
         plain = self.fault is None and not self.style.cuts
         if plain and not self.answer.delay and not self.answer.pace and self._size() <= _BATCH:
             body = PREFIX + b"".join(one.data for one in self._frames())
-            return Response(200, HEADERS, body, on_end=self._ended)
-        return Response(200, HEADERS, self._steps(), on_end=self._ended)
+            return Response(200, HEADERS, body)
+        return Response(200, HEADERS, self._steps())
 
     def instead(self, response: Response) -> Response:
         """Something else goes out in place of the answer."""
