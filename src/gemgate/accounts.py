@@ -381,6 +381,10 @@ class Rotated:
     other_way: bool = False
 
 
+ACTION = "action "
+"""How the names of windows begin that count something Google numbers and does not name."""
+
+
 @dataclass(frozen=True, slots=True)
 class UsageWindow:
     """One of Google's usage windows: `used` in 0..1, `resets_at` in epoch seconds or None."""

@@ -173,6 +173,7 @@ class Keeper:
             member.usage_at = self._clock.now() if member.usage else 0.0
             if not member.usage:  # nothing said is not nothing used
                 self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": "Google did not say"}))
+                self._observer.note(Fact("answer.unknown", data={"field": "empty usage"}))
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, cast
 
 from gemgate.accounts import (
+    ACTION,
     CAPABILITIES,
     Capability,
     Cookies,
@@ -456,6 +457,22 @@ class Member:
         if self.upstream.kind == "web" and now - self.known.chats_at > CHATS_NOTED_SECONDS:
             self.known = replace(self.known, chats_at=now)
             self.keep.changed(self)
+
+    def told_left(self, left: Sequence[UsageWindow]) -> None:
+        """Google said behind an answer how much of the account's actions is used."""
+        if left:
+            names = {window.name for window in left}
+            self.usage = (*(window for window in self.usage if window.name not in names), *left)
+            self.usage_at = self._clock.now()
+
+    @property
+    def used_up(self) -> bool:
+        """Whether Google says that all of some action is used until a reset that is still to come. Which calls that
+        would touch is not known, so nothing is refused for it: others are asked first (docs/google-wire.md 6.1).
+        """
+        now = self._clock.now()
+        actions = (window for window in self.usage if window.name.startswith(ACTION))
+        return any(window.used >= 1 and (window.resets_at or 0) > now for window in actions)
 
     def refused(self, error: SignedOut) -> None:
         """What the source holds is not taken; the account goes on with what it has, and says so."""

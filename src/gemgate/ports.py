@@ -189,6 +189,7 @@ class Answered:
     findings: what it brought besides its words and pictures.
     served, served_id: Google's own name and id of the model that answered, "" where it said nothing.
     painter: what it calls the maker of the pictures.
+    left: how much of the account's actions is used, as the answer says.
     """
 
     thread: Thread
@@ -199,6 +200,7 @@ class Answered:
     served: str = ""
     served_id: str = ""
     painter: str = ""
+    left: tuple[UsageWindow, ...] = ()
 
 
 Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Unknown | Answered

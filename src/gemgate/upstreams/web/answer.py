@@ -32,8 +32,8 @@ class Answer:
     `complete` is true once Google called the turn finished; `cid` is known as early as the first frame;
     `spoke` tells whether any content came (from then on nothing is certain any more). A code behind a finished answer
     is no failure: `stored` is False then, and the conversation is not gone on with (docs/google-wire.md 4.1).
-    `progress` and `left` are what was said beside the answer (6.1). The chat's title is there too and left alone: it has
-    words of the prompt, which nothing here keeps.
+    `progress` and `left` are what was said beside the answer (6.1). The chat's title stands there too and is left
+    alone: it has words of the prompt, which nothing here keeps.
     """
 
     def __init__(self, model: str, thread: Thread | None, *, exact: bool, prompt: str = "") -> None:
@@ -110,7 +110,7 @@ class Answer:
             self._not_known(name, pieces)
         thread = Thread(tuple(self._metadata), self._turns)
         names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
-        pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names))
+        pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names, left=self.left))
         return pieces
 
     @property
