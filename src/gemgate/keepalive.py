@@ -116,10 +116,8 @@ class Keeper:
                 self._seen, self._source_at = "", now + (error.retry_after or FIRST_RETRY)
             self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
         except AccountError as error:
-            if fresh is not None and isinstance(error, SignedOut):
-                self._observer.note(Fact("cookies.refused", data={"account": self._member.name, "why": error.en}))
-                if self._member.is_open:
-                    self._member.refused(error)
+            if fresh is not None and isinstance(error, SignedOut) and self._member.is_open:
+                self._member.refused(error)
             # A person must act; looking again now and then notices that they did.
             self._plan.retry_at = now + self._plan.refused_after
             self._plan.refused_after = min(LONGEST_REFUSED, self._plan.refused_after * 2)

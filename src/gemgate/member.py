@@ -405,6 +405,8 @@ class Member:
             except SignedOut as error:
                 refused = error
                 foreign = error if isinstance(error, NotThisAccount) else foreign
+                if tried is not None and tried == fresh:
+                    self._observer.note(Fact("cookies.not_taken", data={"account": self.name, "why": error.en}))
                 continue
             self.generation += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
