@@ -453,6 +453,11 @@ class Member:
         same = number_of(self.known.seat) == self.number
         return self.known if same else Known()
 
+    @property
+    def google(self) -> GoogleAccount:
+        """Whose it is, as far as Google said."""
+        return self._known_here().google
+
     def saw_chats(self) -> None:
         """Chats of the account are there: a session that shows none of them is not to be believed."""
         now = self._clock.now()

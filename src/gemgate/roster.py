@@ -388,7 +388,7 @@ class Roster:
 
     def holder(self, member: Member, google: GoogleAccount) -> str:
         others = (other for other in self._pool.members if other is not member)
-        return next((other.name for other in others if other.known.google.id == google.id), "")
+        return next((other.name for other in others if other.google.id == google.id), "")
 
     async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
         kept = self._kept.get(member.name)
