@@ -45,9 +45,22 @@ COMPANIONS = frozenset(
     ]
 )
 """Names that Google sets for the whole of google.com: what is kept of a text that tells no domains."""
-_JAR = "jar"
+_JAR, _BOUND = "jar", "bound"
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4096}")
+
+
+_BINDS = re.compile(
+    r"Mozilla/5\.0 \(Windows NT[^)\"']{0,60}\)[^\"'\r\n]{0,80}?Chrome/(\d{2,4})\."
+    r"(?![^\"'\r\n]{0,60}(?:Edg|OPR|Vivaldi)/)"
+)
+_BINDS_SINCE = 146
+
+
+def binding_browser(text: str) -> str:
+    """The browser that a text names and that binds its sessions to the device (docs/google-wire.md 5.5), or ""."""
+    found = _BINDS.search(text)
+    return f"Chrome {found[1]} (Windows)" if found and int(found[1]) >= _BINDS_SINCE else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ _FOLLOWED = re.compile(
     r"(?<![\w-])(__Secure-1PSID(?:TS|CC)?)(?![\w-])"
     r"[\"']?[\s,:=]{0,20}"
     r"(?:\{?\s{0,20}[\"']?(?:value|path raw[\"']\s?:\s?[\"'][^\"']{0,99}[\"']\s?,\s?[\"']content raw)[\"']?\s?[:=]\s?)?"
-    r"[\"']?([^\s\"',;\\.{}][^\s\"',;\\{}]*)",
+    r"[\"']?([^\s\"',;\\.{}^][^\s\"',;\\{}^]*)",
     re.IGNORECASE,
 )
 
@@ -96,14 +109,16 @@ class Cookies:
     """The three cookies that make a session. `repr` and `str` show no value.
 
     psid identifies the session, psidts is the part that Google rotates, psidcc is optional. others: what else the
-    source had of google.com; Google wants more than the three for some accounts (docs/google-wire.md 5.2). They do
-    not count when cookies are compared.
+    source had of google.com; Google wants more than the three for some accounts (docs/google-wire.md 5.2). bound: the
+    browser that the source named, if it is one that binds its sessions to the device. Both do not count when cookies
+    are compared.
     """
 
     psid: str = field(repr=False)
     psidts: str = field(default="", repr=False)
     psidcc: str = field(default="", repr=False)
     others: tuple[Companion, ...] = field(default=(), repr=False, compare=False)
+    bound: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         for value in (self.psid, self.psidts, self.psidcc):
@@ -138,6 +153,8 @@ class Cookies:
         pairs = {PSID: self.psid, PSIDTS: self.psidts, PSIDCC: self.psidcc}
         if self.others:
             pairs[_JAR] = json.dumps([[one.name, one.domain, one.path, one.value] for one in self.others])
+        if self.bound:
+            pairs[_BOUND] = self.bound
         return {name: value for name, value in pairs.items() if value}
 
     @classmethod
@@ -150,7 +167,8 @@ class Cookies:
                 found[name] = value.strip().strip('"')
         named = [Companion(n, ".google.com", "/", str(v).strip()) for n, v in pairs.items() if n in COMPANIONS]
         others = _companions([*named, *_stored(pairs.get(_JAR))])
-        return cls(found.get(PSID, ""), found.get(PSIDTS, ""), found.get(PSIDCC, ""), others)
+        bound = str(pairs.get(_BOUND) or "")[:40]
+        return cls(found.get(PSID, ""), found.get(PSIDTS, ""), found.get(PSIDCC, ""), others, bound)
 
     @classmethod
     def parse(cls, text: str) -> Cookies:
@@ -160,11 +178,12 @@ class Cookies:
         (a table, a command, a script) is searched for the names, and what follows them.
         """
         try:
-            return cls._in_a_known_form(text)
+            found = cls._in_a_known_form(text)
         except BadRequest:
-            if not (found := _anywhere(text)):
+            if not (three := _anywhere(text)):
                 raise
-            return cls.of(found)
+            found = cls.of(three)
+        return replace(found, bound=found.bound or binding_browser(text))
 
     @classmethod
     def _in_a_known_form(cls, text: str) -> Cookies:
@@ -245,6 +264,11 @@ def person(cookies: Cookies, number: int) -> str:
     return f"{cookies.identity}/u/{number}" if number else cookies.identity
 
 
+def number_of(seat: str) -> int:
+    """The number in what `person` gave; 0 for none."""
+    return int(seat.partition("/u/")[2] or 0)
+
+
 State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 
@@ -301,12 +325,49 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class GoogleAccount:
+    """Whose a session is, as Google's page says (docs/google-wire.md 5.6); nothing when it does not say.
+
+    id: twelve hex digits that tell accounts apart. label: the address, cut short for people to recognise it.
+    """
+
+    id: str = ""
+    label: str = ""
+
+    @classmethod
+    def of(cls, number: str, address: str) -> GoogleAccount:
+        """number: Google's own for the account, which never changes."""
+        if not number:
+            return cls()
+        name, at, host = address.partition("@")
+        label = f"{name[:2]}…{name[-1]}@{host}" if at and len(name) > 3 else f"{name[:1]}…@{host}" if at else ""
+        return cls(hashlib.sha256(number.encode()).hexdigest()[:12], label)
+
+    def __str__(self) -> str:
+        return self.label or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What Google has told of the account behind a name, and what outlasts its sessions.
+
+    seat: the session and the number it was told for (`person`). chats_at: when chats of it were last seen, in epoch
+    seconds, 0 = never: a session that shows none of them is a phantom (docs/google-wire.md 5.3).
+    """
+
+    google: GoogleAccount = field(default_factory=GoogleAccount)
+    seat: str = ""
+    chats_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """What signing in found out."""
+    """What signing in found out. has_chats: whether chats of the account were seen."""
 
     offers: tuple[Offer, ...]
     status: str = "AVAILABLE"
     tier: str = ""
+    has_chats: bool = False
 
 
 Renewal = Literal["renewed", "withheld", "refused"]
@@ -324,6 +385,10 @@ class Rotated:
     renewal: Renewal
     cookies: Cookies
     other_way: bool = False
+
+
+ACTION = "action "
+"""How the names of windows begin that count something Google numbers and does not name."""
 
 
 @dataclass(frozen=True, slots=True)

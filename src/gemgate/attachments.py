@@ -102,6 +102,10 @@ class Attachments:
         """Whether this is a link to a picture of ours, which only means something beside who asks."""
         return isinstance(source, Link) and self._own is not None and self._own.name_of(source.url, asker) is not None
 
+    def fetches(self, sources: Iterable[Source], asker: Caller) -> bool:
+        """Whether any of these is had from elsewhere."""
+        return any(isinstance(source, Link) and not self.is_own(source, asker) for source in sources)
+
     async def _bytes(self, source: Source, asker: Caller, most: int) -> Inline:
         match source:
             case Inline():

@@ -215,6 +215,10 @@ class Dispatcher:
                                     attempt.cid = piece.cid
                                 else:
                                     attempt.spoke = True
+                                if isinstance(piece, Answered):
+                                    lease.member.told_left(piece.left)
+                                    if piece.stored and not errand.temporary:
+                                        lease.member.saw_chats()
                                 if isinstance(piece, Answered) and not piece.stored:
                                     told.not_stored()
                                     if not errand.temporary and lease.member.unkept != lease.generation:

@@ -166,6 +166,10 @@ class SignedOut(AccountError):
     kind = "signed_out"
 
 
+class NotThisAccount(SignedOut):
+    """The cookies may be good, but not for the account they were given to."""
+
+
 class Spent(AccountError):
     """`resets_at` is Google's own reset time in epoch seconds when it named one."""
 

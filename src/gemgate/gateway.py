@@ -21,6 +21,7 @@ from gemgate.accounts import Capability, Walls
 from gemgate.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
+    Began,
     ChatRequest,
     Ended,
     Event,
@@ -103,7 +104,10 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it."""
+    """How a chat would be sent: what goes up, or why it cannot. reuse: as an answer would report it.
+
+    quota: what is left, where the plan was counted.
+    """
 
     card: ModelCard
     account: str
@@ -111,6 +115,7 @@ class Planned:
     reuse: Reuse
     material: Material | None
     refusal: PromptTooLong | None = None
+    quota: Quota | None = None
 
 
 class Gateway:
@@ -169,6 +174,10 @@ class Gateway:
         check_scope(card, caller)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
+        return Admission(card, await self._count(model, card, caller), caller, policy or self.model_policy)
+
+    async def _count(self, model: str, card: ModelCard, caller: Caller) -> Quota:
+        """Count one call against the caller's limits. RateLimited."""
         facts: Data = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
             quota = await self._limiter.take(caller, card.id)
@@ -177,7 +186,7 @@ class Gateway:
             self._observer.note(Fact("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
         self._observer.note(Fact("call.admitted", caller.request_id, facts))
-        return Admission(card, quota, caller, policy or self.model_policy)
+        return quota
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
@@ -206,10 +215,11 @@ class Gateway:
             await asyncio.shield(answer.close(untouched=untouched))
 
     async def plan_context(self, request: ChatRequest, caller: Caller) -> Planned:
-        """How this chat would be sent now; nothing is sent, generated or counted.
+        """How this chat would be sent now; nothing is sent or generated.
 
         The account that holds the conversation would be asked, else any: the one that reads least is told, unless only
-        another can read it. The errors of a chat that is refused before it is sent.
+        another can read it. Counted like a call when links have to be fetched for it. The errors of a chat that is
+        refused before it is sent.
         """
         card = self.resolve(request.model or self._default_model, caller.tenant)
         check_scope(card, caller)
@@ -222,6 +232,8 @@ class Gateway:
             able = [one for one in self.pool.members if one.is_open and card.offer(one.offers) is not None]
             if not able:
                 raise self.pool.nobody(card.capability)
+            fetches = self._attachments.fetches(attachments_of(plan.messages), caller)
+            quota = await self._count(request.model or self._default_model, card, caller) if fetches else None
             holder = next(
                 (one for one in able if known and (one.name, one.identity) == (known.account, known.identity)), None
             )
@@ -232,9 +244,9 @@ class Gateway:
                 try:
                     material = await answer.material(holder is not None, walls)
                 except PromptTooLong as error:
-                    planned = Planned(card, member.name, walls, reuse, None, error)
+                    planned = Planned(card, member.name, walls, reuse, None, error, quota)
                 else:
-                    return Planned(card, member.name, walls, reuse, material)
+                    return Planned(card, member.name, walls, reuse, material, quota=quota)
             return planned
         finally:
             await answer.close(untouched=True)
@@ -256,18 +268,19 @@ class Gateway:
         admission: Admission,
         *,
         done: Callable[[GeneratedImage | GatewayError], None] = lambda _: None,
+        began: Callable[[Began], None] = lambda _: None,
     ) -> list[GeneratedImage | GatewayError]:
         """`n` pictures, each a generation of its own; what succeeded beside the errors of what did not.
 
         When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
-        again has to know. `done` hears of each result at once.
+        again has to know. `done` hears of each result at once, `began` of each picture that Google brings, before that.
         """
         uploads = await self._attachments.load(request.references, admission.caller, pictures_only=True)
 
         async def one() -> GeneratedImage | GatewayError:
             result: GeneratedImage | GatewayError
             try:
-                result = await self.generate_image(request, admission, uploads)
+                result = await self.generate_image(request, admission, uploads, began=began)
             except GatewayError as error:
                 result = error
             done(result)
@@ -290,6 +303,7 @@ class Gateway:
         order: Order | None = None,
         background: bool = False,
         journal: Journal | None = None,
+        began: Callable[[Began], None] = lambda _: None,
     ) -> GeneratedImage:
         """One picture by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
 
@@ -324,6 +338,7 @@ class Gateway:
             async with aclosing(self._dispatcher.pieces(errand)) as pieces:
                 async for attempt, piece in pieces:
                     if isinstance(piece, ImageFound) and image is None:
+                        began(attempt.began)
                         image = await self.pictures.deliver(attempt.lease.upstream, piece.ref, order)
                     elif isinstance(piece, Answered) and image is not None:
                         image = replace(image, painter=piece.painter or image.painter)

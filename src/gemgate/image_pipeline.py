@@ -297,6 +297,8 @@ def _unlike_announced(fetched: Fetched, ref: ImageRef, max_pixels: int) -> str:
     width, height = ref.announced[:2]
     if (header.width, header.height) == (width, height):
         return ""
+    if fetched.source == "full_size" and (header.width, header.height) == (2 * width, 2 * height):
+        return f"Google enlarged it from {width}x{height}"  # what that route does (docs/google-wire.md 3.4)
     return f"Google announced {width}x{height} and sent {header.width}x{header.height}"
 
 

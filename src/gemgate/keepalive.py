@@ -115,7 +115,9 @@ class Keeper:
             if fresh is not None:
                 self._seen, self._source_at = "", now + (error.retry_after or FIRST_RETRY)
             self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
-        except AccountError:
+        except AccountError as error:
+            if fresh is not None and isinstance(error, SignedOut) and self._member.is_open:
+                self._member.refused(error)
             # A person must act; looking again now and then notices that they did.
             self._plan.retry_at = now + self._plan.refused_after
             self._plan.refused_after = min(LONGEST_REFUSED, self._plan.refused_after * 2)
@@ -169,6 +171,7 @@ class Keeper:
             member.usage_at = self._clock.now() if member.usage else 0.0
             if not member.usage:  # nothing said is not nothing used
                 self._observer.note(Fact("usage.not_read", data={"account": member.name, "why": "Google did not say"}))
+                self._observer.note(Fact("answer.unknown", data={"field": "empty usage"}))
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, cast
 
 from gemgate.accounts import (
+    ACTION,
     CAPABILITIES,
     Capability,
     Cookies,
+    GoogleAccount,
+    Known,
     MeasuredWalls,
     Offer,
+    Opened,
     Renewal,
     State,
     UsageWindow,
     Walls,
+    number_of,
     person,
 )
 from gemgate.errors import (
@@ -31,6 +36,7 @@ from gemgate.errors import (
     GatewayError,
     ModelGone,
     ModelNotServed,
+    NotThisAccount,
     OutputInvalid,
     PromptTooLong,
     Refused,
@@ -39,7 +45,7 @@ from gemgate.errors import (
     Spent,
     Unprocessable,
 )
-from gemgate.policy import takeover
+from gemgate.policy import takeover, whose
 from gemgate.policy.breaker import Circuit, Outcome, Rules
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.pacer import Pacer
@@ -91,6 +97,10 @@ class Keep(Protocol):
         """Something changed that a restart must not forget. Returns at once."""
         ...
 
+    def holder(self, member: Member, google: GoogleAccount) -> str:
+        """The other account that is this Google account, "" when there is none."""
+        ...
+
     async def settled(self, member: Member) -> None:
         """Return when what changed stands where a restart finds it; after a moment all the same."""
         ...
@@ -111,6 +121,9 @@ class Forgetful:
     def changed(self, member: Member) -> None:
         return None
 
+    def holder(self, member: Member, google: GoogleAccount) -> str:
+        return ""
+
     async def settled(self, member: Member) -> None:
         return None
 
@@ -118,6 +131,10 @@ class Forgetful:
 _ANYTHING = Walls()
 PHANTOM = "phantom_session"
 """Code of the error that a session is alive and tells nothing of its account."""
+CHATS_KNOWN_SECONDS = 86_400.0
+"""How long an account that had chats is expected to show some. Not for ever: people delete theirs."""
+CHATS_NOTED_SECONDS = 3_600.0
+"""How much older what is stored may be."""
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
@@ -194,6 +211,7 @@ class Member:
         self._stated = stated
         self._superseded_within = superseded_within
         self.measured: MeasuredWalls | None = None
+        self.known = Known()
         self.usage: tuple[UsageWindow, ...] = ()
         self.usage_at = 0.0
         self.signed_in_at = 0.0
@@ -380,12 +398,16 @@ class Member:
     async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
         """Sign in with the first of these that Google takes; the last refusal when it takes none."""
         refused: SignedOut | None = None
+        foreign: SignedOut | None = None
         tries: list[Cookies | None] = [*candidates] or [None]
         for tried in tries:
             try:
-                opened = await self.upstream.open(tried)
+                opened = await self._open(tried, watched=tried == fresh)
             except SignedOut as error:
                 refused = error
+                foreign = error if isinstance(error, NotThisAccount) else foreign
+                if tried is not None and tried == fresh:
+                    self._observer.note(Fact("cookies.not_taken", data={"account": self.name, "why": error.en}))
                 continue
             self.generation += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
@@ -394,7 +416,7 @@ class Member:
             self.offers = opened.offers
             self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
-            self.last_error = None
+            self.last_error = foreign  # what the source holds is another's: the account goes on, and says so
             self._become("ready")
             self.changed()  # who waits for a lane does not wait for our database
             if tried is not None:
@@ -404,6 +426,67 @@ class Member:
         assert refused is not None
         missing = self.source.missing if self.source is not None and not candidates else ""
         raise _no_cookies(missing) if missing else refused
+
+    async def _open(self, cookies: Cookies | None, *, watched: bool) -> Opened:
+        """Open a session. Google is asked whose it is when that is not known of it (docs/google-wire.md 5.6)."""
+        seat = person(cookies, self.number) if cookies else ""
+        known = self._known_here()
+        had_chats = self._clock.now() - known.chats_at < CHATS_KNOWN_SECONDS
+
+        def accept(google: GoogleAccount) -> None:
+            assert cookies is not None
+            before = self.cookies
+            if error := whose.foreign(self.name, known.google, google, before=before, given=cookies, watched=watched):
+                raise error
+            if google.id and (holder := self.keep.holder(self, google)):
+                raise whose.taken(holder, google)
+            same = not known.seat or bool(google.id and known.google.id)
+            self.known = Known(google if google.id else known.google, seat, known.chats_at if same else 0.0)
+
+        asks = cookies is not None and (seat != known.seat or not known.google.id)
+        opened = await self.upstream.open(cookies, accept=accept if asks else None, had_chats=had_chats)
+        if opened.has_chats:
+            self.saw_chats()
+        return opened
+
+    def _known_here(self) -> Known:
+        """What is known of the account at its number; another number of the same cookies is another account."""
+        same = number_of(self.known.seat) == self.number
+        return self.known if same else Known()
+
+    @property
+    def google(self) -> GoogleAccount:
+        """Whose it is, as far as Google said."""
+        return self._known_here().google
+
+    def saw_chats(self) -> None:
+        """Chats of the account are there: a session that shows none of them is not to be believed."""
+        now = self._clock.now()
+        if self.upstream.kind == "web" and now - self.known.chats_at > CHATS_NOTED_SECONDS:
+            self.known = replace(self.known, chats_at=now)
+            self.keep.changed(self)
+
+    def told_left(self, left: Sequence[UsageWindow]) -> None:
+        """Google said behind an answer how much of the account's actions is used."""
+        if left:
+            names = {window.name for window in left}
+            self.usage = (*(window for window in self.usage if window.name not in names), *left)
+            self.usage_at = self._clock.now()
+
+    @property
+    def used_up(self) -> bool:
+        """Whether Google says that all of some action is used until a reset that is still to come. Which calls that
+        would touch is not known, so nothing is refused for it: others are asked first (docs/google-wire.md 6.1).
+        """
+        now = self._clock.now()
+        actions = (window for window in self.usage if window.name.startswith(ACTION))
+        return any(window.used >= 1 and (window.resets_at or 0) > now for window in actions)
+
+    def refused(self, error: SignedOut) -> None:
+        """What the source holds is not taken; the account goes on with what it has, and says so."""
+        self.last_error = error
+        self.keep.changed(self)
+        self.changed()
 
     @property
     def walls(self) -> Walls:

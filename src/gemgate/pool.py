@@ -296,7 +296,8 @@ class AccountPool:
                 fits[member.name] = (member, offer)
         now = self._clock.monotonic()
         candidates = (
-            Candidate(m.name, m.busy, m.weight, m.last_used, m.address.pace.wait(now)) for m, _ in fits.values()
+            Candidate(m.name, m.busy, m.weight, m.last_used, m.address.pace.wait(now), m.used_up)
+            for m, _ in fits.values()
         )
         chosen = choose(candidates, waiter.prefer)
         if chosen is None:

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, Offer, Opened, Rotated, State, UsageWindow
+from gemgate.accounts import (
+    Capability,
+    Cookies,
+    GoogleAccount,
+    Kind,
+    Known,
+    MeasuredWalls,
+    Offer,
+    Opened,
+    Rotated,
+    State,
+    UsageWindow,
+)
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import AccountError, GatewayError
 from gemgate.files import Inline, StoredFile
@@ -177,6 +189,7 @@ class Answered:
     findings: what it brought besides its words and pictures.
     served, served_id: Google's own name and id of the model that answered, "" where it said nothing.
     painter: what it calls the maker of the pictures.
+    left: how much of the account's actions is used, as the answer says.
     """
 
     thread: Thread
@@ -187,6 +200,7 @@ class Answered:
     served: str = ""
     served_id: str = ""
     painter: str = ""
+    left: tuple[UsageWindow, ...] = ()
 
 
 Piece: TypeAlias = Accepted | Answering | TextDelta | ThoughtDelta | ImageFound | Unknown | Answered
@@ -215,13 +229,20 @@ class Deadlines:
     total: float = 300.0
 
 
+Accept = Callable[[GoogleAccount], None]
+
+
 class Upstream(Protocol):
     """One account. Every method raises only GatewayErrors, whose `generated` says whether a second try is safe."""
 
     kind: Kind
 
-    async def open(self, cookies: Cookies | None) -> Opened:
-        """Sign in (again) with these cookies. SignedOut, Rejected, Blocked, Stalled, Unreachable, Broken, Drift."""
+    async def open(self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False) -> Opened:
+        """Sign in (again) with these cookies. SignedOut, Rejected, Blocked, Stalled, Unreachable, Broken, Drift.
+
+        accept: is told whose the session is before it takes the place of the one before; what it raises ends the
+        sign-in. had_chats: whether the account is known to have chats, so that a session without any is a phantom.
+        """
         ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:
@@ -638,6 +659,7 @@ class KeptAccount:
     identity:   what tells the Google account behind it from others, "" = unknown.
     owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
     walls:      how much of a prompt it reads, if that was measured.
+    known:      what Google told of the account behind it.
     trouble:    why the stored secrets cannot be opened; the account must not run on what is left.
     """
 
@@ -657,6 +679,7 @@ class KeptAccount:
     lease_until: float = 0.0
     trouble: AccountError | None = None
     walls: MeasuredWalls | None = None
+    known: Known = field(default_factory=Known)
 
     @property
     def name(self) -> str:
@@ -707,6 +730,10 @@ class AccountStore(Protocol):
 
     async def keep_walls(self, name: str, walls: MeasuredWalls) -> None:
         """Store what was measured of how much the account reads."""
+        ...
+
+    async def keep_known(self, name: str, known: Known) -> None:
+        """Store what Google told of the account behind the name."""
         ...
 
     async def keep_cookies(

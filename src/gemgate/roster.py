@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gemgate.accounts import Capability, Cookies, person
+from gemgate.accounts import Capability, Cookies, GoogleAccount, person
 from gemgate.catalog import ModelCard
-from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, SignedOut
+from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
 from gemgate.measuring import measure
 from gemgate.member import PHANTOM, Address, Keep, Member
+from gemgate.policy import binding
 from gemgate.policy.breaker import Circuit
 from gemgate.policy.bucket import Bucket
 from gemgate.policy.lifetime import Forecast, forecast
@@ -129,6 +130,7 @@ class Roster:
         member = self._build(kept.setup, self._address(kept.setup), self)
         member.paused = kept.paused
         member.measured = kept.walls
+        member.known = kept.known
         member.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
         for capability, circuit in kept.circuits.items():
             member.circuits[capability] = _circuit(circuit)
@@ -225,9 +227,11 @@ class Roster:
             member = await self.add(AccountSetup(name or "default"), caller)
         try:
             await member.sign_in(cookies=cookies)
-        except GatewayError:
+        except GatewayError as error:
             if new:  # nothing is left of an account that never was one
                 await self.remove(member.name, caller)
+            if isinstance(error, NotThisAccount):
+                raise Conflict(error.en, error.zh, code=error.code) from None
             raise
         await self.note(caller, "cookies", member.name, f"session {cookies.identity}")
         return member
@@ -339,13 +343,17 @@ class Roster:
             return None
         lives = self._lives.get(member.name, ())
         began = next((life.began_at for life in lives if life.ended_at is None), member.signed_in_at)
-        return forecast(
+        now = self._clock.now()
+        told = forecast(
             lives,
             began_at=began,
             renewed_at=member.renewed_at,
-            now=self._clock.now(),
+            now=now,
             overdue_after=2 * (self._rotate_every or 600.0),
         )
+        left = began + binding.BOUND_SECONDS - now
+        bound = member.cookies.bound if member.cookies and left > 0 else ""
+        return Forecast(left, 0, bound) if bound and (told is None or told.seconds > left) else told
 
     async def _part(self, member: Member) -> None:
         self._pool.remove(member.name)
@@ -365,7 +373,7 @@ class Roster:
         whose = [(cookies, self._holder(cookies, member.number)) for cookies in found]
         free = [cookies for cookies, holder in whose if holder in ("", member.name)]
         if found and not free:
-            raise _one_session_twice(SignedOut, whose[0][1])
+            raise _one_session_twice(NotThisAccount, whose[0][1])
         for cookies in free:
             self._claims.setdefault(person(cookies, member.number), member.name)
         return free
@@ -377,6 +385,10 @@ class Roster:
                 return member.name
         claimed = self._pool.member(self._claims.get(person(cookies, number), ""))
         return claimed.name if claimed is not None and not claimed.identity else ""
+
+    def holder(self, member: Member, google: GoogleAccount) -> str:
+        others = (other for other in self._pool.members if other is not member)
+        return next((other.name for other in others if other.google.id == google.id), "")
 
     async def proven(self, member: Member, cookies: Cookies, source: Cookies | None) -> None:
         kept = self._kept.get(member.name)
@@ -417,6 +429,10 @@ class Roster:
             try:
                 if kept.proven is not None:
                     await self._keep_cookies(member, kept, *kept.proven)
+                if member.known != kept.account.known:
+                    known = member.known
+                    await self.store.keep_known(member.name, known)
+                    kept.account = replace(kept.account, known=known)
                 await self.store.keep_state(
                     member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
                 )
@@ -448,7 +464,7 @@ class Roster:
         self._lives[member.name] = await self.store.lives(member.name)
 
 
-def _one_session_twice(kind: type[Conflict | SignedOut], holder: str) -> Conflict | SignedOut:
+def _one_session_twice(kind: type[Conflict | NotThisAccount], holder: str) -> Conflict | NotThisAccount:
     return kind(
         f"This Google session is already the account {holder}: sign in to another Google account, or use that one",
         f"该 Google 会话已是账号 {holder}：请登录另一个 Google 账号，或直接使用该账号",

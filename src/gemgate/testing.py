@@ -8,10 +8,11 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
+from gemgate.accounts import Cookies, GoogleAccount, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports import (
+    Accept,
     Answered,
     Answering,
     Blob,
@@ -99,6 +100,8 @@ class ScriptedUpstream:
         self.lines = list(lines) or ["ok"]
         self.offers = tuple(offers)
         self.opening: GatewayError | None = None
+        self.google: dict[str, GoogleAccount] = {}
+        """Whom it names for a session, by the session's 1PSID."""
         self.opened_with: list[Cookies | None] = []
         self.prompts: list[Prompt] = []
         self.gate: asyncio.Event | None = None
@@ -107,11 +110,13 @@ class ScriptedUpstream:
         self.under_way = 0
         self._pictures: dict[str, bytes] = {}
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False) -> Opened:
         self.opened_with.append(cookies)
         await asyncio.sleep(0)
         if self.opening is not None:
             raise self.opening
+        if accept is not None:
+            accept(self.google.get(cookies.psid if cookies else "", GoogleAccount()))
         return Opened(self.offers)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Piece, None]:

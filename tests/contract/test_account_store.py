@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from gemgate.accounts import MeasuredWalls
+from gemgate.accounts import GoogleAccount, Known, MeasuredWalls
 from gemgate.errors import NotFound, SignedOut
 from gemgate.ports import AccountSetup, AuditLine, KeptAccount, KeptCircuit
 from gemgate.stores.sql.accounts import SqlAccountStore
@@ -62,6 +62,16 @@ async def test_what_was_measured_stays_whatever_is_set_up(store: SqlAccountStore
     assert (await store.get("alice")).walls == walls
     with pytest.raises(NotFound):
         await store.keep_walls("nobody", walls)
+
+
+async def test_what_google_told_of_the_account_stays_whatever_is_set_up(store: SqlAccountStore) -> None:
+    known = Known(GoogleAccount("0123456789ab", "al…e@gmail.example"), "abcdef012345/u/1", 99.5)
+    await store.keep_known("alice", known)
+    assert (await store.get("alice")).known == known
+    await store.set_up(replace(ALICE, weight=2.0))
+    assert (await store.all())[0].known == known
+    with pytest.raises(NotFound):
+        await store.keep_known("nobody", known)
 
 
 async def test_all_accounts_come_by_name(store: SqlAccountStore) -> None:

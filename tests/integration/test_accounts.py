@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.ports import Caller
 from gemgate.simulator import Simulator
 from tests.serving import Served, served, settings_for, until
 
@@ -212,3 +213,23 @@ async def test_no_cookie_value_stands_in_the_data_folder(sim: Simulator, tmp_pat
     for path in files:
         data = path.read_bytes()
         assert not any(secret in data for secret in secrets), path.name
+
+
+async def test_an_account_of_which_google_says_that_nothing_is_left_comes_last(sim: Simulator, tmp_path: Path) -> None:
+    """Every answer tells what is left of the account's actions: others are asked first, and nothing is refused."""
+    (_, total), *_ = sim.google.account("alice").plan.actions
+    async with served(two_accounts(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        await ready(gate)
+        sim.record.generated_by_account["alice"] = total - 1
+        while sim.record.generated_by_account["alice"] < total:
+            await ask(http)
+        before = sim.record.generated_by_account["bob"]
+        for _ in range(4):
+            await ask(http)
+        assert sim.record.generated_by_account["bob"] - before == 4
+        await gate.service.roster.pause("bob", True, Caller(admin=True))
+        await ask(http)
+        assert sim.record.generated_by_account["alice"] == total + 1
+        async with http.get("/api/accounts") as answer:
+            alice = next(one for one in (await answer.json())["accounts"] if one["name"] == "alice")
+        assert {"window": "action 6", "used": 1.0}.items() <= alice["usage"][-1].items()

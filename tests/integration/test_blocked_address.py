@@ -49,6 +49,7 @@ async def test_a_block_in_the_middle_rests_the_way_out_and_spares_the_other(
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         assert await _join(sim, http, "bob", 0) == 200
         assert (await _ask(http))[0] == 200
+        blocked_at = sim.google.world.clock()
         sim.google.block(0, 600, form)
         asked = dict(sim.google.world.addresses.asked)
         status, body, answer = await _ask(http)
@@ -60,6 +61,8 @@ async def test_a_block_in_the_middle_rests_the_way_out_and_spares_the_other(
             assert not member.cooldowns()  # no account is spent, none is to blame
             assert member.is_open
         knocks = sim.google.world.addresses.asked["0"] - asked.get("0", 0)
+        touched = {one.account for one in sim.record.requests if one.where == "generate" and one.time >= blocked_at}
+        assert len(touched) == 1  # the block is not tried out on the other account
         for _ in range(3):  # nobody asks Google while the address rests
             status, body, answer = await _ask(http)
             assert (status, body["error"]["code"]) == (503, "ip_blocked")

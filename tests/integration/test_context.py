@@ -16,6 +16,8 @@ import aiohttp
 import pytest
 
 from gemgate.accounts import MeasuredWalls
+from gemgate.fetcher import GuardedFetcher
+from gemgate.files import Inline
 from gemgate.simulator import Simulator
 from gemgate.simulator.record import Call
 from tests.serving import Served, served, settings_for, until
@@ -29,6 +31,7 @@ SCRIPTS = (
     "naïve café — “quoted” ",
     "```\ncode\n```\n",
 )
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 DIALECTS = ("chat", "responses", "anthropic", "gemini")
 
 
@@ -289,6 +292,35 @@ async def test_a_plan_counts_no_limit_and_knows_each_dialect_by_its_body(sim: Si
         assert sim.record.received == 0
         async with http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "x"}]}) as answer:
             assert answer.status == 200
+
+
+async def test_a_plan_that_fetches_links_is_counted_like_a_call(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(sim, tmp_path, rate_limit_per_hour=2)
+    link = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png"}}
+    linked = {"messages": [{"role": "user", "content": [{"type": "text", "text": "what?"}, link]}]}
+    shown = {"messages": [{"role": "user", "content": "what?"}]}
+    fetched: list[str] = []
+
+    async def fetch(_: GuardedFetcher, url: str, _most: int) -> Inline:
+        fetched.append(url)
+        return Inline(base64.b64decode(PIXEL), "image/png")
+
+    monkeypatch.setattr(GuardedFetcher, "fetch", fetch)
+    async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
+        left = []
+        for body in (linked, shown, linked, shown):
+            async with http.post("/v1/context/plan", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+                left.append(answer.headers.get("x-ratelimit-remaining-requests"))
+        assert left == ["1", None, "0", None]
+        async with http.post("/v1/context/plan", json=linked) as answer:
+            assert answer.status == 429
+        assert len(fetched) == 2
+        async with http.post("/v1/chat/completions", json=shown) as answer:
+            assert answer.status == 429
+    assert sim.record.received == 0
 
 
 @asynccontextmanager

@@ -10,9 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gemgate.simulator import Answer, Canvas, Simulator
+from gemgate.simulator import Answer, Canvas, Simulator, found
 from gemgate.simulator.dressing import cut, dressed
 from gemgate.simulator.found import cited, grounded, listed, pictured
+from tests.serving import Served
 
 MODEL = "gemini-3-flash-preview"
 PAGES = [
@@ -176,3 +177,42 @@ async def test_what_the_service_dresses_its_text_with_is_taken_off_and_its_quest
     shown = "```python\nprint(1 < 2)\n```\n```text\nTrue\n```\n* a\n* b"
     assert "".join(said("chat", event) for event in events) == shown
     assert events[-1]["suggestions"] == ["Why is that?", "And at night & at sea?"]
+
+
+CARDS = {
+    "a plan of a research": (found.research_plan("Bees", ["read", "compare"]), {"rich 56"}),
+    "a research under way": (found.research_task(PAGES, over=False), {"rich 57", "rich 58", "rich 70"}),
+    "a film": (found.filmed("$token"), {"rich 60"}),
+}
+
+
+@pytest.mark.parametrize("card", CARDS)
+async def test_cards_that_are_not_asked_for_are_named_and_lose_no_words(
+    gate: Served, sim: Simulator, http: aiohttp.ClientSession, card: str
+) -> None:
+    """Research and films (docs/google-wire.md 6.6, 6.8): nothing of them vanishes unseen."""
+    rich, fields = CARDS[card]
+    sim.google.reply("bees", lambda prompt: Answer("See below.", rich=rich))
+    body = {"messages": [{"role": "user", "content": "bees"}]}
+    async with http.post("/v1/chat/completions", json=body) as answer:
+        assert answer.status == 200
+        assert (await answer.json())["choices"][0]["message"]["content"].startswith("See below.")
+        request_id = answer.headers["x-request-id"]
+    async with http.get(f"/api/requests/{request_id}") as shown:
+        assert fields <= set((await shown.json())["attempts"][0]["unknown"])
+    async with http.get("/metrics") as answer:
+        metrics = await answer.text()
+    for field in fields:
+        assert f'gemgate_wire_unknown_total{{field="{field}"}}' in metrics
+
+
+async def test_the_report_of_a_research_reaches_the_caller(
+    gate: Served, sim: Simulator, http: aiohttp.ClientSession
+) -> None:
+    report = Canvas("Bees", "# Bees\n\nThey fly.")
+    task = found.research_task(PAGES, over=True)
+    sim.google.reply("bees", lambda prompt: Answer("Done.", rich=task, canvas=(report,)))
+    async with http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "bees"}]}) as answer:
+        text = (await answer.json())["choices"][0]["message"]["content"]
+    assert "They fly." in text
+    assert LIST.strip() in text

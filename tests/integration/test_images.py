@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from gemgate import image_pipeline
+from gemgate.accounts import MeasuredWalls
 from gemgate.errors import StorageDown
 from gemgate.images import GeneratedImage
 from gemgate.imaging import Cleaned, Profile
@@ -598,3 +599,37 @@ async def test_a_picture_that_takes_too_long_comes_as_it_is_but_says_what_made_i
     facts = made["details"][0]
     assert (facts["logo"], facts["note"]) == ("kept", "cleaning took too long")
     assert (facts["bytes"], facts["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+REFERENCE = "data:image/png;base64," + base64.b64encode(png(16, 16)).decode()
+WAYS = {
+    "generations": ("/v1/images/generations", {"prompt": "一只狗"}),
+    "streamed": ("/v1/images/generations", {"prompt": "一只狗", "stream": True}),
+    "edits": ("/v1/images/edits", {"prompt": "一只狗", "images": [{"image_url": REFERENCE}]}),
+    "simple": ("/v1/generate-images", {"prompt": "一只狗", "count": 2}),
+    "simple edit": ("/v1/images/edit", {"prompt": "一只狗", "image": REFERENCE}),
+    "predict": ("/v1beta/models/gemini-2.5-flash-image:predict", {"instances": [{"prompt": "一只狗"}]}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_every_picture_tells_how_its_prompt_went_up(
+    gate: Served, http: aiohttp.ClientSession, sim: Simulator, way: str
+) -> None:
+    paints(sim, png())
+    member = gate.service.pool.members[0]
+    member.measured = MeasuredWalls(3_000, 4_000, 0, 0.0)
+    path, body = WAYS[way]
+    async with http.post(path, json=body) as answer:
+        await answer.read()
+    assert answer.status == 200
+    sent = len(sim.record.calls[-1].prompt.encode())
+    limit = member.walls.of(temporary=True).plain
+    assert answer.headers["x-gemgate-context"] == f"inline; bytes={sent}; limit={limit}"
+    assert (answer.headers["x-gemgate-conversation"], answer.headers["x-gemgate-attempts"]) == ("miss", "1")
+    before = sim.record.generations
+    longer = json.dumps(body, ensure_ascii=False).replace("一只狗", "狗" * 2_000)
+    async with http.post(path, data=longer, headers={"content-type": "application/json"}) as answer:
+        told = await answer.json()
+    assert (answer.status, sim.record.generations) == (400, before), told
+    assert "x-gemgate-context" not in answer.headers

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from gemgate.simulator import Simulator
+from gemgate.simulator.accounts import Model
 from tests.serving import Served, served, settings_for
 
 PRO = "gemini-3-pro-preview"
@@ -205,3 +206,17 @@ async def test_who_painted_is_told_and_stands_in_the_gallery(sim: Simulator, tmp
         async with http.post("/v1/images/generations", json=body, headers=headers) as answer:
             assert answer.status == 200
         assert sim.record.generations == 3
+
+
+async def test_of_two_rows_of_a_family_the_first_is_asked_and_google_says_who_answered(
+    sim: Simulator, tmp_path: Path
+) -> None:
+    """The id that stands for an older Flash is listed behind the family's own (docs/google-wire.md 2.3)."""
+    account = sim.google.account("alice")
+    older = Model("797f3d0293f288ad", "Flash", "3.5 Flash", "An older one", 1)
+    account.models = (*account.models, older)
+    flash = account.models[0]
+    async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/v1/chat/completions", json={"messages": [SAID]}) as answer:
+            assert answer.headers["x-gemgate-served-model"] == flash.display
+        assert gate.service.pool.members[0].offers[0].id == flash.id

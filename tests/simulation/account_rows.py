@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemgate.accounts import Capability, Cookies, MeasuredWalls, State
+from gemgate.accounts import Capability, Cookies, Known, MeasuredWalls, State
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports import AccountSetup, AuditLine, Conversation, KeptAccount, KeptCircuit, SessionLife
 from gemgate.testing import MemoryConversations
@@ -61,6 +61,9 @@ class MemoryAccounts:
 
     async def keep_walls(self, name: str, walls: MeasuredWalls) -> None:
         self._change(name, walls=walls)
+
+    async def keep_known(self, name: str, known: Known) -> None:
+        self._change(name, known=known)
 
     async def keep_cookies(
         self,

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
+from gemgate.accounts import Cookies, GoogleAccount, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
 from gemgate.ports import (
+    Accept,
     Accepted,
     Answered,
     Answering,
@@ -175,11 +176,13 @@ class VirtualUpstream:
         if ailing == "dead session" or (self.name in self._google.signed_out and "signed out" not in harmless):
             raise SignedOut("the session is over", code="cookie_expired")
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False) -> Opened:
         if cookies is None:
             raise SignedOut("there are no cookies", code="cookie_expired")
         await self._ask("signed out")
         self._google.signed_out.discard(self.name)
+        if accept is not None:
+            accept(GoogleAccount.of(self.name, f"{self.name}@gmail.example"))
         self._identity = cookies.identity
         return Opened((FLASH,), tier="pro")
 

@@ -51,8 +51,8 @@ class Google(ScriptedUpstream):
         self.usage_asked = 0
         self.usage_trouble: GatewayError | None = None
 
-    async def open(self, cookies: Cookies | None) -> Any:
-        opened = await super().open(cookies)
+    async def open(self, cookies: Cookies | None, **how: Any) -> Any:
+        opened = await super().open(cookies, **how)
         if cookies is None or cookies.psidts not in self.alive:
             raise SignedOut("refused")
         return opened

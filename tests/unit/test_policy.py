@@ -114,3 +114,5 @@ def test_the_least_busy_account_for_its_weight_is_chosen_then_the_longest_unused
     assert choose([Candidate("a", 0, last_used=5), Candidate("b", 0, last_used=3)]).name == "b"
     assert choose([Candidate("a", 5), Candidate("b", 0)], prefer="a").name == "a"
     assert choose([Candidate("a", 0, weight=0)]) is None
+    assert choose([Candidate("a", 0, used_up=True), Candidate("b", 9)]).name == "b"
+    assert choose([Candidate("a", 0, used_up=True)]).name == "a"

@@ -423,6 +423,8 @@ def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None
         _print_json(facts)
     else:
         out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
+        if facts["notice"]:
+            err.print(facts["notice"], style="yellow", highlight=False, soft_wrap=True, markup=False)
     if facts["state"] in ("needs_login", "error") or (must_be_ready and facts["state"] not in _GOOD):
         raise typer.Exit(1)
 
@@ -438,6 +440,8 @@ def _details(facts: Facts) -> list[str]:
         f"{one['capability']}: {_PHASES[one['phase']]}, {math.ceil(one['seconds_left'])} s left ({one['reason']})"
         for one in facts["cooldowns"]
     ]
+    if facts["notice"]:
+        lines.append(facts["notice"])
     if facts["last_error"] and facts["last_error"] != facts["why"]:
         lines.append(f"last error: {facts['last_error']}")
     return lines

@@ -133,9 +133,11 @@ def read_cookies(body: CookiesRequest) -> tuple[Cookies, str | None]:
     return Cookies.parse(text), body.account
 
 
-def write_cookies(*, success: bool, message: str, account: str = "") -> dict[str, Any]:
-    """The answer to POST /api/cookies: never a value."""
+def write_cookies(*, success: bool, message: str, account: str = "", notice: str = "") -> dict[str, Any]:
+    """The answer to POST /api/cookies: never a value. notice: what a person should know of these cookies."""
     answer: dict[str, Any] = {"success": success, "message": message}
+    if notice:
+        answer["notice"] = notice
     return {**answer, "account": account} if account else answer
 
 

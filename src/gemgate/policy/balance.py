@@ -1,4 +1,6 @@
-"""Which of several accounts takes a call: one that may start now, least busy for its weight, then longest unused."""
+"""Which of several accounts takes a call: one that may start now, with something left, least busy for its weight, then
+longest unused.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`busy`: calls under way; `last_used`: seconds of any one clock; `wait`: seconds until its way out may be used."""
+    """`busy`: calls under way; `last_used`: seconds of any one clock; `wait`: seconds until its way out may be used;
+    `used_up`: nothing may be left of what Google counts.
+    """
 
     name: str
     busy: int
     weight: float = 1.0
     last_used: float = 0.0
     wait: float = 0.0
+    used_up: bool = False
 
 
 def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candidate | None:
@@ -22,4 +27,4 @@ def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candid
     rest = [candidate for candidate in candidates if candidate.weight > 0]
     if preferred := next((candidate for candidate in rest if candidate.name == prefer), None):
         return preferred
-    return min(rest, key=lambda c: (c.wait, (c.busy + 1) / c.weight, c.last_used), default=None)
+    return min(rest, key=lambda c: (c.wait, c.used_up, (c.busy + 1) / c.weight, c.last_used), default=None)

@@ -18,19 +18,29 @@ LEAST_DEATHS = 3
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The session likely dies in `seconds`; `deaths`: on how many deaths that rests."""
+    """The session likely dies in `seconds`; `deaths`: on how many deaths that rests.
+
+    bound: the browser to whose device it is bound, when that is all it rests on.
+    """
 
     seconds: float
     deaths: int
+    bound: str = ""
 
     @property
     def en(self) -> str:
         number, unit = _rounded(self.seconds)
+        if self.bound:
+            return (
+                f"likely dies within {number} {unit}{'' if number == 1 else 's'}: bound to the device of {self.bound}"
+            )
         return f"likely dies in about {number} {unit}{'' if number == 1 else 's'}"
 
     @property
     def zh(self) -> str:
         number, unit = _rounded(self.seconds)
+        if self.bound:
+            return f"预计 {number} {_ZH[unit]}内失效：会话绑定到 {self.bound} 的设备"
         return f"预计约 {number} {_ZH[unit]}后失效"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gemgate.errors import GatewayError, SignedOut
+from gemgate.errors import GatewayError, NotThisAccount, SignedOut
 
 
 def explained(error: GatewayError, age: float, within: float) -> GatewayError:
@@ -10,7 +10,7 @@ def explained(error: GatewayError, age: float, within: float) -> GatewayError:
 
     age: seconds since the last renewal.
     """
-    if not isinstance(error, SignedOut) or not 0 <= age < within:
+    if not isinstance(error, SignedOut) or isinstance(error, NotThisAccount) or not 0 <= age < within:
         return error
     minutes = max(1, round(age / 60))
     return SignedOut(

@@ -150,8 +150,9 @@ class Account:
     many is not known, so None).
     spent_by: what a spent window does: code 1037, or a lower model in silence. guest: its cookies count, but it is
     answered like a guest. phantom: its pages have tokens, and neither a status nor any chat is shown (5.3). flagged:
-    its better models are listed only to who shows more cookies than the three (5.2). downgraded: a lower model
-    answers for no reason that can be seen. unnamed: answers name no model. renamed: other display names by hex id
+    its better models and its pictures' files are only for who shows more cookies than the three (5.2). nameless:
+    its pages do not say whose they are (5.6). downgraded: a lower model answers for no reason that can be seen.
+    unnamed: answers name no model. renamed: other display names by hex id
     (docs/google-wire.md 2.3, 2.4, 5.7).
     """
 
@@ -178,6 +179,7 @@ class Account:
     phantom: bool = False
     downgraded: bool = False
     flagged: bool = False
+    nameless: bool = False
     unnamed: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
     sessions: list[Session] = field(default_factory=list)

@@ -24,10 +24,12 @@ class FileHabits:
     """How the service takes files. short: what becomes of `[[ref], name]`, which reports disagree on.
 
     token_seconds: after so many seconds a page's token is too old for files, though text still passes; 0 = never.
+    processed: every file wants one more call of the page's, ProcessFile, before a prompt may refer to it (8.2).
     """
 
     short: Literal["ignored", "refused", "taken"] = "ignored"
     token_seconds: float = 0.0
+    processed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

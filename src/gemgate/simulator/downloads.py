@@ -89,6 +89,8 @@ def _answer(world: World, visit: _Visit, request: Request, caller: Caller) -> Re
 
 def _may(world: World, picture: Picture, caller: Caller) -> bool:
     """Whether the session that stands behind a request is the one the picture was made for."""
+    if caller.account and caller.account.flagged and caller.bare:
+        return False  # its media want more cookies than the three (docs/google-wire.md 5.2)
     if picture.owner is None or picture.owner == caller.name:
         return picture.owner is None or caller.alive or not caller.name
     if caller.alive:

@@ -18,6 +18,7 @@ from gemgate.simulator.uploads import DEFAULT_PUSH_ID, read_multipart
 from gemgate.simulator.world import World
 
 STREAM_GENERATE = "/_/BardChatUi/data/assistant.lamda.BardFrontendService/StreamGenerate"
+PROCESS_FILE = STREAM_GENERATE.replace("StreamGenerate", "ProcessFile")
 BATCH_EXECUTE = "/_/BardChatUi/data/batchexecute"
 ROTATED = '[["identity.hfcr",600],["di",22]]'
 ROTATE_BODY = b'[000,"-0000000000000000000"]'
@@ -25,6 +26,7 @@ ROTATE_BODY = b'[000,"-0000000000000000000"]'
 _ROUTES: dict[tuple[str, str, str], str] = {
     ("GET", "gemini.google.com", "/app"): "init",
     ("POST", "gemini.google.com", STREAM_GENERATE): "generate",
+    ("POST", "gemini.google.com", PROCESS_FILE): "process_file",
     ("POST", "gemini.google.com", BATCH_EXECUTE): "rpc",
     ("GET", "www.google.com", "/"): "preflight",
     ("GET", SORRY_HOST, SORRY_PATH): "sorry",

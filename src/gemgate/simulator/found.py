@@ -39,3 +39,25 @@ def pictured(pictures: Sequence[tuple[str, str]]) -> dict[int, Any]:
 
 def icon(url: str) -> str:
     return f"https://t3.gstatic.com/faviconV2?url={url}&client=BARD&type=FAVICON&size=256"
+
+
+def research_plan(title: str, steps: Sequence[str]) -> dict[int, Any]:
+    """What the first turn of a deep research answers with: a plan that waits for its start (6.8)."""
+    rows = [[number, f"Step {number}", step] for number, step in enumerate(steps, 1)]
+    confirm, modify = ["Start research"], ["Edit plan"]
+    return {55: [title, rows, "Ready in a few mins", confirm, ["https://gemini.google.com/app", 0], modify]}
+
+
+def research_task(pages: Sequence[Page], *, over: bool) -> dict[int, Any]:
+    """A research under way, or at its end, where the report is a document beside the text (6.4, 6.8)."""
+    visited = [[icon(url), url, title] for url, title, _ in pages]
+    return {56: [1], 57: [[["Researching websites", "Looking around"], visited]], 69: 3 if over else 2}
+
+
+def filmed(token: str, size: tuple[int, int] = (1280, 720), nbytes: int = 1_000_000) -> dict[int, Any]:
+    """The card of a finished video (6.6)."""
+    base = "https://contribution.usercontent.google.com/download"
+    item: list[Any] = [None, 2, "video.mp4", None, None, token, None, [f"{base}?t=1", f"{base}?c=1"]]
+    item += [None] * (25 - len(item))
+    item[11], item[17], item[24] = "video/mp4", [[10, 0], *size], nbytes
+    return {59: [[item]]}

@@ -37,6 +37,12 @@ class Picture:
     delay: float = 0.0
     token: str = ""
     drawn: Drawn | None = None
+    _announced: int = 0
+
+    def announced(self) -> int:
+        """Bytes of the picture as it was painted: it has to be made for that, which costs time once."""
+        self._announced = self._announced or self.work.announced()
+        return self._announced
 
     @property
     def id(self) -> str:
@@ -63,8 +69,8 @@ class Picture:
         """
         row: list[Any] = [None, 1, self.alt, self.preview]
         if self.token:
-            width, height = self.work.size
-            size = [[width, height, self.work.weight or width * height]] if width and height else []
+            width, height = self.work.native
+            size = [[width, height, self.announced()]] if width and height else []
             row += [None, self.token, *[None] * 5, self.work.mime, *[None] * 3, *size]
         return [[None, None, None, row], [self.id, 0]]
 
@@ -79,8 +85,15 @@ class _Rendered:
     logo: str = ""
     weight: int = 0
 
+    @property
+    def native(self) -> Size:
+        return self.size
+
     def original(self) -> bytes:
         return self.render("")[0]
+
+    def announced(self) -> int:
+        return len(self.original())
 
     def plain(self) -> bytes:
         return self.original()

@@ -142,6 +142,34 @@ def _admit(account: Account | None) -> None:
     raise Refusal(code=BLOCKED) if account.status == BLOCKED else Refusal(status=403)
 
 
+def process_file(world: World, request: Request, caller: Caller) -> Response:
+    """ProcessFile: the page shows a file before it is referred to (docs/google-wire.md 8.2)."""
+    form, values = request.form(), request.query
+    opened = world.page(values.get("f.sid", ""))
+    wrong = [*checks.headers(request), *checks.query(values, opened)]
+    asked = checks.read_freq(form)
+    reference = attached.read(asked[0]) if isinstance(asked, list) and asked else None
+    if reference is None or asked[1:] != [None, 1, [opened.language if opened else ""]]:
+        wrong.append("f.req is not [file,null,1,[language]]")
+    try:
+        account = authenticate(world, opened, caller, form.get("at", b"").decode("latin-1"))
+        if wrong:
+            raise Refusal(status=400)
+    except Refusal as refusal:
+        for rule in filter(None, [refusal.rule, *wrong]):
+            world.record.violation(f"ProcessFile: {rule}")
+        return refusal.page()
+    assert opened is not None
+    assert reference is not None
+    if trouble := opened.counted(int(values["_reqid"])):
+        world.record.violation(f"ProcessFile: {trouble}")
+    style = world.style(world.dice("process", reference.id))
+    if account is None or world.uploads.get(reference.id) is None:
+        return Response(200, HEADERS, PREFIX + frame([part(None, None, error=[7])], style))
+    world.processed.add(reference.id)
+    return Response(200, HEADERS, PREFIX + frame([part(None, [[reference.id]], style)], style))
+
+
 def _prepare(posted: _Posted, account: Account | None) -> Telling:
     """Find model, conversation, files and gem; a Refusal for whatever does not exist."""
     world, order, choice, call = posted.world, posted.order, posted.choice, posted.call
@@ -205,6 +233,8 @@ def _files(posted: _Posted, owner: str) -> tuple[Upload, ...]:
     for reference in posted.order.files:
         account = world.accounts.get(owner)
         if account is None or account.guest or (reference.short and habits.short == "refused") or _too_old(posted):
+            raise Refusal(code=attached.NOT_PROVED)
+        if habits.processed and reference.id not in world.processed:
             raise Refusal(code=attached.NOT_PROVED)
         upload = world.uploads.get(reference.id)
         if upload is None:

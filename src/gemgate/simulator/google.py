@@ -318,6 +318,8 @@ class Google:
             caller = replace(caller, blocked=True)
         if where == "generate":
             return generate.respond(self.world, request, caller)
+        if where == "process_file":
+            return generate.process_file(self.world, request, caller)
         if where == "rpc":
             return rpc.respond(self.world, request, caller, seen)
         if where == "image":

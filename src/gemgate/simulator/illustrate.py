@@ -29,7 +29,7 @@ def _shown(world: World, told: Telling, brush: Brush, delay: float) -> Picture:
     work: Work
     if isinstance(order, Painting):
         tier = world.accounts[prompt.account].tier if prompt.account else "free"
-        sitting = Sitting(prompt.text, prompt.account, tier, prompt.model, number, about)
+        sitting = Sitting(prompt.text, prompt.account, tier, prompt.model, number, about, first=told.kept == 0)
         work = world.studio.work(order, sitting, _reference(world, order, prompt))
     else:
         work = world.studio.given(order)

@@ -59,7 +59,7 @@ def app(opened: Page, rotate: str = "") -> Response:
         "qKIAYe": account.push_id if account else DEFAULT_PUSH_ID,
         "Im6cmf": "/_/BardChatUi",
     }
-    if account:
+    if account and not account.nameless:
         data |= {"oPEP7c": account.email, "S06Grb": account.number}
     if opened.token:
         data["SNlM0e"] = opened.token

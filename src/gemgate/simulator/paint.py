@@ -25,7 +25,10 @@ Kind: TypeAlias = Literal["photo", "vector", "gradient", "noise", "page"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Mime: TypeAlias = Literal["image/png", "image/jpeg", "image/webp"]
 Generation: TypeAlias = Literal["v1", "v2", "none"]
-"""Of the logo: logo.md 1."""
+"""Of the logo: docs/google-wire.md 3.6."""
+Logo: TypeAlias = Generation | Literal["mix"]
+"""A generation, or one by the seed: today's mostly, older ones still, some pictures without."""
+LOGOS: Final[tuple[Logo, ...]] = ("v1", "v2", "none", "mix")
 
 _TILE = 512
 _CELL = 8
@@ -42,7 +45,7 @@ class Painting:
     seed:   decides every pixel; None takes the prompt's, and the next one for the next picture of the same prompt.
     size:   width, height.
     mime:   of the original; quality: of JPEG and WebP, 100 = lossless WebP.
-    logo:   a generation, "none", or a Profile of its own for a moved or strange one.
+    logo:   a generation, "none", "mix", or a Profile of its own for a moved or strange one.
     marked: the number of the generation stands in the pixels (`read_mark`).
     xmp:    a packet; c2pa: a manifest (made up); icc: a colour profile.
     of:     id of an uploaded file or of a picture this one is an edit of.
@@ -54,7 +57,7 @@ class Painting:
     size: Size | None = None
     mime: Mime | None = None
     quality: int | None = None
-    logo: Generation | Profile | None = None
+    logo: Logo | Profile | None = None
     marked: bool | None = None
     xmp: bytes | None = None
     c2pa: bool | None = None
@@ -67,8 +70,8 @@ class Painting:
             raise ValueError(f"unknown kind {self.kind!r}; one of {', '.join(KINDS)}")
         if self.mime is not None and self.mime not in get_args(Mime):
             raise ValueError(f"unknown type {self.mime!r}; one of {', '.join(get_args(Mime))}")
-        if isinstance(self.logo, str) and self.logo not in get_args(Generation):
-            raise ValueError(f"unknown logo {self.logo!r}; one of {', '.join(get_args(Generation))}, or a Profile")
+        if isinstance(self.logo, str) and self.logo not in LOGOS:
+            raise ValueError(f"unknown logo {self.logo!r}; one of {', '.join(LOGOS)}, or a Profile")
         if self.size is not None and not all(8 <= side <= 16_384 for side in self.size):
             raise ValueError("a picture has 8 to 16384 pixels a side")
 

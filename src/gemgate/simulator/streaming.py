@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,11 +110,24 @@ class Telling:
     def response(self) -> Response:
         """The answer as a stream, or in one piece when it is short and in no hurry to be difficult."""
         self.world.record.opened(self.call)
-        plain = self.fault is None and not self.style.cuts
+        plain = self.fault is None and not self.style.cuts and not self.turn.pictures
         if plain and not self.answer.delay and not self.answer.pace and self._size() <= _BATCH:
             body = PREFIX + b"".join(one.data for one in self._frames())
             return Response(200, HEADERS, body, on_end=self._ended)
         return Response(200, HEADERS, self._steps(), on_end=self._ended)
+
+    def _painting(self) -> Awaitable[None] | None:
+        """The pictures being painted, in a thread where there is a loop: the answer says how many bytes they have."""
+
+        def paint() -> None:
+            for picture in self.turn.pictures:
+                picture.announced()
+
+        try:
+            return asyncio.get_running_loop().run_in_executor(None, paint) if self.turn.pictures else None
+        except RuntimeError:
+            paint()
+            return None
 
     def instead(self, response: Response) -> Response:
         """Something else goes out in place of the answer."""
@@ -254,8 +267,11 @@ class Telling:
         dice = self.world.dice("cuts", self.call.account, self.call.prompt)
         fault, answer = self.fault, self.answer
         waiting, size, counted = [PREFIX], 0, 0
+        painting = self._painting()
         if answer.delay:
             await self._pause(answer.delay)
+        if painting is not None:
+            await painting
         for one in self._frames():
             if fault and counted >= fault.after_frames:
                 async for step in self._strike(fault, waiting, one.data):

@@ -15,12 +15,13 @@ from typing import Any, Final, Protocol, TypedDict, cast, get_args
 
 import numpy as np
 
-from gemgate.imaging.figures import Profile
+from gemgate.imaging.figures import V1_LARGE, V2_SEVEN_EIGHTHS, V2_SMALL_CORNER, Profile
 from gemgate.simulator.accounts import Tier
 from gemgate.simulator.encode import Options, captioned, encoded, size_of, sized
 from gemgate.simulator.paint import (
     Generation,
     Kind,
+    Logo,
     Mime,
     Painting,
     Pixels,
@@ -42,6 +43,7 @@ _VARIANTS = 4
 _BY_DICE: Final[tuple[Kind, ...]] = ("photo", "vector", "gradient")
 _CHEAP: Final = Painting("gradient", 0, (256, 256), marked=True)
 _LARGEST_EDIT = 4096
+_NATIVE: Final = Options(side=0)
 _SMALL = 512 * 512
 """Pixels up to which a painting is kept as it was before its mark: cheap pictures differ in nothing else."""
 
@@ -50,6 +52,8 @@ class Wishes(TypedDict, total=False):
     """How pictures are to be made.
 
     resolution: of new paintings; most_side: the longest side there is, whatever was asked (pixels).
+    enlarges: the full-size route doubles the picture of a chat's first turn (docs/google-wire.md 3.4); what is painted,
+    announced and had by other links is half as large, and so is all of a picture of a further turn.
     cheap: one small picture with the generation's number in its pixels, for thousands of tasks.
     named_model: the demo model refuses a prompt that came without a model header, as the real service does.
     The others: as in Painting.
@@ -57,12 +61,13 @@ class Wishes(TypedDict, total=False):
 
     resolution: Resolution
     most_side: int
+    enlarges: bool
     cheap: bool
     named_model: bool
     kind: Kind
     mime: Mime
     quality: int
-    logo: Generation | Profile
+    logo: Logo | Profile
     xmp: bytes
     c2pa: bool
     icc: bool
@@ -94,11 +99,18 @@ class Rule:
 
 
 _DEFAULTS: Final = (
-    Rule({"resolution": "1K", "logo": "v1", "mime": "image/png", "quality": 95}),
-    Rule({"resolution": "2K"}, model="gemini-pro"),
+    Rule({"resolution": "1K", "logo": "mix", "mime": "image/png", "quality": 95}),
+    Rule({"resolution": "2K", "enlarges": True}, model="gemini-pro"),
     Rule({"logo": "none"}, tier="ultra"),
 )
-"""Sizes: spec 1.5. Ultra is said to have no logo (logo.md 1)."""
+"""Ultra is said to have no logo (docs/google-wire.md 3.6)."""
+_MIX: Final[tuple[Generation | Profile, ...]] = (
+    *(("v2",) * 5),
+    *(V2_SMALL_CORNER, V2_SEVEN_EIGHTHS[-1], "v1", V1_LARGE, "none"),
+)
+"""Logos where a rule says "mix", by the seed: today's mostly, other anchors and older ones still, some pictures without
+(docs/google-wire.md 3.6). How many of each the service makes nobody has counted: the shares are ours.
+"""
 
 
 class Work(Protocol):
@@ -106,6 +118,10 @@ class Work(Protocol):
 
     @property
     def size(self) -> Size: ...
+
+    @property
+    def native(self) -> Size:
+        """As it was painted, and as the answer announces it."""
 
     @property
     def mime(self) -> str: ...
@@ -119,6 +135,9 @@ class Work(Protocol):
 
     def original(self) -> bytes:
         """The file of the full-size route."""
+
+    def announced(self) -> int:
+        """Bytes of the file as it was painted."""
 
     def plain(self) -> bytes:
         """The same file without logo and without the note about where it came from."""
@@ -137,11 +156,18 @@ class Given:
     logo: str = ""
 
     @property
+    def native(self) -> Size:
+        return self.size
+
+    @property
     def weight(self) -> int:
         return len(self.data)
 
     def original(self) -> bytes:
         return self.data
+
+    def announced(self) -> int:
+        return len(self.data)
 
     def plain(self) -> bytes:
         return self.data
@@ -156,18 +182,23 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Painted:
-    """A painting that nothing is left open in, and the file it is an edit of."""
+    """A painting that nothing is left open in, and the file it is an edit of. enlarged: its size is twice its own."""
 
     painting: Painting
     shelf: Shelf
     about: dict[str, Any]
     reference: Callable[[], bytes] | None = None
     weight: int = 0
+    enlarged: bool = False
 
     @property
     def size(self) -> Size:
         assert self.painting.size is not None
         return self.painting.size
+
+    @property
+    def native(self) -> Size:
+        return halved(self.size) if self.enlarged else self.size
 
     @property
     def mime(self) -> str:
@@ -183,8 +214,14 @@ class Painted:
     def plain(self) -> bytes:
         return self.shelf.take(("plain", self.painting), lambda: self._file(None))
 
+    def announced(self) -> int:
+        return len(self.sized(_NATIVE)[0] if self.enlarged else self.original())
+
     def sized(self, options: Options) -> tuple[bytes, str]:
-        data = self.shelf.take((options, self.painting), lambda: sized(self._stamped(), options)[0])
+        """No link but the full-size route's gives more than was painted."""
+        most = max(self.native)
+        wanted = replace(options, side=min(options.side or most, most))
+        data = self.shelf.take((wanted, self.painting), lambda: sized(self._stamped(), wanted)[0])
         return data, options.mime
 
     def _stamped(self) -> bytes:
@@ -261,7 +298,10 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """What a painting is made for. number: of the generation; about: what the file says about where it came from."""
+    """What a painting is made for. number: of the generation; about: what the file says about where it came from.
+
+    first: whether it is for the first turn of a chat.
+    """
 
     prompt: str
     account: str
@@ -269,6 +309,7 @@ class Sitting:
     model: str
     number: int
     about: dict[str, Any]
+    first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +356,11 @@ class Studio:
             order = _over(_CHEAP, order)
         seed = self._seed(sitting.prompt) if order.seed is None else order.seed
         size = order.size or _size(sitting.prompt, wishes, reference)
+        enlarged = bool(wishes.get("enlarges")) and not any(side % 2 for side in size)
+        if enlarged and not sitting.first:
+            size, enlarged = halved(size), False
         logo = order.logo or wishes["logo"]
+        logo = _MIX[seed % len(_MIX)] if logo == "mix" else logo
         painting = replace(
             order,
             kind=order.kind or wishes.get("kind") or _BY_DICE[seed % len(_BY_DICE)],
@@ -336,6 +381,7 @@ class Studio:
             sitting.about,
             reference.fetch if reference else None,
             reference.weight if reference else 0,
+            enlarged,
         )
 
     def _seed(self, prompt: str) -> int:
@@ -344,6 +390,11 @@ class Studio:
         if len(self._asked) > _MOST_PROMPTS:
             self._asked.clear()
         return seed_of(f"{turn}\0{prompt}")
+
+
+def halved(size: Size) -> Size:
+    """Half as wide and half as high."""
+    return size[0] // 2, size[1] // 2
 
 
 def pictures_among(files: Sequence[Upload]) -> list[Upload]:

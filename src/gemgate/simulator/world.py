@@ -103,6 +103,8 @@ class World:
         self.accounts = Accounts(self.clock)
         self.chats = Chats()
         self.uploads = Uploads()
+        self.processed: set[str] = set()
+        """Files that the page's ProcessFile was called for."""
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
         self.addresses = Addresses(self.clock)

@@ -26,6 +26,7 @@ _LEVELS = {
     "address.circuit": logging.WARNING,
     "account.not_kept": logging.WARNING,
     "cookies.refused": logging.WARNING,
+    "cookies.not_taken": logging.WARNING,
     "logo.moved": logging.WARNING,
     "node.alive": logging.WARNING,
     "node.announced": logging.INFO,

@@ -8,9 +8,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.accounts import CAPABILITIES, Capability
+from gemgate.accounts import CAPABILITIES, Capability, Cookies, binding_browser
 from gemgate.dialects import simple, wire
 from gemgate.member import Member
+from gemgate.policy import binding
 from gemgate.ports import AccountSetup, Caller
 from gemgate.roster import Roster
 from gemgate.web.answers import json_response
@@ -82,6 +83,7 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
         ],
         "usage_at": member.usage_at or None,
         "reads": reads_of(member),
+        "notice": _notice(member, zh) or None,
         "last_error": member.last_error.text(language) if member.last_error else None,
         "cooldowns": [
             {
@@ -100,6 +102,20 @@ def account_of(member: Member, roster: Roster, now: float, language: str) -> dic
     }
 
 
+def _notice(member: Member, zh: bool) -> str:
+    """What a person should know of the account's cookies while they count."""
+    live = bool(member.source and member.source.live)
+    if not member.is_open or member.cookies is None or live:
+        return ""
+    return binding.standing(member.cookies.bound, refused=member.renewal == "refused")[zh]
+
+
+def _imported(request: Request, cookies: Cookies, caller: Caller) -> str:
+    """What a person should know of cookies that come in: of the browser they name, or of the one that sends them."""
+    asking = binding_browser(request.headers.get("user-agent", "")[:500])
+    return binding.imported(cookies.bound, asking)[caller.language.startswith("zh")]
+
+
 def reads_of(member: Member) -> dict[str, Any]:
     """How much of a prompt the account reads, in UTF-8 bytes (None = any number), and how that is known."""
     walls, measured = member.walls, member.measured
@@ -114,8 +130,9 @@ def reads_of(member: Member) -> dict[str, Any]:
     }
 
 
-def _shown(call: Call, member: Member, caller: Caller) -> Response:
-    return json_response(account_of(member, call.service.roster, call.service.clock.now(), caller.language))
+def _shown(call: Call, member: Member, caller: Caller, notice: str = "") -> Response:
+    shown = account_of(member, call.service.roster, call.service.clock.now(), caller.language)
+    return json_response({**shown, "notice": notice or shown["notice"]})
 
 
 @operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts and how they are")
@@ -144,11 +161,13 @@ async def add(request: Request, caller: Caller) -> Response:
         prompt_max_bytes=body.prompt_max_bytes,
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
     )
+    notice = ""
     member = await call.service.roster.add(setup, caller)
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
         await call.service.roster.hand_over(body.name, cookies, caller)
-    return _shown(call, member, caller)
+        notice = _imported(request, cookies, caller)
+    return _shown(call, member, caller, notice)
 
 
 @operation(router, "GET", "/api/accounts/{name}", "accounts.get", level="admin", summary="One account and its audit")
@@ -223,7 +242,11 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
     member = await call.service.roster.hand_over(account, cookies, caller)
     zh = caller.language.startswith("zh")
     message = "已登录，新 Cookie 生效" if zh else "Signed in; the new cookies are in use"
-    return json_response(simple.write_cookies(success=True, message=message, account=member.name))
+    return json_response(
+        simple.write_cookies(
+            success=True, message=message, account=member.name, notice=_imported(request, cookies, caller)
+        )
+    )
 
 
 @operation(

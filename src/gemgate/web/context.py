@@ -1,4 +1,7 @@
-"""POST /v1/context/plan: how a call in any dialect would be sent. Nothing is generated or counted."""
+"""POST /v1/context/plan: how a call in any dialect would be sent. Nothing is generated.
+
+A plan is counted against the caller's limits like a call when it has links: they are fetched, to know their sizes.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,8 @@ async def plan(request: Request, caller: Caller) -> Response:
     dialect = _dialect(request, body)
     chat = await _read(call, dialect, body, request.query_params.get("model") or "", caller, len(raw))
     planned = await call.service.gateway.plan_context(chat, caller)
+    if planned.quota is not None:
+        call.admitted(planned.quota)
     return json_response(_written(planned, dialect, caller))
 
 

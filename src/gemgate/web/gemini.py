@@ -6,6 +6,8 @@ is told apart in models.py and files.py.
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,7 +18,7 @@ from gemgate.gateway import Admission
 from gemgate.images import GeneratedImage
 from gemgate.policy.served import told
 from gemgate.ports import Caller
-from gemgate.web.answering import admit, answers, name_ignored, stream, whole
+from gemgate.web.answering import admit, answers, began, name_ignored, stream, whole
 from gemgate.web.answers import json_response, large_json_response
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import Router, operation
@@ -88,7 +90,8 @@ async def predict(request: Request, caller: Caller) -> Response:
     call.admitted(admission.quota)
     if ignored:
         call.headers["x-gemgate-ignored"] = ", ".join(ignored)
-    results = await unless_gone(request, gateway.generate_images(wanted, admission))
+    starts = partial(began, call, caller)
+    results = await unless_gone(request, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(told(image.painter) for image in images))
     return large_json_response(gemini.write_prediction(images))

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -23,7 +24,7 @@ from gemgate.policy.served import told
 from gemgate.ports import BlobFacts, Caller
 from gemgate.prompting import tokens
 from gemgate.web import streaming
-from gemgate.web.answering import unmet
+from gemgate.web.answering import began, unmet
 from gemgate.web.answers import large_json_response, paced, sse_pieces
 from gemgate.web.call import Call, call_of
 from gemgate.web.operation import Router, operation
@@ -126,7 +127,10 @@ async def _events(
     )
     call.admitted(admission.quota)
     told: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
-    making = asyncio.ensure_future(gateway.generate_images(wanted.request, admission, done=told.put_nowait))
+    starts = partial(began, call, caller)
+    making = asyncio.ensure_future(
+        gateway.generate_images(wanted.request, admission, done=told.put_nowait, began=starts)
+    )
     making.add_done_callback(lambda _: told.put_nowait(None))
     failures: list[GatewayError] = []
     try:
@@ -188,7 +192,8 @@ async def _made(
     gateway = call.service.gateway
     admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
-    results = await unless_gone(request, gateway.generate_images(wanted, admission))
+    starts = partial(began, call, caller)
+    results = await unless_gone(request, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(told(image.painter) for image in images))

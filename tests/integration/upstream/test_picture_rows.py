@@ -10,9 +10,10 @@ import pytest
 from gemgate.errors import Stalled
 from gemgate.ports import Deadlines, ImageFound, ImageRef
 from gemgate.simulator import Painting, Simulator
+from gemgate.simulator.encode import size_of
 from gemgate.upstreams.web.answer import Answer
 from gemgate.upstreams.web.facts import shipped
-from tests.integration.upstream.conftest import SignIn, joined, pieces
+from tests.integration.upstream.conftest import SignIn, answered, joined, pieces
 
 ROW = [[None, None, None, [None, 1, "cat.png", "https://lh3.googleusercontent.com/gg/x", None, "$tok", *[None] * 5,
        "image/png", None, None, None, [1408, 768, 99_000]]], ["0123456789abcdef", 0]]  # fmt: skip
@@ -100,3 +101,25 @@ async def test_thoughts_without_a_picture_are_an_answer_without_one(sim2: Simula
     sim2.google.reply("a cat", "", thoughts="A cat, sitting.")
     found = await pieces(upstream, "a cat", pictures=True)
     assert (refs(found), joined(found)) == ([], "")
+
+
+async def test_the_first_picture_of_a_chat_is_doubled_and_further_ones_are_not(
+    sim2: Simulator, signed_in: SignIn
+) -> None:
+    """The row tells what was painted, and that is what every other link gives (docs/google-wire.md 3.4)."""
+    upstream = await signed_in(sim2)
+    sim2.google.pictures(enlarges=True, most_side=256, kind="gradient")
+    sim2.google.reply("draw", "Here.", image=Painting())
+    found = await pieces(upstream, "draw a cat")
+    (first,) = refs(found)
+    (further,) = refs(await pieces(upstream, "draw another", thread=answered(found).thread))
+    assert [ref.announced[:2] for ref in (first, further)] == [(128, 128), (128, 128)]
+    for ref, side in ((first, 256), (further, 128)):
+        full = await upstream.fetch_image(ref, None)
+        assert (full.source, size_of(full.data)) == ("full_size", (side, side))
+    assert further.announced[2] == len(full.data)  # not made up
+    sim2.google.fault("c8o8Fe", "status", status=500, times=-1)
+    unlimited = await upstream.fetch_image(first, None)
+    assert (unlimited.source, size_of(unlimited.data)) == ("s0", (128, 128))
+    assert first.announced[2] == len(unlimited.data)
+    assert not sim2.record.violations

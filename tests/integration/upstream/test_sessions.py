@@ -6,7 +6,8 @@ import pytest
 
 from gemgate.accounts import PSIDTS, Cookies
 from gemgate.errors import Broken, Drift, GatewayError, SignedOut
-from gemgate.simulator import Simulator
+from gemgate.ports import ImageFound
+from gemgate.simulator import Painting, Simulator
 from gemgate.upstreams.web import WebUpstream
 from tests.integration.upstream.conftest import SignIn, answered, joined, pieces, thoughts
 
@@ -186,6 +187,20 @@ async def test_more_cookies_than_three_show_more_models(sim2: Simulator) -> None
     await upstream.close()
 
 
+async def test_more_cookies_than_three_bring_pictures_in_full_size(sim2: Simulator) -> None:
+    sim2.google.account("alice").flagged = True
+    sim2.google.reply("a cat", "Here.", image=Painting("gradient", size=(64, 48)))
+    sources = []
+    for more in ((), (("SID", "g.sid"),)):
+        upstream = _closed(sim2)
+        upstream.offers = (await upstream.open(_jar(sim2, *more))).offers
+        (ref,) = [piece.ref for piece in await pieces(upstream, "a cat") if isinstance(piece, ImageFound)]
+        sources.append((await upstream.fetch_image(ref, None)).source)
+        await upstream.close()
+    assert sources == ["s0", "full_size"]
+    assert not sim2.record.violations
+
+
 async def test_a_lower_model_thinks_in_silence(sim2: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim2)
     sim2.google.reply("think", "done", thoughts="hm")
@@ -213,7 +228,7 @@ async def test_a_session_that_shows_none_of_its_chats_is_a_phantom(sim2: Simulat
     sim2.google.account("alice").phantom = False
     await pieces(upstream, "say hello")
     sim2.google.account("alice").phantom = True
-    for look in (upstream.ping(), upstream.open(Cookies.of(sim2.google.cookies("alice")))):
+    for look in (upstream.ping(), upstream.open(Cookies.of(sim2.google.cookies("alice")), had_chats=True)):
         with pytest.raises(Broken) as caught:
             await look
         assert (caught.value.code, caught.value.generated) == ("phantom_session", "no")

@@ -102,6 +102,7 @@ def test_the_seed_decides_between_both_forms_and_the_placeholder() -> None:
 
 
 def test_the_full_size_is_the_painting_with_its_logo(google: Google) -> None:
+    google.pictures(logo="v1")
     hand = Hand(google)
     data = fetched(hand, hand.say("draw a cat"))
     picture = drawn(google)
@@ -151,6 +152,8 @@ def test_a_prompt_repeated_for_ever_costs_four_paintings(google: Google, monkeyp
 
 def test_sizes_follow_model_aspect_and_rules(google: Google) -> None:
     google.add_account("uma", tier="ultra")
+    google.pictures(logo="v1")
+    google.pictures(tier="ultra", logo="none")
     google.pictures(tier="ultra", model="gemini-pro", resolution="4K")
     google.pictures(account="bob", most_side=640)
 
@@ -172,7 +175,20 @@ def test_sizes_follow_model_aspect_and_rules(google: Google) -> None:
     assert size("uma", 0, "draw a cat") == (1024, 1024, "")
     assert size("bob", 1, "draw a cat, 16:9") == (640, 349, "v1-48")
     google.clear()
-    assert size("bob", 1, "draw a cat") == (2048, 2048, "v1-96")
+    assert size("bob", 1, "draw a cat")[:2] == (2048, 2048)
+
+
+def test_logos_are_those_that_are_reported(google: Google) -> None:
+    """By default of every anchor, each where it belongs, and some pictures without (docs/google-wire.md 3.6)."""
+    google.add_account("uma", tier="ultra")
+    for account in ("alice", "uma"):
+        hand = Hand(google, account)
+        for n in range(60):
+            hand.say(f"draw cat {n}")
+    seen = {picture.account: set() for picture in google.record.pictures}
+    for picture in google.record.pictures:
+        seen[picture.account].add(picture.logo)
+    assert seen == {"alice": {"v2-48", "v2-48-corner", "v2-42-30", "v1-48", "v1-96", ""}, "uma": {""}}
 
 
 def test_a_script_brings_paintings_bytes_and_functions(google: Google) -> None:
@@ -416,7 +432,7 @@ def test_words_come_in_their_turn_instead_of_a_picture(google: Google) -> None:
 
 
 def test_cheap_pictures_are_small_and_all_different(google: Google) -> None:
-    google.pictures(cheap=True)
+    google.pictures(cheap=True, logo="v1")
     hand = Hand(google)
     marks = []
     for n in range(30):

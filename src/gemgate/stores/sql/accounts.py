@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, sel
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.accounts import Capability, Cookies, Kind, MeasuredWalls, State
+from gemgate.accounts import Capability, Cookies, GoogleAccount, Kind, Known, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound
 from gemgate.later import later
 from gemgate.ports import (
@@ -111,6 +111,7 @@ class SqlAccountStore:
             lease_until=row["lease_until"],
             trouble=trouble,
             walls=_walls(row),
+            known=Known(GoogleAccount(row["google_id"], row["google_label"]), row["google_seat"], row["chats_at"]),
         )
 
     # How it is set up
@@ -156,6 +157,16 @@ class SqlAccountStore:
             wall_resolution=walls.resolution,
             wall_at=walls.at,
             wall_tier=walls.tier,
+        )
+
+    async def keep_known(self, name: str, known: Known) -> None:
+        await self._change(
+            account.c.name == name,
+            name,
+            google_id=known.google.id,
+            google_label=known.google.label,
+            google_seat=known.seat,
+            chats_at=known.chats_at,
         )
 
     # Cookies

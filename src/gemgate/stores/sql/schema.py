@@ -71,6 +71,10 @@ account = Table(
     Column("language", Text, nullable=False, server_default=""),
     Column("prompt_max_bytes", Integer, comment="As the operator says; wall_* is what was measured"),
     Column("prompt_with_files_max_bytes", Integer),
+    Column("google_id", Text, nullable=False, server_default="", comment="Digest of Google's own number for it"),
+    Column("google_label", Text, nullable=False, server_default="", comment="Its address, cut short"),
+    Column("google_seat", Text, nullable=False, server_default="", comment="The session that google_id was told for"),
+    Column("chats_at", Double, nullable=False, server_default="0", comment="When chats of it were last seen"),
 )
 
 account_circuit = Table(

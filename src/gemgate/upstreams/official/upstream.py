@@ -21,7 +21,7 @@ import orjson
 from gemgate.accounts import Cookies, Kind, Opened, Rotated, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.later import later, load
-from gemgate.ports import Deadlines, Fetched, ImageRef, Piece, Prompt, Upload
+from gemgate.ports import Accept, Deadlines, Fetched, ImageRef, Piece, Prompt, Upload
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
 from gemgate.upstreams.official.wire import Answer, Events, Models, read_models, request_body
@@ -65,9 +65,9 @@ class OfficialUpstream:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._calls = itertools.count(1)
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False) -> Opened:
         """Read the key and ask what it may use; cookies mean nothing here."""
-        del cookies
+        del cookies, accept, had_chats
         await asyncio.to_thread(load, aiohttp)
         self._key = await self._place.read()
         rows: list[dict[str, Any]] = []

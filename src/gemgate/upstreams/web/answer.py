@@ -32,7 +32,8 @@ class Answer:
     `complete` is true once Google called the turn finished; `cid` is known as early as the first frame;
     `spoke` tells whether any content came (from then on nothing is certain any more). A code behind a finished answer
     is no failure: `stored` is False then, and the conversation is not gone on with (docs/google-wire.md 4.1).
-    `title`, `progress` and `left` are what was said beside the answer (6.1).
+    `progress` and `left` are what was said beside the answer (6.1). The chat's title stands there too and is left
+    alone: it has words of the prompt, which nothing here keeps.
     """
 
     def __init__(self, model: str, thread: Thread | None, *, exact: bool, prompt: str = "") -> None:
@@ -54,7 +55,6 @@ class Answer:
         self.spoke = False
         self.frames = 0
         self.stored = True
-        self.title = ""
         self.progress = ""
         self.left: tuple[UsageWindow, ...] = ()
         self._unknown: set[str] = set()
@@ -110,7 +110,7 @@ class Answer:
             self._not_known(name, pieces)
         thread = Thread(tuple(self._metadata), self._turns)
         names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
-        pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names))
+        pieces.append(Answered(thread, self._text.text, revised, self.stored, found, **names, left=self.left))
         return pieces
 
     @property
@@ -186,7 +186,6 @@ class Answer:
             self._metadata[_CONTEXT_SLOT] = context
             self._pending = False
         self.named(*served.of_body(body))
-        self.title = places.text_in(places.field(body, places.TITLE)) or self.title
         self.left = quota.windows(places.field(body, places.QUOTA)) or self.left
         for name in places.unknown_fields(body):
             self._not_known(name, pieces)

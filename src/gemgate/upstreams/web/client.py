@@ -26,7 +26,7 @@ from gemini_webapi.constants import GRPC, Endpoint, Headers
 from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
-from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Renewal, Rotated, UsageWindow
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, GoogleAccount, Renewal, Rotated, UsageWindow
 from gemgate.errors import GatewayError
 from gemgate.ports import ImageRef
 from gemgate.upstreams.web import errors
@@ -84,15 +84,17 @@ class HardenedClient(GeminiClient):
         super().__init__(cookies.psid, cookies.psidts or None, proxy=proxy, **more)
         if cookies.psidcc:
             self._cookies.set(PSIDCC, cookies.psidcc, domain=".google.com", secure=True)
-        self._others = cookies.others
+        self._others, self._bound = cookies.others, cookies.bound
         for other in cookies.others:
             self._cookies.set(other.name, other.value, domain=other.domain, path=other.path, secure=True)
         self._lanes = lanes
         self._seat = seat
-        self.had_chats = had_chats
+        self._had_chats = had_chats
+        self.sees_chats = False
         self._phantom_seconds = phantom_seconds
         self._status_told = False
         self._old_token = token
+        self._google: GoogleAccount | None = None
         self._loading = asyncio.Lock()
         self._pair_rotates = True
         self._rotates_other_way = True
@@ -208,10 +210,17 @@ class HardenedClient(GeminiClient):
                 raise errors.signed_out("Google gave no page for these cookies")
             if not self._seat.arrived(str(page.url)):
                 raise errors.no_such_number(self._seat.number)
+            self._google = GoogleAccount.of(found.get("S06Grb", ""), found.get("oPEP7c", ""))
             self.session_id, self.build_label = found["FdrFJe"], found.get("cfb2h") or self.build_label
             self.access_token = found.get("SNlM0e") or self.access_token
             self.language = self._seat.language or found.get("TuX5cc") or self.language
             self.push_id = found.get("qKIAYe") or self.push_id
+
+    async def whose(self) -> GoogleAccount:
+        """Whose the session is, as Google's page says; the library does not keep the page that it has loaded."""
+        if self._google is None:
+            await self.reload(self.session_id)
+        return self._google or GoogleAccount()
 
     async def _batch_execute(
         self, payloads: list[RPCData], source_path: str = "/app", close_on_error: bool = False, **kwargs: Any
@@ -316,9 +325,9 @@ class HardenedClient(GeminiClient):
         for pinned in (0, 1):
             listed = await self.rpc(GRPC.LIST_CONVERSATIONS, [1, None, [pinned, None, 1]])
             if get_nested_value(listed, [2, 0, 0]):
-                self.had_chats = True
+                self.sees_chats = True
                 return
-        if self.had_chats:
+        if self._had_chats or self.sees_chats:
             raise errors.phantom(self._phantom_seconds)
 
     async def full_size_address(self, ref: ImageRef, seconds: float) -> str:
@@ -413,7 +422,7 @@ class HardenedClient(GeminiClient):
             replace(other, value=held.get((other.name, other.domain, other.path)) or other.value)
             for other in self._others
         )
-        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "", others)
+        return Cookies(jar.get(PSID) or "", jar.get(PSIDTS) or "", jar.get(PSIDCC) or "", others, self._bound)
 
     def request_id(self) -> int:
         """The next `_reqid`, shared with the library's own RPCs."""
@@ -426,13 +435,13 @@ class HardenedClient(GeminiClient):
         return str(self._sessionid)
 
 
-_PAGE = re.compile(r'"(SNlM0e|cfb2h|FdrFJe|TuX5cc|qKIAYe)":\s*"(.*?)"')
+_PAGE = re.compile(r'"(SNlM0e|cfb2h|FdrFJe|TuX5cc|qKIAYe|S06Grb|oPEP7c)":\s*"(.*?)"')
 _OLD_PAGE = re.compile(r"status code (?:400|405)\b")
 """A refused RPC has no body here; a page too old is what both mean for requests that are well formed."""
 
 
 def extract_page(page: str) -> dict[str, str]:
-    """What /app tells its client: token, build, session, language and push id, as far as they are there."""
+    """What /app tells its client, as far as it is there: token, build, session, language, push id, and whose it is."""
     return {name: value for name, value in _PAGE.findall(page) if value}
 
 

@@ -55,6 +55,12 @@ class PictureFacts(_Facts):
     idle_seconds: float = Field(gt=0)
 
 
+class UploadFacts(_Facts):
+    """Files (docs/google-wire.md 8.2)."""
+
+    process_file: bool
+
+
 class CanaryFact(_Facts):
     """What one probe should see. one_of: the only values it may show; else `always` those that must be there and `may`
     those that can; open: more than these says nothing. disputed: sources disagree (section 11).
@@ -78,6 +84,7 @@ class WireFacts(_Facts):
     turns: TurnFacts
     session: SessionFacts
     pictures: PictureFacts
+    uploads: UploadFacts
     canary: tuple[CanaryFact, ...] = ()
 
 

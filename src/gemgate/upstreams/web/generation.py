@@ -46,7 +46,7 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
     turn = str(uuid.uuid4()).upper()
 
     inner: list[Any] = [None] * _SLOTS
-    files = [_reference(file) for file in prompt.files] or None
+    files = [reference(file) for file in prompt.files] or None
     inner[0] = [prompt.text, 0, None, files, None, None, 0]
     inner[1] = [client.language]
     inner[2] = list(prompt.thread.metadata) if prompt.thread else DEFAULT_METADATA
@@ -62,22 +62,35 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
     inner[79], inner[80] = number, thinking
 
-    params: dict[str, Any] = {"hl": client.language, "_reqid": client.request_id(), "rt": "c"}
-    if client.build_label:
-        params["bl"] = client.build_label
-    if client.session_id:
-        params["f.sid"] = client.session_id
     headers = {
         **Headers.GEMINI.value,
         **model_headers,
         "x-goog-ext-525005358-jspb": f'["{turn}",1]',
         **Headers.SAME_DOMAIN.value,
     }
-    form = {"at": client.access_token or "", "f.req": _json([None, _json(inner)])}
-    return Request(params, headers, urlencode(form).encode())
+    return Request(_params(client), headers, _form(client, inner))
 
 
-def _reference(file: SentFile) -> list[Any]:
+def processing(client: HardenedClient, file: SentFile) -> Request:
+    """The call by which the page shows a file before a prompt refers to it (docs/google-wire.md 8.2)."""
+    asked = [reference(file), None, 1, [client.language]]
+    return Request(_params(client), {**Headers.GEMINI.value, **Headers.SAME_DOMAIN.value}, _form(client, asked))
+
+
+def _params(client: HardenedClient) -> dict[str, Any]:
+    params: dict[str, Any] = {"hl": client.language, "_reqid": client.request_id(), "rt": "c"}
+    if client.build_label:
+        params["bl"] = client.build_label
+    if client.session_id:
+        params["f.sid"] = client.session_id
+    return params
+
+
+def _form(client: HardenedClient, asked: list[Any]) -> bytes:
+    return urlencode({"at": client.access_token or "", "f.req": _json([None, _json(asked)])}).encode()
+
+
+def reference(file: SentFile) -> list[Any]:
     """A file in the long shape; the library's short one is ignored or refused (docs/google-wire.md 8.1)."""
     name, mime = fitting(file.name, file.mime)
     kind = {"image": 1, "video": 2}.get(mime.partition("/")[0], 3)

@@ -104,8 +104,10 @@ async def _get(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
 
 
 def _of_status(status: int, url: str) -> GatewayError:
-    """Only hosts under google.com see the session's cookies; elsewhere 403 means that a link has expired."""
-    if (urlsplit(url).hostname or "").endswith(".google.com"):
+    """Only hosts under google.com see the session's cookies. 403 says nothing of the session: a link has expired, or
+    the file wants more cookies than the session has (docs/google-wire.md 3.5, 5.2).
+    """
+    if status != 403 and (urlsplit(url).hostname or "").endswith(".google.com"):
         return errors.of_status(status, generated_if_unsure="no")
     problem: Broken = errors.broken(f"a picture's address answers HTTP {status}", "no")
     return problem

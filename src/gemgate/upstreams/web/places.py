@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 PROGRESS: Final = 6
-TITLE: Final = 10
 CONTEXT: Final = 25
 QUOTA: Final = 27
 
 _IDS_AND_CANDIDATES: Final = 5
-KNOWN: Final = frozenset({PROGRESS, TITLE, 14, 17, 20, CONTEXT, QUOTA, 39, 42, 43, 44})
+KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, 39, 42, 43, 44})
 """Fields of a part beside ids and candidates: progress, title, mark, rid, token, context, quota, the model that served,
 stored or not, suggestions (docs/google-wire.md 2.1, 6.1)."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gemini_webapi.utils import get_nested_value as at
 
-from gemgate.accounts import UsageWindow
+from gemgate.accounts import ACTION, UsageWindow
 
 
 def windows(value: Any) -> tuple[UsageWindow, ...]:
@@ -19,5 +19,5 @@ def windows(value: Any) -> tuple[UsageWindow, ...]:
             continue
         counted = isinstance(total, int) and isinstance(left, int) and total > 0
         used = 1 - left / total if counted else percent / 100
-        found.append(UsageWindow(f"action {action}", min(1.0, max(0.0, used)), at(row, [3, 0])))
+        found.append(UsageWindow(f"{ACTION}{action}", min(1.0, max(0.0, used)), at(row, [3, 0])))
     return tuple(found)

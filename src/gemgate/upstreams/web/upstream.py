@@ -15,16 +15,29 @@ from itertools import chain, repeat
 from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
+from gemini_webapi.constants import Endpoint
+from gemini_webapi.utils import extract_json_from_response, upload_file
 from gemini_webapi.utils import get_nested_value as at
-from gemini_webapi.utils import upload_file
 
 from gemgate.accounts import Cookies, Kind, Offer, Opened, Rotated, UsageWindow
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.served import is_painter
-from gemgate.ports import Answering, Deadlines, Fetched, ImageFound, ImageRef, Piece, Prompt, Thread, Upload
+from gemgate.ports import (
+    Accept,
+    Answering,
+    Deadlines,
+    Fetched,
+    ImageFound,
+    ImageRef,
+    Piece,
+    Prompt,
+    SentFile,
+    Thread,
+    Upload,
+)
 from gemgate.upstreams.web import canary, errors, generation, pictures, served
 from gemgate.upstreams.web.answer import Answer, is_working
-from gemgate.upstreams.web.client import HardenedClient
+from gemgate.upstreams.web.client import RPC_SECONDS, HardenedClient
 from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
@@ -39,6 +52,7 @@ PAINTER_SECONDS: Final = 5.0
 """How long a finished answer with pictures waits for the history to say who painted them."""
 READ_BACK_AFTER: Final = (0.2, 0.8, 2.0, 4.0)
 """Seconds between looks at the history when an answer broke off, the last one again and again."""
+PROCESS_FILE: Final = str(Endpoint.GENERATE).replace("StreamGenerate", "ProcessFile")
 MOST_DOUBTS: Final = 3
 """Looks that find no record, or an answer cut short, before it counts as lost."""
 
@@ -81,14 +95,12 @@ class WebUpstream:
         self._made_on: dict[str, _Session] = {}
         self._facts = facts or shipped()
         self._closing: set[asyncio.Task[None]] = set()
-        self._has_chats = ""
-        """The session whose account is known to have chats."""
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
         self._left: tuple[UsageWindow, ...] = ()
 
-    async def open(self, cookies: Cookies | None) -> Opened:
+    async def open(self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False) -> Opened:
         if cookies is None:
             raise errors.signed_out("no cookies are set")
         token = self._session.client.access_token if self._session is not None else None
@@ -99,16 +111,17 @@ class WebUpstream:
             lanes=self._lanes,
             token=token or self._token,
             seat=self._seat,
-            had_chats=self._has_chats == cookies.identity,
+            had_chats=had_chats,
             phantom_seconds=self._facts.session.phantom_seconds,
         )
         try:
             await _bounded(client.sign_in(), SIGN_IN_SECONDS, "sign-in")
+            if accept is not None:
+                accept(await _bounded(client.whose(), SIGN_IN_SECONDS, "sign-in"))
         except BaseException:
             await client.shut()
             raise
         self._token = client.access_token or self._token
-        self._has_chats = cookies.identity if client.had_chats else ""
         old, self._session = self._session, _Session(client)
         if old is not None:
             old.retired = True
@@ -232,8 +245,7 @@ class WebUpstream:
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
         self._left = answer.left or self._left
-        if answer.stored and not prompt.temporary and not client.had_chats:
-            client.had_chats, self._has_chats = True, client.current_cookies().identity
+        client.sees_chats |= answer.stored and not prompt.temporary
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
         yield answer.finish()
@@ -336,16 +348,41 @@ class WebUpstream:
 
     async def upload(self, upload: Upload) -> str:
         async with self._using() as client:
-            return str(
-                await self._call(
-                    upload_file(
-                        upload.data,
-                        client=client.session,
-                        push_id=client.push_id,
-                        filename=fitting(upload.name, upload.mime)[0],
-                    )
-                )
+            sending = upload_file(
+                upload.data,
+                client=client.session,
+                push_id=client.push_id,
+                filename=fitting(upload.name, upload.mime)[0],
             )
+            handle = str(await self._call(sending))
+            if self._facts.uploads.process_file:
+                await self._shown(client, SentFile(handle, upload.name, upload.mime))
+            return handle
+
+    async def _shown(self, client: HardenedClient, file: SentFile) -> None:
+        """With a fresh page once more when Google refused the old one."""
+        page = client.session_id
+        try:
+            await self._call(self._processed(client, file))
+        except GatewayError as error:
+            if error.remedy != "reload":
+                raise
+            await client.reload(page)
+            await self._call(self._processed(client, file))
+
+    async def _processed(self, client: HardenedClient, file: SentFile) -> None:
+        """Show the file as the page does (docs/google-wire.md 8.2). Broken when Google does not take it."""
+        asked = generation.processing(client, file)
+        answer = await client.session.post(
+            PROCESS_FILE, params=asked.params, headers=asked.headers, data=asked.body, timeout=RPC_SECONDS
+        )
+        if errors.wants_page(answer.status_code, answer.content[:1000]):
+            raise errors.page_expired(f"HTTP {answer.status_code}")
+        if answer.status_code != 200:
+            raise errors.of_status(answer.status_code, generated_if_unsure="no")
+        parts = extract_json_from_response(answer.text)
+        if any(at(part, [5, 0]) for part in parts if at(part, [0]) == "wrb.fr"):
+            raise errors.broken("a file was uploaded and not taken", "no")
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         async with self._using(self._made_on.get(ref.image_id)) as client:
@@ -394,7 +431,7 @@ def _signed(answer: Answer, turn: Any) -> None:
 def _opened(client: HardenedClient) -> Opened:
     models = client.list_models() or []
     offers = tuple(Offer(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models)
-    return Opened(offers, client.account_status.name)
+    return Opened(offers, client.account_status.name, has_chats=client.sees_chats)
 
 
 async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:

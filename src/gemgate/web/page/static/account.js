@@ -14,6 +14,8 @@ const t = words({
   lanes_word: ["Lanes", "通道"],
   rests: ["Rests", "冷却"],
   last_error: ["Last error", "最近错误"],
+  notice: ["Note", "注意"],
+  understood: ["Understood", "知道了"],
   forecast: ["Forecast", "预测"],
   way: ["Way to Google", "网络出口"],
   way_rests: ["{address} rests: Google blocks it for a while", "{address} 正在休息：被 Google 暂时封锁"],
@@ -79,6 +81,7 @@ export function AccountCard({ account, children }) {
           <dd>${t(account.address_rest.phase === "open" ? "way_rests" : "way_tries", account)} <${Countdown} until=${account.address_rest.until} /></dd>`}
         ${account.usage.map((one) => html`<dt>${t("usage")}</dt><dd>${one.window}: ${Math.round(one.used * 100)} %</dd>`)}
         ${account.forecast && html`<dt>${t("forecast")}</dt><dd>${account.forecast}</dd>`}
+        ${account.notice && html`<dt>${t("notice")}</dt><dd>${account.notice}</dd>`}
         ${account.last_error && html`<dt>${t("last_error")}</dt><dd>${account.last_error}</dd>`}
         ${account.signed_in_at && html`<dt>${t("signed_in")}</dt><dd>${ago(account.signed_in_at, now)}</dd>`}
         ${account.renewed_at && html`<dt>${t("renewed")}</dt><dd>${ago(account.renewed_at, now)}</dd>`}
@@ -108,27 +111,35 @@ export function CookieBox({ value, onInput, required = true }) {
   `;
 }
 
+/** What a person should know of cookies that were taken. */
+export function Notice({ text, onDone }) {
+  return html`<p role="status">${text}</p><div class="actions"><button class="first" type="button" onClick=${onDone}>${t("understood")}</button></div>`;
+}
+
 /** Adds an account. When it is made but Google refuses its cookies, the same form takes others for it. */
 export function NewAccount({ onDone, first }) {
   const [form, setForm] = useState({ name: first ? "main" : "", cookies: "", source: "", proxy: "", lanes: "" });
   const [made, setMade] = useState("");
   const [problem, setProblem] = useState(null);
   const [working, setWorking] = useState(false);
+  const [notice, setNotice] = useState("");
   const set = (name) => (e) => setForm({ ...form, [name]: e.target.value });
   const submit = async (event) => {
     event.preventDefault();
     setWorking(true);
     setProblem(null);
     try {
-      if (made === form.name) await handOver(form.cookies, form.name);
+      let told;
+      if (made === form.name) told = await handOver(form.cookies, form.name);
       else {
         const body = { name: form.name, source: form.source, proxy: form.proxy || null };
         if (form.lanes) body.lanes = Number(form.lanes);
         if (form.cookies) body.cookies = form.cookies;
-        await post("/api/accounts", body);
+        told = await post("/api/accounts", body);
       }
       setForm({ ...form, cookies: "" });
-      onDone();
+      if (told?.notice) setNotice(told.notice);
+      else onDone();
     } catch (failed) {
       setProblem(failed);
       if (failed.code !== "account_exists" && !made) {
@@ -139,6 +150,7 @@ export function NewAccount({ onDone, first }) {
       setWorking(false);
     }
   };
+  if (notice) return html`<${Notice} text=${notice} onDone=${onDone} />`;
   return html`
     <form class="form" onSubmit=${submit}>
       <${Field} label=${t("name")} hint=${t("name_hint")} wide>

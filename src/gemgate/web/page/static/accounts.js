@@ -1,5 +1,5 @@
 // The accounts and everything that can be done with them.
-import { AccountCard, capability, CookieBox, handOver, NewAccount } from "./account.js";
+import { AccountCard, capability, CookieBox, handOver, NewAccount, Notice } from "./account.js";
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
@@ -94,10 +94,13 @@ function Deeds({ account, refresh, open }) {
 function Paste({ account, onClose }) {
   const [cookies, setCookies] = useState("");
   const [problem, setProblem] = useState(null);
+  const [notice, setNotice] = useState("");
   const act = async () => {
-    await handOver(cookies, account.name, account.node);
-    onClose();
+    const told = await handOver(cookies, account.name, account.node);
+    if (told?.notice) setNotice(told.notice);
+    else onClose();
   };
+  if (notice) return html`<${Dialog} title=${t("paste_title", account)} onClose=${onClose}><${Notice} text=${notice} onDone=${onClose} /><//>`;
   return html`
     <${Dialog} title=${t("paste_title", account)} onClose=${onClose}>
       <p>${t("paste_text")}</p>
