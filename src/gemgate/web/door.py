@@ -14,10 +14,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
+from gemgate.machine import crowded
 from gemgate.web import errors, paths
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
-from gemgate.web.notices import Notices
+from gemgate.web.notices import CROWDED, Notices
 from gemgate.web.operation import methods_at, verbs_of_models
 from gemgate.web.reading import CallerLeft
 from gemgate.web.streaming import internal_error
@@ -37,6 +38,20 @@ class Door:
         self._house = house
         self._notices = notices
 
+    @staticmethod
+    def _room(house: House, scope: Scope, call: Call) -> int:
+        """Bytes of memory that the call may take. Busy when there is no room for it; operators are always heard."""
+        if scope.get(CROWDED):
+            call.headers["connection"] = "close"
+            raise crowded()
+        if scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE") or scope["path"].startswith("/api/"):
+            return 0
+        length = _length(Headers(scope=scope))
+        if (busy := house.machine.refuses(length)) is not None:
+            call.headers["connection"] = "close"
+            raise busy
+        return house.machine.cost(length)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -46,11 +61,12 @@ class Door:
         call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
-        app = self._app
+        app, promised = self._app, 0
         try:
             if self._notices is not None and (stated := access.take_statement(scope)):
                 call.request_id = stated.caller.request_id
                 self._notices.expect(call.request_id, scope)
+            promised = self._room(house, scope, call)
         except GatewayError as error:
             app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
@@ -77,7 +93,8 @@ class Door:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, send_stamped)
             else:
-                await app(scope, receive, send_stamped)
+                with house.machine.memory.promised(promised):
+                    await app(scope, receive, send_stamped)
         except Exception as error:
             # The framework hands an unforeseen error on after `refused` has answered and logged it.
             if status == CLIENT_CLOSED:
@@ -92,6 +109,14 @@ class Door:
                 "request.done",
                 operation=call.operation, status=status, seconds=call.seconds(), path=path, added=call.added,
             )  # fmt: skip
+
+
+def _length(headers: Headers) -> int | None:
+    """How long the body is; None when it does not say."""
+    if "transfer-encoding" in headers:
+        return None
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isdigit() else None
 
 
 async def refused(request: Request, error: Exception) -> Response:
