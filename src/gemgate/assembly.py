@@ -381,7 +381,7 @@ async def _opened(
         keys=SqlKeyStore(database),
         alerts=alerts,
         alert_store=alert_store,
-        thumbnails=Thumbnails(store),
+        thumbnails=Thumbnails(store, machine.memory.fits),
         jobs=jobs,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),

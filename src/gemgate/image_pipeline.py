@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from gemgate import imaging
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
-from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
+from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import links
 from gemgate.policy.served import told
 from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
@@ -29,10 +29,6 @@ LINK_SECONDS = 7 * 24 * 3600
 PATIENCE = 3.0
 """Seconds that a finished picture waits for its entry in the gallery."""
 NO_MEMORY = "memory is short: delivered as it came"
-PIXEL_COST = 8
-"""Bytes of memory that a pixel takes while a picture is worked on (6.4 measured with 4096 x 4096)."""
-ARITHMETIC = 160 << 20
-"""Address space that NumPy and its OpenBLAS reserve. The latter ends the process when it does not get it."""
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each of its threads reserves as much again, and we need none
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
