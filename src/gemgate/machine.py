@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from gemgate.errors import Busy, GatewayError, StorageDown
 from gemgate.ports import Clock, Fact, Observer
@@ -82,7 +82,9 @@ class Memory:
         """Whether so much more memory can be had. virtual: what is only reserved beside it."""
         for bound in self._bounds:
             left = bound.limit - bound.used() - self._promised - _reserve(bound.limit)
-            if left < resident + (virtual if bound.virtual else 0):
+            if bound.virtual and left < virtual:
+                return False
+            if left + (_kept() if bound.virtual else 0) < resident:
                 return False
         return True
 
@@ -99,6 +101,22 @@ class Memory:
 def _reserve(limit: int) -> int:
     """What is kept free for what is under way."""
     return max(min(limit // 10, 256 * MB), 24 * MB)
+
+
+class _Mallinfo(ctypes.Structure):
+    """What glibc tells of its allocator: ten sizes, `fordblks` the ninth of them."""
+
+    _fields_: ClassVar[list[tuple[str, Any]]] = [("sizes", ctypes.c_size_t * 10)]
+
+
+def _kept() -> int:
+    """Free bytes within what the allocator has reserved: to be had without reserving more. 0 where nobody says."""
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return 0
+    ask.restype = _Mallinfo
+    return int(ask().sizes[8])
 
 
 def _rlimits(proc: Path) -> Iterator[_Bound]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
 from gemgate.web.notices import CROWDED, Notices
 from gemgate.web.operation import methods_at, verbs_of_models
-from gemgate.web.reading import CallerLeft
+from gemgate.web.reading import BODY_SECONDS, CallerLeft
 from gemgate.web.streaming import internal_error
 
 CLIENT_CLOSED = 499
@@ -48,7 +50,6 @@ class Door:
             return 0
         length = _length(Headers(scope=scope))
         if (busy := house.machine.refuses(length)) is not None:
-            call.headers["connection"] = "close"
             raise busy
         return house.machine.cost(length)
 
@@ -61,13 +62,14 @@ class Door:
         call = Call(house, access, "req_" + uuid.uuid4().hex[:24], house.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
-        app, promised = self._app, 0
+        app, promised, unread = self._app, 0, False
         try:
             if self._notices is not None and (stated := access.take_statement(scope)):
                 call.request_id = stated.caller.request_id
                 self._notices.expect(call.request_id, scope)
             promised = self._room(house, scope, call)
         except GatewayError as error:
+            unread = error.code == "out_of_memory"
             app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
@@ -93,6 +95,8 @@ class Door:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, send_stamped)
             else:
+                if unread:
+                    await _let_go_by(receive)
                 with house.machine.memory.promised(promised):
                     await app(scope, receive, send_stamped)
         except Exception as error:
@@ -109,6 +113,14 @@ class Door:
                 "request.done",
                 operation=call.operation, status=status, seconds=call.seconds(), path=path, added=call.added,
             )  # fmt: skip
+
+
+async def _let_go_by(receive: Receive) -> None:
+    """Take the body of a refused request and keep none of it: most clients read no answer before they have sent all."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
 
 
 def _length(headers: Headers) -> int | None:
