@@ -16,6 +16,7 @@ import orjson
 
 from gemgate.accounts import Capability
 from gemgate.errors import GatewayError
+from gemgate.machine import Machine
 from gemgate.member import Member
 from gemgate.pool import AccountPool
 from gemgate.ports import AlertChannel, AlertStore, AuditLine, Clock, Fact, Observer, Sender
@@ -27,17 +28,24 @@ QUIET = 3600.0
 """Seconds within which the same trouble of the same account is told once."""
 STEADY = 60.0
 """Seconds that it must be over before that is told."""
-GRACE = {"needs_login": 15.0, "error": 60.0}
+GRACE = {"needs_login": 15.0, "error": 60.0, "machine": 5.0}
 """Seconds that a trouble may mend itself before it is told; the others are told at once."""
 DIES_SOON = 3600.0
 RETRIES = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
 
-Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "test"]
+Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 _WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 _WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
+_OF_MACHINE = {
+    "memory": ("memory", "内存"),
+    "descriptors": ("room for connections", "连接数"),
+    "disk": ("the disk", "磁盘"),
+    "database": ("the database", "数据库"),
+    "storage": ("the picture store", "图片存储"),
+}
 _ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
 
 
@@ -90,6 +98,8 @@ class Alert:
             return "test"
         if self.subject.kind == "wire":
             return "wire.as_believed" if self.over else "wire.changed"
+        if self.subject.kind == "machine":
+            return "machine.recovered" if self.over else "machine.short"
         what = "account" if self.subject.account else "address"
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
@@ -199,7 +209,9 @@ class Alerts:
         node: str,
         clock: Clock,
         observer: Observer,
+        machine: Machine | None = None,
     ) -> None:
+        self._machine = machine
         self._pool = pool
         self._roster = roster
         self._fixed = channels
@@ -255,6 +267,9 @@ class Alerts:
                 troubles[dying.subject] = dying
         if self._wire is not None:
             troubles[_WIRE] = self._wire
+        for short in self._machine.shortages if self._machine else ():
+            subject = Subject("machine", address=short.part)
+            troubles[subject] = Trouble(subject, short.en, short.zh)
         starting = {m.name for m in self._pool.members if m.standing().state == "starting"}
         present = {m.name for m in self._pool.members}
         for subject, trouble in troubles.items():
@@ -439,6 +454,10 @@ def _in_trouble(trouble: Trouble, now: float) -> tuple[str, str, str, str]:
             title, title_zh = "gemgate: Google's wire has changed", "Google 的接口有变化"
             text = "The canary saw something else than this version believes; look for an update"
             text_zh = "探测结果与当前版本的预期不同，请检查更新"
+        case "machine":
+            what, what_zh = _OF_MACHINE[subject.address]
+            title, title_zh = f"gemgate: {what} is short or away", f"{what_zh}不足或不可用"
+            text, text_zh = "The machine is in trouble", "运行环境异常"
         case "test":
             return (
                 "gemgate: a test",
@@ -473,6 +492,10 @@ def _recovered(subject: Subject) -> tuple[str, str, str, str]:
             "The canary sees what this version believes",
             "探测结果与当前版本的预期一致",
         )
+    if subject.kind == "machine":
+        what, what_zh = _OF_MACHINE[subject.address]
+        text, text_zh = f"There is nothing wrong with it any more: {what}", f"{what_zh}已恢复正常"
+        return f"gemgate: {what} is back", f"{what_zh}已恢复", text, text_zh
     if subject.address:
         text, text_zh = (
             f"The address ({subject.address}) is not blocked any more",
@@ -503,6 +526,8 @@ def _subject(line: AuditLine) -> Subject | None:
             return Subject(kind, line.account, rest)
         case "blocked" if rest:
             return Subject(kind, address=rest)
+        case "machine" if rest in _OF_MACHINE:
+            return Subject("machine", address=rest)
         case "wire":
             return _WIRE
     return None

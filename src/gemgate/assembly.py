@@ -36,6 +36,7 @@ from gemgate.jobs.hooks import Herald
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.worker import Worker
 from gemgate.keepalive import Keeper
+from gemgate.machine import Machine
 from gemgate.member import Address, Keep, Member
 from gemgate.own_pictures import OwnPictures
 from gemgate.policy.breaker import Rules
@@ -119,6 +120,7 @@ class Service:
     uploads: ResumableUploads
     own_pictures: OwnPictures
     limiter: MovingWindowLimiter
+    machine: Machine
     metrics: Metrics
     recent: RecentRequests
     observer: Observers
@@ -138,6 +140,13 @@ class Service:
     @property
     def degraded(self) -> str:
         return self.limiter.degraded
+
+    def troubles(self, language: str = "en") -> list[str]:
+        """What is amiss but for accounts, a sentence each."""
+        return [
+            *(text for text in (self.limiter.degraded,) if text),
+            *(shortage.text(language) for shortage in self.machine.shortages),
+        ]
 
     def offers(self) -> tuple[Offer, ...]:
         return self.pool.offers()
@@ -267,6 +276,15 @@ async def _opened(
     store = open_blobs(settings)
     if isinstance(store, SpoolingBlobStore):
         await store.recall()
+    machine = Machine(
+        settings.data_dir,
+        clock=clock,
+        observer=observer,
+        stores={
+            "database": (lambda: database.trouble, roster.renew),
+            "storage": (lambda: store.trouble, store.probe),
+        },
+    )
     files = SqlFileStore(database, store, clock, int(settings.files_per_key_mb * 1e6))
     gallery = SqlGallery(database)
     link_key = link_key_of(settings)
@@ -288,6 +306,7 @@ async def _opened(
         link_key=link_key,
         profiles=logo_profiles(settings),
         max_pixels=max(settings.max_image_pixels, MAX_PIXELS),
+        fits=machine.memory.fits,
     )
     history, _, seconds = settings.history.partition(":")
     conversation_store = SqlConversationStore(database, behind=database.is_sqlite)
@@ -326,6 +345,7 @@ async def _opened(
             observer,
             rules,
             roster.renew,
+            ready=lambda need: machine.refuses(None) is None and not (need == "image" and store.full),
         ),
         Closer(job_store, files, store, pictures, owner, clock, observer, rules),
         Herald(job_store, GuardedSender(), vault, clock, observer, rules),
@@ -348,6 +368,7 @@ async def _opened(
         node=settings.gemini_worker_id,
         clock=clock,
         observer=observer,
+        machine=machine,
     )
     service = Service(
         settings=settings,
@@ -361,12 +382,13 @@ async def _opened(
         keys=SqlKeyStore(database),
         alerts=alerts,
         alert_store=alert_store,
-        thumbnails=Thumbnails(store),
+        thumbnails=Thumbnails(store, machine.memory.fits),
         jobs=jobs,
         responses=SqlResponseStore(database),
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         own_pictures=own,
         limiter=limiter,
+        machine=machine,
         metrics=metrics,
         recent=recent,
         observer=observer,
@@ -382,6 +404,7 @@ async def _opened(
         _run_upkeep(service)
         service.run("conversations", conversation_store.tend)
         if resident:
+            service.run("machine", machine.tend)
             service.run("alerts", service.alerts.tend)
         if resident:
             service.run("jobs", jobs.worker.work)

@@ -23,6 +23,7 @@ from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.announcer import Announcer
 from gemgate.fleet.nodes import Fleet
 from gemgate.fleet.registry import Connect, proof
+from gemgate.machine import Machine
 from gemgate.ports import AuditLine, Caller, Clock, NodeRegistry
 from gemgate.roster import actor_of
 from gemgate.settings import TOKEN_LENGTH, Settings, SettingsError
@@ -183,12 +184,18 @@ class Edge:
     observer: Observers
     clock: Clock
     started_at: float
+    machine: Machine
     origins: Mapping[str, str] = field(default_factory=dict)
     loops: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def degraded(self) -> str:
         return self.limiter.degraded
+
+    def troubles(self, language: str = "en") -> list[str]:
+        """What is amiss but for the nodes, a sentence each."""
+        found = (self.fleet.degraded, self.limiter.degraded, *(one.text(language) for one in self.machine.shortages))
+        return [text for text in found if text]
 
     def offers(self) -> tuple[Offer, ...]:
         return self.fleet.offers()
@@ -233,7 +240,10 @@ async def open_edge(
     assert registry.database is not None
     keys = SqlKeyStore(registry.database)
     affinity = Affinity(lambda: fleet.registry)
-    edge = Edge(settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), origins or {})
+    machine = Machine(settings.data_dir, clock=clock, observer=observer)
+    edge = Edge(
+        settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), machine, origins or {}
+    )
 
     async def probe() -> None:
         while True:
@@ -260,6 +270,7 @@ async def open_edge(
         except GatewayError:
             edge.run("names", reserve)
         edge.run("nodes", fleet.watch)
+        edge.run("machine", machine.tend)
         if settings.redis_url:
             edge.run("limits", probe)
         yield edge

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import secrets
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from gemgate.catalog import CARDS
 from gemgate.dialects.painting import model_for
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
 from gemgate.images import GeneratedImage, ImageOptions, Logo
-from gemgate.imaging import MAX_PIXELS, PROFILES, Header, Profile, file_name, measure
+from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import links
 from gemgate.policy.served import told
 from gemgate.ports import BlobStore, Caller, Clock, Fact, Fetched, Gallery, ImageRef, Observer, Picture, Upstream
@@ -28,6 +30,8 @@ CPU_SECONDS = 30.0
 LINK_SECONDS = 7 * 24 * 3600
 PATIENCE = 3.0
 """Seconds that a finished picture waits for its entry in the gallery."""
+NO_MEMORY = "memory is short: delivered as it came"
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # each of its threads reserves as much again, and we need none
 KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 
@@ -63,7 +67,8 @@ class _Worked:
 class ImagePipeline:
     """remove_logo: the service's setting; a request may say otherwise. link_key: signs our own links, None = open.
 
-    profiles: where logos are looked for. max_pixels: a larger picture is not one that Google makes.
+    profiles: where logos are looked for. max_pixels: a larger picture is not one that Google makes. fits: whether so
+    many bytes of memory can be had, and so many reserved beside them.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class ImagePipeline:
         profiles: tuple[Profile, ...] = PROFILES,
         max_pixels: int = MAX_PIXELS,
         workers: int = 2,
+        fits: Callable[[int, int], bool] = lambda resident, virtual: True,
     ) -> None:
         self._store = store
         self._gallery = gallery
@@ -89,6 +95,7 @@ class ImagePipeline:
         self._max_pixels = max_pixels
         self._watch: imaging.Watch | None = None
         self._watching = threading.Lock()
+        self._fits = fits
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="picture")
 
     async def deliver(self, upstream: Upstream, ref: ImageRef, order: Order) -> GeneratedImage:
@@ -157,6 +164,8 @@ class ImagePipeline:
                 return await loop.run_in_executor(self._threads, self._worked, fetched, order.options, remove)
         except TimeoutError:
             return await asyncio.to_thread(self._as_it_came, fetched.data, "cleaning took too long")
+        except MemoryError:
+            return await asyncio.to_thread(self._as_it_came, fetched.data, NO_MEMORY)
 
     def _as_it_came(self, data: bytes, note: str) -> _Worked:
         """The pixels that Google sent; only provenance is added, which decodes nothing."""
@@ -167,6 +176,10 @@ class ImagePipeline:
 
     def _worked(self, fetched: Fetched, options: ImageOptions, remove: bool) -> _Worked:
         notes: list[str] = []
+        header = measure(fetched.data, max_pixels=self._max_pixels)
+        pixels = header.width * header.height + (options.long_side or 0 if options.resample else 0) ** 2
+        if not self._fits(pixels * PIXEL_COST, ARITHMETIC):
+            raise MemoryError
         cleaned = imaging.clean(fetched.data, profiles=self._profiles, remove=remove, max_pixels=self._max_pixels)
         self._observe_corner(cleaned, fetched.data)
         if cleaned.note:

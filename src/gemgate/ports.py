@@ -25,7 +25,7 @@ from gemgate.accounts import (
     UsageWindow,
 )
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.errors import AccountError, GatewayError
+from gemgate.errors import AccountError, GatewayError, StorageDown
 from gemgate.files import Inline, StoredFile
 from gemgate.findings import NOTHING_FOUND, Findings
 from gemgate.images import GeneratedImage, handle_of
@@ -327,6 +327,20 @@ class Blob:
 
 class BlobStore(Protocol):
     """Pictures and uploads as whole objects under keys with slashes. StorageDown when it cannot be reached."""
+
+    @property
+    def trouble(self) -> StorageDown | None:
+        """Why objects cannot be put where they belong, None when they can."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether an object can be put nowhere at all now."""
+        ...
+
+    async def probe(self) -> None:
+        """Find out whether a store in trouble takes objects again."""
+        ...
 
     async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
         """Store the bytes atomically: a reader sees all or nothing. False when `replace` is off and the key exists."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from gemgate import imaging
-from gemgate.errors import NotFound, StorageDown, Unprocessable
+from gemgate.errors import Busy, NotFound, StorageDown, Unprocessable
 from gemgate.images import handle_of
+from gemgate.imaging import ARITHMETIC, PIXEL_COST
 from gemgate.ports import BlobStore, Picture
 
 AT_ONCE = 2
@@ -23,7 +25,8 @@ def key_of(name: str) -> str:
 class Thumbnails:
     """`of` gives the same bytes for ever; whoever asks while one is being made waits for that one."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, fits: Callable[[int, int], bool] = lambda resident, virtual: True) -> None:
+        self._fits = fits
         self._blobs = blobs
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._making: dict[str, asyncio.Task[bytes]] = {}
@@ -47,6 +50,8 @@ class Thumbnails:
 
     async def _make(self, picture: Picture, key: str) -> bytes:
         async with self._turns:
+            if not self._fits(picture.image.width * picture.image.height * PIXEL_COST, ARITHMETIC):
+                raise Busy("Memory is short: no preview is made now", "内存不足，暂不生成预览图", retry_after=5.0)
             original = await self._blobs.get("images/" + picture.image.name)
             try:
                 small = await asyncio.to_thread(lambda: imaging.thumbnail(original.data))

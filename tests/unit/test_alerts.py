@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from gemgate.accounts import Cookies
 from gemgate.alerts import Alerts, Bark, Webhook
 from gemgate.errors import Blocked, SignedOut, Spent, StorageDown, Unreachable
+from gemgate.machine import Shortage
 from gemgate.member import Member
 from gemgate.policy.lifetime import Forecast
 from gemgate.ports import AuditLine
@@ -191,6 +193,19 @@ async def test_a_blocked_address_is_told_once_for_all_accounts_behind_it() -> No
     house.members[1].reset()
     assert await scene.passes(70) == ["address.recovered"]
     scene.task.cancel()
+
+
+async def test_what_the_machine_runs_out_of_is_told_and_that_it_is_over(scene: Scene) -> None:
+    machine = SimpleNamespace(shortages=[Shortage("disk", "The disk is full", "磁盘已满")])
+    scene.alerts._machine = machine  # type: ignore[assignment]
+    assert await scene.passes(4) == [], "a moment is nobody's business"
+    assert await scene.passes(10) == ["machine.short"]
+    body = scene.posts.sent[0][1]
+    assert (body["account"], body["address"], body["kind"]) == (None, "disk", "machine")
+    assert "The disk is full" in body["text_en"]
+    assert "磁盘已满" in body["text_zh"]
+    machine.shortages = []
+    assert await scene.passes(70) == ["machine.recovered"]
 
 
 async def test_a_session_that_will_likely_die_is_told_before_it_does(scene: Scene) -> None:

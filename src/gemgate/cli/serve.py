@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from gemgate import settings as settings_module
 from gemgate.assembly import open_service
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
+from gemgate.machine import CLIENTS
 from gemgate.settings import Settings, explicit, outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
@@ -120,6 +121,7 @@ async def answer(
     leaving: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until a signal ends it; what cannot be opened has been said in one line by then."""
+    CLIENTS.make_room()
     server = _Server(
         uvicorn.Config(
             app,

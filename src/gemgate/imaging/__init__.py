@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from gemgate.imaging.resampling import resample
     from gemgate.imaging.watch import Moved, Watch
 
+PIXEL_COST = 8
+"""Bytes of memory that a pixel takes while a picture is worked on (6.4 measured with 4096 x 4096)."""
+ARITHMETIC = 160 << 20
+"""Address space that NumPy and its OpenBLAS reserve. The latter ends the process when it does not get it."""
+
 _DECODES = {
     **dict.fromkeys(("Cleaned", "clean"), "cleaning"),
     "thumbnail": "previews",
@@ -42,7 +47,9 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ARITHMETIC",
     "MAX_PIXELS",
+    "PIXEL_COST",
     "PROFILES",
     "Cleaned",
     "Header",

@@ -14,12 +14,17 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from gemgate.imaging.unfit import Unfit
+from gemgate.later import later
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+else:
+    np = later("numpy")
 
 Z_NO_FLUSH, Z_BLOCK, Z_OK, Z_STREAM_END = 0, 5, 0, 1
 AT_BOUNDARY: Final = 128

@@ -11,15 +11,22 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from gemgate.imaging.deflate import Inflated, inflate, splice
-from gemgate.imaging.logo import Box, Pixels
 from gemgate.imaging.unfit import Unfit
+from gemgate.later import later
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gemgate.imaging.logo import Box, Pixels
+
+else:
+    np = later("numpy")
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MODES: Final = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}

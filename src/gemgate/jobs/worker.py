@@ -77,6 +77,8 @@ class Worker:
     rules: JobRules
     adopt: Callable[[], Awaitable[None]]
     touched: Callable[[str], None] = lambda batch_id: None
+    ready: Callable[[Need], bool] = lambda need: True
+    """Whether what such a task makes has a place to go to; until then none is begun."""
     _runs: set[_Run] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -146,7 +148,11 @@ class Worker:
         """What could be run now: for what there are accounts that take calls, and lanes for one more."""
         if self._stopping:
             return []
-        return [need for need, ability in NEEDS.items() if len(self._runs) < self.pool.background_lanes(ability)]
+        return [
+            need
+            for need, ability in NEEDS.items()
+            if len(self._runs) < self.pool.background_lanes(ability) and self.ready(need)
+        ]
 
     def _start(self, claim: Claim) -> None:
         for older in self._runs:
@@ -199,7 +205,7 @@ class Worker:
     def _judged(self, run: _Run, error: GatewayError) -> Settled:
         """The table of `policy.backoff`, and what the next run should know."""
         claim, rules = run.claim, self.rules.backoff
-        if isinstance(error, StorageDown) and error.code == "database_unavailable":
+        if isinstance(error, StorageDown):  # what was made stays at Google until it can be kept
             verdict = Verdict("wait", self.rules.poll)
         elif self.runner.may_come(claim, error):
             verdict = Verdict("wait", rules.look_again)

@@ -26,6 +26,9 @@ else:
 
 TIMEOUT = timedelta(seconds=20)
 CHUNK = 1 << 20
+_FULL = ("No space left", "Disk quota exceeded", "File too large")
+PROBE = "probe"
+"""The object that is put to find out whether a store takes any."""
 
 Store: TypeAlias = "obstore.store.LocalStore | obstore.store.S3Store"
 Addressing = Literal["auto", "path", "virtual"]
@@ -60,6 +63,8 @@ class ObjectBlobStore:
         self._creating: Creating = creating
         self._creator = creator
         self._public_url = public_url.rstrip("/") if public_url else None
+        self.trouble: StorageDown | None = None
+        """Why the last object could not be put; None when it could."""
 
     @cached_property
     def _store(self) -> Store:
@@ -75,10 +80,23 @@ class ObjectBlobStore:
             else:
                 await self._create(key, data, attributes)
         except obstore.exceptions.AlreadyExistsError:
+            self.trouble = None
             return False
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise _down(error) from None
+            self.trouble = _down(error)
+            raise self.trouble from None
+        self.trouble = None
         return True
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can be put now."""
+        return self.trouble is not None
+
+    async def probe(self) -> None:
+        """Find out whether it takes objects again."""
+        await self.put(PROBE, bytes(4096), "application/octet-stream")
+        await self.delete([PROBE])
 
     @property
     def creating(self) -> Creating:
@@ -109,7 +127,9 @@ class ObjectBlobStore:
         try:
             await obstore.put_async(self._store, key, path, attributes=attributes)
         except (obstore.exceptions.BaseError, OSError) as error:
-            raise _down(error) from None
+            self.trouble = _down(error)
+            raise self.trouble from None
+        self.trouble = None
 
     async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         options: Any = {"range": {"offset": start} if end is None else (start, end)} if start or end else None
@@ -189,6 +209,24 @@ class SpoolingBlobStore:
         """Objects in the spool."""
         return len(self._spooled)
 
+    @property
+    def trouble(self) -> StorageDown | None:
+        """Why objects go to the spool, or not even there."""
+        return (self._spool.trouble or self._primary.trouble) if self._away else None
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing can be put now."""
+        return self._away and self._spool.full
+
+    async def probe(self) -> None:
+        """Find out whether the spool takes objects again; the bucket too when nothing waits that `drain` would try."""
+        if self._spool.full:
+            await self._spool.probe()
+        if self._away and not self._spooled:
+            await self._primary.probe()
+            self._away = False
+
     async def recall(self) -> None:
         """Know again what an earlier process left in the spool; before anything is served."""
         async for facts in self._spool.list(""):
@@ -202,8 +240,9 @@ class SpoolingBlobStore:
                 stored = await self._primary.put(key, data, mime, replace=replace)
                 await self._forget(key)
                 return stored
+            self._away = True
         stored = await self._spool.put(key, data, mime, replace=replace)
-        self._spooled[key], self._away = mime, True
+        self._spooled[key] = mime
         return stored
 
     async def put_file(self, key: str, path: Path, mime: str) -> None:
@@ -211,8 +250,9 @@ class SpoolingBlobStore:
             with contextlib.suppress(StorageDown):
                 await self._primary.put_file(key, path, mime)
                 return await self._forget(key)
+            self._away = True
         await self._spool.put_file(key, path, mime)
-        self._spooled[key], self._away = mime, True
+        self._spooled[key] = mime
         return None
 
     async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -371,6 +411,13 @@ def _facts(meta: Any) -> BlobFacts:
 
 
 def _down(error: Exception) -> StorageDown:
+    if any(words in str(error) for words in _FULL):
+        return StorageDown(
+            "The disk of the picture store is full; make room",
+            "图片存储所在磁盘已满，请清理空间",
+            code="storage_unavailable",
+            retry_after=60.0,
+        )
     return StorageDown(
         f"The picture store cannot be reached ({type(error).__name__}); check STORAGE and its settings",
         f"图片存储不可用（{type(error).__name__}），请检查 STORAGE 相关设置",

@@ -17,6 +17,8 @@ import structlog
 from gemgate.ports import Fact
 
 _LEVELS = {
+    "machine.short": logging.WARNING,
+    "machine.enough": logging.INFO,
     "request.done": logging.INFO,
     "request.failed": logging.INFO,
     "request.crashed": logging.ERROR,

@@ -141,6 +141,9 @@ READ: tuple[Meter, ...] = (
     Meter("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),
     Meter("gemgate_batch_tasks", "gauge", "Tasks of batches by their status", ("status",)),
     Meter("gemgate_limits_degraded", "gauge", "1 while limits are counted per process because Redis is away"),
+    Meter(
+        "gemgate_short", "gauge", "1 while it is short or away: memory, descriptors, disk, database, storage", ("part",)
+    ),
     Meter("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
 )
 """Metrics that are read where they are decided, at the moment of the scrape."""

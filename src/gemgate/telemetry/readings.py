@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gemgate.accounts import CAPABILITIES
+from gemgate.machine import PARTS, Part
 from gemgate.member import Member
 from gemgate.pool import AccountPool
 from gemgate.ports import Clock
@@ -19,8 +20,12 @@ Value = tuple[str, tuple[str, ...], float]
 _PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
-def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, spooled: int) -> Iterator[Value]:
-    """Everything as it stands now. degraded: limits are counted per process; spooled: pictures waiting for a bucket."""
+def readings(
+    pool: AccountPool, clock: Clock, tally: Tally | None, *, degraded: bool, spooled: int, short: Sequence[Part] = ()
+) -> Iterator[Value]:
+    """Everything as it stands now. tally: None while the database is away; degraded: limits are counted per process;
+    spooled: pictures waiting for a bucket; short: what the machine lacks.
+    """
     yield "gemgate_info", (__version__,), 1
     for state, count in Counter(member.standing().state for member in pool.members).items():
         yield "gemgate_accounts", (state,), count
@@ -32,7 +37,10 @@ def readings(pool: AccountPool, clock: Clock, tally: Tally, *, degraded: bool, s
         yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
     yield "gemgate_queue_waiting", (), pool.waiting
     for status in ("queued", "running", "done", "failed", "cancelled"):
-        yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+        if tally is not None:
+            yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+    for part in PARTS:
+        yield "gemgate_short", (part,), part in short
     yield "gemgate_limits_degraded", (), degraded
     yield "gemgate_storage_waiting", (), spooled
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import secrets
 from collections.abc import Callable
@@ -14,12 +16,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
+from gemgate.machine import crowded
 from gemgate.web import errors, paths
 from gemgate.web.access import Access
 from gemgate.web.call import Call, House, call_of
-from gemgate.web.notices import Notices
+from gemgate.web.notices import CROWDED, Notices
 from gemgate.web.operation import methods_at, verbs_of_models
-from gemgate.web.reading import CallerLeft
+from gemgate.web.reading import BODY_SECONDS, CallerLeft
 from gemgate.web.streaming import internal_error
 
 CLIENT_CLOSED = 499
@@ -37,6 +40,19 @@ class Door:
         self._house = house
         self._notices = notices
 
+    @staticmethod
+    def _room(house: House, scope: Scope, call: Call) -> int:
+        """Bytes of memory that the call may take. Busy when there is no room for it; operators are always heard."""
+        if scope.get(CROWDED):
+            call.headers["connection"] = "close"
+            raise crowded()
+        if scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE") or scope["path"].startswith("/api/"):
+            return 0
+        length = _length(Headers(scope=scope))
+        if (busy := house.machine.refuses(length)) is not None:
+            raise busy
+        return house.machine.cost(length)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -46,12 +62,14 @@ class Door:
         call = Call(house, access, "req_" + secrets.token_hex(12), house.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
-        app = self._app
+        app, promised, unread = self._app, 0, False
         try:
             if self._notices is not None and (stated := access.take_statement(scope)):
                 call.request_id = stated.caller.request_id
                 self._notices.expect(call.request_id, scope)
+            promised = self._room(house, scope, call)
         except GatewayError as error:
+            unread = error.code == "out_of_memory"
             app = errors.answer(error, HTTPConnection(scope), call.request_id)
         origin = Headers(scope=scope).get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
@@ -77,7 +95,10 @@ class Door:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, send_stamped)
             else:
-                await app(scope, receive, send_stamped)
+                if unread:
+                    await _let_go_by(receive)
+                with house.machine.memory.promised(promised):
+                    await app(scope, receive, send_stamped)
         except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
             begun = status != CLIENT_CLOSED
             if not begun or not isinstance(error, _FORESEEN):
@@ -99,6 +120,22 @@ class Door:
 
 _FORESEEN = (GatewayError, HTTPException, CallerLeft, ClientDisconnect)
 """What is raised to be answered; anything else is a bug of ours."""
+
+
+async def _let_go_by(receive: Receive) -> None:
+    """Take the body of a refused request and keep none of it: most clients read no answer before they have sent all."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+
+
+def _length(headers: Headers) -> int | None:
+    """How long the body is; None when it does not say."""
+    if "transfer-encoding" in headers:
+        return None
+    declared = headers.get("content-length", "0")
+    return int(declared) if declared.isdigit() else None
 
 
 async def refused(request: Request, error: Exception) -> Response:

@@ -14,11 +14,18 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gemgate.machine import CLIENTS
 from gemgate.ports import Fact
 
 WANTED_HEADER = "x-gemgate-notice"
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
 _TRANSPORT: Final = "gemgate.transport"
+CROWDED: Final = "gemgate.crowded"
+"""In the scope of a request on a connection too many."""
+IDLE_SECONDS = 1.0
+"""A connection on which nothing happens for so long is closed when another one needs its descriptor."""
+REFUSING = 32
+"""Connections too many that are told so; the next are only closed."""
 
 
 HEAD_SECONDS = 20.0
@@ -34,13 +41,21 @@ class NoticingProtocol(HttpToolsProtocol):
     """
 
     _unheard: ClassVar[Counter[str]] = Counter()
+    _idle: ClassVar[dict[NoticingProtocol, float]] = {}
+    """Connections without a request, the longest idle first, and since when."""
+    _too_many = False
     _late: asyncio.TimerHandle | None = None
     _address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._address = str(transport.get_extra_info("peername", ("",))[0])
+        self._too_many = CLIENTS.crowded and not self._close_an_idle_one()
+        CLIENTS.open += 1
+        self._rest()
         self._await_head()
+        if CLIENTS.open > CLIENTS.most + REFUSING and self._too_many:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._late is None and not self._answering():
@@ -49,13 +64,36 @@ class NoticingProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        cast("dict[str, Any]", self.scope)[_TRANSPORT] = self.transport
+        scope = cast("dict[str, Any]", self.scope)
+        scope[_TRANSPORT] = self.transport
+        if self._too_many:
+            scope[CROWDED] = True
 
     def on_headers_complete(self) -> None:
         self._heard()
+        self._idle.pop(self, None)
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._rest()
+
+    def _rest(self) -> None:
+        self._idle[self] = asyncio.get_running_loop().time()
+
+    def _close_an_idle_one(self) -> bool:
+        """Make room for a new connection at the cost of the one that was idle longest; clients expect that any time."""
+        longest = next(iter(self._idle), None)
+        if longest is None or asyncio.get_running_loop().time() - self._idle[longest] < IDLE_SECONDS:
+            return False
+        del self._idle[longest]
+        longest.transport.close()
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
+        CLIENTS.open -= 1
+        self._idle.pop(self, None)
         self._heard()
         super().connection_lost(exc)
 

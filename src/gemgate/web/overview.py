@@ -138,7 +138,7 @@ def facts_of(call: Call, caller: Caller) -> dict[str, Any]:
     service = call.service
     now = service.clock.now()
     members = service.pool.members
-    degraded = [text for text in (service.limiter.degraded,) if text]
+    degraded = service.troubles(caller.language)
     said = verdict([_account(m, now) for m in members], degraded, now)
     return {
         "level": said.level,

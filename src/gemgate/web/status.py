@@ -13,6 +13,7 @@ from gemgate.accounts import CAPABILITIES
 from gemgate.assembly import Service
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
+from gemgate.machine import Machine
 from gemgate.ports import Caller
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.telemetry.readings import readings
@@ -27,7 +28,7 @@ router = Router()
 @operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
 async def health(request: Request, caller: Caller) -> Response:
     service = call_of(request).service
-    figures = health_of(service)
+    figures = health_of(service, caller.language)
     try:
         tally = await service.jobs.store.stats()
         figures["task_stats"] = {
@@ -40,11 +41,12 @@ async def health(request: Request, caller: Caller) -> Response:
         figures["storage"]["total_images"] = await service.gallery.count()
         figures["conversations"]["total"] = await service.gateway.conversations.store.count()
     except StorageDown as error:
-        figures["degraded"].append(error.text(caller.language))
+        if error.text(caller.language) not in figures["degraded"]:
+            figures["degraded"].append(error.text(caller.language))
     return json_response(figures)
 
 
-def health_of(service: Service) -> dict[str, Any]:
+def health_of(service: Service, language: str = "en") -> dict[str, Any]:
     """The figures of spec 1.4, each read where it is decided; those of the database are added by the route."""
     members = service.pool.members
     now = service.clock.monotonic()
@@ -65,7 +67,7 @@ def health_of(service: Service) -> dict[str, Any]:
         "concurrency": {"max": lanes, "available": max(0, lanes - busy)},
         "storage": {"total_images": 0},
         "conversations": {"total": 0, "active_in_memory": service.gateway.conversations.under_way},
-        "degraded": [text for text in (service.limiter.degraded,) if text],
+        "degraded": service.troubles(language),
         "accounts": dict(sorted(Counter(m.standing().state for m in members).items())),
         "capabilities": {one: service.pool.answers(one) for one in CAPABILITIES},
     }
@@ -76,18 +78,36 @@ def health_of(service: Service) -> dict[str, Any]:
 )
 async def ready(request: Request, caller: Caller) -> Response:
     service = call_of(request).service
-    if service.pool.answers("text"):
-        return json_response({"ready": True})
-    return json_response({"ready": False, "reasons": [service.pool.nobody("text").text(caller.language)]}, 503)
+    reasons = refusing(service.machine, caller.language)
+    if not service.pool.answers("text"):
+        reasons.append(service.pool.nobody("text").text(caller.language))
+    if reasons:
+        return json_response({"ready": False, "reasons": reasons}, 503)
+    degraded = service.troubles(caller.language)
+    return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
+
+
+def refusing(machine: Machine, language: str) -> list[str]:
+    """For what shortage of the machine new calls are refused."""
+    return [one.text(language) for one in machine.shortages if one.part in ("memory", "descriptors")]
 
 
 @operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
 async def metrics(request: Request, caller: Caller) -> Response:
     service = call_of(request).service
     spooled = service.blobs.waiting if isinstance(service.blobs, SpoolingBlobStore) else 0
-    tally = await service.jobs.store.stats()
-    degraded = bool(service.limiter.degraded)
-    standing = readings(service.pool, service.clock, tally, degraded=degraded, spooled=spooled)
+    try:
+        tally = await service.jobs.store.stats()
+    except StorageDown:  # the other figures are wanted all the more
+        tally = None
+    standing = readings(
+        service.pool,
+        service.clock,
+        tally,
+        degraded=bool(service.limiter.degraded),
+        spooled=spooled,
+        short=[shortage.part for shortage in service.machine.shortages],
+    )
     return Response(service.metrics.text(standing), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 from aiohttp import web
+from sqlalchemy.engine import make_url
 
 from gemgate.fleet.registry import proof
 from gemgate.simulator import Painting
@@ -255,3 +257,46 @@ async def test_a_trusted_node_that_answers_nonsense_spoils_no_view(fleet: Runnin
         await database.close()
         await runner.cleanup()
         await until(lambda: "odd" not in fleet.rows())
+
+
+async def test_a_node_whose_text_rests_says_so_to_every_gateway_and_goes_on_with_pictures(
+    fleet: RunningFleet, postgres: Postgres
+) -> None:
+    """Gateways other than ours read one word in the table; ours looks at what is left."""
+    for account in ("ann", "ben"):
+        fleet.sim.google.fault("generate", "code", code=1037, account=account, match="resting", times=-1)
+    try:
+        async with aiohttp.ClientSession(fleet.url) as http:
+            for number in range(8):
+                assert (await chat(http, f"resting {number}"))[0] == 200
+            await until(lambda: all("text" in fleet.rows()[name]["cooling"] for name in ("w1", "w2")))
+            words = await asyncio.to_thread(words_in_table, postgres)
+            assert (words["w1"], words["w2"], words["w3"]) == ("429_LIMIT", "429_LIMIT", "HEALTHY"), words
+            assert {(await chat(http, f"text {number}"))[1] for number in range(6)} == {"w3"}
+        fleet.sim.google.pictures(cheap=True)
+        painters = set()
+        for number in range(9):
+            body = {"prompt": f"a picture {number}", "response_format": "url"}
+            status, headers, told = await asyncio.to_thread(
+                request, fleet.url, "POST", "/v1/images/generations", body, key=ADMIN
+            )
+            assert status == 200, told
+            painters.add(headers["x-gemgate-node"])
+        assert painters & {"w1", "w2"}, "what does not rest there is still asked of them"
+        made = Counter(call.prompt for call in record(fleet).calls if call.generated)
+        assert max(made.values()) == 1
+    finally:
+        fleet.sim.google.clear()
+        for account in ("ann", "ben"):
+            assert fleet.ask("POST", f"/api/accounts/{account}/reset", {})[0] == 200
+    fleet.wait_healthy()
+    await until(lambda: set(words_in_table(postgres).values()) <= {"HEALTHY", "BUSY"})
+    tell("text of two nodes of three rests", "`429_LIMIT` in the table; chats by the third, pictures by all, all 200")
+
+
+def words_in_table(postgres: Postgres) -> dict[str, str]:
+    """As a program that is not ours reads them: plain SQL on the nodes that live."""
+    url = make_url(postgres.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    query = "SELECT worker_id, status FROM gemini_service_nodes WHERE last_heartbeat > now() - interval '15 seconds'"
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute(query).fetchall())

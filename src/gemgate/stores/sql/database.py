@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,21 @@ class Database:
         # SQLite lets one writer in: waiting here is fair and costs no thread, waiting there is a poll.
         self._turn = asyncio.Lock() if self.is_sqlite else None
         self._locks: dict[str, int] = {}
+        self._failed: dict[str, StorageDown] = {}
+
+    @property
+    def trouble(self) -> StorageDown | None:
+        """Why the last transaction that read, or the last that wrote, could not; None when both went well."""
+        return self._failed.get("writing") or self._failed.get("reading")
+
+    @contextmanager
+    def _watched(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StorageDown as error:
+            self._failed[what] = error
+            raise
+        self._failed.pop(what, None)
 
     @property
     def is_sqlite(self) -> bool:
@@ -79,20 +94,22 @@ class Database:
     @asynccontextmanager
     async def reading(self, seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         """One consistent view; nothing may be written. seconds: how long it may last; None for a copy of everything."""
-        async with _gateway_errors(seconds), self._reader.connect() as connection:
-            yield connection
+        with self._watched("reading"):
+            async with _gateway_errors(seconds), self._reader.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def writing(self, seconds: float | None = TRANSACTION_SECONDS) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed at the end, or rolled back by an exception."""
-        if self._turn is None:
-            async with _gateway_errors(seconds), self._writer.begin() as connection:
-                if seconds is not None:
-                    await connection.exec_driver_sql(_END_IDLE)
-                yield connection
-        else:
-            async with self._turn, _gateway_errors(seconds), self._writer.begin() as connection:
-                yield connection
+        with self._watched("writing"):
+            if self._turn is None:
+                async with _gateway_errors(seconds), self._writer.begin() as connection:
+                    if seconds is not None:
+                        await connection.exec_driver_sql(_END_IDLE)
+                    yield connection
+            else:
+                async with self._turn, _gateway_errors(seconds), self._writer.begin() as connection:
+                    yield connection
 
     async def lock(self, name: str) -> bool:
         """Hold a name for as long as this process lives; False when another process does, or cannot be asked.

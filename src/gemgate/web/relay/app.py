@@ -50,7 +50,7 @@ SLACK = 30.0
 def create_gateway(settings: Settings, edge: Edge) -> ASGIApp:
     """The ASGI application over a running edge, which it leaves open."""
     access = Access(settings, edge.keys, edge.clock)
-    metrics = RelayMetrics(edge.fleet)
+    metrics = RelayMetrics(edge.fleet, edge.machine)
     routes = all_routes()
     front = Front(edge, access, metrics, routes)
 

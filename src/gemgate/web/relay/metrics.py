@@ -5,15 +5,17 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gemgate.fleet.nodes import Fleet
+from gemgate.machine import PARTS, Machine
 
 
 class RelayMetrics:
     """Counters of one gateway; the nodes' figures are read from its view of the fleet when they are asked for."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, machine: Machine) -> None:
         self.registry = CollectorRegistry()
         one = self.registry
         self._fleet = fleet
+        self._machine = machine
         self._requests = Counter(
             "gemgate_relay_requests", "Answered HTTP requests", ["operation", "node", "status"], registry=one
         )
@@ -28,6 +30,7 @@ class RelayMetrics:
         self._up = Gauge("gemgate_node_up", "Whether a node can be asked", ["node"], registry=one)
         self._inflight = Gauge("gemgate_node_inflight", "Calls under way through this gateway", ["node"], registry=one)
         self._weight = Gauge("gemgate_node_weight", "The node's share", ["node"], registry=one)
+        self._short = Gauge("gemgate_short", "1 while it is short: memory, descriptors, disk", ["part"], registry=one)
         self._age = Gauge("gemgate_node_beat_age_seconds", "Seconds since the node's last beat", ["node"], registry=one)
 
     def done(self, operation: str, node: str, status: int, seconds: float) -> None:
@@ -42,6 +45,9 @@ class RelayMetrics:
 
     def read(self) -> CollectorRegistry:
         """The registry with the nodes as they are now."""
+        short = {shortage.part for shortage in self._machine.shortages}
+        for part in PARTS[:3]:  # a gateway writes to no store
+            self._short.labels(part).set(part in short)
         for gauge in (self._up, self._inflight, self._weight, self._age):
             gauge.clear()
         for one in self._fleet.nodes:

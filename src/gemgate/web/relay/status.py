@@ -17,6 +17,7 @@ from gemgate.web.answers import json_response
 from gemgate.web.call import call_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
+from gemgate.web.status import refusing
 
 router = Router()
 
@@ -36,7 +37,7 @@ async def health(request: Request, caller: Caller) -> Response:
     return json_response(
         health_of(fleet_of(request), watermark=call.house.settings.watermark_removal)
         | {
-            "degraded": [text for text in (fleet_of(request).degraded, call.house.degraded) if text],
+            "degraded": call.house.troubles(caller.language),
         }
     )
 
@@ -61,9 +62,12 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
     router, "GET", "/ready", "ready", level="open", summary="200 when a node can take a call, 503 and why otherwise"
 )
 async def ready(request: Request, caller: Caller) -> Response:
-    fleet = fleet_of(request)
+    fleet, house = fleet_of(request), call_of(request).house
+    if reasons := refusing(house.machine, caller.language):
+        return json_response({"ready": False, "reasons": reasons}, 503)
     if fleet.able(TEXT):
-        return json_response({"ready": True})
+        degraded = house.troubles(caller.language)
+        return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
     try:
         fleet.pick(TEXT)
     except NoAccount as error:
