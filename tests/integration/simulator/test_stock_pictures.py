@@ -54,7 +54,7 @@ async def test_it_sees_progress_and_then_several_pictures(sim: Simulator, stock:
     assert len(outputs[-1].images) == 2
     assert outputs[-1].text == "Two cats"
     assert [image.image_id for image in outputs[-1].images] == [picture.id for picture in sim.record.pictures]
-    assert sim.record.calls[-1].frames in (0, 4)
+    assert sim.record.calls[-1].frames >= 4  # three of progress, then the text
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -265,10 +265,7 @@ async def test_a_picture_may_take_its_time_and_nobody_else_waits(sim: Simulator,
 
 async def test_painting_does_not_hold_up_the_loop(sim: Simulator, stock: Stock, tmp_path: Path) -> None:
     client = await stock(sim)
-    sim.google.pictures(resolution="4K")
-    (image,) = (await client.generate_content("draw a cat", model=PRO)).images
-    session = client.client
-    assert session is not None
+    sim.google.pictures(resolution="4K", enlarges=False)
     longest, running = 0.0, True
 
     async def watch() -> None:
@@ -279,6 +276,9 @@ async def test_painting_does_not_hold_up_the_loop(sim: Simulator, stock: Stock, 
             longest = max(longest, time.monotonic() - before)
 
     watching = asyncio.create_task(watch())
+    (image,) = (await client.generate_content("draw a cat", model=PRO)).images
+    session = client.client
+    assert session is not None
     data = (await session.get(image.url + "=s4096-rj")).content
     running = False
     await watching
