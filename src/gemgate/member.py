@@ -459,11 +459,12 @@ class Member:
         return self._known_here().google
 
     def saw_chats(self) -> None:
-        """Chats of the account are there: a session that shows none of them is not to be believed."""
+        """Chats of the account are there: a session that shows none of them is not to be believed. It is written down
+        with the next renewal of the session, or whatever else is.
+        """
         now = self._clock.now()
         if self.upstream.kind == "web" and now - self.known.chats_at > CHATS_NOTED_SECONDS:
             self.known = replace(self.known, chats_at=now)
-            self.keep.changed(self)
 
     def told_left(self, left: Sequence[UsageWindow]) -> None:
         """Google said behind an answer how much of the account's actions is used."""

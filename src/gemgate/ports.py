@@ -732,10 +732,6 @@ class AccountStore(Protocol):
         """Store what was measured of how much the account reads."""
         ...
 
-    async def keep_known(self, name: str, known: Known) -> None:
-        """Store what Google told of the account behind the name."""
-        ...
-
     async def keep_cookies(
         self,
         name: str,
@@ -771,10 +767,11 @@ class AccountStore(Protocol):
         *,
         owner: str,
         at: float,
+        known: Known | None = None,
     ) -> bool:
         """Store state word, last error and all circuits that are not closed; False when another node owns it now.
 
-        "needs_login" ends the life of the session.
+        "needs_login" ends the life of the session. known: what Google told of the account, None leaves it.
         """
         ...
 

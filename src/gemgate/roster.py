@@ -429,13 +429,17 @@ class Roster:
             try:
                 if kept.proven is not None:
                     await self._keep_cookies(member, kept, *kept.proven)
-                if member.known != kept.account.known:
-                    known = member.known
-                    await self.store.keep_known(member.name, known)
-                    kept.account = replace(kept.account, known=known)
+                known = member.known
                 await self.store.keep_state(
-                    member.name, member.stored_state, member.last_error, circuits, owner=self._owner, at=now
+                    member.name,
+                    member.stored_state,
+                    member.last_error,
+                    circuits,
+                    owner=self._owner,
+                    at=now,
+                    known=known,
                 )
+                kept.account = replace(kept.account, known=known)
                 await self.store.keep_address(self._owner, member.address.name, _keep_circuit(member.address.circuit))
                 if member.stored_state == "needs_login":
                     self._lives[member.name] = await self.store.lives(member.name)

@@ -66,12 +66,11 @@ async def test_what_was_measured_stays_whatever_is_set_up(store: SqlAccountStore
 
 async def test_what_google_told_of_the_account_stays_whatever_is_set_up(store: SqlAccountStore) -> None:
     known = Known(GoogleAccount("0123456789ab", "al…e@gmail.example"), "abcdef012345/u/1", 99.5)
-    await store.keep_known("alice", known)
+    assert await store.keep_state("alice", "ready", None, {}, owner="n", at=1.0, known=known)
+    assert await store.keep_state("alice", "ready", None, {}, owner="n", at=2.0)
     assert (await store.get("alice")).known == known
     await store.set_up(replace(ALICE, weight=2.0))
     assert (await store.all())[0].known == known
-    with pytest.raises(NotFound):
-        await store.keep_known("nobody", known)
 
 
 async def test_all_accounts_come_by_name(store: SqlAccountStore) -> None:

@@ -155,7 +155,9 @@ async def test_what_is_known_of_chats_outlasts_the_process(sim: Simulator, tmp_p
     settings = settings_for(sim, tmp_path)
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         assert await ask(http) == 200
-        await until(lambda: gate.service.pool.members[0].known.chats_at > 0)
+        (member,) = gate.service.pool.members
+        assert member.known.chats_at > 0
+        await member.take_rotated((await member.upstream.rotate()).cookies)
     sim.google.account("alice").phantom = True
     async with served(settings, wait_ready=False) as gate:
         (member,) = gate.service.pool.members
@@ -169,4 +171,5 @@ async def test_what_is_known_of_chats_outlasts_the_process(sim: Simulator, tmp_p
 async def _forget_chats(gate: Served) -> None:
     (member,) = gate.service.pool.members
     member.known = replace(member.known, chats_at=member.known.chats_at - 2 * 86_400)
-    await gate.service.roster.store.keep_known(member.name, member.known)
+    gate.service.roster.changed(member)
+    await gate.service.roster.settled(member)

@@ -62,9 +62,6 @@ class MemoryAccounts:
     async def keep_walls(self, name: str, walls: MeasuredWalls) -> None:
         self._change(name, walls=walls)
 
-    async def keep_known(self, name: str, known: Known) -> None:
-        self._change(name, known=known)
-
     async def keep_cookies(
         self,
         name: str,
@@ -131,12 +128,14 @@ class MemoryAccounts:
         *,
         owner: str,
         at: float,
+        known: Known | None = None,
     ) -> bool:
         row = self._row(name)
         if row.owner not in ("", owner) and row.lease_until > self._now():
             return False
         en, zh = (error.en, error.zh) if error else ("", "")
-        self._change(name, state=state, error_en=en, error_zh=zh, circuits=dict(circuits))
+        kept = {} if known is None else {"known": known}
+        self._change(name, state=state, error_en=en, error_zh=zh, circuits=dict(circuits), **kept)
         if state == "needs_login":
             for one in self._lives:
                 if one.life.account == name and one.life.ended_at is None:

@@ -159,16 +159,6 @@ class SqlAccountStore:
             wall_tier=walls.tier,
         )
 
-    async def keep_known(self, name: str, known: Known) -> None:
-        await self._change(
-            account.c.name == name,
-            name,
-            google_id=known.google.id,
-            google_label=known.google.label,
-            google_seat=known.seat,
-            chats_at=known.chats_at,
-        )
-
     # Cookies
 
     async def keep_cookies(
@@ -253,13 +243,17 @@ class SqlAccountStore:
         *,
         owner: str,
         at: float,
+        known: Known | None = None,
     ) -> bool:
-        values = {
+        values: dict[str, Any] = {
             "state": state,
             "error_en": error.en if error else "",
             "error_zh": error.zh if error else "",
             "changed_at": at,
         }
+        if known is not None:
+            google = {"google_id": known.google.id, "google_label": known.google.label, "google_seat": known.seat}
+            values |= {**google, "chats_at": known.chats_at}
         async with self._database.writing() as connection:
             ours = or_(account.c.owner.in_(("", owner)), account.c.lease_until <= epoch_now())
             changed = await connection.execute(update(account).where(account.c.name == name, ours).values(**values))
