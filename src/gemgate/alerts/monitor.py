@@ -33,13 +33,6 @@ DIES_SOON = 3600.0
 RETRY_DELAYS = (2.0, 10.0, 60.0)
 AFTER_FAILURE = 300.0
 """Seconds until an alert that nobody took is tried again."""
-_OF_MACHINE = {
-    "memory": ("memory", "内存"),
-    "descriptors": ("room for connections", "连接数"),
-    "disk": ("the disk", "磁盘"),
-    "database": ("the database", "数据库"),
-    "storage": ("the picture store", "图片存储"),
-}
 _ACTOR, _TOLD, _OVER = "alerts", "alert", "alert over"
 
 

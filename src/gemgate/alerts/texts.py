@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.accounts import Capability
-from gemgate.alerts.monitor import _OF_MACHINE
 from gemgate.pool.account import Account
 from gemgate.ports.accounts import AuditLine
 
@@ -15,6 +14,13 @@ Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire"
 _MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
+_OF_MACHINE = {
+    "memory": ("memory", "内存"),
+    "descriptors": ("room for connections", "连接数"),
+    "disk": ("the disk", "磁盘"),
+    "database": ("the database", "数据库"),
+    "storage": ("the picture store", "图片存储"),
+}
 
 
 @dataclass(frozen=True, slots=True)
