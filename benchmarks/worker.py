@@ -92,7 +92,7 @@ async def hardened(about: dict[str, Any]) -> Converse:
     cookies = about["cookies"]
     upstream = WebUpstream(proxy=about["proxy"], ca_file=about["ca_file"], lanes=256)
     opened = await upstream.open(Cookies(cookies["__Secure-1PSID"], cookies["__Secure-1PSIDTS"]))
-    offer = next(offer for offer in opened.offers if offer.name == MODEL)
+    offer = next(offer for offer in opened.models if offer.name == MODEL)
 
     async def converse(prompts: Sequence[str], stream: bool) -> Answer:
         thread = None

@@ -224,7 +224,7 @@ async def opened(stage: Stage) -> SignInResult:
 
 
 def prompt_for(found: SignInResult, text: str = "hello", model: str = "", **more: Any) -> Prompt:
-    offer = next((one for one in found.offers if one.name == model), found.offers[0])
+    offer = next((one for one in found.models if one.name == model), found.models[0])
     return Prompt(text, offer, **more)
 
 
@@ -245,10 +245,10 @@ def uploaded(data: bytes, name: str = "notes.txt", mime: str = "text/plain") -> 
 
 async def test_signing_in_tells_the_models_and_a_ping_tells_them_again(stage: Stage) -> None:
     found = await opened(stage)
-    assert found.offers
-    assert all(offer.id and offer.name for offer in found.offers)
-    assert len({offer.id for offer in found.offers}) == len(found.offers)
-    assert {offer.name for offer in (await stage.upstream.ping()).offers} == {offer.name for offer in found.offers}
+    assert found.models
+    assert all(offer.id and offer.name for offer in found.models)
+    assert len({offer.id for offer in found.models}) == len(found.models)
+    assert {offer.name for offer in (await stage.upstream.ping()).models} == {offer.name for offer in found.models}
     assert stage.received == 0
 
 
@@ -262,7 +262,7 @@ async def test_a_refused_sign_in_is_the_accounts_trouble_and_generates_nothing(s
 
 async def test_signing_in_again_works_after_a_refusal_was_mended(stage: Stage) -> None:
     await opened(stage)
-    assert (await opened(stage)).offers
+    assert (await opened(stage)).models
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -374,4 +374,4 @@ async def test_what_is_closed_can_be_opened_again(stage: Stage) -> None:
     await opened(stage)
     await stage.upstream.close()
     await stage.upstream.close()
-    assert (await opened(stage)).offers
+    assert (await opened(stage)).models

@@ -83,8 +83,8 @@ class MemoryAccounts:
             cookies=cookies,
             proven=proven,
             previous=None if proven else last_good,
-            generation=generation + 1,
-            taken=row.source_digest if taken is None else taken,
+            version=generation + 1,
+            source_digest=row.source_digest if taken is None else taken,
             identity=row.identity if identity is None else identity,
         )
         if proven:
@@ -95,7 +95,7 @@ class MemoryAccounts:
         row = self._row(name)
         if row.version != generation:
             return None
-        self._change(name, proven=True, previous=None, generation=generation + 1)
+        self._change(name, proven=True, previous=None, version=generation + 1)
         if row.cookies is not None:
             self._renewed(name, row.cookies, at)
         return generation + 1
@@ -105,7 +105,7 @@ class MemoryAccounts:
         if row.version != generation:
             return None
         good = row.previous
-        self._change(name, cookies=good, proven=good is not None, previous=None, generation=generation + 1)
+        self._change(name, cookies=good, proven=good is not None, previous=None, version=generation + 1)
         return generation + 1
 
     def _renewed(self, name: str, cookies: Cookies, at: float) -> None:

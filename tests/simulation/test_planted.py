@@ -36,7 +36,7 @@ def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
     async def at_once(self: AccountRegistry, account: Any) -> None:
         return None
 
-    patch.setattr(AccountRegistry, "settled", at_once)
+    patch.setattr(AccountRegistry, "wait_saved", at_once)
 
 
 def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def not_given_back(patch: pytest.MonkeyPatch) -> None:
     async def gone(self: Worker) -> None:
         return None
 
-    patch.setattr(Worker, "_give_back", gone)
+    patch.setattr(Worker, "_release", gone)
 
 
 def rest_ends_unnoticed(patch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def rest_ends_unnoticed(patch: pytest.MonkeyPatch) -> None:
 
     Found and mended by "Deterministic simulation of accounts, pool, dispatcher and batches", as the next one.
     """
-    patch.setattr(AccountPool, "_await_thaw", lambda self: None)
+    patch.setattr(AccountPool, "_schedule_wake", lambda self: None)
 
 
 def out_of_service_with_our_database(patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def out_of_service_with_our_database(patch: pytest.MonkeyPatch) -> None:
         if (kept := self._kept.get(account.name)) is not None:
             await self._keep_cookies(account, kept, cookies, source.digest if source is not None else None)
 
-    patch.setattr(AccountRegistry, "proven", at_once)
+    patch.setattr(AccountRegistry, "cookies_accepted", at_once)
 
 
 HAD: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [

@@ -39,7 +39,7 @@ async def signed_in() -> AsyncIterator[SignIn]:
         options = {"lanes": 64, "deadlines": FAST, **more}
         upstream = WebUpstream(proxy=sim.proxy_url, ca_file=str(sim.ca_file), **options)
         opened.append(upstream)
-        upstream.offers = (await upstream.open(Cookies.of(sim.google.cookies(name)))).offers
+        upstream.offers = (await upstream.open(Cookies.of(sim.google.cookies(name)))).models
         return upstream
 
     yield sign_in

@@ -364,7 +364,7 @@ async def test_cached_cookies_of_another_account_are_not_used(
     monkeypatch.setenv("GEMINI_COOKIE_PATH", str(tmp_path))
     upstream = WebUpstream(proxy=sim2.proxy_url, ca_file=str(sim2.ca_file), deadlines=FAST)
     opened = await upstream.open(Cookies.of(alice))
-    upstream.offers = opened.offers
+    upstream.offers = opened.models
     await pieces(upstream, "hello")
     assert sim2.record.calls[-1].account == "alice"
     await upstream.close()

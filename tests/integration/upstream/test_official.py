@@ -31,7 +31,7 @@ async def api() -> AsyncIterator[OfficialApi]:
 async def upstream(api: OfficialApi) -> AsyncIterator[OfficialUpstream]:
     place = KeyPlace("env:KEY", environ={"KEY": official.KEY})
     upstream = OfficialUpstream(place, base_url=api.url, deadlines=FAST)
-    upstream.offers = (await upstream.open(None)).offers  # type: ignore[attr-defined]
+    upstream.offers = (await upstream.open(None)).models  # type: ignore[attr-defined]
     yield upstream
     await upstream.close()
 
@@ -183,7 +183,7 @@ async def test_a_key_is_read_anew_and_a_missing_one_says_where_it_should_be(api:
     with pytest.raises(SignedOut, match="API key not valid"):
         await upstream.open(None)
     path.write_text(f"{official.KEY}\n# of the project gemgate\n")
-    assert (await upstream.open(None)).offers
+    assert (await upstream.open(None)).models
     await upstream.close()
     with pytest.raises(SignedOut, match="environment variable NO_SUCH_KEY is not set"):
         await OfficialUpstream(KeyPlace("env:NO_SUCH_KEY", environ={}), base_url=api.url).open(None)

@@ -27,7 +27,7 @@ async def test_a_page_without_a_token_is_no_sign_of_death(sim2: Simulator, signe
 async def test_the_last_good_token_is_used_where_none_is_refused(sim2: Simulator, signed_in: SignIn) -> None:
     upstream = await signed_in(sim2)
     sim2.google.account("alice").page = "old"
-    upstream.offers = (await upstream.open(Cookies.of(sim2.google.cookies("alice")))).offers
+    upstream.offers = (await upstream.open(Cookies.of(sim2.google.cookies("alice")))).models
     assert joined(await pieces(upstream, "say hello"))
     assert not sim2.record.violations
 
@@ -181,9 +181,9 @@ async def test_more_cookies_than_three_show_more_models(sim2: Simulator) -> None
     sim2.google.account("alice").flagged = True
     upstream = _closed(sim2)
     bare = await upstream.open(Cookies.of(sim2.google.cookies("alice")))
-    assert "gemini-pro" not in {offer.name for offer in bare.offers}
+    assert "gemini-pro" not in {offer.name for offer in bare.models}
     whole = await upstream.open(_jar(sim2, ("SID", "g.sid"), ("SAPISID", "abc/def")))
-    assert {offer.name for offer in whole.offers} - {offer.name for offer in bare.offers} == {"gemini-pro"}
+    assert {offer.name for offer in whole.models} - {offer.name for offer in bare.models} == {"gemini-pro"}
     await upstream.close()
 
 
@@ -217,7 +217,7 @@ async def test_a_lower_model_thinks_in_silence(sim2: Simulator, signed_in: SignI
 async def test_the_answer_to_the_consent_page_is_taken_from_the_import(sim2: Simulator) -> None:
     sim2.google.account("alice").consented = False
     upstream = _closed(sim2)
-    assert (await upstream.open(_jar(sim2, ("SOCS", "CAISNQgDEitib3E")))).offers
+    assert (await upstream.open(_jar(sim2, ("SOCS", "CAISNQgDEitib3E")))).models
     await upstream.close()
 
 

@@ -52,7 +52,7 @@ def test_with_removal_off_it_only_looks():
 
 def test_a_lift_that_leaves_something_gives_the_original_back(monkeypatch):
     data = png(draw(paint("leaves", 35), V1_SMALL))
-    monkeypatch.setattr(cleaning, "left_over", lambda *_, **__: Evidence(0.1, 1.0, 0.21))
+    monkeypatch.setattr(cleaning, "residual", lambda *_, **__: Evidence(0.1, 1.0, 0.21))
     cleaned = clean(data)
     assert cleaned.logo == "kept"
     assert cleaned.data is data
@@ -115,7 +115,7 @@ def test_running_out_of_memory_gives_the_original_back(monkeypatch):
     def exhausted(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(cleaning, "open_picture", exhausted)
+    monkeypatch.setattr(cleaning, "open_image", exhausted)
     data = png(paint("leaves", 40, 100, 100))
     assert clean(data).data is data
     assert "memory" in clean(data).note
