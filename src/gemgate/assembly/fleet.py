@@ -19,7 +19,6 @@ from sqlalchemy.engine import make_url
 from gemgate.accounts import AccountModel
 from gemgate.assembly.accounts import names_apart
 from gemgate.assembly.service import Service, supervise
-from gemgate.assembly.storage import database_url
 from gemgate.caller import Caller
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.fleet.affinity import Affinity
@@ -281,16 +280,3 @@ async def open_front(
         yield edge
     finally:
         await edge.close()
-
-
-__all__ = [
-    "FleetFront",
-    "Registry",
-    "announced",
-    "check",
-    "check_front",
-    "database_url",
-    "node_url",
-    "open_front",
-    "registry_url",
-]

@@ -22,11 +22,11 @@ from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
+from gemgate.ports.conversations import ResponseStore
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.alerts import SqlAlertStore
-from gemgate.stores.sql.conversations import SqlResponseStore
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
@@ -67,7 +67,7 @@ class Service:
     alert_store: SqlAlertStore
     thumbnails: Thumbnails
     jobs: Jobs
-    responses: SqlResponseStore
+    responses: ResponseStore
     uploads: ResumableUploads
     own_images: OwnImages
     limiter: MovingWindowLimiter

@@ -260,7 +260,7 @@ def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: StoredAccount, w
         renewed = "have been renewed since" if fresh is not None else "are all there is"
         source = f": the text of {where} has not changed since it was taken" if fresh is not None else ""
         return f"the stored ones count (session {first.identity}), they {renewed}{source}{others}"
-    if first in (kept.cookies, kept.previous):
+    if first == kept.cookies:
         return f"{where} and the store hold the same ones (session {first.identity}){others}"
     if live:
         return (
