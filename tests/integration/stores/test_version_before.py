@@ -7,18 +7,27 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import aiohttp
 import pytest
 from sqlalchemy import MetaData, create_engine, select, text
 
 from gemgate.accounts import Cookies
+from gemgate.assembly.fleet import open_front
 from gemgate.errors import Conflict
+from gemgate.fleet.nodes import Fleet
+from gemgate.fleet.registry import node_signature
+from gemgate.nodes import Node, NodeCard, NodeReport
 from gemgate.stores.sql import dump, migrate
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import bring_up, open_database
 from gemgate.stores.vault import Vault
+from gemgate.testing import Facts, FakeClock
+from gemgate.version import __version__
+from gemgate.web.relay.aggregate import Gathered, _troubles
 from gemgate_simulator import Simulator
 from tests.support.servers import database_url, postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.support.serving import NO_LIMITS, served, settings_for
@@ -124,7 +133,10 @@ async def test_a_backup_of_the_version_before_comes_back(
     assert counted == sum(len(rows) for _, rows in rows_of(old))
 
 
-async def test_a_shared_database_is_not_migrated_under_an_older_node_that_runs(postgres_url: str) -> None:  # noqa: F811
+async def test_a_shared_database_is_not_migrated_under_an_older_node_that_runs(
+    postgres_url: str,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     await bring_up(postgres_url, by=lambda connection: migrate.upgrade(connection, "0011"))
     lease = "extract(epoch from clock_timestamp()) + 30"
     columns = "name, kind, origin, source, weight, owner, lease_until"
@@ -132,5 +144,24 @@ async def test_a_shared_database_is_not_migrated_under_an_older_node_that_runs(p
     await bring_up(postgres_url, by=lambda connection: connection.execute(text(held)))  # type: ignore[arg-type]
     with pytest.raises(Conflict, match="worker-1"):
         await open_database(postgres_url)
-    await bring_up(postgres_url, by=lambda connection: connection.execute(text("UPDATE account SET owner = ''")))  # type: ignore[arg-type]
-    await (await open_database(postgres_url)).close()
+    settings = settings_for(None, tmp_path, database_url=postgres_url, internal_token="t" * 32)
+    async with open_front(settings) as front:
+        assert "older gemgate run on this database (worker-1)" in front.fleet.degraded
+        free = text("UPDATE account SET owner = ''")
+        await bring_up(postgres_url, by=lambda connection: connection.execute(free))  # type: ignore[arg-type]
+        await front.fleet.refresh()
+        assert front.fleet.degraded == ""
+        assert await dump.schema_revision(front.registry.database) == migrate.newest()
+
+
+@pytest.mark.parametrize(("version", "said"), [(__version__, []), ("0.0.9", ["0.0.9"]), ("", ["(unknown)"])])
+async def test_a_front_serves_nodes_of_another_version_and_says_so(version: str, said: list[str]) -> None:
+    card = NodeCard("http://n:1", "worker-1", proof=node_signature("token", "http://n:1"))
+    there = Node(card, NodeReport("HEALTHY", version=version), age=1.0, weight=1.0, draining=False, created_at=0.0)
+    registry = SimpleNamespace(nodes=AsyncMock(return_value=(there,)))
+    connect = AsyncMock(return_value=registry)
+    fleet = Fleet(connect, token="token", clock=FakeClock(), observer=Facts())
+    await fleet.refresh()
+    assert fleet.nodes[0].serves
+    expected = [f"node worker-1 runs gemgate {one}, this gateway {__version__}" for one in said]
+    assert _troubles(fleet, Gathered({}, {})) == expected
