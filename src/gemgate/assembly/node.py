@@ -121,11 +121,12 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
     settings = service.settings
     run_accounts(service, resident=resident)
     await service.account_registry.start(seeds_of(settings), own=resident)
+    if resident:
+        await storage.alerts.rewrap()
     run_upkeep(service)
     service.run("conversations", storage.conversations.tend)
     if not resident:
         return
-    await storage.alerts.rewrap()
     if settings.redis_url:
         run_probe(service, service.limiter)
     service.run("machine", service.machine.tend)
