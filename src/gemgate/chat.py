@@ -8,7 +8,7 @@ An answer is a sequence of events: exactly one `Began` first, exactly one `Ended
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from gemgate.files import Inline, Link, Source, Stored
@@ -47,7 +47,6 @@ __all__ = [
     "Usage",
     "afold",
     "fold",
-    "with_model",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -346,8 +345,3 @@ async def afold(events: AsyncIterator[Event]) -> Reply:
     async for event in events:
         folding.add(event)
     return folding.reply()
-
-
-def with_model(request: ChatRequest, model: str) -> ChatRequest:
-    """The same request for another model."""
-    return replace(request, model=model)

@@ -60,8 +60,6 @@ class ImageRequest:
     n: int = 1
     references: tuple[Source, ...] = ()
     options: ImageOptions = ImageOptions()
-    key: str | None = None
-    """Batch only: the task's id, from which the stored name is derived, so a second run finds the first's image."""
 
 
 @dataclass(frozen=True, slots=True)

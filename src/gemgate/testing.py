@@ -281,11 +281,6 @@ class MemoryGallery:
     async def find(self, name: str) -> GalleryImage | None:
         return self.images.get(name)
 
-    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
-        own = [p for p in self.images.values() if tenant in (None, p.tenant)]
-        own = [p for p in own if before is None or p.created_at < before]
-        return sorted(own, key=lambda p: -p.created_at)[:limit]
-
     async def forget(self, names: Sequence[str]) -> None:
         for name in names:
             self.images.pop(name, None)

@@ -41,9 +41,9 @@ async def store(database: Database) -> SqlAccountStore:
 
 
 async def with_cookies(store: SqlAccountStore, mark: str, at: float = 100.0) -> int:
-    """Proven cookies for alice; the generation."""
+    """Cookies of alice that signed in; the generation."""
     before = (await store.get("alice")).version
-    new = await store.keep_cookies("alice", session(mark), generation=before, proven=True, at=at)
+    new = await store.keep_cookies("alice", session(mark), generation=before, at=at)
     assert new is not None
     return new
 
@@ -98,9 +98,7 @@ async def test_unknown_accounts_are_named_as_such(store: SqlAccountStore) -> Non
         store.get("bob"),
         store.remove("bob"),
         store.pause("bob", True),
-        store.keep_cookies("bob", session("b"), generation=0, proven=True, at=1.0),
-        store.prove("bob", generation=0, at=1.0),
-        store.fall_back("bob", generation=0),
+        store.keep_cookies("bob", session("b"), generation=0, at=1.0),
         store.keep_state("bob", "ready", None, {}, owner="n", at=1.0),
         store.claim("bob", "n", 30),
     ):
@@ -126,55 +124,22 @@ async def test_cookies_come_back_and_count_generations(store: SqlAccountStore) -
     for generation, mark in enumerate(("a", "b", "c"), 1):
         assert await with_cookies(store, mark) == generation
         found = await store.get("alice")
-        assert (found.cookies, found.version, found.proven) == (session(mark), generation, True)
-        assert found.previous is None
+        assert (found.cookies, found.version) == (session(mark), generation)
 
 
 async def test_a_stale_writer_changes_nothing_and_is_told(store: SqlAccountStore) -> None:
     seen = await with_cookies(store, "a")
     await with_cookies(store, "b")
     before = await store.get("alice")
-    assert await store.keep_cookies("alice", session("late"), generation=seen, proven=True, at=9.0) is None
-    assert await store.prove("alice", generation=seen, at=9.0) is None
-    assert await store.fall_back("alice", generation=seen) is None
+    assert await store.keep_cookies("alice", session("late"), generation=seen, at=9.0) is None
     assert await store.get("alice") == before
     assert len(await store.lives()) == 2
 
 
-async def test_the_last_good_cookies_stay_until_the_new_ones_signed_in(store: SqlAccountStore) -> None:
-    generation = await with_cookies(store, "good")
-    for mark in ("typo", "try"):
-        new = await store.keep_cookies("alice", session(mark), generation=generation, proven=False, at=200.0)
-        assert new is not None
-        generation = new
-        found = await store.get("alice")
-        assert (found.cookies, found.previous, found.proven) == (session(mark), session("good"), False)
-    assert await store.prove("alice", generation=generation, at=210.0) == generation + 1
-    found = await store.get("alice")
-    assert (found.cookies, found.previous, found.proven) == (session("try"), None, True)
-
-
-async def test_cookies_that_do_not_sign_in_give_way_to_the_last_good_ones(store: SqlAccountStore) -> None:
-    generation = await with_cookies(store, "good")
-    new = await store.keep_cookies("alice", session("bad"), generation=generation, proven=False, at=200.0)
-    assert await store.fall_back("alice", generation=new or 0) == generation + 2
-    found = await store.get("alice")
-    assert (found.cookies, found.previous, found.proven) == (session("good"), None, True)
-
-
-async def test_first_cookies_that_do_not_sign_in_leave_none(store: SqlAccountStore) -> None:
-    new = await store.keep_cookies("alice", session("bad"), generation=0, proven=False, at=200.0)
-    await store.fall_back("alice", generation=new or 0)
-    found = await store.get("alice")
-    assert (found.cookies, found.previous, found.proven) == (None, None, False)
-
-
 async def test_what_was_taken_from_the_source_and_whose_it_is_are_kept(store: SqlAccountStore) -> None:
     taken = session("a").digest
-    generation = await store.keep_cookies(
-        "alice", session("a"), generation=0, proven=True, taken=taken, identity="1234", at=1.0
-    )
-    await store.keep_cookies("alice", session("rotated"), generation=generation or 0, proven=True, at=2.0)
+    generation = await store.keep_cookies("alice", session("a"), generation=0, taken=taken, identity="1234", at=1.0)
+    await store.keep_cookies("alice", session("rotated"), generation=generation or 0, at=2.0)
     found = await store.get("alice")
     assert (found.source_digest, found.identity) == (taken, "1234")
 
@@ -183,7 +148,7 @@ async def test_no_cookie_and_no_proxy_password_is_readable_in_the_database(
     store: SqlAccountStore, database: Database
 ) -> None:
     await with_cookies(store, "a")
-    await store.keep_cookies("alice", session("b"), generation=1, proven=False, at=1.0)
+    await store.keep_cookies("alice", session("b"), generation=1, at=1.0)
     async with database.reading() as connection:
         row = (await connection.execute(select(account))).one()
     text = " ".join(map(str, row))
@@ -210,7 +175,7 @@ async def test_a_lost_key_is_told_and_new_cookies_and_proxy_mend_it(store: SqlAc
     assert found.trouble.code == "cookie_key_lost"
     assert await other.rewrap() == 0
     assert (await store.get("alice")).cookies == session("a"), "what could not be opened was changed"
-    await other.keep_cookies("alice", session("b"), generation=found.version, proven=True, at=1.0)
+    await other.keep_cookies("alice", session("b"), generation=found.version, at=1.0)
     assert (await other.get("alice")).trouble is not None, (
         "the proxy is still sealed, going without it would show our address"
     )
@@ -221,14 +186,14 @@ async def test_a_lost_key_is_told_and_new_cookies_and_proxy_mend_it(store: SqlAc
 
 async def test_a_new_key_takes_everything_over(store: SqlAccountStore, database: Database) -> None:
     await with_cookies(store, "a")
-    await store.keep_cookies("alice", session("b"), generation=1, proven=False, at=1.0)
+    await store.keep_cookies("alice", session("b"), generation=1, at=1.0)
     await store.set_up(AccountSetup("bare"))
     new = Fernet.generate_key().decode()
     both = SqlAccountStore(database, Vault([new, KEY]))
-    assert await both.rewrap() == 3
+    assert await both.rewrap() == 2
     assert await both.rewrap() == 0
     found = await SqlAccountStore(database, Vault([new])).get("alice")
-    assert (found.cookies, found.previous, found.setup, found.trouble) == (session("b"), session("a"), ALICE, None)
+    assert (found.cookies, found.setup, found.trouble) == (session("b"), ALICE, None)
 
 
 # State
@@ -314,7 +279,7 @@ async def test_of_many_nodes_that_claim_at_once_one_wins(store: SqlAccountStore)
 async def test_a_session_lives_from_its_sign_in_over_its_renewals_to_its_death(store: SqlAccountStore) -> None:
     generation = await with_cookies(store, "a", at=100.0)
     renewed = replace(session("a"), psidts="sidts-new")
-    await store.keep_cookies("alice", renewed, generation=generation, proven=True, at=700.0)
+    await store.keep_cookies("alice", renewed, generation=generation, at=700.0)
     (life,) = await store.lives("alice")
     assert (life.account, life.began_at, life.renewed_at, life.ended_at) == ("alice", 100.0, 700.0, None)
     for at in (900.0, 950.0):
@@ -331,17 +296,10 @@ async def test_another_sign_in_replaces_a_session_and_that_is_no_death(store: Sq
     assert (new.began_at, new.ended_at) == (500.0, None)
 
 
-async def test_unproven_cookies_begin_no_life_before_they_signed_in(store: SqlAccountStore) -> None:
-    generation = await store.keep_cookies("alice", session("a"), generation=0, proven=False, at=100.0)
-    assert await store.lives() == ()
-    await store.prove("alice", generation=generation or 0, at=130.0)
-    assert [life.began_at for life in await store.lives()] == [130.0]
-
-
 async def test_a_session_that_was_taken_for_dead_and_signs_in_again_lives_on(store: SqlAccountStore) -> None:
     generation = await with_cookies(store, "a", at=100.0)
     await store.keep_state("alice", "needs_login", DEAD, {}, owner="n", at=200.0)
-    await store.keep_cookies("alice", session("a"), generation=generation, proven=True, at=300.0)
+    await store.keep_cookies("alice", session("a"), generation=generation, at=300.0)
     (life,) = await store.lives()
     assert (life.began_at, life.renewed_at, life.ended_at, life.died) == (100.0, 300.0, None, False)
 

@@ -195,7 +195,7 @@ async def test_who_painted_is_told_and_stands_in_the_gallery(sim: Simulator, tmp
         async with http.post("/v1/images/generations", json=body) as answer:
             assert answer.status == 200, await answer.text()
             assert answer.headers["x-gemgate-served-model"] == "Nano Banana 2"
-        (kept,) = await gate.service.gallery.latest(None, 5)
+        (kept,) = await gate.service.gallery.page(None, 5)
         assert kept.image.painter == "Nano Banana 2"
         assert kept.image.model == "gemini-3-pro-image-preview"
         headers = {"x-gemgate-model-policy": "require"}

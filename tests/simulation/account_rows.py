@@ -69,7 +69,6 @@ class MemoryAccounts:
         cookies: Cookies,
         *,
         generation: int,
-        proven: bool,
         taken: str | None = None,
         identity: str | None = None,
         at: float,
@@ -77,35 +76,14 @@ class MemoryAccounts:
         row = self._row(name)
         if row.version != generation:
             return None
-        last_good = row.cookies if row.proven else row.previous
         self._change(
             name,
             cookies=cookies,
-            proven=proven,
-            previous=None if proven else last_good,
             version=generation + 1,
             source_digest=row.source_digest if taken is None else taken,
             identity=row.identity if identity is None else identity,
         )
-        if proven:
-            self._renewed(name, cookies, at)
-        return generation + 1
-
-    async def prove(self, name: str, *, generation: int, at: float) -> int | None:
-        row = self._row(name)
-        if row.version != generation:
-            return None
-        self._change(name, proven=True, previous=None, version=generation + 1)
-        if row.cookies is not None:
-            self._renewed(name, row.cookies, at)
-        return generation + 1
-
-    async def fall_back(self, name: str, *, generation: int) -> int | None:
-        row = self._row(name)
-        if row.version != generation:
-            return None
-        good = row.previous
-        self._change(name, cookies=good, proven=good is not None, previous=None, version=generation + 1)
+        self._renewed(name, cookies, at)
         return generation + 1
 
     def _renewed(self, name: str, cookies: Cookies, at: float) -> None:

@@ -308,7 +308,7 @@ class Simulation(World):
         for number in range(self.shape.accounts):
             name = f"account-{number}"
             setup = AccountSetup(name, origin="admin", proxy=f"http://way-{number}:1")
-            self.accounts.rows[name] = StoredAccount(setup, cookies=Cookies(f"psid-{number}"), proven=True)
+            self.accounts.rows[name] = StoredAccount(setup, cookies=Cookies(f"psid-{number}"))
         dice = self.random
         starts = [asyncio.create_task(self.bring_up(number)) for number in range(self.shape.nodes)]
         ails = [asyncio.create_task(self._ail(fault)) for fault in self.faults]

@@ -61,7 +61,7 @@ async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is
     clock, facts = FakeClock(), Facts()
     store, pool = Flaky(clock.now), AccountPool(clock=clock, random=lambda: 0.0)
     old, new = Cookies("psid", "old"), Cookies("psid", "new")
-    store.rows["a"] = StoredAccount(AccountSetup("a"), cookies=old, proven=True)
+    store.rows["a"] = StoredAccount(AccountSetup("a"), cookies=old)
 
     def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
         upstream, more = ScriptedUpstream(), {"clock": clock, "dice": lambda: 0.0, "observer": facts, "keep": keep}

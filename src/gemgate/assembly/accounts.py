@@ -22,15 +22,15 @@ from gemgate.pool.registry import LEASE_SECONDS, Build
 from gemgate.pool.status import Egress
 from gemgate.ports.accounts import AccountSetup
 from gemgate.ports.cookies import CookieSource
+from gemgate.ports.keys import KeyStore
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.upstream import Deadlines, Upstream
 from gemgate.settings import Settings, SettingsError
-from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream, facts
 
 
-async def names_apart(settings: Settings, keys: SqlKeyStore, now: float) -> None:
+async def names_apart(settings: Settings, keys: KeyStore, now: float) -> None:
     """Keep the names of API_KEY for it. SettingsError when one of them was made on the page: it would own what that
     one made.
     """
@@ -147,7 +147,7 @@ def seeds_of(settings: Settings) -> list[AccountSetup]:
     return seeds
 
 
-def _run_accounts(service: Service, *, resident: bool) -> None:
+def run_accounts(service: Service, *, resident: bool) -> None:
     """A keeper for every account that joins; a leaving one is drained before it is closed."""
     settings, account_registry = service.settings, service.account_registry
     refreshers: dict[str, asyncio.Task[None]] = {}
@@ -189,15 +189,8 @@ def _run_accounts(service: Service, *, resident: bool) -> None:
                 # What we run, we go on running: nobody else can take it over without the database either.
                 service.observer.emit(TelemetryEvent("accounts.not_renewed", data={"why": str(error) or "no answer"}))
 
-    async def probe() -> None:
-        while True:
-            await service.clock.sleep(5.0)
-            await service.limiter.probe()
-
     if resident:
         service.run("account leases", renew)
-        if settings.redis_url:
-            service.run("limits", probe)
 
 
 def deadlines(settings: Settings) -> Deadlines:

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ from sqlalchemy.engine import make_url
 
 from gemgate.accounts import AccountModel
 from gemgate.assembly.accounts import names_apart
-from gemgate.assembly.service import Service, supervise
-from gemgate.assembly.storage import database_url
+from gemgate.assembly.limits import open_limiter, run_probe
+from gemgate.assembly.service import Loops, Service
+from gemgate.assembly.storage import Storage
 from gemgate.caller import Caller
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.fleet.affinity import Affinity
@@ -36,7 +37,6 @@ from gemgate.settings import TOKEN_LENGTH, Settings, SettingsError
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.accounts import write_audit
 from gemgate.stores.sql.database import Database, bring_up, unopened
-from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.nodes import SqlNodeRegistry
 from gemgate.telemetry import LogObserver, Observers, SystemClock
 from gemgate.version import __version__
@@ -125,14 +125,13 @@ class Registry:
 
     def __init__(self, url: str, reuse: Database | None = None) -> None:
         self._url = url
-        self._own = unopened(url) if reuse is None else None
-        self.database = reuse or self._own
+        self._owns = reuse is None
+        self.database = unopened(url) if reuse is None else reuse
         self._ready = reuse is not None
         self._opening: asyncio.Task[None] | None = None
 
     async def connect(self) -> NodeRegistry:
         """Whoever gives up waiting does not stop the schema from coming up: on a slow machine it would never."""
-        assert self.database is not None
         if not self._ready:
             if self._opening is None or self._opening.done():
                 self._opening = asyncio.ensure_future(bring_up(self._url))
@@ -144,8 +143,8 @@ class Registry:
         if self._opening is not None:
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
-        if self._own is not None:
-            await self._own.close()
+        if self._owns:
+            await self.database.close()
 
 
 @asynccontextmanager
@@ -176,8 +175,8 @@ def _announcer(service: Service, settings: Settings, port: int, connect: Connect
     )
 
 
-@dataclass(slots=True)
-class FleetFront:
+@dataclass(slots=True, kw_only=True)
+class FleetFront(Loops):
     """The parts of a gateway: everything but accounts."""
 
     settings: Settings
@@ -187,11 +186,9 @@ class FleetFront:
     keys: KeyStore
     registry: Registry
     observer: Observers
-    clock: Clock
     started_at: float
     machine: Machine
     origins: Mapping[str, str] = field(default_factory=dict)
-    loops: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def degraded(self) -> str:
@@ -207,22 +204,8 @@ class FleetFront:
 
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         """Who changed what; it stands in the shared database with what nodes note."""
-        assert self.registry.database is not None
         line = AuditLine(self.clock.now(), actor_of(caller), action, account, detail)
         await write_audit(self.registry.database, line)
-
-    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        """Start a supervised background loop that ends with the gateway."""
-        task = asyncio.create_task(supervise(name, loop, self.clock), name=name)
-        self.loops.add(task)
-        task.add_done_callback(self.loops.discard)
-
-    async def close(self) -> None:
-        for task in tuple(self.loops):
-            task.cancel()
-        await asyncio.gather(*self.loops, return_exceptions=True)
-        await self.limiter.close()
-        await self.registry.close()
 
 
 @asynccontextmanager
@@ -231,66 +214,53 @@ async def open_front(
 ) -> AsyncIterator[FleetFront]:
     """A gateway's parts, running. It starts whether or not the registry can be reached."""
     clock = clock or SystemClock()
-    registry = Registry(registry_url(settings))
     observer = Observers([LogObserver()])
     token = settings.internal_token.get_secret_value() if settings.internal_token else ""
-    fleet = Fleet(registry.connect, token=token, clock=clock, observer=observer)
-    limiter = MovingWindowLimiter(
-        per_hour=settings.rate_limit_per_hour,
-        model_interval=settings.model_interval_seconds,
-        clock=clock,
-        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
-        when_down=settings.redis_down,
-    )
-    assert registry.database is not None
-    keys = SqlKeyStore(registry.database)
-    affinity = Affinity(lambda: fleet.registry)
-    machine = Machine(settings.data_dir, clock=clock, observer=observer)
-    edge = FleetFront(
-        settings, fleet, affinity, limiter, keys, registry, observer, clock, clock.now(), machine, origins or {}
-    )
+    async with AsyncExitStack() as stack:
+        registry = Registry(registry_url(settings))
+        stack.push_async_callback(registry.close)
+        limiter = open_limiter(settings, clock)
+        stack.push_async_callback(limiter.close)
+        fleet = Fleet(registry.connect, token=token, clock=clock, observer=observer)
+        front = FleetFront(
+            settings=settings,
+            fleet=fleet,
+            affinity=Affinity(lambda: fleet.registry),
+            limiter=limiter,
+            keys=Storage(settings, registry.database, clock).keys,
+            registry=registry,
+            observer=observer,
+            clock=clock,
+            started_at=clock.now(),
+            machine=Machine(settings.data_dir, clock=clock, observer=observer),
+            origins=origins or {},
+        )
+        stack.push_async_callback(front.stop)
+        await _start(front)
+        yield front
 
-    async def probe() -> None:
-        while True:
-            await clock.sleep(5.0)
-            await limiter.probe()
+
+async def _start(front: FleetFront) -> None:
+    """Its loops, until it is stopped. What the database cannot be asked now is asked once it can be."""
 
     async def ask_names() -> None:
-        if fleet.registry is None:
+        if front.fleet.registry is None:
             raise StorageDown("The database is away, or has no tables yet", "数据库不可用，或尚未建表")
-        await names_apart(settings, keys, clock.now())
+        await names_apart(front.settings, front.keys, front.clock.now())
 
     async def reserve() -> None:
-        """Once the database can be asked, if it could not at the start."""
         while True:
             with contextlib.suppress(GatewayError):
                 await ask_names()
                 return
-            await clock.sleep(5.0)
+            await front.clock.sleep(5.0)
 
+    await front.fleet.refresh()
     try:
-        await fleet.refresh()
-        try:
-            await ask_names()
-        except GatewayError:
-            edge.run("names", reserve)
-        edge.run("nodes", fleet.watch)
-        edge.run("machine", machine.tend)
-        if settings.redis_url:
-            edge.run("limits", probe)
-        yield edge
-    finally:
-        await edge.close()
-
-
-__all__ = [
-    "FleetFront",
-    "Registry",
-    "announced",
-    "check",
-    "check_front",
-    "database_url",
-    "node_url",
-    "open_front",
-    "registry_url",
-]
+        await ask_names()
+    except GatewayError:
+        front.run("names", reserve)
+    front.run("nodes", front.fleet.watch)
+    front.run("machine", front.machine.tend)
+    if front.settings.redis_url:
+        run_probe(front, front.limiter)

@@ -55,7 +55,7 @@ async def _watch_wire(service: Service) -> None:
         await service.clock.sleep(CANARY_EVERY)
 
 
-def _run_upkeep(service: Service) -> None:
+def run_upkeep(service: Service) -> None:
     """Background loops that are not an account's."""
     clock, settings = service.clock, service.settings
 

@@ -22,11 +22,11 @@ from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
+from gemgate.ports.conversations import ResponseStore
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.alerts import SqlAlertStore
-from gemgate.stores.sql.conversations import SqlResponseStore
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
@@ -50,8 +50,35 @@ async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock
         await clock.sleep(pause)
 
 
-@dataclass(slots=True)
-class Service:
+@dataclass(slots=True, kw_only=True)
+class Loops:
+    """Supervised loops in the background, of a node or of the front of a fleet."""
+
+    clock: Clock
+    loops: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Start a supervised background loop that ends with us."""
+        return self._started(asyncio.create_task(supervise(name, loop, self.clock), name=name))
+
+    def run_once(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        """Something in the background that ends by itself."""
+        return self._started(asyncio.create_task(work(), name=name))
+
+    def _started(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self.loops.add(task)
+        task.add_done_callback(self.loops.discard)
+        return task
+
+    async def stop(self) -> None:
+        """End all of them."""
+        for task in tuple(self.loops):
+            task.cancel()
+        await asyncio.gather(*self.loops, return_exceptions=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Service(Loops):
     """A running gateway with what its doors need beside it."""
 
     settings: Settings
@@ -67,7 +94,7 @@ class Service:
     alert_store: SqlAlertStore
     thumbnails: Thumbnails
     jobs: Jobs
-    responses: SqlResponseStore
+    responses: ResponseStore
     uploads: ResumableUploads
     own_images: OwnImages
     limiter: MovingWindowLimiter
@@ -75,10 +102,8 @@ class Service:
     metrics: Metrics
     recent: RecentRequests
     observer: Observers
-    clock: Clock
     random: Random
     started_at: float
-    loops: set[asyncio.Task[None]] = field(default_factory=set)
     announcer: Heartbeat | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting came from, when that is known."""
@@ -110,26 +135,9 @@ class Service:
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         await self.account_registry.note(caller, action, account, detail)
 
-    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-        """Start a supervised background loop that ends with the service."""
-        return self._started(asyncio.create_task(supervise(name, loop, self.clock), name=name))
-
-    def run_once(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
-        """Something in the background that ends by itself."""
-        return self._started(asyncio.create_task(work(), name=name))
-
-    def _started(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
-        self.loops.add(task)
-        task.add_done_callback(self.loops.discard)
-        return task
-
     async def close(self) -> None:
-        for task in tuple(self.loops):
-            task.cancel()
-        await asyncio.gather(*self.loops, return_exceptions=True)
+        """End what runs; what it stands on is closed by who opened it."""
+        await self.stop()
         for account in self.pool.accounts:
             await account.upstream.close()
         await self.account_registry.close()
-        await self.limiter.close()
-        self.gateway.images.close()
-        await self.database.close()

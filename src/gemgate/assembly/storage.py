@@ -1,19 +1,132 @@
-"""Settings become stores: the database, blobs, keys for links."""
+"""Settings become stores: the database and what is in it, blobs, keys for links."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from gemgate.ports.blobs import BlobStore
-from gemgate.settings import Settings, SettingsError
-from gemgate.stores import blobs
+from gemgate.ports.runtime import Clock
+from gemgate.settings import Settings, SettingsError, config_home
+from gemgate.stores import blobs, instance_lock
 from gemgate.stores.blobs import SpoolingBlobStore
+from gemgate.stores.sql.accounts import SqlAccountStore
+from gemgate.stores.sql.alerts import SqlAlertStore
+from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
+from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.database import database_url as parsed_url
+from gemgate.stores.sql.files import SqlFileStore
+from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.vault import Vault, open_vault
+from gemgate.telemetry import SystemClock
+
+
+class Storage:
+    """What is stored, by these settings. Each store is made when it is first asked for, and needs no closing: a command
+    that reads rows wants neither a key nor a bucket.
+    """
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock = clock
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Opens what is sealed. GatewayError when there is no key and none can be made."""
+        return vault_of(self.settings)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """Images and uploads. SettingsError for what the bucket lacks."""
+        return open_blobs(self.settings)
+
+    @cached_property
+    def files(self) -> SqlFileStore:
+        return SqlFileStore(self.database, self.blobs, self.clock, int(self.settings.files_per_key_mb * 1e6))
+
+    @cached_property
+    def gallery(self) -> SqlGallery:
+        return SqlGallery(self.database)
+
+    @cached_property
+    def accounts(self) -> SqlAccountStore:
+        return SqlAccountStore(self.database, self.vault)
+
+    @cached_property
+    def conversations(self) -> SqlConversationStore:
+        return SqlConversationStore(self.database, behind=self.database.is_sqlite)
+
+    @cached_property
+    def responses(self) -> SqlResponseStore:
+        return SqlResponseStore(self.database)
+
+    @cached_property
+    def jobs(self) -> SqlJobStore:
+        return SqlJobStore(self.database)
+
+    @cached_property
+    def keys(self) -> SqlKeyStore:
+        return SqlKeyStore(self.database)
+
+    @cached_property
+    def alerts(self) -> SqlAlertStore:
+        return SqlAlertStore(self.database, self.vault)
+
+
+@asynccontextmanager
+async def open_storage(
+    settings: Settings,
+    *,
+    exclusive: bool,
+    at: str | Path | None = None,
+    holder_url: str = "",
+    clock: Clock | None = None,
+) -> AsyncIterator[Storage]:
+    """The database open and on the newest schema, for as long as this lasts.
+
+    exclusive: nobody else may hold the SQLite file meanwhile; StorageDown names who does. holder_url: where we answer,
+    for whoever finds it held. at: another database than that of the settings.
+    """
+    where = database_url(settings) if at is None else at
+    async with AsyncExitStack() as stack:
+        if exclusive:
+            stack.enter_context(held(where, holder_url))
+        database = await open_database(where)
+        stack.push_async_callback(database.close)
+        yield Storage(settings, database, clock or SystemClock())
+
+
+def held(where: str | Path, holder_url: str = "") -> AbstractContextManager[None]:
+    """The lock of a SQLite database; on PostgreSQL nothing is locked."""
+    path = file_of(where)
+    return instance_lock.instance_lock(instance_lock.lock_path(path), holder_url) if path else nullcontext()
+
+
+def holder_of(settings: Settings) -> instance_lock.LockHolder | None:
+    """Who holds our SQLite database; None when nobody does, and on PostgreSQL."""
+    path = sqlite_path(settings)
+    return instance_lock.lock_holder(instance_lock.lock_path(path)) if path else None
+
+
+def vault_of(settings: Settings) -> Vault:
+    """What seals cookies: COOKIE_KEYS, else the key file, made when it is missing."""
+    keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
+    return open_vault(keys, key_file(settings), settings.data_dir)
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the key that seals cookies lies, unless COOKIE_KEYS holds it."""
+    return settings.cookie_key_file or config_home() / "cookie.key"
 
 
 def database_url(settings: Settings) -> str | Path:
@@ -25,7 +138,12 @@ def database_url(settings: Settings) -> str | Path:
 
 def sqlite_path(settings: Settings) -> Path | None:
     """The SQLite file, or None on PostgreSQL. GatewayError for a DATABASE_URL that is neither."""
-    url = parsed_url(database_url(settings))
+    return file_of(database_url(settings))
+
+
+def file_of(where: str | Path) -> Path | None:
+    """The file of a SQLite database, or None of another."""
+    url = parsed_url(where)
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 

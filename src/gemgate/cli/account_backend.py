@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -17,16 +17,14 @@ import aiohttp
 from gemgate.accounts import Capability, Cookies
 from gemgate.assembly.node import local_url, open_service
 from gemgate.assembly.service import Service
-from gemgate.assembly.storage import database_url, sqlite_path
+from gemgate.assembly.storage import holder_of, key_file, open_storage, sqlite_path, vault_of
 from gemgate.caller import Caller
 from gemgate.errors import Conflict, Forbidden, GatewayError, NotFound, Unreachable
 from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
-from gemgate.settings import Settings, config_home
-from gemgate.stores import instance_lock
+from gemgate.settings import Settings
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.alerts import SqlAlertStore
-from gemgate.stores.sql.database import open_database
-from gemgate.stores.vault import add_key, open_vault
+from gemgate.stores.vault import add_key
 from gemgate.web.routes.accounts import account_of
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
@@ -80,10 +78,8 @@ async def opened(settings: Settings, url: str | None, node: str | None, language
         async with aiohttp.ClientSession(base, timeout=REQUEST_TIMEOUT, headers=headers) as http:
             yield _Online(http, base, node)
         return
-    place = sqlite_path(settings)
-    with instance_lock.instance_lock(instance_lock.lock_path(place)) if place else nullcontext():
-        async with open_service(settings, resident=False) as service:
-            yield _Offline(service, language)
+    async with open_service(settings, resident=False, exclusive=True) as service:
+        yield _Offline(service, language)
 
 
 async def running(settings: Settings) -> str | None:
@@ -91,9 +87,8 @@ async def running(settings: Settings) -> str | None:
 
     Conflict when one runs and cannot be reached.
     """
-    place = sqlite_path(settings)
-    owner = instance_lock.lock_holder(instance_lock.lock_path(place)) if place else None
-    if place and owner is None:
+    owner = holder_of(settings)
+    if owner is None and sqlite_path(settings):
         return None
     url = owner.url if owner and owner.url else local_url(settings)
     if await _answers(url):
@@ -278,29 +273,22 @@ class RekeyResult:
 
 async def rekeyed(settings: Settings) -> RekeyResult:
     """Seal what is stored with a new key of the key file, or with the first of COOKIE_KEYS. No gateway may run."""
-    place = sqlite_path(settings)
-    with instance_lock.instance_lock(instance_lock.lock_path(place)) if place else nullcontext():
-        database = await open_database(database_url(settings))
-        try:
-            keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
-            path = settings.cookie_key_file or config_home() / "cookie.key"
-            vault = open_vault(keys, path, settings.data_dir)
-            store = SqlAccountStore(database, vault)
-            for account, owner in (await running_accounts(store, time.time())).items():
-                raise Conflict(
-                    f"The node {owner} runs the account {account}; stop all nodes first. With COOKIE_KEYS nothing has "
-                    "to be stopped: put the new key first everywhere and restart one node after the other",
-                    f"节点 {owner} 正在运行账号 {account}，请先停止所有节点",
-                )
-            if keys is None:
-                add_key(path)
-                vault = open_vault(None, path, settings.data_dir)
-                store = SqlAccountStore(database, vault)
-            changed = await store.rewrap() + await SqlAlertStore(database, vault).rewrap()
-            locked = tuple(kept.name for kept in await store.all() if kept.trouble is not None)
-        finally:
-            await database.close()
-    if keys is None:
+    made = settings.cookie_keys is None
+    async with open_storage(settings, exclusive=True) as storage:
+        for account, owner in (await running_accounts(storage.accounts, time.time())).items():
+            raise Conflict(
+                f"The node {owner} runs the account {account}; stop all nodes first. With COOKIE_KEYS nothing has "
+                "to be stopped: put the new key first everywhere and restart one node after the other",
+                f"节点 {owner} 正在运行账号 {account}，请先停止所有节点",
+            )
+        if made:
+            add_key(key_file(settings))
+        vault = vault_of(settings)
+        store = SqlAccountStore(storage.database, vault)
+        changed = await store.rewrap() + await SqlAlertStore(storage.database, vault).rewrap()
+        locked = tuple(kept.name for kept in await store.all() if kept.trouble is not None)
+    if made:
+        path = key_file(settings)
         hint = f"The older keys stay in {path}, below the new one: older backups need them. Copy the file apart."
         return RekeyResult(changed, f"a new key in {path}", locked, hint)
     return RekeyResult(changed, "the first key of COOKIE_KEYS", locked, "The other keys only open older backups now.")

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from gemgate.assembly.storage import database_url, open_blobs, sqlite_path
+from gemgate.assembly.storage import database_url, held, key_file, open_blobs, open_storage, sqlite_path
 from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
-from gemgate.settings import Settings, config_home
+from gemgate.ports.accounts import AccountStore
+from gemgate.settings import Settings
 from gemgate.stores import backup as archive
-from gemgate.stores import instance_lock
 from gemgate.stores.drafts import drafted
-from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.database import Database, open_database
-from gemgate.stores.vault import open_vault
 
 KeysOption = Annotated[
     Path | None,
@@ -65,11 +61,6 @@ def restore(
     run(_restore(settings, file, replace=replace))
 
 
-def key_file(settings: Settings) -> Path:
-    """Where the key that seals cookies lies, unless COOKIE_KEYS holds it."""
-    return settings.cookie_key_file or config_home() / "cookie.key"
-
-
 def _copy_keys(settings: Settings, place: Path) -> None:
     if settings.cookie_keys is not None:
         fail("the keys stand in COOKIE_KEYS; keep them as you keep your other settings", 2)
@@ -100,14 +91,14 @@ def _bar() -> Progress:
 
 
 async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
-    database = await _opened(settings)
-    try:
+    place = sqlite_path(settings)
+    if place is not None and not place.exists():
+        fail(f"there is nothing to back up: {place} does not exist; set DATA_DIR or DATABASE_URL")
+    async with open_storage(settings, exclusive=False) as storage:
         with _bar() as progress:
             task = progress.add_task("rows and pictures" if images else "rows", total=None)
-            blobs = open_blobs(settings) if images else None
-            manifest = await archive.write(path, database, blobs, time.time(), lambda _: progress.advance(task))
-    finally:
-        await database.close()
+            blobs = storage.blobs if images else None
+            manifest = await archive.write(path, storage.database, blobs, time.time(), lambda _: progress.advance(task))
     out.print(f"{path}  {_told(manifest)}", highlight=False, soft_wrap=True)
 
 
@@ -116,28 +107,18 @@ def _told(manifest: archive.Manifest) -> str:
     return f"{sum(manifest.rows.values())} rows{blobs}"
 
 
-async def _opened(settings: Settings) -> Database:
-    place = sqlite_path(settings)
-    if place is not None and not place.exists():
-        fail(f"there is nothing to back up: {place} does not exist; set DATA_DIR or DATABASE_URL")
-    return await open_database(database_url(settings))
-
-
 async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
     place = sqlite_path(settings)
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    guard = instance_lock.instance_lock(instance_lock.lock_path(place)) if place else nullcontext()
-    with guard, _bar() as progress:
+    url = database_url(settings)
+    with held(url), _bar() as progress:
         task = progress.add_task("rows and pictures", total=None)
-        url, blobs = database_url(settings), open_blobs(settings)
+        blobs = open_blobs(settings)
         manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: progress.advance(task))
     out.print(f"{_told(manifest)} restored", highlight=False, soft_wrap=True)
-    database = await open_database(url)
-    try:
-        locked = await locked_accounts(settings, database)
-    finally:
-        await database.close()
+    async with open_storage(settings, exclusive=False) as storage:
+        locked = await locked_accounts(storage.accounts)
     if locked:
         err.print(
             marked(
@@ -150,9 +131,6 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
         )
 
 
-async def locked_accounts(settings: Settings, database: Database) -> list[str]:
-    """The accounts in a database that the keys in force do not open."""
-    vault = open_vault(
-        settings.cookie_keys.get_secret_value() if settings.cookie_keys else None, key_file(settings), settings.data_dir
-    )
-    return [kept.name for kept in await SqlAccountStore(database, vault).all() if kept.trouble is not None]
+async def locked_accounts(accounts: AccountStore) -> list[str]:
+    """The accounts that the keys in force do not open."""
+    return [kept.name for kept in await accounts.all() if kept.trouble is not None]

@@ -17,7 +17,7 @@ import typer
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
-from gemgate.assembly.storage import database_url, open_bucket, sqlite_path
+from gemgate.assembly.storage import open_bucket, open_storage, sqlite_path
 from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run
 from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.policy.cookie_order import cookie_order
@@ -26,11 +26,8 @@ from gemgate.pool.status import Egress
 from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
-from gemgate.settings import Settings, config_home, outdated, shown
+from gemgate.settings import Settings, outdated, shown
 from gemgate.stores.blobs import ObjectBlobStore
-from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.database import open_database
-from gemgate.stores.vault import open_vault
 from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
 
@@ -202,13 +199,8 @@ def _seat(setup: AccountSetup) -> str:
 
 async def stored_accounts(settings: Settings) -> tuple[StoredAccount, ...]:
     """The accounts as the database has them."""
-    keys = settings.cookie_keys.get_secret_value() if settings.cookie_keys else None
-    vault = open_vault(keys, settings.cookie_key_file or config_home() / "cookie.key", settings.data_dir)
-    database = await open_database(database_url(settings))
-    try:
-        return await SqlAccountStore(database, vault).all()
-    finally:
-        await database.close()
+    async with open_storage(settings, exclusive=False) as storage:
+        return await storage.accounts.all()
 
 
 async def _account(
@@ -260,7 +252,7 @@ def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: StoredAccount, w
         renewed = "have been renewed since" if fresh is not None else "are all there is"
         source = f": the text of {where} has not changed since it was taken" if fresh is not None else ""
         return f"the stored ones count (session {first.identity}), they {renewed}{source}{others}"
-    if first in (kept.cookies, kept.previous):
+    if first == kept.cookies:
         return f"{where} and the store hold the same ones (session {first.identity}){others}"
     if live:
         return (

@@ -12,18 +12,16 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gemgate.assembly.fleet import registry_url
-from gemgate.assembly.storage import open_blobs
-from gemgate.cli.backup import key_file, locked_accounts
+from gemgate.assembly.storage import Storage, open_storage
+from gemgate.cli.backup import locked_accounts
 from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
 from gemgate.errors import NotFound
 from gemgate.files import mime_of
+from gemgate.ports.accounts import AccountStore
 from gemgate.ports.blobs import BlobStore
 from gemgate.settings import Settings
-from gemgate.stores import blobs, instance_lock
+from gemgate.stores import blobs
 from gemgate.stores.sql import dump
-from gemgate.stores.sql.accounts import SqlAccountStore
-from gemgate.stores.sql.database import Database, open_database
-from gemgate.stores.vault import open_vault
 
 SINGLE = "default"
 """What a node on its own calls the account that its settings name."""
@@ -49,43 +47,33 @@ def migrate(
 
 async def _migrate(settings: Settings, place: Path, *, images: bool) -> None:
     target = registry_url(settings)
-    with instance_lock.instance_lock(instance_lock.lock_path(place)):
-        old = await open_database(place)
-        try:
-            new = await open_database(target)
-            try:
-                await _copy(settings, place, old, new, images=images)
-            finally:
-                await new.close()
-        finally:
-            await old.close()
+    async with (
+        open_storage(settings, exclusive=True, at=place) as old,
+        open_storage(settings, exclusive=False, at=target) as new,
+    ):
+        await _copy(place, old, new, images=images)
 
 
-async def _copy(settings: Settings, place: Path, old: Database, new: Database, *, images: bool) -> None:
+async def _copy(place: Path, old: Storage, new: Storage, *, images: bool) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("rows", total=await dump.count(old))
-        copied = await dump.copy(old, new, lambda number: progress.advance(task, number))
+        task = progress.add_task("rows", total=await dump.count(old.database))
+        copied = await dump.copy(old.database, new.database, lambda number: progress.advance(task, number))
         moved = 0
         if images:
             bar = progress.add_task("pictures and uploads", total=None)
             source = blobs.folder(place.parent / "blobs")
-            moved = await copy_blobs(source, open_blobs(settings), lambda: progress.advance(bar))
+            moved = await copy_blobs(source, new.blobs, lambda: progress.advance(bar))
     summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if images else "")
     out.print(f"{summary} copied from {place}", highlight=False, soft_wrap=True)
-    vault = open_vault(
-        settings.cookie_keys.get_secret_value() if settings.cookie_keys else None,
-        key_file(settings),
-        settings.data_dir,
-    )
-    if await adopt(SqlAccountStore(new, vault)):
+    if await adopt(new.accounts):
         err.print(
             f"The account `{SINGLE}` is run by any worker from now on, with the cookies that are stored: take "
             "SECURE_1PSID and COOKIE_SOURCE out of the workers' settings.",
             highlight=False,
             soft_wrap=True,
         )
-    if locked := await locked_accounts(settings, new):
+    if locked := await locked_accounts(new.accounts):
         err.print(
             marked(
                 "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Set COOKIE_KEYS (or "
@@ -97,7 +85,7 @@ async def _copy(settings: Settings, place: Path, old: Database, new: Database, *
         )
 
 
-async def adopt(store: SqlAccountStore) -> bool:
+async def adopt(store: AccountStore) -> bool:
     """Make the account that the single node's settings named one of the fleet's; whether it was there."""
     try:
         kept = await store.get(SINGLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -266,23 +265,6 @@ def write_listing(batches: Sequence[BatchView], total: int) -> dict[str, Any]:
 def write_event(name: Literal["status", "result", "failure"], data: dict[str, Any]) -> bytes:
     """One event of GET /v1/batch/{id}/events."""
     return sse(data, name)
-
-
-def write_manifest(batch: BatchView, prompts: Sequence[str], names: dict[str, str]) -> bytes:
-    """manifest.json of the ZIP: every task with its prompt, and its file or its error. `names`: task id -> file."""
-    done = {d.task_id: d.image for d in batch.done}
-    errors = {e.task_id: e for e in batch.errors}
-    tasks: list[dict[str, Any]] = []
-    for at, prompt in enumerate(prompts):
-        task_id = f"{batch.batch_id}_task_{at}"
-        task: dict[str, Any] = {"task_id": task_id, "prompt": prompt}
-        if task_id in done:
-            task |= {"file": names.get(task_id, ""), **image_facts(done[task_id])}
-        elif task_id in errors:
-            task |= write_failure(errors[task_id])
-        tasks.append(task)
-    manifest = {"batch_id": batch.batch_id, "status": batch.status, "total": batch.total, "tasks": tasks}
-    return json.dumps(manifest, ensure_ascii=False, indent=2).encode()
 
 
 def write_manifest_entry(

@@ -22,9 +22,7 @@ from gemgate.chat import (
     Began,
     ChatRequest,
     Event,
-    Message,
     Reuse,
-    Text,
 )
 from gemgate.errors import (
     Broken,
@@ -285,8 +283,3 @@ class Gateway:
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
-
-
-def simple_request(prompt: str, model: str | None = None) -> ChatRequest:
-    """One user message, as the simple routes and the command line send it: never kept in the history."""
-    return ChatRequest((Message("user", (Text(prompt),)),), model, temporary=True)

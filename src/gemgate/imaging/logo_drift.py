@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -129,8 +129,3 @@ def _place(found: Found) -> tuple[int, int, int]:
 
 def _same(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(abs(a - b) <= SLACK for a, b in zip(one, other, strict=True))
-
-
-def with_candidate(profiles: Sequence[Profile], moved: Moved) -> tuple[Profile, ...]:
-    """The profiles with the new place in front, for operators who opted in."""
-    return (replace(moved.profile, known="reported"), *profiles)

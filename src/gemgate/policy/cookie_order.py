@@ -1,6 +1,6 @@
 """Which cookies an account signs in with, best first (decisions.md 13).
 
-Stored and proven ones win, because they have been renewed since; unless the source's text has changed since it was
+The stored ones win, because they have been renewed since; unless the source's text has changed since it was
 taken, for then a person or a browser has signed in anew. With a live browser the browser is right: it rotates.
 """
 
@@ -15,7 +15,7 @@ def cookie_order(kept: StoredAccount, fresh: Cookies | None, *, live: bool) -> t
 
     fresh: what the source holds now. live: a running browser is the source.
     """
-    stored = [cookies for cookies in (kept.cookies, kept.previous) if cookies is not None]
+    stored = [kept.cookies] if kept.cookies is not None else []
     if fresh is None:
         order = stored
     elif live or fresh.digest != kept.source_digest:

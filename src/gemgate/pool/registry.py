@@ -124,7 +124,7 @@ class AccountRegistry:
         account.paused = kept.paused
         account.measured = kept.walls
         account.known = kept.known
-        account.cookies = kept.cookies if kept.proven else kept.previous or kept.cookies
+        account.cookies = kept.cookies
         for capability, circuit in kept.circuits.items():
             account.circuits[capability] = _circuit(circuit)
         if kept.trouble is not None:
@@ -449,7 +449,6 @@ class AccountRegistry:
             account.name,
             cookies,
             generation=kept.generation,
-            proven=True,
             taken=taken,
             identity=cookies.identity,
             at=self._clock.now(),

@@ -63,7 +63,7 @@ class StoredAccount:
     """An account as it is stored.
 
     generation: counts every change of the cookies; writers name the one they saw, and a stale one loses.
-    proven:     whether the cookies have signed in; while they have not, `previous` holds the last good ones.
+    cookies:    those that signed in last.
     taken:      digest of the source's cookies when they were last taken (`Cookies.digest`), "" = never.
     identity:   what tells the Google account behind it from others, "" = unknown.
     owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
@@ -75,8 +75,6 @@ class StoredAccount:
     setup: AccountSetup
     paused: bool = False
     cookies: Cookies | None = None
-    proven: bool = False
-    previous: Cookies | None = None
     version: int = 0
     source_digest: str = ""
     identity: str = ""
@@ -147,24 +145,14 @@ class AccountStore(Protocol):
         cookies: Cookies,
         *,
         generation: int,
-        proven: bool,
         taken: str | None = None,
         identity: str | None = None,
         at: float,
     ) -> int | None:
-        """Store cookies if `generation` is still the account's; the new generation, or None for a stale writer.
+        """Store cookies that signed in if `generation` is still the account's; the new one, or None for a stale writer.
 
-        Unproven ones keep the last good ones beside them. Proven ones of the same session count as a renewal at `at`,
-        those of another begin a new life.
+        Those of the same session count as a renewal at `at`, those of another begin a new life.
         """
-        ...
-
-    async def prove(self, name: str, *, generation: int, at: float) -> int | None:
-        """The unproven cookies signed in: forget the ones before."""
-        ...
-
-    async def fall_back(self, name: str, *, generation: int) -> int | None:
-        """The unproven cookies are no good: the last good ones are in force again."""
         ...
 
     async def keep_state(

@@ -35,10 +35,6 @@ class Gallery(Protocol):
 
     async def find(self, name: str) -> GalleryImage | None: ...
 
-    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
-        """Newest first; `tenant` None for all of them."""
-        ...
-
     async def forget(self, names: Sequence[str]) -> None: ...
 
     async def older_than(self, moment: float, limit: int) -> Sequence[str]:

@@ -85,10 +85,13 @@ def chain(scope: str, messages: Iterable[Message]) -> list[str]:
     return chained(scope, messages).names
 
 
-def scope(tenant: str, model: str, tools: Iterable[Tool], extra: str = "") -> str:
-    """What must be equal beside the messages: whose it is, the web model, the tools on offer, other instructions."""
+def scope(tenant: str, model: str, tools: Iterable[Tool]) -> str:
+    """What must be equal beside the messages: whose it is, the web model, the tools on offer.
+
+    The empty text at the end keeps the names of conversations that are stored.
+    """
     offered = [[tool.name, tool.description, dict(tool.parameters)] for tool in tools]
-    packed = orjson.dumps([tenant, model, offered, extra], option=orjson.OPT_SORT_KEYS)
+    packed = orjson.dumps([tenant, model, offered, ""], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(packed, digest_size=20).hexdigest()
 
 

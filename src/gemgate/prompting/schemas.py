@@ -1,8 +1,8 @@
-"""JSON Schemas of callers, compiled: what is wrong with a value and where, and the mending of plain slips.
+"""JSON Schemas of callers, compiled: what is wrong with a value and where.
 
 The schemas come from outside, so they cost what we allow: they have so many nodes at most, references are never
-fetched, patterns run in an engine of linear time (Rust's, through pydantic), and every validation has a budget of
-steps, that of the schema itself against its metaschema included.
+fetched, patterns run in an engine of linear time, and every validation has a budget of steps, that of the schema itself
+against its metaschema included.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urljoin
 
 import orjson
-from pydantic_core import SchemaError as PatternError
-from pydantic_core import SchemaValidator, core_schema
-from pydantic_core import ValidationError as PatternMismatch
 
 from gemgate.errors import BadRequest
 from gemgate.lazy_import import later, load
+from gemgate.prompting import schema_repair
+from gemgate.prompting.linear_patterns import matches
 
 if TYPE_CHECKING:
     import attrs
@@ -104,7 +103,8 @@ class Compiled:
                 mended = [
                     error
                     for error in self._errors(value)
-                    if self._mend(value, error) or (drop_unknown and _drop_unknown(value, error))
+                    if schema_repair.mend(value, error, self._errors)
+                    or (drop_unknown and schema_repair.drop_unknown(value, error))
                 ]
                 if not mended:
                     break
@@ -121,30 +121,6 @@ class Compiled:
             return list(islice(self.validator.iter_errors(value), 32))
         except (RecursionError, referencing.exceptions.Unresolvable) as error:
             raise TooCostly from error
-
-    def _mend(self, root: Any, error: jsonschema.ValidationError) -> bool:
-        """Mend what one error complains of, inside `root`; whether anything was done."""
-        path = list(error.absolute_path)
-        wanted: Any = error.validator_value
-        if not path:
-            return False
-        parent, last = _at(root, path[:-1]), path[-1]
-        kinds = _wanted_kinds(error)
-        if error.instance is None and isinstance(parent, dict) and "null" not in kinds:
-            return self._drop(root, parent, path)
-        if error.validator == "enum":
-            return _replace(parent, last, _same_but_case(error.instance, wanted))
-        return _replace(parent, last, [made for kind in sorted(kinds) for made in _converted(error.instance, kind)])
-
-    def _drop(self, root: Any, parent: dict[str, Any], path: list[str | int]) -> bool:
-        """Leave out a null property, unless it is a required one."""
-        name = str(path[-1])
-        value = parent.pop(name)
-        for error in self._errors(root):
-            if _lacks(error, name) and list(error.absolute_path) == path[:-1]:
-                parent[name] = value
-                return False
-        return True
 
 
 def prepared() -> bool:
@@ -328,29 +304,8 @@ def _counted(keyword: Keyword, budget: _Budget) -> Keyword:
     return count
 
 
-@lru_cache(maxsize=512)
-def _matcher(pattern: str) -> SchemaValidator | None:
-    """The pattern in the linear engine; None for look-arounds and back-references, which it does not know."""
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except PatternError:
-        return None
-
-
-def _matches(pattern: str, text: str) -> bool:
-    """Whether `pattern` occurs in `text`; a pattern that cannot be checked at a bounded cost counts as met."""
-    matcher = _matcher(pattern)
-    if matcher is None:
-        return True
-    try:
-        matcher.validate_python(text)
-    except PatternMismatch:
-        return False
-    return True
-
-
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
-    if isinstance(instance, str) and not _matches(pattern, instance):
+    if isinstance(instance, str) and not matches(pattern, instance):
         yield jsonschema.ValidationError(f"does not match {pattern!r}")
 
 
@@ -362,7 +317,7 @@ def _pattern_properties(
     budget.spend(len(patterns) * len(instance))
     for pattern, subschema in patterns.items():
         for key, value in instance.items():
-            if _matches(pattern, key):
+            if matches(pattern, key):
                 yield from validator.descend(value, subschema, path=key, schema_path=pattern)
 
 
@@ -374,29 +329,12 @@ def _additional_properties(
     known = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
     budget.spend(len(patterns) * len(instance))
-    extras = [key for key in instance if key not in known and not any(_matches(p, key) for p in patterns)]
+    extras = [key for key in instance if key not in known and not any(matches(p, key) for p in patterns)]
     if isinstance(allowed, dict):
         for extra in extras:
             yield from validator.descend(instance[extra], allowed, path=extra)
     elif not allowed and extras:
         yield jsonschema.ValidationError(f"has unknown properties: {', '.join(extras[:5])}")
-
-
-def _drop_unknown(root: Any, error: jsonschema.ValidationError) -> bool:
-    """Leave out what an object may not hold; whether anything went."""
-    schema: Any = error.schema
-    if error.validator != "additionalProperties" or error.validator_value is not False or not isinstance(schema, dict):
-        return False
-    parent = _at(root, list(error.absolute_path))
-    patterns = schema.get("patternProperties", {})
-    extras = [
-        key
-        for key in parent
-        if key not in schema.get("properties", {}) and not any(_matches(pattern, key) for pattern in patterns)
-    ]
-    for key in extras:
-        del parent[key]
-    return bool(extras)
 
 
 def _unique_items(_: Any, wanted: bool, instance: Any, __: Any) -> Iterator[jsonschema.ValidationError]:
@@ -472,64 +410,3 @@ def _nodes(value: Any) -> int:
         elif isinstance(inner, list):
             level.extend(inner)
     return count
-
-
-def _at(root: Any, path: list[str | int]) -> Any:
-    for step in path:
-        root = root[step]
-    return root
-
-
-def _replace(parent: Any, last: str | int, candidates: list[Any]) -> bool:
-    """Put the one candidate there is in its place."""
-    if len(candidates) != 1 or parent[last] == candidates[0]:
-        return False
-    parent[last] = candidates[0]
-    return True
-
-
-def _same_but_case(text: object, wanted: list[Any]) -> list[Any]:
-    if not isinstance(text, str):
-        return []
-    return [word for word in wanted if isinstance(word, str) and word.lower() == text.strip().lower()]
-
-
-def _lacks(error: jsonschema.ValidationError, name: str) -> bool:
-    wanted: Any = error.validator_value
-    return error.validator == "required" and name in wanted
-
-
-def _wanted_kinds(error: jsonschema.ValidationError) -> set[str]:
-    if error.validator == "type":
-        wanted: Any = error.validator_value
-        return {wanted} if isinstance(wanted, str) else set(wanted)
-    if error.validator in ("anyOf", "oneOf"):
-        inner = [e for e in error.context or () if not list(e.relative_path)]
-        return {kind for e in inner if e.validator == "type" for kind in _wanted_kinds(e)}
-    return set()
-
-
-def _converted(value: Any, kind: str) -> list[Any]:
-    """What `value` plainly means as `kind`: none or one."""
-    if isinstance(value, str):
-        return _from_text(value.strip(), kind)
-    if kind == "string" and isinstance(value, int) and not isinstance(value, bool):
-        return [str(value)]
-    return []
-
-
-def _from_text(text: str, kind: str) -> list[Any]:
-    match kind:
-        case "integer" if re.fullmatch(r"[+-]?(0|[1-9]\d{0,17})", text, re.ASCII):
-            return [int(text)]
-        case "number" if re.fullmatch(r"[+-]?(0|[1-9]\d{0,17})(\.\d{1,17})?", text, re.ASCII):
-            return [float(text) if "." in text else int(text)]
-        case "boolean" if text.lower() in ("true", "false"):
-            return [text.lower() == "true"]
-        case "array" | "object" if text[:1] == ("[" if kind == "array" else "{"):
-            try:
-                return [orjson.loads(text)]
-            except orjson.JSONDecodeError:
-                return []
-        case _:
-            return []

@@ -2,6 +2,9 @@
 
 The system lets go of the lock when a process dies, however it dies; what stands in the file is only for people. On
 PostgreSQL nothing is locked: there the lease of each account decides.
+
+Ours and not `filelock` (4.3): its flock does not say who holds a file, nor can that be asked without taking it; where a
+filesystem has no flock it goes over to a file that outlives its process; and it costs a start 10 ms of CPU and 1.3 MB.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ def instance_lock(path: Path, url: str = "") -> Iterator[None]:
         return
     descriptor = _opened(path)
     try:
-        if not _locked(descriptor):
+        if not _locked(descriptor, tries=3):  # somebody who only looks holds it for a moment, too
             raise _taken(path, _read(descriptor))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(asdict(LockHolder(os.getpid(), url))).encode(), 0)
@@ -72,13 +75,24 @@ def lock_holder(path: Path) -> LockHolder | None:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
-    """Whether the lock is ours now; somebody who only looks holds it for a moment, too."""
-    for _ in range(3):
+def descriptor_of(path: Path) -> int | None:
+    """Hold the lock until the descriptor is closed; None when somebody else does, or the system has no such locks."""
+    if sys.platform == "win32":
+        return None
+    descriptor = _opened(path)
+    if _locked(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _locked(descriptor: int, *, tries: int = 1) -> bool:
+    """Whether the lock is ours now."""
+    for left in reversed(range(tries)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.05 if left else 0)
         else:
             return True
     return False

@@ -181,17 +181,12 @@ def test_the_status_of_a_batch_has_the_printed_shape() -> None:
     assert simple_batches.write_event("result", {"a": 1}) == b'event: result\ndata: {"a":1}\n\n'
 
 
-def test_the_manifest_names_every_task() -> None:
-    import json
-
-    done = TaskResult("batch_1_task_0", image())
-    failed = TaskError("batch_1_task_1", "refused", "no_image", False)
-    state = BatchView("batch_1", 3, 1, 1, "cancelled", done=(done,), errors=(failed,))
-    manifest = json.loads(simple_batches.write_manifest(state, ["狐狸", "b", "c"], {"batch_1_task_0": "fox.png"}))
-    assert [task["prompt"] for task in manifest["tasks"]] == ["狐狸", "b", "c"]
-    assert manifest["tasks"][0]["file"] == "fox.png"
-    assert manifest["tasks"][1]["error"] == "refused"
-    assert set(manifest["tasks"][2]) == {"task_id", "prompt"}
+def test_the_manifest_tells_of_a_task_its_file_or_its_error() -> None:
+    done, failed = TaskResult("t0", image()), TaskError("t1", "refused", "no_image", False)
+    entry = simple_batches.write_manifest_entry
+    assert entry("t0", "狐狸", "done", "fox.png", done)["file"] == "fox.png"
+    assert entry("t1", "b", "failed", "", failed)["error"] == "refused"
+    assert entry("t2", "c", "pending", "", None) == {"task_id": "t2", "prompt": "c", "status": "pending"}
 
 
 @pytest.mark.parametrize(

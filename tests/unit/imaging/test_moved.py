@@ -16,7 +16,7 @@ from gemgate.imaging import (
 )
 from gemgate.imaging.calibrate import from_black, from_images
 from gemgate.imaging.logo import draw
-from gemgate.imaging.logo_drift import RING, SIZES, with_candidate
+from gemgate.imaging.logo_drift import RING, SIZES
 from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.search import MIN_SCORE, search
 from gemgate.imaging.shape import alpha_of
@@ -77,7 +77,7 @@ def test_the_candidate_removes_the_moved_logo_once_the_operator_opts_in():
         assert cleaned.logo == "absent"
         moved = watch.note(SIZE, cleaned.corner) or moved
     assert moved is not None
-    cleaned = clean(png(draw(images[0], MOVED)), profiles=with_candidate(PROFILES, moved))
+    cleaned = clean(png(draw(images[0], MOVED)), profiles=(moved.profile, *PROFILES))
     assert (cleaned.logo, cleaned.profile) == ("removed", moved.profile.name)
 
 

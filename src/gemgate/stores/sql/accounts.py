@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,7 @@ else:
     postgresql = later("sqlalchemy.dialects.postgresql")
 
 _PROXY = "proxy"
+_SEALED = (_PROXY, "cookies")
 
 
 async def write_audit(database: Database, line: AuditLine) -> None:
@@ -66,12 +67,12 @@ class SqlAccountStore:
         name = row["name"]
         opened: dict[str, dict[str, str]] = {}
         trouble: AccountError | None = None
-        for column in (_PROXY, "cookies", "previous"):
+        for column in _SEALED:
             if row[column] is not None:
                 try:
                     opened[column] = await self._vault.open(name, Sealed(row[column + "_key"], row[column]))
                 except AccountError as error:
-                    trouble = trouble if column == "previous" else error
+                    trouble = error
         setup = AccountSetup(
             name,
             cast("Kind", row["kind"]),
@@ -90,8 +91,6 @@ class SqlAccountStore:
             setup,
             paused=row["paused"],
             cookies=Cookies.of(opened["cookies"]) if "cookies" in opened else None,
-            proven=row["proven"],
-            previous=Cookies.of(opened["previous"]) if "previous" in opened else None,
             version=row["generation"],
             source_digest=row["taken"],
             identity=row["identity"],
@@ -159,7 +158,6 @@ class SqlAccountStore:
         cookies: Cookies,
         *,
         generation: int,
-        proven: bool,
         taken: str | None = None,
         identity: str | None = None,
         at: float,
@@ -168,11 +166,6 @@ class SqlAccountStore:
         values: dict[str, Any] = {
             "cookies": sealed.text,
             "cookies_key": sealed.key_id,
-            "proven": proven,
-            "previous": None if proven else case((account.c.proven, account.c.cookies), else_=account.c.previous),
-            "previous_key": None
-            if proven
-            else case((account.c.proven, account.c.cookies_key), else_=account.c.previous_key),
             "changed_at": at,
         }
         if taken is not None:
@@ -181,32 +174,9 @@ class SqlAccountStore:
             values["identity"] = identity
         async with self._database.writing() as connection:
             new = await _advance(connection, name, generation, values)
-            if new is not None and proven:
+            if new is not None:
                 await self._renewed(connection, name, cookies, at)
             return new
-
-    async def prove(self, name: str, *, generation: int, at: float) -> int | None:
-        async with self._database.writing() as connection:
-            values = {"proven": True, "previous": None, "previous_key": None, "changed_at": at}
-            new = await _advance(connection, name, generation, values)
-            if new is None:
-                return None
-            row = (await connection.execute(select(account).where(account.c.name == name))).one()
-            if row.cookies is not None:
-                opened = await self._vault.open(name, Sealed(row.cookies_key, row.cookies))
-                await self._renewed(connection, name, Cookies.of(opened), at)
-            return new
-
-    async def fall_back(self, name: str, *, generation: int) -> int | None:
-        values = {
-            "cookies": account.c.previous,
-            "cookies_key": account.c.previous_key,
-            "proven": account.c.previous.is_not(None),
-            "previous": None,
-            "previous_key": None,
-        }
-        async with self._database.writing() as connection:
-            return await _advance(connection, name, generation, values)
 
     async def _renewed(self, connection: AsyncConnection, name: str, cookies: Cookies, at: float) -> None:
         """The session of these cookies lives at `at`; any other of the account has been replaced."""
@@ -334,7 +304,7 @@ class SqlAccountStore:
         async with self._database.reading() as connection:
             rows = (await connection.execute(select(account))).mappings().all()
         for row in rows:
-            for column in (_PROXY, "cookies", "previous"):
+            for column in _SEALED:
                 if row[column] is not None:
                     changed += await self._rewrap(row["name"], column, Sealed(row[column + "_key"], row[column]))
         return changed

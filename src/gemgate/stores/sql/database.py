@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 
 from gemgate.errors import GatewayError, StorageDown
+from gemgate.stores.instance_lock import descriptor_of
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.disconnects import Ending
 
@@ -121,7 +122,7 @@ class Database:
         if not self.is_sqlite or not file:
             return False
         if name not in self._locks:
-            descriptor = await asyncio.to_thread(_lock_file, f"{file}-{name}.lock")
+            descriptor = await asyncio.to_thread(descriptor_of, Path(f"{file}-{name}.lock"))
             if descriptor is None:
                 return False
             self._locks[name] = descriptor
@@ -215,21 +216,6 @@ def _make_file(path: Path) -> None:
             f"无法打开数据库 {path}：{error.strerror}；请将 DATA_DIR 设为可写的目录",
             code="database_unavailable",
         ) from None
-
-
-def _lock_file(path: str) -> int | None:
-    """The descriptor that holds the lock; None when somebody else holds it, or the system has no such locks."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on every system
-    except ImportError:
-        return None
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:

@@ -102,6 +102,11 @@ async def restore_rows(url: str | Path, revision: str, found: Iterable[tuple[str
                 f"数据库已有数据（{', '.join(used)}）；使用 --replace 将清除它们",
                 code="not_empty",
             )
+        if (_revision(connection) or "") > revision:
+            # Rows have the columns that they had then: nothing is in the way any more, so the schema goes back to them.
+            migrate.downgrade(connection, revision)
+            there = MetaData()
+            there.reflect(connection)
         for name, rows in found:
             insert_missing(connection, there.tables[name], rows)
         migrate.upgrade(connection)

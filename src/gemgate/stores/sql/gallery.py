@@ -58,15 +58,6 @@ class SqlGallery:
             row = (await connection.execute(select(table).where(table.c.name == name))).one_or_none()
         return _image(row) if row else None
 
-    async def latest(self, tenant: str | None, limit: int, before: float | None = None) -> Sequence[GalleryImage]:
-        query = select(table).order_by(table.c.created_at.desc(), table.c.name.desc()).limit(limit)
-        if tenant is not None:
-            query = query.where(table.c.tenant == tenant)
-        if before is not None:
-            query = query.where(table.c.created_at < before)
-        async with self._database.reading() as connection:
-            return [_image(row) for row in await connection.execute(query)]
-
     async def page(
         self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
     ) -> Sequence[GalleryImage]:

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
-    Row,
     Select,
-    Update,
     and_,
     case,
     delete,
@@ -24,7 +21,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    not_,
     or_,
     select,
     update,
@@ -54,7 +50,8 @@ from gemgate.lazy_import import later
 from gemgate.ports.jobs import LeaseStatus
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
-from gemgate.stores.sql.schema import account, batch, task
+from gemgate.stores.sql.job_statements import locked, moved, of_run, owned, runnable
+from gemgate.stores.sql.schema import batch, task
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -66,8 +63,6 @@ CHUNK = 500
 """Rows that are read or changed by one statement."""
 ENTERED = 100
 """Tasks that are entered at a time: with more of them the driver would hold the event loop up."""
-READ_BY_OWNER = 60.0
-"""Seconds for which a task whose answer may stand in a chat is left to the node that can read that chat."""
 LOOKED_AT = 50
 """Batches with something to run that a claim looks at, the first ones of the order."""
 _OPEN: tuple[BatchState, ...] = ("active", "paused")
@@ -109,7 +104,7 @@ class SqlJobStore:
             return int((await connection.execute(waiting)).scalar_one())
 
     async def get(self, tenant: str | None, batch_id: str) -> Batch | None:
-        return await self._one(_owned(select(batch).where(batch.c.id == batch_id), tenant))
+        return await self._one(owned(select(batch).where(batch.c.id == batch_id), tenant))
 
     async def under_key(self, tenant: str, key: str) -> Batch | None:
         return await self._one(select(batch).where(batch.c.tenant == tenant, batch.c.idempotency_key == key))
@@ -118,11 +113,11 @@ class SqlJobStore:
         self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
     ) -> tuple[Sequence[Batch], int]:
         order = (batch.c.created_at.desc(), batch.c.id.desc())
-        page = _owned(select(batch).where(batch.c.kind.in_(kinds)).order_by(*order).limit(limit), tenant)
-        total = _owned(select(func.count()).select_from(batch).where(batch.c.kind.in_(kinds)), tenant)
+        page = owned(select(batch).where(batch.c.kind.in_(kinds)).order_by(*order).limit(limit), tenant)
+        total = owned(select(func.count()).select_from(batch).where(batch.c.kind.in_(kinds)), tenant)
         async with self._database.reading() as connection:
             if after is not None:
-                place = _owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
+                place = owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
                 row = (await connection.execute(place)).one_or_none()
                 if row is None:
                     raise NotFound(f"There is no batch {after[:100]}", f"批次 {after[:100]} 不存在", param="after")
@@ -160,7 +155,7 @@ class SqlJobStore:
     async def claim(
         self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
     ) -> Claim | None:
-        runnable = exists().where(task.c.batch == batch.c.id, _runnable(task, accounts))
+        waiting = exists().where(task.c.batch == batch.c.id, runnable(task, accounts))
         ready = (
             select(batch.c.id)
             .where(
@@ -169,7 +164,7 @@ class SqlJobStore:
                 batch.c.queued > 0,
                 batch.c.running < batch.c.concurrency,
                 batch.c.need.in_(needs),
-                runnable,
+                waiting,
             )
             .order_by(batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
             .limit(LOOKED_AT)
@@ -185,13 +180,13 @@ class SqlJobStore:
     async def _claimed(
         self, connection: AsyncConnection, batch_id: str, owner: str, seconds: float, accounts: Collection[str]
     ) -> Claim | None:
-        row = await _locked(connection, batch_id)
+        row = await locked(connection, batch_id)
         if row is None or row.state != "active" or row.running >= row.concurrency:
             return None
         waiting = task.alias()
         first = (
             select(waiting.c.id)
-            .where(waiting.c.batch == batch_id, _runnable(waiting, accounts))
+            .where(waiting.c.batch == batch_id, runnable(waiting, accounts))
             .order_by(waiting.c.seq)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -239,21 +234,21 @@ class SqlJobStore:
         return {row.id: LeaseStatus(row.attempt, row.batch in lost) for row in held}
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
-        change = _of_run(update(task), claim).values(trail_columns(checkpoint))
+        change = of_run(update(task), claim).values(trail_columns(checkpoint))
         async with self._database.writing() as connection:
             return (await connection.execute(change)).rowcount == 1
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
         async with self._database.writing() as connection:
-            row = await _locked(connection, claim.batch.id)
+            row = await locked(connection, claim.batch.id)
             if row is None:
                 return False
             if row.state in _GIVEN_UP and isinstance(outcome, Deferred | Released):
                 outcome = Cancelled()
-            change = _of_run(update(task), claim).values(ending(outcome, row.settled + 1))
+            change = of_run(update(task), claim).values(ending(outcome, row.settled + 1))
             if (await connection.execute(change)).rowcount != 1:
                 return False
-            await connection.execute(_moved(claim.batch.id, counted(outcome), 1))
+            await connection.execute(moved(claim.batch.id, counted(outcome), 1))
             await self._tell(connection, claim.batch.id)
         return True
 
@@ -277,7 +272,7 @@ class SqlJobStore:
         count = 0
         for batch_id in batch_ids:
             async with self._database.writing() as connection:
-                row = await _locked(connection, batch_id)
+                row = await locked(connection, batch_id)
                 if row is None:
                     continue
                 status: TaskStatus = "cancelled" if row.state in _GIVEN_UP else "queued"
@@ -287,7 +282,7 @@ class SqlJobStore:
                     values["finished_at"] = epoch_now()
                 freed = await connection.execute(change.values(values))
                 if freed.rowcount:
-                    await connection.execute(_moved(batch_id, status, freed.rowcount))
+                    await connection.execute(moved(batch_id, status, freed.rowcount))
                     await self._tell(connection, batch_id)
                 count += freed.rowcount
         return count
@@ -296,7 +291,7 @@ class SqlJobStore:
 
     async def change(self, batch_id: str, state: BatchState) -> Batch | None:
         async with self._database.writing() as connection:
-            row = await _locked(connection, batch_id)
+            row = await locked(connection, batch_id)
             if row is None:
                 return None
             if row.state not in _OPEN or row.closed_at or not row.queued + row.running:
@@ -329,7 +324,7 @@ class SqlJobStore:
 
     async def again(self, batch_id: str) -> Batch | None:
         async with self._database.writing() as connection:
-            row = await _locked(connection, batch_id)
+            row = await locked(connection, batch_id)
             if row is None:
                 return None
             back = row.failed + row.cancelled
@@ -456,58 +451,3 @@ class SqlJobStore:
 
 
 _COUNTS = ("queued", "running", "done", "failed", "cancelled")
-
-
-def _owned(query: Select[Any], tenant: str | None) -> Select[Any]:
-    return query if tenant is None else query.where(batch.c.tenant == tenant)
-
-
-async def _locked(connection: AsyncConnection, batch_id: str) -> Row[Any] | None:
-    """The batch's row, ours until the end of the transaction."""
-    return (await connection.execute(select(batch).where(batch.c.id == batch_id).with_for_update())).one_or_none()
-
-
-def _of_run(statement: Update, claim: Claim) -> Update:
-    """Only while the run still holds its task."""
-    return statement.where(
-        task.c.id == claim.task.id,
-        task.c.status == "running",
-        task.c.lease_owner == claim.owner,
-        task.c.attempt == claim.task.attempt,
-    )
-
-
-def _moved(batch_id: str, status: TaskStatus, count: int) -> Update:
-    """The batch's counts after so many running tasks went over to `status`."""
-    column = batch.c[status]
-    ends = status != "queued"
-    last = and_(batch.c.queued == 0, batch.c.running == count)
-    return (
-        update(batch)
-        .where(batch.c.id == batch_id)
-        .values(
-            {
-                batch.c.running: batch.c.running - count,
-                column: column + count,
-                batch.c.settled: batch.c.settled + (1 if ends else 0),
-                batch.c.ended_at: case((last, epoch_now()), else_=batch.c.ended_at) if ends else batch.c.ended_at,
-            }
-        )
-    )
-
-
-def _runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
-    """Tasks that a node with these accounts may run now.
-
-    What an earlier run left in a chat is read by the node that has its account, as long as that one lives.
-    """
-    elsewhere = exists().where(
-        account.c.name == of.c.account, account.c.owner != "", account.c.lease_until > epoch_now()
-    )
-    free = or_(
-        of.c.cid == "",
-        of.c.account.in_(accounts),
-        of.c.run_after <= epoch_now() - READ_BY_OWNER,
-        not_(elsewhere),
-    )
-    return and_(of.c.status == "queued", of.c.run_after <= epoch_now(), free)

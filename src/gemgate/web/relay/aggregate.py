@@ -151,8 +151,13 @@ def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
     """What of the fleet itself is not as it should be."""
     gone = [f"node {one.name} is gone" for one in fleet.nodes if not one.alive and one.node.report.status != "OFFLINE"]
     foreign = [f"node {one.name} has another INTERNAL_TOKEN" for one in fleet.nodes if one.alive and not one.proven]
+    other = [
+        f"node {one.name} runs gemgate {one.node.report.version or '(unknown)'}, this gateway {__version__}"
+        for one in fleet.nodes
+        if one.serves and one.node.report.version != __version__
+    ]
     silent = [f"node {name} does not answer: {why}" for name, why in gathered.missing.items()]
-    return [*([fleet.degraded] if fleet.degraded else []), *gone, *foreign, *silent]
+    return [*([fleet.degraded] if fleet.degraded else []), *gone, *foreign, *other, *silent]
 
 
 def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
