@@ -33,4 +33,4 @@ async def http(gate: Served) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lookups wait as long as a stalled disk may take: what these tests try is the chat, not the disk."""
-    monkeypatch.setattr("gemgate.gateway.conversations.PATIENCE", 30)
+    monkeypatch.setattr("gemgate.gateway.conversations.STORE_TIMEOUT", 30)

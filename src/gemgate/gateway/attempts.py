@@ -20,7 +20,8 @@ from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 Then = Literal[
     "other_account", "signed_in", "fresh_chat", "same_account", "maybe_generated", "spoken", "no_help", "last_try"
 ]
-"""What was done after a failed try: sent again (the first four), or why not."""
+"""What was done after a failed try: sent again, or why not."""
+SENT_AGAIN: frozenset[Then] = frozenset({"other_account", "signed_in", "fresh_chat", "same_account"})
 
 Data = dict[str, str | int | float | bool | None]
 
