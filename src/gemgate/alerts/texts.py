@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gemgate.accounts import Capability
+from gemgate.policy.circuit_breaker import Circuit
 from gemgate.pool.account import Account
+from gemgate.pool.status import MAKING
 from gemgate.ports.accounts import AuditLine
 
 Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
-_MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
 _OF_MACHINE = {
@@ -89,20 +89,20 @@ def incidents_of(account: Account, now: float) -> Iterator[tuple[Incident, bool]
     if way.until:
         blocked = AlertKey("blocked", address=account.egress.name)
         yield Incident(blocked, way.reason, "Google 暂时封锁了该地址", way.until), way.phase(now) == "open"
-    making = [account.circuits[capability] for capability in _MAKING]
+    making = [account.circuits[capability] for capability in MAKING]
     if all(circuit.until for circuit in making):
         first = min(making, key=lambda circuit: circuit.until)
         sure = first.phase(now) == "open"
-        yield Incident(AlertKey("cooling", account.name), first.reason, why_zh(first.reason), first.until), sure
+        yield Incident(AlertKey("cooling", account.name), first.reason, why_zh(first), first.until), sure
     for capability, circuit in account.circuits.items():
         if circuit.until:
             subject = AlertKey("cooling", account.name, capability)
             sure = circuit.phase(now) == "open" and not all(one.until for one in making)
-            yield Incident(subject, circuit.reason, why_zh(circuit.reason), circuit.until), sure
+            yield Incident(subject, circuit.reason, why_zh(circuit), circuit.until), sure
 
 
-def why_zh(reason: str) -> str:
-    return "已达到使用上限" if reason.startswith("limit: ") else "连续失败"
+def why_zh(circuit: Circuit) -> str:
+    return "已达到使用上限" if circuit.cause == "limit" else "连续失败"
 
 
 def alert_of(trouble: Incident, *, over: bool, at: float, node: str) -> Alert:

@@ -149,7 +149,6 @@ async def _opened(
     attachments = Attachments(
         GuardedFetcher(),
         files,
-        clock=clock,
         max_bytes=settings.max_body_bytes,
         max_pixels=settings.max_image_pixels,
         own=own,

@@ -151,8 +151,7 @@ class Dispatcher:
                 account.saw_chats()
             if not piece.stored:
                 recorder.not_stored()
-                if not prompt_request.temporary and account.unkept != attempt.lease.session_epoch:
-                    account.unkept = attempt.lease.session_epoch  # one look a session tells enough
+                if not prompt_request.temporary and account.needs_verifying(attempt.lease.session_epoch):
                     await self._verify_session(attempt.lease)
         return await self._checked(prompt_request, attempt, piece, recorder)
 
@@ -302,7 +301,7 @@ class Dispatcher:
             return None
         mended.add(remedy)
         if remedy == "upload":
-            attempt.lease.account.handles = {}
+            attempt.lease.account.forget_uploads()
         return replace(prompt_request, continues=None, reuse="replay") if remedy == "fresh_chat" else prompt_request
 
     async def _chat_is_gone(self, attempt: Attempt, prompt_request: PromptRequest, error: GatewayError) -> bool:

@@ -180,7 +180,7 @@ class AccountPool:
         finally:
             account.call_ended(needs, failure)
             if isinstance(failure, GatewayError):
-                await account.record.wait_saved(account)  # the caller hears of a rest when a restart would know of it
+                await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
 
     def _chosen(
         self, waiter: _Waiter, account: Account

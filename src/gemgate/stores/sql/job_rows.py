@@ -147,7 +147,7 @@ def task_of(row: Row[Any]) -> Task:
         attempt=row.attempt,
         failures=row.failures,
         run_after=row.run_after,
-        checkpoint=Checkpoint(row.account, row.identity, row.cid, row.image, row.part),
+        checkpoint=Checkpoint(row.account, row.identity, row.cid, row.picture, row.part),
         result=row.result,
         code=row.code,
         error=row.error,
