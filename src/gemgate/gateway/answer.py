@@ -350,8 +350,7 @@ class ChatAnswer:
                 everything = partial(compose, history, instructions=turn.instructions, sentinel=turn.sentinel)
                 return await self._fitted(history, everything, walls)
             except PromptTooLong as error:
-                error.generated = "maybe"  # the answer that is to be mended was generated
-                raise
+                raise error.with_(generated="maybe") from None  # the answer that is to be mended was generated
 
         return replace(prompt_request, content=content, continues=continues, journal=None, repair=again.what)
 

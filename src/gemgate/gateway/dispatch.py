@@ -172,7 +172,7 @@ class Dispatcher:
             await self._verify_session(lease)
         if attempt.spoke or last:
             return "spoken" if attempt.spoke else "last_try"
-        tries.failure = error
+        tries.failure = error.with_()
         request = tries.prompt_request
         if (mended := self._remedied(request, attempt, error, tries.remedies)) is not None:
             tries.prompt_request, tries.again = mended, lease.account_name
@@ -252,8 +252,7 @@ class Dispatcher:
         try:
             return await self._attachments.upload(lease.account, content.uploads)
         except GatewayError as error:
-            error.capability = "upload"
-            raise
+            raise error.with_(capability="upload") from None
 
     def _needs_its_account(self, prompt_request: PromptRequest) -> bool:
         """Whether elsewhere the conversation could not be told in the text: it is worth waiting for its account."""

@@ -209,8 +209,11 @@ class Account:
         self.last_used = now
         self._breakers.started(needs, now)
 
-    def call_ended(self, needs: Sequence[Capability], error: BaseException | None) -> None:
-        """A call is over: free the lane and move the circuits. An error is held against the capability it names."""
+    def call_ended(self, needs: Sequence[Capability], error: BaseException | None) -> float | None:
+        """A call is over: free the lane and move the circuits. An error is held against the capability it names.
+
+        How many seconds the call may be tried again after, where the error opened a circuit and does not say it.
+        """
         self.busy -= 1
         outcome = outcome_of(error)
         blamed = getattr(error, "capability", "") or needs[0]
@@ -221,15 +224,17 @@ class Account:
         elif outcome == "limited":
             self.pacer.limited()
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
-            self.last_error = error
+            self.last_error = error.with_()
+        wait: float | None = None
         if isinstance(error, Spent | Blocked) and error.retry_after is None:
             circuit = self.egress.circuit if isinstance(error, Blocked) else self.circuits[cast("Capability", blamed)]
-            error.retry_after = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
+            wait = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
         if isinstance(error, Rejected):
             self._fail("error", error)
         elif moved:
             self.record.save_soon()
         self.changed()
+        return wait
 
     async def sign_in(
         self, *, seen: int | None = None, cookies: Cookies | None = None, from_source: bool = False
@@ -243,7 +248,7 @@ class Account:
         async with self._signing_in:
             if seen is not None and seen != self.session_epoch:
                 if not self.is_open and self.last_error is not None:
-                    raise self.last_error
+                    raise self.last_error.with_()
                 return
             try:
                 with self._probing():
@@ -252,7 +257,7 @@ class Account:
                         fresh = await self.source.read()
                     await self._try([cookies] if cookies else self.record.candidates(fresh), fresh)
             except Blocked as error:
-                self.last_error = error  # of the address: the account stays what it is
+                self.last_error = error.with_()  # of the address: the account stays what it is
                 self.changed()
                 raise
             except GatewayError as error:
@@ -310,7 +315,9 @@ class Account:
             self.models = opened.models
             self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
-            self.last_error = foreign  # what the source holds is another's: the account goes on, and says so
+            self.last_error = (
+                foreign and foreign.with_()
+            )  # what the source holds is another's: the account goes on, and says so
             self._set_state("ready")
             self.changed()  # who waits for a lane does not wait for our database
             if tried is not None:
@@ -379,7 +386,7 @@ class Account:
 
     def refused(self, error: SignedOut) -> None:
         """What the source holds is not taken; the account goes on with what it has, and says so."""
-        self.last_error = error
+        self.last_error = error.with_()
         self.record.save_soon()
         self.changed()
 
@@ -465,7 +472,7 @@ class Account:
         return "paused" if self.paused else self._state
 
     def _fail(self, state: State, error: GatewayError) -> None:
-        self.last_error = error
+        self.last_error = error.with_()
         self._set_state(state)
         self.record.save_soon()
         self.changed()

@@ -168,19 +168,22 @@ class AccountPool:
         waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, granted, loyalty)
         asked = self._clock.monotonic()
         account, offer = await self._take(waiter)
-        failure: BaseException | None = None
         try:
             waited = self._clock.monotonic() - asked
             why, skipped = self._chosen(waiter, account)
             paced = await self._paced(account)
             yield Lease(account, offer, account.session_epoch, LeaseReason(why, skipped, waited, paced))
+        except GatewayError as error:
+            wait = account.call_ended(needs, error)
+            await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
+            if wait is None:
+                raise
+            raise error.with_(retry_after=wait) from None
         except BaseException as error:
-            failure = error
+            account.call_ended(needs, error)
             raise
-        finally:
-            account.call_ended(needs, failure)
-            if isinstance(failure, GatewayError):
-                await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
+        else:
+            account.call_ended(needs, None)
 
     def _chosen(
         self, waiter: _Waiter, account: Account
