@@ -34,6 +34,7 @@ nothing for this prompt? Everything that is not certain is "maybe" (decisions.md
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 Generated = Literal["no", "maybe"]
@@ -46,6 +47,21 @@ everything in a fresh chat, loading the account's page anew (the upstream does t
 
 MESSAGE_AT_MOST = 4000
 """Characters of a message; nothing a caller sends makes it longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalText:
+    """One text in both languages that people read."""
+
+    en: str = ""
+    zh: str = ""
+
+    def for_(self, language: str) -> str:
+        """The text in `language` ("zh…" or anything else for English)."""
+        return self.zh if language.lower().startswith("zh") else self.en
+
+
+NO_TEXT = LocalText()
 
 
 def said(text: str, most: int = 100) -> str:

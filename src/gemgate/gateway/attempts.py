@@ -60,7 +60,7 @@ class AttemptRecorder:
         for one in choice.skipped:
             self._emit(
                 "lease.skipped",
-                account=one.account, state=one.state, why=one.why, why_zh=one.why_zh, until=one.until or None,
+                account=one.account, state=one.state, why=one.why.en, why_zh=one.why.zh, until=one.until or None,
             )  # fmt: skip
         why = choice.why if choice.why != "preferred" else "again" if again else "conversation"
         self._emit(

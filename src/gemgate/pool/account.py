@@ -32,6 +32,7 @@ from gemgate.errors import (
     AccountError,
     Blocked,
     GatewayError,
+    LocalText,
     NotThisAccount,
     Rejected,
     SignedOut,
@@ -165,22 +166,24 @@ class Account:
     def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
-            return AccountStatus("paused", False, "paused by hand", "已手动暂停")
+            return AccountStatus("paused", False, LocalText("paused by hand", "已手动暂停"))
         if not self.weight:
-            return AccountStatus("paused", False, "its weight is 0", "权重为 0")
+            return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
         if self._state == "starting":
-            return self._blocked() or AccountStatus("starting", True, "signing in", "正在登录")
+            return self._blocked() or AccountStatus("starting", True, LocalText("signing in", "正在登录"))
         if not self.is_open:
             error = self.last_error
-            en, zh = (error.plain("en"), error.plain("zh")) if error else ("not signed in", "未登录")
-            return AccountStatus(self._state, False, en, zh, code=(error.code or "") if error else "")
+            why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
+            return AccountStatus(self._state, False, why, code=(error.code or "") if error else "")
         now = self._clock.now()
         if (blocked := self._blocked()) is not None:
             return blocked
         if (shut := self._breakers.keeping_out(needs, now)) is not None:
             return resting(shut, now)
         if self.busy >= self.lanes:
-            return AccountStatus("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
+            return AccountStatus(
+                "busy", True, LocalText(f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
+            )
         return AccountStatus("ready", True)
 
     def _blocked(self) -> AccountStatus | None:
@@ -188,10 +191,8 @@ class Account:
         now, way = self._clock.now(), self.egress.circuit
         if way.admits(now):
             return None
-        why = f"address blocked: {way.reason}"
-        return AccountStatus(
-            "blocked", False, why, "本机地址被 Google 暂时封锁", max(way.until, now), code="ip_blocked"
-        )
+        why = LocalText(f"address blocked: {way.reason}", "本机地址被 Google 暂时封锁")
+        return AccountStatus("blocked", False, why, max(way.until, now), code="ip_blocked")
 
     @property
     def circuits(self) -> dict[Capability, Circuit]:
@@ -273,7 +274,7 @@ class Account:
         """A sign-in goes out, unless the address rests: then one of all who wait for its end is the probe."""
         if (blocked := self._blocked()) is not None:
             left = max(1.0, blocked.until - self._clock.now())
-            raise Blocked(blocked.why, blocked.why_zh, retry_after=left, code="ip_blocked")
+            raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
         before = self.egress.circuit
         self._breakers.way_started(self._clock.now())
         outcome: Outcome = "cancelled"

@@ -12,7 +12,7 @@ from typing import Literal
 
 from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
-from gemgate.errors import Busy, GatewayError, ModelNotFound, NoAccount
+from gemgate.errors import NO_TEXT, Busy, GatewayError, LocalText, ModelNotFound, NoAccount
 from gemgate.policy.account_choice import Candidate, choose
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
@@ -38,8 +38,7 @@ class Skipped:
 
     account: str
     state: str
-    why: str = ""
-    why_zh: str = ""
+    why: LocalText = NO_TEXT
     until: float = 0.0
 
 
@@ -379,7 +378,7 @@ def _skipped(account: Account, waiter: _Waiter, chosen: Account) -> Skipped | No
         return Skipped(account.name, "tried")
     status = account.status(*waiter.needs)
     if status.state != "ready":
-        return Skipped(account.name, status.state, status.why, status.why_zh, status.until)
+        return Skipped(account.name, status.state, status.why, status.until)
     if not waiter.card.offer(account.models):
         return Skipped(account.name, "no_model")
     if account.fallback and not chosen.fallback:
@@ -418,7 +417,7 @@ def _words(account: Account, needs: tuple[Capability, ...], now: float, *, zh: b
     if state == "cooling" and account.status().state != state:
         resting = [need for need in needs if not account.circuits[need].admits(now)]
         state += f"（{'、'.join(resting)}）" if zh else f" for {', '.join(resting)}"
-    why = status.why_zh if zh else status.why
+    why = status.why.zh if zh else status.why.en
     left = math.ceil(status.until - now) if status.until > now else 0
     wait = (f"，{left} 秒后恢复" if zh else f", {left} s left") if left else ""
     return f"{state} ({why}{wait})" if why or wait else state

@@ -9,10 +9,12 @@ from gemgate.accounts import (
     State,
 )
 from gemgate.errors import (
+    NO_TEXT,
     AccountError,
     Blocked,
     ClientError,
     GatewayError,
+    LocalText,
     ModelGone,
     ModelNotServed,
     OutputInvalid,
@@ -36,8 +38,7 @@ class AccountStatus:
 
     state: State
     usable: bool
-    why: str = ""
-    why_zh: str = ""
+    why: LocalText = NO_TEXT
     until: float = 0.0
     quota: bool = False
     code: str = ""
@@ -90,7 +91,7 @@ def resting(circuit: Circuit, now: float) -> AccountStatus:
     elif circuit.cause == "lowered":
         zh = "Google 改用较低的模型作答，暂停使用"
     quota = circuit.cause in ("limit", "lowered")
-    return AccountStatus("cooling", False, circuit.reason, zh, max(circuit.until, now), quota)
+    return AccountStatus("cooling", False, LocalText(circuit.reason, zh), max(circuit.until, now), quota)
 
 
 def reason_of(error: BaseException | None) -> str:
