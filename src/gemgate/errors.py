@@ -33,7 +33,9 @@ nothing for this prompt? Everything that is not certain is "maybe" (decisions.md
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 Generated = Literal["no", "maybe"]
 """Whether a prompt can have been processed by Google: "no" is certain, "maybe" is everything else."""
@@ -45,6 +47,21 @@ everything in a fresh chat, loading the account's page anew (the upstream does t
 
 MESSAGE_AT_MOST = 4000
 """Characters of a message; nothing a caller sends makes it longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalText:
+    """One text in both languages that people read."""
+
+    en: str = ""
+    zh: str = ""
+
+    def for_(self, language: str) -> str:
+        """The text in `language` ("zh…" or anything else for English)."""
+        return self.zh if language.lower().startswith("zh") else self.en
+
+
+NO_TEXT = LocalText()
 
 
 def said(text: str, most: int = 100) -> str:
@@ -89,6 +106,31 @@ class GatewayError(Exception):
         self.capability = ""
         """Which capability of an account is to blame, when it is not the one that the call was for."""
         self.remedy: Remedy = ""
+
+    def with_(
+        self,
+        *,
+        en: str | None = None,
+        zh: str | None = None,
+        retry_after: float | None = None,
+        generated: Generated | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        capability: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> Self:
+        """A copy that differs in these; None leaves one as it is. An error that was made is never changed.
+
+        The copy has no traceback and no context, so that keeping it keeps no frame alive.
+        """
+        changes = {
+            "en": en, "zh": zh, "retry_after": retry_after, "generated": generated, "param": param, "code": code,
+            "capability": capability, "remedy": remedy,
+        }  # fmt: skip
+        copied = copy(self)
+        vars(copied).update({name: value for name, value in changes.items() if value is not None})
+        copied.args = (copied.en,)
+        return copied
 
     def text(self, language: str = "en") -> str:
         """The message in `language` ("zh…" or anything else for English)."""

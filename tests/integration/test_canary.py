@@ -219,4 +219,4 @@ async def test_the_timer_alerts_when_the_wire_moved(tmp_path, monkeypatch) -> No
         async with served(settings_for(simulator, tmp_path, canary="daily")) as gate:
             alerts = gate.service.alerts
             await until(lambda: alerts._wire is not None, 20)
-            assert "answer.service.keys" in alerts._wire.why
+            assert "answer.service.keys" in alerts._wire.why.en

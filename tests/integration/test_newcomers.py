@@ -51,7 +51,7 @@ async def test_one_session_in_two_sources_serves_one_account(tmp_path: Path) -> 
             accounts = gate.service.pool.accounts
             await until(lambda: sorted(account.status().state for account in accounts) == ["needs_login", "ready"])
             lost = next(account for account in accounts if not account.is_open)
-            assert "already the account" in lost.status().why
+            assert "already the account" in lost.status().why.en
 
 
 async def test_a_call_that_nobody_can_take_uses_up_no_limit(tmp_path: Path) -> None:

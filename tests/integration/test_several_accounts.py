@@ -244,7 +244,7 @@ async def test_a_phantom_session_is_named_and_waited_out(sim: Simulator, tmp_pat
         async with http.post("/api/accounts/default/test") as tested:
             assert tested.status == 502
         assert (account.status().state, account.status().code) == ("error", "phantom_session")
-        assert "幻影会话" in account.status().why_zh
+        assert "幻影会话" in account.status().why.zh
         assert (await ask(http))[0] == 503
         visits = sim.record.requests_of("init")
         await asyncio.sleep(5)
@@ -263,8 +263,8 @@ async def test_a_session_that_another_client_took_over_says_so(sim: Simulator, t
         status, answer, _ = await ask(http)
         assert (status, answer["error"]["code"]) == (503, "cookie_expired")
         assert account.status().state == "needs_login"
-        assert "another living client" in account.status().why
-        assert "接管" in account.status().why_zh
+        assert "another living client" in account.status().why.en
+        assert "接管" in account.status().why.zh
         assert sim.record.generations == 0
         async with http.post("/api/cookies", json={"cookies": sim.google.cookies("alice")}) as taken:
             assert taken.status == 200

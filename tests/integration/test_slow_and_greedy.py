@@ -127,7 +127,7 @@ class _Web:
 
 async def test_the_links_of_a_request_are_bounded_in_number_and_together() -> None:
     web = _Web(600)
-    files = Attachments(web, None, clock=FakeClock(), max_bytes=1000, max_pixels=10)
+    files = Attachments(web, None, max_bytes=1000, max_pixels=10)
     with pytest.raises(BadRequest, match="links"):
         await files.load([Link("https://a.example/x")] * 1000, Caller())
     assert web.fetched == 0

@@ -94,7 +94,7 @@ class Node:
             rotate_every=0.0,
         )
         self.account_registry.on_added, self.account_registry.on_removed = self._joined, self._parted
-        attachments = Attachments(GuardedFetcher(), None, clock=door, max_bytes=10**6, max_pixels=10**6)
+        attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**6)
         images = Images(door.store(shared.blobs), door.store(shared.gallery), clock=door, observer=self)
         self.conversations = Conversations(door.store(shared.conversations), clock=door, lease_seconds=150.0)
         limiter = MovingWindowLimiter(per_hour=0, model_interval=0, clock=door)

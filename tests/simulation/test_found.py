@@ -76,7 +76,7 @@ async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is
     assert facts.named("account.not_kept")
     store.away = False
     await account_registry.renew()
-    await account_registry.wait_saved(account_registry.account("a"))
+    await account_registry.account("a").record.wait_saved()
     assert store.rows["a"].cookies == new
     await account_registry.close()
 
@@ -186,10 +186,11 @@ async def test_a_session_that_is_open_takes_calls_before_our_database_has_answer
     account.pause(False)
 
     class Slow(type(account.record)):  # type: ignore[misc]
-        async def proven(self, *given: object) -> None:
+        async def cookies_accepted(self, *given: object) -> None:
             await asyncio.Event().wait()
 
     account.record = Slow()
+    account.record.attach(account)
     account._state = "starting"
     waiting = await taken(state.pool)
     signing_in = asyncio.create_task(account.sign_in())
@@ -219,7 +220,7 @@ async def test_a_claim_that_is_granted_while_the_worker_stops_is_given_back() ->
     state = await House(upstream).signed_in()
     jobs = Late(state.clock.now)
     jobs.granted, jobs.said = asyncio.Event(), asyncio.Event()
-    attachments = Attachments(GuardedFetcher(), None, clock=state.clock, max_bytes=10**6, max_pixels=10**6)
+    attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**6)
     runner = Runner(state.gateway, attachments, state.clock, "gemini-3-flash-preview", DEFAULT_IMAGE_MODEL)
 
     async def adopt() -> None:

@@ -15,7 +15,7 @@ from gemgate.errors import GatewayError
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.jobs.worker import Worker
 from gemgate.pool.pool import AccountPool
-from gemgate.pool.registry import AccountRegistry
+from gemgate.pool.record import StoredRecord
 from gemgate.ports.upstream import Accepted, Prompt, UpstreamEvent
 from tests.simulation.google import VirtualUpstream
 from tests.simulation.job_rows import MemoryJobs, TaskRow
@@ -33,10 +33,10 @@ def told_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
     Mended by "A caller hears of a rest when a restart would know of it; of a batch whose key is not known yet ...".
     """
 
-    async def at_once(self: AccountRegistry, account: Any) -> None:
+    async def at_once(self: StoredRecord) -> None:
         return None
 
-    patch.setattr(AccountRegistry, "wait_saved", at_once)
+    patch.setattr(StoredRecord, "wait_saved", at_once)
 
 
 def chat_noted_with_its_words(patch: pytest.MonkeyPatch) -> None:
@@ -110,11 +110,10 @@ def rest_ends_unnoticed(patch: pytest.MonkeyPatch) -> None:
 def out_of_service_with_our_database(patch: pytest.MonkeyPatch) -> None:
     """An account fell out of service because our own database was away while it signed in."""
 
-    async def at_once(self: AccountRegistry, account: Any, cookies: Any, source: Any) -> None:
-        if (kept := self._kept.get(account.name)) is not None:
-            await self._keep_cookies(account, kept, cookies, source.digest if source is not None else None)
+    async def at_once(self: StoredRecord, cookies: Any, source: Any) -> None:
+        await self._keep_cookies(cookies, source.digest if source is not None else None)
 
-    patch.setattr(AccountRegistry, "cookies_accepted", at_once)
+    patch.setattr(StoredRecord, "cookies_accepted", at_once)
 
 
 HAD: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [

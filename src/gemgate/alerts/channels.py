@@ -44,11 +44,11 @@ class Webhook:
                 "until": datetime.fromtimestamp(alert.until, UTC).isoformat(timespec="seconds")
                 if alert.until
                 else None,
-                "title": alert.title,
-                "title_zh": alert.title_zh,
-                "text": f"{alert.text}\n{alert.text_zh}",
-                "text_en": alert.text,
-                "text_zh": alert.text_zh,
+                "title": alert.title.en,
+                "title_zh": alert.title.zh,
+                "text": f"{alert.text.en}\n{alert.text.zh}",
+                "text_en": alert.text.en,
+                "text_zh": alert.text.zh,
             }
         )
 
@@ -63,8 +63,8 @@ class Bark:
     def body(self, alert: Alert) -> bytes:
         return orjson.dumps(
             {
-                "title": f"{alert.title} / {alert.title_zh}",
-                "body": f"{alert.text}\n{alert.text_zh}",
+                "title": f"{alert.title.en} / {alert.title.zh}",
+                "body": f"{alert.text.en}\n{alert.text.zh}",
                 "group": "gemgate",
                 "level": "active" if alert.over else "timeSensitive",
             }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gemgate.alerts.channels import Channel, channel_of
 from gemgate.alerts.texts import WIRE, Alert, AlertKey, Incident, Kind, alert_of, incidents_of, subject_of
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, LocalText
 from gemgate.machine import Machine
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
@@ -97,7 +97,7 @@ class AlertMonitor:
     def wire_checked(self, changed: Sequence[str]) -> None:
         """What the canary found changed about Google's wire; nothing = as believed (docs/google-wire.md)."""
         facts = ", ".join(changed)
-        self._wire = Incident(WIRE, facts, facts) if changed else None
+        self._wire = Incident(WIRE, LocalText(facts, facts)) if changed else None
 
     async def run(self) -> None:
         """Remember what was told before, then look after everything for ever."""
@@ -138,7 +138,7 @@ class AlertMonitor:
             troubles[WIRE] = self._wire
         for short in self._machine.shortages if self._machine else ():
             subject = AlertKey("machine", address=short.part)
-            troubles[subject] = Incident(subject, short.en, short.zh)
+            troubles[subject] = Incident(subject, LocalText(short.en, short.zh))
         starting = {m.name for m in self._pool.accounts if m.status().state == "starting"}
         present = {m.name for m in self._pool.accounts}
         for subject, trouble in troubles.items():
@@ -158,7 +158,7 @@ class AlertMonitor:
         for account in self._pool.accounts:
             forecast = self._account_registry.forecast(account)
             if forecast is not None and forecast.seconds <= DIES_SOON:
-                yield account.name, Incident(AlertKey("dies_soon", account.name), forecast.en, forecast.zh)
+                yield account.name, Incident(AlertKey("dies_soon", account.name), LocalText(forecast.en, forecast.zh))
 
     # What is told
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from gemgate.accounts import Capability
+from gemgate.errors import NO_TEXT, LocalText
+from gemgate.policy.circuit_breaker import Circuit
 from gemgate.pool.account import Account
+from gemgate.pool.status import MAKING
 from gemgate.ports.accounts import AuditLine
 
 Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
-_MAKING: tuple[Capability, ...] = ("text", "pro", "image")
 WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "upload": "uploads"}
 WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "upload": "上传"}
 _OF_MACHINE = {
@@ -46,8 +47,7 @@ class Incident:
     """A subject that is in trouble now. until: epoch seconds, 0 = unknown."""
 
     subject: AlertKey
-    why: str = ""
-    why_zh: str = ""
+    why: LocalText = NO_TEXT
     until: float = 0.0
 
 
@@ -59,10 +59,8 @@ class Alert:
     over: bool
     at: float
     node: str
-    title: str
-    title_zh: str
-    text: str
-    text_zh: str
+    title: LocalText
+    text: LocalText
     until: float = 0.0
 
     @property
@@ -84,25 +82,26 @@ def incidents_of(account: Account, now: float) -> Iterator[tuple[Incident, bool]
     if status.state in ("needs_login", "error"):
         kinds: tuple[Kind, Kind] = ("needs_login", "error")
         for kind in kinds:  # neither is over as long as the other holds
-            yield Incident(AlertKey(kind, account.name), status.why, status.why_zh), kind == status.state
+            yield Incident(AlertKey(kind, account.name), status.why), kind == status.state
     way = account.egress.circuit
     if way.until:
         blocked = AlertKey("blocked", address=account.egress.name)
-        yield Incident(blocked, way.reason, "Google 暂时封锁了该地址", way.until), way.phase(now) == "open"
-    making = [account.circuits[capability] for capability in _MAKING]
+        why = LocalText(way.reason, "Google 暂时封锁了该地址")
+        yield Incident(blocked, why, way.until), way.phase(now) == "open"
+    making = [account.circuits[capability] for capability in MAKING]
     if all(circuit.until for circuit in making):
         first = min(making, key=lambda circuit: circuit.until)
         sure = first.phase(now) == "open"
-        yield Incident(AlertKey("cooling", account.name), first.reason, why_zh(first.reason), first.until), sure
+        yield Incident(AlertKey("cooling", account.name), why_of(first), first.until), sure
     for capability, circuit in account.circuits.items():
         if circuit.until:
             subject = AlertKey("cooling", account.name, capability)
             sure = circuit.phase(now) == "open" and not all(one.until for one in making)
-            yield Incident(subject, circuit.reason, why_zh(circuit.reason), circuit.until), sure
+            yield Incident(subject, why_of(circuit), circuit.until), sure
 
 
-def why_zh(reason: str) -> str:
-    return "已达到使用上限" if reason.startswith("limit: ") else "连续失败"
+def why_of(circuit: Circuit) -> LocalText:
+    return LocalText(circuit.reason, "已达到使用上限" if circuit.cause == "limit" else "连续失败")
 
 
 def alert_of(trouble: Incident, *, over: bool, at: float, node: str) -> Alert:
@@ -111,8 +110,8 @@ def alert_of(trouble: Incident, *, over: bool, at: float, node: str) -> Alert:
     return Alert(subject, over, at, node, *words, until=0.0 if over else trouble.until)
 
 
-def fired(trouble: Incident, now: float) -> tuple[str, str, str, str]:
-    """Title and text, each in English and Chinese."""
+def fired(trouble: Incident, now: float) -> tuple[LocalText, LocalText]:
+    """Title and text."""
     subject, name = trouble.subject, trouble.subject.account
     wait, wait_zh = wait_words(trouble.until - now)
     match subject.kind:
@@ -136,19 +135,17 @@ def fired(trouble: Incident, now: float) -> tuple[str, str, str, str]:
             text, text_zh = "The machine is in trouble", "运行环境异常"
         case "test":
             return (
-                "gemgate: a test",
-                "gemgate 测试",
-                "This is a test; real alerts come here",
-                "这是一条测试消息，告警将发送到这里",
+                LocalText("gemgate: a test", "gemgate 测试"),
+                LocalText("This is a test; real alerts come here", "这是一条测试消息，告警将发送到这里"),
             )
         case "dies_soon":
             title, title_zh = f"gemgate: {name} will need a login soon", f"{name} 即将需要重新登录"
             text, text_zh = f"The session of account {name}", f"账号 {name} 的会话"
             return (
-                title,
-                title_zh,
-                f"{text} {trouble.why}; sign in again in time",
-                f"{text_zh}{trouble.why_zh}，请及时重新登录",
+                LocalText(title, title_zh),
+                LocalText(
+                    f"{text} {trouble.why.en}; sign in again in time", f"{text_zh}{trouble.why.zh}，请及时重新登录"
+                ),
             )
         case "cooling" if subject.capability:
             what, what_zh = WHAT[subject.capability], WHAT_ZH[subject.capability]
@@ -157,32 +154,30 @@ def fired(trouble: Incident, now: float) -> tuple[str, str, str, str]:
         case "cooling":
             title, title_zh = f"gemgate: {name} rests", f"{name} 暂停使用"
             text, text_zh = f"Account {name} rests{wait}", f"账号 {name} 暂停使用{wait_zh}"
-    return title, title_zh, f"{text}: {trouble.why}", f"{text_zh}：{trouble.why_zh}"
+    return LocalText(title, title_zh), LocalText(f"{text}: {trouble.why.en}", f"{text_zh}：{trouble.why.zh}")
 
 
-def resolved(subject: AlertKey) -> tuple[str, str, str, str]:
+def resolved(subject: AlertKey) -> tuple[LocalText, LocalText]:
     if subject.kind == "wire":
         return (
-            "gemgate: Google's wire is as believed again",
-            "Google 的接口恢复正常",
-            "The canary sees what this version believes",
-            "探测结果与当前版本的预期一致",
+            LocalText("gemgate: Google's wire is as believed again", "Google 的接口恢复正常"),
+            LocalText("The canary sees what this version believes", "探测结果与当前版本的预期一致"),
         )
     if subject.kind == "machine":
         what, what_zh = _OF_MACHINE[subject.address]
         text, text_zh = f"There is nothing wrong with it any more: {what}", f"{what_zh}已恢复正常"
-        return f"gemgate: {what} is back", f"{what_zh}已恢复", text, text_zh
+        return LocalText(f"gemgate: {what} is back", f"{what_zh}已恢复"), LocalText(text, text_zh)
     if subject.address:
         text, text_zh = (
             f"The address ({subject.address}) is not blocked any more",
             f"出口地址（{subject.address}）已解除封锁",
         )
-        return "gemgate: the address is free again", "地址已恢复", text, text_zh
+        return LocalText("gemgate: the address is free again", "地址已恢复"), LocalText(text, text_zh)
     name = subject.account
     what, what_zh = (WHAT.get(subject.capability, ""), WHAT_ZH.get(subject.capability, ""))
     text = f"Account {name} takes {what} again" if what else f"Account {name} works again"
     text_zh = f"账号 {name} 恢复处理{what_zh}" if what else f"账号 {name} 已恢复"
-    return f"gemgate: {name} is back", f"{name} 已恢复", text, text_zh
+    return LocalText(f"gemgate: {name} is back", f"{name} 已恢复"), LocalText(text, text_zh)
 
 
 def wait_words(seconds: float) -> tuple[str, str]:
@@ -193,7 +188,7 @@ def wait_words(seconds: float) -> tuple[str, str]:
 
 
 def subject_of(line: AuditLine) -> AlertKey | None:
-    """The subject of a line that `Subject.detail` spelled; None for one of another version."""
+    """The subject of a line that `AlertKey.detail` spelled; None for one of another version."""
     kind, _, rest = line.detail.partition(":")
     match kind:
         case "needs_login" | "error" | "dies_soon":

@@ -80,7 +80,6 @@ class Parts:
         return Attachments(
             GuardedFetcher(),
             self.storage.files,
-            clock=self.clock,
             max_bytes=self.settings.max_body_bytes,
             max_pixels=self.settings.max_image_pixels,
             own=own_images,

@@ -182,7 +182,7 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
         if setup.kind == "official":
             yield Finding(f"account {name}", "ok", f"official API, key from {setup.source}; no cookies")
             continue
-        account = build(setup, Egress("doctor"), _FORGETFUL)
+        account = build(setup, Egress("doctor"), InMemoryRecord())
         try:
             if setup.number or setup.language:
                 yield Finding(f"account {name}", "ok", _seat(setup))
@@ -286,7 +286,6 @@ async def _sign_in(name: str, upstream: Upstream, order: Sequence[Cookies]) -> F
     return Finding(check, "fail", refused.en, advice)
 
 
-_FORGETFUL = InMemoryRecord()
 _HOW = (
     "sign in to gemini.google.com in a private window and copy __Secure-1PSID and __Secure-1PSIDTS: into SECURE_1PSID "
     "and SECURE_1PSIDTS, onto the page, or into `gemgate accounts add`; then close that window without signing out"

@@ -173,8 +173,7 @@ def _checked(flat: Mapping[str, Any], where: str) -> FunctionBody:
     try:
         return read(FunctionBody, dict(flat))
     except BadRequest as error:
-        error.param = f"{where}.{error.param}"
-        raise
+        raise error.with_(param=f"{where}.{error.param}") from None
 
 
 def _check_absent(schema: object, where: str, name: object) -> None:

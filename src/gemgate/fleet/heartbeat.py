@@ -17,6 +17,7 @@ from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.nodes import NodeRegistry
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+from gemgate.ports.wakeup import Wakeup
 
 TICK = 0.25
 """Seconds after which a node looks at its load again; what accounts tell of themselves is told at once."""
@@ -101,7 +102,7 @@ class Heartbeat:
         self._clock = clock
         self._observer = observer
         self._version = version
-        self._changed = asyncio.Event()
+        self._changed = Wakeup(clock)
         self._sent = 0
         self._told: tuple[object, ...] = ()
         self._left = False
@@ -112,7 +113,7 @@ class Heartbeat:
         if fact.name == "attempt.sent":
             self._sent += 1
         elif fact.name in _CHANGES:
-            self._changed.set()
+            self._changed.wake()
 
     def report(self) -> NodeReport:
         return report_of(self._pool, self._clock.now(), dispatched=self._sent, version=self._version)
@@ -163,12 +164,7 @@ class Heartbeat:
         """Wait until a beat is due or there is something new to say."""
         due = self._clock.monotonic() + BEAT
         while self._clock.monotonic() < due and not self._left:
-            waiting = [asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self._clock.sleep(TICK))]
-            try:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in waiting:
-                    task.cancel()
+            await self._changed.wait(TICK)
             self._changed.clear()
             if _word(self.report()) != self._told:
                 return
@@ -176,7 +172,7 @@ class Heartbeat:
     async def leave(self) -> None:
         """OFFLINE, before the node takes no more calls; what runs may end. Gives up after a while."""
         self._left = True
-        self._changed.set()
+        self._changed.wake()
         with suppress(GatewayError):
             async with answers_probe(), self._writing:
                 if self._registry is not None:

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gemgate.accounts import Capability, Walls
 from gemgate.caller import Quota
@@ -38,14 +37,15 @@ from gemgate.errors import (
 )
 from gemgate.findings import NOTHING_FOUND, markdown
 from gemgate.gateway.admission import Admission, JobData
-from gemgate.gateway.attachments import MAX_FILES, hides_text, text_bytes
-from gemgate.gateway.conversations import ConversationPlan
-from gemgate.gateway.image_delivery import ImageJob
+from gemgate.gateway.attachments import MAX_FILES, Attachments, hides_text, text_bytes
+from gemgate.gateway.conversations import ConversationPlan, Conversations
+from gemgate.gateway.dispatch import Dispatcher
+from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Continuation, Journal, PromptContent, PromptRequest
 from gemgate.images import ImageOptions
 from gemgate.policy.model_rank import rank
-from gemgate.ports.runtime import TelemetryEvent
-from gemgate.ports.upstream import Accepted, Completed, ImageReady, Started, Thread
+from gemgate.ports.runtime import Observer, TelemetryEvent
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, Started, Thread, UpstreamEvent
 from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
@@ -54,10 +54,6 @@ from gemgate.prompting.image_prompts import image_hints
 from gemgate.prompting.prefill import PrefillFilter, begun
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tokens import prompt_tokens
-
-if TYPE_CHECKING:
-    from gemgate.gateway.gateway import Gateway
-
 
 LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
@@ -86,26 +82,35 @@ class ChatAnswer:
 
     def __init__(
         self,
-        gateway: Gateway,
         request: ChatRequest,
         admission: Admission,
         plan: ConversationPlan,
         *,
+        dispatcher: Dispatcher,
+        attachments: Attachments,
+        images: ImagePipeline,
+        conversations: Conversations,
+        observer: Observer,
         background: bool,
         journal: Journal | None,
     ) -> None:
+        self._dispatcher = dispatcher
+        self._attachments = attachments
+        self._image_pipeline = images
+        self._conversations = conversations
+        self._observer = observer
         self._background = background
         self._journal = journal
-        self._gateway = gateway
         self._request = request
         self._admission = admission
         self._plan = plan
         sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
-        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), _call_id)
+        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), draft_call_id)
         self._prefill = PrefillFilter(begun(plan.messages))
         self._stops = StopFilter(request.stop)
         self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()
         self._fold = Fold()
+        self._began = False
         self._last: Attempt | None = None
         self._thread: Thread | None = None
         self._failed_cid = ""
@@ -126,7 +131,7 @@ class ChatAnswer:
             raise
 
     def _shown(self) -> list[ImageGenerated]:
-        """The images that were not told yet. They stand at one place, whether the words came in pieces or whole: a
+        """The images that were not told yet. They stand at one place, whether the words came in pieces or whole: an
         image between two deltas would cut a word in two.
         """
         shown, self._images = self._images, []
@@ -136,40 +141,14 @@ class ChatAnswer:
 
     async def _events(self) -> AsyncGenerator[Event, None]:
         prompt_request = self._prompt_request()
-        began = False
         reason: Reason = "stop"
         while True:
-            async with aclosing(self._gateway._dispatcher.stream(prompt_request)) as pieces:  # noqa: SLF001 - one class in two
+            async with aclosing(self._dispatcher.stream(prompt_request)) as pieces:
                 async for attempt, piece in pieces:
-                    self._last, self._thread = attempt, None
-                    match piece:
-                        case Accepted(cid):
-                            self._failed_cid = cid
-                        case Started():
-                            if not began:
-                                began = True
-                                self._fold.add(attempt.began)
-                                yield attempt.began
-                        case TextDelta(text):
-                            self._received += len(text)
-                            for event in self._emit(self._turn.feed(self._prefill.feed(text))):
-                                yield event
-                            if self._stops.hit is not None:
-                                break
-                        case ThoughtDelta(text):
-                            self._thought.add(text)
-                            if self._request.include_thoughts:
-                                for event in self._emit(self._turn.feed_thought(text)):
-                                    yield event
-                        case ImageReady(ref):
-                            images = self._gateway.images
-                            image = await images.deliver(attempt.lease.upstream, ref, self._order())
-                            self._images.append(ImageGenerated(image))
-                        case Completed():
-                            self._thread, self._found = piece.thread if piece.stored else None, piece.findings
-                            self._served = piece.served
-                            if not piece.stored:
-                                self._failed_cid = ""
+                    for event in await self._received_piece(attempt, piece):
+                        yield event
+                    if self._stops.hit is not None:
+                        break
             if self._stops.hit is not None:
                 break
             for event in self._emit(self._turn.feed(self._prefill.finish())):
@@ -183,8 +162,8 @@ class ChatAnswer:
                     yield event
                 break
             prompt_request = self._repair(prompt_request, outcome)
-        for picture in self._shown():
-            yield picture
+        for image in self._shown():
+            yield image
         appendix = self._appendix(reason)
         self._tell_found(shown=appendix is not None)
         if appendix:
@@ -203,6 +182,34 @@ class ChatAnswer:
         await self._remember()
         yield ended
 
+    async def _received_piece(self, attempt: Attempt, piece: UpstreamEvent) -> Sequence[Event]:
+        """What one piece of Google's answer gives the caller; an image is finished while its account is held."""
+        self._last, self._thread = attempt, None
+        match piece:
+            case Accepted(cid):
+                self._failed_cid = cid
+            case Started():
+                if not self._began:
+                    self._began = True
+                    self._fold.add(attempt.began)
+                    return (attempt.began,)
+            case TextDelta(text):
+                self._received += len(text)
+                return self._emit(self._turn.feed(self._prefill.feed(text)))
+            case ThoughtDelta(text):
+                self._thought.add(text)
+                if self._request.include_thoughts:
+                    return self._emit(self._turn.feed_thought(text))
+            case ImageReady(ref):
+                image = await self._image_pipeline.deliver(attempt.lease.upstream, ref, self._order())
+                self._images.append(ImageGenerated(image))
+            case Completed():
+                self._thread, self._found = piece.thread if piece.stored else None, piece.findings
+                self._served = piece.served
+                if not piece.stored:
+                    self._failed_cid = ""
+        return ()
+
     def _tell_found(self, *, shown: bool) -> None:
         """How much came beside the words: counts, never a content."""
         found = self._found
@@ -214,7 +221,7 @@ class ChatAnswer:
                 "suggestions": len(found.suggestions),
                 "shown": shown,
             }
-            self._gateway._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))  # noqa: SLF001
+            self._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))
 
     def _appendix(self, reason: Reason) -> TextDelta | None:
         """Sources, web images and documents behind the words, where nobody counts on the words' form."""
@@ -300,19 +307,18 @@ class ChatAnswer:
 
     async def _fitted(self, messages: Sequence[Message], write: Callable[..., Composed], walls: Walls) -> PromptContent:
         """The prompt of these messages within the walls, its files loaded: their text counts as well."""
-        attachments = self._gateway._attachments  # noqa: SLF001
         asker = self._admission.caller
         sources = attachments_of(messages)
         newest = files_to_answer(messages)
         unloaded = max(0, len(sources) - max(MAX_FILES, newest))
-        own = await attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
+        own = await self._attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
         sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
         composed = await asyncio.to_thread(composing) if sum(map(len, _texts(messages))) > LONG_PROMPT else composing()
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]
-        ours = await attachments.load(composed.attachments[len(sent) :], asker)
+        ours = await self._attachments.load(composed.attachments[len(sent) :], asker)
         return PromptContent(
             composed.text,
             (*sent, *ours),
@@ -340,12 +346,11 @@ class ChatAnswer:
             turn = self._turn
             try:
                 if continued:
-                    return _within(PromptContent(again.prompt), walls)
+                    return within_walls(PromptContent(again.prompt), walls)
                 everything = partial(compose, history, instructions=turn.instructions, sentinel=turn.sentinel)
                 return await self._fitted(history, everything, walls)
             except PromptTooLong as error:
-                error.generated = "maybe"  # the answer that is to be mended was generated
-                raise
+                raise error.with_(generated="maybe") from None  # the answer that is to be mended was generated
 
         return replace(prompt_request, content=content, continues=continues, journal=None, repair=again.what)
 
@@ -365,7 +370,7 @@ class ChatAnswer:
             "prompt": usage.prompt_tokens,
             "completion": usage.completion_tokens + usage.reasoning_tokens,
         }
-        self._gateway._observer.emit(TelemetryEvent("chat.tokens", self._admission.caller.request_id, data))  # noqa: SLF001
+        self._observer.emit(TelemetryEvent("chat.tokens", self._admission.caller.request_id, data))
         return usage
 
     async def _remember(self) -> None:
@@ -373,7 +378,7 @@ class ChatAnswer:
         last, thread = self._last, self._thread
         if last is None or thread is None or not thread.cid or self._request.temporary:
             return
-        await self._gateway.conversations.remember(
+        await self._conversations.remember(
             self._plan,
             transcript.message_of(self._fold.reply()),
             thread,
@@ -390,10 +395,9 @@ class ChatAnswer:
 
         untouched: certainly nothing was said in it; otherwise nobody knows any more where it stands.
         """
-        conversations = self._gateway.conversations
-        await conversations.release(self._plan, lost=not untouched)
+        await self._conversations.release(self._plan, lost=not untouched)
         if self._failed_cid and self._last is not None and not self._request.temporary:
-            await conversations.mark_abandoned(
+            await self._conversations.mark_abandoned(
                 self._failed_cid,
                 account=self._last.lease.account_name,
                 identity=self._last.identity,
@@ -432,7 +436,7 @@ def _bytes(messages: Sequence[Message]) -> int:
     return sum(map(size, _texts(messages)))
 
 
-def _within(content: PromptContent, walls: Walls) -> PromptContent:
+def within_walls(content: PromptContent, walls: Walls) -> PromptContent:
     """A prompt that cannot be split, if the account reads all of it. PromptTooLong."""
     files = sum(map(text_bytes, content.uploads))
     total = size(content.text) + files
@@ -446,7 +450,7 @@ def _text(text: str) -> list[turns.Out]:
     return [TextDelta(text)] if text else []
 
 
-def _call_id(number: int) -> str:
+def draft_call_id(number: int) -> str:
     """An id for while the answer is read; `_identified` gives the one that the caller sees."""
     return f"call_{number}"
 

@@ -1,7 +1,6 @@
 """From what a caller points at to bytes that may go up: inline, by link, or uploaded before.
 
-Everything is checked before it is decoded or sent: size, type and pixels. Handles at Google are remembered per account,
-so the same file goes up once while its handle lives.
+Everything is checked before it is decoded or sent: size, type and pixels.
 """
 
 from __future__ import annotations
@@ -21,12 +20,7 @@ from gemgate.imaging.truncation import is_truncated
 from gemgate.pool.account import Account
 from gemgate.ports.files import FileStore
 from gemgate.ports.outbound import Fetcher
-from gemgate.ports.runtime import Clock
 from gemgate.ports.upstream import SentFile, Upload
-
-HANDLE_LIFETIME = 12 * 3600
-"""Google keeps an upload for a day (`ttl_1d` in its handle); half of that is safe."""
-
 
 MAX_FILES = 10
 """Files that one prompt may refer to (docs/google-wire.md 8.4)."""
@@ -46,7 +40,6 @@ class Attachments:
         fetcher: Fetcher,
         files: FileStore | None,
         *,
-        clock: Clock,
         max_bytes: int,
         max_pixels: int,
         own: OwnImages | None = None,
@@ -54,7 +47,6 @@ class Attachments:
         self._fetcher = fetcher
         self._files = files
         self._own = own
-        self._clock = clock
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
 
@@ -158,18 +150,7 @@ class Attachments:
                 param="messages",
                 code="too_many_files",
             )
-        return tuple(await asyncio.gather(*(self._upload(account, upload) for upload in uploads)))
-
-    async def _upload(self, account: Account, upload: Upload) -> SentFile:
-        now = self._clock.now()
-        key = f"{upload.sha256}/{upload.name}"
-        known = account.handles.get(key)
-        if known is not None and known[1] > now:
-            return SentFile(known[0], upload.name, upload.mime)
-        handle = await account.upstream.upload(upload)
-        account.handles = {k: v for k, v in account.handles.items() if v[1] > now}
-        account.handles[key] = (handle, now + HANDLE_LIFETIME)
-        return SentFile(handle, upload.name, upload.mime)
+        return tuple(await asyncio.gather(*map(account.upload, uploads)))
 
 
 def text_bytes(upload: Upload) -> int:

@@ -20,7 +20,8 @@ from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 Then = Literal[
     "other_account", "signed_in", "fresh_chat", "same_account", "maybe_generated", "spoken", "no_help", "last_try"
 ]
-"""What was done after a failed try: sent again (the first four), or why not."""
+"""What was done after a failed try: sent again, or why not."""
+SENT_AGAIN: frozenset[Then] = frozenset({"other_account", "signed_in", "fresh_chat", "same_account"})
 
 Data = dict[str, str | int | float | bool | None]
 
@@ -59,7 +60,7 @@ class AttemptRecorder:
         for one in choice.skipped:
             self._emit(
                 "lease.skipped",
-                account=one.account, state=one.state, why=one.why, why_zh=one.why_zh, until=one.until or None,
+                account=one.account, state=one.state, why=one.why.en, why_zh=one.why.zh, until=one.until or None,
             )  # fmt: skip
         why = choice.why if choice.why != "preferred" else "again" if again else "conversation"
         self._emit(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import asdict, replace
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import asdict, dataclass, field, replace
 
 from gemgate.batches import Checkpoint
 from gemgate.chat import Began, Reuse
@@ -29,27 +29,35 @@ from gemgate.errors import (
 )
 from gemgate.gateway import served_model
 from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.attempts import AttemptRecorder
+from gemgate.gateway.attempts import SENT_AGAIN, AttemptRecorder, Then
 from gemgate.gateway.image_refusals import check_image_outcome
 from gemgate.gateway.prompt_request import Attempt, PromptContent, PromptRequest
+from gemgate.gateway.resume import find_earlier_result
 from gemgate.pool.pool import AccountPool, Lease
 from gemgate.ports.runtime import Clock, Observer
 from gemgate.ports.upstream import (
     Accepted,
     Completed,
     ImageReady,
-    ImageRef,
     Prompt,
     SentFile,
-    Thread,
     Unknown,
     UpstreamEvent,
 )
 
 MAX_TRIES = 3
 """Prompts sent upstream for one answer at most; every try but the last was certainly not processed."""
-RETRY_DELAYS = (0.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
-"""Seconds before each look at a chat in which Google may still be writing."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How far one prompt request has come over its tries. again: the account that is to take it once more."""
+
+    prompt_request: PromptRequest
+    tried: list[str] = field(default_factory=list)
+    again: str | None = None
+    remedies: set[Remedy] = field(default_factory=set)
+    failure: GatewayError | None = None
 
 
 class Dispatcher:
@@ -71,105 +79,118 @@ class Dispatcher:
 
     async def stream(self, prompt_request: PromptRequest) -> AsyncGenerator[tuple[Attempt, UpstreamEvent], None]:
         """The pieces of one answer. While a piece is being looked at, the account that said it is still held."""
-        recorder = self._recorder(prompt_request)
-        if prompt_request.journal is not None and (
-            left := await self._find_earlier_result(prompt_request, prompt_request.journal.earlier)
+        recorder, journal = self._recorder(prompt_request), prompt_request.journal
+        if journal is not None and (
+            found := await find_earlier_result(self._pool, self._clock, prompt_request, journal.earlier)
         ):
-            for raw in left[1]:
-                piece = (
-                    await self._with_served_model(prompt_request, left[0], raw, recorder)
-                    if isinstance(raw, Completed)
-                    else raw
-                )
-                check_image_outcome(prompt_request, left[0], piece)
-                yield left[0], piece
+            attempt, pieces = found
+            for piece in pieces:
+                yield attempt, await self._checked(prompt_request, attempt, piece, recorder)
             return
-        tried: list[str] = []
-        again: str | None = None
-        mended: set[Remedy] = set()
-        failure: GatewayError | None = None
+        tries = _Tries(prompt_request)
         for number in range(1, MAX_TRIES + 1):
             lease: Lease | None = None
-            attempt: Attempt | None = None
-            prefer = again or (prompt_request.continues.account if prompt_request.continues else None)
+            made: Attempt | None = None
+            request = tries.prompt_request
             recorder.lease_requested(number)
             try:
-                async with self._pool.lease(
-                    prompt_request.card,
-                    needs=prompt_request.needs,
-                    prefer=prefer,
-                    avoid=tried,
-                    insists=self._needs_its_account(prompt_request),
-                    background=prompt_request.background,
-                ) as lease:
-                    attempt = self._attempt(prompt_request, lease, number)
-                    recorder.lease_granted(lease, attempt.began, again=again is not None)
-                    prompt = await self._prompt(prompt_request, attempt)
-                    await self._note(prompt_request, attempt)
+                async with self._lease(tries) as lease:
+                    attempt = made = self._attempt(request, lease, number)
+                    recorder.lease_granted(lease, attempt.began, again=tries.again is not None)
+                    prompt = await self._prompt(request, attempt)
+                    await self._note(request, attempt)
                     with recorder.sending(lease, attempt.began):
                         async with aclosing(lease.upstream.stream(prompt)) as stream:
                             async for raw in stream:
                                 if isinstance(raw, Unknown):
                                     recorder.unknown(raw.field)
                                     continue
-                                piece = raw
-                                recorder.received(lease, spoke=not isinstance(piece, Accepted))
-                                if isinstance(piece, Accepted | ImageReady):
-                                    await self._note(prompt_request, attempt, piece)
-                                if isinstance(piece, Accepted):
-                                    attempt.cid = piece.cid
-                                else:
-                                    attempt.spoke = True
-                                if isinstance(piece, Completed):
-                                    lease.account.told_left(piece.left)
-                                    if piece.stored and not prompt_request.temporary:
-                                        lease.account.saw_chats()
-                                if isinstance(piece, Completed) and not piece.stored:
-                                    recorder.not_stored()
-                                    if not prompt_request.temporary and lease.account.unkept != lease.session_epoch:
-                                        lease.account.unkept = lease.session_epoch  # one look a session tells enough
-                                        await self._verify_session(lease)
-                                if isinstance(raw, Completed):
-                                    piece = await self._with_served_model(prompt_request, attempt, raw, recorder)
-                                check_image_outcome(prompt_request, attempt, piece)
-                                yield attempt, piece
+                                yield attempt, await self._received(request, attempt, raw, recorder)
                                 recorder.consumer_done()
                     return
             except GatewayError as error:
-                if lease is None or attempt is None:
+                if lease is None or made is None:
                     recorder.lease_refused(error)
-                    # Nobody (else) can take it. The accounts' standings say it best, unless they tell of no trouble.
-                    silent = isinstance(failure, Unreachable) or self._any_usable(prompt_request)
-                    raise failure if isinstance(error, NoAccount) and failure and silent else error from None
+                    # Nobody (else) can take it. The accounts' states say it best, unless they tell of no trouble.
+                    silent = isinstance(tries.failure, Unreachable) or self._any_usable(request)
+                    raise (
+                        tries.failure if isinstance(error, NoAccount) and tries.failure and silent else error
+                    ) from None
                 recorder.failed(lease, error)
-                guest_like = error.remedy == "reload"  # refused with a fresh page as well
-                if guest_like or (isinstance(error, SignedOut) and error.generated == "maybe"):
-                    await self._verify_session(lease)
-                if attempt.spoke or number == MAX_TRIES:
-                    recorder.decision("spoken" if attempt.spoke else "last_try")
+                decision = await self._decide(tries, made, error, last=number == MAX_TRIES)
+                recorder.decision(decision)
+                if decision not in SENT_AGAIN:
                     raise
-                failure = error
-                if (mend := self._remedied(prompt_request, attempt, error, mended)) is not None:
-                    prompt_request, again = mend, lease.account_name
-                    recorder.decision("fresh_chat" if error.remedy == "fresh_chat" else "same_account")
-                    continue
-                if attempt.continued and await self._chat_is_gone(attempt, prompt_request, error):
-                    prompt_request = replace(prompt_request, continues=None, reuse="replay")
-                    again = lease.account_name
-                    recorder.decision("fresh_chat")
-                    continue
-                if error.generated != "no" or not (
-                    _other_account_may_help(error) or self._reads_more(error, lease, tried)
-                ):
-                    recorder.decision("maybe_generated" if error.generated != "no" else "no_help")
-                    raise
-                if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=again is not None):
-                    again = lease.account_name
-                    recorder.decision("signed_in")
-                    continue
-                recorder.decision("other_account")
-                again = None
-                tried.append(lease.account_name)
+
+    def _lease(self, tries: _Tries) -> AbstractAsyncContextManager[Lease]:
+        request = tries.prompt_request
+        return self._pool.lease(
+            request.card,
+            needs=request.needs,
+            prefer=tries.again or (request.continues.account if request.continues else None),
+            avoid=tries.tried,
+            insists=self._needs_its_account(request),
+            background=request.background,
+        )
+
+    async def _received(
+        self, prompt_request: PromptRequest, attempt: Attempt, piece: UpstreamEvent, recorder: AttemptRecorder
+    ) -> UpstreamEvent:
+        """One piece of the answer, written down and checked, while its account is held."""
+        account = attempt.lease.account
+        recorder.received(attempt.lease, spoke=not isinstance(piece, Accepted))
+        if isinstance(piece, Accepted | ImageReady):
+            await self._note(prompt_request, attempt, piece)
+        if isinstance(piece, Accepted):
+            attempt.cid = piece.cid
+        else:
+            attempt.spoke = True
+        if isinstance(piece, Completed):
+            account.told_left(piece.left)
+            if piece.stored and not prompt_request.temporary:
+                account.saw_chats()
+            if not piece.stored:
+                recorder.not_stored()
+                if not prompt_request.temporary and account.needs_verifying(attempt.lease.session_epoch):
+                    await self._verify_session(attempt.lease)
+        return await self._checked(prompt_request, attempt, piece, recorder)
+
+    async def _checked(
+        self, prompt_request: PromptRequest, attempt: Attempt, piece: UpstreamEvent, recorder: AttemptRecorder
+    ) -> UpstreamEvent:
+        """The piece, its end with the model that Google names; raises where it is not what was asked for."""
+        if isinstance(piece, Completed):
+            piece = await self._with_served_model(prompt_request, attempt, piece, recorder)
+        check_image_outcome(prompt_request, attempt, piece)
+        return piece
+
+    async def _decide(self, tries: _Tries, attempt: Attempt, error: GatewayError, *, last: bool) -> Then:
+        """What follows from a failed try. `tries` says afterwards what is sent next, and to whom."""
+        lease = attempt.lease
+        guest_like = error.remedy == "reload"  # refused with a fresh page as well
+        if guest_like or (isinstance(error, SignedOut) and error.generated == "maybe"):
+            await self._verify_session(lease)
+        if attempt.spoke or last:
+            return "spoken" if attempt.spoke else "last_try"
+        tries.failure = error.with_()
+        request = tries.prompt_request
+        if (mended := self._remedied(request, attempt, error, tries.remedies)) is not None:
+            tries.prompt_request, tries.again = mended, lease.account_name
+            return "fresh_chat" if error.remedy == "fresh_chat" else "same_account"
+        if attempt.continued and await self._chat_is_gone(attempt, request, error):
+            tries.prompt_request = replace(request, continues=None, reuse="replay")
+            tries.again = lease.account_name
+            return "fresh_chat"
+        if error.generated != "no":
+            return "maybe_generated"
+        if not (_other_account_may_help(error) or self._reads_more(error, lease, tries.tried)):
+            return "no_help"
+        if isinstance(error, SignedOut) and await self._signed_in_again(lease, error, second=tries.again is not None):
+            tries.again = lease.account_name
+            return "signed_in"
+        tries.again = None
+        tries.tried.append(lease.account_name)
+        return "other_account"
 
     def _attempt(self, prompt_request: PromptRequest, lease: Lease, number: int) -> Attempt:
         known = prompt_request.continues
@@ -231,8 +252,7 @@ class Dispatcher:
         try:
             return await self._attachments.upload(lease.account, content.uploads)
         except GatewayError as error:
-            error.capability = "upload"
-            raise
+            raise error.with_(capability="upload") from None
 
     def _needs_its_account(self, prompt_request: PromptRequest) -> bool:
         """Whether elsewhere the conversation could not be told in the text: it is worth waiting for its account."""
@@ -266,41 +286,6 @@ class Dispatcher:
                 checkpoint = replace(checkpoint, cid=attempt.cid, image=json.dumps(asdict(ref)))
         await prompt_request.journal.note(checkpoint)
 
-    async def _find_earlier_result(
-        self, prompt_request: PromptRequest, checkpoint: Checkpoint
-    ) -> tuple[Attempt, list[UpstreamEvent]] | None:
-        """What an earlier run of the same prompt request left at Google, as pieces; None when it left no answer.
-
-        Only the session that began it can look, and looking generates nothing. While it is still being signed in or
-        Google is still writing, it is worth waiting for: another generation would be one too many.
-        """
-        account = self._pool.account(checkpoint.account)
-        if account is None or account.identity != checkpoint.identity or not (checkpoint.cid or checkpoint.image):
-            return None
-        if not account.is_open:
-            if account.status().state == "starting":
-                raise still_signing_in(account.name)
-            return None
-        offer = prompt_request.card.offer(account.models)
-        if offer is None:
-            return None
-        attempt = Attempt(
-            Lease(account, offer, account.session_epoch), Began(offer.name, account.name), continued=False
-        )
-        if checkpoint.image:
-            return attempt, [
-                ImageReady(ImageRef(**json.loads(checkpoint.image))),
-                Completed(Thread((checkpoint.cid,)), ""),
-            ]
-        for pause in RETRY_DELAYS:
-            await self._clock.sleep(pause)
-            pieces = await account.upstream.read_chat(checkpoint.cid)
-            if pieces is None:
-                return None
-            if any(isinstance(piece, Completed) for piece in pieces):
-                return attempt, pieces
-        return None
-
     def _remedied(
         self, prompt_request: PromptRequest, attempt: Attempt, error: GatewayError, mended: set[Remedy]
     ) -> PromptRequest | None:
@@ -315,7 +300,7 @@ class Dispatcher:
             return None
         mended.add(remedy)
         if remedy == "upload":
-            attempt.lease.account.handles = {}
+            attempt.lease.account.forget_uploads()
         return replace(prompt_request, continues=None, reuse="replay") if remedy == "fresh_chat" else prompt_request
 
     async def _chat_is_gone(self, attempt: Attempt, prompt_request: PromptRequest, error: GatewayError) -> bool:
@@ -354,15 +339,6 @@ class Dispatcher:
             lease.account.signed_out(error)
         except GatewayError:
             return
-
-
-def still_signing_in(name: str) -> NoAccount:
-    return NoAccount(
-        f"The account {name}, which holds the answer that was cut off, is still signing in",
-        f"持有中断回答的账号 {name} 仍在登录",
-        retry_after=2.0,
-        code="no_account",
-    )
 
 
 def _other_account_may_help(error: GatewayError) -> bool:

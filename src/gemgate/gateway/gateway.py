@@ -33,9 +33,9 @@ from gemgate.errors import (
     PromptTooLong,
 )
 from gemgate.gateway.admission import Admission, JobData, check_scope
-from gemgate.gateway.answer import ChatAnswer, Planned, _call_id, _within, from_image
+from gemgate.gateway.answer import ChatAnswer, Planned, draft_call_id, from_image, within_walls
 from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.conversations import Conversations
+from gemgate.gateway.conversations import ConversationPlan, Conversations
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Journal, PromptContent, PromptRequest
@@ -126,15 +126,13 @@ class Gateway:
     ) -> AsyncGenerator[Event, None]:
         """One answer as events: Began, deltas, calls and images, Ended. Every failure is a GatewayError.
 
-        background, journal: a batch's; see `Errand`.
+        background, journal: a batch's; see `PromptRequest`.
         """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, admission.card, admission.caller)
         known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
         self._observer.emit(TelemetryEvent("chat.planned", admission.caller.request_id, known))
-        answer = ChatAnswer(
-            self, replace(request, messages=plan.messages), admission, plan, background=background, journal=journal
-        )
+        answer = self._answer(request, admission, plan, background=background, journal=journal)
         untouched = False
         try:
             events = from_image(answer.events()) if answer.demands_image else answer.events()
@@ -146,6 +144,28 @@ class Gateway:
             raise
         finally:
             await asyncio.shield(answer.close(untouched=untouched))
+
+    def _answer(
+        self,
+        request: ChatRequest,
+        admission: Admission,
+        plan: ConversationPlan,
+        *,
+        background: bool = False,
+        journal: Journal | None = None,
+    ) -> ChatAnswer:
+        return ChatAnswer(
+            replace(request, messages=plan.messages),
+            admission,
+            plan,
+            dispatcher=self._dispatcher,
+            attachments=self._attachments,
+            images=self.images,
+            conversations=self.conversations,
+            observer=self._observer,
+            background=background,
+            journal=journal,
+        )
 
     async def plan_context(self, request: ChatRequest, caller: Caller) -> Planned:
         """How this chat would be sent now; nothing is sent or generated.
@@ -159,10 +179,7 @@ class Gateway:
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         plan = await self.conversations.plan(request, card, caller)
         known = plan.known
-        planned_request = replace(request, messages=plan.messages)
-        answer = ChatAnswer(
-            self, planned_request, Admission(card, Quota(), caller), plan, background=False, journal=None
-        )
+        answer = self._answer(request, Admission(card, Quota(), caller), plan)
         try:
             able = [one for one in self.pool.accounts if one.is_open and card.offer(one.models) is not None]
             if not able:
@@ -195,7 +212,7 @@ class Gateway:
     def count_tokens(self, request: ChatRequest, tenant: str = "") -> int:
         """Estimated tokens of everything that would be said. ModelNotFound; BadRequest for schemas that are none."""
         self.resolve(request.model or self._default_model, tenant)
-        return prompt_tokens(request, turns.parser_for(request, "0" * 16, _call_id).instructions)
+        return prompt_tokens(request, turns.parser_for(request, "0" * 16, draft_call_id).instructions)
 
     async def generate_images(
         self,
@@ -242,7 +259,7 @@ class Gateway:
     ) -> GeneratedImage:
         """One image by one generation; NoImage, Refused, Spent or SignedOut when a text came instead.
 
-        background, journal: a batch's; see `Errand`.
+        background, journal: a batch's; see `PromptRequest`.
         """
         card = admission.card
         options = request.options
@@ -254,7 +271,7 @@ class Gateway:
         content = PromptContent(image_prompt(request.prompt, options, references=len(uploads)), tuple(uploads))
 
         async def everything(_continued: bool, walls: Walls) -> PromptContent:
-            return _within(content, walls)
+            return within_walls(content, walls)
 
         prompt_request = PromptRequest(
             card,

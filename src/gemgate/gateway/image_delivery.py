@@ -107,8 +107,7 @@ class ImagePipeline:
         try:
             return await self._delivered(upstream, ref, order)
         except GatewayError as error:
-            error.generated = "maybe"  # Google has made it, whatever became of it here
-            raise
+            raise error.with_(generated="maybe") from None  # Google has made it, whatever became of it here
 
     async def _delivered(self, upstream: Upstream, ref: ImageRef, order: ImageJob) -> GeneratedImage:
         began = self._clock.monotonic()

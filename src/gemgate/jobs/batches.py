@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, Webhook
-from gemgate.caller import Caller
+from gemgate.caller import Caller, Quota
 from gemgate.dialects import wire
 from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
@@ -30,6 +30,7 @@ from gemgate.ports.files import FileStore
 from gemgate.ports.jobs import JobStore
 from gemgate.ports.runtime import Clock
 from gemgate.ports.vault import Vault
+from gemgate.ports.wakeup import Wakeup
 
 IMAGES: tuple[BatchKind, ...] = ("images",)
 OPENAI: tuple[BatchKind, ...] = ("chat", "generations")
@@ -71,7 +72,7 @@ class Jobs:
     open_per_key: int = 0
     """Tasks that one key may have open, 0 = any number."""
     _ordering: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _watchers: defaultdict[str, set[asyncio.Event]] = field(default_factory=lambda: defaultdict(set))
+    _watchers: defaultdict[str, set[Wakeup]] = field(default_factory=lambda: defaultdict(set))
     _over: bool = False
 
     def __post_init__(self) -> None:
@@ -79,36 +80,19 @@ class Jobs:
 
     # Orders
 
-    async def find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
-        """The batch that came under this idempotency key before; Conflict when it was another order."""
-        found = await self.store.under_key(origin.caller.tenant, key) if key else None
-        if found is not None and found.digest != digest:
-            raise Conflict(
-                "This idempotency key was used for another order; choose a new one",
-                "该幂等键已用于另一份订单，请使用新的键",
-                param="idempotency_key",
-                code="idempotency_key_reused",
-            )
-        return found
-
-    async def prepare(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
-        """The tasks of an order of images. What can be told to be wrong is refused here, before it is counted:
-        models that nobody can have, references that are no images, webhooks that are not public.
-        """
-        if order.webhook[0]:
-            self.webhook_sender.check(order.webhook[0])
-        self._check_models(order, origin.caller)
-        common = ImageSpec(order.model or self.default_image_model, order.options)
-        kept: dict[str, Stored] = {}
-        return [
-            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))
-            for at, item in enumerate(order.items)
-        ]
-
     async def submit_images(
-        self, order: BatchOrder, tasks: Sequence[TaskDraft], origin: Submitter, digest: str = ""
+        self, order: BatchOrder, origin: Submitter, digest: str, *, admitted: Callable[[Quota], None]
     ) -> Batch:
-        """A batch of images, entered with all the tasks that were prepared; it was admitted and counted before."""
+        """A batch of images, checked, counted and entered; the one that came under its idempotency key before is found.
+
+        What can be told to be wrong is refused before it is counted: models that nobody can have, references that are
+        no images, webhooks that are not public. admitted: hears what is left once it is counted.
+        """
+        found = await self._find_by_idempotency_key(origin, order.idempotency_key, digest)
+        if found is not None:
+            return found
+        tasks = await self._tasks(order, origin)
+        admitted((await self.gateway.admit_images(order.model, origin.caller, later=True)).quota)
         model = order.model or self.default_image_model
         lanes = await self._lanes()
         batch = Batch(
@@ -135,8 +119,16 @@ class Jobs:
         problems: Sequence[LineError],
         about: dict[str, Any],
         origin: Submitter,
+        *,
+        admitted: Callable[[Quota], None],
     ) -> Batch:
-        """An OpenAI batch. With problems in its file it is entered as failed and nothing of it is run."""
+        """An OpenAI batch, counted and entered. With problems in its file it is entered as failed, and none of it is
+        counted or run. admitted: hears what is left once it is counted.
+        """
+        if not problems:
+            self.gateway.check_models((str(line.body.get("model") or "") for line in lines), origin.caller)
+            admit = self.gateway.admit if BATCH_KINDS[endpoint] == "chat" else self.gateway.admit_images
+            admitted((await admit(None, origin.caller)).quota)
         now = self.clock.now()
         kind, lanes = BATCH_KINDS[endpoint], await self._lanes()
         about = {**about, "endpoint": endpoint, "base_url": origin.base_url}
@@ -160,6 +152,30 @@ class Jobs:
             return await self._submitted(batch, [], ("", ""), digits=32)
         tasks = await asyncio.to_thread(lambda: [_draft(line, kind) for line in lines])
         return await self._submitted(batch, tasks, ("", ""), digits=32)
+
+    async def _find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
+        """The batch that came under this idempotency key before; Conflict when it was another order."""
+        found = await self.store.under_key(origin.caller.tenant, key) if key else None
+        if found is not None and found.digest != digest:
+            raise Conflict(
+                "This idempotency key was used for another order; choose a new one",
+                "该幂等键已用于另一份订单，请使用新的键",
+                param="idempotency_key",
+                code="idempotency_key_reused",
+            )
+        return found
+
+    async def _tasks(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
+        """The tasks of an order of images."""
+        if order.webhook[0]:
+            self.webhook_sender.check(order.webhook[0])
+        self._check_models(order, origin.caller)
+        common = ImageSpec(order.model or self.default_image_model, order.options)
+        kept: dict[str, Stored] = {}
+        return [
+            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))
+            for at, item in enumerate(order.items)
+        ]
 
     async def _submitted(
         self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str], *, digits: int
@@ -289,17 +305,15 @@ class Jobs:
 
     async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""
-        event = asyncio.Event()
-        self._watchers[batch_id].add(event)
+        changed = Wakeup(self.clock)
+        self._watchers[batch_id].add(changed)
         try:
             while not self._over:
                 yield
-                event.clear()
-                waiting = asyncio.ensure_future(event.wait())
-                await asyncio.wait({waiting}, timeout=self.worker.rules.poll)
-                waiting.cancel()
+                changed.clear()
+                await changed.wait(self.worker.rules.poll)
         finally:
-            self._watchers[batch_id].discard(event)
+            self._watchers[batch_id].discard(changed)
             if not self._watchers[batch_id]:
                 del self._watchers[batch_id]
 
@@ -307,8 +321,8 @@ class Jobs:
         """The batch changed: tell those who watch; it may have ended."""
         self.closer.wake()
         self.webhook_sender.wake()
-        for event in self._watchers.get(batch_id, ()):
-            event.set()
+        for changed in self._watchers.get(batch_id, ()):
+            changed.wake()
 
     # What is done with them
 
@@ -348,9 +362,9 @@ class Jobs:
     async def stop(self) -> None:
         """The process ends: whoever watches is let go, what runs is given back."""
         self._over = True
-        for events in tuple(self._watchers.values()):
-            for event in events:
-                event.set()
+        for watchers in tuple(self._watchers.values()):
+            for changed in watchers:
+                changed.wake()
         await self.worker.stop()
 
 

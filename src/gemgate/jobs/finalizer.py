@@ -32,6 +32,7 @@ from gemgate.ports.blobs import BlobStore
 from gemgate.ports.files import FileStore
 from gemgate.ports.jobs import JobStore
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
+from gemgate.ports.wakeup import Wakeup
 from gemgate.prompting import tokens
 
 PAGE = 200
@@ -52,24 +53,25 @@ class BatchFinalizer:
     observer: Observer
     rules: JobRules
     closed: Callable[[str], None] = lambda batch_id: None
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _wakeup: Wakeup = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._wakeup = Wakeup(self.clock)
 
     def wake(self) -> None:
         """A batch may have ended."""
-        self._woken.set()
+        self._wakeup.wake()
 
     async def run(self) -> None:
         """Close what has ended, for ever."""
         while True:
-            await until_due(self.store, self.clock, self._woken, self.rules)
+            await until_due(self.store, self._wakeup, self.rules)
             try:
                 await self.step()
             except StorageDown as error:
                 self.observer.emit(TelemetryEvent("batches.waiting", data={"why": error.en}))
                 await self.clock.sleep(self.rules.poll)
-            resting = asyncio.ensure_future(self._woken.wait())
-            await asyncio.wait({resting}, timeout=POLL_INTERVAL)
-            resting.cancel()
+            await self._wakeup.wait(POLL_INTERVAL)
 
     async def step(self) -> None:
         for batch_id in await self.store.overdue(self.clock.now()):

@@ -20,12 +20,13 @@ from gemgate.batches import Batch
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.jobs.payloads import loads
-from gemgate.jobs.resting import rest, until_due
+from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.ports.jobs import JobStore
 from gemgate.ports.outbound import Sender
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.vault import Sealed, Vault
+from gemgate.ports.wakeup import Wakeup
 
 SENDING = 60.0
 """Seconds within which one try is over."""
@@ -39,11 +40,14 @@ class WebhookSender:
     clock: Clock
     observer: Observer
     rules: JobRules
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _wakeup: Wakeup = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._wakeup = Wakeup(self.clock)
 
     def wake(self) -> None:
         """A batch changed: its end may have to be told soon."""
-        self._woken.set()
+        self._wakeup.wake()
 
     def check(self, url: str) -> None:
         """BadRequest for an address that we would never tell."""
@@ -52,13 +56,13 @@ class WebhookSender:
     async def run(self) -> None:
         """Tell what is due, for ever."""
         while True:
-            await until_due(self.store, self.clock, self._woken, self.rules)
+            await until_due(self.store, self._wakeup, self.rules)
             try:
                 while batch := await self.store.hook_due(self.clock.now(), SENDING):
                     await self._deliver(batch)
             except StorageDown as error:
                 self.observer.emit(TelemetryEvent("batches.waiting", data={"why": error.en}))
-            await rest(self.clock, self._woken, self.rules.poll)
+            await self._wakeup.wait(self.rules.poll)
 
     async def _deliver(self, batch: Batch) -> None:
         hook, why = batch.hook, ""

@@ -26,13 +26,14 @@ from gemgate.errors import (
     StorageDown,
 )
 from gemgate.jobs.journal import JournalUnavailable, LeaseLost, TaskJournal
-from gemgate.jobs.resting import rest, until_due
+from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
 from gemgate.jobs.runner import Runner
 from gemgate.policy.backoff import Verdict, judge, may_be_asked_again
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.jobs import JobStore, LeaseStatus
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
+from gemgate.ports.wakeup import Wakeup
 
 NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text"}
 MAX_RUNS = 100
@@ -81,7 +82,7 @@ class Worker:
     ready: Callable[[Need], bool] = lambda need: True
     """Whether what such a task makes has a place to go to; until then none is begun."""
     _runs: set[_Run] = field(default_factory=set)
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _wakeup: Wakeup = field(init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stopping: bool = False
 
@@ -89,9 +90,12 @@ class Worker:
     def running(self) -> int:
         return len(self._runs)
 
+    def __post_init__(self) -> None:
+        self._wakeup = Wakeup(self.clock)
+
     def wake(self) -> None:
         """There may be something to do."""
-        self._woken.set()
+        self._wakeup.wake()
 
     async def work(self) -> None:
         """Until it is cancelled; then what runs is given back."""
@@ -101,9 +105,9 @@ class Worker:
                 group.create_task(self._listen())
                 await self._begin()
                 while True:
-                    await until_due(self.store, self.clock, self._woken, self.rules)
+                    await until_due(self.store, self._wakeup, self.rules)
                     await self._ignore_outage(self._claim_free)
-                    await rest(self.clock, self._woken, self.rules.poll)
+                    await self._wakeup.wait(self.rules.poll)
         finally:
             await self._release()
 

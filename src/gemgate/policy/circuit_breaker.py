@@ -1,10 +1,10 @@
-"""When an account (per capability) or an address may be used: a pure table with time and dice as arguments.
+"""When an account (per capability) or an address may be used: a pure table with time and random numbers as arguments.
 
 | outcome of a call              | closed                    | half-open (the one probe)   |
 |--------------------------------|---------------------------|-----------------------------|
 | ok, or the caller's own fault  | failures = 0              | closed                      |
 | failed (5xx, stall, reset)     | 3rd in a row: open 15 min | open 15 min                 |
-| limited (1037)                 | open to the reset, or 1 h | open to the reset, or 1 h   |
+| limited (1037), lowered model  | open to the reset, or 1 h | open to the reset, or 1 h   |
 | blocked (1060, 429, captcha)   | open 2 h                  | open 2 h                    |
 | cancelled                      | nothing                   | nothing, the probe is free  |
 
@@ -16,7 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Outcome = Literal["ok", "failed", "limited", "blocked", "cancelled"]
+Outcome = Literal["ok", "failed", "limited", "lowered", "blocked", "cancelled"]
+Cause = Literal["", "limit", "lowered", "failures", "blocked"]
+"""Why a circuit is open: a usage limit, a lower model in place of the one that was asked for, failures in a row, or a
+block of the address. "" = it is closed."""
 Phase = Literal["closed", "open", "half_open"]
 
 
@@ -42,6 +45,7 @@ class Circuit:
     opened_at: float = 0.0
     reason: str = ""
     probing: bool = False
+    cause: Cause = ""
 
     def phase(self, now: float) -> Phase:
         if not self.until:
@@ -67,26 +71,28 @@ class Circuit:
         reason: str = "",
         resets_at: float | None = None,
     ) -> Circuit:
-        """The circuit after a call ended. `dice` in [0, 1) fixes the jitter; `resets_at` is Google's own reset."""
+        """The circuit after a call ended. `random` in [0, 1) fixes the jitter; `resets_at` is Google's own reset."""
         if outcome == "cancelled":
             return replace(self, probing=False)
         if outcome == "ok":
             # A call that began before the circuit opened says nothing about the limit that opened it.
             return self if self.phase(now) == "open" else Circuit()
-        if outcome == "limited":
+        if outcome in ("limited", "lowered"):
             seconds = resets_at - now if resets_at and resets_at > now else rules.limit_seconds
-            return self._opened(now, seconds if rules.limit_seconds else 0, random, rules, reason)
+            cause: Cause = "limit" if outcome == "limited" else "lowered"
+            return self._opened(now, seconds if rules.limit_seconds else 0, random, rules, reason, cause)
         if outcome == "blocked":
-            return self._opened(now, rules.blocked_seconds, random, rules, reason)
+            return self._opened(now, rules.blocked_seconds, random, rules, reason, "blocked")
         failures = self.failures + 1
         if failures < rules.failures and self.phase(now) == "closed":
             return replace(self, failures=failures)
-        return replace(self._opened(now, rules.failure_seconds, random, rules, reason), failures=failures)
+        opened = self._opened(now, rules.failure_seconds, random, rules, reason, "failures")
+        return replace(opened, failures=failures)
 
-    def _opened(self, now: float, seconds: float, random: float, rules: Rules, reason: str) -> Circuit:
+    def _opened(self, now: float, seconds: float, random: float, rules: Rules, reason: str, cause: Cause) -> Circuit:
         if seconds <= 0:
             return Circuit()
         until = now + seconds * (1 + rules.jitter * random)
         if self.until > until and self.phase(now) == "open":
             return replace(self, probing=False)
-        return Circuit(0, until, now, reason)
+        return Circuit(0, until, now, reason, cause=cause)

@@ -7,14 +7,13 @@ ask it, so they cannot disagree.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal, cast
 
 from gemgate.accounts import (
     ACTION,
-    CAPABILITIES,
     AccountModel,
     Capability,
     Cookies,
@@ -33,6 +32,7 @@ from gemgate.errors import (
     AccountError,
     Blocked,
     GatewayError,
+    LocalText,
     NotThisAccount,
     Rejected,
     SignedOut,
@@ -41,11 +41,21 @@ from gemgate.errors import (
 from gemgate.policy import superseded_session, whose
 from gemgate.policy.circuit_breaker import Circuit, Outcome, Rules
 from gemgate.policy.pacer import Pacer
-from gemgate.pool.record import AccountRecord, InMemoryRecord
-from gemgate.pool.status import AccountStatus, Egress, outcome_of
+from gemgate.pool.circuits import AccountCircuits
+from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
+from gemgate.pool.status import (
+    AccountStatus,
+    Egress,
+    no_cookies_error,
+    outcome_of,
+    reason_of,
+    resting,
+)
+from gemgate.pool.uploads import UploadedFiles
+from gemgate.ports.accounts import StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
-from gemgate.ports.upstream import Upstream
+from gemgate.ports.upstream import SentFile, Upload, Upstream
 
 _ANYTHING = Walls()
 CHATS_KNOWN_SECONDS = 86_400.0
@@ -101,8 +111,8 @@ class Account:
         self.models: tuple[AccountModel, ...] = ()
         self.tier = ""
         self.cookies: Cookies | None = None
-        self.circuits: dict[Capability, Circuit] = {capability: Circuit() for capability in CAPABILITIES}
-        self.handles: dict[str, tuple[str, float]] = {}
+        self._breakers = AccountCircuits(name, address, rules=rules, clock=clock, random=random, observer=observer)
+        self._uploads = UploadedFiles(upstream, clock)
         self.assumed = walls
         self._stated = stated
         self._superseded_within = superseded_within
@@ -112,44 +122,68 @@ class Account:
         self.usage_at = 0.0
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
-        self.unkept = -1
-        """The generation whose session was looked at because Google kept no chat of it."""
-        self.renewal: Renewal | None = None
-        """What came of the last rotation."""
+        self._verified_epoch = -1
+        self.renewal: Renewal | None = None  # what came of the last rotation
         self.last_error: GatewayError | None = None
         self.session_epoch = 0
         self.record: AccountRecord = keep or InMemoryRecord()
+        self.record.attach(self)
         self.changed: Callable[[], None] = lambda: None
         self._state: State = "starting"
-        self._rules = rules
         self._clock = clock
-        self._random = random
         self._observer = observer
         self._signing_in = asyncio.Lock()
+
+    def restore(self, stored: StoredAccount) -> None:
+        """Go on as it is stored."""
+        self.paused = stored.paused
+        self.measured = stored.walls
+        self.known = stored.known
+        self.cookies = stored.cookies
+        self._breakers.by_capability |= {
+            capability: from_stored(circuit) for capability, circuit in stored.circuits.items()
+        }
+        if stored.trouble is not None:
+            self.signed_out(stored.trouble)
+
+    def learn_walls(self, walls: MeasuredWalls) -> None:
+        """How much of a prompt it reads was measured."""
+        self.measured = walls
+
+    async def upload(self, upload: Upload) -> SentFile:
+        """A file at Google, for this account."""
+        return await self._uploads.upload(upload)
+
+    def forget_uploads(self) -> None:
+        """Google does not know the files any more."""
+        self._uploads.forget()
+
+    def needs_verifying(self, epoch: int) -> bool:
+        """Whether this session is to be looked at because Google kept no chat of it: once tells enough."""
+        due, self._verified_epoch = self._verified_epoch != epoch, epoch
+        return due
 
     def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
-            return AccountStatus("paused", False, "paused by hand", "已手动暂停")
+            return AccountStatus("paused", False, LocalText("paused by hand", "已手动暂停"))
         if not self.weight:
-            return AccountStatus("paused", False, "its weight is 0", "权重为 0")
+            return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
         if self._state == "starting":
-            return self._blocked() or AccountStatus("starting", True, "signing in", "正在登录")
+            return self._blocked() or AccountStatus("starting", True, LocalText("signing in", "正在登录"))
         if not self.is_open:
             error = self.last_error
-            en, zh = (error.plain("en"), error.plain("zh")) if error else ("not signed in", "未登录")
-            return AccountStatus(self._state, False, en, zh, code=(error.code or "") if error else "")
+            why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
+            return AccountStatus(self._state, False, why, code=(error.code or "") if error else "")
         now = self._clock.now()
         if (blocked := self._blocked()) is not None:
             return blocked
-        if (shut := self._open_circuit(needs, now)) is not None:
-            quota = shut.reason.startswith((_LIMIT, _LOWERED))
-            zh = "已达到使用上限" if quota else "连续失败，暂停使用"
-            if shut.reason.startswith(_LOWERED):
-                zh = "Google 改用较低的模型作答，暂停使用"
-            return AccountStatus("cooling", False, shut.reason, zh, max(shut.until, now), quota)
+        if (shut := self._breakers.keeping_out(needs, now)) is not None:
+            return resting(shut, now)
         if self.busy >= self.lanes:
-            return AccountStatus("busy", True, f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
+            return AccountStatus(
+                "busy", True, LocalText(f"all {self.lanes} lanes taken", f"{self.lanes} 个通道均被占用")
+            )
         return AccountStatus("ready", True)
 
     def _blocked(self) -> AccountStatus | None:
@@ -157,87 +191,51 @@ class Account:
         now, way = self._clock.now(), self.egress.circuit
         if way.admits(now):
             return None
-        why = f"address blocked: {way.reason}"
-        return AccountStatus(
-            "blocked", False, why, "本机地址被 Google 暂时封锁", max(way.until, now), code="ip_blocked"
-        )
+        why = LocalText(f"address blocked: {way.reason}", "本机地址被 Google 暂时封锁")
+        return AccountStatus("blocked", False, why, max(way.until, now), code="ip_blocked")
 
-    def _open_circuit(self, needs: Sequence[Capability], now: float) -> Circuit | None:
-        """The circuit that keeps a call out: the last to thaw of its needs; without needs, if nothing is left to do."""
-        circuits = [self.circuits[c] for c in needs or MAKING]
-        shut = [circuit for circuit in circuits if not circuit.admits(now)]
-        if not shut or (not needs and len(shut) < len(circuits)):
-            return None
-        return (max if needs else min)(shut, key=lambda circuit: circuit.until)
+    @property
+    def circuits(self) -> dict[Capability, Circuit]:
+        """Its circuit breakers."""
+        return self._breakers.by_capability
 
     def cooldowns(self) -> dict[Capability, Circuit]:
         """Capabilities that are not closed."""
-        now = self._clock.now()
-        return {c: circuit for c, circuit in self.circuits.items() if circuit.phase(now) != "closed"}
+        return self._breakers.not_closed()
 
     def call_started(self, *needs: Capability) -> None:
         """A call that needs these capabilities begins."""
         now = self._clock.now()
         self.busy += 1
         self.last_used = now
-        for need in needs:
-            self.circuits[need] = self.circuits[need].entered(now)
-        self.egress.circuit = self.egress.circuit.entered(now)
+        self._breakers.started(needs, now)
 
-    def call_ended(self, needs: Sequence[Capability], error: BaseException | None) -> None:
-        """A call is over: free the lane and move the circuits. An error is held against the capability it names."""
+    def call_ended(self, needs: Sequence[Capability], error: BaseException | None) -> float | None:
+        """A call is over: free the lane and move the circuits. An error is held against the capability it names.
+
+        How many seconds the call may be tried again after, where the error opened a circuit and does not say it.
+        """
         self.busy -= 1
         outcome = outcome_of(error)
-        before = (dict(self.circuits), self.egress.circuit)
         blamed = getattr(error, "capability", "") or needs[0]
-        reason = _reason(error)
         resets_at = error.resets_at if isinstance(error, Spent) else None
-        for need in needs:
-            own: Outcome = outcome if outcome == "ok" or need == blamed else "cancelled"
-            if outcome == "blocked":
-                own = "cancelled"
-            self.circuits[need] = self._moved(self.circuits[need], own, reason, resets_at)
-        way: Outcome = outcome if outcome in ("ok", "blocked") else "cancelled"
-        self.egress.circuit = self._moved(self.egress.circuit, way, reason, None)
+        moved = self._breakers.ended(needs, blamed, outcome, reason_of(error), resets_at)
         if outcome == "ok":
             self.pacer.succeeded()
         elif outcome == "limited":
             self.pacer.limited()
-        self._note_circuits(*before)
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
-            self.last_error = error
+            self.last_error = error.with_()
+        wait: float | None = None
         if isinstance(error, Spent | Blocked) and error.retry_after is None:
             circuit = self.egress.circuit if isinstance(error, Blocked) else self.circuits[cast("Capability", blamed)]
-            error.retry_after = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
+            wait = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
         if isinstance(error, Rejected):
             self._fail("error", error)
-        elif before != (self.circuits, self.egress.circuit):
-            self.record.save_soon(self)
+        elif moved:
+            self.record.save_soon()
         self.changed()
-
-    def _moved(self, circuit: Circuit, outcome: Outcome, reason: str, resets_at: float | None) -> Circuit:
-        return circuit.settled(
-            outcome,
-            now=self._clock.now(),
-            random=self._random(),
-            rules=self._rules,
-            reason=reason,
-            resets_at=resets_at,
-        )
-
-    def _note_circuits(self, circuits: Mapping[Capability, Circuit], way: Circuit) -> None:
-        """Facts of the circuits that opened or closed since they were like this."""
-        for capability, before in circuits.items():
-            if (now := self.circuits[capability]).until != before.until:
-                self._observer.emit(
-                    TelemetryEvent(
-                        "account.circuit", data={"account": self.name, "capability": capability, **circuit_data(now)}
-                    )
-                )
-        if (now := self.egress.circuit).until != way.until:
-            self._observer.emit(
-                TelemetryEvent("address.circuit", data={"address": self.egress.name, **circuit_data(now)})
-            )
+        return wait
 
     async def sign_in(
         self, *, seen: int | None = None, cookies: Cookies | None = None, from_source: bool = False
@@ -251,16 +249,16 @@ class Account:
         async with self._signing_in:
             if seen is not None and seen != self.session_epoch:
                 if not self.is_open and self.last_error is not None:
-                    raise self.last_error
+                    raise self.last_error.with_()
                 return
             try:
                 with self._probing():
                     fresh = cookies if from_source else None
                     if cookies is None and self.source is not None:
                         fresh = await self.source.read()
-                    await self._try([cookies] if cookies else self.record.candidates(self, fresh), fresh)
+                    await self._try([cookies] if cookies else self.record.candidates(fresh), fresh)
             except Blocked as error:
-                self.last_error = error  # of the address: the account stays what it is
+                self.last_error = error.with_()  # of the address: the account stays what it is
                 self.changed()
                 raise
             except GatewayError as error:
@@ -276,9 +274,9 @@ class Account:
         """A sign-in goes out, unless the address rests: then one of all who wait for its end is the probe."""
         if (blocked := self._blocked()) is not None:
             left = max(1.0, blocked.until - self._clock.now())
-            raise Blocked(blocked.why, blocked.why_zh, retry_after=left, code="ip_blocked")
-        circuits, before = dict(self.circuits), self.egress.circuit
-        self.egress.circuit = before.entered(self._clock.now())
+            raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
+        before = self.egress.circuit
+        self._breakers.way_started(self._clock.now())
         outcome: Outcome = "cancelled"
         reason = ""
         try:
@@ -291,10 +289,8 @@ class Account:
             outcome, reason = "blocked", error.plain()
             raise
         finally:
-            self.egress.circuit = self._moved(self.egress.circuit, outcome, reason, None)
-            self._note_circuits(circuits, before)
-            if self.egress.circuit != before:
-                self.record.save_soon(self)
+            if self._breakers.way_ended(before, outcome, reason):
+                self.record.save_soon()
                 self.changed()
 
     async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
@@ -315,17 +311,19 @@ class Account:
                 continue
             self.session_epoch += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
-                self.handles = {}  # another session may be another person: what was uploaded stays with the first
+                self._uploads.forget()  # another session may be another person: what was uploaded stays with the first
             self.cookies = tried
             self.models = opened.models
             self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
-            self.last_error = foreign  # what the source holds is another's: the account goes on, and says so
+            self.last_error = (
+                foreign and foreign.with_()
+            )  # what the source holds is another's: the account goes on, and says so
             self._set_state("ready")
             self.changed()  # who waits for a lane does not wait for our database
             if tried is not None:
-                await self.record.cookies_accepted(self, tried, fresh if tried == fresh else None)
-            self.record.save_soon(self)
+                await self.record.cookies_accepted(tried, fresh if tried == fresh else None)
+            self.record.save_soon()
             return
         assert refused is not None
         missing = self.source.missing if self.source is not None and not candidates else ""
@@ -342,7 +340,7 @@ class Account:
             before = self.cookies
             if error := whose.foreign(self.name, known.google, google, before=before, given=cookies, watched=watched):
                 raise error
-            if google.id and (holder := self.record.holder(self, google)):
+            if google.id and (holder := self.record.holder(google)):
                 raise whose.taken(holder, google)
             same = not known.seat or bool(google.id and known.google.id)
             self.known = Known(google if google.id else known.google, seat, known.chats_at if same else 0.0)
@@ -389,8 +387,8 @@ class Account:
 
     def refused(self, error: SignedOut) -> None:
         """What the source holds is not taken; the account goes on with what it has, and says so."""
-        self.last_error = error
-        self.record.save_soon(self)
+        self.last_error = error.with_()
+        self.record.save_soon()
         self.changed()
 
     @property
@@ -420,33 +418,26 @@ class Account:
 
     def lower_prompt_limit(self, capability: Capability, why: str, resets_at: float | None) -> None:
         """Google serves less than this capability promises: it rests until the reset, nothing else does."""
-        before = (dict(self.circuits), self.egress.circuit)
-        self.circuits[capability] = self._moved(self.circuits[capability], "limited", _LOWERED + why, resets_at)
-        self._note_circuits(*before)
-        self.record.save_soon(self)
+        self._breakers.lower(capability, why, resets_at)
+        self.record.save_soon()
         self.changed()
 
     async def take_rotated(self, cookies: Cookies) -> None:
         """The session's cookies were renewed: keep them at once."""
         self.cookies = cookies
         self.renewed_at = self._clock.now()
-        await self.record.cookies_accepted(self, cookies, None)
-        await self.record.cookies_renewed(self, cookies)
+        await self.record.cookies_accepted(cookies, None)
+        await self.record.cookies_renewed(cookies)
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
-        self.record.save_soon(self)
+        self.record.save_soon()
         self.changed()
 
     def reset(self, capability: Capability | None = None) -> None:
         """Close circuits by hand: one capability, or all and the address."""
-        before = (dict(self.circuits), self.egress.circuit)
-        for name in [capability] if capability else CAPABILITIES:
-            self.circuits[name] = Circuit()
-        if capability is None:
-            self.egress.circuit = Circuit()
-        self._note_circuits(*before)
-        self.record.save_soon(self)
+        self._breakers.reset(capability)
+        self.record.save_soon()
         self.changed()
 
     def signed_out(self, error: GatewayError) -> None:
@@ -482,9 +473,9 @@ class Account:
         return "paused" if self.paused else self._state
 
     def _fail(self, state: State, error: GatewayError) -> None:
-        self.last_error = error
+        self.last_error = error.with_()
         self._set_state(state)
-        self.record.save_soon(self)
+        self.record.save_soon()
         self.changed()
 
     def _set_state(self, state: State) -> None:
@@ -498,25 +489,3 @@ class Account:
                 "why": why,
             }
             self._observer.emit(TelemetryEvent("account.state", data=data))
-
-
-MAKING: tuple[Capability, ...] = ("text", "pro", "image")
-_LIMIT, _LOWERED = "limit: ", "lower model: "
-
-
-def circuit_data(circuit: Circuit) -> dict[str, str | int | float | bool | None]:
-    return {"open": bool(circuit.until), "until": circuit.until or None, "why": circuit.reason}
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, Spent):
-        return _LIMIT + error.plain()
-    return error.plain() if isinstance(error, GatewayError) else ""
-
-
-def no_cookies_error(why: str) -> SignedOut:
-    return SignedOut(
-        f"There are no cookies to sign in with: {why}",
-        f"没有可用于登录的 Cookie：{why}",
-        code="cookie_expired",
-    )

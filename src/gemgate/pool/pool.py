@@ -12,7 +12,7 @@ from typing import Literal
 
 from gemgate.accounts import AccountModel, Capability
 from gemgate.catalog import ModelCard
-from gemgate.errors import Busy, GatewayError, ModelNotFound, NoAccount
+from gemgate.errors import NO_TEXT, Busy, GatewayError, LocalText, ModelNotFound, NoAccount
 from gemgate.policy.account_choice import Candidate, choose
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
@@ -38,8 +38,7 @@ class Skipped:
 
     account: str
     state: str
-    why: str = ""
-    why_zh: str = ""
+    why: LocalText = NO_TEXT
     until: float = 0.0
 
 
@@ -168,19 +167,22 @@ class AccountPool:
         waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, granted, loyalty)
         asked = self._clock.monotonic()
         account, offer = await self._take(waiter)
-        failure: BaseException | None = None
         try:
             waited = self._clock.monotonic() - asked
             why, skipped = self._chosen(waiter, account)
             paced = await self._paced(account)
             yield Lease(account, offer, account.session_epoch, LeaseReason(why, skipped, waited, paced))
+        except GatewayError as error:
+            wait = account.call_ended(needs, error)
+            await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
+            if wait is None:
+                raise
+            raise error.with_(retry_after=wait) from None
         except BaseException as error:
-            failure = error
+            account.call_ended(needs, error)
             raise
-        finally:
-            account.call_ended(needs, failure)
-            if isinstance(failure, GatewayError):
-                await account.record.wait_saved(account)  # the caller hears of a rest when a restart would know of it
+        else:
+            account.call_ended(needs, None)
 
     def _chosen(
         self, waiter: _Waiter, account: Account
@@ -376,7 +378,7 @@ def _skipped(account: Account, waiter: _Waiter, chosen: Account) -> Skipped | No
         return Skipped(account.name, "tried")
     status = account.status(*waiter.needs)
     if status.state != "ready":
-        return Skipped(account.name, status.state, status.why, status.why_zh, status.until)
+        return Skipped(account.name, status.state, status.why, status.until)
     if not waiter.card.offer(account.models):
         return Skipped(account.name, "no_model")
     if account.fallback and not chosen.fallback:
@@ -415,7 +417,7 @@ def _words(account: Account, needs: tuple[Capability, ...], now: float, *, zh: b
     if state == "cooling" and account.status().state != state:
         resting = [need for need in needs if not account.circuits[need].admits(now)]
         state += f"（{'、'.join(resting)}）" if zh else f" for {', '.join(resting)}"
-    why = status.why_zh if zh else status.why
+    why = status.why.zh if zh else status.why.en
     left = math.ceil(status.until - now) if status.until > now else 0
     wait = (f"，{left} 秒后恢复" if zh else f", {left} s left") if left else ""
     return f"{state} ({why}{wait})" if why or wait else state

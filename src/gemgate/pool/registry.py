@@ -1,54 +1,44 @@
 """The accounts of this process and what is stored of them: set up, restored, handed new cookies, paused, removed.
 
-Every change that a restart must not forget goes to the store at once, but never in the path of a call: a writer task
-per account brings the newest state down. Only the node that owns an account refreshes it and generates with it.
+Only the node that owns an account refreshes it and generates with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
-from gemgate.accounts import Capability, Cookies, GoogleAccount, person
+from gemgate.accounts import Capability, Cookies
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
 from gemgate.policy import binding
 from gemgate.policy.circuit_breaker import Circuit
-from gemgate.policy.cookie_order import cookie_order
 from gemgate.policy.session_forecast import Forecast, forecast
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.prompt_limits import measure
-from gemgate.pool.record import AccountRecord
+from gemgate.pool.record import (
+    AccountRecord,
+    InMemoryRecord,
+    Sessions,
+    StoredRecord,
+    from_stored,
+    one_session_twice,
+)
 from gemgate.pool.status import PHANTOM, Egress
-from gemgate.ports.accounts import AccountSetup, AccountStore, AuditLine, SessionRecord, StoredAccount, StoredCircuit
+from gemgate.ports.accounts import AccountSetup, AccountStore, AuditLine, StoredAccount, StoredCircuit
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
 LEASE_SECONDS = 30.0
-SETTLED_SECONDS = 1.0
-"""How long a caller waits for the database to know of a rest."""
+CLOSE_SECONDS = 5.0
+"""How long what is being written may still take when an account, or all of them, are let go."""
 ACTIONS = ("test", "refresh", "pause", "resume", "reset")
 """What people do with an account that is there."""
 
 Build = Callable[[AccountSetup, Egress, AccountRecord], Account]
-"""Makes an account's member: upstream, source, pacer and all. Only the assembly knows how."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What the store knew of an account when it was last read or written.
-
-    proven: cookies that signed in and are not written yet, with the digest of the source's they were taken from.
-    """
-
-    account: StoredAccount
-    generation: int
-    writing: asyncio.Task[None] | None = None
-    dirty: bool = False
-    proven: tuple[Cookies, str | None] | None = None
+"""Makes an account: upstream, source, pacer and all. Only the assembly knows how."""
 
 
 class AccountRegistry:
@@ -79,12 +69,10 @@ class AccountRegistry:
         self._own = True
         self._renewing = asyncio.Lock()
         self._named: frozenset[str] = frozenset()
-        self._kept: dict[str, _Entry] = {}
+        self._records: dict[str, StoredRecord] = {}
+        self._sessions = Sessions(pool)
         self._addresses: dict[str, Egress] = {}
         self._stored_addresses: dict[str, StoredCircuit] = {}
-        self._lives: dict[str, tuple[SessionRecord, ...]] = {}
-        self._claims: dict[str, str] = {}
-        """Session -> the account that tried it first, as long as it has no session of its own."""
         self._renewed_at = clock.monotonic()
         self.on_added: Callable[[Account], None] = lambda account: None
         self.on_removed: Callable[[Account], None] = lambda account: None
@@ -119,17 +107,12 @@ class AccountRegistry:
         """Run an account here, unless another node does."""
         if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
             return None
-        self._kept[kept.name] = _Entry(kept, kept.version)
-        account = self._build(kept.setup, self._egress(kept.setup), self)
-        account.paused = kept.paused
-        account.measured = kept.walls
-        account.known = kept.known
-        account.cookies = kept.cookies
-        for capability, circuit in kept.circuits.items():
-            account.circuits[capability] = _circuit(circuit)
-        if kept.trouble is not None:
-            account.signed_out(kept.trouble)
-        self._lives[kept.name] = await self.store.lives(kept.name)
+        record = self._records[kept.name] = StoredRecord(
+            kept, self.store, self._sessions, owner=self._owner, clock=self._clock, observer=self._observer
+        )
+        account = self._build(kept.setup, self._egress(kept.setup), record)
+        account.restore(kept)
+        await record.load_lives()
         self._pool.add(account)
         self.on_added(account)
         return account
@@ -144,7 +127,7 @@ class AccountRegistry:
         if name not in self._addresses:
             stored = self._stored_addresses.get(name)
             pace = Bucket() if setup.kind == "official" else self._pace()
-            self._addresses[name] = Egress(name, _circuit(stored) if stored else Circuit(), pace)
+            self._addresses[name] = Egress(name, from_stored(stored, "blocked") if stored else Circuit(), pace)
         return self._addresses[name]
 
     async def renew(self) -> None:
@@ -160,8 +143,8 @@ class AccountRegistry:
             for account in self._pool.accounts:
                 if account.name not in held:
                     await self._release(account)
-                elif account.name in self._kept and self._kept[account.name].dirty:
-                    self.save_soon(account)  # what could not be written while the database was away
+                elif (record := self._records.get(account.name)) is not None:
+                    record.retry()
             if was_away:
                 return
             running = {account.name for account in self._pool.accounts}
@@ -177,9 +160,7 @@ class AccountRegistry:
 
     async def close(self) -> None:
         """Bring everything down, and give the accounts back."""
-        tasks = [kept.writing for kept in self._kept.values() if kept.writing is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=5)
+        await asyncio.gather(*(record.drain(CLOSE_SECONDS) for record in self._records.values()))
         await self.store.release(self._owner)
 
     # What operators do
@@ -188,7 +169,7 @@ class AccountRegistry:
         """A new account, or an old one set up anew; it starts to run here."""
         _check_name(setup.name)
         _check_proxy(setup.proxy)
-        self._build(setup, self._egress(setup), self)  # a source that cannot be must not be stored
+        self._build(setup, self._egress(setup), InMemoryRecord())  # a source that cannot be must not be stored
         await self.store.set_up(setup)
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
         if (old := self._pool.account(setup.name)) is not None:
@@ -213,8 +194,8 @@ class AccountRegistry:
                 param="account",
             )
         number = account.number if account is not None else 0
-        if (holder := self._account_with(cookies, number)) and (account is None or holder != account.name):
-            raise _one_session_twice(Conflict, holder)
+        if (holder := self._sessions.account_with(cookies, number)) and (account is None or holder != account.name):
+            raise one_session_twice(Conflict, holder)
         new = account is None
         if account is None:
             account = await self.add(AccountSetup(name or "default"), caller)
@@ -312,7 +293,7 @@ class AccountRegistry:
         others = [other.name for other in self._pool.accounts if other is not account]
         async with self._pool.lease(model, needs=("text", "upload"), prefer=name, avoid=others) as lease:
             walls = await measure(lease, word=word, now=self._clock.now(), tier=account.tier)
-        account.measured = walls
+        account.learn_walls(walls)
         await self.store.keep_walls(name, walls)
         await self.note(caller, "measured", name, f"{walls.plain} bytes, with files {walls.with_files}")
         account.changed()
@@ -334,7 +315,8 @@ class AccountRegistry:
         """When the session likely dies, judged by the ones before it."""
         if not account.is_open or not account.signed_in_at:
             return None
-        lives = self._lives.get(account.name, ())
+        record = self._records.get(account.name)
+        lives = record.lives if record is not None else ()
         began = next((life.began_at for life in lives if life.ended_at is None), account.signed_in_at)
         now = self._clock.now()
         told = forecast(
@@ -351,136 +333,14 @@ class AccountRegistry:
     async def _release(self, account: Account) -> None:
         self._pool.remove(account.name)
         self.on_removed(account)
-        kept = self._kept.pop(account.name, None)
-        if kept is not None and kept.writing is not None:
-            await asyncio.wait({kept.writing}, timeout=5)
+        if (record := self._records.pop(account.name, None)) is not None:
+            await record.close(CLOSE_SECONDS)
         await self.store.release(self._owner, account.name)
-
-    # Keep: what members tell
-
-    def candidates(self, member: Account, fresh: Cookies | None) -> Sequence[Cookies]:
-        kept = self._kept.get(member.name)
-        live = member.source is not None and member.source.live
-        account = kept.account if kept else StoredAccount(AccountSetup(member.name))
-        found = cookie_order(replace(account, cookies=member.cookies or account.cookies), fresh, live=live)
-        whose = [(cookies, self._account_with(cookies, member.number)) for cookies in found]
-        free = [cookies for cookies, holder in whose if holder in ("", member.name)]
-        if found and not free:
-            raise _one_session_twice(NotThisAccount, whose[0][1])
-        for cookies in free:
-            self._claims.setdefault(person(cookies, member.number), member.name)
-        return free
-
-    def _account_with(self, cookies: Cookies, number: int) -> str:
-        """The account that has this session already: two would rotate it against each other until both are dead."""
-        for account in self._pool.accounts:
-            if account.identity == person(cookies, number):
-                return account.name
-        claimed = self._pool.account(self._claims.get(person(cookies, number), ""))
-        return claimed.name if claimed is not None and not claimed.identity else ""
-
-    def holder(self, account: Account, google: GoogleAccount) -> str:
-        others = (other for other in self._pool.accounts if other is not account)
-        return next((other.name for other in others if other.google.id == google.id), "")
-
-    async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
-        kept = self._kept.get(account.name)
-        if kept is None:
-            return
-        kept.proven = (cookies, source.digest if source is not None else None)
-        self.save_soon(account)
-        await self.wait_saved(account)
-
-    async def cookies_renewed(self, account: Account, cookies: Cookies) -> None:
-        """The others that share these cookies (docs/google-wire.md 5.6) go on with the new ones."""
-        for other in self._pool.accounts:
-            if other is not account and other.is_open and other.cookies and other.cookies.identity == cookies.identity:
-                try:
-                    await other.sign_in(cookies=cookies)
-                except GatewayError as error:
-                    self._observer.emit(
-                        TelemetryEvent("cookies.not_shared", data={"account": other.name, "why": error.en})
-                    )
-
-    def save_soon(self, account: Account) -> None:
-        kept = self._kept.get(account.name)
-        if kept is None:
-            return
-        kept.dirty = True
-        if kept.writing is None or kept.writing.done():
-            kept.writing = asyncio.ensure_future(self._write(account, kept))
-
-    async def wait_saved(self, account: Account) -> None:
-        kept = self._kept.get(account.name)
-        if kept is not None and kept.writing is not None and not kept.writing.done():
-            await asyncio.wait({kept.writing}, timeout=SETTLED_SECONDS)
-
-    async def _write(self, account: Account, kept: _Entry) -> None:
-        """Bring the newest state down; what changes meanwhile is written after it, what could not be is by `renew`."""
-        while kept.dirty:
-            kept.dirty = False
-            now = self._clock.now()
-            circuits = {c: _keep_circuit(circuit) for c, circuit in account.cooldowns().items()}
-            try:
-                if kept.proven is not None:
-                    await self._keep_cookies(account, kept, *kept.proven)
-                known = account.known
-                await self.store.keep_state(
-                    account.name,
-                    account.stored_state,
-                    account.last_error,
-                    circuits,
-                    owner=self._owner,
-                    at=now,
-                    known=known,
-                )
-                kept.account = replace(kept.account, known=known)
-                await self.store.keep_address(self._owner, account.egress.name, _keep_circuit(account.egress.circuit))
-                if account.stored_state == "needs_login":
-                    self._lives[account.name] = await self.store.lives(account.name)
-            except GatewayError as error:
-                self._observer.emit(TelemetryEvent("account.not_kept", data={"account": account.name, "why": error.en}))
-                kept.dirty = True
-                return
-
-    async def _keep_cookies(self, account: Account, kept: _Entry, cookies: Cookies, taken: str | None) -> None:
-        """Store cookies that signed in. A database that is away says nothing about the session."""
-        generation = await self.store.keep_cookies(
-            account.name,
-            cookies,
-            generation=kept.generation,
-            taken=taken,
-            identity=cookies.identity,
-            at=self._clock.now(),
-        )
-        if kept.proven == (cookies, taken):
-            kept.proven = None
-        kept.account = await self.store.get(account.name)
-        kept.generation = kept.account.version
-        if generation is None:
-            self._observer.emit(TelemetryEvent("cookies.overtaken", data={"account": account.name}))
-        self._lives[account.name] = await self.store.lives(account.name)
-
-
-def _one_session_twice(kind: type[Conflict | NotThisAccount], holder: str) -> Conflict | NotThisAccount:
-    return kind(
-        f"This Google session is already the account {holder}: sign in to another Google account, or use that one",
-        f"该 Google 会话已是账号 {holder}：请登录另一个 Google 账号，或直接使用该账号",
-        code="session_in_use",
-    )
 
 
 def actor_of(caller: Caller) -> str:
     """How the audit names somebody."""
     return caller.tenant or ("admin" if caller.admin else caller.client)
-
-
-def _circuit(kept: StoredCircuit) -> Circuit:
-    return Circuit(kept.failures, kept.until, kept.opened_at, kept.reason)
-
-
-def _keep_circuit(circuit: Circuit) -> StoredCircuit:
-    return StoredCircuit(circuit.failures, circuit.until, circuit.opened_at, circuit.reason)
 
 
 def _check_proxy(proxy: str | None) -> None:

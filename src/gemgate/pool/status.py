@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gemgate.accounts import (
+    Capability,
     State,
 )
 from gemgate.errors import (
+    NO_TEXT,
     AccountError,
     Blocked,
     ClientError,
     GatewayError,
+    LocalText,
     ModelGone,
     ModelNotServed,
     OutputInvalid,
     PromptTooLong,
     Refused,
+    SignedOut,
     Spent,
     Unprocessable,
 )
@@ -34,8 +38,7 @@ class AccountStatus:
 
     state: State
     usable: bool
-    why: str = ""
-    why_zh: str = ""
+    why: LocalText = NO_TEXT
     until: float = 0.0
     quota: bool = False
     code: str = ""
@@ -73,3 +76,34 @@ def outcome_of(error: BaseException | None) -> Outcome:
             return "failed"
         case _:
             return "cancelled"
+
+
+MAKING: tuple[Capability, ...] = ("text", "pro", "image")
+LIMIT, LOWERED = "limit: ", "lower model: "
+"""How the reason of a circuit begins that a limit, or a lower model, opened: for people, and for the store."""
+
+
+def resting(circuit: Circuit, now: float) -> AccountStatus:
+    """How an account stands that such a circuit keeps a call out of."""
+    zh = "连续失败，暂停使用"
+    if circuit.cause == "limit":
+        zh = "已达到使用上限"
+    elif circuit.cause == "lowered":
+        zh = "Google 改用较低的模型作答，暂停使用"
+    quota = circuit.cause in ("limit", "lowered")
+    return AccountStatus("cooling", False, LocalText(circuit.reason, zh), max(circuit.until, now), quota)
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Why a circuit opens, as it is stored and told."""
+    if isinstance(error, Spent):
+        return LIMIT + error.plain()
+    return error.plain() if isinstance(error, GatewayError) else ""
+
+
+def no_cookies_error(why: str) -> SignedOut:
+    return SignedOut(
+        f"There are no cookies to sign in with: {why}",
+        f"没有可用于登录的 Cookie：{why}",
+        code="cookie_expired",
+    )

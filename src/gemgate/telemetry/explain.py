@@ -6,27 +6,20 @@ Pure: the same record tells the same story. Whoever may not know the accounts' n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from gemgate.errors import LocalText
 from gemgate.telemetry.request_record import AttemptRecord, ImageFacts, PassedOver, RequestRecord
 
 NOTICED = 0.05
 """Seconds of waiting below which nobody is told of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One step of the story in both languages."""
-
-    en: str
-    zh: str
-
-
 Names = Callable[[str], tuple[str, str]]
 
 
-def explain(record: RequestRecord, *, names: bool = True) -> list[Sentence]:
+def explain(record: RequestRecord, *, names: bool = True) -> list[LocalText]:
     """The story from the request's arrival to its end. names: False hides what the accounts are called."""
     called = _named if names else _numbered(record)
     return [
@@ -71,53 +64,53 @@ def _numbered(record: RequestRecord) -> Names:
 _BESIDE = {"sources": "来源", "pictures": "网络图片", "documents": "文档", "suggestions": "追问建议"}
 
 
-def _beside(record: RequestRecord) -> Iterator[Sentence]:
+def _beside(record: RequestRecord) -> Iterator[LocalText]:
     """What came with the words, and where it went."""
     if not record.beside:
         return
     en = ", ".join(f"{kind}: {count}" for kind, count in record.beside.items())
     zh = "，".join(f"{_BESIDE[kind]} {count}" for kind, count in record.beside.items())
     where = ("they stand behind its text", "已附在正文之后") if record.beside_shown else ("not shown", "未显示")
-    yield Sentence(
+    yield LocalText(
         f"The answer brought more than words ({en}); {where[0]}.", f"回答还带有其他内容（{zh}），{where[1]}。"
     )
 
 
-def _asked(record: RequestRecord) -> Iterator[Sentence]:
+def _asked(record: RequestRecord) -> Iterator[LocalText]:
     what = record.operation or "none"
     who_en = f" with the key {record.tenant}" if record.tenant else ""
     who_zh = f"使用密钥 {record.tenant} " if record.tenant else ""
     if not record.model:
-        yield Sentence(f"A request to {what} came{who_en}.", f"收到{who_zh}对 {what} 的请求。")
+        yield LocalText(f"A request to {what} came{who_en}.", f"收到{who_zh}对 {what} 的请求。")
     elif record.model_asked and record.model_asked != record.model:
-        yield Sentence(
+        yield LocalText(
             f"A call of {what} came{who_en}; it asked for {record.model_asked}, which is {record.model}.",
             f"收到{who_zh}对 {what} 的调用，请求的模型 {record.model_asked} 即 {record.model}。",
         )
     else:
-        yield Sentence(
+        yield LocalText(
             f"A call of {what} came{who_en} for the model {record.model}.",
             f"收到{who_zh}对 {what} 的调用，模型为 {record.model}。",
         )
     if record.ignored:
         given = ", ".join(record.ignored)
-        yield Sentence(
+        yield LocalText(
             f"These parameters were accepted but have no effect: {given}.", f"以下参数已接受但不起作用：{given}。"
         )
     if record.filed:
-        yield Sentence(
+        yield LocalText(
             f"{record.filed} bytes of it were too long for the prompt and went up as a file.",
             f"其中 {record.filed} 字节超出提示长度，已作为文件上传。",
         )
 
 
-def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[Sentence]:
+def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[LocalText]:
     if attempt.number == 1 and attempt.repair in _REPAIRS:
-        yield Sentence(*_REPAIRS[attempt.repair])
+        yield LocalText(*_REPAIRS[attempt.repair])
     waited = attempt.queue + attempt.pace
     if waited >= NOTICED:
         lane = attempt.queue >= attempt.pace
-        yield Sentence(
+        yield LocalText(
             f"It waited {waited:.1f} s for {'a free lane' if lane else 'the next start of the account'}.",
             f"等待{'空闲通道' if lane else '该账号的下一次启动'} {waited:.1f} 秒。",
         )
@@ -125,7 +118,7 @@ def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[Sentence]:
         yield _passed_over(one, called)
     if attempt.outcome == "refused":
         trouble = attempt.trouble
-        yield Sentence(
+        yield LocalText(
             f"No account could take it: {trouble.en}" if trouble and trouble.en else "No account could take it.",
             f"没有账号可以处理：{trouble.zh}" if trouble and trouble.zh else "没有账号可以处理。",
         )
@@ -134,13 +127,13 @@ def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[Sentence]:
         yield _taken(attempt, called)
     yield from _outcome(attempt, called)
     if not attempt.stored:
-        yield Sentence(
+        yield LocalText(
             "Google kept nothing of the conversation; the next turn will be told in full in a new one.",
             "Google 没有保存该会话；下一轮将在新会话中完整重述。",
         )
     if attempt.unknown:
         fields = ", ".join(attempt.unknown)
-        yield Sentence(
+        yield LocalText(
             f"Google's answer held parts that this version does not know: {fields}.",
             f"Google 的回答含有此版本未知的部分：{fields}。",
         )
@@ -158,7 +151,7 @@ _REPAIRS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _passed_over(one: PassedOver, called: Names) -> Sentence:
+def _passed_over(one: PassedOver, called: Names) -> LocalText:
     en, zh = called(one.account)
     word_en, word_zh = _STATES.get(one.state, (one.state, one.state))
     until_en, until_zh = "", ""
@@ -167,7 +160,7 @@ def _passed_over(one: PassedOver, called: Names) -> Sentence:
         until_en, until_zh = f" until {at} UTC", f"，直到 {at} UTC"
     why_en = f" ({one.why})" if one.why and one.state not in ("busy", "starting") else ""
     why_zh = f"（{one.why_zh}）" if one.why_zh and one.state not in ("busy", "starting") else ""
-    return Sentence(f"{_upper(en)} {word_en}{until_en}{why_en}.", f"{zh}{word_zh}{until_zh}{why_zh}。")
+    return LocalText(f"{_upper(en)} {word_en}{until_en}{why_en}.", f"{zh}{word_zh}{until_zh}{why_zh}。")
 
 
 _STATES: Mapping[str, tuple[str, str]] = {
@@ -184,11 +177,11 @@ _STATES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _taken(attempt: AttemptRecord, called: Names) -> Sentence:
+def _taken(attempt: AttemptRecord, called: Names) -> LocalText:
     en, zh = called(attempt.account)
     why_en, why_zh = _CHOICES.get(attempt.why, ("", ""))
     how_en, how_zh = _REUSE.get(attempt.reuse, ("", ""))
-    return Sentence(f"{_upper(en)} took it{why_en}{how_en}.", f"{zh}{why_zh}处理了该请求{how_zh}。")
+    return LocalText(f"{_upper(en)} took it{why_en}{how_en}.", f"{zh}{why_zh}处理了该请求{how_zh}。")
 
 
 _CHOICES: Mapping[str, tuple[str, str]] = {
@@ -209,45 +202,45 @@ _REUSE: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _outcome(attempt: AttemptRecord, called: Names) -> Iterator[Sentence]:
+def _outcome(attempt: AttemptRecord, called: Names) -> Iterator[LocalText]:
     match attempt.outcome:
         case "answered":
             first = attempt.first_byte or 0.0
             whole = attempt.upstream or 0.0
-            yield Sentence(
+            yield LocalText(
                 f"Google spoke after {first:.1f} s and had answered after {whole:.1f} s.",
                 f"Google 在 {first:.1f} 秒后开始回答，{whole:.1f} 秒后完成。",
             )
             yield from _signed(attempt)
         case "stopped":
-            yield Sentence(
+            yield LocalText(
                 "The answer was stopped before its end: it was not needed any more.", "回答在结束前被中止：已不再需要。"
             )
         case "failed":
             yield from _signed(attempt)
             yield _failed(attempt)
             if attempt.then in _THEN:
-                yield Sentence(*_THEN[attempt.then])
+                yield LocalText(*_THEN[attempt.then])
         case _:
             pass
 
 
-def _signed(attempt: AttemptRecord) -> Iterator[Sentence]:
+def _signed(attempt: AttemptRecord) -> Iterator[LocalText]:
     """Who answered, in Google's word."""
     if attempt.lowered:
         why_en, why_zh = _LOWERED[attempt.lowered]
-        yield Sentence(
+        yield LocalText(
             f"Google named {attempt.served} as the model that answered, where {attempt.offer} was asked for{why_en}.",
             f"Google 称作答的模型是 {attempt.served}，而请求的是 {attempt.offer}{why_zh}。",
         )
     elif attempt.served == "unknown":
-        yield Sentence("Google did not say which model answered.", "Google 未说明是哪个模型作答。")
+        yield LocalText("Google did not say which model answered.", "Google 未说明是哪个模型作答。")
     elif attempt.served:
-        yield Sentence(
+        yield LocalText(
             f"Google named {attempt.served} as the model that answered.", f"Google 称作答的模型是 {attempt.served}。"
         )
     if attempt.painter:
-        yield Sentence(f"The picture was painted by {attempt.painter}.", f"图片由 {attempt.painter} 绘制。")
+        yield LocalText(f"The picture was painted by {attempt.painter}.", f"图片由 {attempt.painter} 绘制。")
 
 
 _LOWERED: Mapping[str, tuple[str, str]] = {
@@ -257,17 +250,17 @@ _LOWERED: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _failed(attempt: AttemptRecord) -> Sentence:
+def _failed(attempt: AttemptRecord) -> LocalText:
     trouble = attempt.trouble
     en, zh = _KINDS.get(trouble.kind if trouble else "", ("It failed", "失败"))
     said_en = f": {trouble.en.rstrip('.')}" if trouble and trouble.en else ""
     said_zh = f"：{trouble.zh.rstrip('。')}" if trouble and trouble.zh else ""
     if attempt.generated == "no":
-        return Sentence(
+        return LocalText(
             f"{en}, before anything was generated{said_en}.",
             f"{zh}，尚未生成任何内容{said_zh}。",
         )
-    return Sentence(f"{en}{said_en}.", f"{zh}{said_zh}。")
+    return LocalText(f"{en}{said_en}.", f"{zh}{said_zh}。")
 
 
 _KINDS: Mapping[str, tuple[str, str]] = {
@@ -316,12 +309,12 @@ _THEN: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _image(image: ImageFacts) -> Sentence:
+def _image(image: ImageFacts) -> LocalText:
     if image.failed:
-        return Sentence("A picture could not be delivered.", "有一张图片未能交付。")
+        return LocalText("A picture could not be delivered.", "有一张图片未能交付。")
     logo_en, logo_zh = _LOGOS.get(image.logo, ("", ""))
     steps = f"{image.download:.1f} + {image.work:.1f} + {image.store:.1f} s"
-    return Sentence(
+    return LocalText(
         f"A picture of {image.size} ({image.nbytes / 1000:.0f} kB, route {image.source}) was fetched, {logo_en} "
         f"and stored in {steps}.",
         f"获取了一张图片（{image.size}，{image.nbytes / 1000:.0f} kB，途径 {image.source}），{logo_zh}并保存，"
@@ -336,18 +329,18 @@ _LOGOS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _end(record: RequestRecord) -> Iterator[Sentence]:
+def _end(record: RequestRecord) -> Iterator[LocalText]:
     if record.trouble is not None:
         how_en = "The stream ended with an error" if record.in_band else "It was answered with an error"
         how_zh = "流以错误结束" if record.in_band else "以错误结束"
-        yield Sentence(f"{how_en}: {record.trouble.en}", f"{how_zh}：{record.trouble.zh}")
+        yield LocalText(f"{how_en}: {record.trouble.en}", f"{how_zh}：{record.trouble.zh}")
     if record.seconds is None:
-        yield Sentence("It is still under way.", "仍在处理中。")
+        yield LocalText("It is still under way.", "仍在处理中。")
     elif record.status == 499:
-        yield Sentence(f"The caller left after {record.seconds:.1f} s.", f"调用方在 {record.seconds:.1f} 秒后离开。")
+        yield LocalText(f"The caller left after {record.seconds:.1f} s.", f"调用方在 {record.seconds:.1f} 秒后离开。")
     else:
         made = record.generations
-        yield Sentence(
+        yield LocalText(
             f"It ended with HTTP {record.status} after {record.seconds:.1f} s; "
             f"{made} answer{'' if made == 1 else 's'} generated.",
             f"耗时 {record.seconds:.1f} 秒，以 HTTP {record.status} 结束，共生成 {made} 次回答。",

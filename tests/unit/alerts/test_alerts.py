@@ -228,7 +228,7 @@ async def test_a_restart_does_not_repeat_what_was_told(scene: Scene) -> None:
     again.clock = scene.clock
     for account in again.accounts:
         account._clock = scene.clock
-    again.accounts[0].circuits = dict(scene.alice.circuits)
+    again.accounts[0].circuits.update(scene.alice.circuits)
     later = Scene(again, scene.ledger)
     assert await later.passes(300) == []  # still signing in: nothing is known
     later.alice.upstream.opening = DEAD  # type: ignore[attr-defined]

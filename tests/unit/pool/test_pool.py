@@ -58,7 +58,7 @@ class House:
         self.facts = Facts()
         self.pool = AccountPool(clock=self.clock, random=lambda: 0.0, patience=60)
         limiter = MovingWindowLimiter(per_hour=0, model_interval=0, clock=self.clock)
-        attachments = Attachments(GuardedFetcher(), None, clock=self.clock, max_bytes=10**6, max_pixels=10**7)
+        attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**7)
         images = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=self.clock, observer=self.facts)
         self.conversations = MemoryConversations()
         conversations = Conversations(self.conversations, clock=self.clock, lease_seconds=300)

@@ -9,6 +9,7 @@ from tests.unit.pool.test_pool import House
 
 from gemgate.catalog import ModelCard, resolve
 from gemgate.errors import Busy, NoAccount, Spent
+from gemgate.policy.circuit_breaker import Rules
 from gemgate.pool import pool as pool_module
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool, Lease
@@ -204,7 +205,7 @@ async def test_a_fallback_is_used_only_while_no_other_account_can_take_the_call(
     assert third.account == ""
     for account in home.accounts[:2]:
         account.circuits["text"] = account.circuits["text"].settled(
-            "limited", now=home.clock.now(), random=0, rules=account._rules, reason="limit: used up"
+            "limited", now=home.clock.now(), random=0, rules=Rules(), reason="limit: used up"
         )
     await first.leave()
     assert third.account == "c"

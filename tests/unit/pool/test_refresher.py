@@ -169,16 +169,19 @@ async def test_at_the_start_stored_cookies_count_beside_the_ones_of_the_source(m
     kept = made(Cookies("psid-1", "long-replaced"))
 
     class Stored:
-        def candidates(self, account: Account, fresh: Cookies | None) -> list[Cookies]:
+        def attach(self, account: Account) -> None:
+            return None
+
+        def candidates(self, fresh: Cookies | None) -> list[Cookies]:
             return [SECOND, *([fresh] if fresh else [])]
 
-        async def cookies_accepted(self, account: Account, cookies: Cookies, source: Cookies | None) -> None:
+        async def cookies_accepted(self, cookies: Cookies, source: Cookies | None) -> None:
             return None
 
-        def save_soon(self, account: Account) -> None:
+        def save_soon(self) -> None:
             return None
 
-        async def wait_saved(self, account: Account) -> None:
+        async def wait_saved(self) -> None:
             return None
 
     kept.account.record = Stored()

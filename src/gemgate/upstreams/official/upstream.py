@@ -142,8 +142,7 @@ class OfficialUpstream:
         if isinstance(chunk, dict) and "error" in chunk:
             code = chunk["error"].get("code") if isinstance(chunk["error"], dict) else 500
             error = self._clean(errors.of_status(int(code or 500), chunk, now=time.time()))
-            error.generated = "maybe"  # the answer had begun
-            raise error
+            raise error.with_(generated="maybe")  # the answer had begun
         return chunk
 
     async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
@@ -209,10 +208,8 @@ class OfficialUpstream:
 
     def _clean(self, error: GatewayError) -> GatewayError:
         """Google repeats a suspended key in its message; we do not."""
-        if self._key:
-            error.en, error.zh = error.en.replace(self._key, "…"), error.zh.replace(self._key, "…")
-            error.args = (error.en,)
-        return error
+        key = self._key
+        return error.with_(en=error.en.replace(key, "…"), zh=error.zh.replace(key, "…")) if key else error
 
     # Files and images
 

@@ -170,9 +170,7 @@ class Answer:
             self.stored = False
         elif code or number in codes.STATUSES:
             error = codes.failure(code, number, self._model)
-            if self.spoke:
-                error.generated, error.remedy = "maybe", ""
-            raise error
+            raise error.with_(generated="maybe", remedy="") if self.spoke else error
         else:
             self._pending = True
 

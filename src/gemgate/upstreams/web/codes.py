@@ -56,10 +56,7 @@ def failure(code: int, status: int, model: str) -> GatewayError:
     what = f"code {code}" if code else f"status {status}"
     if rule is None:
         return errors.broken(what)
-    error = _meaning(rule, what, model)
-    error.generated = "no" if rule.certain else "maybe"
-    error.remedy = rule.remedy
-    return error
+    return _meaning(rule, what, model).with_(generated="no" if rule.certain else "maybe", remedy=rule.remedy)
 
 
 def _meaning(rule: Rule, what: str, model: str) -> GatewayError:

@@ -123,9 +123,7 @@ def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> Gatew
 
 def page_expired(why: str) -> Broken:
     """Google wants a fresh page: its token or its build is too old. Nothing was processed (docs/google-wire.md 4.2)."""
-    error = broken(f"it wants a fresh page, {why}", "no")
-    error.remedy = "reload"
-    return error
+    return broken(f"it wants a fresh page, {why}", "no").with_(remedy="reload")
 
 
 def wants_page(status: int, head: bytes) -> bool:
@@ -152,9 +150,7 @@ def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
 
 def rotated_too_often() -> Broken:
     """New cookies were asked for twice in a minute: no word about the session (docs/google-wire.md 5.4)."""
-    error = broken("asked for new cookies too often, HTTP 429", "no")
-    error.code = "rotated_too_often"
-    return error
+    return broken("asked for new cookies too often, HTTP 429", "no").with_(code="rotated_too_often")
 
 
 def consent_wanted() -> SignedOut:
@@ -194,9 +190,8 @@ def phantom(seconds: float) -> Broken:
 
 def no_token() -> Broken:
     """The account may live, but its page has no token, and Google takes no older one (docs/google-wire.md 5.1)."""
-    error = broken("its page came without a token, and it takes nothing without one; the token comes and goes", "no")
-    error.code = "no_page_token"
-    return error
+    why = "its page came without a token, and it takes nothing without one; the token comes and goes"
+    return broken(why, "no").with_(code="no_page_token")
 
 
 def of_account(status: AccountStatus) -> GatewayError | None:

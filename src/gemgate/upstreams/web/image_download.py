@@ -53,8 +53,7 @@ async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) ->
             continue
         return Fetched(data, mime, source)
     assert failure is not None
-    failure.generated = "maybe"
-    raise failure
+    raise failure.with_(generated="maybe")
 
 
 async def _full_size(client: HardenedClient, ref: ImageRef) -> tuple[bytes, str]:

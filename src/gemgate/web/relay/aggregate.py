@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.caller import Caller
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, LocalText
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
@@ -161,7 +161,7 @@ def _troubles(fleet: Fleet, gathered: Gathered) -> list[str]:
 
 
 def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
-    status = AccountStatus(row["state"], row["state"] in USABLE, row["why"], until=row["until"] or 0.0)
+    status = AccountStatus(row["state"], row["state"] in USABLE, LocalText(row["why"]), until=row["until"] or 0.0)
     resting = tuple(one["capability"] for one in row["cooldowns"] if one["capability"] != "text")
     return overview.AccountOverview(row["name"], status, row["lanes"]["max"], row["lanes"]["busy"], resting)
 

@@ -49,16 +49,9 @@ async def create(request: Request, caller: Caller) -> Response:
     order = await offload(len(body), lambda: _read(body, kind, wishes))
     unmet(call, order.ignored)
     order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
-    origin, digest = (
-        Submitter(caller, call.base_url(request)),
-        digest_of(body + repr(wishes).encode() if wishes else body),
-    )
-    batch = await jobs.find_by_idempotency_key(origin, order.idempotency_key, digest)
-    if batch is None:
-        tasks = await jobs.prepare(order, origin)
-        admission = await call.service.gateway.admit_images(order.model, caller, later=True)
-        call.admitted(admission.quota)
-        batch = await jobs.submit_images(order, tasks, origin, digest)
+    digest = digest_of(body + repr(wishes).encode() if wishes else body)
+    submitter = Submitter(caller, call.base_url(request))
+    batch = await jobs.submit_images(order, submitter, digest, admitted=call.admitted)
     return json_response(simple_batches.write_created(_state(batch), request.headers.get("accept-language", "")))
 
 

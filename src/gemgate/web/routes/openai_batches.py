@@ -30,7 +30,6 @@ router = Router()
 async def create(request: Request, caller: Caller) -> Response:
     """Run the calls of an uploaded JSONL file in the background."""
     call = context_of(request)
-    jobs, gateway = call.service.jobs, call.service.gateway
     reader = model_reader(BatchCreateRequest, openai_batches.read_create)
     body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
     unmet(call, wire.ignored(body))
@@ -46,15 +45,13 @@ async def create(request: Request, caller: Caller) -> Response:
     lines, problems = await offload(len(data), lambda: openai_batches.read_lines(data, endpoint))
     if not problems:
         check_group(caller, "chat" if BATCH_KINDS[endpoint] == "chat" else "images")
-        gateway.check_models((str(line.body.get("model") or "") for line in lines), caller)
-        admit = gateway.admit if BATCH_KINDS[endpoint] == "chat" else gateway.admit_images
-        call.admitted((await admit(None, caller)).quota)
     about = {
         "input_file_id": file.id,
         "metadata": dict(body.metadata) if body.metadata is not None else None,
         "language": caller.language,
     }
-    batch = await jobs.submit_lines(endpoint, lines, problems, about, Submitter(caller, call.base_url(request)))
+    submitter = Submitter(caller, call.base_url(request))
+    batch = await call.service.jobs.submit_lines(endpoint, lines, problems, about, submitter, admitted=call.admitted)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
