@@ -21,8 +21,8 @@ from gemgate.web import errors, paths
 from gemgate.web.auth.access import Access
 from gemgate.web.context import AppState, RequestContext, context_of
 from gemgate.web.interim import CROWDED, PromptSentNotifier
-from gemgate.web.operation import methods_at, verbs_of_models
 from gemgate.web.request_body import BODY_SECONDS, ClientDisconnected
+from gemgate.web.routes import methods_at, verbs_of_models
 from gemgate.web.sse import internal_error
 
 CLIENT_CLOSED = 499

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gemgate.chat import Event
+from gemgate.dialects.table import StreamWriter
 from gemgate.errors import GatewayError
 from gemgate.web.request_body import cancel_on_disconnect
 
@@ -32,22 +33,6 @@ HEADERS = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
-
-
-class StreamWriter(Protocol):
-    """A dialect's way to write events; one writer per stream, `index` tells several answers apart.
-
-    heartbeat: what its clients skip, read anew each time; it may come before the first event. None: the dialect has no
-    such thing, and the 200 waits for the first event however long that takes.
-    """
-
-    heartbeat: bytes | None
-
-    def event(self, index: int, event: Event) -> bytes: ...
-
-    def close(self) -> bytes: ...
-
-    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
 
 
 @dataclass(slots=True)

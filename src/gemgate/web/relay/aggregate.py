@@ -85,7 +85,9 @@ async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller,
     return answer
 
 
-@operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts of all nodes")
+@operation(
+    router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts of all nodes"
+)
 async def accounts(request: Request, caller: Caller) -> Response:
     gathered = await query_all(request, caller, _read_accounts)
     answer = {
@@ -97,7 +99,13 @@ async def accounts(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+    router,
+    "GET",
+    "/api/overview",
+    "overview",
+    group="any",
+    level="admin",
+    summary="Whether everything is all right, and why",
 )
 async def summary(request: Request, caller: Caller) -> Response:
     call = context_of(request)
@@ -166,6 +174,7 @@ def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
     "GET",
     "/api/requests",
     "requests.list",
+    group="any",
     level="admin",
     summary="The last requests of all nodes, newest first",
 )

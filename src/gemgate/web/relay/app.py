@@ -70,7 +70,7 @@ def create_front_app(settings: Settings, edge: FleetFront) -> ASGIApp:
         finally:
             await hop.close()
 
-    front.own = served(PARTS, lifespan)
+    front.own = served([module.router for module in PARTS], lifespan)
     return RequestMiddleware(front, lambda: (edge, access))
 
 
@@ -123,7 +123,7 @@ class RelayApp:
             await send(message)
 
         try:
-            caller = await self._access.caller(request, route.level, call.request_id, route.name)
+            caller = await self._access.caller(request, route.level, call.request_id, route.group)
             limit = self._edge.settings.max_body_bytes
             body = None if _has_no_body(request) else Body(request, limit)
             passage = RelayedRequest(request, counted, route, caller, body)

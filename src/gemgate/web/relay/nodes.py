@@ -39,7 +39,15 @@ class WeightRequest(wire.Body):
     weight: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
 
 
-@operation(router, "GET", "/api/nodes", "nodes.list", level="admin", summary="The nodes of the fleet and how they are")
+@operation(
+    router,
+    "GET",
+    "/api/nodes",
+    "nodes.list",
+    group="any",
+    level="admin",
+    summary="The nodes of the fleet and how they are",
+)
 async def listing(request: Request, caller: Caller) -> Response:
     fleet = context_of(request).state.fleet
     if fleet is None:
@@ -49,7 +57,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", level="admin", body=DrainRequest,
+    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", group="any", level="admin", body=DrainRequest,
     summary="Let a node finish what it does and take nothing new; or take that back",
 )  # fmt: skip
 async def drain(request: Request, caller: Caller) -> Response:
@@ -63,7 +71,7 @@ async def drain(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", level="admin", body=WeightRequest,
+    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", group="any", level="admin", body=WeightRequest,
     summary="Set a node's share of the calls",
 )  # fmt: skip
 async def weigh(request: Request, caller: Caller) -> Response:
@@ -76,7 +84,15 @@ async def weigh(request: Request, caller: Caller) -> Response:
     return await _shown(fleet, name)
 
 
-@operation(router, "DELETE", "/api/nodes/{name}", "nodes.remove", level="admin", summary="Forget a node that is gone")
+@operation(
+    router,
+    "DELETE",
+    "/api/nodes/{name}",
+    "nodes.remove",
+    group="any",
+    level="admin",
+    summary="Forget a node that is gone",
+)
 async def remove(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     fleet, registry, name = await _addressed(call, request)

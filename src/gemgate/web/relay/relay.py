@@ -23,14 +23,16 @@ from gemgate.ports.limits import Limiter
 from gemgate.settings import Settings
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.context import context_of
+from gemgate.web.errors import stream_error
 from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.call_info import CallInfo, Defaults
 from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import Broken, Exchange, Head, NodeClient, Unsent
 from gemgate.web.relay.routes import Route
-from gemgate.web.relay.stream_errors import FRAME_ENDS, last_frame
 from gemgate.web.request_body import SMALL, ClientDisconnected
+
+FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
 
 MAX_NODES = 3
 """Nodes that are asked for one call at most."""
@@ -270,7 +272,7 @@ class Relay:
         if not passage.head.is_events or not passage.tail.endswith(FRAME_ENDS):
             raise ConnectionCut(node.name)
         problem = _cut_off(node.name, why, certain=False)
-        frame = last_frame(problem, passage.request, passage.caller.request_id)
+        frame = stream_error(problem, passage.request, passage.caller.request_id)
         await passage.send({"type": "http.response.body", "body": frame, "more_body": False})
 
     def _scheme(self, request: Request) -> str:

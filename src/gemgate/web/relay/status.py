@@ -31,7 +31,15 @@ def fleet_of(request: Request) -> Fleet:
     return fleet
 
 
-@operation(router, "GET", "/health", "health", level="open", summary="How the gateway and its nodes are, in figures")
+@operation(
+    router,
+    "GET",
+    "/health",
+    "health",
+    group="any",
+    level="open",
+    summary="How the gateway and its nodes are, in figures",
+)
 async def health(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     return json_response(
@@ -59,7 +67,13 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
 
 
 @operation(
-    router, "GET", "/ready", "ready", level="open", summary="200 when a node can take a call, 503 and why otherwise"
+    router,
+    "GET",
+    "/ready",
+    "ready",
+    group="any",
+    level="open",
+    summary="200 when a node can take a call, 503 and why otherwise",
 )
 async def ready(request: Request, caller: Caller) -> Response:
     fleet, state = fleet_of(request), context_of(request).state
@@ -77,7 +91,16 @@ async def ready(request: Request, caller: Caller) -> Response:
     return json_response({"ready": False, "reasons": reasons}, 503)
 
 
-@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+@operation(
+    router,
+    "GET",
+    "/metrics",
+    "metrics",
+    group="any",
+    level="admin",
+    produces="text/plain",
+    summary="Prometheus figures",
+)
 async def metrics(request: Request, caller: Caller) -> Response:
     figures: RelayMetrics = request.app.state.metrics
     return Response(generate_latest(figures.read()), media_type=CONTENT_TYPE_LATEST)

@@ -136,7 +136,9 @@ def _shown(call: RequestContext, account: Account, caller: Caller, notice: str =
     return json_response({**shown, "notice": notice or shown["notice"]})
 
 
-@operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts and how they are")
+@operation(
+    router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts and how they are"
+)
 async def listing(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
     now = service.clock.now()
@@ -145,7 +147,14 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/accounts", "accounts.add", level="admin", body=AccountRequest, summary="Add an account"
+    router,
+    "POST",
+    "/api/accounts",
+    "accounts.add",
+    group="any",
+    level="admin",
+    body=AccountRequest,
+    summary="Add an account",
 )
 async def add(request: Request, caller: Caller) -> Response:
     call = context_of(request)
@@ -171,7 +180,15 @@ async def add(request: Request, caller: Caller) -> Response:
     return _shown(call, account, caller, notice)
 
 
-@operation(router, "GET", "/api/accounts/{name}", "accounts.get", level="admin", summary="One account and its audit")
+@operation(
+    router,
+    "GET",
+    "/api/accounts/{name}",
+    "accounts.get",
+    group="any",
+    level="admin",
+    summary="One account and its audit",
+)
 async def one(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
     account = service.account_registry.account(request.path_params["name"])
@@ -183,7 +200,9 @@ async def one(request: Request, caller: Caller) -> Response:
     return json_response(shown)
 
 
-@operation(router, "DELETE", "/api/accounts/{name}", "accounts.remove", level="admin", summary="Forget an account")
+@operation(
+    router, "DELETE", "/api/accounts/{name}", "accounts.remove", group="any", level="admin", summary="Forget an account"
+)
 async def remove(request: Request, caller: Caller) -> Response:
     name = request.path_params["name"]
     await context_of(request).service.account_registry.remove(name, caller)
@@ -195,6 +214,7 @@ async def remove(request: Request, caller: Caller) -> Response:
     "POST",
     "/api/accounts/{name}/measure",
     "accounts.measure",
+    group="any",
     level="admin",
     summary="Find out with at most six prompts how much of a prompt an account reads, and remember it",
 )
@@ -209,6 +229,7 @@ async def measure(request: Request, caller: Caller) -> Response:
     "POST",
     "/api/accounts/{name}/{action}",
     "accounts.act",
+    group="any",
     level="admin",
     body=ResetRequest,
     summary="test, refresh, pause, resume or reset an account",
@@ -233,6 +254,7 @@ async def _capability(request: Request) -> Capability | None:
     "POST",
     "/api/cookies",
     "cookies.put",
+    group="any",
     level="admin",
     body=simple.CookiesRequest,
     summary="New cookies, taken at once; the old ones stay until these are proven",
@@ -251,7 +273,13 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "GET", "/api/cookies/status", "cookies.status", level="admin", summary="Whether the cookies are good"
+    router,
+    "GET",
+    "/api/cookies/status",
+    "cookies.status",
+    group="any",
+    level="admin",
+    summary="Whether the cookies are good",
 )
 async def cookie_status(request: Request, caller: Caller) -> Response:
     accounts = context_of(request).service.pool.accounts

@@ -33,7 +33,15 @@ class ChannelRequest(wire.Body):
     url: str = Field(min_length=1, max_length=2000, repr=False)
 
 
-@operation(router, "GET", "/api/alerts", "alerts.list", level="admin", summary="Channels of alerts, and what was told")
+@operation(
+    router,
+    "GET",
+    "/api/alerts",
+    "alerts.list",
+    group="any",
+    level="admin",
+    summary="Channels of alerts, and what was told",
+)
 async def listing(request: Request, caller: Caller) -> Response:
     """Those of the settings have their setting's name as id. Of addresses only the host is shown."""
     service = context_of(request).service
@@ -54,6 +62,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     "POST",
     "/api/alerts",
     "alerts.add",
+    group="any",
     level="admin",
     body=ChannelRequest,
     success=201,
@@ -70,7 +79,13 @@ async def add(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/alerts/{channel_id}/test", "alerts.test", level="admin", summary="Send a test to a channel"
+    router,
+    "POST",
+    "/api/alerts/{channel_id}/test",
+    "alerts.test",
+    group="any",
+    level="admin",
+    summary="Send a test to a channel",
 )
 async def test(request: Request, caller: Caller) -> Response:
     """`taken`, and `why` not: an HTTP status, or what kind of error it was."""
@@ -80,7 +95,13 @@ async def test(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "DELETE", "/api/alerts/{channel_id}", "alerts.remove", level="admin", summary="Forget a channel of alerts"
+    router,
+    "DELETE",
+    "/api/alerts/{channel_id}",
+    "alerts.remove",
+    group="any",
+    level="admin",
+    summary="Forget a channel of alerts",
 )
 async def remove(request: Request, caller: Caller) -> Response:
     call = context_of(request)

@@ -22,7 +22,7 @@ from gemgate.web import sse
 from gemgate.web.completions import unmet
 from gemgate.web.context import RequestContext, context_of
 from gemgate.web.json_response import LONG, json_response
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import offload, read_body, whole_number
 from gemgate.web.routes.archive import archive
 
@@ -35,7 +35,7 @@ EVENTS = 200
 HEARTBEAT = b": still working\n\n"
 
 
-@operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
+@serves(router, "batch.create")
 async def create(request: Request, caller: Caller) -> Response:
     """Order many pictures at once; they are made in the background and survive a restart.
 
@@ -66,7 +66,9 @@ PREVIEWED = 500
 """Items that a preview shows."""
 
 
-@operation(router, "POST", "/v1/batch/images/preview", "batch.preview", body=simple_batches.BatchImagesRequest)
+@operation(
+    router, "POST", "/v1/batch/images/preview", "batch.preview", group="batches", body=simple_batches.BatchImagesRequest
+)
 async def preview(request: Request, caller: Caller) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
     body = await read_body(request, context_of(request).service.settings.max_body_bytes)
@@ -98,7 +100,7 @@ def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
     return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, given))
 
 
-@operation(router, "GET", "/v1/batch", "batch.list", query={"limit": "integer", "after": "string"})
+@operation(router, "GET", "/v1/batch", "batch.list", group="batches", query={"limit": "integer", "after": "string"})
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
     limit = whole_number(request, "limit", 50, least=1, most=500)
@@ -112,7 +114,12 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "GET", "/v1/batch/{batch_id}/status", "batch.status", query={"limit": "integer", "offset": "integer"}
+    router,
+    "GET",
+    "/v1/batch/{batch_id}/status",
+    "batch.status",
+    group="batches",
+    query={"limit": "integer", "offset": "integer"},
 )
 async def status(request: Request, caller: Caller) -> Response:
     """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
@@ -165,7 +172,9 @@ def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Await
         state = await _told(jobs, batch, caller)
         return json_response(simple_batches.write_status(state, context_of(request).meta("", request)))
 
-    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", summary=summary)(steer)
+    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", group="batches", summary=summary)(
+        steer
+    )
 
 
 _action_route("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
@@ -179,6 +188,7 @@ _action_route("retry", "Queue what failed or was cancelled once more", lambda jo
     "GET",
     "/v1/batch/{batch_id}/events",
     "batch.events",
+    group="batches",
     query={"after": "integer"},
     produces="text/event-stream",
 )
@@ -229,7 +239,7 @@ def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
 
 
 @operation(
-    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", produces="application/zip",
+    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", group="batches", produces="application/zip",
     summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
 )  # fmt: skip
 async def zipped(request: Request, caller: Caller) -> Response:

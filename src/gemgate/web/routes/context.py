@@ -37,6 +37,7 @@ class ContextPlanRequest(wire.Echo):
     "POST",
     "/v1/context/plan",
     "context.plan",
+    group="any",
     body=ContextPlanRequest,
     query={"dialect": "string", "model": "string"},
     summary="How a call would be sent: inline or as files, its bytes, what the account reads",

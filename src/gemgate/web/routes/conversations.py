@@ -18,7 +18,9 @@ from gemgate.web.request_body import whole_number
 router = Router()
 
 
-@operation(router, "GET", "/conversations", "conversations", query={"limit": "integer", "offset": "integer"})
+@operation(
+    router, "GET", "/conversations", "conversations", group="any", query={"limit": "integer", "offset": "integer"}
+)
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's stored conversations, newest first"""
     limit = whole_number(request, "limit", 100, least=1, most=1000)
@@ -29,7 +31,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response(simple.write_conversations(entries, total))
 
 
-@operation(router, "GET", "/conversations/{conversation_id}", "conversations.get")
+@operation(router, "GET", "/conversations/{conversation_id}", "conversations.get", group="any")
 async def get(request: Request, caller: Caller) -> Response:
     """What is known of one conversation"""
     found = await _owned(context_of(request), request, caller)
@@ -44,7 +46,7 @@ async def get(request: Request, caller: Caller) -> Response:
     return json_response(simple.write_conversation(found.id, {k: v for k, v in facts.items() if v is not None}))
 
 
-@operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete")
+@operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete", group="any")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget one conversation, here and in the account's own history"""
     call = context_of(request)

@@ -24,7 +24,7 @@ LARGE = 4_000_000
 """Files beyond this many bytes are sent piece by piece."""
 
 
-@operation(router, "POST", "/v1/files", "files.create", produces="application/json")
+@operation(router, "POST", "/v1/files", "files.create", group="files", produces="application/json")
 async def create(request: Request, caller: Caller) -> Response:
     """Upload a file for chats, edits and batches."""
     call = context_of(request)
@@ -38,6 +38,7 @@ async def create(request: Request, caller: Caller) -> Response:
     "GET",
     "/v1/files",
     "files.list",
+    group="files",
     query={"after": "string", "limit": "integer", "order": "string", "purpose": "string"},
 )
 async def listing(request: Request, caller: Caller) -> Response:
@@ -57,7 +58,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response(page)
 
 
-@operation(router, "GET", "/v1/files/{file_id}", "files.get")
+@operation(router, "GET", "/v1/files/{file_id}", "files.get", group="files")
 async def one(request: Request, caller: Caller) -> Response:
     """What is known of one file."""
     if speaks_google(request):
@@ -66,7 +67,9 @@ async def one(request: Request, caller: Caller) -> Response:
     return json_response(openai_files.file_object(file))
 
 
-@operation(router, "GET", "/v1/files/{file_id}/content", "files.content", produces="application/octet-stream")
+@operation(
+    router, "GET", "/v1/files/{file_id}/content", "files.content", group="files", produces="application/octet-stream"
+)
 async def content(request: Request, caller: Caller) -> Response:
     """The bytes of one file."""
     call = context_of(request)
@@ -86,7 +89,7 @@ async def content(request: Request, caller: Caller) -> Response:
     return StreamingResponse(call.service.files.chunks(file), headers=headers, media_type=kind)
 
 
-@operation(router, "DELETE", "/v1/files/{file_id}", "files.delete")
+@operation(router, "DELETE", "/v1/files/{file_id}", "files.delete", group="files")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget one file."""
     if speaks_google(request):
@@ -97,7 +100,7 @@ async def delete(request: Request, caller: Caller) -> Response:
     return json_response(openai_files.write_deleted(file.id))
 
 
-@operation(router, "POST", "/upload", "upload")
+@operation(router, "POST", "/upload", "upload", group="files")
 async def upload(request: Request, caller: Caller) -> Response:
     """Upload files under the key `files`; the answer's handles go into the chat field `files`."""
     call = context_of(request)

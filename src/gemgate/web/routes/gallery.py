@@ -30,7 +30,7 @@ SAFE = {"x-content-type-options": "nosniff", "content-security-policy": "default
 QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "string"}
 
 
-@operation(router, "GET", "/api/gallery", "images.gallery", query=QUERY)
+@operation(router, "GET", "/api/gallery", "images.gallery", group="images", query=QUERY)
 async def listing(request: Request, caller: Caller) -> Response:
     """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
     call = context_of(request)
@@ -48,7 +48,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response({"pictures": shown, "next": following, "total": total})
 
 
-@operation(router, "GET", "/api/gallery/{id}", "images.gallery.get")
+@operation(router, "GET", "/api/gallery/{id}", "images.gallery.get", group="images")
 async def one(request: Request, caller: Caller) -> Response:
     """One picture, what it was made from and what was made from it."""
     call = context_of(request)
@@ -62,7 +62,7 @@ async def one(request: Request, caller: Caller) -> Response:
     return json_response(shown)
 
 
-@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", produces=MIME)
+@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=MIME)
 async def thumb(request: Request, caller: Caller) -> Response:
     """A preview of at most 320 pixels each way."""
     call = context_of(request)
@@ -73,7 +73,7 @@ async def thumb(request: Request, caller: Caller) -> Response:
     return Response(await call.service.thumbnails.get(image), headers=headers, media_type=MIME)
 
 
-@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", produces="image/*")
+@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces="image/*")
 async def file(request: Request, caller: Caller) -> Response:
     """The picture itself; with `?download=1` to be saved."""
     call = context_of(request)
@@ -88,7 +88,7 @@ async def file(request: Request, caller: Caller) -> Response:
     return Response(blob.data, headers=headers, media_type=image.image.mime)
 
 
-@operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete")
+@operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete", group="images")
 async def delete(request: Request, caller: Caller) -> Response:
     """Delete a picture for good: file, preview and facts."""
     call = context_of(request)

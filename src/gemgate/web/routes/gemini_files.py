@@ -133,15 +133,23 @@ def _base(request: Request, call: RequestContext) -> tuple[str, str]:
 for _tree, _version in (("/gemini", "v1beta"), ("/gemini", "v1"), ("", "v1beta"), ("", "v1")):
     _shown = (_tree, _version) == ("/gemini", "v1beta")
     _upload = f"{_tree}/upload/{_version}/files"
-    operation(router, "POST", _upload, "gemini.upload", documented=_shown)(start_upload)
+    operation(router, "POST", _upload, "gemini.upload", group="files", documented=_shown)(start_upload)
     for _method in ("POST", "PUT"):
-        operation(router, _method, _upload + "/{upload_id}", "gemini.upload.continue", level="open", documented=_shown)(
-            continue_upload
-        )
+        operation(
+            router,
+            _method,
+            _upload + "/{upload_id}",
+            "gemini.upload.continue",
+            group="files",
+            level="open",
+            documented=_shown,
+        )(continue_upload)
     if (_tree, _version) == ("", "v1"):
         continue
     _files = f"{_tree}/{_version}/files"
     _query = {"pageSize": "integer", "pageToken": "string"}
-    operation(router, "GET", _files, "gemini.files", query=_query, documented=_shown)(list_files)
-    operation(router, "GET", _files + "/{file_id}", "gemini.files.get", documented=_shown)(get_file)
-    operation(router, "DELETE", _files + "/{file_id}", "gemini.files.delete", documented=_shown)(delete_file)
+    operation(router, "GET", _files, "gemini.files", group="files", query=_query, documented=_shown)(list_files)
+    operation(router, "GET", _files + "/{file_id}", "gemini.files.get", group="files", documented=_shown)(get_file)
+    operation(router, "DELETE", _files + "/{file_id}", "gemini.files.delete", group="files", documented=_shown)(
+        delete_file
+    )

@@ -28,7 +28,7 @@ from gemgate.web import sse
 from gemgate.web.completions import began, unmet
 from gemgate.web.context import RequestContext, context_of
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import cancel_on_disconnect, read_form, read_with
 from gemgate.web.sse import Opened
 
@@ -37,7 +37,7 @@ router = Router()
 HEARTBEAT = b": still painting\n\n"
 
 
-@operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
+@serves(router, "images.generations")
 async def generations(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
     limit = context_of(request).service.settings.max_body_bytes
@@ -52,6 +52,7 @@ async def generations(request: Request, caller: Caller) -> Response:
     return await _openai_answer(request, call, caller)
 
 
+@serves(router, "images.edits")
 async def edits(request: Request, caller: Caller) -> Response:
     """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
     limit = context_of(request).service.settings.max_body_bytes
@@ -73,11 +74,7 @@ async def edits(request: Request, caller: Caller) -> Response:
     return await _openai_answer(request, call, caller)
 
 
-for _path in ("/v1/images/edits", "/v1/images/edit"):
-    operation(router, "POST", _path, "images.edits", body=openai_images.EditsRequest)(edits)
-
-
-@operation(router, "POST", "/v1/generate-images", "generate-images", body=simple.GenerateImagesRequest)
+@serves(router, "generate-images")
 async def generate_images(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, or an edit when `image` is given."""
     limit = context_of(request).service.settings.max_body_bytes
@@ -232,7 +229,14 @@ async def stored(request: Request, caller: Caller) -> Response:
 
 
 operation(
-    router, "GET", "/images/{name:path}", "images.stored", level="open", produces="image/*", summary="A stored picture"
+    router,
+    "GET",
+    "/images/{name:path}",
+    "images.stored",
+    group="any",
+    level="open",
+    produces="image/*",
+    summary="A stored picture",
 )(stored)
 
 

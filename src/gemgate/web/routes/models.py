@@ -23,6 +23,7 @@ router = Router()
     "GET",
     "/v1/models",
     "models",
+    group="any",
     query={"limit": "integer", "after_id": "string", "before_id": "string", "pageSize": "integer"},
 )
 async def listing(request: Request, caller: Caller) -> Response:
@@ -43,7 +44,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response({"object": "list", "data": [openai_chat.model_object(card.id) for card in cards]})
 
 
-@operation(router, "GET", "/v1/models/{model:path}", "models.one")
+@operation(router, "GET", "/v1/models/{model:path}", "models.one", group="any")
 async def one(request: Request, caller: Caller) -> Response:
     """One model, in the dialect of the client"""
     card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
@@ -78,7 +79,10 @@ for _prefix in ("/gemini/v1beta", "/gemini/v1", "/v1beta"):
         "GET",
         _prefix + "/models",
         "gemini.models",
+        group="any",
         query={"pageSize": "integer", "pageToken": "string"},
         documented=_shown,
     )(google_listing)
-    operation(router, "GET", _prefix + "/models/{model:path}", "gemini.models.one", documented=_shown)(google_one)
+    operation(router, "GET", _prefix + "/models/{model:path}", "gemini.models.one", group="any", documented=_shown)(
+        google_one
+    )

@@ -19,14 +19,14 @@ from gemgate.web.auth.access import check_group
 from gemgate.web.completions import unmet
 from gemgate.web.context import context_of
 from gemgate.web.json_response import json_response
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import model_reader, offload, read_with, whole_number
 from gemgate.web.stored_files import owned
 
 router = Router()
 
 
-@operation(router, "POST", "/v1/batches", "batches.create", body=BatchCreateRequest)
+@serves(router, "batches.create")
 async def create(request: Request, caller: Caller) -> Response:
     """Run the calls of an uploaded JSONL file in the background."""
     call = context_of(request)
@@ -58,7 +58,7 @@ async def create(request: Request, caller: Caller) -> Response:
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
-@operation(router, "GET", "/v1/batches", "batches.list", query={"after": "string", "limit": "integer"})
+@operation(router, "GET", "/v1/batches", "batches.list", group="batches", query={"after": "string", "limit": "integer"})
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first."""
     limit = whole_number(request, "limit", 20, least=1, most=100)
@@ -67,14 +67,14 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
 
 
-@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get")
+@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get", group="batches")
 async def one(request: Request, caller: Caller) -> Response:
     """How one batch stands."""
     batch = await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
-@operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel")
+@operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel", group="batches")
 async def cancel(request: Request, caller: Caller) -> Response:
     """Give a batch up; what was answered is in its output file."""
     jobs = context_of(request).service.jobs

@@ -24,7 +24,7 @@ from gemgate.prompting.prefill import answered
 from gemgate.web.completions import Answer, admit, collect, start_answers, stream_response
 from gemgate.web.context import RequestContext, context_of
 from gemgate.web.json_response import json_response, large_json_response
-from gemgate.web.operation import Router, operation
+from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import judged, offload, read_body
 
 router = Router()
@@ -33,7 +33,7 @@ STORE_TIMEOUT = 2.0
 """Seconds that a finished answer waits until it is kept."""
 
 
-@operation(router, "POST", "/v1/responses", "responses.create", body=responses.ResponsesRequest)
+@serves(router, "responses.create")
 async def create(request: Request, caller: Caller) -> Response:
     """OpenAI responses"""
     call = context_of(request)
@@ -115,7 +115,7 @@ async def references_of(call: RequestContext, body: responses.TokenCountRequest,
     return found
 
 
-@operation(router, "POST", "/v1/responses/input_tokens", "responses.input_tokens", body=responses.TokenCountRequest)
+@serves(router, "responses.input_tokens")
 async def input_tokens(request: Request, caller: Caller) -> Response:
     """Estimated tokens of a responses request"""
     call = context_of(request)
@@ -127,14 +127,14 @@ async def input_tokens(request: Request, caller: Caller) -> Response:
     return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
 
 
-@operation(router, "GET", "/v1/responses/{response_id}", "responses.get")
+@operation(router, "GET", "/v1/responses/{response_id}", "responses.get", group="chat")
 async def get(request: Request, caller: Caller) -> Response:
     """A stored response"""
     found = await _owned(context_of(request), request.path_params["response_id"], caller)
     return Response(found.body, media_type="application/json")
 
 
-@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete")
+@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget a stored response"""
     call = context_of(request)

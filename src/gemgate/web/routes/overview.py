@@ -121,7 +121,13 @@ def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
 
 
 @operation(
-    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+    router,
+    "GET",
+    "/api/overview",
+    "overview",
+    group="any",
+    level="admin",
+    summary="Whether everything is all right, and why",
 )
 async def overview(request: Request, caller: Caller) -> Response:
     call = context_of(request)

@@ -30,6 +30,7 @@ FILTERS = {"operation": "string", "status": "string", "account": "string", "key"
     "GET",
     "/api/requests",
     "requests.list",
+    group="any",
     level="admin",
     query={**FILTERS, "limit": "integer", "cursor": "string"},
     summary="The last requests, newest first",
@@ -52,6 +53,7 @@ async def listing(request: Request, caller: Caller) -> Response:
     "GET",
     "/api/requests/{request_id}",
     "requests.explain",
+    group="any",
     summary="One request explained: its attempts, timings and story",
 )
 async def explain(request: Request, caller: Caller) -> Response:

@@ -24,7 +24,7 @@ from gemgate.web.operation import Router, operation
 router = Router()
 
 
-@operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
+@operation(router, "GET", "/health", "health", group="any", level="open", summary="How the service is, in figures")
 async def health(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
     figures = health_of(service, caller.language)
@@ -73,7 +73,13 @@ def health_of(service: Service, language: str = "en") -> dict[str, Any]:
 
 
 @operation(
-    router, "GET", "/ready", "ready", level="open", summary="200 when a call can be served, 503 and why otherwise"
+    router,
+    "GET",
+    "/ready",
+    "ready",
+    group="any",
+    level="open",
+    summary="200 when a call can be served, 503 and why otherwise",
 )
 async def ready(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
@@ -91,7 +97,16 @@ def refusing(machine: Machine, language: str) -> list[str]:
     return [one.text(language) for one in machine.shortages if one.part in ("memory", "descriptors")]
 
 
-@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+@operation(
+    router,
+    "GET",
+    "/metrics",
+    "metrics",
+    group="any",
+    level="admin",
+    produces="text/plain",
+    summary="Prometheus figures",
+)
 async def metrics(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
     try:
@@ -109,7 +124,7 @@ async def metrics(request: Request, caller: Caller) -> Response:
     return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)
 
 
-@operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
+@operation(router, "GET", "/api/info", "info", group="any", summary="What this service is and where its routes are")
 async def info(request: Request, caller: Caller) -> Response:
     settings = context_of(request).service.settings
     return json_response(
@@ -128,7 +143,7 @@ async def info(request: Request, caller: Caller) -> Response:
     )
 
 
-@operation(router, "GET", "/api/models", "api.models", summary="The catalogue by kind, and the default")
+@operation(router, "GET", "/api/models", "api.models", group="any", summary="The catalogue by kind, and the default")
 async def api_models(request: Request, caller: Caller) -> Response:
     service = context_of(request).service
     return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))
