@@ -21,7 +21,7 @@ from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
-from gemgate.web.context import context_of
+from gemgate.web.context import context_of, node_request
 from gemgate.web.interim import PromptSentNotifier
 from gemgate.web.middleware import RequestMiddleware
 from gemgate.web.operation import Router
@@ -67,7 +67,7 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
         holder.service, holder.access = service, Access(settings, service.keys, service.clock)
     api = served(node_routers(), lifespan)
     api.router.routes.insert(0, Route("/openapi.json", _openapi, name="openapi"))
-    return RequestMiddleware(api, holder.get, notices)
+    return RequestMiddleware(api, lambda request_id: node_request(*holder.get(), request_id), notices)
 
 
 class _Routes(Starlette):

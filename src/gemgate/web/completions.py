@@ -18,7 +18,7 @@ from gemgate.dialects.wire import ResponseMeta, served_by
 from gemgate.errors import GatewayError, Refused
 from gemgate.gateway.admission import Admission
 from gemgate.web import sse
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, serve_row
 from gemgate.web.request_body import cancel_on_disconnect, model_reader, read_with
@@ -38,7 +38,7 @@ def completion_routes() -> Router:
 
 async def complete(row: Operation, request: Request, caller: Caller) -> Response:
     """Serves an operation whose act is CHAT, in any dialect: read, admit, answer whole or as it comes."""
-    call = context_of(request)
+    call = node_context_of(request)
     body, chat = await _read(row, request, call)
     meta = call.meta(row.id_prefix, request)
     if row.is_empty is not None and row.is_empty(body):
@@ -64,14 +64,14 @@ async def complete(row: Operation, request: Request, caller: Caller) -> Response
 
 async def count_tokens(row: Operation, request: Request, caller: Caller) -> Response:
     """Serves an operation whose act is TOKENS: how many a request has, as far as we can tell."""
-    call = context_of(request)
+    call = node_context_of(request)
     _, chat = await _read(row, request, call)
     name_ignored(call, chat)
     assert row.write is not None
     return json_response(row.write(call.service.gateway.count_tokens(chat, caller.tenant)))
 
 
-async def _read(row: Operation, request: Request, call: RequestContext) -> tuple[BaseModel, ChatRequest]:
+async def _read(row: Operation, request: Request, call: NodeContext) -> tuple[BaseModel, ChatRequest]:
     assert row.read is not None
     read = row.read
     reader = model_reader(row.body, lambda body: read(body, request.path_params))
@@ -81,7 +81,7 @@ async def _read(row: Operation, request: Request, call: RequestContext) -> tuple
 def _answering(
     request: Request, caller: Caller, chat: ChatRequest, meta: ResponseMeta, model: str, *, inline: bool
 ) -> Answering:
-    gateway = context_of(request).service.gateway
+    gateway = node_context_of(request).service.gateway
     return Answering(
         meta=meta,
         model=model,
@@ -97,7 +97,7 @@ def _nothing(
     row: Operation, request: Request, caller: Caller, body: BaseModel, chat: ChatRequest, meta: ResponseMeta
 ) -> Response:
     """The answer to who asks for none (`max_tokens: 0`, to warm a cache): the request is read, nothing is generated."""
-    name_ignored(context_of(request), chat)
+    name_ignored(node_context_of(request), chat)
     model = chat.model or ""
     answering = _answering(request, caller, chat, meta, model, inline=False)
     events: list[Event] = [Began(model), Ended("length", Usage(answering.prompt_tokens()))]
@@ -108,7 +108,7 @@ def _nothing(
     return json_response(row.write([fold(events)], body, answering))
 
 
-async def admit(call: RequestContext, chat: ChatRequest, caller: Caller) -> Admission:
+async def admit(call: NodeContext, chat: ChatRequest, caller: Caller) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
     admission = await call.service.gateway.admit(chat.model, caller, call.model_policy or chat.model_policy)
     call.admitted(admission.quota)
@@ -116,12 +116,12 @@ async def admit(call: RequestContext, chat: ChatRequest, caller: Caller) -> Admi
     return admission
 
 
-def name_ignored(call: RequestContext, chat: ChatRequest) -> None:
+def name_ignored(call: NodeContext, chat: ChatRequest) -> None:
     """Wishes that are not honoured, in the headers and in the facts."""
     unmet(call, chat.ignored)
 
 
-def unmet(call: RequestContext, names: Iterable[str]) -> None:
+def unmet(call: NodeContext, names: Iterable[str]) -> None:
     """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
     if names := tuple(names):
         before = call.headers.get("x-gemgate-ignored")
@@ -129,12 +129,12 @@ def unmet(call: RequestContext, names: Iterable[str]) -> None:
         call.note("request.ignored", names=all_names)
 
 
-def start_answers(call: RequestContext, chat: ChatRequest, admission: Admission) -> list[Answer]:
+def start_answers(call: NodeContext, chat: ChatRequest, admission: Admission) -> list[Answer]:
     """The `n` answers of a chat, not yet begun."""
     return [call.service.gateway.chat(chat, admission) for _ in range(chat.n)]
 
 
-async def collect(request: Request, call: RequestContext, pending: Sequence[Answer], caller: Caller) -> list[Reply]:
+async def collect(request: Request, call: NodeContext, pending: Sequence[Answer], caller: Caller) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
     replies = await cancel_on_disconnect(request, _folded(pending))
     began(call, caller, replies[0].began)
@@ -156,7 +156,7 @@ async def _folded(pending: Sequence[Answer]) -> list[Reply]:
 
 async def stream_response(
     request: Request,
-    call: RequestContext,
+    call: NodeContext,
     pending: Sequence[Answer],
     caller: Caller,
     writer: StreamWriter,
@@ -170,7 +170,7 @@ async def stream_response(
 
 
 async def _observe(
-    events: AsyncGenerator[tuple[int, Event], None], call: RequestContext, caller: Caller, opened: Opened
+    events: AsyncGenerator[tuple[int, Event], None], call: NodeContext, caller: Caller, opened: Opened
 ) -> AsyncGenerator[tuple[int, Event], None]:
     """The same events; the answer's beginning, its end and what goes wrong between them are noted."""
     call.note("stream.opened")
@@ -190,7 +190,7 @@ async def _observe(
         call.note("stream.closed")
 
 
-def began(call: RequestContext, caller: Caller, event: Began) -> None:
+def began(call: NodeContext, caller: Caller, event: Began) -> None:
     """Headers of an answer that has begun. Who gives it is told by Google at its end only."""
     call.headers["x-gemgate-conversation"] = event.reuse
     call.headers["x-gemgate-attempts"] = str(event.attempts)

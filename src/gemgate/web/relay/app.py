@@ -19,7 +19,7 @@ from gemgate.settings import Settings
 from gemgate.web import page
 from gemgate.web.app import served
 from gemgate.web.auth.access import Access
-from gemgate.web.context import context_of
+from gemgate.web.context import context_of, front_request
 from gemgate.web.middleware import CLIENT_CLOSED, RequestMiddleware, exception_handler
 from gemgate.web.relay import aggregate, nodes, status
 from gemgate.web.relay.body import Body
@@ -71,7 +71,7 @@ def create_front_app(settings: Settings, edge: FleetFront) -> ASGIApp:
             await hop.close()
 
     front.own = served([module.router for module in PARTS], lifespan)
-    return RequestMiddleware(front, lambda: (edge, access))
+    return RequestMiddleware(front, lambda request_id: front_request(edge, access, request_id))
 
 
 async def _look_again(edge: FleetFront, hop: NodeClient) -> None:

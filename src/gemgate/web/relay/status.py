@@ -13,7 +13,7 @@ from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.errors import NoAccount
 from gemgate.fleet.nodes import Fleet, NodeRequirements
 from gemgate.version import __version__
-from gemgate.web.context import context_of
+from gemgate.web.context import front_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
@@ -23,12 +23,6 @@ router = Router()
 
 TEXT = NodeRequirements(resolve(DEFAULT_MODEL, ()))
 """A plain chat: what a fleet that is ready can take."""
-
-
-def fleet_of(request: Request) -> Fleet:
-    fleet = context_of(request).state.fleet
-    assert fleet is not None, "these routes are served at the edge of a fleet"
-    return fleet
 
 
 @operation(
@@ -41,9 +35,9 @@ def fleet_of(request: Request) -> Fleet:
     summary="How the gateway and its nodes are, in figures",
 )
 async def health(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = front_context_of(request)
     return json_response(
-        health_of(fleet_of(request), watermark=call.state.settings.watermark_removal)
+        health_of(call.fleet, watermark=call.state.settings.watermark_removal)
         | {
             "degraded": call.state.troubles(caller.language),
         }
@@ -76,7 +70,8 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
     summary="200 when a node can take a call, 503 and why otherwise",
 )
 async def ready(request: Request, caller: Caller) -> Response:
-    fleet, state = fleet_of(request), context_of(request).state
+    call = front_context_of(request)
+    fleet, state = call.fleet, call.state
     if reasons := refusing(state.machine, caller.language):
         return json_response({"ready": False, "reasons": reasons}, 503)
     if fleet.able(TEXT):

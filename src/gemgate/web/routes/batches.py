@@ -20,7 +20,7 @@ from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
 from gemgate.web import sse
 from gemgate.web.completions import unmet
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import offload, read_body, whole_number
@@ -41,7 +41,7 @@ async def create(request: Request, caller: Caller) -> Response:
 
     The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
     """
-    call = context_of(request)
+    call = node_context_of(request)
     jobs = call.service.jobs
     body = await read_body(request, call.service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
@@ -71,7 +71,7 @@ PREVIEWED = 500
 )
 async def preview(request: Request, caller: Caller) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
-    body = await read_body(request, context_of(request).service.settings.max_body_bytes)
+    body = await read_body(request, node_context_of(request).service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
     found = await offload(len(body), lambda: _previewed(body, kind))
     chinese = caller.language.lower().startswith("zh")
@@ -104,7 +104,7 @@ def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
     limit = whole_number(request, "limit", 50, least=1, most=500)
-    store = context_of(request).service.jobs.store
+    store = node_context_of(request).service.jobs.store
     batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
     answer = simple_batches.write_listing([_state(batch) for batch in batches], total)
     if caller.admin:
@@ -123,7 +123,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 )
 async def status(request: Request, caller: Caller) -> Response:
     """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
-    call = context_of(request)
+    call = node_context_of(request)
     jobs = call.service.jobs
     batch = await _batch(request, caller)
     usual = PAGE_BASE64 if batch.as_base64 else PAGE
@@ -142,7 +142,7 @@ async def status(request: Request, caller: Caller) -> Response:
 
 
 async def _with_images(
-    call: RequestContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
+    call: NodeContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
 ) -> AsyncGenerator[bytes, None]:
     """The status as JSON, with one image at a time in memory."""
     head, _, tail = wire.dumps(answer).partition(b'"results":[]')
@@ -155,7 +155,7 @@ async def _with_images(
     yield b"]" + tail
 
 
-async def _result(call: RequestContext, done: TaskResult, meta: ResponseMeta) -> bytes:
+async def _result(call: NodeContext, done: TaskResult, meta: ResponseMeta) -> bytes:
     try:
         blob = await call.service.blobs.get("images/" + done.image.name)
         done = replace(done, image=replace(done.image, data=blob.data))
@@ -167,10 +167,10 @@ async def _result(call: RequestContext, done: TaskResult, meta: ResponseMeta) ->
 
 def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
     async def steer(request: Request, caller: Caller) -> Response:
-        jobs = context_of(request).service.jobs
+        jobs = node_context_of(request).service.jobs
         batch = await action(jobs, await _batch(request, caller))
         state = await _told(jobs, batch, caller)
-        return json_response(simple_batches.write_status(state, context_of(request).meta("", request)))
+        return json_response(simple_batches.write_status(state, node_context_of(request).meta("", request)))
 
     operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", group="batches", summary=summary)(
         steer
@@ -201,12 +201,12 @@ async def events(request: Request, caller: Caller) -> Response:
     seen = request.headers.get("last-event-id", "") or request.query_params.get("after", "0")
     if not (seen.isascii() and seen.isdecimal()):
         raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
-    chunks = _progress(context_of(request), batch, int(seen[:12]), caller, request)
+    chunks = _progress(node_context_of(request), batch, int(seen[:12]), caller, request)
     return await sse.answer(request, chunks, lambda: HEARTBEAT, sse.Opened(), {})
 
 
 async def _progress(
-    call: RequestContext, batch: Batch, seen: int, caller: Caller, request: Request
+    call: NodeContext, batch: Batch, seen: int, caller: Caller, request: Request
 ) -> AsyncGenerator[bytes, None]:
     jobs, meta = call.service.jobs, call.meta("", request)
     shown: dict[str, object] = {}
@@ -243,7 +243,7 @@ def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
     summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
 )  # fmt: skip
 async def zipped(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     batch = await _batch(request, caller)
     pieces = archive(call.service.jobs, call.service.blobs, batch, status_of(batch), caller.language)
     headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
@@ -251,7 +251,7 @@ async def zipped(request: Request, caller: Caller) -> Response:
 
 
 async def _batch(request: Request, caller: Caller) -> Batch:
-    return await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
+    return await node_context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
 
 
 def status_of(batch: Batch) -> BatchStatus:

@@ -16,7 +16,7 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
 from gemgate.errors import BadRequest
 from gemgate.gateway.answer import Planned
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.errors import speaks_anthropic
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -43,7 +43,7 @@ class ContextPlanRequest(wire.Echo):
     summary="How a call would be sent: inline or as files, its bytes, what the account reads",
 )
 async def plan(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.parse_json(raw))
     dialect = _dialect(request, body)
@@ -71,7 +71,7 @@ def _dialect(request: Request, body: dict[str, Any]) -> str:
 
 
 async def _read(
-    call: RequestContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
+    call: NodeContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
 ) -> ChatRequest:
     """The words of the body, as the dialect's own route reads them."""
     match dialect:

@@ -16,7 +16,7 @@ from gemgate.errors import ModelNotFound
 from gemgate.images import GeneratedImage
 from gemgate.policy.model_rank import named
 from gemgate.web.completions import began
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.json_response import large_json_response
 from gemgate.web.operation import Router, serves
 from gemgate.web.request_body import cancel_on_disconnect, model_reader, read_with
@@ -27,7 +27,7 @@ router = Router()
 @serves(router, "gemini.predict")
 async def predict(request: Request, caller: Caller) -> Response:
     """Gemini predict, for images: what `generate_images` of Google's SDKs calls"""
-    call = context_of(request)
+    call = node_context_of(request)
     model = request.path_params["model"]
     gateway = call.service.gateway
     reader = model_reader(gemini.PredictRequest, lambda body: gemini.read_prediction(body, model))

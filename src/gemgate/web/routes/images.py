@@ -26,7 +26,7 @@ from gemgate.ports.blobs import BlobFacts
 from gemgate.prompting import tokens
 from gemgate.web import sse
 from gemgate.web.completions import began, unmet
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import cancel_on_disconnect, read_form, read_with
@@ -40,7 +40,7 @@ HEARTBEAT = b": still painting\n\n"
 @serves(router, "images.generations")
 async def generations(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
-    limit = context_of(request).service.settings.max_body_bytes
+    limit = node_context_of(request).service.settings.max_body_bytes
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
         return await _openai_answer(request, openai_images.read_generations_form(form.fields, form.files), caller)
@@ -55,7 +55,7 @@ async def generations(request: Request, caller: Caller) -> Response:
 @serves(router, "images.edits")
 async def edits(request: Request, caller: Caller) -> Response:
     """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
-    limit = context_of(request).service.settings.max_body_bytes
+    limit = node_context_of(request).service.settings.max_body_bytes
     request.scope["gemgate.envelope"] = openai_images.envelope
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
@@ -77,7 +77,7 @@ async def edits(request: Request, caller: Caller) -> Response:
 @serves(router, "generate-images")
 async def generate_images(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, or an edit when `image` is given."""
-    limit = context_of(request).service.settings.max_body_bytes
+    limit = node_context_of(request).service.settings.max_body_bytes
     call = await read_with(
         request, limit, lambda b: simple.read_images(wire.read(simple.GenerateImagesRequest, wire.parse_json(b)))
     )
@@ -85,7 +85,7 @@ async def generate_images(request: Request, caller: Caller) -> Response:
 
 
 async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     unmet(call, wanted.ignored)
     if wanted.stream:
         opened = Opened()
@@ -112,7 +112,7 @@ def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
 
 
 async def _events(
-    call: RequestContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
+    call: NodeContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
 ) -> AsyncGenerator[bytes, None]:
     """Each image as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
     while the stream is not opened and told in it afterwards.
@@ -175,7 +175,7 @@ def _told(
 
 
 async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     unmet(call, wanted.ignored)
     images, failures, model = await _made(request, call, wanted.request, caller)
     meta = call.meta("", request)
@@ -184,7 +184,7 @@ async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Cal
 
 
 async def _made(
-    request: Request, call: RequestContext, wanted: ImageRequest, caller: Caller
+    request: Request, call: NodeContext, wanted: ImageRequest, caller: Caller
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
     """The images, what failed beside them, and the id of the model that was asked."""
     gateway = call.service.gateway
@@ -204,7 +204,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 async def stored(request: Request, caller: Caller) -> Response:
     """Open on loopback, else with a client key or a signed link (decisions.md 12). Names never change their bytes."""
-    call = context_of(request)
+    call = node_context_of(request)
     name = request.path_params["name"]
     await _check_link(request, call, caller)
     if not IMAGE_PATH.fullmatch(name) or ".." in name:
@@ -240,7 +240,7 @@ operation(
 )(stored)
 
 
-async def _check_link(request: Request, call: RequestContext, caller: Caller) -> None:
+async def _check_link(request: Request, call: NodeContext, caller: Caller) -> None:
     """Unauthorized without a signature that holds, unless the image is the caller's or the caller an admin."""
     if await call.service.own_images.may_see(request.path_params["name"], request.url.query, caller):
         return

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gemgate.caller import Caller
 from gemgate.dialects import anthropic, gemini, openai_chat
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.errors import speaks_anthropic, speaks_google
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -28,7 +28,7 @@ router = Router()
 )
 async def listing(request: Request, caller: Caller) -> Response:
     """Models that can be named, in the dialect of the client"""
-    cards = context_of(request).service.gateway.models(caller.tenant)
+    cards = node_context_of(request).service.gateway.models(caller.tenant)
     if speaks_google(request):
         return await google_listing(request, caller)
     if speaks_anthropic(request):
@@ -47,7 +47,7 @@ async def listing(request: Request, caller: Caller) -> Response:
 @operation(router, "GET", "/v1/models/{model:path}", "models.one", group="any")
 async def one(request: Request, caller: Caller) -> Response:
     """One model, in the dialect of the client"""
-    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = node_context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
     if speaks_google(request):
         return json_response(gemini.model_object(card))
     if speaks_anthropic(request):
@@ -57,7 +57,7 @@ async def one(request: Request, caller: Caller) -> Response:
 
 async def google_listing(request: Request, caller: Caller) -> Response:
     """Google's list of models"""
-    cards = context_of(request).service.gateway.models(caller.tenant)
+    cards = node_context_of(request).service.gateway.models(caller.tenant)
     page: dict[str, Any] = gemini.model_listing(
         cards,
         page_size=whole_number(request, "pageSize", 50, least=0, most=1000),
@@ -68,7 +68,7 @@ async def google_listing(request: Request, caller: Caller) -> Response:
 
 async def google_one(request: Request, caller: Caller) -> Response:
     """One of Google's models"""
-    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = node_context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
     return json_response(gemini.model_object(card))
 
 
