@@ -19,9 +19,10 @@ from gemgate.errors import GatewayError, Refused
 from gemgate.gateway.admission import Admission
 from gemgate.web import sse
 from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, serve_row
-from gemgate.web.request_body import cancel_on_disconnect, model_reader, read_with
+from gemgate.web.request_body import model_reader, read_with
 from gemgate.web.sse import Opened, encode, merged
 
 Answer = AsyncGenerator[Event, None]
@@ -136,7 +137,7 @@ def start_answers(call: NodeContext, chat: ChatRequest, admission: Admission) ->
 
 async def collect(request: Request, call: NodeContext, pending: Sequence[Answer], caller: Caller) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    replies = await cancel_on_disconnect(request, _folded(pending))
+    replies = await cancel_on_disconnect(request.receive, _folded(pending))
     began(call, caller, replies[0].began)
     call.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(call, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))

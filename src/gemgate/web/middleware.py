@@ -19,8 +19,9 @@ from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound,
 from gemgate.machine import crowded
 from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
+from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.interim import CROWDED, PromptSentNotifier
-from gemgate.web.request_body import BODY_SECONDS, ClientDisconnected
+from gemgate.web.request_body import BODY_SECONDS
 from gemgate.web.routes import methods_at, verbs_of_models
 from gemgate.web.sse import internal_error
 

@@ -20,6 +20,7 @@ from gemgate.web import page
 from gemgate.web.app import served
 from gemgate.web.auth.access import Access
 from gemgate.web.context import context_of, front_request
+from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.middleware import CLIENT_CLOSED, RequestMiddleware, exception_handler
 from gemgate.web.relay import aggregate, nodes, status
 from gemgate.web.relay.body import Body
@@ -27,7 +28,6 @@ from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import NodeClient
 from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
 from gemgate.web.relay.routes import Route, Routes, all_routes
-from gemgate.web.request_body import ClientDisconnected
 from gemgate.web.routes import keys, sessions, settings
 
 PARTS = (status, nodes, aggregate, sessions, keys, settings, page)

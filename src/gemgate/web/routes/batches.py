@@ -18,12 +18,13 @@ from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound
 from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
+from gemgate.offload import offload
 from gemgate.web import sse
 from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves
-from gemgate.web.request_body import offload, read_body, whole_number
+from gemgate.web.request_body import read_body, whole_number
 from gemgate.web.routes.archive import archive
 
 router = Router()

@@ -16,11 +16,12 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
 from gemgate.errors import BadRequest
 from gemgate.gateway.answer import Planned
+from gemgate.offload import offload
 from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.errors import speaks_anthropic
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import offload, read_body
+from gemgate.web.request_body import read_body
 from gemgate.web.routes.openai_responses import previous_of, references_of
 
 router = Router()

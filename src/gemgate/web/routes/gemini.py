@@ -17,9 +17,10 @@ from gemgate.images import GeneratedImage
 from gemgate.policy.model_rank import named
 from gemgate.web.completions import began
 from gemgate.web.context import node_context_of
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import large_json_response
 from gemgate.web.operation import Router, serves
-from gemgate.web.request_body import cancel_on_disconnect, model_reader, read_with
+from gemgate.web.request_body import model_reader, read_with
 
 router = Router()
 
@@ -45,7 +46,7 @@ async def predict(request: Request, caller: Caller) -> Response:
     if ignored:
         call.headers["x-gemgate-ignored"] = ", ".join(ignored)
     starts = partial(began, call, caller)
-    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission, began=starts))
+    results = await cancel_on_disconnect(request.receive, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return large_json_response(gemini.write_prediction(images))

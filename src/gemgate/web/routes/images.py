@@ -27,9 +27,10 @@ from gemgate.prompting import tokens
 from gemgate.web import sse
 from gemgate.web.completions import began, unmet
 from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation, serves
-from gemgate.web.request_body import cancel_on_disconnect, read_form, read_with
+from gemgate.web.request_body import read_form, read_with
 from gemgate.web.sse import Opened
 
 router = Router()
@@ -191,7 +192,7 @@ async def _made(
     admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
     starts = partial(began, call, caller)
-    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission, began=starts))
+    results = await cancel_on_disconnect(request.receive, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))

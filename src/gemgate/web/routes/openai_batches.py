@@ -15,12 +15,13 @@ from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, Lin
 from gemgate.errors import BadRequest
 from gemgate.jobs.batches import BATCH_KINDS, OPENAI, WINDOW, Submitter, scope
 from gemgate.jobs.payloads import loads
+from gemgate.offload import offload
 from gemgate.web.auth.access import check_group
 from gemgate.web.completions import unmet
 from gemgate.web.context import node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation, serves
-from gemgate.web.request_body import model_reader, offload, read_with, whole_number
+from gemgate.web.request_body import model_reader, read_with, whole_number
 from gemgate.web.stored_files import owned
 
 router = Router()

@@ -18,6 +18,7 @@ from gemgate.chat import Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound, StorageDown
+from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
@@ -25,7 +26,7 @@ from gemgate.web.completions import Answer, admit, collect, start_answers, strea
 from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation, serves
-from gemgate.web.request_body import judged, offload, read_body
+from gemgate.web.request_body import judged, read_body
 
 router = Router()
 
