@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gemgate.chat import ChatRequest, Event, Message, ResponseFormat, Text, Tool, ToolChoice, fold
-from gemgate.dialects import anthropic, gemini, openai_chat, responses
+from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple, table
+from gemgate.dialects.table import Act, Dialect
 from gemgate.dialects.wire import read
 from gemgate.errors import Broken
 from gemgate.prompting import turns
@@ -36,6 +38,7 @@ WHOLES: dict[str, Callable[[list[Event]], dict[str, Any]]] = {
     "responses": lambda events: responses.write(fold(events), meta("resp_"), BODY, "gemini-2.5-flash"),
     "anthropic": lambda events: anthropic.write(fold(events), meta("msg_"), "gemini-2.5-flash"),
     "gemini": lambda events: gemini.write([fold(events)], meta(""), "gemini-2.5-flash", inline_images=True),
+    "simple": lambda events: simple.write_generate(fold(events), "gemini-2.5-flash"),
 }
 
 
@@ -67,6 +70,28 @@ def test_a_stream_that_fails_is_written_to_the_byte(dialect: str) -> None:
 def test_a_whole_answer_is_written_to_the_byte(dialect: str, answer: str) -> None:
     text = json.dumps(sent(WHOLES[dialect](ANSWERS[answer])), ensure_ascii=False, indent=2) + "\n"
     agrees(HERE / dialect / f"{answer.replace(' ', '_')}.json", text.encode())
+
+
+def without_golden_files(dialects: Iterable[Dialect]) -> list[str]:
+    """Rows of the table that answer in words, and what of their answers no golden file holds."""
+    missing = []
+    for dialect in dialects:
+        chats = [row for row in dialect.operations if row.act is Act.CHAT]
+        kinds = {"json" for row in chats if row.write} | {"stream" for row in chats if row.writer}
+        for kind in sorted(kinds):
+            wanted = {f"{answer.replace(' ', '_')}.{kind}" for answer in ANSWERS}
+            if not wanted <= {path.name for path in (HERE / dialect.name).glob(f"*.{kind}")}:
+                missing.append(f"{dialect.name}: {kind}")
+    return missing
+
+
+def test_every_dialect_of_the_table_has_its_golden_files() -> None:
+    assert without_golden_files(table.ALL) == []
+
+
+def test_a_row_without_golden_files_is_named() -> None:
+    unheld = replace(table.ANTHROPIC, name="a_new_one")
+    assert without_golden_files([*table.ALL, unheld]) == ["a_new_one: json", "a_new_one: stream"]
 
 
 def test_a_prompt_with_tools_and_a_format_is_written_to_the_byte() -> None:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from gemgate.web.operation import OPERATIONS
+from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for
 
@@ -128,7 +128,7 @@ async def sim() -> AsyncIterator[Simulator]:
         assert not simulator.record.violations
 
 
-POSTED = sorted({(op.method, op.path) for op in OPERATIONS if op.method in ("POST", "PUT", "PATCH")})
+POSTED = sorted({(op.method, op.path) for op in all_operations() if op.method in ("POST", "PUT", "PATCH")})
 
 
 async def test_malformed_bodies_are_refused_on_every_route(sim: Simulator, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ async def test_tricks_in_paths_lead_nowhere(sim: Simulator, tmp_path: Path) -> N
     (tmp_path / "secret.txt").write_text("secret")
     async with calling(sim, tmp_path) as (gate, session):
         templates = [
-            (op.method, op.path) for op in OPERATIONS if "{" in op.path and op.method in ("GET", "DELETE", "POST")
+            (op.method, op.path) for op in all_operations() if "{" in op.path and op.method in ("GET", "DELETE", "POST")
         ]
         paths = [(m, re.sub(r"\{[^}]+\}", trick, t)) for m, t in templates for trick in IDS]
         paths += [
@@ -195,7 +195,7 @@ async def test_unknown_routes_and_wrong_methods(sim: Simulator, tmp_path: Path) 
                 if problem or answer.status != 404:
                     wrong.append(f"GET {path}: {answer.status} {problem}")
         known: dict[str, set[str]] = {}
-        for op in OPERATIONS:
+        for op in all_operations():
             known.setdefault(op.path, set()).add(op.method)
         for template, methods in known.items():
             for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - methods:

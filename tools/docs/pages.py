@@ -9,7 +9,8 @@ from typing import Any
 from gemgate.settings import Settings
 from gemgate.telemetry.metric_specs import METERS
 from gemgate.web.app import openapi_document
-from gemgate.web.operation import ERRORS, OPERATIONS
+from gemgate.web.operation import ERRORS
+from gemgate.web.routes import all_operations
 from tools.docs import examples
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
@@ -132,7 +133,7 @@ def api_page() -> str:
 
 
 def _names() -> list[str]:
-    return list(dict.fromkeys(one.name for one in OPERATIONS if one.name not in OF_THE_PAGE))
+    return list(dict.fromkeys(one.name for one in all_operations() if one.name not in OF_THE_PAGE))
 
 
 def _group(name: str) -> str:
@@ -146,7 +147,7 @@ def _group(name: str) -> str:
 
 
 def _operation(name: str, document: dict[str, Any], told: list[examples.Example], values: dict[str, str]) -> list[str]:
-    mine = [one for one in OPERATIONS if one.name == name]
+    mine = [one for one in all_operations() if one.name == name]
     routes = list(dict.fromkeys(f"{one.method} {re.sub(r':path}', '}', one.path)}" for one in mine))
     entry = next((e for one in mine if (e := _entry(document, one.method, one.path))), {})
     lines = [f"### {entry.get('summary', name)}\n", *(f"`{route}`  " for route in routes)]

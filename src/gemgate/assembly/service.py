@@ -109,11 +109,6 @@ class Service(Loops):
     """Where each setting came from, when that is known."""
 
     @property
-    def fleet(self) -> None:
-        """A node does not know the others; its gateway does."""
-        return None
-
-    @property
     def degraded(self) -> str:
         return self.limiter.degraded
 

@@ -30,6 +30,7 @@ from gemgate.dialects.openai import envelope, read_format, thinking_of, unsuppor
 from gemgate.dialects.openai_content import Conversation
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input
 from gemgate.dialects.wire import (
+    EVENTS,
     MODEL_POLICY,
     Body,
     Limit,
@@ -320,6 +321,7 @@ class ChunkWriter:
     """Writes the chunks of one stream; with n > 1 the answers share it and are told apart by their index."""
 
     heartbeat: bytes | None = b": ping\n\n"
+    media_type = EVENTS
 
     def __init__(self, meta: ResponseMeta, model: str, *, include_usage: bool, box: Toolbox | None = None) -> None:
         self._meta = meta

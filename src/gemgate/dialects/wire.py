@@ -474,6 +474,10 @@ def is_image(mime: str) -> bool:
     return mime.lower().startswith("image/")
 
 
+EVENTS = "text/event-stream; charset=utf-8"
+"""The media type of server-sent events."""
+
+
 def sse(value: Any, event: str = "") -> bytes:
     """One server-sent event of a JSON value."""
     head = f"event: {event}\n".encode() if event else b""

@@ -43,6 +43,7 @@ from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Continuation, Journal, PromptContent, PromptRequest
 from gemgate.images import ImageOptions
+from gemgate.offload import offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
 from gemgate.ports.upstream import Accepted, Completed, ImageReady, Started, Thread, UpstreamEvent
@@ -314,7 +315,7 @@ class ChatAnswer:
         own = await self._attachments.load(sources[unloaded:], asker, earlier=len(sources) - unloaded - newest)
         sizes = [0] * unloaded + [text_bytes(upload) for upload in own]
         composing = partial(write, walls=walls, file_sizes=sizes, most_files=MAX_FILES, unloaded=unloaded)
-        composed = await asyncio.to_thread(composing) if sum(map(len, _texts(messages))) > LONG_PROMPT else composing()
+        composed = await offload(sum(map(len, _texts(messages))), composing, small=LONG_PROMPT)
         if not composed.text.strip() and not composed.attachments:
             raise BadRequest("The messages say nothing: all of them are empty", "消息内容全部为空", param="messages")
         sent = [upload for at, upload in enumerate(own, unloaded) if at not in composed.left_out]

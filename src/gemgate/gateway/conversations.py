@@ -19,6 +19,7 @@ from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, File, Image, Message, Reuse
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.files import Inline
+from gemgate.offload import offload
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.conversations import Conversation, ConversationStore
 from gemgate.ports.runtime import Clock
@@ -69,11 +70,10 @@ class ConversationPlan:
         return self.messages[len(self.messages) - self.new :]
 
 
-async def _offload(messages: Iterable[Message], work: Callable[[], T]) -> T:
+async def _with_files(messages: Iterable[Message], work: Callable[[], T]) -> T:
     """The result of `work` on messages; from a thread when large files are among them, so that the loop goes on."""
     sources = [part.source for message in messages for part in message.parts if isinstance(part, Image | File)]
-    heavy = sum(len(source.data) for source in sources if isinstance(source, Inline)) > HEAVY
-    return await asyncio.to_thread(work) if heavy else work()
+    return await offload(sum(len(one.data) for one in sources if isinstance(one, Inline)), work, small=HEAVY)
 
 
 class Conversations:
@@ -113,8 +113,8 @@ class Conversations:
         if request.conversation_id:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
-            messages = await _offload(messages, lambda: self._with_stored(named, where, request.messages))
-        told = await _offload(messages, lambda: chained(where, messages))
+            messages = await _with_files(messages, lambda: self._with_stored(named, where, request.messages))
+        told = await _with_files(messages, lambda: chained(where, messages))
         plan = ConversationPlan(messages, where, told, "miss", conversation_id=request.conversation_id or "")
         plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
@@ -185,11 +185,11 @@ class Conversations:
         named = bool(plan.conversation_id)
         previous = plan.known
         if len(history) > len(plan.messages):
-            await _offload((answer,), lambda: plan.chain.add(answer))
+            await _with_files((answer,), lambda: plan.chain.add(answer))
             tip = plan.names[-1]
         else:  # the answer has become one with a message that was hashed without it
-            tip = (await _offload(history, lambda: chain(plan.scope, history)))[-1]
-        written = await _offload(history, lambda: transcript.dump(history)) if named else ""
+            tip = (await _with_files(history, lambda: chain(plan.scope, history)))[-1]
+        written = await _with_files(history, lambda: transcript.dump(history)) if named else ""
         conversation = Conversation(
             id=plan.conversation_id or (previous.id if previous else secrets.token_hex(16)),
             tenant=tenant,

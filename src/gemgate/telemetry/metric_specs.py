@@ -155,8 +155,3 @@ GAUGES: tuple[MetricSpec, ...] = (
 """Metrics that are read where they are decided, at the moment of the scrape."""
 
 METERS = EVENT_METRICS + GAUGES
-
-
-def operation_name(name: str) -> str:
-    """`gen_ai.operation.name` of one of our operations."""
-    return "generate_content" if "image" in name or name.startswith("gemini") else "chat"

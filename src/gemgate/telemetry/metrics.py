@@ -9,9 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gemgate.dialects.table import gen_ai_operation
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.telemetry.gauges import Value
-from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec, operation_name
+from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec
 from gemgate.telemetry.request_record import RequestRecord
 
 
@@ -63,7 +64,7 @@ class Metrics:
         """A call for an answer is over: what the conventions want to know of it."""
         if not record.model:
             return
-        operation = operation_name(record.operation)
+        operation = gen_ai_operation(record.operation)
         trouble = record.trouble.kind if record.trouble else "caller_left" if record.status == 499 else ""
         labels = (operation, PROVIDER, record.model)
         self._observe("gen_ai_server_request_duration_seconds", record.seconds or 0.0, *labels, trouble)

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gemgate.telemetry.metric_specs import PROVIDER, operation_name
+from gemgate.dialects.table import gen_ai_operation
+from gemgate.telemetry.metric_specs import PROVIDER
 from gemgate.telemetry.request_record import AttemptRecord, ImageFacts, RequestRecord
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Traces:
         for attempt in record.attempts:
             if attempt.sent_at:
                 span = self._tracer.start_span(
-                    f"{operation_name(record.operation)} {record.model}",
+                    f"{gen_ai_operation(record.operation)} {record.model}",
                     context=within,
                     kind=trace.SpanKind.CLIENT,
                     start_time=_ns(attempt.sent_at),
@@ -133,7 +134,7 @@ def _of_record(record: RequestRecord) -> dict[str, Value]:
             "http.request.method": record.method,
             "http.response.status_code": record.status,
             "gen_ai.provider.name": PROVIDER if record.model else None,
-            "gen_ai.operation.name": operation_name(record.operation) if record.model else None,
+            "gen_ai.operation.name": gen_ai_operation(record.operation) if record.model else None,
             "gen_ai.request.model": record.model,
             "gen_ai.response.model": next((a.served for a in reversed(record.attempts) if a.served), None),
             "gen_ai.usage.input_tokens": record.prompt_tokens or None,
@@ -152,7 +153,7 @@ def _of_attempt(record: RequestRecord, attempt: AttemptRecord) -> dict[str, Valu
     return _present(
         {
             "gen_ai.provider.name": PROVIDER,
-            "gen_ai.operation.name": operation_name(record.operation),
+            "gen_ai.operation.name": gen_ai_operation(record.operation),
             "gen_ai.request.model": record.model,
             "gen_ai.response.model": attempt.served,
             "gemgate.account": attempt.account,

@@ -19,64 +19,13 @@ from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
 from gemgate.settings import Settings
 from gemgate.version import __version__
-from gemgate.web import page
 from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
-from gemgate.web.context import context_of
+from gemgate.web.context import context_of, node_request
 from gemgate.web.interim import PromptSentNotifier
 from gemgate.web.middleware import RequestMiddleware
-from gemgate.web.operation import BODIES
-from gemgate.web.relay import nodes
-from gemgate.web.routes import (
-    accounts,
-    alerts,
-    anthropic,
-    batches,
-    chat,
-    context,
-    conversations,
-    files,
-    gallery,
-    gemini,
-    gemini_files,
-    images,
-    keys,
-    models,
-    openai_batches,
-    openai_responses,
-    overview,
-    requests,
-    sessions,
-    settings,
-    status,
-)
-
-PARTS = (
-    chat,
-    openai_responses,
-    anthropic,
-    gemini,
-    gemini_files,
-    models,
-    images,
-    batches,
-    openai_batches,
-    files,
-    context,
-    conversations,
-    accounts,
-    alerts,
-    gallery,
-    keys,
-    sessions,
-    overview,
-    settings,
-    requests,
-    nodes,
-    page,
-    status,
-)
-"""Modules with routes. Earlier ones win where paths overlap."""
+from gemgate.web.operation import Router
+from gemgate.web.routes import node_routers
 
 
 class _Holder:
@@ -116,9 +65,9 @@ def create_app(settings: Settings, service: Service | None = None, origins: Mapp
 
     if service is not None:
         holder.service, holder.access = service, Access(settings, service.keys, service.clock)
-    api = served(PARTS, lifespan)
+    api = served(node_routers(), lifespan)
     api.router.routes.insert(0, Route("/openapi.json", _openapi, name="openapi"))
-    return RequestMiddleware(api, holder.get, notices)
+    return RequestMiddleware(api, lambda request_id: node_request(*holder.get(), request_id), notices)
 
 
 class _Routes(Starlette):
@@ -128,9 +77,9 @@ class _Routes(Starlette):
         return self.router
 
 
-def served(parts: Iterable[Any], lifespan: Lifespan[Starlette]) -> Starlette:
-    """An application of the routes of these modules."""
-    api = _Routes(routes=[entry.route for part in parts for entry in part.router.routes], lifespan=lifespan)
+def served(routers: Iterable[Router], lifespan: Lifespan[Starlette]) -> Starlette:
+    """An application of these routes."""
+    api = _Routes(routes=[entry.route for router in routers for entry in router.routes], lifespan=lifespan)
     api.router.redirect_slashes = False
     return api
 
@@ -150,13 +99,14 @@ def openapi_document() -> dict[str, Any]:
     from fastapi.openapi.utils import get_openapi  # noqa: PLC0415
 
     described = APIRouter()
-    for entry in (entry for part in PARTS for entry in part.router.routes):
+    entries = [entry for router in node_routers() for entry in router.routes]
+    for entry in entries:
         route = entry.route
         described.add_api_route(
             route.path, route.endpoint, methods=list(route.methods or ()), name=route.name, **entry.arguments
         )
     document = get_openapi(title="gemgate", version=__version__, routes=described.routes)
-    bodies = sorted(BODIES, key=lambda body: body.__name__)
+    bodies = sorted({entry.spec.body for entry in entries if entry.spec.body}, key=lambda body: body.__name__)
     _, schemas = models_json_schema(
         [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
     )

@@ -24,7 +24,7 @@ from gemgate.web.errors import limit_headers
 
 
 class AppState(Protocol):
-    """What doors find behind them, on a node (a `Service`) as at the edge of a fleet, where there are no accounts."""
+    """What every route finds behind it, on a node as at the front of a fleet, where there are no accounts."""
 
     @property
     def settings(self) -> Settings: ...
@@ -35,8 +35,6 @@ class AppState(Protocol):
     @property
     def observer(self) -> Observer: ...
     @property
-    def fleet(self) -> Fleet | None: ...
-    @property
     def degraded(self) -> str: ...
     @property
     def machine(self) -> Machine: ...
@@ -45,9 +43,16 @@ class AppState(Protocol):
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None: ...
 
 
+class FrontState(AppState, Protocol):
+    """What routes of a fleet's front find behind them."""
+
+    @property
+    def fleet(self) -> Fleet: ...
+
+
 @dataclass(slots=True)
 class RequestContext:
-    """One request. `operation` is its route's name; `headers` are added to whatever is answered.
+    """One request, wherever it is served. `operation` is its route's name; `headers` are added to whatever is answered.
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
     """
@@ -60,12 +65,6 @@ class RequestContext:
     headers: dict[str, str] = field(default_factory=dict)
     policy_wanted: str = ""
     added: float | None = None
-
-    @property
-    def service(self) -> Service:
-        """The node that answers; routes that ask for it are never served at the edge."""
-        assert isinstance(self.state, Service)
-        return self.state
 
     @property
     def model_policy(self) -> Policy | None:
@@ -116,16 +115,55 @@ class RequestContext:
         )
 
     def begins(self) -> None:
-        """The answer begins: say what we added to it. At the edge of a fleet the node has said so."""
-        if isinstance(self.state, Service) and (added := self.state.recent.overhead(self.request_id)) is not None:
-            self.added = round(added, 5)
-            self.headers["x-gemgate-overhead-ms"] = f"{added * 1e3:.2f}"
+        """The answer begins: say what we added to it, if that is known here."""
 
     def seconds(self) -> float:
         """Since the request came."""
         return self.state.clock.monotonic() - self.began
 
 
+@dataclass(slots=True)
+class NodeContext(RequestContext):
+    """One request that a node answers, which has accounts, a store and jobs."""
+
+    service: Service = field(kw_only=True)
+
+    def begins(self) -> None:
+        if (added := self.service.recent.overhead(self.request_id)) is not None:
+            self.added = round(added, 5)
+            self.headers["x-gemgate-overhead-ms"] = f"{added * 1e3:.2f}"
+
+
+@dataclass(slots=True)
+class FrontContext(RequestContext):
+    """One request at the front of a fleet, which answers it or passes it on to a node."""
+
+    fleet: Fleet = field(kw_only=True)
+
+
+def node_request(service: Service, access: Access, request_id: str) -> NodeContext:
+    """The context of a request that has just come to a node."""
+    return NodeContext(service, access, request_id, service.clock.monotonic(), service=service)
+
+
+def front_request(state: FrontState, access: Access, request_id: str) -> FrontContext:
+    """The context of a request that has just come to a fleet's front; what nodes added to it they say themselves."""
+    return FrontContext(state, access, request_id, state.clock.monotonic(), fleet=state.fleet)
+
+
 def context_of(connection: HTTPConnection) -> RequestContext:
+    """For routes that nodes and fronts share."""
     call: RequestContext = connection.scope["gemgate.call"]
+    return call
+
+
+def node_context_of(connection: HTTPConnection) -> NodeContext:
+    """For the routes of a node."""
+    call: NodeContext = connection.scope["gemgate.call"]
+    return call
+
+
+def front_context_of(connection: HTTPConnection) -> FrontContext:
+    """For the routes of a fleet's front."""
+    call: FrontContext = connection.scope["gemgate.call"]
     return call

@@ -3,79 +3,58 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple
+from gemgate.dialects import table
+from gemgate.dialects.table import ErrorBody
 from gemgate.dialects.wire import LONG_WAIT, dumps
 from gemgate.errors import GatewayError
 
-Envelope = Callable[[GatewayError, str, str], tuple[int, Any]]
 
-_SIMPLE = re.compile(
-    r"/v1/(generate|generate-images|batch)(/|$)|/(health|ready|metrics|upload|images|conversations|api)(/|$)"
-)
-
-_GOOGLE = re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$")
-_SHARED = re.compile(r"/v1/(models|files|interactions|operations|cachedContents|tunedModels|corpora)(/|$)")
-_RESPONSES = re.compile(r"/v1/responses(/|$)")
-_ANTHROPIC = re.compile(r"/v1/(messages|complete)(/|$)")
+def _dialect(connection: HTTPConnection) -> table.Dialect:
+    return table.dialect_at(connection.url.path, connection.headers)
 
 
-def error_body_for(connection: HTTPConnection) -> Envelope:
-    """The error writer of the dialect that a request belongs to (api_contract.md 1)."""
-    path = connection.url.path
-    if _GOOGLE.match(path) or (_SHARED.match(path) and speaks_google(connection)):
-        whole_array = path.endswith(":streamGenerateContent") and connection.query_params.get("alt") != "sse"
-        return gemini.array_envelope if whole_array else gemini.envelope
-    if _SIMPLE.match(path):
-        return simple.envelope
-    if _ANTHROPIC.match(path) or (path.startswith("/v1/") and speaks_anthropic(connection)):
-        return anthropic.envelope
-    if _RESPONSES.match(path):
-        return responses.envelope
-    if path.startswith("/v1/") or path == "/v1":
-        return openai_chat.envelope
-    return simple.envelope
+def error_body_for(connection: HTTPConnection) -> ErrorBody:
+    """The error writer of the dialect that a request belongs to (docs/client-contracts.md)."""
+    dialect = _dialect(connection)
+    if dialect.error_at is not None:
+        return dialect.error_at(connection.url.path, connection.query_params)
+    return dialect.error_body
+
+
+def dialect_of(connection: HTTPConnection) -> str:
+    """The name under which records and metrics know the dialect that a request speaks."""
+    return _dialect(connection).family
+
+
+def stream_error(error: GatewayError, connection: HTTPConnection, request_id: str) -> bytes:
+    """The last frame of server-sent events that cannot go on, as when the node that sent them went away."""
+    return _dialect(connection).stream_error(error, connection.headers.get("accept-language", "en"), request_id)
 
 
 def takes_key_in_query(path: str) -> bool:
     """Whether a client may send its key as `?key=`: on routes that are Google's, or that Google's have a part in."""
-    return bool(_GOOGLE.match(path) or _SHARED.match(path))
-
-
-def dialect_of(connection: HTTPConnection) -> str:
-    """The name of the dialect that a request speaks."""
-    return _NAMES.get(error_body_for(connection), "simple")
-
-
-_NAMES: Mapping[Envelope, str] = {
-    gemini.envelope: "gemini",
-    gemini.array_envelope: "gemini",
-    anthropic.envelope: "anthropic",
-    openai_chat.envelope: "openai",
-    responses.envelope: "openai",
-}
+    google = table.GEMINI
+    return bool(google.prefixes.match(path) or (google.shared and google.shared.match(path)))
 
 
 def speaks_google(connection: HTTPConnection) -> bool:
     """Whether the client is one of Google's."""
-    return "x-goog-api-key" in connection.headers or "x-goog-api-client" in connection.headers
+    return table.GEMINI.speaks(connection.headers)
 
 
 def speaks_anthropic(connection: HTTPConnection) -> bool:
     """Whether the client is one of Anthropic's."""
-    return "anthropic-version" in connection.headers
+    return table.ANTHROPIC.speaks(connection.headers)
 
 
 def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
     """The HTTP answer for `error`, in the dialect of the path unless the route has chosen one by the body."""
     language = connection.headers.get("accept-language", "en")
-    chosen: Envelope = connection.scope.get("gemgate.envelope") or error_body_for(connection)
+    chosen: ErrorBody = connection.scope.get("gemgate.envelope") or error_body_for(connection)
     status, body = chosen(error, language, request_id)
     return Response(dumps(body), status, headers_for(error), media_type="application/json")
 

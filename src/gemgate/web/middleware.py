@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
 from gemgate.machine import crowded
 from gemgate.web import errors, paths
-from gemgate.web.auth.access import Access
 from gemgate.web.context import AppState, RequestContext, context_of
+from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.interim import CROWDED, PromptSentNotifier
-from gemgate.web.operation import methods_at, verbs_of_models
-from gemgate.web.request_body import BODY_SECONDS, ClientDisconnected
+from gemgate.web.request_body import BODY_SECONDS
+from gemgate.web.routes import methods_at, verbs_of_models
 from gemgate.web.sse import internal_error
 
 CLIENT_CLOSED = 499
@@ -30,16 +30,16 @@ CLIENT_CLOSED = 499
 
 
 class RequestMiddleware:
-    """Serves `app`; `house` is asked for at every request because it exists only while the app runs.
+    """Serves `app`; `begin` makes the context of each request, with what exists only while the app runs.
 
     notices: of a node, whose gateway may state who calls; None at the edge, where nobody stands before it.
     """
 
     def __init__(
-        self, app: ASGIApp, state: Callable[[], tuple[AppState, Access]], notices: PromptSentNotifier | None = None
+        self, app: ASGIApp, begin: Callable[[str], RequestContext], notices: PromptSentNotifier | None = None
     ) -> None:
         self._app = app
-        self._state = state
+        self._begin = begin
         self._notices = notices
 
     @staticmethod
@@ -59,9 +59,9 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state, access = self._state()
+        call = self._begin("req_" + secrets.token_hex(12))
+        state, access = call.state, call.access
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        call = RequestContext(state, access, "req_" + secrets.token_hex(12), state.clock.monotonic())
         call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.call"] = call
         app, promised, unread = self._app, 0, False

@@ -10,30 +10,29 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, compile_path
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gemgate.caller import Caller
+from gemgate.dialects import table
+from gemgate.dialects.table import Group, Operation
 from gemgate.web.auth.access import Level
 from gemgate.web.context import context_of
 from gemgate.web.errors import dialect_of
 
-BODIES: set[type[BaseModel]] = set()
-"""Wire models that the OpenAPI document has to define; filled while the route modules are imported."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OperationSpec:
-    """Where an operation is, and who may call it."""
+    """Where an operation is, and who may call it. row: of the table of dialects, None for what is no dialect's."""
 
     method: str
     path: str
     name: str
     level: Level
+    group: Group
+    body: type[BaseModel] | None = None
+    row: Operation | None = None
 
-
-OPERATIONS: list[OperationSpec] = []
-"""All of them, filled while the route modules are imported: a fleet's gateway judges callers by this table."""
 
 Endpoint = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -59,6 +58,7 @@ class Documented:
     """A route with what FastAPI makes its part of the OpenAPI document of: arguments of its `APIRouter`."""
 
     route: Route
+    spec: OperationSpec
     arguments: Mapping[str, Any]
 
 
@@ -71,11 +71,16 @@ class Router:
     def __init__(self) -> None:
         self.routes: list[Documented] = []
 
-    def add(self, path: str, endpoint: Callable[..., Any], method: str, name: str, **documented: Any) -> None:
-        route = Route(path, endpoint, methods=[method], name=name)
+    def add(self, spec: OperationSpec, endpoint: Callable[..., Any], method: str, **documented: Any) -> None:
+        route = Route(spec.path, endpoint, methods=[method], name=f"{method} {spec.path}")
         route.app = _Called(endpoint)
         route.methods = {method}  # HEAD beside GET only where it is said
-        self.routes.append(Documented(route, documented))
+        self.routes.append(Documented(route, spec, documented))
+
+    @property
+    def operations(self) -> list[OperationSpec]:
+        """What it serves; HEAD beside GET is no operation of its own."""
+        return list(dict.fromkeys(entry.spec for entry in self.routes))
 
 
 class _Called:
@@ -95,6 +100,7 @@ def operation(
     path: str,
     name: str,
     *,
+    group: Group,
     level: Level = "client",
     body: type[BaseModel] | None = None,
     query: Mapping[str, str] | None = None,
@@ -102,19 +108,19 @@ def operation(
     success: int = 200,
     summary: str = "",
     documented: bool = True,
+    row: Operation | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request.
 
-    success: the status that says so.
+    group: which scope of a key it needs, `any` for none. success: the status that says so.
     """
+    spec = OperationSpec(method, path, name, level, group, body, row)
 
     def register(endpoint: Endpoint) -> Endpoint:
-        OPERATIONS.append(OperationSpec(method, path, name, level))
-
         async def serve(request: Request) -> Response:
             call = context_of(request)
             call.operation = name
-            caller = await call.access.caller(request, level, call.request_id, name)
+            caller = await call.access.caller(request, level, call.request_id, group)
             call.note(
                 "request.identified",
                 operation=name,
@@ -128,12 +134,10 @@ def operation(
         if body is not None:
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
             extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
-            BODIES.add(body)
         router.add(
-            path,
+            spec,
             serve,
             method,
-            f"{method} {path}",
             operation_id=_operation_id(method, path),
             summary=summary or (endpoint.__doc__ or name).strip().partition("\n")[0].rstrip("."),
             openapi_extra=extra,
@@ -146,22 +150,32 @@ def operation(
         )
         if method == "GET" and produces != "text/event-stream":
             # HEAD belongs to GET: the server sends the head of the same answer. An endless stream has no such thing.
-            router.add(path, serve, "HEAD", f"HEAD {path}", include_in_schema=False)
+            router.add(spec, serve, "HEAD", include_in_schema=False)
         return endpoint
 
     return register
 
 
-def methods_at(path: str) -> list[str]:
-    """The methods that operations take at `path`."""
-    found = {entry.method for entry in OPERATIONS if compile_path(entry.path)[0].match(path)}
-    return sorted(found | ({"HEAD"} if "GET" in found else set()))
+def serves(router: Router, name: str) -> Callable[[Endpoint], Endpoint]:
+    """Decorator: serves the operations of the dialect table that have this name, on every path that they have."""
+    rows = [row for row in table.operations() if row.name == name]
+    assert rows, f"no dialect has the operation {name}"
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        for row in rows:
+            serve_row(router, row, endpoint)
+        return endpoint
+
+    return register
 
 
-def verbs_of_models() -> list[str]:
-    """What can be asked of one of Google's models, as `:generateContent`."""
-    found = (entry.path.partition("/models/{model:path}")[2] for entry in OPERATIONS)
-    return sorted({verb for verb in found if verb})
+def serve_row(router: Router, row: Operation, endpoint: Endpoint) -> None:
+    """Serves one row of the dialect table."""
+    register = operation(
+        router, row.method, row.path, row.name,
+        group=row.group, body=row.body, query=row.query, summary=row.summary, documented=row.documented, row=row,
+    )  # fmt: skip
+    register(endpoint)
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

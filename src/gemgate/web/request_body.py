@@ -1,9 +1,9 @@
-"""Request bodies, bounded before they are buffered, and callers who leave."""
+"""Request bodies, bounded before they are buffered."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,25 +16,18 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.files import Inline
+from gemgate.offload import offload
 from gemgate.prompting import schemas, turns
+from gemgate.web.disconnect import ClientDisconnected
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-
-SMALL = 8_192
-"""Bodies up to this many bytes are read on the event loop; larger ones in a thread, so that it is never blocked: the
-costliest of that size, all schema, takes 40 ms.
-"""
 
 MAX_PARTS = 64
 
 
 SILENCE_SECONDS, BODY_SECONDS, SLOWEST = 30.0, 60.0, 10_000
 """A body may pause so long, and comes within a minute plus its size at so many bytes a second."""
-
-
-class ClientDisconnected(Exception):
-    """The client closed its connection; nobody is there to be answered."""
 
 
 async def chunks_of(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
@@ -94,11 +87,6 @@ async def read_with(request: Request, limit: int, reader: Callable[[bytes], T]) 
     if not schemas.prepared() and any(word in body for word in (b'"tools"', b"schema", b"Schema")):
         await asyncio.to_thread(schemas.prepare)
     return await offload(len(body), lambda: reader(body))
-
-
-async def offload(size: int, work: Callable[[], T]) -> T:
-    """The result of `work` on `size` bytes: at once when they are few, else from a thread."""
-    return work() if size <= SMALL else await asyncio.to_thread(work)
 
 
 def whole_number(request: Request, name: str, default: int, *, least: int, most: int) -> int:
@@ -185,40 +173,3 @@ async def read_form(request: Request, limit: int) -> Form:
     finally:
         await form.close()
     return found
-
-
-class DisconnectWatcher:
-    """Watches for the client to go away while something is being made for it."""
-
-    def __init__(self, request: Request) -> None:
-        self._gone = asyncio.ensure_future(self._watch(request))
-
-    @staticmethod
-    async def _watch(request: Request) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    async def cancel_on_disconnect(self, work: Awaitable[T]) -> T:
-        """The result of `work`; CallerLeft, with the work cancelled and over, when the client goes first."""
-        task = asyncio.ensure_future(work)
-        try:
-            await asyncio.wait({task, self._gone}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientDisconnected
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-
-    def close(self) -> None:
-        self._gone.cancel()
-
-
-async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, or CallerLeft when the client goes first."""
-    departure = DisconnectWatcher(request)
-    try:
-        return await departure.cancel_on_disconnect(work)
-    finally:
-        departure.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -20,8 +20,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gemgate.chat import Event
+from gemgate.dialects.table import StreamWriter
 from gemgate.errors import GatewayError
-from gemgate.web.request_body import cancel_on_disconnect
+from gemgate.web.disconnect import ClientDisconnected, cancel_on_disconnect
 
 HEARTBEAT_SECONDS = 10.0
 OPEN_SECONDS = 8.0
@@ -32,22 +33,6 @@ HEADERS = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
-
-
-class StreamWriter(Protocol):
-    """A dialect's way to write events; one writer per stream, `index` tells several answers apart.
-
-    heartbeat: what its clients skip, read anew each time; it may come before the first event. None: the dialect has no
-    such thing, and the 200 waits for the first event however long that takes.
-    """
-
-    heartbeat: bytes | None
-
-    def event(self, index: int, event: Event) -> bytes: ...
-
-    def close(self) -> bytes: ...
-
-    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
 
 
 @dataclass(slots=True)
@@ -120,7 +105,7 @@ async def answer(
     first = asyncio.ensure_future(anext(chunks))
     try:
         await cancel_on_disconnect(
-            request, asyncio.wait({first}, timeout=OPEN_SECONDS if heartbeat() is not None else None)
+            request.receive, asyncio.wait({first}, timeout=OPEN_SECONDS if heartbeat() is not None else None)
         )
     except BaseException:
         first.cancel()
@@ -154,16 +139,13 @@ class EventStream(Response):
         self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pump = asyncio.ensure_future(self._pump(send))
-        beside = [asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(self._beat(send))]
+        beat = asyncio.ensure_future(self._beat(send))
         try:
-            await asyncio.wait({pump, beside[0]}, return_when=asyncio.FIRST_COMPLETED)
+            with suppress(ClientDisconnected):
+                await cancel_on_disconnect(receive, self._pump(send))
         finally:
-            for task in (pump, *beside):
-                task.cancel()
-            await asyncio.wait({pump, *beside})
-        if not pump.cancelled():
-            pump.result()
+            beat.cancel()
+            await asyncio.wait({beat})
 
     async def _pump(self, send: Send) -> None:
         async with aclosing(self._chunks):
@@ -191,11 +173,6 @@ class EventStream(Response):
                     self._sent_at = loop.time()
             else:
                 await asyncio.sleep(HEARTBEAT_SECONDS - silent)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def merged(answers: Sequence[AsyncGenerator[Event, None]]) -> AsyncGenerator[tuple[int, Event], None]:

@@ -10,13 +10,13 @@ import uuid
 
 from gemgate.errors import NotFound
 from gemgate.files import Inline, StoredFile
-from gemgate.web.context import RequestContext
+from gemgate.web.context import NodeContext
 
 MAX_NAME = 200
 
 
 async def keep(
-    call: RequestContext, upload: Inline, purpose: str, owner: str, prefix: str, seconds: float = 0.0
+    call: NodeContext, upload: Inline, purpose: str, owner: str, prefix: str, seconds: float = 0.0
 ) -> StoredFile:
     """Store an upload of `owner`; its name is data, never a path. `seconds` until it expires, 0 = never."""
     now = call.service.clock.now()
@@ -38,7 +38,7 @@ def media_type(declared: str) -> str:
     return found if _TYPE.fullmatch(found) else ""
 
 
-async def owned(call: RequestContext, file_id: str, owner: str) -> StoredFile:
+async def owned(call: NodeContext, file_id: str, owner: str) -> StoredFile:
     file = await call.service.files.get(file_id, owner)
     if file is None:
         raise NotFound(f"There is no file {file_id[:100]}", f"文件 {file_id[:100]} 不存在", param="file_id")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.web.operation import OPERATIONS
 from gemgate.web.paths import canonical
 from gemgate.web.relay.routes import all_routes
+from gemgate.web.routes import all_operations
 
 SPELLINGS = {
     "/v1/chat/completions": (
@@ -54,7 +54,7 @@ def test_other_paths_are_left_alone(path: str) -> None:
 
 def test_no_route_of_ours_is_led_elsewhere() -> None:
     all_routes()
-    for one in OPERATIONS:
+    for one in all_operations():
         assert canonical(one.path) == one.path
 
 

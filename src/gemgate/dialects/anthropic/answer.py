@@ -22,7 +22,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import MarkdownJoiner, ResponseMeta, pieces, rfc3339, served_by, sse, status_of
+from gemgate.dialects.wire import EVENTS, MarkdownJoiner, ResponseMeta, pieces, rfc3339, served_by, sse, status_of
 from gemgate.errors import BadRequest, GatewayError
 
 SIGNATURE = "gemgate"
@@ -107,6 +107,7 @@ class EventWriter:
     """Writes the events of one message. `prompt_tokens` goes into message_start; the final count comes at the end."""
 
     heartbeat: bytes | None = sse({"type": "ping"}, "ping")
+    media_type = EVENTS
 
     def __init__(self, meta: ResponseMeta, model: str, *, prompt_tokens: int = 0) -> None:
         self._meta = meta

@@ -27,7 +27,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.dialects.wire import Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
+from gemgate.dialects.wire import EVENTS, Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 
 _REASONS = {
@@ -130,6 +130,7 @@ class ChunkWriter:
     """
 
     heartbeat: bytes | None = b"\r\n\r\n"
+    media_type = EVENTS
 
     def __init__(self, meta: ResponseMeta, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
         del model
@@ -187,6 +188,7 @@ class ArrayWriter(ChunkWriter):
     """streamGenerateContent without alt=sse: one JSON array, element by element, content type application/json."""
 
     heartbeat: bytes | None = b"\r\n"
+    media_type = "application/json"
 
     def close(self) -> bytes:
         return b"]" if self._begun else b"[]"

@@ -16,7 +16,7 @@ from gemgate.dialects.responses.request import (
     read_token_count,
     referenced,
 )
-from gemgate.dialects.responses.stream import EventWriter
+from gemgate.dialects.responses.stream import EventWriter, last_event
 
 __all__ = [
     "EventWriter",
@@ -24,6 +24,7 @@ __all__ = [
     "TokenCountRequest",
     "continuation",
     "envelope",
+    "last_event",
     "message_of_item",
     "owner_of",
     "read_request",

@@ -7,7 +7,7 @@ from typing import Any
 from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
 from gemgate.dialects.responses import answer
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
-from gemgate.dialects.wire import ResponseMeta, image_markdown, pieces, sse
+from gemgate.dialects.wire import EVENTS, ResponseMeta, image_markdown, pieces, sse
 from gemgate.errors import GatewayError
 from gemgate.images import GeneratedImage
 
@@ -19,6 +19,7 @@ class EventWriter:
     """
 
     heartbeat: bytes | None = b": ping\n\n"
+    media_type = EVENTS
 
     def __init__(self, meta: ResponseMeta, body: ResponsesRequest, model: str) -> None:
         self._meta = meta
@@ -153,3 +154,11 @@ class EventWriter:
         for step in ("in_progress", "generating", "completed"):
             events += self._say(f"response.image_generation_call.{step}", **place)
         return events + self._done(item)
+
+
+def last_event(error: GatewayError, language: str, request_id: str) -> bytes:
+    """The end of a stream whose state is lost: OpenAI's event `error`."""
+    _, body = answer.envelope(error, language, request_id)
+    fields = body["error"]
+    event = {"type": "error", "code": fields["code"], "message": fields["message"], "param": None}
+    return sse({**event, "sequence_number": 0}, "error")

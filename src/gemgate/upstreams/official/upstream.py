@@ -21,6 +21,7 @@ import orjson
 from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.lazy_import import later, load
+from gemgate.offload import offload
 from gemgate.ports.upstream import Accept, Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
 from gemgate.upstreams.official import errors
 from gemgate.upstreams.official.key import KeyPlace
@@ -96,7 +97,9 @@ class OfficialUpstream:
         answer = Answer(f"{next(self._calls)}.")
         thinking = prompt.extended_thinking and prompt.offer.name in self._models.thinking
         files = [await asyncio.to_thread(self._kept, handle) for handle, _, _ in prompt.files]
-        body = await _apart(sum(len(f.data) for f in files), lambda: _body(prompt, files, thinking=thinking))
+        body = await offload(
+            sum(len(f.data) for f in files), lambda: _body(prompt, files, thinking=thinking), small=SMALL
+        )
         try:
             async for chunk in self._chunks(f"/{prompt.offer.id}:streamGenerateContent", body):
                 pieces = answer.feed(chunk)
@@ -136,7 +139,7 @@ class OfficialUpstream:
 
     async def _chunk(self, payload: bytes) -> Any:
         try:
-            chunk = await _apart(len(payload), lambda: orjson.loads(payload))
+            chunk = await offload(len(payload), lambda: orjson.loads(payload), small=SMALL)
         except orjson.JSONDecodeError:
             raise errors.drift("a chunk is not JSON") from None
         if isinstance(chunk, dict) and "error" in chunk:
@@ -284,8 +287,3 @@ async def _said(response: aiohttp.ClientResponse) -> Any:
         return orjson.loads(await response.content.read(64_000))
     except (orjson.JSONDecodeError, aiohttp.ClientError, OSError):
         return None
-
-
-async def _apart(size: int, work: Any) -> Any:
-    """Do CPU work here when it is small, else in a thread."""
-    return work() if size < SMALL else await asyncio.to_thread(work)

@@ -20,6 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from gemgate.caller import Caller
+from gemgate.dialects.table import Group
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock
@@ -44,32 +45,6 @@ _FORWARDING = re.compile(
 
 _ADMIN_PATHS = ("/api/", "/metrics")
 
-GROUPS = {
-    "chat": "chat",
-    "generate": "chat",
-    "responses": "chat",
-    "messages": "chat",
-    "gemini": "chat",
-    "images": "images",
-    "images.stored": "",
-    "generate-images": "images",
-    "batch": "batches",
-    "batches": "batches",
-    "files": "files",
-    "upload": "files",
-    "gemini.upload": "files",
-    "gemini.files": "files",
-    "gemini.models": "",
-}
-"""Beginning of an operation's name -> the group by which a key's scope knows it; "": open to every key, like others."""
-
-
-def group_of(operation: str) -> str:
-    """The longest beginning counts."""
-    while operation and operation not in GROUPS:
-        operation = operation.rpartition(".")[0]
-    return GROUPS.get(operation, "")
-
 
 class Access:
     """Turns a connection into a `Caller`, or refuses it."""
@@ -88,7 +63,7 @@ class Access:
         self._fleet_only = settings.fleet_only
         self._guard_host = settings.on_loopback and not self._keys and settings.auth != "none"
 
-    async def caller(self, connection: HTTPConnection, level: Level, request_id: str, operation: str = "") -> Caller:
+    async def caller(self, connection: HTTPConnection, level: Level, request_id: str, group: Group) -> Caller:
         """Who asks; Unauthorized, Forbidden or RateLimited when they may not."""
         if (stated := forwarded_caller.forwarded_of(connection)) is not None:
             return replace(forwarded_caller.believed_caller(stated, level), host=connection.url.netloc)
@@ -109,8 +84,8 @@ class Access:
             known = session is not None or (is_admin and (self._admin or self._in_browser(connection, presented)))
             if not known:
                 raise _no_key(presented)
-        if isinstance(key, ClientKey) and key.operations and group_of(operation) not in ("", *key.operations):
-            raise _not_allowed(key.name, key.operations, group_of(operation))
+        if isinstance(key, ClientKey) and key.operations and group not in ("any", *key.operations):
+            raise _not_allowed(key.name, key.operations, group)
         if session is not None and level != "open":
             self._check_csrf(connection)
         return Caller(

@@ -24,7 +24,7 @@ assets = Assets(Path(__file__).parent / "static")
 FOREVER = "public, max-age=31536000, immutable"
 
 
-@operation(router, "GET", "/", "page", level="open", produces="text/html", documented=False)
+@operation(router, "GET", "/", "page", group="any", level="open", produces="text/html", documented=False)
 async def index(request: Request, caller: Caller) -> Response:
     """The page. It holds no secret and nothing of the service: all that is asked for, with a key or a session."""
     if not assets.ready:
@@ -35,14 +35,14 @@ async def index(request: Request, caller: Caller) -> Response:
     return _answer(request, asset, headers)
 
 
-@operation(router, "GET", "/docs", "page.docs", level="open", produces="text/html", documented=False)
+@operation(router, "GET", "/docs", "page.docs", group="any", level="open", produces="text/html", documented=False)
 async def docs(request: Request, caller: Caller) -> Response:
     """The API reference: a place of the page. The address is relative, for a page below a path of a proxy's."""
     up = "../" if request.scope.get(paths.SEEN, "").endswith("/") else "./"
     return Response(status_code=307, headers={"location": up + "#/reference"})
 
 
-@operation(router, "GET", "/page/{version}/{name:path}", "page.file", level="open", documented=False)
+@operation(router, "GET", "/page/{version}/{name:path}", "page.file", group="any", level="open", documented=False)
 async def file(request: Request, caller: Caller) -> Response:
     """A script or style of the page; an address with another version is one of a page that was updated meanwhile."""
     if not assets.ready:

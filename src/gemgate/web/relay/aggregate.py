@@ -21,7 +21,7 @@ from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
 from gemgate.web.auth import forwarded_caller
-from gemgate.web.context import context_of
+from gemgate.web.context import front_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.node_client import Broken, NodeClient, Unsent
@@ -51,8 +51,7 @@ Read = Callable[[dict[str, Any]], object]
 
 async def query_all(request: Request, caller: Caller, read: Read) -> Gathered:
     """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
-    fleet = context_of(request).state.fleet
-    assert fleet is not None
+    fleet = front_context_of(request).fleet
     nodes = [one for one in fleet.nodes if one.serves]
     hop: NodeClient = request.app.state.hop
     answers = await asyncio.gather(*(_ask(hop, one, request, caller, read) for one in nodes))
@@ -85,7 +84,9 @@ async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller,
     return answer
 
 
-@operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts of all nodes")
+@operation(
+    router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts of all nodes"
+)
 async def accounts(request: Request, caller: Caller) -> Response:
     gathered = await query_all(request, caller, _read_accounts)
     answer = {
@@ -97,12 +98,17 @@ async def accounts(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+    router,
+    "GET",
+    "/api/overview",
+    "overview",
+    group="any",
+    level="admin",
+    summary="Whether everything is all right, and why",
 )
 async def summary(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    fleet = call.state.fleet
-    assert fleet is not None
+    call = front_context_of(request)
+    fleet = call.fleet
     gathered = await query_all(request, caller, _read_overview)
     now = call.state.clock.now()
     rows = _rows(gathered, "accounts")
@@ -171,6 +177,7 @@ def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
     "GET",
     "/api/requests",
     "requests.list",
+    group="any",
     level="admin",
     summary="The last requests of all nodes, newest first",
 )

@@ -19,7 +19,8 @@ from gemgate.settings import Settings
 from gemgate.web import page
 from gemgate.web.app import served
 from gemgate.web.auth.access import Access
-from gemgate.web.context import context_of
+from gemgate.web.context import context_of, front_request
+from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.middleware import CLIENT_CLOSED, RequestMiddleware, exception_handler
 from gemgate.web.relay import aggregate, nodes, status
 from gemgate.web.relay.body import Body
@@ -27,7 +28,6 @@ from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import NodeClient
 from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
 from gemgate.web.relay.routes import Route, Routes, all_routes
-from gemgate.web.request_body import ClientDisconnected
 from gemgate.web.routes import keys, sessions, settings
 
 PARTS = (status, nodes, aggregate, sessions, keys, settings, page)
@@ -70,8 +70,8 @@ def create_front_app(settings: Settings, edge: FleetFront) -> ASGIApp:
         finally:
             await hop.close()
 
-    front.own = served(PARTS, lifespan)
-    return RequestMiddleware(front, lambda: (edge, access))
+    front.own = served([module.router for module in PARTS], lifespan)
+    return RequestMiddleware(front, lambda request_id: front_request(edge, access, request_id))
 
 
 async def _look_again(edge: FleetFront, hop: NodeClient) -> None:
@@ -123,7 +123,7 @@ class RelayApp:
             await send(message)
 
         try:
-            caller = await self._access.caller(request, route.level, call.request_id, route.name)
+            caller = await self._access.caller(request, route.level, call.request_id, route.group)
             limit = self._edge.settings.max_body_bytes
             body = None if _has_no_body(request) else Body(request, limit)
             passage = RelayedRequest(request, counted, route, caller, body)

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from starlette.requests import Request
 
 from gemgate.errors import GatewayError
-from gemgate.web.request_body import ClientDisconnected, chunks_of
+from gemgate.web.disconnect import ClientDisconnected
+from gemgate.web.request_body import chunks_of
 
 
 class Body:

@@ -7,7 +7,7 @@ is: the node says what is wrong with it, in its dialect.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ from gemgate import catalog
 from gemgate.accounts import AccountModel
 from gemgate.catalog import NO_ALIASES, Aliases, ModelCard
 from gemgate.chat import ChatRequest, File, Image, Part, ToolResult
-from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple, wire
+from gemgate.dialects import wire
+from gemgate.dialects.table import Act
 from gemgate.errors import GatewayError, ModelNotFound
 from gemgate.files import Stored
 from gemgate.fleet.affinity import AffinityKeys
@@ -48,37 +49,6 @@ class Defaults:
         return catalog.resolve(model, self.offers, self.aliases, tenant)
 
 
-Reader = Callable[[bytes, Route], ChatRequest]
-
-
-def _openai(body: bytes, _: Route) -> ChatRequest:
-    return openai_chat.read_request(wire.read(openai_chat.ChatCompletionRequest, wire.parse_json(body)))
-
-
-def _generate(body: bytes, _: Route) -> ChatRequest:
-    return simple.read_generate(wire.read(simple.GenerateRequest, wire.parse_json(body)))
-
-
-def _anthropic(body: bytes, _: Route) -> ChatRequest:
-    return anthropic.read_request(wire.read(anthropic.MessagesRequest, wire.parse_json(body)))
-
-
-def _gemini(body: bytes, route: Route) -> ChatRequest:
-    wired = wire.read(gemini.GenerateContentRequest, wire.parse_json(body))
-    return gemini.read_request(wired, route.parameters["model"], stream=False)
-
-
-CHATS: dict[str, Reader] = {
-    "chat.completions": _openai,
-    "generate": _generate,
-    "messages": _anthropic,
-    "gemini.generate": _gemini,
-    "gemini.stream": _gemini,
-}
-IMAGES = ("images.generations", "images.edits", "generate-images")
-BATCHES = {"batch.create": True, "batches.create": False}
-"""Orders of many calls, and whether they are for images. The node counts them: one that it knows already is free."""
-
 _ID = re.compile(rb'"(resp_[0-9a-f]{8,64}|file-[0-9a-f]{8,64}|batch_[0-9a-f]{4,64}|files/[\w-]{4,64})"')
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n')
 """Bounded repetitions: without a bound every line of a hostile form would be read once for each line before it."""
@@ -88,8 +58,9 @@ IDS_WITHIN = 8192
 
 def needs_body(route: Route) -> bool:
     """Whether the body has to be here before a node can be chosen; other bodies pass through as they come."""
-    name = route.name
-    return name in CHATS or name in IMAGES or name in BATCHES or name in ("responses.create", "cookies.put")
+    if route.act is Act.IMAGES:
+        return "model" not in route.parameters
+    return route.act in (Act.CHAT, Act.CHAT_BATCH, Act.IMAGE_BATCH) or route.name == "cookies.put"
 
 
 def read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
@@ -103,20 +74,18 @@ def read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo
 
 
 def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
-    name = route.name
-    if name in CHATS:
-        return _chat(CHATS[name](body, route), tenant, defaults)
-    if name == "responses.create":
-        return _response(body, tenant, defaults)
-    if name == "gemini.predict":
-        return CallInfo(catalog.resolve(route.parameters["model"], defaults.offers), True, AffinityKeys(tenant))
-    if name in IMAGES:
-        model = _model_of(body) or defaults.image_model
-        return CallInfo(defaults.card(model, tenant), True, AffinityKeys(tenant, tuple(_stored_ids(body))))
-    if name in BATCHES:
-        model = _model_of(body) or (defaults.image_model if BATCHES[name] else defaults.model)
-        return CallInfo(defaults.card(model, tenant), False, _named(route, tenant))
-    if name == "cookies.put":
+    match route.act:
+        case Act.CHAT:
+            return _chat(route, body, tenant, defaults)
+        case Act.IMAGES if "model" in route.parameters:
+            return CallInfo(catalog.resolve(route.parameters["model"], defaults.offers), True, AffinityKeys(tenant))
+        case Act.IMAGES:
+            model = _model_of(body) or defaults.image_model
+            return CallInfo(defaults.card(model, tenant), True, AffinityKeys(tenant, tuple(_stored_ids(body))))
+        case Act.CHAT_BATCH | Act.IMAGE_BATCH:  # the node counts: one that it knows already is free
+            default = defaults.image_model if route.act is Act.IMAGE_BATCH else defaults.model
+            return CallInfo(defaults.card(_model_of(body) or default, tenant), False, _named(route, tenant))
+    if route.name == "cookies.put":
         account = wire.parse_json(body).get("account")
         return CallInfo(trace=AffinityKeys(tenant, account=account if isinstance(account, str) else ""))
     return CallInfo(trace=_named(route, tenant))
@@ -133,7 +102,14 @@ def _named(route: Route, tenant: str) -> AffinityKeys:
     return AffinityKeys(tenant, ids, conversation=parameters.get("conversation_id", ""))
 
 
-def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> CallInfo:
+def _chat(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
+    row = route.row
+    assert row is not None
+    assert row.read is not None
+    wired: Any = wire.read(row.body, wire.parse_json(body))
+    if row.continues is not None and (earlier := row.continues(wired)):
+        return CallInfo(defaults.card(wired.model or defaults.model, tenant), True, AffinityKeys(tenant, (earlier,)))
+    chat = row.read(wired, route.parameters)
     card = defaults.card(chat.model or defaults.model, tenant)
     files = tuple(source.id for source in _sources(chat) if isinstance(source, Stored))
     if chat.temporary:
@@ -142,14 +118,6 @@ def _chat(chat: ChatRequest, tenant: str, defaults: Defaults) -> CallInfo:
     named = (chat.conversation_id,) if chat.conversation_id else ()
     # Files come last: a history says more about where a chat stands than a file it mentions.
     return CallInfo(card, True, AffinityKeys(tenant, named, tips, chat.conversation_id or "", files=files))
-
-
-def _response(body: bytes, tenant: str, defaults: Defaults) -> CallInfo:
-    wired = wire.read(responses.ResponsesRequest, wire.parse_json(body))
-    card = defaults.card(wired.model or defaults.model, tenant)
-    if wired.previous_response_id:
-        return CallInfo(card, True, AffinityKeys(tenant, (wired.previous_response_id,)))
-    return _chat(responses.read_request(wired, (), {}), tenant, defaults)
 
 
 def _sources(chat: ChatRequest) -> Iterator[Any]:

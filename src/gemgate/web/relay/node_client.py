@@ -23,10 +23,10 @@ from yarl import URL
 
 from gemgate.errors import GatewayError
 from gemgate.web.auth import forwarded_caller
+from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.errors import takes_key_in_query
 from gemgate.web.interim import WANTED_HEADER
 from gemgate.web.relay.body import Body
-from gemgate.web.request_body import ClientDisconnected
 
 CONNECT_SECONDS = 2.0
 IDLE_CONNECTION_SECONDS = 15.0

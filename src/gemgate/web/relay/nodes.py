@@ -17,7 +17,7 @@ from gemgate.errors import Conflict, NotFound, StorageDown
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.fleet.registry import answers_probe
 from gemgate.ports.nodes import NodeRegistry
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import FrontContext, RequestContext, context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -39,17 +39,26 @@ class WeightRequest(wire.Body):
     weight: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
 
 
-@operation(router, "GET", "/api/nodes", "nodes.list", level="admin", summary="The nodes of the fleet and how they are")
+@operation(
+    router,
+    "GET",
+    "/api/nodes",
+    "nodes.list",
+    group="any",
+    level="admin",
+    summary="The nodes of the fleet and how they are",
+)
 async def listing(request: Request, caller: Caller) -> Response:
-    fleet = context_of(request).state.fleet
-    if fleet is None:
+    call = context_of(request)
+    if not isinstance(call, FrontContext):
         return json_response({"fleet": False, "degraded": "", "nodes": []})
+    fleet = call.fleet
     rows = [node_of(one) for one in fleet.nodes]
     return json_response({"fleet": True, "degraded": fleet.degraded, "nodes": rows})
 
 
 @operation(
-    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", level="admin", body=DrainRequest,
+    router, "POST", "/api/nodes/{name}/drain", "nodes.drain", group="any", level="admin", body=DrainRequest,
     summary="Let a node finish what it does and take nothing new; or take that back",
 )  # fmt: skip
 async def drain(request: Request, caller: Caller) -> Response:
@@ -63,7 +72,7 @@ async def drain(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", level="admin", body=WeightRequest,
+    router, "POST", "/api/nodes/{name}/weight", "nodes.weight", group="any", level="admin", body=WeightRequest,
     summary="Set a node's share of the calls",
 )  # fmt: skip
 async def weigh(request: Request, caller: Caller) -> Response:
@@ -76,7 +85,15 @@ async def weigh(request: Request, caller: Caller) -> Response:
     return await _shown(fleet, name)
 
 
-@operation(router, "DELETE", "/api/nodes/{name}", "nodes.remove", level="admin", summary="Forget a node that is gone")
+@operation(
+    router,
+    "DELETE",
+    "/api/nodes/{name}",
+    "nodes.remove",
+    group="any",
+    level="admin",
+    summary="Forget a node that is gone",
+)
 async def remove(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     fleet, registry, name = await _addressed(call, request)
@@ -95,13 +112,13 @@ async def remove(request: Request, caller: Caller) -> Response:
 
 async def _addressed(call: RequestContext, request: Request) -> tuple[Fleet, NodeRegistry, str]:
     """The fleet, its registry and the node that the path names, as they are now. NotFound, StorageDown."""
-    fleet = call.state.fleet
-    if fleet is None:
+    if not isinstance(call, FrontContext):
         raise NotFound(
             "This is a single node; nodes are looked after by `gemgate gateway`",
             "这是单个节点；节点由 `gemgate gateway` 管理",
             code="no_fleet",
         )
+    fleet = call.fleet
     await fleet.refresh()
     name = fleet.node(request.path_params["name"]).name
     if fleet.registry is None:

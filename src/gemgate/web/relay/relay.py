@@ -7,30 +7,32 @@ Reads may be asked again.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from gemgate.caller import Caller
 from gemgate.errors import Broken as BrokenError
 from gemgate.errors import GatewayError, NoAccount
 from gemgate.fleet.affinity import Affinity
 from gemgate.fleet.nodes import Fleet, NodeRequirements, NodeView
+from gemgate.offload import offload
 from gemgate.ports.limits import Limiter
 from gemgate.settings import Settings
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.context import context_of
+from gemgate.web.disconnect import cancel_on_disconnect
+from gemgate.web.errors import stream_error
 from gemgate.web.relay import call_info
 from gemgate.web.relay.body import Body
 from gemgate.web.relay.call_info import CallInfo, Defaults
 from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import Broken, Exchange, Head, NodeClient, Unsent
 from gemgate.web.relay.routes import Route
-from gemgate.web.relay.stream_errors import FRAME_ENDS, last_frame
-from gemgate.web.request_body import SMALL, ClientDisconnected
+
+FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
 
 MAX_NODES = 3
 """Nodes that are asked for one call at most."""
@@ -89,26 +91,17 @@ class Relay:
 
     async def __call__(self, passage: RelayedRequest) -> None:
         """Answer the request, or raise what is to be answered; after the first byte only in-band."""
-        departure = asyncio.ensure_future(self._left(passage))
-        work = asyncio.ensure_future(self._pass(passage))
+
+        async def receive() -> Message:
+            if passage.body is not None:  # until it is here, reading it notices who goes
+                await passage.body.complete.wait()
+            return await passage.request.receive()
+
         try:
-            await asyncio.wait({work, departure}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise ClientDisconnected
-            work.result()
+            await cancel_on_disconnect(receive, self._pass(passage))
         finally:
-            for task in (work, departure):
-                task.cancel()
-            await asyncio.wait({work, departure})
             if passage.body is not None:
                 await passage.body.close()
-
-    async def _left(self, passage: RelayedRequest) -> None:
-        """Ends when the client goes away. Until its body is here, reading that notices."""
-        if passage.body is not None:
-            await passage.body.complete.wait()
-        while (await passage.request.receive())["type"] != "http.disconnect":
-            pass
 
     async def _pass(self, passage: RelayedRequest) -> None:
         passage.asked = await self._read(passage)
@@ -137,10 +130,7 @@ class Relay:
         if passage.body is None or not call_info.needs_body(route):
             return call_info.read(route, b"", caller.tenant, defaults)
         body = await passage.body.whole()
-        if len(body) <= SMALL:
-            asked = call_info.read(route, body, caller.tenant, defaults)
-        else:
-            asked = await asyncio.to_thread(call_info.read, route, body, caller.tenant, defaults)
+        asked = await offload(len(body), lambda: call_info.read(route, body, caller.tenant, defaults))
         if asked.counted and asked.card is not None:
             quota = await self._limiter.take(caller, asked.card.id)
             passage.caller = replace(caller, quota=quota)
@@ -270,7 +260,7 @@ class Relay:
         if not passage.head.is_events or not passage.tail.endswith(FRAME_ENDS):
             raise ConnectionCut(node.name)
         problem = _cut_off(node.name, why, certain=False)
-        frame = last_frame(problem, passage.request, passage.caller.request_id)
+        frame = stream_error(problem, passage.request, passage.caller.request_id)
         await passage.send({"type": "http.response.body", "body": frame, "more_body": False})
 
     def _scheme(self, request: Request) -> str:

@@ -11,20 +11,32 @@ from dataclasses import dataclass
 
 from starlette.routing import compile_path
 
+from gemgate.dialects.table import Act, Group, Operation
 from gemgate.web.auth.forwarded_caller import Level
-from gemgate.web.operation import OPERATIONS, OperationSpec
+from gemgate.web.operation import OperationSpec
+from gemgate.web.routes import all_operations
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """name: the operation's, "" for none; parameters: what the path says."""
+    """name: the operation's, "" for none; parameters: what the path says; row: of the dialect table, if it has one."""
 
     name: str
     level: Level
+    group: Group
     parameters: dict[str, str]
+    row: Operation | None = None
+
+    @property
+    def act(self) -> Act | None:
+        return self.row.act if self.row else None
 
 
-NONE = Route("", "open", {})
+NONE = Route("", "open", "any", {})
+
+
+def _route(spec: OperationSpec, parameters: dict[str, str]) -> Route:
+    return Route(spec.name, spec.level, spec.group, parameters, spec.row)
 
 
 class Routes:
@@ -35,7 +47,7 @@ class Routes:
         self._patterns: dict[str, list[tuple[re.Pattern[str], OperationSpec]]] = {}
         for one in operations:
             if "{" not in one.path:
-                self._exact.setdefault((one.method, one.path), Route(one.name, one.level, {}))
+                self._exact.setdefault((one.method, one.path), _route(one, {}))
             else:
                 self._patterns.setdefault(one.method, []).append((compile_path(one.path)[0], one))
 
@@ -45,12 +57,10 @@ class Routes:
             return route
         for pattern, one in self._patterns.get(method, ()):
             if found := pattern.match(path):
-                return Route(one.name, one.level, found.groupdict())
+                return _route(one, found.groupdict())
         return NONE
 
 
 def all_routes() -> Routes:
     """Every operation that nodes of this version have."""
-    from gemgate.web import app  # noqa: F401, PLC0415 - importing the modules fills the table
-
-    return Routes(OPERATIONS)
+    return Routes(all_operations())

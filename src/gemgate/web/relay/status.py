@@ -13,7 +13,7 @@ from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.errors import NoAccount
 from gemgate.fleet.nodes import Fleet, NodeRequirements
 from gemgate.version import __version__
-from gemgate.web.context import context_of
+from gemgate.web.context import front_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
@@ -25,17 +25,19 @@ TEXT = NodeRequirements(resolve(DEFAULT_MODEL, ()))
 """A plain chat: what a fleet that is ready can take."""
 
 
-def fleet_of(request: Request) -> Fleet:
-    fleet = context_of(request).state.fleet
-    assert fleet is not None, "these routes are served at the edge of a fleet"
-    return fleet
-
-
-@operation(router, "GET", "/health", "health", level="open", summary="How the gateway and its nodes are, in figures")
+@operation(
+    router,
+    "GET",
+    "/health",
+    "health",
+    group="any",
+    level="open",
+    summary="How the gateway and its nodes are, in figures",
+)
 async def health(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = front_context_of(request)
     return json_response(
-        health_of(fleet_of(request), watermark=call.state.settings.watermark_removal)
+        health_of(call.fleet, watermark=call.state.settings.watermark_removal)
         | {
             "degraded": call.state.troubles(caller.language),
         }
@@ -59,10 +61,17 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
 
 
 @operation(
-    router, "GET", "/ready", "ready", level="open", summary="200 when a node can take a call, 503 and why otherwise"
+    router,
+    "GET",
+    "/ready",
+    "ready",
+    group="any",
+    level="open",
+    summary="200 when a node can take a call, 503 and why otherwise",
 )
 async def ready(request: Request, caller: Caller) -> Response:
-    fleet, state = fleet_of(request), context_of(request).state
+    call = front_context_of(request)
+    fleet, state = call.fleet, call.state
     if reasons := refusing(state.machine, caller.language):
         return json_response({"ready": False, "reasons": reasons}, 503)
     if fleet.able(TEXT):
@@ -77,7 +86,16 @@ async def ready(request: Request, caller: Caller) -> Response:
     return json_response({"ready": False, "reasons": reasons}, 503)
 
 
-@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+@operation(
+    router,
+    "GET",
+    "/metrics",
+    "metrics",
+    group="any",
+    level="admin",
+    produces="text/plain",
+    summary="Prometheus figures",
+)
 async def metrics(request: Request, caller: Caller) -> Response:
     figures: RelayMetrics = request.app.state.metrics
     return Response(generate_latest(figures.read()), media_type=CONTENT_TYPE_LATEST)

@@ -1,1 +1,79 @@
-"""The endpoints, one subject a file."""
+"""The endpoints, one subject a file; and the list of all of them."""
+
+from __future__ import annotations
+
+from starlette.routing import compile_path
+
+from gemgate.dialects import table
+from gemgate.web import page
+from gemgate.web.completions import completion_routes
+from gemgate.web.operation import OperationSpec, Router
+from gemgate.web.relay import nodes
+from gemgate.web.routes import (
+    accounts,
+    alerts,
+    batches,
+    context,
+    conversations,
+    files,
+    gallery,
+    gemini,
+    gemini_files,
+    images,
+    keys,
+    models,
+    openai_batches,
+    openai_responses,
+    overview,
+    requests,
+    sessions,
+    settings,
+    status,
+)
+
+MODULES = (
+    openai_responses,
+    gemini,
+    gemini_files,
+    models,
+    images,
+    batches,
+    openai_batches,
+    files,
+    context,
+    conversations,
+    accounts,
+    alerts,
+    gallery,
+    keys,
+    sessions,
+    overview,
+    settings,
+    requests,
+    nodes,
+    page,
+    status,
+)
+"""Modules with routes of a node, behind those that the dialect table alone describes."""
+
+
+def node_routers() -> list[Router]:
+    """All routes of a node. Earlier ones win where paths overlap."""
+    return [completion_routes(), *(module.router for module in MODULES)]
+
+
+def all_operations() -> list[OperationSpec]:
+    """Every operation of a node: a fleet's gateway judges callers by this table."""
+    return [spec for router in node_routers() for spec in router.operations]
+
+
+def methods_at(path: str) -> list[str]:
+    """The methods that operations take at `path`."""
+    found = {spec.method for spec in all_operations() if compile_path(spec.path)[0].match(path)}
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
+
+
+def verbs_of_models() -> list[str]:
+    """What can be asked of one of Google's models, as `:generateContent`."""
+    found = (row.path.partition("/models/{model:path}")[2] for row in table.GEMINI.operations)
+    return sorted({verb for verb in found if verb})

@@ -15,7 +15,7 @@ from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.accounts import AccountSetup
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -131,24 +131,33 @@ def reads_of(account: Account) -> dict[str, Any]:
     }
 
 
-def _shown(call: RequestContext, account: Account, caller: Caller, notice: str = "") -> Response:
+def _shown(call: NodeContext, account: Account, caller: Caller, notice: str = "") -> Response:
     shown = account_of(account, call.service.account_registry, call.service.clock.now(), caller.language)
     return json_response({**shown, "notice": notice or shown["notice"]})
 
 
-@operation(router, "GET", "/api/accounts", "accounts.list", level="admin", summary="All accounts and how they are")
+@operation(
+    router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts and how they are"
+)
 async def listing(request: Request, caller: Caller) -> Response:
-    service = context_of(request).service
+    service = node_context_of(request).service
     now = service.clock.now()
     accounts = [account_of(m, service.account_registry, now, caller.language) for m in service.pool.accounts]
     return json_response({"accounts": accounts, "waiting": service.pool.waiting})
 
 
 @operation(
-    router, "POST", "/api/accounts", "accounts.add", level="admin", body=AccountRequest, summary="Add an account"
+    router,
+    "POST",
+    "/api/accounts",
+    "accounts.add",
+    group="any",
+    level="admin",
+    body=AccountRequest,
+    summary="Add an account",
 )
 async def add(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     body, _ = await read_with(request, BODY, model_reader(AccountRequest, lambda body: body))
     setup = AccountSetup(
         body.name,
@@ -171,9 +180,17 @@ async def add(request: Request, caller: Caller) -> Response:
     return _shown(call, account, caller, notice)
 
 
-@operation(router, "GET", "/api/accounts/{name}", "accounts.get", level="admin", summary="One account and its audit")
+@operation(
+    router,
+    "GET",
+    "/api/accounts/{name}",
+    "accounts.get",
+    group="any",
+    level="admin",
+    summary="One account and its audit",
+)
 async def one(request: Request, caller: Caller) -> Response:
-    service = context_of(request).service
+    service = node_context_of(request).service
     account = service.account_registry.account(request.path_params["name"])
     shown = account_of(account, service.account_registry, service.clock.now(), caller.language)
     lines = await service.account_registry.store.audit_lines(account.name, limit=50)
@@ -183,10 +200,12 @@ async def one(request: Request, caller: Caller) -> Response:
     return json_response(shown)
 
 
-@operation(router, "DELETE", "/api/accounts/{name}", "accounts.remove", level="admin", summary="Forget an account")
+@operation(
+    router, "DELETE", "/api/accounts/{name}", "accounts.remove", group="any", level="admin", summary="Forget an account"
+)
 async def remove(request: Request, caller: Caller) -> Response:
     name = request.path_params["name"]
-    await context_of(request).service.account_registry.remove(name, caller)
+    await node_context_of(request).service.account_registry.remove(name, caller)
     return json_response({"name": name, "removed": True})
 
 
@@ -195,11 +214,12 @@ async def remove(request: Request, caller: Caller) -> Response:
     "POST",
     "/api/accounts/{name}/measure",
     "accounts.measure",
+    group="any",
     level="admin",
     summary="Find out with at most six prompts how much of a prompt an account reads, and remember it",
 )
 async def measure(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     account = await call.service.measure(request.path_params["name"], caller)
     return _shown(call, account, caller)
 
@@ -209,13 +229,14 @@ async def measure(request: Request, caller: Caller) -> Response:
     "POST",
     "/api/accounts/{name}/{action}",
     "accounts.act",
+    group="any",
     level="admin",
     body=ResetRequest,
     summary="test, refresh, pause, resume or reset an account",
 )
 async def act(request: Request, caller: Caller) -> Response:
     """test: a cheap status check. refresh: sign in anew. reset: close the circuits by hand, all or one capability."""
-    call = context_of(request)
+    call = node_context_of(request)
     name, action = request.path_params["name"], request.path_params["action"]
     capability = await _capability(request) if action == "reset" else None
     return _shown(call, await call.service.account_registry.run_action(name, action, caller, capability), caller)
@@ -233,12 +254,13 @@ async def _capability(request: Request) -> Capability | None:
     "POST",
     "/api/cookies",
     "cookies.put",
+    group="any",
     level="admin",
     body=simple.CookiesRequest,
     summary="New cookies, taken at once; the old ones stay until these are proven",
 )
 async def put_cookies(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     _, (cookies, account) = await read_with(request, BODY, model_reader(simple.CookiesRequest, simple.read_cookies))
     member = await call.service.account_registry.replace_cookies(account, cookies, caller)
     zh = caller.language.startswith("zh")
@@ -251,16 +273,22 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "GET", "/api/cookies/status", "cookies.status", level="admin", summary="Whether the cookies are good"
+    router,
+    "GET",
+    "/api/cookies/status",
+    "cookies.status",
+    group="any",
+    level="admin",
+    summary="Whether the cookies are good",
 )
 async def cookie_status(request: Request, caller: Caller) -> Response:
-    accounts = context_of(request).service.pool.accounts
+    accounts = node_context_of(request).service.pool.accounts
     good = [account for account in accounts if account.is_open]
     if good:
         names = ", ".join(account.name for account in good)
         message = f"已登录：{names}" if caller.language.startswith("zh") else f"Signed in: {names}"
     else:
-        message = context_of(request).service.pool.no_account_error("text").text(caller.language)
+        message = node_context_of(request).service.pool.no_account_error("text").text(caller.language)
     return json_response(simple.write_cookie_status(valid=bool(good), message=message))
 
 

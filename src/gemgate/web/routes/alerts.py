@@ -16,7 +16,7 @@ from gemgate.caller import Caller
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, NotFound
 from gemgate.ports.alerts import AlertChannel
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -33,10 +33,18 @@ class ChannelRequest(wire.Body):
     url: str = Field(min_length=1, max_length=2000, repr=False)
 
 
-@operation(router, "GET", "/api/alerts", "alerts.list", level="admin", summary="Channels of alerts, and what was told")
+@operation(
+    router,
+    "GET",
+    "/api/alerts",
+    "alerts.list",
+    group="any",
+    level="admin",
+    summary="Channels of alerts, and what was told",
+)
 async def listing(request: Request, caller: Caller) -> Response:
     """Those of the settings have their setting's name as id. Of addresses only the host is shown."""
-    service = context_of(request).service
+    service = node_context_of(request).service
     fixed = [
         {"id": name, "kind": channel.name, "host": _host(channel.url), "origin": name, "usable": True}
         for name, channel in alert_channels(service.settings).items()
@@ -54,13 +62,14 @@ async def listing(request: Request, caller: Caller) -> Response:
     "POST",
     "/api/alerts",
     "alerts.add",
+    group="any",
     level="admin",
     body=ChannelRequest,
     success=201,
     summary="Add a channel of alerts",
 )
 async def add(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     body, _ = await read_with(request, BODY, model_reader(ChannelRequest, lambda body: body))
     url = body.url.strip()
     channel = AlertChannel(f"alert_{secrets.token_hex(8)}", body.kind, _host(url), url, call.service.clock.now())
@@ -70,20 +79,32 @@ async def add(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/alerts/{channel_id}/test", "alerts.test", level="admin", summary="Send a test to a channel"
+    router,
+    "POST",
+    "/api/alerts/{channel_id}/test",
+    "alerts.test",
+    group="any",
+    level="admin",
+    summary="Send a test to a channel",
 )
 async def test(request: Request, caller: Caller) -> Response:
     """`taken`, and `why` not: an HTTP status, or what kind of error it was."""
-    call = context_of(request)
+    call = node_context_of(request)
     why = await call.service.alerts.send_test(await _channel(call, request.path_params["channel_id"]))
     return json_response({"taken": not why, "why": why})
 
 
 @operation(
-    router, "DELETE", "/api/alerts/{channel_id}", "alerts.remove", level="admin", summary="Forget a channel of alerts"
+    router,
+    "DELETE",
+    "/api/alerts/{channel_id}",
+    "alerts.remove",
+    group="any",
+    level="admin",
+    summary="Forget a channel of alerts",
 )
 async def remove(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     channel_id = request.path_params["channel_id"]
     if channel_id in alert_channels(call.service.settings):
         raise BadRequest(
@@ -95,7 +116,7 @@ async def remove(request: Request, caller: Caller) -> Response:
     return json_response({"id": channel_id, "removed": True})
 
 
-async def _channel(call: RequestContext, channel_id: str) -> Channel:
+async def _channel(call: NodeContext, channel_id: str) -> Channel:
     """NotFound; BadRequest when its address cannot be opened any more."""
     if (fixed := alert_channels(call.service.settings).get(channel_id)) is not None:
         return fixed

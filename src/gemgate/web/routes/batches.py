@@ -18,12 +18,13 @@ from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound
 from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
+from gemgate.offload import offload
 from gemgate.web import sse
 from gemgate.web.completions import unmet
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import LONG, json_response
-from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import offload, read_body, whole_number
+from gemgate.web.operation import Router, operation, serves
+from gemgate.web.request_body import read_body, whole_number
 from gemgate.web.routes.archive import archive
 
 router = Router()
@@ -35,13 +36,13 @@ EVENTS = 200
 HEARTBEAT = b": still working\n\n"
 
 
-@operation(router, "POST", "/v1/batch/images", "batch.create", body=simple_batches.BatchImagesRequest)
+@serves(router, "batch.create")
 async def create(request: Request, caller: Caller) -> Response:
     """Order many pictures at once; they are made in the background and survive a restart.
 
     The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
     """
-    call = context_of(request)
+    call = node_context_of(request)
     jobs = call.service.jobs
     body = await read_body(request, call.service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
@@ -59,10 +60,12 @@ PREVIEWED = 500
 """Items that a preview shows."""
 
 
-@operation(router, "POST", "/v1/batch/images/preview", "batch.preview", body=simple_batches.BatchImagesRequest)
+@operation(
+    router, "POST", "/v1/batch/images/preview", "batch.preview", group="batches", body=simple_batches.BatchImagesRequest
+)
 async def preview(request: Request, caller: Caller) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
-    body = await read_body(request, context_of(request).service.settings.max_body_bytes)
+    body = await read_body(request, node_context_of(request).service.settings.max_body_bytes)
     kind = request.headers.get("content-type", "")
     found = await offload(len(body), lambda: _previewed(body, kind))
     chinese = caller.language.lower().startswith("zh")
@@ -91,11 +94,11 @@ def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
     return simple_batches.read_batch(wire.read(simple_batches.BatchImagesRequest, given))
 
 
-@operation(router, "GET", "/v1/batch", "batch.list", query={"limit": "integer", "after": "string"})
+@operation(router, "GET", "/v1/batch", "batch.list", group="batches", query={"limit": "integer", "after": "string"})
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
     limit = whole_number(request, "limit", 50, least=1, most=500)
-    store = context_of(request).service.jobs.store
+    store = node_context_of(request).service.jobs.store
     batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
     answer = simple_batches.write_listing([_state(batch) for batch in batches], total)
     if caller.admin:
@@ -105,11 +108,16 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "GET", "/v1/batch/{batch_id}/status", "batch.status", query={"limit": "integer", "offset": "integer"}
+    router,
+    "GET",
+    "/v1/batch/{batch_id}/status",
+    "batch.status",
+    group="batches",
+    query={"limit": "integer", "offset": "integer"},
 )
 async def status(request: Request, caller: Caller) -> Response:
     """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
-    call = context_of(request)
+    call = node_context_of(request)
     jobs = call.service.jobs
     batch = await _batch(request, caller)
     usual = PAGE_BASE64 if batch.as_base64 else PAGE
@@ -128,7 +136,7 @@ async def status(request: Request, caller: Caller) -> Response:
 
 
 async def _with_images(
-    call: RequestContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
+    call: NodeContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
 ) -> AsyncGenerator[bytes, None]:
     """The status as JSON, with one image at a time in memory."""
     head, _, tail = wire.dumps(answer).partition(b'"results":[]')
@@ -141,7 +149,7 @@ async def _with_images(
     yield b"]" + tail
 
 
-async def _result(call: RequestContext, done: TaskResult, meta: ResponseMeta) -> bytes:
+async def _result(call: NodeContext, done: TaskResult, meta: ResponseMeta) -> bytes:
     try:
         blob = await call.service.blobs.get("images/" + done.image.name)
         done = replace(done, image=replace(done.image, data=blob.data))
@@ -153,12 +161,14 @@ async def _result(call: RequestContext, done: TaskResult, meta: ResponseMeta) ->
 
 def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
     async def steer(request: Request, caller: Caller) -> Response:
-        jobs = context_of(request).service.jobs
+        jobs = node_context_of(request).service.jobs
         batch = await action(jobs, await _batch(request, caller))
         state = await _told(jobs, batch, caller)
-        return json_response(simple_batches.write_status(state, context_of(request).meta("", request)))
+        return json_response(simple_batches.write_status(state, node_context_of(request).meta("", request)))
 
-    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", summary=summary)(steer)
+    operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", group="batches", summary=summary)(
+        steer
+    )
 
 
 _action_route("cancel", "Give a batch up: what is made stays", lambda jobs, batch: jobs.change(batch, "cancelled"))
@@ -172,6 +182,7 @@ _action_route("retry", "Queue what failed or was cancelled once more", lambda jo
     "GET",
     "/v1/batch/{batch_id}/events",
     "batch.events",
+    group="batches",
     query={"after": "integer"},
     produces="text/event-stream",
 )
@@ -184,12 +195,12 @@ async def events(request: Request, caller: Caller) -> Response:
     seen = request.headers.get("last-event-id", "") or request.query_params.get("after", "0")
     if not (seen.isascii() and seen.isdecimal()):
         raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
-    chunks = _progress(context_of(request), batch, int(seen[:12]), caller, request)
+    chunks = _progress(node_context_of(request), batch, int(seen[:12]), caller, request)
     return await sse.answer(request, chunks, lambda: HEARTBEAT, sse.Opened(), {})
 
 
 async def _progress(
-    call: RequestContext, batch: Batch, seen: int, caller: Caller, request: Request
+    call: NodeContext, batch: Batch, seen: int, caller: Caller, request: Request
 ) -> AsyncGenerator[bytes, None]:
     jobs, meta = call.service.jobs, call.meta("", request)
     shown: dict[str, object] = {}
@@ -222,11 +233,11 @@ def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
 
 
 @operation(
-    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", produces="application/zip",
+    router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", group="batches", produces="application/zip",
     summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
 )  # fmt: skip
 async def zipped(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     batch = await _batch(request, caller)
     pieces = archive(call.service.jobs, call.service.blobs, batch, status_of(batch), caller.language)
     headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
@@ -234,7 +245,7 @@ async def zipped(request: Request, caller: Caller) -> Response:
 
 
 async def _batch(request: Request, caller: Caller) -> Batch:
-    return await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
+    return await node_context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
 
 
 def status_of(batch: Batch) -> BatchStatus:

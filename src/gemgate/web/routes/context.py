@@ -16,11 +16,12 @@ from gemgate.chat import ChatRequest
 from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
 from gemgate.errors import BadRequest
 from gemgate.gateway.answer import Planned
-from gemgate.web.context import RequestContext, context_of
+from gemgate.offload import offload
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.errors import speaks_anthropic
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import offload, read_body
+from gemgate.web.request_body import read_body
 from gemgate.web.routes.openai_responses import previous_of, references_of
 
 router = Router()
@@ -37,12 +38,13 @@ class ContextPlanRequest(wire.Echo):
     "POST",
     "/v1/context/plan",
     "context.plan",
+    group="any",
     body=ContextPlanRequest,
     query={"dialect": "string", "model": "string"},
     summary="How a call would be sent: inline or as files, its bytes, what the account reads",
 )
 async def plan(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.parse_json(raw))
     dialect = _dialect(request, body)
@@ -70,7 +72,7 @@ def _dialect(request: Request, body: dict[str, Any]) -> str:
 
 
 async def _read(
-    call: RequestContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
+    call: NodeContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
 ) -> ChatRequest:
     """The words of the body, as the dialect's own route reads them."""
     match dialect:

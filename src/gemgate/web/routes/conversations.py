@@ -10,7 +10,7 @@ from gemgate.dialects import simple
 from gemgate.dialects.simple import ConversationEntry
 from gemgate.errors import NotFound
 from gemgate.ports.conversations import Conversation
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -18,21 +18,23 @@ from gemgate.web.request_body import whole_number
 router = Router()
 
 
-@operation(router, "GET", "/conversations", "conversations", query={"limit": "integer", "offset": "integer"})
+@operation(
+    router, "GET", "/conversations", "conversations", group="any", query={"limit": "integer", "offset": "integer"}
+)
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's stored conversations, newest first"""
     limit = whole_number(request, "limit", 100, least=1, most=1000)
     offset = whole_number(request, "offset", 0, least=0, most=10**9)
-    store = context_of(request).service.gateway.conversations.store
+    store = node_context_of(request).service.gateway.conversations.store
     found, total = await store.latest(caller.tenant, limit, offset)
     entries = [ConversationEntry(c.id, c.updated_at, len(c.transcript)) for c in found]
     return json_response(simple.write_conversations(entries, total))
 
 
-@operation(router, "GET", "/conversations/{conversation_id}", "conversations.get")
+@operation(router, "GET", "/conversations/{conversation_id}", "conversations.get", group="any")
 async def get(request: Request, caller: Caller) -> Response:
     """What is known of one conversation"""
-    found = await _owned(context_of(request), request, caller)
+    found = await _owned(node_context_of(request), request, caller)
     facts = {
         "account": found.account if caller.admin else None,
         "messages": found.length,
@@ -44,16 +46,16 @@ async def get(request: Request, caller: Caller) -> Response:
     return json_response(simple.write_conversation(found.id, {k: v for k, v in facts.items() if v is not None}))
 
 
-@operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete")
+@operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete", group="any")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget one conversation, here and in the account's own history"""
-    call = context_of(request)
+    call = node_context_of(request)
     found = await _owned(call, request, caller)
     await call.service.gateway.conversations.delete(found, call.service.pool)
     return json_response(simple.write_conversation_deleted())
 
 
-async def _owned(call: RequestContext, request: Request, caller: Caller) -> Conversation:
+async def _owned(call: NodeContext, request: Request, caller: Caller) -> Conversation:
     conversation_id = request.path_params["conversation_id"]
     found = await call.service.gateway.conversations.store.get(caller.tenant, conversation_id)
     if found is None:

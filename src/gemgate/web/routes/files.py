@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from gemgate.caller import Caller
 from gemgate.dialects import openai_files, simple
 from gemgate.errors import BadRequest
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.errors import speaks_google
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -24,10 +24,10 @@ LARGE = 4_000_000
 """Files beyond this many bytes are sent piece by piece."""
 
 
-@operation(router, "POST", "/v1/files", "files.create", produces="application/json")
+@operation(router, "POST", "/v1/files", "files.create", group="files", produces="application/json")
 async def create(request: Request, caller: Caller) -> Response:
     """Upload a file for chats, edits and batches."""
-    call = context_of(request)
+    call = node_context_of(request)
     form = await read_form(request, call.service.settings.max_body_bytes)
     upload, purpose = openai_files.read_upload(dict(form.fields), form.files)
     return json_response(openai_files.file_object(await keep(call, upload, purpose, caller.tenant, "file-")))
@@ -38,6 +38,7 @@ async def create(request: Request, caller: Caller) -> Response:
     "GET",
     "/v1/files",
     "files.list",
+    group="files",
     query={"after": "string", "limit": "integer", "order": "string", "purpose": "string"},
 )
 async def listing(request: Request, caller: Caller) -> Response:
@@ -46,7 +47,7 @@ async def listing(request: Request, caller: Caller) -> Response:
         return await gemini_files.list_files(request, caller)
     query = request.query_params
     limit = whole_number(request, "limit", 10_000, least=1, most=10_000)
-    files = await context_of(request).service.files.list(caller.tenant)
+    files = await node_context_of(request).service.files.list(caller.tenant)
     page = openai_files.file_listing(
         files,
         after=query.get("after"),
@@ -57,19 +58,21 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response(page)
 
 
-@operation(router, "GET", "/v1/files/{file_id}", "files.get")
+@operation(router, "GET", "/v1/files/{file_id}", "files.get", group="files")
 async def one(request: Request, caller: Caller) -> Response:
     """What is known of one file."""
     if speaks_google(request):
         return await gemini_files.get_file(request, caller)
-    file = await owned(context_of(request), request.path_params["file_id"], caller.tenant)
+    file = await owned(node_context_of(request), request.path_params["file_id"], caller.tenant)
     return json_response(openai_files.file_object(file))
 
 
-@operation(router, "GET", "/v1/files/{file_id}/content", "files.content", produces="application/octet-stream")
+@operation(
+    router, "GET", "/v1/files/{file_id}/content", "files.content", group="files", produces="application/octet-stream"
+)
 async def content(request: Request, caller: Caller) -> Response:
     """The bytes of one file."""
-    call = context_of(request)
+    call = node_context_of(request)
     file = await owned(call, request.path_params["file_id"], caller.tenant)
     kind = media_type(file.mime) or "application/octet-stream"  # what was kept by older versions may be anything
     headers = {
@@ -86,21 +89,21 @@ async def content(request: Request, caller: Caller) -> Response:
     return StreamingResponse(call.service.files.chunks(file), headers=headers, media_type=kind)
 
 
-@operation(router, "DELETE", "/v1/files/{file_id}", "files.delete")
+@operation(router, "DELETE", "/v1/files/{file_id}", "files.delete", group="files")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget one file."""
     if speaks_google(request):
         return await gemini_files.delete_file(request, caller)
-    call = context_of(request)
+    call = node_context_of(request)
     file = await owned(call, request.path_params["file_id"], caller.tenant)
     await call.service.files.delete(file)
     return json_response(openai_files.write_deleted(file.id))
 
 
-@operation(router, "POST", "/upload", "upload")
+@operation(router, "POST", "/upload", "upload", group="files")
 async def upload(request: Request, caller: Caller) -> Response:
     """Upload files under the key `files`; the answer's handles go into the chat field `files`."""
-    call = context_of(request)
+    call = node_context_of(request)
     form = await read_form(request, call.service.settings.max_body_bytes)
     given = [file for name, file in form.files if name in ("files", "files[]", "file")]
     if not given:

@@ -18,7 +18,7 @@ from gemgate.errors import NotFound
 from gemgate.gateway.thumbnails import MIME, key_of
 from gemgate.jobs.batches import scope
 from gemgate.ports.gallery import GalleryImage
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -30,10 +30,10 @@ SAFE = {"x-content-type-options": "nosniff", "content-security-policy": "default
 QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "string"}
 
 
-@operation(router, "GET", "/api/gallery", "images.gallery", query=QUERY)
+@operation(router, "GET", "/api/gallery", "images.gallery", group="images", query=QUERY)
 async def listing(request: Request, caller: Caller) -> Response:
     """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
-    call = context_of(request)
+    call = node_context_of(request)
     gallery = call.service.gallery
     query = request.query_params
     limit = whole_number(request, "limit", 48, least=1, most=200)
@@ -48,10 +48,10 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response({"pictures": shown, "next": following, "total": total})
 
 
-@operation(router, "GET", "/api/gallery/{id}", "images.gallery.get")
+@operation(router, "GET", "/api/gallery/{id}", "images.gallery.get", group="images")
 async def one(request: Request, caller: Caller) -> Response:
     """One picture, what it was made from and what was made from it."""
-    call = context_of(request)
+    call = node_context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     gallery, tenant = call.service.gallery, scope(caller)
     parents = await gallery.with_bytes(image.references, tenant) if image.references else ()
@@ -62,10 +62,10 @@ async def one(request: Request, caller: Caller) -> Response:
     return json_response(shown)
 
 
-@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", produces=MIME)
+@operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=MIME)
 async def thumb(request: Request, caller: Caller) -> Response:
     """A preview of at most 320 pixels each way."""
-    call = context_of(request)
+    call = node_context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{image.handle}"', **SAFE}
     if request.headers.get("if-none-match") == headers["etag"]:
@@ -73,10 +73,10 @@ async def thumb(request: Request, caller: Caller) -> Response:
     return Response(await call.service.thumbnails.get(image), headers=headers, media_type=MIME)
 
 
-@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", produces="image/*")
+@operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces="image/*")
 async def file(request: Request, caller: Caller) -> Response:
     """The picture itself; with `?download=1` to be saved."""
-    call = context_of(request)
+    call = node_context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{image.image.sha256[:32]}"', **SAFE}
     if request.headers.get("if-none-match") == headers["etag"]:
@@ -88,17 +88,17 @@ async def file(request: Request, caller: Caller) -> Response:
     return Response(blob.data, headers=headers, media_type=image.image.mime)
 
 
-@operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete")
+@operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete", group="images")
 async def delete(request: Request, caller: Caller) -> Response:
     """Delete a picture for good: file, preview and facts."""
-    call = context_of(request)
+    call = node_context_of(request)
     image = await _image(call, caller, request.path_params["id"])
     await call.service.blobs.delete(["images/" + image.image.name, key_of(image.image.name)])
     await call.service.gallery.forget([image.image.name])
     return json_response({"id": image.handle, "deleted": True})
 
 
-async def _image(call: RequestContext, caller: Caller, handle: str) -> GalleryImage:
+async def _image(call: NodeContext, caller: Caller, handle: str) -> GalleryImage:
     """An image that the caller may see; NotFound."""
     image = await call.service.gallery.by_handle(handle)
     if image is None or scope(caller) not in (None, image.tenant):
@@ -106,7 +106,7 @@ async def _image(call: RequestContext, caller: Caller, handle: str) -> GalleryIm
     return image
 
 
-def entry(call: RequestContext, caller: Caller, image: GalleryImage) -> dict[str, Any]:
+def entry(call: NodeContext, caller: Caller, image: GalleryImage) -> dict[str, Any]:
     """An image as lists show it; `own` says whether the caller's own key made it."""
     where = f"/api/gallery/{image.handle}"
     return {

@@ -13,7 +13,7 @@ from gemgate.caller import Caller
 from gemgate.dialects import gemini, wire
 from gemgate.errors import BadRequest
 from gemgate.files import Inline
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import read_body, whole_number
@@ -27,7 +27,7 @@ FILE_SECONDS = 48 * 3600.0
 
 async def start_upload(request: Request, caller: Caller) -> Response:
     """Begin a resumable upload, or take a whole file with X-Goog-Upload-Protocol: raw"""
-    call = context_of(request)
+    call = node_context_of(request)
     headers = request.headers
     protocol = headers.get("x-goog-upload-protocol", "")
     raw = await read_body(request, call.service.settings.max_body_bytes)
@@ -55,7 +55,7 @@ async def start_upload(request: Request, caller: Caller) -> Response:
 
 async def continue_upload(request: Request, caller: Caller) -> Response:
     """Go on with a resumable upload; its address is its key"""
-    call = context_of(request)
+    call = node_context_of(request)
     uploads = call.service.uploads
     upload_id = request.path_params["upload_id"]
     call.headers["x-goog-upload-status"] = "final"
@@ -83,7 +83,7 @@ async def continue_upload(request: Request, caller: Caller) -> Response:
     return await _kept(request, call, Inline(bytes(upload.data), upload.mime, upload.name), upload.owner)
 
 
-async def _kept(request: Request, call: RequestContext, upload: Inline, owner: str) -> Response:
+async def _kept(request: Request, call: NodeContext, upload: Inline, owner: str) -> Response:
     if not upload.data:
         raise BadRequest("The file is empty", "文件为空")
     file = await keep(call, upload, "user_data", owner, "file-", FILE_SECONDS)
@@ -93,7 +93,7 @@ async def _kept(request: Request, call: RequestContext, upload: Inline, owner: s
 
 async def list_files(request: Request, caller: Caller) -> Response:
     """The caller's files as Google lists them"""
-    call = context_of(request)
+    call = node_context_of(request)
     files = await call.service.files.list(caller.tenant)
     base, version = _base(request, call)
     page = gemini.write_files(
@@ -108,7 +108,7 @@ async def list_files(request: Request, caller: Caller) -> Response:
 
 async def get_file(request: Request, caller: Caller) -> Response:
     """One file as Google shows it"""
-    call = context_of(request)
+    call = node_context_of(request)
     file = await owned(call, gemini.file_id(request.path_params["file_id"]), caller.tenant)
     base, version = _base(request, call)
     return json_response(gemini.write_file(file, base, version))
@@ -116,13 +116,13 @@ async def get_file(request: Request, caller: Caller) -> Response:
 
 async def delete_file(request: Request, caller: Caller) -> Response:
     """Forget one file"""
-    call = context_of(request)
+    call = node_context_of(request)
     file = await owned(call, gemini.file_id(request.path_params["file_id"]), caller.tenant)
     await call.service.files.delete(file)
     return json_response({})
 
 
-def _base(request: Request, call: RequestContext) -> tuple[str, str]:
+def _base(request: Request, call: NodeContext) -> tuple[str, str]:
     """What stands before `/files/x` in the addresses of files: our own address with the tree's prefix, the version."""
     path = request.url.path
     version = "v1beta" if "/v1beta/" in path else "v1"
@@ -133,15 +133,23 @@ def _base(request: Request, call: RequestContext) -> tuple[str, str]:
 for _tree, _version in (("/gemini", "v1beta"), ("/gemini", "v1"), ("", "v1beta"), ("", "v1")):
     _shown = (_tree, _version) == ("/gemini", "v1beta")
     _upload = f"{_tree}/upload/{_version}/files"
-    operation(router, "POST", _upload, "gemini.upload", documented=_shown)(start_upload)
+    operation(router, "POST", _upload, "gemini.upload", group="files", documented=_shown)(start_upload)
     for _method in ("POST", "PUT"):
-        operation(router, _method, _upload + "/{upload_id}", "gemini.upload.continue", level="open", documented=_shown)(
-            continue_upload
-        )
+        operation(
+            router,
+            _method,
+            _upload + "/{upload_id}",
+            "gemini.upload.continue",
+            group="files",
+            level="open",
+            documented=_shown,
+        )(continue_upload)
     if (_tree, _version) == ("", "v1"):
         continue
     _files = f"{_tree}/{_version}/files"
     _query = {"pageSize": "integer", "pageToken": "string"}
-    operation(router, "GET", _files, "gemini.files", query=_query, documented=_shown)(list_files)
-    operation(router, "GET", _files + "/{file_id}", "gemini.files.get", documented=_shown)(get_file)
-    operation(router, "DELETE", _files + "/{file_id}", "gemini.files.delete", documented=_shown)(delete_file)
+    operation(router, "GET", _files, "gemini.files", group="files", query=_query, documented=_shown)(list_files)
+    operation(router, "GET", _files + "/{file_id}", "gemini.files.get", group="files", documented=_shown)(get_file)
+    operation(router, "DELETE", _files + "/{file_id}", "gemini.files.delete", group="files", documented=_shown)(
+        delete_file
+    )

@@ -26,10 +26,11 @@ from gemgate.ports.blobs import BlobFacts
 from gemgate.prompting import tokens
 from gemgate.web import sse
 from gemgate.web.completions import began, unmet
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
-from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import cancel_on_disconnect, read_form, read_with
+from gemgate.web.operation import Router, operation, serves
+from gemgate.web.request_body import read_form, read_with
 from gemgate.web.sse import Opened
 
 router = Router()
@@ -37,10 +38,10 @@ router = Router()
 HEARTBEAT = b": still painting\n\n"
 
 
-@operation(router, "POST", "/v1/images/generations", "images.generations", body=openai_images.GenerationsRequest)
+@serves(router, "images.generations")
 async def generations(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
-    limit = context_of(request).service.settings.max_body_bytes
+    limit = node_context_of(request).service.settings.max_body_bytes
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
         return await _openai_answer(request, openai_images.read_generations_form(form.fields, form.files), caller)
@@ -52,9 +53,10 @@ async def generations(request: Request, caller: Caller) -> Response:
     return await _openai_answer(request, call, caller)
 
 
+@serves(router, "images.edits")
 async def edits(request: Request, caller: Caller) -> Response:
     """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
-    limit = context_of(request).service.settings.max_body_bytes
+    limit = node_context_of(request).service.settings.max_body_bytes
     request.scope["gemgate.envelope"] = openai_images.envelope
     if request.headers.get("content-type", "").startswith("multipart/"):
         form = await read_form(request, limit)
@@ -73,14 +75,10 @@ async def edits(request: Request, caller: Caller) -> Response:
     return await _openai_answer(request, call, caller)
 
 
-for _path in ("/v1/images/edits", "/v1/images/edit"):
-    operation(router, "POST", _path, "images.edits", body=openai_images.EditsRequest)(edits)
-
-
-@operation(router, "POST", "/v1/generate-images", "generate-images", body=simple.GenerateImagesRequest)
+@serves(router, "generate-images")
 async def generate_images(request: Request, caller: Caller) -> Response:
     """Pictures from a prompt, or an edit when `image` is given."""
-    limit = context_of(request).service.settings.max_body_bytes
+    limit = node_context_of(request).service.settings.max_body_bytes
     call = await read_with(
         request, limit, lambda b: simple.read_images(wire.read(simple.GenerateImagesRequest, wire.parse_json(b)))
     )
@@ -88,7 +86,7 @@ async def generate_images(request: Request, caller: Caller) -> Response:
 
 
 async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     unmet(call, wanted.ignored)
     if wanted.stream:
         opened = Opened()
@@ -115,7 +113,7 @@ def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
 
 
 async def _events(
-    call: RequestContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
+    call: NodeContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
 ) -> AsyncGenerator[bytes, None]:
     """Each image as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
     while the stream is not opened and told in it afterwards.
@@ -178,7 +176,7 @@ def _told(
 
 
 async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     unmet(call, wanted.ignored)
     images, failures, model = await _made(request, call, wanted.request, caller)
     meta = call.meta("", request)
@@ -187,14 +185,14 @@ async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Cal
 
 
 async def _made(
-    request: Request, call: RequestContext, wanted: ImageRequest, caller: Caller
+    request: Request, call: NodeContext, wanted: ImageRequest, caller: Caller
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
     """The images, what failed beside them, and the id of the model that was asked."""
     gateway = call.service.gateway
     admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
     call.admitted(admission.quota)
     starts = partial(began, call, caller)
-    results = await cancel_on_disconnect(request, gateway.generate_images(wanted, admission, began=starts))
+    results = await cancel_on_disconnect(request.receive, gateway.generate_images(wanted, admission, began=starts))
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
     call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
@@ -207,7 +205,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 async def stored(request: Request, caller: Caller) -> Response:
     """Open on loopback, else with a client key or a signed link (decisions.md 12). Names never change their bytes."""
-    call = context_of(request)
+    call = node_context_of(request)
     name = request.path_params["name"]
     await _check_link(request, call, caller)
     if not IMAGE_PATH.fullmatch(name) or ".." in name:
@@ -232,11 +230,18 @@ async def stored(request: Request, caller: Caller) -> Response:
 
 
 operation(
-    router, "GET", "/images/{name:path}", "images.stored", level="open", produces="image/*", summary="A stored picture"
+    router,
+    "GET",
+    "/images/{name:path}",
+    "images.stored",
+    group="any",
+    level="open",
+    produces="image/*",
+    summary="A stored picture",
 )(stored)
 
 
-async def _check_link(request: Request, call: RequestContext, caller: Caller) -> None:
+async def _check_link(request: Request, call: NodeContext, caller: Caller) -> None:
     """Unauthorized without a signature that holds, unless the image is the caller's or the caller an admin."""
     if await call.service.own_images.may_see(request.path_params["name"], request.url.query, caller):
         return

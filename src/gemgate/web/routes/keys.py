@@ -37,7 +37,9 @@ class KeyRequest(wire.Body):
     days: float | None = Field(default=None, gt=0, le=3650)
 
 
-@operation(router, "GET", "/api/keys", "keys.list", level="admin", summary="Client keys and the limits in force")
+@operation(
+    router, "GET", "/api/keys", "keys.list", group="any", level="admin", summary="Client keys and the limits in force"
+)
 async def listing(request: Request, caller: Caller) -> Response:
     """Those of API_KEY, which only the settings can change, and those made here."""
     call = context_of(request)
@@ -55,7 +57,15 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "POST", "/api/keys", "keys.make", level="admin", body=KeyRequest, success=201, summary="Make a client key"
+    router,
+    "POST",
+    "/api/keys",
+    "keys.make",
+    group="any",
+    level="admin",
+    body=KeyRequest,
+    success=201,
+    summary="Make a client key",
 )
 async def make(request: Request, caller: Caller) -> Response:
     """The answer's `key` is the only time that the secret is told."""
@@ -78,7 +88,9 @@ async def make(request: Request, caller: Caller) -> Response:
     return json_response(shown, 201, {"cache-control": "no-store"})
 
 
-@operation(router, "DELETE", "/api/keys/{key_id}", "keys.revoke", level="admin", summary="Revoke a key at once")
+@operation(
+    router, "DELETE", "/api/keys/{key_id}", "keys.revoke", group="any", level="admin", summary="Revoke a key at once"
+)
 async def revoke(request: Request, caller: Caller) -> Response:
     call = context_of(request)
     key = await call.access.keybook.revoke_key(request.path_params["key_id"])

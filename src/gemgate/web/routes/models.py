@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gemgate.caller import Caller
 from gemgate.dialects import anthropic, gemini, openai_chat
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.errors import speaks_anthropic, speaks_google
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -23,11 +23,12 @@ router = Router()
     "GET",
     "/v1/models",
     "models",
+    group="any",
     query={"limit": "integer", "after_id": "string", "before_id": "string", "pageSize": "integer"},
 )
 async def listing(request: Request, caller: Caller) -> Response:
     """Models that can be named, in the dialect of the client"""
-    cards = context_of(request).service.gateway.models(caller.tenant)
+    cards = node_context_of(request).service.gateway.models(caller.tenant)
     if speaks_google(request):
         return await google_listing(request, caller)
     if speaks_anthropic(request):
@@ -43,10 +44,10 @@ async def listing(request: Request, caller: Caller) -> Response:
     return json_response({"object": "list", "data": [openai_chat.model_object(card.id) for card in cards]})
 
 
-@operation(router, "GET", "/v1/models/{model:path}", "models.one")
+@operation(router, "GET", "/v1/models/{model:path}", "models.one", group="any")
 async def one(request: Request, caller: Caller) -> Response:
     """One model, in the dialect of the client"""
-    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = node_context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
     if speaks_google(request):
         return json_response(gemini.model_object(card))
     if speaks_anthropic(request):
@@ -56,7 +57,7 @@ async def one(request: Request, caller: Caller) -> Response:
 
 async def google_listing(request: Request, caller: Caller) -> Response:
     """Google's list of models"""
-    cards = context_of(request).service.gateway.models(caller.tenant)
+    cards = node_context_of(request).service.gateway.models(caller.tenant)
     page: dict[str, Any] = gemini.model_listing(
         cards,
         page_size=whole_number(request, "pageSize", 50, least=0, most=1000),
@@ -67,7 +68,7 @@ async def google_listing(request: Request, caller: Caller) -> Response:
 
 async def google_one(request: Request, caller: Caller) -> Response:
     """One of Google's models"""
-    card = context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = node_context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
     return json_response(gemini.model_object(card))
 
 
@@ -78,7 +79,10 @@ for _prefix in ("/gemini/v1beta", "/gemini/v1", "/v1beta"):
         "GET",
         _prefix + "/models",
         "gemini.models",
+        group="any",
         query={"pageSize": "integer", "pageToken": "string"},
         documented=_shown,
     )(google_listing)
-    operation(router, "GET", _prefix + "/models/{model:path}", "gemini.models.one", documented=_shown)(google_one)
+    operation(router, "GET", _prefix + "/models/{model:path}", "gemini.models.one", group="any", documented=_shown)(
+        google_one
+    )

@@ -15,21 +15,22 @@ from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, Lin
 from gemgate.errors import BadRequest
 from gemgate.jobs.batches import BATCH_KINDS, OPENAI, WINDOW, Submitter, scope
 from gemgate.jobs.payloads import loads
+from gemgate.offload import offload
 from gemgate.web.auth.access import check_group
 from gemgate.web.completions import unmet
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.json_response import json_response
-from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import model_reader, offload, read_with, whole_number
+from gemgate.web.operation import Router, operation, serves
+from gemgate.web.request_body import model_reader, read_with, whole_number
 from gemgate.web.stored_files import owned
 
 router = Router()
 
 
-@operation(router, "POST", "/v1/batches", "batches.create", body=BatchCreateRequest)
+@serves(router, "batches.create")
 async def create(request: Request, caller: Caller) -> Response:
     """Run the calls of an uploaded JSONL file in the background."""
-    call = context_of(request)
+    call = node_context_of(request)
     reader = model_reader(BatchCreateRequest, openai_batches.read_create)
     body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
     unmet(call, wire.ignored(body))
@@ -55,26 +56,26 @@ async def create(request: Request, caller: Caller) -> Response:
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
-@operation(router, "GET", "/v1/batches", "batches.list", query={"after": "string", "limit": "integer"})
+@operation(router, "GET", "/v1/batches", "batches.list", group="batches", query={"after": "string", "limit": "integer"})
 async def listing(request: Request, caller: Caller) -> Response:
     """The caller's batches, newest first."""
     limit = whole_number(request, "limit", 20, least=1, most=100)
-    store = context_of(request).service.jobs.store
+    store = node_context_of(request).service.jobs.store
     found, _ = await store.latest(scope(caller), OPENAI, limit + 1, request.query_params.get("after"))
     return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
 
 
-@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get")
+@operation(router, "GET", "/v1/batches/{batch_id}", "batches.get", group="batches")
 async def one(request: Request, caller: Caller) -> Response:
     """How one batch stands."""
-    batch = await context_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
+    batch = await node_context_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
-@operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel")
+@operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel", group="batches")
 async def cancel(request: Request, caller: Caller) -> Response:
     """Give a batch up; what was answered is in its output file."""
-    jobs = context_of(request).service.jobs
+    jobs = node_context_of(request).service.jobs
     batch = await jobs.get(caller, request.path_params["batch_id"], OPENAI)
     changed = batch if batch.state == "cancelled" else await jobs.change(batch, "cancelled")
     return json_response(openai_batches.batch_object(record_of(changed)))

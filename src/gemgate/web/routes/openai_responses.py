@@ -18,14 +18,15 @@ from gemgate.chat import Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound, StorageDown
+from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 from gemgate.web.completions import Answer, admit, collect, start_answers, stream_response
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.json_response import json_response, large_json_response
-from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import judged, offload, read_body
+from gemgate.web.operation import Router, operation, serves
+from gemgate.web.request_body import judged, read_body
 
 router = Router()
 
@@ -33,10 +34,10 @@ STORE_TIMEOUT = 2.0
 """Seconds that a finished answer waits until it is kept."""
 
 
-@operation(router, "POST", "/v1/responses", "responses.create", body=responses.ResponsesRequest)
+@serves(router, "responses.create")
 async def create(request: Request, caller: Caller) -> Response:
     """OpenAI responses"""
-    call = context_of(request)
+    call = node_context_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
     previous = await previous_of(call, body, caller)
@@ -57,7 +58,7 @@ async def create(request: Request, caller: Caller) -> Response:
 
 async def _stored(
     answer: Answer,
-    call: RequestContext,
+    call: NodeContext,
     caller: Caller,
     body: responses.ResponsesRequest,
     meta: ResponseMeta,
@@ -88,7 +89,7 @@ def _texts(
     return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 
-async def previous_of(call: RequestContext, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
+async def previous_of(call: NodeContext, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
     if body.previous_response_id is None:
         return ()
@@ -103,7 +104,7 @@ async def previous_of(call: RequestContext, body: responses.TokenCountRequest, c
     return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
 
 
-async def references_of(call: RequestContext, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
+async def references_of(call: NodeContext, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
     """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
     found: dict[str, Message] = {}
     for item_id in responses.referenced(body):
@@ -115,10 +116,10 @@ async def references_of(call: RequestContext, body: responses.TokenCountRequest,
     return found
 
 
-@operation(router, "POST", "/v1/responses/input_tokens", "responses.input_tokens", body=responses.TokenCountRequest)
+@serves(router, "responses.input_tokens")
 async def input_tokens(request: Request, caller: Caller) -> Response:
     """Estimated tokens of a responses request"""
-    call = context_of(request)
+    call = node_context_of(request)
     raw = await read_body(request, call.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.read(responses.TokenCountRequest, wire.parse_json(raw)))
     previous = await previous_of(call, body, caller)
@@ -127,23 +128,23 @@ async def input_tokens(request: Request, caller: Caller) -> Response:
     return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
 
 
-@operation(router, "GET", "/v1/responses/{response_id}", "responses.get")
+@operation(router, "GET", "/v1/responses/{response_id}", "responses.get", group="chat")
 async def get(request: Request, caller: Caller) -> Response:
     """A stored response"""
-    found = await _owned(context_of(request), request.path_params["response_id"], caller)
+    found = await _owned(node_context_of(request), request.path_params["response_id"], caller)
     return Response(found.body, media_type="application/json")
 
 
-@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete")
+@operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")
 async def delete(request: Request, caller: Caller) -> Response:
     """Forget a stored response"""
-    call = context_of(request)
+    call = node_context_of(request)
     found = await _owned(call, request.path_params["response_id"], caller)
     await call.service.responses.delete(found.id, caller.tenant)
     return json_response(responses.write_deleted(found.id))
 
 
-async def _owned(call: RequestContext, response_id: str, caller: Caller) -> StoredResponse:
+async def _owned(call: NodeContext, response_id: str, caller: Caller) -> StoredResponse:
     found = await call.service.responses.get(response_id, caller.tenant)
     if found is None:
         raise NotFound(

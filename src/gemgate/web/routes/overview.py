@@ -20,7 +20,7 @@ from gemgate.caller import Caller
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import NodeContext, node_context_of
 from gemgate.web.operation import Router, operation
 from gemgate.web.routes.accounts import account_of
 
@@ -121,10 +121,16 @@ def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
 
 
 @operation(
-    router, "GET", "/api/overview", "overview", level="admin", summary="Whether everything is all right, and why"
+    router,
+    "GET",
+    "/api/overview",
+    "overview",
+    group="any",
+    level="admin",
+    summary="Whether everything is all right, and why",
 )
 async def overview(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
+    call = node_context_of(request)
     facts = facts_of(call, caller)
     etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
@@ -134,7 +140,7 @@ async def overview(request: Request, caller: Caller) -> Response:
     return Response(orjson.dumps(answer), headers=headers, media_type="application/json")
 
 
-def facts_of(call: RequestContext, caller: Caller) -> dict[str, Any]:
+def facts_of(call: NodeContext, caller: Caller) -> dict[str, Any]:
     """Everything but the moment it was asked at."""
     service = call.service
     now = service.clock.now()

@@ -15,7 +15,7 @@ from gemgate.caller import Caller
 from gemgate.errors import BadRequest, NotFound
 from gemgate.telemetry.request_record import RequestRecord
 from gemgate.telemetry.views import to_json, to_json_detailed
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -30,13 +30,14 @@ FILTERS = {"operation": "string", "status": "string", "account": "string", "key"
     "GET",
     "/api/requests",
     "requests.list",
+    group="any",
     level="admin",
     query={**FILTERS, "limit": "integer", "cursor": "string"},
     summary="The last requests, newest first",
 )
 async def listing(request: Request, caller: Caller) -> Response:
     """`status`: open, error, a number, or 2xx to 5xx. `cursor`: the `next_cursor` of the page before."""
-    recent = context_of(request).service.recent
+    recent = node_context_of(request).service.recent
     limit = whole_number(request, "limit", 50, least=1, most=200)
     cursor = whole_number(request, "cursor", 0, least=0, most=10**11)
     wanted = _wanted(request)
@@ -52,12 +53,13 @@ async def listing(request: Request, caller: Caller) -> Response:
     "GET",
     "/api/requests/{request_id}",
     "requests.explain",
+    group="any",
     summary="One request explained: its attempts, timings and story",
 )
 async def explain(request: Request, caller: Caller) -> Response:
     """The id is the `x-request-id` of its answer. Its caller may ask, and an admin; to all others it does not exist."""
     request_id = request.path_params["request_id"][:100]
-    record = context_of(request).service.recent.get(request_id)
+    record = node_context_of(request).service.recent.get(request_id)
     if record is None or not (caller.admin or _same(record, caller)):
         raise NotFound(
             f"There is no request {request_id}, or it is too long ago to be remembered",

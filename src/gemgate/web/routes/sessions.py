@@ -31,7 +31,9 @@ class SignInRequest(wire.Body):
     key: str = Field(min_length=1, max_length=1000)
 
 
-@operation(router, "GET", "/api/session", "session", level="open", summary="Whether this browser may use the page")
+@operation(
+    router, "GET", "/api/session", "session", group="any", level="open", summary="Whether this browser may use the page"
+)
 async def session(request: Request, caller: Caller) -> Response:
     """`how`: open (nothing needed from here), key (sign in), or closed (ADMIN_KEY has to be set first)."""
     access = context_of(request).access
@@ -42,7 +44,7 @@ async def session(request: Request, caller: Caller) -> Response:
     return json_response({"signed_in": how == "open", "how": how, "csrf": None, "expires_at": None}, headers=PRIVATE)
 
 
-@operation(router, "POST", "/api/session", "session.begin", level="open", body=SignInRequest)
+@operation(router, "POST", "/api/session", "session.begin", group="any", level="open", body=SignInRequest)
 async def begin(request: Request, caller: Caller) -> Response:
     """Sign in: the admin key becomes a cookie that scripts cannot read; the answer's token goes with every change."""
     call = context_of(request)
@@ -62,7 +64,7 @@ async def begin(request: Request, caller: Caller) -> Response:
     return answer
 
 
-@operation(router, "DELETE", "/api/session", "session.end", level="admin", query={"everywhere": "boolean"})
+@operation(router, "DELETE", "/api/session", "session.end", group="any", level="admin", query={"everywhere": "boolean"})
 async def end(request: Request, caller: Caller) -> Response:
     """Sign out here, or with `?everywhere=true` in every browser."""
     access = context_of(request).access
@@ -76,7 +78,9 @@ async def end(request: Request, caller: Caller) -> Response:
     return answer
 
 
-@operation(router, "GET", "/api/sessions", "session.list", level="admin", summary="Browsers that are signed in")
+@operation(
+    router, "GET", "/api/sessions", "session.list", group="any", level="admin", summary="Browsers that are signed in"
+)
 async def listing(request: Request, caller: Caller) -> Response:
     access = context_of(request).access
     found = await access.session_of(request)
@@ -95,7 +99,13 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(
-    router, "DELETE", "/api/sessions/{session_id}", "session.revoke", level="admin", summary="Sign a browser out"
+    router,
+    "DELETE",
+    "/api/sessions/{session_id}",
+    "session.revoke",
+    group="any",
+    level="admin",
+    summary="Sign a browser out",
 )
 async def revoke(request: Request, caller: Caller) -> Response:
     keybook = context_of(request).access.keybook

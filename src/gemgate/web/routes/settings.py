@@ -15,7 +15,15 @@ from gemgate.web.operation import Router, operation
 router = Router()
 
 
-@operation(router, "GET", "/api/settings", "settings", level="admin", summary="Settings in force, secrets redacted")
+@operation(
+    router,
+    "GET",
+    "/api/settings",
+    "settings",
+    group="any",
+    level="admin",
+    summary="Settings in force, secrets redacted",
+)
 async def settings_in_force(request: Request, caller: Caller) -> Response:
     state = context_of(request).state
     settings, origins = state.settings, state.origins

@@ -17,16 +17,16 @@ from gemgate.errors import StorageDown
 from gemgate.machine import Machine
 from gemgate.telemetry.gauges import gauges
 from gemgate.version import __version__
-from gemgate.web.context import context_of
+from gemgate.web.context import node_context_of
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 
 router = Router()
 
 
-@operation(router, "GET", "/health", "health", level="open", summary="How the service is, in figures")
+@operation(router, "GET", "/health", "health", group="any", level="open", summary="How the service is, in figures")
 async def health(request: Request, caller: Caller) -> Response:
-    service = context_of(request).service
+    service = node_context_of(request).service
     figures = health_of(service, caller.language)
     try:
         tally = await service.jobs.store.stats()
@@ -73,10 +73,16 @@ def health_of(service: Service, language: str = "en") -> dict[str, Any]:
 
 
 @operation(
-    router, "GET", "/ready", "ready", level="open", summary="200 when a call can be served, 503 and why otherwise"
+    router,
+    "GET",
+    "/ready",
+    "ready",
+    group="any",
+    level="open",
+    summary="200 when a call can be served, 503 and why otherwise",
 )
 async def ready(request: Request, caller: Caller) -> Response:
-    service = context_of(request).service
+    service = node_context_of(request).service
     reasons = refusing(service.machine, caller.language)
     if not service.pool.answers("text"):
         reasons.append(service.pool.no_account_error("text").text(caller.language))
@@ -91,9 +97,18 @@ def refusing(machine: Machine, language: str) -> list[str]:
     return [one.text(language) for one in machine.shortages if one.part in ("memory", "descriptors")]
 
 
-@operation(router, "GET", "/metrics", "metrics", level="admin", produces="text/plain", summary="Prometheus figures")
+@operation(
+    router,
+    "GET",
+    "/metrics",
+    "metrics",
+    group="any",
+    level="admin",
+    produces="text/plain",
+    summary="Prometheus figures",
+)
 async def metrics(request: Request, caller: Caller) -> Response:
-    service = context_of(request).service
+    service = node_context_of(request).service
     try:
         tally = await service.jobs.store.stats()
     except StorageDown:  # the other figures are wanted all the more
@@ -109,9 +124,9 @@ async def metrics(request: Request, caller: Caller) -> Response:
     return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)
 
 
-@operation(router, "GET", "/api/info", "info", summary="What this service is and where its routes are")
+@operation(router, "GET", "/api/info", "info", group="any", summary="What this service is and where its routes are")
 async def info(request: Request, caller: Caller) -> Response:
-    settings = context_of(request).service.settings
+    settings = node_context_of(request).service.settings
     return json_response(
         {
             "service": "gemgate",
@@ -128,7 +143,7 @@ async def info(request: Request, caller: Caller) -> Response:
     )
 
 
-@operation(router, "GET", "/api/models", "api.models", summary="The catalogue by kind, and the default")
+@operation(router, "GET", "/api/models", "api.models", group="any", summary="The catalogue by kind, and the default")
 async def api_models(request: Request, caller: Caller) -> Response:
-    service = context_of(request).service
+    service = node_context_of(request).service
     return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))

@@ -1,0 +1,430 @@
+"""Every dialect in one row: which paths are its own, how it tells errors, and its operations with who may call them.
+
+Routes, scopes of keys, the relay, metrics and the OpenAPI document read this table. A dialect is its codec and one row;
+the golden files are held by a test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from gemgate.chat import ChatRequest, Event
+from gemgate.dialects import anthropic, gemini, openai_batches, openai_chat, openai_images, responses, simple
+from gemgate.dialects import simple_batches as batches
+from gemgate.dialects.wire import ResponseMeta, dumps
+from gemgate.errors import GatewayError, Refused
+
+Group = Literal["any", "chat", "images", "batches", "files"]
+"""What a key's scope can name; `any`: whoever has a key."""
+
+ErrorBody = Callable[[GatewayError, str, str], tuple[int, Any]]
+"""(error, language, request id) -> status and body."""
+
+
+class Act(StrEnum):
+    """What an operation does, as far as a fleet and metrics have to know."""
+
+    CHAT = "chat"
+    IMAGES = "images"
+    TOKENS = "tokens"
+    CHAT_BATCH = "chat batch"
+    IMAGE_BATCH = "image batch"
+
+
+class StreamWriter(Protocol):
+    """A dialect's way to write events; one writer per stream, `index` tells several answers apart.
+
+    heartbeat: what its clients skip, read anew each time; it may come before the first event. None: the dialect has no
+    such thing, and the 200 waits for the first event however long that takes.
+    """
+
+    heartbeat: bytes | None
+    media_type: str
+
+    def event(self, index: int, event: Event) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What a writer is told of a call beside its body.
+
+    model:         as the caller named it, else the one that answers.
+    prompt_tokens: their estimated number, counted when it is asked for.
+    inline_images: whether images were asked for, so that they may go out as bytes.
+    """
+
+    meta: ResponseMeta
+    model: str
+    answers: int
+    query: Mapping[str, str]
+    language: str
+    prompt_tokens: Callable[[], int]
+    inline_images: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Operation:
+    """One thing that clients of a dialect can ask for.
+
+    group:     required: which scope of a key it needs.
+    read:      (body, the path's parameters) -> chat. Without it a route module of its own reads.
+    write:     (replies, body, answering) -> the whole answer; of TOKENS: (count) -> the answer.
+    writer:    (body, answering) -> the writer of a stream.
+    refused:   (error, answering) -> the answer that tells a refusal, where the dialect has one for it with 200.
+    is_empty:  whether a body asks for no answer, only to be read.
+    continues: the stored answer that a body goes on from. An operation that has it is served by a module of its own.
+    large:     whole answers may carry images as base64.
+    """
+
+    method: str
+    path: str
+    name: str
+    group: Group
+    act: Act
+    body: type[BaseModel]
+    summary: str = ""
+    query: Mapping[str, str] | None = None
+    documented: bool = True
+    id_prefix: str = ""
+    read: Callable[[Any, Mapping[str, str]], ChatRequest] | None = None
+    write: Callable[..., Any] | None = None
+    writer: Callable[[Any, Answering], StreamWriter] | None = None
+    refused: Callable[[Refused, Answering], Any] | None = None
+    is_empty: Callable[[Any], bool] | None = None
+    continues: Callable[[Any], str | None] | None = None
+    large: bool = False
+
+    @property
+    def is_generic(self) -> bool:
+        """Whether the one function for all dialects serves it."""
+        return self.read is not None and self.continues is None
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """name: of its codec's module and of its golden files; family: its name in records, metrics and traces.
+
+    prefixes:     paths that are its own. shared: paths that it has part in, told by its client_marks.
+    client_marks: headers that only its clients send.
+    error_at:     (path, query) -> error body, where that depends on the route; else `error_body`.
+    stream_error: what ends server-sent events that cannot go on.
+    """
+
+    name: str
+    family: str
+    prefixes: re.Pattern[str]
+    error_body: ErrorBody
+    stream_error: Callable[[GatewayError, str, str], bytes]
+    operations: tuple[Operation, ...]
+    shared: re.Pattern[str] | None = None
+    client_marks: tuple[str, ...] = ()
+    error_at: Callable[[str, Mapping[str, str]], ErrorBody] | None = None
+    gen_ai: str = "chat"
+    """`gen_ai.operation.name` of its answers in words."""
+
+    def speaks(self, headers: Mapping[str, str]) -> bool:
+        """Whether a client is one of its own."""
+        return any(mark in headers for mark in self.client_marks)
+
+    def takes(self, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether a request is in this dialect."""
+        if self.prefixes.match(path):
+            return True
+        return self.shared is not None and bool(self.shared.match(path)) and self.speaks(headers)
+
+
+def _frame(body: ErrorBody, lead: bytes = b"data: ", end: bytes = b"\n\n") -> Callable[[GatewayError, str, str], bytes]:
+    def write(error: GatewayError, language: str, request_id: str) -> bytes:
+        return lead + dumps(body(error, language, request_id)[1]) + end
+
+    return write
+
+
+OPENAI = Dialect(
+    name="openai_chat",
+    family="openai",
+    prefixes=re.compile(r"/v1(/|$)"),
+    error_body=openai_chat.envelope,
+    stream_error=_frame(openai_chat.envelope),
+    operations=(
+        Operation(
+            method="POST",
+            path="/v1/chat/completions",
+            name="chat.completions",
+            group="chat",
+            act=Act.CHAT,
+            body=openai_chat.ChatCompletionRequest,
+            summary="OpenAI chat completions",
+            id_prefix="chatcmpl-",
+            read=lambda body, _: openai_chat.read_request(body),
+            write=lambda replies, body, call: openai_chat.write(
+                replies, call.meta, call.model, openai_chat.toolbox(body)
+            ),
+            writer=lambda body, call: openai_chat.ChunkWriter(
+                call.meta, call.model, include_usage=openai_chat.include_usage(body), box=openai_chat.toolbox(body)
+            ),
+        ),
+        Operation(
+            method="POST",
+            path="/v1/images/generations",
+            name="images.generations",
+            group="images",
+            act=Act.IMAGES,
+            body=openai_images.GenerationsRequest,
+        ),
+        *(
+            Operation(
+                method="POST",
+                path=path,
+                name="images.edits",
+                group="images",
+                act=Act.IMAGES,
+                body=openai_images.EditsRequest,
+            )
+            for path in ("/v1/images/edits", "/v1/images/edit")
+        ),
+        Operation(
+            method="POST",
+            path="/v1/batches",
+            name="batches.create",
+            group="batches",
+            act=Act.CHAT_BATCH,
+            body=openai_batches.BatchCreateRequest,
+        ),
+    ),
+)
+
+RESPONSES = Dialect(
+    name="responses",
+    family="openai",
+    prefixes=re.compile(r"/v1/responses(/|$)"),
+    error_body=responses.envelope,
+    stream_error=responses.last_event,
+    operations=(
+        Operation(
+            method="POST",
+            path="/v1/responses",
+            name="responses.create",
+            group="chat",
+            act=Act.CHAT,
+            body=responses.ResponsesRequest,
+            id_prefix="resp_",
+            read=lambda body, _: responses.read_request(body, (), {}),
+            write=lambda replies, body, call: responses.write(replies[0], call.meta, body, call.model),
+            writer=lambda body, call: responses.EventWriter(call.meta, body, call.model),
+            continues=lambda body: body.previous_response_id,
+            large=True,
+        ),
+        Operation(
+            method="POST",
+            path="/v1/responses/input_tokens",
+            name="responses.input_tokens",
+            group="chat",
+            act=Act.TOKENS,
+            body=responses.TokenCountRequest,
+        ),
+    ),
+)
+
+ANTHROPIC = Dialect(
+    name="anthropic",
+    family="anthropic",
+    prefixes=re.compile(r"/v1/(messages|complete)(/|$)"),
+    shared=re.compile(r"/v1/"),
+    client_marks=("anthropic-version",),
+    error_body=anthropic.envelope,
+    stream_error=_frame(anthropic.envelope, b"event: error\ndata: "),
+    operations=(
+        Operation(
+            method="POST",
+            path="/v1/messages",
+            name="messages",
+            group="chat",
+            act=Act.CHAT,
+            body=anthropic.MessagesRequest,
+            summary="Anthropic messages",
+            id_prefix="msg_",
+            read=lambda body, _: anthropic.read_request(body),
+            write=lambda replies, _, call: anthropic.write(replies[0], call.meta, call.model),
+            writer=lambda _, call: anthropic.EventWriter(call.meta, call.model, prompt_tokens=call.prompt_tokens()),
+            is_empty=lambda body: body.max_tokens == 0,
+        ),
+        Operation(
+            method="POST",
+            path="/v1/messages/count_tokens",
+            name="messages.count_tokens",
+            group="chat",
+            act=Act.TOKENS,
+            body=anthropic.MessageTokensRequest,
+            summary="Estimated tokens of an Anthropic messages request",
+            read=lambda body, _: anthropic.read_token_count(body),
+            write=anthropic.write_token_count,
+        ),
+    ),
+)
+
+
+def _is_array(query: Mapping[str, str]) -> bool:
+    return query.get("alt") != "sse"
+
+
+def _gemini_error_at(path: str, query: Mapping[str, str]) -> ErrorBody:
+    whole_array = path.endswith(":streamGenerateContent") and _is_array(query)
+    return gemini.array_envelope if whole_array else gemini.envelope
+
+
+def _gemini_writer(_: Any, call: Answering) -> StreamWriter:
+    form = gemini.ArrayWriter if _is_array(call.query) else gemini.ChunkWriter
+    return form(call.meta, call.model, answers=call.answers, inline_images=call.inline_images)
+
+
+def _gemini_refused(error: Refused, call: Answering) -> Any:
+    return gemini.write_refusal(error, call.meta, call.model, call.language, images=call.inline_images)
+
+
+GEMINI_PREFIXES = ("/gemini/v1beta", "/gemini/v1", "/v1beta", "/v1")
+"""One tree under four prefixes, because every release of the official SDK calls another one."""
+
+
+def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
+    """Those of one prefix; the OpenAPI document shows the first one's only."""
+    model = prefix + "/models/{model:path}"
+    shown = prefix == GEMINI_PREFIXES[0]
+    return (
+        Operation(
+            method="POST",
+            path=model + ":generateContent",
+            name="gemini.generate",
+            group="chat",
+            act=Act.CHAT,
+            body=gemini.GenerateContentRequest,
+            summary="Gemini generateContent",
+            documented=shown,
+            read=lambda body, named: gemini.read_request(body, named["model"], stream=False),
+            write=lambda replies, _, call: gemini.write(
+                replies, call.meta, call.model, inline_images=call.inline_images
+            ),
+            refused=_gemini_refused,
+            large=True,
+        ),
+        Operation(
+            method="POST",
+            path=model + ":streamGenerateContent",
+            name="gemini.stream",
+            group="chat",
+            act=Act.CHAT,
+            body=gemini.GenerateContentRequest,
+            summary="Gemini streamGenerateContent: server-sent events with alt=sse, else one JSON array",
+            query={"alt": "string"},
+            documented=shown,
+            read=lambda body, named: gemini.read_request(body, named["model"], stream=True),
+            writer=_gemini_writer,
+            refused=_gemini_refused,
+        ),
+        Operation(
+            method="POST",
+            path=model + ":countTokens",
+            name="gemini.count_tokens",
+            group="chat",
+            act=Act.TOKENS,
+            body=gemini.CountTokensRequest,
+            summary="Gemini countTokens",
+            documented=shown,
+            read=lambda body, named: gemini.read_token_count(body, named["model"]),
+            write=gemini.write_token_count,
+        ),
+        Operation(
+            method="POST",
+            path=model + ":predict",
+            name="gemini.predict",
+            group="chat",
+            act=Act.IMAGES,
+            body=gemini.PredictRequest,
+            documented=shown,
+        ),
+    )
+
+
+GEMINI = Dialect(
+    name="gemini",
+    family="gemini",
+    prefixes=re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$"),
+    shared=re.compile(r"/v1/(models|files|interactions|operations|cachedContents|tunedModels|corpora)(/|$)"),
+    client_marks=("x-goog-api-key", "x-goog-api-client"),
+    error_body=gemini.envelope,
+    error_at=_gemini_error_at,
+    stream_error=_frame(gemini.envelope, end=b"\r\n\r\n"),
+    operations=tuple(row for prefix in GEMINI_PREFIXES for row in _gemini_operations(prefix)),
+    gen_ai="generate_content",
+)
+
+SIMPLE = Dialect(
+    name="simple",
+    family="simple",
+    prefixes=re.compile(
+        r"/v1/(generate|generate-images|batch)(/|$)|/(health|ready|metrics|upload|images|conversations|api)(/|$)"
+    ),
+    error_body=simple.envelope,
+    stream_error=_frame(simple.envelope),
+    operations=(
+        Operation(
+            method="POST",
+            path="/v1/generate",
+            name="generate",
+            group="chat",
+            act=Act.CHAT,
+            body=simple.GenerateRequest,
+            summary="One prompt, one text",
+            read=lambda body, _: simple.read_generate(body),
+            write=lambda replies, _, call: simple.write_generate(replies[0], call.model),
+        ),
+        Operation(
+            method="POST",
+            path="/v1/generate-images",
+            name="generate-images",
+            group="images",
+            act=Act.IMAGES,
+            body=simple.GenerateImagesRequest,
+        ),
+        Operation(
+            method="POST",
+            path="/v1/batch/images",
+            name="batch.create",
+            group="batches",
+            act=Act.IMAGE_BATCH,
+            body=batches.BatchImagesRequest,
+        ),
+    ),
+)
+
+ALL: tuple[Dialect, ...] = (GEMINI, SIMPLE, ANTHROPIC, RESPONSES, OPENAI)
+"""The first that takes a request has it; what none takes is answered in SIMPLE."""
+
+
+def dialect_at(path: str, headers: Mapping[str, str]) -> Dialect:
+    """The dialect that a request belongs to."""
+    return next((one for one in ALL if one.takes(path, headers)), SIMPLE)
+
+
+def operations() -> Iterator[Operation]:
+    """All operations of all dialects."""
+    return (row for dialect in ALL for row in dialect.operations)
+
+
+def gen_ai_operation(name: str) -> str:
+    """`gen_ai.operation.name` (OpenTelemetry) of the operation with this name; "chat" where the table has none."""
+    for dialect in ALL:
+        for row in dialect.operations:
+            if row.name == name:
+                return "generate_content" if row.act is Act.IMAGES else dialect.gen_ai
+    return "chat"
