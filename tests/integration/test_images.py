@@ -370,7 +370,7 @@ async def test_streamed_images_as_links(http: aiohttp.ClientSession, sim: Simula
 async def test_of_several_failures_the_one_that_may_have_cost_a_generation_is_told(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    """Whoever would send the call again looks at this header (decisions.md 1)."""
+    """Whoever would send the call again looks at this header (docs/decisions.md 1)."""
     sim.google.fault("generate", "code", code=1037, times=1)
     sim.google.reply("", "A poem instead.")
     async with http.post("/v1/generate-images", json={"prompt": "x", "count": 2}) as answer:

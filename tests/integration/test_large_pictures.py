@@ -32,7 +32,7 @@ from tests.integration.test_clean_memory import IMAGE, large
 from tests.unit.imaging.picture_files import encoded
 
 BAR = 0.050
-"""Seconds that the loop may be held up with bodies up to 16 MB (decisions.md 22)."""
+"""Seconds that the loop may be held up with bodies up to 16 MB (docs/decisions.md 22)."""
 BODY = 16_000_000
 
 

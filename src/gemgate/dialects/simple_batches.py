@@ -1,4 +1,4 @@
-"""Batches of images in the simple dialect: exact shapes of spec 1.4 and decisions.md 18."""
+"""Batches of images in the simple dialect: exact shapes of docs/client-contracts.md 7 and docs/decisions.md 18."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _ANTHROPIC = re.compile(r"/v1/(messages|complete)(/|$)")
 
 
 def error_body_for(connection: HTTPConnection) -> Envelope:
-    """The error writer of the dialect that a request belongs to (api_contract.md 1)."""
+    """The error writer of the dialect that a request belongs to (docs/client-contracts.md 1)."""
     path = connection.url.path
     if _GOOGLE.match(path) or (_SHARED.match(path) and speaks_google(connection)):
         whole_array = path.endswith(":streamGenerateContent") and connection.query_params.get("alt") != "sse"

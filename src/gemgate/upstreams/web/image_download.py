@@ -1,4 +1,4 @@
-"""Fetching a generated picture's original on the session that made it (protocol.md 7).
+"""Fetching a generated picture's original on the session that made it (docs/gemini-webapi.md 7).
 
 The full-size route first: an RPC names an address, two addresses in text bodies follow, then the bytes. After it the
 link without a limit of size (`=s0`), then the size suffix (PNG, then JPEG), then the preview as it is. Fetching is

@@ -1,4 +1,6 @@
-"""The last frame of a stream whose node went away: the error in the stream's own form (api_contract.md 2, 3, 5, 6)."""
+"""The last frame of a stream whose node went away: the error in the stream's own form
+(docs/client-contracts.md 2, 3, 5, 6).
+"""
 
 from __future__ import annotations
 

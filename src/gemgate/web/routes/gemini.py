@@ -1,4 +1,4 @@
-"""Gemini native: generateContent in its three forms (api_contract.md 5).
+"""Gemini native: generateContent in its three forms (docs/client-contracts.md 5).
 
 One tree under four prefixes, because every release of the official SDK calls another one. What `/v1` shares with OpenAI
 is told apart in models.py and files.py.
