@@ -294,7 +294,7 @@ class MemoryJobs:
             return False
         state: BatchState = "finished" if row.batch.state == "active" else row.batch.state
         hook = replace(row.batch.hook, at=at if row.batch.hook.url else 0.0)
-        row.change(state=state, about=about, closed_at=at, hook=hook)
+        row.change(state=state, metadata=about, closed_at=at, hook=hook)
         row.closer = ""
         return True
 
