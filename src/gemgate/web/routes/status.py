@@ -1,4 +1,6 @@
-"""Routes that say how the service is: health, readiness, facts, models, metrics. Cheap, and true at every moment."""
+"""Routes that say how the service is: health check, readiness, facts, models, metrics. Cheap, and true at every
+moment.
+"""
 
 from __future__ import annotations
 
