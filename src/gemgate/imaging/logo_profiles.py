@@ -66,12 +66,12 @@ class Profile:
     """One generation of the logo.
 
     size:    side of its box, pixels.
-    right, bottom: pixels between the box and the picture's edge.
+    right, bottom: pixels between the box and the image's edge.
     peak:    alpha in the middle of the star, 0..1.
     shape:   which coverage map draws it.
     known:   "measured" on real images, "reported" by others and unconfirmed, or "calibrated" by a user.
     long_side, short_side: only images whose sides are in these ranges (pixels, both ends included) are looked at.
-    scaled_from: when not 0, the margins belong to an image with this long side and scale with the picture's own.
+    scaled_from: when not 0, the margins belong to an image with this long side and scale with the image's own.
     quarter, steps: a user's own map: its top-left quarter, coverage counted in 1/steps; empty = `shape` draws it.
     """
 
