@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tests.unit.imaging.picture_kinds import Pixels, paint
+from tests.support.image_kinds import Pixels, paint
 
 from gemgate.imaging import clean
 from gemgate.imaging.logo import draw, find, remove, residual

@@ -1,5 +1,5 @@
-"""What holds for the whole run: where NO_SKIPS is set, a test that lacks a program has failed (decisions.md 20), and no
-test may show a cookie.
+"""What holds for the whole run: where NO_SKIPS is set, a test that lacks a program has failed (docs/decisions.md 20),
+and no test may show a cookie.
 """
 
 from __future__ import annotations

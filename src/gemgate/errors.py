@@ -28,7 +28,7 @@
     └── StorageDown            the image store is away
 
 `generated` answers the one question that decides about a second try: is it certain ("no") that Google made
-nothing for this prompt? Everything that is not certain is "maybe" (decisions.md 1).
+nothing for this prompt? Everything that is not certain is "maybe" (docs/decisions.md 1).
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """One delivered image and its measured facts (spec 2.2).
+    """One delivered image and its measured facts (docs/client-contracts.md 8).
 
     name:      path below /images, `{yyyymm}/{yyyymmdd}/{name}`; empty when it could not be stored.
     url:       where it can be fetched: public, presigned or our own link; empty when not stored.

@@ -1,7 +1,9 @@
-"""Gets what a user's link points at and tells what a user's webhook asks for, and nothing that is not public (spec 6).
+"""Gets what a user's link points at and tells what a user's webhook asks for, and nothing that is not public
+(docs/threats.md).
 
-Every address is checked where it cannot change any more, at the socket that is about to connect to it: neither another
-spelling of a host nor another answer of the DNS gets past that. Every redirect starts again from the beginning.
+The guard against SSRF. Every address is checked where it cannot change any more, at the socket that is about to connect
+to it: neither another spelling of a host nor another answer of the DNS gets past that. Every redirect starts again from
+the beginning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Every setting, its default and its meaning. Names are a contract (spec 8); later wins: file, environment, option.
+"""Every setting, its default and its meaning. Names are a contract (docs/settings.md); later wins: file, environment,
+option.
 
 The description of each field is what `gemgate settings`, `.env.example` and the settings page of the docs show.
 """
@@ -292,7 +293,7 @@ class Settings(BaseSettings):
 
     @property
     def db_url(self) -> str:
-        """The DB_* variables as a URL; "" while none of them is set (decisions.md 9)."""
+        """The DB_* variables as a URL; "" while none of them is set (docs/decisions.md 9)."""
         if not (self.db_host or self.db_user or self.db_password or self.db_name):
             return ""
         url = URL.create(

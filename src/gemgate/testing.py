@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import heapq
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.chat import TextDelta
-from gemgate.errors import GatewayError, NotFound
-from gemgate.ports.blobs import Blob, BlobFacts
-from gemgate.ports.conversations import Conversation
-from gemgate.ports.gallery import GalleryImage
-from gemgate.ports.runtime import TelemetryEvent
+from gemgate.errors import GatewayError, NotFound, StorageDown
+from gemgate.ports.blobs import Blob, BlobFacts, BlobStore
+from gemgate.ports.conversations import Conversation, ConversationStore
+from gemgate.ports.gallery import Gallery, GalleryImage
+from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import (
     Accept,
     Completed,
@@ -25,6 +28,7 @@ from gemgate.ports.upstream import (
     Started,
     Thread,
     Upload,
+    Upstream,
     UpstreamEvent,
 )
 
@@ -234,6 +238,11 @@ class MemoryBlobs:
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
+        self.trouble: StorageDown | None = None
+        self.full = False
+
+    async def probe(self) -> None:
+        return None
 
     async def put(self, key: str, data: bytes, mime: str, *, replace: bool = True) -> bool:
         if not replace and key in self.blobs:
@@ -241,22 +250,29 @@ class MemoryBlobs:
         self.blobs[key] = data
         return True
 
+    async def put_file(self, key: str, path: Path, mime: str) -> None:
+        await self.put(key, await asyncio.to_thread(path.read_bytes), mime)
+
     async def get(self, key: str) -> Blob:
         if key not in self.blobs:
             raise NotFound(key)
-        return Blob(BlobFacts(key, len(self.blobs[key]), 0.0, "etag"), self.blobs[key])
+        return Blob(self._facts(key), self.blobs[key])
+
+    async def chunks(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        yield (await self.get(key)).data[start:end]
 
     async def stat(self, key: str) -> BlobFacts | None:
-        return BlobFacts(key, len(self.blobs[key]), 0.0, "etag") if key in self.blobs else None
+        return self._facts(key) if key in self.blobs else None
 
     async def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             self.blobs.pop(key, None)
 
     async def list(self, prefix: str) -> AsyncIterator[BlobFacts]:
+        folder = prefix.rstrip("/") + "/" if prefix else ""
         for key in sorted(self.blobs):
-            if key.startswith(prefix):
-                yield BlobFacts(key, len(self.blobs[key]), 0.0, "etag")
+            if key.startswith(folder):
+                yield self._facts(key)
 
     def url(self, key: str, seconds: int) -> str | None:
         return None
@@ -267,6 +283,9 @@ class MemoryBlobs:
 
     def is_spooled(self, key: str) -> bool:
         return False
+
+    def _facts(self, key: str) -> BlobFacts:
+        return BlobFacts(key, len(self.blobs[key]), 0.0, hashlib.sha256(self.blobs[key]).hexdigest())
 
 
 class MemoryGallery:
@@ -286,7 +305,42 @@ class MemoryGallery:
             self.images.pop(name, None)
 
     async def older_than(self, moment: float, limit: int) -> Sequence[str]:
-        return [name for name, p in self.images.items() if p.created_at < moment][:limit]
+        return [one.image.name for one in sorted(self._of(None), key=_made) if one.created_at < moment][:limit]
 
     async def count(self) -> int:
         return len(self.images)
+
+    async def page(
+        self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
+    ) -> Sequence[GalleryImage]:
+        own = sorted(self._of(tenant, batch), key=_made, reverse=True)
+        return [one for one in own if after is None or _made(one) < _made(after)][:limit]
+
+    async def amount(self, tenant: str | None, batch: str = "") -> int:
+        return len(self._of(tenant, batch))
+
+    async def by_handle(self, handle: str) -> GalleryImage | None:
+        return next((one for one in self.images.values() if one.handle == handle), None)
+
+    async def with_bytes(self, digests: Sequence[str], tenant: str | None) -> Sequence[GalleryImage]:
+        return sorted((one for one in self._of(tenant) if one.image.sha256 in digests), key=_made)
+
+    async def made_from(self, sha256: str, tenant: str | None) -> Sequence[GalleryImage]:
+        return sorted((one for one in self._of(tenant) if sha256 in one.references), key=_made)
+
+    def _of(self, tenant: str | None, batch: str = "") -> list[GalleryImage]:
+        own = [one for one in self.images.values() if tenant in (None, one.tenant)]
+        return [one for one in own if batch in ("", one.batch)]
+
+
+def _made(image: GalleryImage) -> tuple[float, str]:
+    return image.created_at, image.image.name
+
+
+if TYPE_CHECKING:  # mypy holds each double against its port; tests/contract holds it to what the port promises
+    _CLOCK: Clock = FakeClock()
+    _OBSERVER: Observer = Facts()
+    _UPSTREAM: Upstream = ScriptedUpstream()
+    _CONVERSATIONS: ConversationStore = MemoryConversations()
+    _BLOBS: BlobStore = MemoryBlobs()
+    _GALLERY: Gallery = MemoryGallery()

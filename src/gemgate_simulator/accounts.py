@@ -25,7 +25,7 @@ _MOST_OWNERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A row of the account's model list (protocol.md 4); `name` is what gemini_webapi makes of the category.
+    """A row of the account's model list (docs/gemini-webapi.md 4); `name` is what gemini_webapi makes of the category.
 
     extended: whether extended thinking is to be had with it (docs/google-wire.md 2.5).
     """

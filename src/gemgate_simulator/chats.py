@@ -19,7 +19,7 @@ from gemgate_simulator.script import Canvas, Said, Upload
 _MOST_CHATS = 20_000
 _MOST_CHARACTERS = 128 << 20
 PROGRESS, IMAGES = 6, 7
-"""Rich fields: "still working", and generated images (protocol.md 6)."""
+"""Rich fields: "still working", and generated images (docs/gemini-webapi.md 6)."""
 
 
 @dataclass(slots=True, eq=False)

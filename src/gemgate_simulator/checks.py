@@ -1,4 +1,5 @@
-"""The rules a request to the Gemini app must keep (protocol.md 4, 5): functions from a request to its broken rules.
+"""The rules a request to the Gemini app must keep (docs/gemini-webapi.md 4, 5): functions from a request to its broken
+rules.
 
 A broken rule is a readable sentence without secrets. An empty list means the request is as the web app would send it.
 The one thing a check remembers is the client's uuid, on the page that it belongs to.
@@ -164,7 +165,7 @@ def read_freq(form: dict[str, bytes]) -> Any:
 
 
 def order(slots: Any, request: Request, page: Page | None, choice: Choice | None) -> Order:
-    """Read the slots (protocol.md 5). What stands beyond the end of a short list counts as null."""
+    """Read the slots (docs/gemini-webapi.md 5). What stands beyond the end of a short list counts as null."""
     asked = Order()
     if not isinstance(slots, list) or not SHORTEST <= len(slots) <= LONGEST:
         count = len(slots) if isinstance(slots, list) else "no"

@@ -1,7 +1,7 @@
 """The image hosts: previews by size, and the way to the full size over texts that name the next address.
 
 Who holds a link to googleusercontent.com may use it; under google.com the session of the picture's account must stand
-behind it (protocol.md 3 and 7). Files are made in a worker thread.
+behind it (docs/gemini-webapi.md 3 and 7). Files are made in a worker thread.
 """
 
 from __future__ import annotations

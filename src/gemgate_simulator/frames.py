@@ -1,4 +1,5 @@
-"""How the service writes its answers (protocol.md 6): `)]}'`, then frames counted in UTF-16 units, then parts.
+"""How the service writes its answers (docs/gemini-webapi.md 6): `)]}'`, then frames counted in UTF-16 units, then
+parts.
 
 Pure functions. A Style holds every freedom the format leaves (escapes, the counted newline, where chunks are cut), so
 that a client which only understands one spelling is found out. Nothing here loops over characters.
@@ -191,7 +192,7 @@ def chop(data: bytes, style: Style, dice: random.Random) -> Iterator[bytes]:
 
 
 def wire(text: str) -> str:
-    """Plain text as the service writes it: `<` as `&lt;`, and nothing else (protocol.md 5, "Text traps")."""
+    """Plain text as the service writes it: `<` as `&lt;`, and nothing else (docs/gemini-webapi.md 5, "Text traps")."""
     return text.replace("<", "&lt;")
 
 

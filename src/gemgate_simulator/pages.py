@@ -47,7 +47,7 @@ def _document(title: str, body: str) -> str:
 
 
 def app(opened: Page, rotate: str = "") -> Response:
-    """The Gemini app: for people a line of text, for clients the keys of protocol.md 3.
+    """The Gemini app: for people a line of text, for clients the keys of docs/gemini-webapi.md 3.
 
     rotate: seconds between rotations made by a frame of accounts.google.com, as the real page has one; "" for none.
     """

@@ -88,7 +88,7 @@ def profile_of(logo: Generation | Profile, size: Size) -> Profile | None:
 
 
 def _official(generation: Generation, size: Size) -> Profile | None:
-    """By the short side, as logo.md 1 reports it for each generation."""
+    """By the short side, as docs/logo.md 1 reports it for each generation."""
     small = min(size) <= 1024
     match generation:
         case "v1":

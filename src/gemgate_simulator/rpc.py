@@ -1,4 +1,5 @@
-"""batchexecute: every RPC of protocol.md 4 as one row of a table. A handler gets the payload and gives the body.
+"""batchexecute: every RPC of docs/gemini-webapi.md 4 as one row of a table. A handler gets the payload and gives the
+body.
 
 A handler returns the body to be sent as a JSON string, or a Status, which is sent as `[5] = [status]` with no body.
 """
@@ -350,7 +351,7 @@ def _full_size(ask: Ask) -> Any:
         ] if blank == [None, None, None, None, None, ""]:
             return _download(ask, image_id, (cid, rid, rcid), (token, prompt))
         case _:
-            return Status(MALFORMED, "the payload is not the one of protocol.md 4")
+            return Status(MALFORMED, "the payload is not the one of docs/gemini-webapi.md 4")
 
 
 def _download(ask: Ask, image_id: str, ids: tuple[str, str, str], wishes: tuple[str, str]) -> Any:

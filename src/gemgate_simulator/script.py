@@ -87,7 +87,7 @@ class Answer:
     revise text in mid-stream. raw: cumulative texts already in wire spelling (entities, escaped Markdown).
     thoughts: plain text that grows before the text does. delay: seconds of silence before the first frame;
     pace: seconds between frames. candidates: how many, or the texts of the others. queued, busy: waiting parts before
-    the first candidate. rich: fields of the rich block `[12]`, by number (protocol.md 6).
+    the first candidate. rich: fields of the rich block `[12]`, by number (docs/gemini-webapi.md 6).
     codes: error codes behind the finished answer. recorded: frames that are said as they were recorded (`replayed`).
     canvas: documents written beside the text; the last frame leaves them out, the history has them.
     images: images to show in the last frame; progress: frames that only say it is still working, before them;
@@ -188,7 +188,7 @@ RPCS = (
     "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "GzXR5e", "qWymEb", "CNgdBe",
     "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
 )  # fmt: skip
-"""Every RPC of protocol.md 4."""
+"""Every RPC of docs/gemini-webapi.md 4."""
 
 _ONLY_AT: dict[str, tuple[str, ...]] = {
     "code": ("generate", *RPCS),

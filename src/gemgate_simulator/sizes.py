@@ -1,6 +1,6 @@
 """How large the service paints: its official sizes by aspect ratio and resolution, and the aspect a prompt asks for.
 
-Pure. Source of the sizes: logo.md 1, "Official output sizes"; 16:9 is 1376x768 at 1K but twice 1408x768 at 2K.
+Pure. Source of the sizes: docs/logo.md 1, "Official output sizes"; 16:9 is 1376x768 at 1K but twice 1408x768 at 2K.
 """
 
 from __future__ import annotations

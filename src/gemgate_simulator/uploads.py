@@ -19,7 +19,7 @@ _FILENAME = re.compile(r'\bfilename="((?:[^"\\]|\\.)*)"')
 
 
 class Uploads:
-    """At most 512 MB of files; ids look as protocol.md 5 shows them."""
+    """At most 512 MB of files; ids look as docs/gemini-webapi.md 5 shows them."""
 
     def __init__(self) -> None:
         self._files: OrderedDict[str, Upload] = OrderedDict()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
 from cryptography.fernet import Fernet
 
-from gemgate.ports.alerts import AlertChannel
+from gemgate.ports.alerts import AlertChannel, AlertStore
 from gemgate.stores.sql.alerts import SqlAlertStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import Vault
@@ -26,3 +30,24 @@ async def test_a_new_first_key_seals_everything_anew(database_url: str) -> None:
         assert await SqlAlertStore(database, Vault([Fernet.generate_key().decode()])).rewrap() == 0
     finally:
         await database.close()
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[AlertStore]:
+    database = await open_database(database_url)
+    yield SqlAlertStore(database, Vault([Fernet.generate_key().decode()]))
+    await database.close()
+
+
+async def test_channels_come_oldest_first_with_their_addresses(store: AlertStore) -> None:
+    later = replace(CHANNEL, id="alert_0", created_at=200.0)
+    await store.add(later)
+    await store.add(CHANNEL)
+    assert list(await store.channels()) == [CHANNEL, later]
+
+
+async def test_a_channel_that_is_removed_is_gone_once(store: AlertStore) -> None:
+    await store.add(CHANNEL)
+    assert await store.remove(CHANNEL.id)
+    assert not await store.remove(CHANNEL.id)
+    assert list(await store.channels()) == []

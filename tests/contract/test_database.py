@@ -28,6 +28,7 @@ from gemgate.stores.sql.database import database_url as parsed_url
 from gemgate.stores.sql.schema import account, account_circuit, metadata
 from gemgate.stores.vault import Vault
 from tests.contract.lost_updates import CONTESTED, COUNTER, KEY
+from tests.support.processes import run_together
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,23 +102,6 @@ async def test_a_database_of_a_newer_version_is_left_alone(database: Database, d
     with pytest.raises(GatewayError, match="newer gemgate") as caught:
         await open_database(database_url)
     assert caught.value.code == "database_newer"
-
-
-async def run_together(count: int, *arguments: str) -> list[str]:
-    """Start so many processes of one command and let them go at once when all said "ready"; what they print then."""
-    pipe = asyncio.subprocess.PIPE
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.PIPE
-        )
-        for _ in range(count)
-    ]
-    for one in processes:
-        assert one.stdout is not None
-        await one.stdout.readline()
-    said = await asyncio.gather(*(one.communicate(b"go\n") for one in processes))
-    assert [one.returncode for one in processes] == [0] * count, [err.decode()[-2000:] for _, err in said]
-    return [out.decode() for out, _ in said]
 
 
 async def test_processes_that_start_together_migrate_once(database_url: str) -> None:

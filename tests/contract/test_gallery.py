@@ -1,20 +1,26 @@
-"""The facts of images, page by page, on both databases."""
+"""The promises of `ports.Gallery`, over both databases and the double that we ship."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from gemgate.images import GeneratedImage
-from gemgate.ports.gallery import GalleryImage
+from gemgate.ports.gallery import Gallery, GalleryImage
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.gallery import SqlGallery
+from gemgate.testing import MemoryGallery
 
 
-@pytest.fixture
-async def gallery(database_url: str) -> AsyncIterator[SqlGallery]:
-    database = await open_database(database_url)
+@pytest.fixture(params=["sqlite", "postgresql", "double"])
+async def gallery(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Gallery]:
+    if request.param == "double":
+        yield MemoryGallery()
+        return
+    sqlite = f"sqlite:///{tmp_path / 'gemgate.db'}"
+    database = await open_database(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_url"))
     yield SqlGallery(database)
     await database.close()
 
@@ -24,7 +30,7 @@ def image(name: str, at: float, tenant: str = "", *, batch: str = "", made_of: t
     return GalleryImage(facts, tenant, at, made_of, batch)
 
 
-async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: SqlGallery) -> None:
+async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: Gallery) -> None:
     for number in range(7):
         await gallery.remember(image(f"{number}.png", 10.0, batch="b"))
     await gallery.remember(image("new.png", 11.0))
@@ -39,14 +45,14 @@ async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: SqlGall
     assert await gallery.amount(None) == 8
 
 
-async def test_tenants_are_told_apart(gallery: SqlGallery) -> None:
+async def test_tenants_are_told_apart(gallery: Gallery) -> None:
     await gallery.remember(image("a.png", 1.0, "one"))
     await gallery.remember(image("b.png", 2.0, "two"))
     assert [p.tenant for p in await gallery.page("one", 9)] == ["one"]
     assert await gallery.amount("two") == 1
 
 
-async def test_a_handle_finds_its_image_and_tells_no_word_of_the_prompt(gallery: SqlGallery) -> None:
+async def test_a_handle_finds_its_image_and_tells_no_word_of_the_prompt(gallery: Gallery) -> None:
     made = image("20261121_101010_purple_fox_ab12cd.png", 1.0)
     await gallery.remember(made)
     assert "fox" not in made.handle
@@ -54,9 +60,28 @@ async def test_a_handle_finds_its_image_and_tells_no_word_of_the_prompt(gallery:
     assert await gallery.by_handle("0" * 24) is None
 
 
-async def test_lineage_goes_both_ways(gallery: SqlGallery) -> None:
+async def test_lineage_goes_both_ways(gallery: Gallery) -> None:
     await gallery.remember(image("a.png", 1.0))
     await gallery.remember(image("b.png", 2.0, made_of=("sha-a.png",)))
     child = (await gallery.made_from("sha-a.png", None))[0]
     parents = await gallery.with_bytes(child.references, None)
     assert [p.image.sha256 for p in parents] == ["sha-a.png"]
+
+
+async def test_the_same_image_remembered_twice_is_one(gallery: Gallery) -> None:
+    await gallery.remember(image("a.png", 1.0, "one"))
+    await gallery.remember(image("a.png", 2.0, "two"))
+    assert await gallery.count() == 1
+    found = await gallery.find("202611/20261121/a.png")
+    assert found is not None
+    assert found.tenant == "one"
+
+
+async def test_the_oldest_go_first_and_what_is_forgotten_is_gone(gallery: Gallery) -> None:
+    for number in (3, 1, 2):
+        await gallery.remember(image(f"{number}.png", float(number)))
+    old = await gallery.older_than(3.0, 1)
+    assert [name[-5:] for name in old] == ["1.png"]
+    await gallery.forget([*old, "never/there.png"])
+    assert [name[-5:] for name in await gallery.older_than(9.0, 9)] == ["2.png", "3.png"]
+    assert await gallery.find(old[0]) is None

@@ -25,7 +25,6 @@ from gemgate.batches import (
     Failed,
     Released,
     TaskCounts,
-    TaskDraft,
     TaskOutcome,
     Webhook,
 )
@@ -36,6 +35,7 @@ from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import task as task_table
 from gemgate.stores.vault import Vault
+from tests.support.job_orders import drafts, order
 
 LEASE = 30.0
 
@@ -50,22 +50,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def store(database: Database) -> SqlJobStore:
     return SqlJobStore(database)
-
-
-def order(batch_id: str = "batch_00000001", **more: Any) -> Batch:
-    values = {
-        "kind": "images",
-        "tenant": "",
-        "created_at": time.time(),
-        "concurrency": 2,
-        "requested_concurrency": 2,
-        **more,
-    }
-    return Batch(batch_id, **values)
-
-
-def drafts(count: int) -> list[TaskDraft]:
-    return [TaskDraft(f"prompt {number}") for number in range(count)]
 
 
 async def submitted(store: SqlJobStore, count: int = 3, **more: Any) -> Batch:

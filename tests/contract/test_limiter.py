@@ -17,7 +17,7 @@ from gemgate.errors import Busy, GatewayError, RateLimited
 from gemgate.ports.limits import Limiter
 from gemgate.stores.rate_limits import AT_ONCE, PROBE_EVERY, MovingWindowLimiter
 from gemgate.telemetry import SystemClock
-from tests.contract.test_database import run_together
+from tests.support.processes import run_together
 from tests.support.servers import RedisServer
 
 

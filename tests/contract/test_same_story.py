@@ -14,8 +14,8 @@ from sqlalchemy import event
 from gemgate.batches import Cancelled, Checkpoint, Claim, Deferred, Done, Failed, Released
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
-from tests.contract.test_job_store import drafts, order
 from tests.simulation.job_rows import MemoryJobs
+from tests.support.job_orders import drafts, order
 
 STEPS = 250
 DAY = 86_400.0

@@ -9,6 +9,7 @@ import inspect
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from gemgate.batches import Claim, Deferred, Done, Failed, Released
 from gemgate.errors import Conflict
+from gemgate.testing import MemoryConversations
 from tests.contract import test_account_store, test_conversation_store, test_job_store, test_node_registry
 from tests.simulation.account_rows import LeasedConversations, MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
@@ -41,9 +43,12 @@ async def test_accounts(promise: Any) -> None:
     await promise(store)
 
 
+@pytest.mark.parametrize(
+    "double", [lambda: LeasedConversations(time.time), MemoryConversations], ids=["leased", "shipped"]
+)
 @pytest.mark.parametrize("promise", promises(test_conversation_store, "store"))
-async def test_conversations(promise: Any) -> None:
-    await promise(LeasedConversations(time.time))
+async def test_conversations(promise: Any, double: Callable[[], Any]) -> None:
+    await promise(double())
 
 
 @pytest.mark.parametrize("promise", promises(test_node_registry, "registry"))

@@ -15,7 +15,7 @@ import pytest
 from gemgate.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md", "docs/pictures.md")
+PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md", "docs/images.md")
 FENCE = re.compile(r"(?ms)^```(\w+)\n(.*?)^```")
 NOT_HERE = ("make demo", "python3.11 -m venv", "gemgate serve")
 """Run by other tests, and by `.ci/run` itself: a fresh clone, an empty environment, a server that does not end."""

@@ -21,7 +21,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import Broken
 from gemgate.prompting import turns
 from gemgate.prompting.compose import compose
-from tests.unit.dialects.events import ANSWERS, meta, sent
+from tests.support.chat_events import ANSWERS, meta, sent
 
 HERE = Path(__file__).parent
 BODY = read(responses.ResponsesRequest, {"input": "hi", "reasoning": {"summary": "auto"}})

@@ -22,7 +22,7 @@ from gemgate.jobs import JobRules
 from gemgate.policy import pacer
 from gemgate.policy.backoff import Backoff
 from gemgate_simulator import Answer, Painting, Simulator
-from tests.integration.test_batches import QUICK, ordered, status, steered, until_status
+from tests.support.batch_calls import QUICK, ordered, status, steered, until_status
 from tests.support.serving import Served, served, settings_for, until
 
 NO_BREAKER = {"cooldown_auth_seconds": 0, "cooldown_429_seconds": 0}

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,11 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
-from gemgate.jobs import JobRules
 from gemgate.jobs.webhooks import signature
 from gemgate.outbound import GuardedSender
-from gemgate.policy.backoff import Backoff
 from gemgate_simulator import Answer, Painting, Simulator
+from tests.support.batch_calls import QUICK, ordered, status, steered, until_status
 from tests.support.serving import Served, served, settings_for
-
-QUICK = JobRules(
-    lease=3.0, poll=0.1, grace=0.2, hooks=(0.1, 0.1), backoff=Backoff(first=0.05, tries=5, look_again=0.3, move=0.02)
-)
 
 
 @pytest.fixture
@@ -41,36 +36,6 @@ async def sim() -> AsyncIterator[Simulator]:
 async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(settings_for(sim, tmp_path, concurrency=8), job_rules=QUICK) as running:
         yield running
-
-
-async def ordered(http: aiohttp.ClientSession, *, expect: int = 200, headers: Any = None, **body: Any) -> Any:
-    async with http.post("/v1/batch/images", json=body, headers=headers) as answer:
-        assert answer.status == expect, await answer.text()
-        return await answer.json()
-
-
-async def status(http: aiohttp.ClientSession, batch_id: str, query: str = "", **more: Any) -> Any:
-    async with http.get(f"/v1/batch/{batch_id}/status{query}", **more) as answer:
-        assert answer.status == 200, await answer.text()
-        return await answer.json()
-
-
-async def steered(http: aiohttp.ClientSession, batch_id: str, verb: str, *, expect: int = 200) -> Any:
-    async with http.post(f"/v1/batch/{batch_id}/{verb}") as answer:
-        assert answer.status == expect, await answer.text()
-        return await answer.json()
-
-
-async def until_status(
-    http: aiohttp.ClientSession, batch_id: str, holds: Callable[[Any], bool] | None = None, seconds: float = 30
-) -> Any:
-    """The first status that fits; by default the one of the end."""
-    async with asyncio.timeout(seconds):
-        while True:
-            body = await status(http, batch_id)
-            if holds(body) if holds else body["status"] != "processing":
-                return body
-            await asyncio.sleep(0.03)
 
 
 async def test_a_batch_is_made_in_the_background_and_answers_in_the_printed_shape(

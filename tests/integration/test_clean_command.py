@@ -13,8 +13,8 @@ from gemgate.cli import clean as command
 from gemgate.imaging import Profile, profiles_from_json, tag_provenance
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL
-from tests.unit.imaging.picture_files import decoded, encoded, png
-from tests.unit.imaging.picture_kinds import KINDS, paint
+from tests.support.image_files import decoded, encoded, png
+from tests.support.image_kinds import KINDS, paint
 
 app = typer.Typer()
 app.command("clean")(command.clean_files)

@@ -6,17 +6,13 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_LARGE
-from tests.unit.imaging.picture_files import encoded, png
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_files import encoded, png
+from tests.support.large_images import IMAGE, large
 
-SIDE = 4096
-IMAGE = SIDE * SIDE * 3
-"""Bytes of one decoded image."""
 CHILD = """
 import json, resource, sys
 from pathlib import Path
@@ -31,14 +27,6 @@ before = kilobytes("VmRSS")
 cleaned = clean(data)
 print(json.dumps({"logo": cleaned.logo, "bytes": (kilobytes("VmHWM") - before) * 1024}))
 """
-
-
-def large() -> np.ndarray:
-    """A 4096 x 4096 image with grain, so that its PNG is not small."""
-    tile = paint("leaves", 91, 512, 512)
-    pixels = np.tile(tile, (SIDE // 512, SIDE // 512, 1))
-    grain = np.random.default_rng(1).integers(0, 4, (SIDE, SIDE, 1), np.uint8)
-    return np.minimum(pixels, 250) + grain
 
 
 @pytest.mark.parametrize("form", ["png", "png of leaning rows", "jpeg"])

@@ -22,7 +22,7 @@ from gemgate.web.page import security_headers
 from gemgate.web.relay.app import RelayApp
 from gemgate.web.relay.node_client import NodeClient, _target
 from gemgate_simulator import Simulator
-from tests.integration.test_images import paints, png
+from tests.support.painted import paints, png
 from tests.support.serving import served, settings_for
 
 

@@ -14,6 +14,7 @@ import pytest
 from gemgate.ports.upstream import Prompt
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for, until
+from tests.support.talk import Talk
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -23,28 +24,6 @@ async def sim() -> AsyncIterator[Simulator]:
     async with Simulator(accounts=("alice", "bob")) as simulator:
         simulator.google.reply("turn", lambda prompt: f"reply to {prompt.text.split()[-1]}")
         yield simulator
-
-
-class Talk:
-    """A client that keeps its history, as all chat clients do."""
-
-    def __init__(self, url: str, key: str = "any", system: str = "Be kind.") -> None:
-        self.client = openai.AsyncOpenAI(base_url=url + "/v1", api_key=key, max_retries=0)
-        self.messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        self.reuse = ""
-
-    async def say(self, text: str, *, stream: bool = False, **more: Any) -> str:
-        self.messages.append({"role": "user", "content": text})
-        options = {"model": "gemini-3-flash-preview", "messages": self.messages, **more}
-        if stream:
-            raw = await self.client.chat.completions.with_raw_response.create(stream=True, **options)
-            answer = "".join([c.choices[0].delta.content or "" async for c in raw.parse()])
-        else:
-            raw = await self.client.chat.completions.with_raw_response.create(**options)
-            answer = raw.parse().choices[0].message.content
-        self.reuse = raw.headers["x-gemgate-conversation"]
-        self.messages.append({"role": "assistant", "content": answer})
-        return answer
 
 
 async def test_forty_turns_send_only_what_is_new(gate: Served, sim: Simulator) -> None:

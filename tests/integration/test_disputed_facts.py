@@ -11,8 +11,8 @@ import pytest
 
 from gemgate_simulator import Simulator
 from gemgate_simulator.attached import FileHabits
-from tests.integration.test_conversations import Talk
 from tests.support.serving import served, settings_for
+from tests.support.talk import Talk
 
 SWITCHES: list[dict[str, Any]] = [
     {},

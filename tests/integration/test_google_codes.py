@@ -8,8 +8,8 @@ import openai
 import pytest
 
 from gemgate_simulator import Simulator
-from tests.integration.test_conversations import Talk
 from tests.support.serving import Served
+from tests.support.talk import Talk
 
 
 @pytest.fixture

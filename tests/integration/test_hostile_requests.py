@@ -68,7 +68,7 @@ SIMPLE = re.compile(r"/v1/(generate|generate-images|batch)(/|$)|(?!/v1/)")
 
 
 def dialect_of(path: str) -> str:
-    """Which dialect's error a path owes (api_contract.md 1), told again without looking at the code."""
+    """Which dialect's error a path owes (docs/client-contracts.md 1), told again without looking at the code."""
     if GOOGLE.match(path):
         return "google"
     if path.startswith("/v1/messages"):
@@ -99,7 +99,7 @@ def flaw(path: str, status: int, headers: Any, body: bytes) -> str:
             good = told.get("type") == "error" and {"type", "message"} <= (error or {}).keys()
         case "openai":
             good = isinstance(error, dict) and {"message", "type", "param", "code"} <= error.keys()
-            # The edits' envelope follows the form of the body (decisions.md 17).
+            # The edits' envelope follows the form of the body (docs/decisions.md 17).
             good = good or (path.startswith("/v1/images/edit") and isinstance(told.get("detail"), str))
         case _:
             good = isinstance(told.get("detail"), str) and bool(told["detail"])

@@ -30,20 +30,13 @@ from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL
 from gemgate.ports.gallery import GalleryImage
 from gemgate.ports.runtime import TelemetryEvent
-from gemgate_simulator import Answer, Simulator
+from gemgate_simulator import Simulator
+from tests.support.image_files import encoded
+from tests.support.image_kinds import TEST_SEEDS, paint
+from tests.support.painted import paints, png
 from tests.support.serving import Served, served, settings_for, until
-from tests.unit.imaging.picture_files import encoded
-from tests.unit.imaging.picture_kinds import TEST_SEEDS, paint
 
 NAME = re.compile(r"\d{8}_\d{6}_[a-z0-9-]+_[0-9a-f]{6}\.png")
-
-
-def png(width: int = 320, height: int = 200, seed: int = 1) -> bytes:
-    """A busy image without any logo."""
-    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(noise).save(out, "PNG", compress_level=1)
-    return out.getvalue()
 
 
 def opened(data: bytes) -> Image.Image:
@@ -60,16 +53,6 @@ def pixels(data: bytes) -> bytes:
 async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
     async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as made:
         yield made
-
-
-def paints(sim: Simulator, data: bytes, pattern: str = "", text: str = "Here you are.") -> None:
-    """Let Google answer with this image from now on, a new one each time."""
-
-    def answer(_: object) -> Answer:
-        image = sim.google.gallery.add(data)
-        return Answer(text, rich={7: [[image.item()]]})
-
-    sim.google.reply(pattern, answer)
 
 
 async def test_the_sdk_generates_images_that_open(client: openai.AsyncOpenAI, sim: Simulator) -> None:
@@ -370,7 +353,7 @@ async def test_streamed_images_as_links(http: aiohttp.ClientSession, sim: Simula
 async def test_of_several_failures_the_one_that_may_have_cost_a_generation_is_told(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    """Whoever would send the call again looks at this header (decisions.md 1)."""
+    """Whoever would send the call again looks at this header (docs/decisions.md 1)."""
     sim.google.fault("generate", "code", code=1037, times=1)
     sim.google.reply("", "A poem instead.")
     async with http.post("/v1/generate-images", json={"prompt": "x", "count": 2}) as answer:

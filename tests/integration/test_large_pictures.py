@@ -28,11 +28,11 @@ from PIL import Image
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_LARGE
 from gemgate_simulator import BlockingSimulator
-from tests.integration.test_clean_memory import IMAGE, large
-from tests.unit.imaging.picture_files import encoded
+from tests.support.image_files import encoded
+from tests.support.large_images import IMAGE, large
 
 BAR = 0.050
-"""Seconds that the loop may be held up with bodies up to 16 MB (decisions.md 22)."""
+"""Seconds that the loop may be held up with bodies up to 16 MB (docs/decisions.md 22)."""
 BODY = 16_000_000
 
 

@@ -15,7 +15,7 @@ from gemgate.assembly.storage import open_blobs
 from gemgate.settings import explicit
 from gemgate.stores.sql.database import open_database
 from gemgate_simulator import Simulator
-from tests.integration.test_backup import everything, lived_in
+from tests.support.lived_in import everything, lived_in
 from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
 from tests.support.serving import NO_LIMITS, served, settings_for
 

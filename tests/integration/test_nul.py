@@ -11,7 +11,7 @@ import pytest
 
 from gemgate.dialects.wire import load_json
 from gemgate_simulator import Painting, Simulator
-from tests.integration.test_images import png
+from tests.support.painted import png
 from tests.support.servers import postgres_server, postgres_url
 from tests.support.serving import served, settings_for
 

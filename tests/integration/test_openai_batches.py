@@ -16,7 +16,7 @@ from openai.types import Batch
 from PIL import Image
 
 from gemgate_simulator import Painting, Simulator
-from tests.integration.test_batches import QUICK
+from tests.support.batch_calls import QUICK
 from tests.support.serving import Served, served, settings_for, until
 
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import Painting, Simulator
-from tests.integration.test_images import png
+from tests.support.painted import png
 from tests.support.serving import Served, served, settings_for
 
 IMAGE = "gemini-2.5-flash-image"

@@ -39,8 +39,7 @@ from gemgate.ports.upstream import Fetched, ImageRef, Thread
 from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryConversations, MemoryGallery, ScriptedUpstream, settle
 from tests.simulation.account_rows import MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
-from tests.unit.pool.test_pool import House
-from tests.unit.pool.test_pool_waiting import taken
+from tests.support.scripted_gateway import ScriptedGateway, taken
 
 REF = ImageRef("", "i", "c_1", "r_1", "rc_1")
 SHOWN = Checkpoint("a", "id", "c_1", "{}")
@@ -149,14 +148,14 @@ async def test_a_sign_in_that_ends_a_block_wakes_those_who_wait() -> None:
     class Gated(ScriptedUpstream):
         answered: asyncio.Event
 
-        async def open(self, cookies: Cookies | None) -> SignInResult:
+        async def open(self, cookies: Cookies | None, **how: Any) -> SignInResult:
             await self.answered.wait()
-            return await super().open(cookies)
+            return await super().open(cookies, **how)
 
     gated = Gated()
     gated.answered = asyncio.Event()
     gated.answered.set()
-    state = await House(gated, ScriptedUpstream(), lanes=1).signed_in()
+    state = await ScriptedGateway(gated, ScriptedUpstream(), lanes=1).signed_in()
     blocked, other = state.accounts
     with pytest.raises(Blocked), blocked._probing():
         raise Blocked("the address is blocked")
@@ -180,7 +179,7 @@ async def test_a_sign_in_that_ends_a_block_wakes_those_who_wait() -> None:
 
 
 async def test_a_session_that_is_open_takes_calls_before_our_database_has_answered() -> None:
-    state = await House(ScriptedUpstream(), lanes=1).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream(), lanes=1).signed_in()
     [account] = state.accounts
     account.signed_out(SignedOut("over"))
     account.pause(False)
@@ -217,7 +216,7 @@ async def test_a_claim_that_is_granted_while_the_worker_stops_is_given_back() ->
 
     upstream = ScriptedUpstream()
     upstream.gate = asyncio.Event()
-    state = await House(upstream).signed_in()
+    state = await ScriptedGateway(upstream).signed_in()
     jobs = Late(state.clock.now)
     jobs.granted, jobs.said = asyncio.Event(), asyncio.Event()
     attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**6)

@@ -248,3 +248,6 @@ def running_fleet(
                 process.popen.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+ACCOUNTS = {"w1": ["ann"], "w2": ["ben"], "w3": ["cem", "dan"]}

@@ -11,9 +11,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ORDER = (
-    "README.md", "docs/start.md", "docs/cookies.md", "docs/quick-reference.md", "docs/pictures.md", "docs/batches.md",
+    "README.md", "docs/start.md", "docs/cookies.md", "docs/quick-reference.md", "docs/images.md", "docs/batches.md",
     "docs/front-ends.md", "docs/reverse-proxies.md", "docs/fleet.md", "docs/troubleshooting.md", "docs/faults.md", "docs/settings.md", "docs/api.md",
-    "docs/metrics.md", "docs/architecture.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+    "docs/metrics.md", "docs/architecture.md", "docs/client-contracts.md", "docs/google-wire.md", "docs/gemini-webapi.md",
+    "docs/logo.md", "docs/decisions.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 )  # fmt: skip
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --soft: #f3f4f6; --line: #d9dce1; --link: #0b57d0 }

@@ -1,7 +1,7 @@
 """`gemgate batch`: many images from a file of prompts, and what becomes of batches, on any gateway.
 
-The commands speak the batch routes of spec 1.4 and nothing else: a gateway far away, one on this machine and one in
-this process are the same to them.
+The commands speak the batch routes of docs/client-contracts.md 7 and nothing else: a gateway far away, one on this
+machine and one in this process are the same to them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OpenAI batches: the objects of /v1/batches and the lines of their JSONL files (spec 1.1)."""
+"""OpenAI batches: the objects of /v1/batches and the lines of their JSONL files (docs/client-contracts.md 4)."""
 
 from __future__ import annotations
 

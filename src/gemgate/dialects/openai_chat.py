@@ -1,4 +1,4 @@
-"""OpenAI chat completions: read the request, write the completion or its chunks (api_contract.md 2).
+"""OpenAI chat completions: read the request, write the completion or its chunks (docs/client-contracts.md 2).
 
 Sampling fields are checked and accepted but cannot be honoured; the answer names them in `x-gemgate-ignored`.
 """

@@ -1,4 +1,6 @@
-"""OpenAI files: the objects and listings of /v1/files (api_contract.md 4). A filename is data, never a path."""
+"""OpenAI files: the objects and listings of /v1/files (docs/client-contracts.md 4). A filename is data, never a
+path.
+"""
 
 from __future__ import annotations
 

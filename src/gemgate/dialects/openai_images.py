@@ -1,4 +1,4 @@
-"""OpenAI images: generations and edits, and the images that answer them (api_contract.md 4).
+"""OpenAI images: generations and edits, and the images that answer them (docs/client-contracts.md 4).
 
 One path takes three bodies of an edit: the SDK's multipart form, OpenAI's JSON, and the simple JSON of `simple.py`;
 `is_simple_edit` tells the last two apart.
@@ -135,7 +135,7 @@ def write(
     failures: Sequence[GatewayError] = (),
     language: str = "en",
 ) -> dict[str, Any]:
-    """The ImagesResponse: what succeeded, and beside it what did not (decisions.md 10).
+    """The ImagesResponse: what succeeded, and beside it what did not (docs/decisions.md 10).
 
     usage: estimates; `image_tokens` of its prompt tokens are the references'.
     """

@@ -1,4 +1,4 @@
-"""The simple dialect: one prompt in, one JSON object out, `{"detail": …}` for errors (spec 1.4)."""
+"""The simple dialect: one prompt in, one JSON object out, `{"detail": …}` for errors (docs/client-contracts.md 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of images in the simple dialect: exact shapes of spec 1.4 and decisions.md 18."""
+"""Batches of images in the simple dialect: exact shapes of docs/client-contracts.md 7 and docs/decisions.md 18."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ FILE_WISHES = frozenset(BatchImagesRequest.model_fields) - {"prompts", "items"}
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """A finished task; `data` are the picture's bytes when base64 was asked for."""
+    """A finished task; `data` are the image's bytes when base64 was asked for."""
 
     task_id: str
     image: GeneratedImage
@@ -225,7 +225,7 @@ def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
 
 
 def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> dict[str, Any]:
-    """`{task_id, url}` or `{task_id, image}`, with the picture's facts."""
+    """`{task_id, url}` or `{task_id, image}`, with the image's facts."""
     result: dict[str, Any] = {"task_id": done.task_id}
     if as_base64 and done.image.data is not None:
         result["image"] = inline(done.image)

@@ -60,11 +60,13 @@ STATUS: dict[str, int] = {
 
 
 LONG_WAIT = 60.0
-"""Official clients sleep through a Retry-After; beyond this many seconds they are told not to (api_contract.md 0.8)."""
+"""Official clients sleep through a Retry-After; beyond this many seconds they are told not to
+(docs/client-contracts.md 0.8).
+"""
 
 
 def status_of(error: GatewayError) -> int:
-    """The HTTP status of an error; NoAccount is 429 when waiting alone helps (decisions.md 3)."""
+    """The HTTP status of an error; NoAccount is 429 when waiting alone helps (docs/decisions.md 3)."""
     if error.kind == "no_account" and getattr(error, "quota", False):
         return 429
     return STATUS[error.kind]
@@ -444,7 +446,9 @@ def served_by(ended: Iterable[Ended]) -> str:
 
 
 def image_facts(image: GeneratedImage) -> dict[str, Any]:
-    """The measured facts of a delivered image (spec 2.2), as they stand beside it in every dialect of ours."""
+    """The measured facts of a delivered image (docs/client-contracts.md 8), as they stand beside it in every dialect
+    of ours.
+    """
     facts: dict[str, Any] = {
         "width": image.width,
         "height": image.height,

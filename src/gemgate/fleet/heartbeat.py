@@ -26,7 +26,7 @@ _CHANGES = ("account.state", "account.circuit", "address.circuit", "account.audi
 
 
 def status_of(accounts: Sequence[Account]) -> NodeStatus:
-    """A node's one word from those of its accounts (decisions.md 14).
+    """A node's one word from those of its accounts (docs/decisions.md 14).
 
     Gateways other than ours read nothing but the word: without text by quota it is `429_LIMIT`, whatever else is left.
     """

@@ -1,6 +1,6 @@
 """The gateway's view of the nodes: read every second into memory, with its own counts of what it has under way.
 
-Who takes a call is `policy.routing`'s word; here is who may, and why nobody can.
+Who takes a call is `policy.node_choice`'s word; here is who may, and why nobody can.
 """
 
 from __future__ import annotations

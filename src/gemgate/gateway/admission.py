@@ -16,7 +16,7 @@ JobData = dict[str, str | int | float | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A call that was resolved and counted once, however many generations it takes (decisions.md 7).
+    """A call that was resolved and counted once, however many generations it takes (docs/decisions.md 7).
 
     model_policy: what becomes of an answer by another model than was asked for.
     """

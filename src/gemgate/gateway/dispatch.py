@@ -1,8 +1,8 @@
 """One prompt on its way to whichever account takes it: lease, upload, send once, tell what comes.
 
-The only place where a prompt may be sent again, and only while `generated` is "no" and nothing was told yet: on the
-same account after a fresh sign-in or in a fresh conversation, else on another one (decisions.md 1). What an earlier,
-cut off run of a durable prompt request left at Google is looked for first.
+Failover between accounts: the only place where a prompt may be sent again, and only while `generated` is "no" and
+nothing was told yet: on the same account after a fresh sign-in or in a fresh conversation, else on another one
+(docs/decisions.md 1). What an earlier, cut off run of a durable prompt request left at Google is looked for first.
 """
 
 from __future__ import annotations

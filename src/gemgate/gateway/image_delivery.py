@@ -291,7 +291,9 @@ class ImagePipeline:
         return signed_links.signed(path, int(self._clock.now()) + LINK_SECONDS, self._link_key)
 
     def _watch_logo(self, cleaned: imaging.Cleaned, data: bytes) -> None:
-        """Notice that the logo has moved: warned about once, never removed by guess (logo.md 3). In a worker thread."""
+        """Notice that the logo has moved: warned about once, never removed by guess
+        (docs/logo.md 3). In a worker thread.
+        """
         if cleaned.corner is None:
             return
         header = measure(data, max_pixels=self._max_pixels)

@@ -32,7 +32,7 @@ def check_image_outcome(prompt_request: PromptRequest, attempt: Attempt, piece: 
 
 
 def image_refusal(text: str, *, account_only: bool) -> GatewayError | None:
-    """Every meaning has its own error, and with it its own consequence for the account (spec 2.4).
+    """Every meaning has its own error, and with it its own consequence for the account (docs/decisions.md 29).
 
     A generation happened, so none of these is tried again here.
     """

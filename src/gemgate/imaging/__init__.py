@@ -1,4 +1,4 @@
-"""Pictures, purely: bytes and pixels in, bytes and facts out. No file, no clock, no dice.
+"""Images, purely: bytes and pixels in, bytes and facts out. No file, no clock, no randomness.
 
 measure    what a file says it is, before anything is decoded
 clean      take the visible logo off, on evidence only; SynthID is never touched

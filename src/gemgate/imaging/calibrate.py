@@ -1,4 +1,4 @@
-"""Reading the logo's place, strength and shape off a user's own images (logo.md 3).
+"""Reading the logo's place, strength and shape off a user's own images (docs/logo.md 3).
 
 `L = log(255.5 - w)` makes the logo the same summand in every image and channel, so the median of L's differences over
 enough images is the logo's alone; integrated, averaged over its four turns and snapped to sixteenths it is a map.

@@ -20,7 +20,7 @@ from gemgate.imaging.logo_profiles import PROFILES, Profile
 from gemgate.imaging.raster import RasterImage, open_image
 
 CORNER: Final = 420
-"""The bottom right square, in pixels, in which a moved logo is looked for (logo.md 3)."""
+"""The bottom right square, in pixels, in which a moved logo is looked for (docs/logo.md 3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Python's zlib does not tell where deflate blocks end, so inflating goes through ctypes to the very library that Python's
 module is linked with. Where that cannot be found everything still works: the whole stream is then deflated again.
-How (logo.md 5): keep the bytes up to the last block boundary before the change, close that with an empty stored block
-so that the next starts on a byte, deflate the rest with the 32 KiB before it as dictionary, carry the checksum on.
+How (docs/logo.md 5): keep the bytes up to the last block boundary before the change, close that with an empty stored
+block so that the next starts on a byte, deflate the rest with the 32 KiB before it as dictionary, carry the checksum
+on.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Whether a logo is there, as a number: how much better the picture's edges are explained with it than without.
+"""Whether a logo is there, as a number: how much better the image's edges are explained with it than without.
 
-In `L = log(255.5 - w)` the logo is additive, `L_marked = L_plain + log(1 - a)`, in every image and channel (logo.md
-3). So at the star's edges the differences of neighbouring L should look like the picture's other differences once the
-logo's own are taken away. The ratio of the two Cauchy likelihoods says it in nats. Three numbers judge it: the share of
-the nats that a true logo would give on this ground, how steadily all sixteen sectors of the star agree, and how strong
-the logo is when fitted freely. Flat, noisy and patterned grounds thus answer to the same thresholds.
+In `L = log(255.5 - w)` the logo is additive, `L_marked = L_plain + log(1 - a)`, in every image and channel
+(docs/logo.md 3). So at the star's edges the differences of neighbouring L should look like the image's other
+differences once the logo's own are taken away. The ratio of the two Cauchy likelihoods says it in nats. Three numbers
+judge it: the share of the nats that a true logo would give on this ground, how steadily all sixteen sectors of the star
+agree, and how strong the logo is when fitted freely. Flat, noisy and patterned grounds thus answer to the same
+thresholds.
 """
 
 from __future__ import annotations

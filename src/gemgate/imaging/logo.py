@@ -1,7 +1,7 @@
 """The visible logo on pixels: where it would stand, whether it is there, drawing it, lifting it off.
 
-The service blends white over the image, `w = 255 a + (1 - a) p` per 8-bit channel (logo.md 1); this file knows that
-formula and its inverse. Nothing is ever lifted without evidence, and nothing outside the logo's box changes.
+The service blends white over the image, `w = 255 a + (1 - a) p` per 8-bit channel (docs/logo.md 1); this file knows
+that formula and its inverse. Nothing is ever lifted without evidence, and nothing outside the logo's box changes.
 SynthID, the invisible mark, is something else and is not touched.
 
 Pixels are uint8, height x width x channels (1 or 3), and may be just the bottom right corner of an image: the logo's

@@ -22,7 +22,7 @@ from gemgate.imaging.search import MIN_SCORE, Found, search
 RING: Final = 20
 ENOUGH: Final = 3
 SIZES: Final = 8
-"""Picture sizes remembered; the one not seen for longest is forgotten."""
+"""Image sizes remembered; the one not seen for longest is forgotten."""
 SPARSE: Final = 10
 """After a whole ring without a star only every tenth image of that size is searched."""
 SLACK: Final = 1
@@ -33,7 +33,7 @@ Corner = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The logo stands at a place no profile knows: `profile` describes it; seen in `pictures` of the last RING."""
+    """The logo stands at a place no profile knows: `profile` describes it; seen in `images` of the last RING."""
 
     profile: Profile
     images: int

@@ -2,7 +2,7 @@
 
 A profile says where in an image one generation of the logo stands and how strong it is; users add their own as
 JSON (`gemgate logo calibrate` writes it). No figure here is code, and none is fitted to an image at run time.
-Sources: logo.md 1 (places and strengths), logo.md 2 (run tables and outline).
+Sources: docs/logo.md 1 (places and strengths), docs/logo.md 2 (run tables and outline).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Known: TypeAlias = Literal["measured", "reported", "calibrated"]
 Quarter: TypeAlias = tuple[tuple[int, ...], ...]
 
 STEPS: Final = 16
-"""Coverage is counted in sixteenths: the service draws with 16 samples per pixel (logo.md 1)."""
+"""Coverage is counted in sixteenths: the service draws with 16 samples per pixel (docs/logo.md 1)."""
 
 RUNS48: Final[Quarter] = (
     *((23, 14), (22, 4), (22, 9), (22, 14), (21, 4), (21, 10), (20, 2), (20, 10), (19, 2), (19, 14), (18, 8)),
@@ -66,12 +66,12 @@ class Profile:
     """One generation of the logo.
 
     size:    side of its box, pixels.
-    right, bottom: pixels between the box and the picture's edge.
+    right, bottom: pixels between the box and the image's edge.
     peak:    alpha in the middle of the star, 0..1.
     shape:   which coverage map draws it.
     known:   "measured" on real images, "reported" by others and unconfirmed, or "calibrated" by a user.
     long_side, short_side: only images whose sides are in these ranges (pixels, both ends included) are looked at.
-    scaled_from: when not 0, the margins belong to an image with this long side and scale with the picture's own.
+    scaled_from: when not 0, the margins belong to an image with this long side and scale with the image's own.
     quarter, steps: a user's own map: its top-left quarter, coverage counted in 1/steps; empty = `shape` draws it.
     """
 

@@ -1,7 +1,7 @@
 """PNG files: chunks read with suspicion, pixels un-filtered only where they are looked at, and written back so that
 nothing but the logo's pixels changes.
 
-`Surgery` keeps every chunk and the compressed start of the image byte for byte (logo.md 5). 8-bit grey and colour
+`Surgery` keeps every chunk and the compressed start of the image byte for byte (docs/logo.md 5). 8-bit grey and colour
 without interlacing can have it; interlaced ones are deflated anew, everything else can only be looked at.
 """
 

@@ -2,7 +2,7 @@
 
 IPTC `DigitalSourceType = trainedAlgorithmicMedia` stands in XMP. A tag that is there is left. A C2PA manifest is bound
 to the bytes: with unchanged pixels nothing is touched at all, with changed ones it no longer holds and is dropped, and
-XMP says what it said (decisions.md 15, docs/adr). SynthID lies in the pixels and is not touched.
+XMP says what it said (docs/decisions.md 15, docs/adr). SynthID lies in the pixels and is not touched.
 """
 
 from __future__ import annotations

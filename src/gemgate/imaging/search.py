@@ -2,7 +2,7 @@
 
 Used on images in which no known profile was found. It compares directions: at every edge of the analytic star the
 gradient of `L = log(255.5 - luma)` must point as the star's does. The score is the mean cosine, 1 = everywhere, about
-0.1 to 0.3 on images without a logo (logo.md 3). Nothing is removed on its word alone.
+0.1 to 0.3 on images without a logo (docs/logo.md 3). Nothing is removed on its word alone.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def from_outline(size: int, outline: Outline) -> Map:
 
 
 def softened(coverage: Map, softening: Softening) -> Map:
-    """Blur, then sharpen with a wider blur: the upscaled logo of the 2026 large images (logo.md 2)."""
+    """Blur, then sharpen with a wider blur: the upscaled logo of the 2026 large images (docs/logo.md 2)."""
     soft = _blurred(coverage, softening.blur)
     sharp = soft + softening.gain * (soft - _blurred(coverage, softening.wide))
     return np.asarray(np.maximum(sharp, 0), np.float32)

@@ -89,7 +89,7 @@ class Runner:
         return Done(dumps({"created": int(self.clock.now()), "pictures": made, "errors": errors}))
 
     async def _chat(self, claim: Claim, journal: TaskJournal) -> Done:
-        """A line for /v1/chat/completions: never kept in the account's history (decisions.md 8)."""
+        """A line for /v1/chat/completions: never kept in the account's history (docs/decisions.md 8)."""
         task, batch = claim.task, claim.batch
         body = wire.read(openai_chat.ChatCompletionRequest, line_of(task)["body"])
         request = replace(openai_chat.read_request(body), stream=False, temporary=True, conversation_id=None)

@@ -1,5 +1,5 @@
-"""Which of several accounts takes a call: one that may start now, with something left, least busy for its weight, then
-longest unused.
+"""Load balancing: which of several accounts takes a call. One that may start now, with something left, least busy for
+its weight, then longest unused.
 """
 
 from __future__ import annotations

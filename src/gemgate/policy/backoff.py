@@ -1,4 +1,4 @@
-"""What becomes of a batch task whose run failed: a pure table with dice as an argument.
+"""Retry or not: what becomes of a batch task whose run failed. A pure table, with randomness as an argument.
 
 | the run failed because of                                     | then                                               |
 |---------------------------------------------------------------|----------------------------------------------------|

@@ -1,4 +1,5 @@
-"""When an account (per capability) or an address may be used: a pure table with time and random numbers as arguments.
+"""The circuit breaker: when an account (per capability) or an address may be used. A pure table; time and randomness
+are arguments.
 
 | outcome of a call              | closed                    | half-open (the one probe)   |
 |--------------------------------|---------------------------|-----------------------------|

@@ -1,4 +1,4 @@
-"""Which cookies an account signs in with, best first (decisions.md 13).
+"""Which cookies an account signs in with, best first (docs/decisions.md 13).
 
 The stored ones win, because they have been renewed since; unless the source's text has changed since it was
 taken, for then a person or a browser has signed in anew. With a live browser the browser is right: it rotates.

@@ -1,4 +1,5 @@
-"""Which node of a fleet takes a call: the one that holds the conversation, else by weights, among those with room.
+"""Load balancing: which node of a fleet takes a call. The one that holds the conversation, else by weights, among those
+with room.
 
 Weights are kept by stride scheduling: every call moves its node on by 1/weight, and the node that is furthest behind is
 next. So shares are exact however the calls come, one by one or all at once; load only decides who takes part.

@@ -1,4 +1,4 @@
-"""How fast one account may be asked: a hard cap a minute, and a gap that grows after a 429.
+"""The rate limit towards Google: a hard cap a minute for one account, and a gap that grows after a 429.
 
 The gap doubles with every 429 (from 2 s up to 60 s) and shrinks by a tenth with every success until it is gone.
 """

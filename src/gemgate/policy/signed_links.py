@@ -1,4 +1,4 @@
-"""Our own signed links to stored images: `?exp=…&sig=…` (decisions.md 12). Pure: key and time are arguments."""
+"""Our own signed links to stored images: `?exp=…&sig=…` (docs/decisions.md 12). Pure: key and time are arguments."""
 
 from __future__ import annotations
 

@@ -42,3 +42,23 @@ class Gallery(Protocol):
         ...
 
     async def count(self) -> int: ...
+
+    async def page(
+        self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
+    ) -> Sequence[GalleryImage]:
+        """Newest first, those behind `after`; images of one moment go by their names. `tenant` None for all of them."""
+        ...
+
+    async def amount(self, tenant: str | None, batch: str = "") -> int:
+        """How many there are of them."""
+        ...
+
+    async def by_handle(self, handle: str) -> GalleryImage | None: ...
+
+    async def with_bytes(self, digests: Sequence[str], tenant: str | None) -> Sequence[GalleryImage]:
+        """Images whose bytes have one of these sha256, oldest first."""
+        ...
+
+    async def made_from(self, sha256: str, tenant: str | None) -> Sequence[GalleryImage]:
+        """Images that were edited out of the one with these bytes, oldest first."""
+        ...

@@ -21,7 +21,8 @@ from gemgate.findings import NOTHING_FOUND, Findings
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Where a web conversation stands: the ten metadata slots (protocol.md 5, index 2), and after how many turns.
+    """Where a web conversation stands: the ten metadata slots (docs/gemini-webapi.md 5, index 2), and after how many
+    turns.
 
     turns: 0 where nobody counted.
     """

@@ -1,7 +1,7 @@
 """What a text means that came instead of an image: a refusal, a spent quota, a dead session, a wrong model.
 
 A table of phrases per meaning and language, matched without case; the first meaning that matches wins, in the order of
-the table: a quota notice may well say "sorry", a question for the sign-in "I can't create pictures". A phrase names who
+the table: a quota notice may well say "sorry", a question for the sign-in "I can't create images". A phrase names who
 acts or what it is about (you, the image, the model), so that a text that merely speaks of limits or accounts is
 "other".
 """

@@ -1,4 +1,4 @@
-"""One answer on its way out: plain text, tool calls, JSON, and the one repair turn they may take (decisions.md 5).
+"""One answer on its way out: plain text, tool calls, JSON, and the one repair turn they may take (docs/decisions.md 5).
 
 A turn is fed with the text of a generation and says what may go out. At its end it is `Settled`, or it asks for one
 more generation (`Again`) whose text is fed to the same turn; the second end settles or raises OutputInvalid. It knows

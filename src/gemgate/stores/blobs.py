@@ -1,4 +1,4 @@
-"""Pictures and uploads as objects: a local folder, R2, or any S3, all through obstore (engines.md d)."""
+"""Pictures and uploads as objects: a local folder, R2, or any S3, all through obstore (docs/decisions.md 27)."""
 
 from __future__ import annotations
 

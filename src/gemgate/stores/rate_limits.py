@@ -1,8 +1,9 @@
-"""Our limits towards clients: one call of a model every few seconds, so many calls an hour.
+"""Our rate limits towards clients: one call of a model every few seconds, so many calls an hour.
 
 A moving window in process memory, or in Redis for several processes. The model rule is asked first, so that a call it
-refuses costs nothing of the hour (engines.md b). When Redis is away the policy decides, and every 5 s one call tries it
-again while all others go on: a Redis that hangs costs nobody more than its time limit, and hardly anybody that.
+refuses costs nothing of the hour (docs/decisions.md 25). When Redis is away the policy decides, and every 5 s one call
+tries it again while all others go on: a Redis that hangs costs nobody more than its time limit, and hardly anybody
+that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the service says about itself: log lines, metrics, traces, and the last requests in memory.
 
-Observers receive facts (`ports.Fact`) and nothing else, so what one of them knows all may know: no fact, line, label or
-span ever carries a cookie, a key, a prompt or an answer. Facts are told where they happen and are cheap: plain values.
+Observers receive facts (`ports.runtime.TelemetryEvent`) and nothing else, so what one of them knows all may know: no
+fact, line, label or span ever carries a cookie, a key, a prompt or an answer. Facts are told where they happen and are
+cheap: plain values.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def _dialect(connection: HTTPConnection) -> table.Dialect:
 
 
 def error_body_for(connection: HTTPConnection) -> ErrorBody:
-    """The error writer of the dialect that a request belongs to (docs/client-contracts.md)."""
+    """The error writer of the dialect that a request belongs to (docs/client-contracts.md 1)."""
     dialect = _dialect(connection)
     if dialect.error_at is not None:
         return dialect.error_at(connection.url.path, connection.query_params)

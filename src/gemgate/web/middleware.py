@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, facts, CORS (pure ASGI, once round everything), and the error door."""
+"""The outermost middleware: request ids, facts, CORS (pure ASGI, once round everything), and the handler of errors."""
 
 from __future__ import annotations
 

@@ -11,19 +11,14 @@ from playwright.async_api import Browser
 
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import Visitor, overflows, violations, visiting
+from tests.support.page_views import MODEL, PAGES
 from tests.support.serving import Served, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
-PAGES = (
-    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "batches", "nodes",
-    "requests", "keys", "alerts", "settings", "reference",
-)  # fmt: skip
 ALL = list(product(("en", "zh"), ("light", "dark"), ("desktop", "phone")))
 SOME = [("en", "light", "desktop"), ("zh", "dark", "phone")]
 """Each language, theme and size once; what a combination adds is looked at by `make soak`."""
-
-MODEL = "gemini-3-flash-preview"
 
 
 async def filled(gate: Served, sim: Simulator) -> dict[str, str]:

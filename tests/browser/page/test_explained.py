@@ -8,7 +8,7 @@ from playwright.async_api import Browser
 
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import visiting
-from tests.integration.test_requests import JSON, ask, explained
+from tests.support.explained import JSON, ask, explained
 from tests.support.serving import Served, until
 
 pytestmark = [pytest.mark.system]

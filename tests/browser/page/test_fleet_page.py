@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.page.conftest import overflows, violations, visiting
-from tests.browser.page.test_appearance import PAGES
 from tests.integration.fleet.conftest import fleet, module_fleet, postgres, redis, sim
 from tests.support.fleets import ADMIN, RunningFleet
+from tests.support.page_views import PAGES
 
 __all__ = ["fleet", "module_fleet", "postgres", "redis", "sim"]
 

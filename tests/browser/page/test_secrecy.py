@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Response, expect
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
 from tests.browser.page.conftest import ADMIN, CLIENT, visiting
-from tests.browser.page.test_appearance import MODEL, PAGES
+from tests.support.page_views import MODEL, PAGES
 from tests.support.serving import Served, served, until
 
 pytestmark = [pytest.mark.system]

@@ -16,10 +16,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from gemgate_simulator.remote import BlockingSimulator
-from tests.support.fleets import RunningFleet, running_fleet
+from tests.support.fleets import ACCOUNTS, RunningFleet, running_fleet
 from tests.support.servers import free_port, running_redis
-
-ACCOUNTS = {"w1": ["ann"], "w2": ["ben"], "w3": ["cem", "dan"]}
 
 
 @dataclass(frozen=True, slots=True)

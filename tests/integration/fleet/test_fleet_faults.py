@@ -25,7 +25,7 @@ from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.nodes import SqlNodeRegistry
 from gemgate_simulator import Painting
 from tests.integration.fleet.conftest import Postgres, Redis
-from tests.integration.fleet.test_fleet import chat, record, text_of, until
+from tests.support.fleet_calls import chat, record, text_of, until
 from tests.support.fleets import ADMIN, LIMITED, MODEL, TOKEN, Process, RunningFleet, request
 from tests.support.servers import free_port
 

@@ -18,9 +18,9 @@ import aiohttp
 import pytest
 
 from gemgate_simulator.remote import BlockingSimulator
-from tests.integration.fleet.conftest import ACCOUNTS, Postgres
-from tests.integration.fleet.test_fleet import chat, kill_under_load, record, share_out, stream, text_of
-from tests.support.fleets import RunningFleet, running_fleet
+from tests.integration.fleet.conftest import Postgres
+from tests.support.fleet_calls import chat, kill_under_load, record, share_out, stream, text_of
+from tests.support.fleets import ACCOUNTS, RunningFleet, running_fleet
 from tests.support.servers import free_port, running_redis
 
 pytestmark = [pytest.mark.soak, pytest.mark.system, pytest.mark.timeout(600)]

@@ -213,7 +213,7 @@ NULLABLE = ("content", "refusal")
 
 
 async def test_answers_hold_every_required_key_strictly_typed(gate: Served) -> None:
-    """api_contract.md 0.9 and 2: what may be null has to be there."""
+    """docs/client-contracts.md 0.9 and 2: what may be null has to be there."""
     async with aiohttp.ClientSession(gate.url) as session:
         for more in ({}, {"tools": [WEATHER], "tool_choice": "required"}, {"n": 2}):
             async with session.post("/v1/chat/completions", json=ask("Hello", **more)) as response:

@@ -189,7 +189,7 @@ REQUIRED = {
 
 
 async def test_answers_hold_every_required_key_strictly_typed(gate: Served) -> None:
-    """api_contract.md 3: what may be null has to be there."""
+    """docs/client-contracts.md 3: what may be null has to be there."""
     bodies: list[Any] = [
         {"input": "Hello"},
         {"input": "Weather in Rome?", "tools": [WEATHER]},

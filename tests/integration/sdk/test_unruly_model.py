@@ -19,7 +19,7 @@ from gemgate_simulator import Simulator
 from gemgate_simulator.script import Answer, Prompt
 from gemgate_simulator.tool_following import read
 from tests.support.serving import Served
-from tests.unit.prompting.tools import TOOLS, WRONG, Entry, corpus
+from tests.support.tool_corpus import TOOLS, WRONG, Entry, corpus
 
 PLACEHOLDER = "zq2222222222"
 ENTRIES = corpus(PLACEHOLDER)

@@ -13,7 +13,7 @@ from gemini_webapi import GeminiClient
 from gemgate.accounts import PSID, PSIDTS
 from gemgate_simulator import Simulator
 from gemgate_simulator.exchange import Request
-from tests.unit.simulator.handmade import Hand
+from tests.support.handmade_calls import Hand
 
 Stock = Callable[..., Awaitable[GeminiClient]]
 

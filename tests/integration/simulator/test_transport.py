@@ -12,7 +12,7 @@ from curl_cffi.requests.exceptions import CertificateVerifyError, RequestExcepti
 from gemgate_simulator import Prompt, Simulator
 from tests.integration.simulator.conftest import Wire
 from tests.integration.simulator.sockets import H2Client, as_http1, connect, until
-from tests.unit.simulator.handmade import Hand
+from tests.support.handmade_calls import Hand
 
 APP = "https://gemini.google.com/app"
 GEMINI = "gemini.google.com"

@@ -1,4 +1,6 @@
-"""One test per hazard of the client library (protocol.md 8, 9 and 11): each fails when its override is taken away."""
+"""One test per hazard of the client library (docs/gemini-webapi.md 8, 9 and 11): each fails when its override is taken
+away.
+"""
 
 from __future__ import annotations
 

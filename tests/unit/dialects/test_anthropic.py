@@ -32,8 +32,8 @@ from gemgate.dialects import anthropic
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, Busy, NoAccount, NotFound, RateLimited, Stalled, TooLarge, Unauthorized
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, HEX, answers, meta
-from tests.unit.dialects.offline import anthropic_client
+from tests.support.chat_events import ANSWERS, HEX, answers, meta
+from tests.support.offline_clients import anthropic_client
 
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
 

@@ -37,7 +37,7 @@ from gemgate.dialects.wire import Base64, read
 from gemgate.errors import BadRequest, Broken, ModelNotFound, NoAccount, NoImage, RateLimited, Refused, Unauthorized
 from gemgate.files import Inline, Stored, StoredFile
 from gemgate.images import ImageOptions
-from tests.unit.dialects.events import ANSWERS, CREATED, answers, image, meta, sent
+from tests.support.chat_events import ANSWERS, CREATED, answers, image, meta, sent
 
 USER = [{"role": "user", "parts": [{"text": "hi"}]}]
 

@@ -17,8 +17,8 @@ from gemgate.dialects import openai_chat
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoAccount, RateLimited, SignedOut
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, answers, meta
-from tests.unit.dialects.offline import openai_client
+from tests.support.chat_events import ANSWERS, answers, meta
+from tests.support.offline_clients import openai_client
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 

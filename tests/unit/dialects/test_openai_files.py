@@ -15,7 +15,7 @@ from gemgate.dialects.openai_batches import BatchRecord
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoAccount
 from gemgate.files import Inline, StoredFile
-from tests.unit.dialects.events import CREATED
+from tests.support.chat_events import CREATED
 
 FILE = StoredFile("file-1", "", "../../etc/passwd", "image/png", 5, "00", "vision", CREATED + 0.5)
 

@@ -16,7 +16,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage
 from gemgate.files import Inline, Link, Stored
 from gemgate.images import ImageOptions, ImageRequest
-from tests.unit.dialects.events import image, meta, sent
+from tests.support.chat_events import image, meta, sent
 
 PNG = Inline(b"abc", "image/png", "a.png")
 

@@ -32,7 +32,7 @@ from gemgate.dialects import openai_chat, responses
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Inline, Link
-from tests.unit.dialects.events import meta, sent
+from tests.support.chat_events import meta, sent
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 MAIL = {

@@ -29,8 +29,8 @@ from gemgate.dialects import responses
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, Broken, NotFound, RateLimited
 from gemgate.files import Inline, Link, Stored
-from tests.unit.dialects.events import ANSWERS, HEX, answers, meta, sent
-from tests.unit.dialects.offline import openai_client
+from tests.support.chat_events import ANSWERS, HEX, answers, meta, sent
+from tests.support.offline_clients import openai_client
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)

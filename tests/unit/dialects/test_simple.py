@@ -13,7 +13,7 @@ from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, NoImage, RateLimited
 from gemgate.files import Inline
 from gemgate.images import ImageOptions, ImageRequest
-from tests.unit.dialects.events import ANSWERS, CREATED, image, meta, sent
+from tests.support.chat_events import ANSWERS, CREATED, image, meta, sent
 
 
 def test_generate() -> None:

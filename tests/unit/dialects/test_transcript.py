@@ -7,7 +7,7 @@ import pytest
 from gemgate.chat import File, Image, Message, Text, Thought, ToolCall, ToolResult, fold
 from gemgate.files import Inline, Link, Stored
 from gemgate.prompting import transcript
-from tests.unit.dialects.events import ANSWERS, CALL, image
+from tests.support.chat_events import ANSWERS, CALL, image
 
 MESSAGES = (
     Message("system", (Text("Be kind."),)),

@@ -13,7 +13,7 @@ from gemgate.dialects import anthropic, gemini, openai_batches, openai_chat, ope
 from gemgate.dialects.simple_batches import BatchImagesRequest
 from gemgate.errors import BadRequest
 from gemgate.files import Inline, Link
-from tests.unit.dialects.events import image, meta
+from tests.support.chat_events import image, meta
 
 
 @pytest.mark.parametrize(

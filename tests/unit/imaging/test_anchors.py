@@ -9,8 +9,8 @@ import pytest
 
 from gemgate.imaging.logo import draw, find, is_clean, remove, residual
 from gemgate.imaging.logo_profiles import V1_SMALL, V2_LARGE, V2_PREVIEW, V2_SEVEN_EIGHTHS, V2_SMALL, Profile
-from tests.unit.imaging.picture_files import decoded, encoded
-from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
+from tests.support.image_files import decoded, encoded
+from tests.support.image_kinds import KINDS, TEST_SEEDS, paint
 
 SEED = TEST_SEEDS + 70_000
 ANCHORS = [

@@ -9,8 +9,8 @@ from gemgate.imaging import PROFILES, Profile, clean, cleaning
 from gemgate.imaging.evidence import Evidence
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL, V2_LARGE
-from tests.unit.imaging.picture_files import decoded, encoded, png
-from tests.unit.imaging.picture_kinds import KINDS, paint
+from tests.support.image_files import decoded, encoded, png
+from tests.support.image_kinds import KINDS, paint
 
 SAVED = [("PNG", {}), ("JPEG", {"quality": 90}), ("WEBP", {"quality": 80}), ("WEBP", {"lossless": True})]
 

@@ -16,8 +16,8 @@ import pytest
 
 from gemgate.imaging.logo import draw, find, is_clean, remove, residual
 from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
-from tests.unit.imaging.picture_files import decoded, encoded
-from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
+from tests.support.image_files import decoded, encoded
+from tests.support.image_kinds import KINDS, TEST_SEEDS, paint
 
 FORMATS: dict[str, tuple[str, dict[str, Any]] | None] = {
     "png": None,

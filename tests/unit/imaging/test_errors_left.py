@@ -11,8 +11,8 @@ import pytest
 from gemgate.imaging import Profile, clean
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
-from tests.unit.imaging.picture_files import Pixels, decoded, encoded
-from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
+from tests.support.image_files import Pixels, decoded, encoded
+from tests.support.image_kinds import KINDS, TEST_SEEDS, paint
 
 PROFILES = (V1_SMALL, V1_LARGE, V2_SMALL, V2_LARGE)
 SAVED = {

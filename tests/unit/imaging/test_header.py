@@ -8,7 +8,7 @@ from PIL import Image
 
 from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.imaging import Header, measure
-from tests.unit.imaging.picture_files import chunk, encoded, header_chunk
+from tests.support.image_files import chunk, encoded, header_chunk
 
 SMALL = Image.new("RGB", (37, 23), (10, 200, 30))
 ALPHA = Image.new("RGBA", (37, 23), (10, 200, 30, 99))

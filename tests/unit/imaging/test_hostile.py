@@ -17,8 +17,8 @@ from gemgate.errors import BadRequest, TooLarge, UnsupportedMedia
 from gemgate.imaging import UnsupportedImage, clean, measure, tag_provenance, thumbnail
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL
-from tests.unit.imaging.picture_files import chunk, encoded, header_chunk, png
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_files import chunk, encoded, header_chunk, png
+from tests.support.image_kinds import paint
 
 MARKED = draw(paint("leaves", 61, 140, 150), V1_SMALL)
 IMAGE = Image.fromarray(MARKED)

@@ -15,7 +15,7 @@ from gemgate.imaging.logo_profiles import (
     Profile,
 )
 from gemgate.imaging.shape import alpha_of
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_kinds import paint
 
 EVERYWHERE = [profile for profile in PROFILES if box_of(profile, (512, 512))]
 

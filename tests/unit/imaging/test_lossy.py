@@ -11,8 +11,8 @@ from PIL import Image, JpegImagePlugin
 from gemgate.imaging import clean, jpeg, webp
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL
-from tests.unit.imaging.picture_files import decoded, encoded
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_files import decoded, encoded
+from tests.support.image_kinds import paint
 
 ICC = b"\0\0\0\x18" + b"not really a profile"
 

@@ -20,8 +20,8 @@ from gemgate.imaging.logo_drift import RING, SIZES
 from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_LARGE, V2_SMALL
 from gemgate.imaging.search import MIN_SCORE, search
 from gemgate.imaging.shape import alpha_of
-from tests.unit.imaging.picture_files import png
-from tests.unit.imaging.picture_kinds import KINDS, TEST_SEEDS, paint
+from tests.support.image_files import png
+from tests.support.image_kinds import KINDS, TEST_SEEDS, paint
 
 PLAIN_KINDS = [kind for kind in KINDS if kind not in {"sparkle", "near_white", "stripes"}]
 SIZE = (500, 500)

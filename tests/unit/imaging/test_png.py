@@ -12,8 +12,8 @@ from PIL import Image
 from gemgate.imaging import clean, deflate
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_LARGE, V1_SMALL, V2_SMALL
-from tests.unit.imaging.picture_files import chunk, chunks_of, decoded, encoded, filtered, header_chunk, png
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_files import chunk, chunks_of, decoded, encoded, filtered, header_chunk, png
+from tests.support.image_kinds import paint
 
 BEFORE = [
     (b"iCCP", b"own profile\0\0" + zlib.compress(b"not really a profile")),

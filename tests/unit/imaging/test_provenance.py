@@ -13,8 +13,8 @@ from gemgate.imaging import clean, jpeg, measure, tag_provenance, webp
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL
 from gemgate.imaging.provenance import COVERED, DROPPED
-from tests.unit.imaging.picture_files import chunks_of, decoded, encoded, png
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_files import chunks_of, decoded, encoded, png
+from tests.support.image_kinds import paint
 
 VALUE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"

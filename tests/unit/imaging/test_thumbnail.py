@@ -7,8 +7,8 @@ from PIL import Image
 
 from gemgate.errors import TooLarge, UnsupportedMedia
 from gemgate.imaging import UnsupportedImage, measure, thumbnail
-from tests.unit.imaging.picture_files import encoded
-from tests.unit.imaging.picture_kinds import paint
+from tests.support.image_files import encoded
+from tests.support.image_kinds import paint
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "AVIF"])

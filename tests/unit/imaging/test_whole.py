@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gemgate.imaging.truncation import is_truncated, is_whole
-from tests.unit.imaging.picture_files import encoded
+from tests.support.image_files import encoded
 
 NOISE = np.random.default_rng(4).integers(0, 255, (40, 60, 3), np.uint8)
 

@@ -7,11 +7,10 @@ import re
 from contextlib import aclosing
 
 import pytest
+from tests.support.scripted_gateway import CALLER, ScriptedGateway
 
-from gemgate.accounts import Cookies
 from gemgate.caller import Caller
-from gemgate.chat import ChatRequest, Ended, Event, Message, Text, TextDelta, fold
-from gemgate.cookies.env import FixedSource
+from gemgate.chat import ChatRequest, Ended, Message, Text, TextDelta, fold
 from gemgate.errors import (
     Blocked,
     Broken,
@@ -23,77 +22,14 @@ from gemgate.errors import (
     Spent,
     Unreachable,
 )
-from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.conversations import Conversations
-from gemgate.gateway.gateway import Gateway
-from gemgate.gateway.image_delivery import ImagePipeline
-from gemgate.outbound import GuardedFetcher
-from gemgate.policy.circuit_breaker import Rules
-from gemgate.policy.pacer import Pacer
 from gemgate.policy.token_bucket import Bucket
-from gemgate.pool.account import Account
-from gemgate.pool.pool import AccountPool
-from gemgate.pool.status import Egress
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.telemetry import SystemClock
 from gemgate.testing import (
     FLASH,
-    Facts,
-    FakeClock,
-    MemoryBlobs,
-    MemoryConversations,
-    MemoryGallery,
     ScriptedUpstream,
     settle,
 )
-
-CALLER = Caller()
-
-
-class House:
-    """A gateway over scripted accounts."""
-
-    def __init__(self, *upstreams: ScriptedUpstream, lanes: int = 2, one_address: bool = False) -> None:
-        self.clock = FakeClock()
-        self.facts = Facts()
-        self.pool = AccountPool(clock=self.clock, random=lambda: 0.0, patience=60)
-        limiter = MovingWindowLimiter(per_hour=0, model_interval=0, clock=self.clock)
-        attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**7)
-        images = ImagePipeline(MemoryBlobs(), MemoryGallery(), clock=self.clock, observer=self.facts)
-        self.conversations = MemoryConversations()
-        conversations = Conversations(self.conversations, clock=self.clock, lease_seconds=300)
-        self.gateway = Gateway(
-            self.pool, limiter, attachments, images, conversations, clock=self.clock, observer=self.facts
-        )
-        shared = Egress("direct")
-        self.accounts = [
-            Account(
-                name,
-                upstream,
-                FixedSource(Cookies(f"psid-{name}")),
-                lanes=lanes,
-                pacer=Pacer(0),
-                rules=Rules(),
-                address=shared if one_address else Egress(name),
-                clock=self.clock,
-                random=lambda: 0.0,
-                observer=self.facts,
-            )
-            for name, upstream in zip("abcdef", upstreams, strict=False)
-        ]
-        for account in self.accounts:
-            self.pool.add(account)
-
-    async def signed_in(self) -> House:
-        for account in self.accounts:
-            await account.sign_in()
-        return self
-
-    async def chat(self, text: str = "hi", model: str | None = None) -> list[Event]:
-        request = ChatRequest((Message("user", (Text(text),)),), model, stream=True)
-        admission = await self.gateway.admit(model, CALLER)
-        async with aclosing(self.gateway.chat(request, admission)) as events:
-            return [event async for event in events]
 
 
 def spent(**more: float) -> Spent:
@@ -102,7 +38,7 @@ def spent(**more: float) -> Spent:
 
 async def test_calls_go_to_the_least_busy_account() -> None:
     one, two = ScriptedUpstream(), ScriptedUpstream()
-    state = await House(one, two).signed_in()
+    state = await ScriptedGateway(one, two).signed_in()
     one.gate = two.gate = asyncio.Event()
     calls = [asyncio.create_task(state.chat()) for _ in range(4)]
     await settle()
@@ -114,7 +50,7 @@ async def test_calls_go_to_the_least_busy_account() -> None:
 
 async def test_calls_go_to_the_way_out_that_may_be_used_now() -> None:
     one, two = ScriptedUpstream(), ScriptedUpstream()
-    state = await House(one, two).signed_in()
+    state = await ScriptedGateway(one, two).signed_in()
     state.accounts[0].egress.pace = Bucket(1.0)
     for _ in range(4):
         await asyncio.wait_for(state.chat(), 5)  # the clock stands still: none of them waits for the slow way
@@ -123,7 +59,7 @@ async def test_calls_go_to_the_way_out_that_may_be_used_now() -> None:
 
 async def test_a_third_call_waits_for_a_lane_and_is_served_in_its_turn() -> None:
     upstream = ScriptedUpstream(lambda prompt: prompt.text)
-    state = await House(upstream).signed_in()
+    state = await ScriptedGateway(upstream).signed_in()
     upstream.gate = asyncio.Event()
     calls = [asyncio.create_task(state.chat(str(i))) for i in range(5)]
     await settle()
@@ -137,7 +73,7 @@ async def test_a_third_call_waits_for_a_lane_and_is_served_in_its_turn() -> None
 
 async def test_a_waiting_caller_who_leaves_leaves_nothing_behind() -> None:
     upstream = ScriptedUpstream()
-    state = await House(upstream, lanes=1).signed_in()
+    state = await ScriptedGateway(upstream, lanes=1).signed_in()
     upstream.gate = asyncio.Event()
     first, second, third = (asyncio.create_task(state.chat(name)) for name in ("1", "2", "3"))
     await settle()
@@ -152,7 +88,7 @@ async def test_a_waiting_caller_who_leaves_leaves_nothing_behind() -> None:
 
 async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_the_lane_back() -> None:
     upstream = ScriptedUpstream()
-    state = await House(upstream, lanes=1).signed_in()
+    state = await ScriptedGateway(upstream, lanes=1).signed_in()
     upstream.gate = asyncio.Event()
     first, second = asyncio.create_task(state.chat("1")), asyncio.create_task(state.chat("2"))
     await settle()
@@ -181,7 +117,7 @@ async def test_a_caller_cancelled_in_the_moment_of_its_turn_gives_the_lane_back(
 async def test_what_certainly_was_not_processed_moves_to_another_account(error: GatewayError) -> None:
     one, two = ScriptedUpstream(error), ScriptedUpstream("from two")
     one.opening = None
-    state = await House(one, two).signed_in()
+    state = await ScriptedGateway(one, two).signed_in()
     if isinstance(error, SignedOut):
         one.opening = error
     state.accounts[1].last_used = 1e12
@@ -194,7 +130,7 @@ async def test_what_certainly_was_not_processed_moves_to_another_account(error: 
 
 async def test_what_may_have_been_processed_is_never_sent_again() -> None:
     one, two = ScriptedUpstream(Broken("reset", generated="maybe")), ScriptedUpstream("two")
-    state = await House(one, two).signed_in()
+    state = await ScriptedGateway(one, two).signed_in()
     state.accounts[1].last_used = 1e12
     with pytest.raises(Broken):
         await state.chat()
@@ -204,7 +140,7 @@ async def test_what_may_have_been_processed_is_never_sent_again() -> None:
 async def test_ten_calls_whose_session_died_share_one_sign_in() -> None:
     dead = SignedOut("401")
     upstream = ScriptedUpstream(*([dead] * 10), "back")
-    state = await House(upstream, lanes=10).signed_in()
+    state = await ScriptedGateway(upstream, lanes=10).signed_in()
     upstream.gate = asyncio.Event()
     calls = [asyncio.create_task(state.chat()) for _ in range(10)]
     await settle()
@@ -217,7 +153,7 @@ async def test_ten_calls_whose_session_died_share_one_sign_in() -> None:
 
 async def test_a_session_refused_right_after_signing_in_needs_a_login() -> None:
     upstream = ScriptedUpstream(SignedOut("401"))
-    state = await House(upstream).signed_in()
+    state = await ScriptedGateway(upstream).signed_in()
     with pytest.raises(NoAccount) as caught:
         await state.chat()
     assert caught.value.code == "cookie_expired"
@@ -228,7 +164,7 @@ async def test_a_session_refused_right_after_signing_in_needs_a_login() -> None:
 
 async def test_a_spent_account_cools_only_for_what_was_spent() -> None:
     upstream = ScriptedUpstream(spent(), "fine")
-    state = await House(upstream).signed_in()
+    state = await ScriptedGateway(upstream).signed_in()
     with pytest.raises(NoAccount) as caught:
         await state.chat(model="gemini-2.5-pro")
     assert caught.value.quota
@@ -244,7 +180,7 @@ async def test_a_spent_account_cools_only_for_what_was_spent() -> None:
 
 async def test_after_a_rest_one_call_probes_and_the_others_wait_for_it() -> None:
     upstream = ScriptedUpstream(spent(), "fine")
-    state = await House(upstream).signed_in()
+    state = await ScriptedGateway(upstream).signed_in()
     with pytest.raises(NoAccount):
         await state.chat()
     await state.clock.advance(3601)
@@ -262,7 +198,7 @@ async def test_after_a_rest_one_call_probes_and_the_others_wait_for_it() -> None
 
 async def test_a_block_of_the_address_closes_every_account_behind_it() -> None:
     one, two = ScriptedUpstream(Blocked("1060")), ScriptedUpstream("two")
-    state = await House(one, two, one_address=True).signed_in()
+    state = await ScriptedGateway(one, two, one_address=True).signed_in()
     state.accounts[1].last_used = 1e12
     with pytest.raises(NoAccount) as caught:
         await state.chat()
@@ -274,7 +210,7 @@ async def test_a_block_of_the_address_closes_every_account_behind_it() -> None:
 
 async def test_the_error_says_which_accounts_there_are_and_why() -> None:
     one, two, three = ScriptedUpstream(), ScriptedUpstream(spent()), ScriptedUpstream()
-    state = await House(one, two, three).signed_in()
+    state = await ScriptedGateway(one, two, three).signed_in()
     state.accounts[0].pause(True)
     three.opening = SignedOut("cookies refused")
     with pytest.raises(SignedOut):
@@ -291,18 +227,18 @@ async def test_the_error_says_which_accounts_there_are_and_why() -> None:
 
 async def test_no_account_at_all_says_how_to_add_one() -> None:
     with pytest.raises(NoAccount, match="SECURE_1PSID"):
-        await House().chat()
+        await ScriptedGateway().chat()
 
 
 async def test_a_model_that_no_account_has_is_named_with_what_there_is() -> None:
-    state = await House(ScriptedUpstream(offers=[FLASH])).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream(offers=[FLASH])).signed_in()
     with pytest.raises(ModelNotFound, match="gemini-flash"):
         await state.chat(model="gemini-2.5-pro")
 
 
 async def test_a_caller_waits_for_an_account_that_is_still_signing_in() -> None:
     upstream = ScriptedUpstream("hello")
-    state = House(upstream)
+    state = ScriptedGateway(upstream)
     call = asyncio.create_task(state.chat())
     await settle()
     assert not call.done()
@@ -313,7 +249,7 @@ async def test_a_caller_waits_for_an_account_that_is_still_signing_in() -> None:
 async def test_a_caller_who_waits_in_vain_is_told_at_once() -> None:
     upstream = ScriptedUpstream()
     upstream.opening = SignedOut("dead on arrival")
-    state = House(upstream)
+    state = ScriptedGateway(upstream)
     call = asyncio.create_task(state.chat())
     await settle()
     with pytest.raises(SignedOut):
@@ -323,7 +259,7 @@ async def test_a_caller_who_waits_in_vain_is_told_at_once() -> None:
 
 
 async def test_leaving_an_answer_is_not_held_against_the_account() -> None:
-    state = await House(ScriptedUpstream("long")).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream("long")).signed_in()
     for _ in range(5):
         request = ChatRequest((Message("user", (Text("hi"),)),), stream=True)
         admission = await state.gateway.admit(None, CALLER)
@@ -336,7 +272,7 @@ async def test_leaving_an_answer_is_not_held_against_the_account() -> None:
 
 
 async def test_events_begin_once_and_end_once() -> None:
-    state = await House(ScriptedUpstream("text")).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream("text")).signed_in()
     events = await state.chat()
     assert type(events[0]).__name__ == "Began"
     assert isinstance(events[-1], Ended)

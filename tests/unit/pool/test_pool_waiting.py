@@ -5,51 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.pool.test_pool import House
+from tests.support.scripted_gateway import CARD, ScriptedGateway, taken
 
-from gemgate.catalog import ModelCard, resolve
 from gemgate.errors import Busy, NoAccount, Spent
 from gemgate.policy.circuit_breaker import Rules
 from gemgate.pool import pool as pool_module
 from gemgate.pool.account import Account
-from gemgate.pool.pool import AccountPool, Lease
 from gemgate.testing import ScriptedUpstream, settle
 
-CARD: ModelCard = resolve("gemini-3-flash-preview", ())
 
-
-class Lane:
-    """A caller that takes a lane and keeps it until told to leave."""
-
-    def __init__(self, pool: AccountPool, **how: object) -> None:
-        self.got: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
-        self._leave = asyncio.Event()
-        self.task = asyncio.create_task(self._hold(pool, how))
-
-    async def _hold(self, pool: AccountPool, how: dict[str, object]) -> None:
-        async with pool.lease(CARD, **how) as lease:  # type: ignore[arg-type]
-            self.got.set_result(lease)
-            await self._leave.wait()
-
-    @property
-    def account(self) -> str:
-        return self.got.result().account_name if self.got.done() else ""
-
-    async def leave(self) -> None:
-        self._leave.set()
-        await self.task
-        await settle()
-
-
-async def state(*names: str, lanes: int = 1) -> House:
-    made = House(*(ScriptedUpstream() for _ in names), lanes=lanes)
+async def state(*names: str, lanes: int = 1) -> ScriptedGateway:
+    made = ScriptedGateway(*(ScriptedUpstream() for _ in names), lanes=lanes)
     return await made.signed_in()
-
-
-async def taken(pool: AccountPool, **how: object) -> Lane:
-    lane = Lane(pool, **how)
-    await settle()
-    return lane
 
 
 async def test_a_conversation_waits_for_its_account_a_moment_and_gets_it() -> None:
@@ -188,7 +155,7 @@ async def test_an_account_of_weight_nothing_takes_no_call_and_says_so() -> None:
         await (await taken(home.pool)).task
 
 
-def spare(home: House, number: int) -> Account:
+def spare(home: ScriptedGateway, number: int) -> Account:
     account = home.accounts[number]
     account.fallback = True
     return account
@@ -220,7 +187,7 @@ async def test_a_fallback_is_used_only_while_no_other_account_can_take_the_call(
 
 async def test_a_fallback_takes_over_a_call_that_the_last_account_refused() -> None:
     one, two = ScriptedUpstream(Spent("limit reached")), ScriptedUpstream("from the fallback")
-    home = await House(one, two).signed_in()
+    home = await ScriptedGateway(one, two).signed_in()
     spare(home, 1)
     events = await home.chat()
     assert events[0].account == "b"  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ from gemgate.files import Inline, Stored
 from gemgate.prompting import tool_calls
 from gemgate.prompting.compose import attachments_of, compose
 from gemgate.prompting.tool_parser import Called, ToolParser
-from tests.unit.prompting.tools import SENTINEL, TOOLS
+from tests.support.tool_corpus import SENTINEL, TOOLS
 
 IMAGE = Inline(b"png", "image/png")
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gemgate.prompting.tool_parser import Called, ToolParser
-from tests.unit.prompting.tools import SENTINEL, TOOLS, WRONG, Entry, corpus, fits, parsed, shown
+from tests.support.tool_corpus import SENTINEL, TOOLS, WRONG, Entry, corpus, fits, parsed, shown
 
 ENTRIES = corpus()
 IDS = [entry.id for entry in ENTRIES]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gemgate.chat import ToolChoice
 from gemgate.prompting import tool_calls
 from gemgate.prompting.tool_parser import Called, Item, Scrubber, ToolParser
-from tests.unit.prompting.tools import SENTINEL, TOOLS, WRONG, Entry, joined, parsed
+from tests.support.tool_corpus import SENTINEL, TOOLS, WRONG, Entry, joined, parsed
 
 FRAGMENTS = st.sampled_from(
     [

@@ -22,7 +22,7 @@ from gemgate.chat import (
 from gemgate.errors import BadRequest, OutputInvalid
 from gemgate.prompting import turns
 from gemgate.prompting.turns import AnswerParser, Finished, Out, RepairNeeded
-from tests.unit.prompting.tools import SENTINEL, TOOLS
+from tests.support.tool_corpus import SENTINEL, TOOLS
 
 S = SENTINEL
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

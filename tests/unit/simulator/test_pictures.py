@@ -19,8 +19,7 @@ from gemgate_simulator.paint import Painting, decoded, fingerprint, frame_width,
 from gemgate_simulator.record import Drawn, Record
 from gemgate_simulator.refusals import WORDINGS
 from gemgate_simulator.script import Answer, Prompt
-from tests.unit.simulator.conftest import Clock
-from tests.unit.simulator.handmade import Hand, code, metadata, parts, referred, snapshots, texts, whole
+from tests.support.handmade_calls import Clock, Hand, code, metadata, parts, referred, snapshots, texts, whole
 
 PLACEHOLDER = "http://googleusercontent.com/image_generation_content/0"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gemgate_simulator.google import Google
-from tests.unit.simulator.handmade import NEW_CHAT, Hand, code, mark, metadata, parts, referred, texts
+from tests.support.handmade_calls import NEW_CHAT, Hand, code, mark, metadata, parts, referred, texts
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mNkaGhgwAaYGHCAwSkBAMyIARAUbW44AAAAAElFTkSuQmCC"

@@ -11,7 +11,7 @@ from gemgate_simulator.demo import demo, paced
 from gemgate_simulator.google import Google
 from gemgate_simulator.record import Call, Record
 from gemgate_simulator.script import Answer, Fault, Prompt, Said, Upload
-from tests.unit.simulator.handmade import Hand, parts, snapshots, texts
+from tests.support.handmade_calls import Hand, parts, snapshots, texts
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from gemgate.accounts import PSID, PSIDTS
 from gemgate_simulator.frames import PLAIN, Style
 from gemgate_simulator.google import Google
 from gemgate_simulator.script import Answer, Prompt
-from tests.unit.simulator.conftest import Clock
-from tests.unit.simulator.handmade import Hand, beside, code, inners, metadata, parts, snapshots, texts, whole
+from tests.support.handmade_calls import Clock, Hand, beside, code, inners, metadata, parts, snapshots, texts, whole
 
 
 def test_whoever_is_not_signed_in_gets_the_guests_page(google: Google) -> None:

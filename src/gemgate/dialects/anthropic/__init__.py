@@ -1,4 +1,4 @@
-"""Anthropic messages: read a request, write the message or its events (api_contract.md 6)."""
+"""Anthropic messages: read a request, write the message or its events (docs/client-contracts.md 6)."""
 
 from gemgate.dialects.anthropic.answer import (
     EventWriter,

@@ -1,4 +1,4 @@
-"""Anthropic messages, the way out: messages, their events, errors, models (api_contract.md 6).
+"""Anthropic messages, the way out: messages, their events, errors, models (docs/client-contracts.md 6).
 
 Every event needs its `event:` line, or Anthropic's client drops it. Images are shown as Markdown: the dialect has no
 image block for answers.

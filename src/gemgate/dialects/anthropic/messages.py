@@ -1,4 +1,4 @@
-"""Anthropic's messages, the way in: roles, blocks, calls and their results (api_contract.md 6).
+"""Anthropic's messages, the way in: roles, blocks, calls and their results (docs/client-contracts.md 6).
 
 Tool ids: we call a call `call_x`, this dialect shows it as `toolu_x`; both directions are mapped here and in `answer`,
 so that a conversation reads the same whichever dialect it goes on in. Each block is read by itself, so that what one of

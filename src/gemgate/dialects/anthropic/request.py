@@ -1,4 +1,6 @@
-"""Anthropic messages, the way in: what is asked and with what (api_contract.md 6); the rest in `messages`, `tools`."""
+"""Anthropic messages, the way in: what is asked and with what
+(docs/client-contracts.md 6); the rest in `messages`, `tools`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gemini native: generateContent in all its forms, models, files (api_contract.md 5)."""
+"""Gemini native: generateContent in all its forms, models, files (docs/client-contracts.md 5)."""
 
 from gemgate.dialects.gemini.answer import (
     ArrayWriter,

@@ -1,4 +1,4 @@
-"""Gemini's generateContent, the way out: responses, both stream forms, errors, models (api_contract.md 5).
+"""Gemini's generateContent, the way out: responses, both stream forms, errors, models (docs/client-contracts.md 5).
 
 The stream carries `data: ` lines and blank ones and nothing else: google-genai reads a comment or an `event:` line as
 JSON and fails. A blank line ends an event, and where none was begun every SDK skips it: that is the heartbeat.

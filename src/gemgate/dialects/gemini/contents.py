@@ -1,4 +1,4 @@
-"""Gemini's contents, the way in: roles, parts, calls and their answers (api_contract.md 5).
+"""Gemini's contents, the way in: roles, parts, calls and their answers (docs/client-contracts.md 5).
 
 Google's SDKs mix camelCase and snake_case in one body and write whole numbers as floats: both are read everywhere.
 Each part is read by itself, so that what one of an earlier turn holds never refuses the call.

@@ -1,4 +1,4 @@
-"""Gemini's files: the start of a resumable upload, file objects, listings (api_contract.md 5)."""
+"""Gemini's files: the start of a resumable upload, file objects, listings (docs/client-contracts.md 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Gemini's generateContent, the way in: what is asked and with what (api_contract.md 5); contents are in `contents`."""
+"""Gemini's generateContent, the way in: what is asked and with what
+(docs/client-contracts.md 5); contents are in `contents`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Google's schema (an OpenAPI 3.0 subset with upper-case types) as JSON Schema (api_contract.md 5).
+"""Google's schema (an OpenAPI 3.0 subset with upper-case types) as JSON Schema (docs/client-contracts.md 5).
 
 Both spellings of every keyword are read: the SDKs mix `anyOf` and `any_of` in one body. Names of properties are data.
 """

@@ -1,4 +1,4 @@
-"""OpenAI responses: read a request, write the response or its events (api_contract.md 3)."""
+"""OpenAI responses: read a request, write the response or its events (docs/client-contracts.md 3)."""
 
 from gemgate.dialects.responses.answer import (
     envelope,

@@ -1,4 +1,4 @@
-"""OpenAI responses, the way out: the response object and its items (api_contract.md 3).
+"""OpenAI responses, the way out: the response object and its items (docs/client-contracts.md 3).
 
 Ids are made from the response's own: item n of `resp_x` is `msg_x_n`, `fc_x_n`, `rs_x_n` or `ig_x_n`, so that whoever
 keeps responses can find the one an item belongs to.

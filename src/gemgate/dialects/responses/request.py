@@ -1,4 +1,5 @@
-"""OpenAI responses, the way in: a body, and what was said before it, as the words of a chat (api_contract.md 3).
+"""OpenAI responses, the way in: a body, and what was said before it, as the words of a chat (docs/client-contracts.md
+3).
 
 A stored response is somebody else's store: `previous` are the messages it remembered, `references` the messages of
 single items by id. Sampling fields are accepted, not honoured, and named in `x-gemgate-ignored`.

@@ -1,4 +1,6 @@
-"""OpenAI responses as server-sent events: numbered, item by item, the whole object at both ends (api_contract.md 3)."""
+"""OpenAI responses as server-sent events: numbered, item by item, the whole object at both ends
+(docs/client-contracts.md 3).
+"""
 
 from __future__ import annotations
 

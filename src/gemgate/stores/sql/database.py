@@ -1,7 +1,7 @@
 """The database: how it is opened, and the only two ways to use it, `reading()` and `writing()`.
 
-SQLite opens no transaction for a SELECT, so a read-then-write loses updates silently (engines.md e): here every write
-transaction begins with BEGIN IMMEDIATE. PostgreSQL's READ COMMITTED loses them as well: there, and everywhere for
+SQLite opens no transaction for a SELECT, so a read-then-write loses updates silently (docs/decisions.md 28): here every
+write transaction begins with BEGIN IMMEDIATE. PostgreSQL's READ COMMITTED loses them as well: there, and everywhere for
 preference, change a row by one `UPDATE ... WHERE` that names what was seen, or read it FOR UPDATE.
 """
 

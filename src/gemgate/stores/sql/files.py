@@ -44,14 +44,14 @@ class SqlFileStore:
     async def _check_room(self, file: StoredFile) -> None:
         """Before the bytes go anywhere."""
         async with self._database.reading() as connection:
-            held = (await connection.execute(self._held(file.owner))).scalar_one()
+            held = int((await connection.execute(self._held(file.owner))).scalar_one())  # a Decimal on PostgreSQL
         self._judge(held, file)
 
     async def _enter(self, file: StoredFile) -> None:
         """What came meanwhile counts as well."""
         try:
             async with self._database.writing() as connection:
-                held = (await connection.execute(self._held(file.owner))).scalar_one()
+                held = int((await connection.execute(self._held(file.owner))).scalar_one())  # a Decimal on PostgreSQL
                 self._judge(held, file)
                 await connection.execute(insert(table).values(asdict(file)))
         except TooLarge:

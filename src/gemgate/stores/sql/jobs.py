@@ -2,7 +2,7 @@
 
 Every change of a task locks its batch's row first and brings the counts along in the same transaction, so that a status
 costs one row however many tasks there are, and two nodes never run more of a batch at once than it allows. A run is
-fenced by its lease's owner and its number: whoever lost a task changes nothing (engines.md a).
+fenced by its lease's owner and its number: whoever lost a task changes nothing (docs/decisions.md 24).
 """
 
 from __future__ import annotations

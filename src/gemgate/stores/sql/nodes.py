@@ -1,4 +1,4 @@
-"""The nodes of a fleet in PostgreSQL, table `gemini_service_nodes` (spec 4.1), behind `ports.NodeRegistry`.
+"""The nodes of a fleet in PostgreSQL, table `gemini_service_nodes` (docs/fleet.md), behind `ports.NodeRegistry`.
 
 Only the database's clock counts: a beat writes its `now()`, and readers are told ages, never moments. What an operator
 says (weight, draining) is never overwritten by a node's beat.
@@ -27,7 +27,7 @@ else:
     postgresql = later("sqlalchemy.dialects.postgresql")
 
 DEAD_AFTER = 15.0
-"""Seconds without a beat after which a node is dead (spec 4, engines.md c)."""
+"""Seconds without a beat after which a node is dead (docs/decisions.md 26)."""
 TIPS = 500
 FOREVER = 1e9
 """Seconds; what is older is as old."""

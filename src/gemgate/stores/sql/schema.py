@@ -327,7 +327,7 @@ node = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_gemini_service_nodes_worker_id", "worker_id"),
 )
-"""A contract with other programs (spec 4.1): these columns and no more, times as timestamps."""
+"""A contract with other programs (docs/fleet.md): these columns and no more, times as timestamps."""
 
 node_detail = Table(
     "node_detail",

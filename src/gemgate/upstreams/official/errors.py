@@ -1,6 +1,6 @@
 """What the official API's failures mean. Unlike the web app it says so in words of its own: google.rpc.Status.
 
-`generated` follows decisions.md 1: "no" for what is refused before a model runs (4xx), "maybe" for all else.
+`generated` follows docs/decisions.md 1: "no" for what is refused before a model runs (4xx), "maybe" for all else.
 """
 
 from __future__ import annotations

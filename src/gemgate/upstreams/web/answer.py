@@ -1,4 +1,4 @@
-"""One generation's frames, read into pieces (protocol.md 6 and 7). No I/O here: frames in, pieces out."""
+"""One generation's frames, read into pieces (docs/gemini-webapi.md 6 and 7). No I/O here: frames in, pieces out."""
 
 from __future__ import annotations
 
@@ -246,5 +246,7 @@ def _without_tool(progress: Any) -> Any:
 
 
 def is_working(candidate: list[Any] | None) -> bool:
-    """Whether Google says of an unfinished candidate that it is still being made (protocol.md 6, rich field 6)."""
+    """Whether Google says of an unfinished candidate that it is still being made
+    (docs/gemini-webapi.md 6, rich field 6).
+    """
     return bool(candidate) and at(get_rich_content_field(candidate, Field.PROGRESS), [0]) is not None

@@ -1,4 +1,4 @@
-"""The library's client with its hazards disarmed, one override per hazard (protocol.md 11; docs/adr/0002).
+"""The library's client with its hazards disarmed, one override per hazard (docs/gemini-webapi.md 11; docs/adr/0002).
 
 Only this file subclasses the library. `HardenedClient` signs in, runs RPCs and uploads; StreamGenerate itself is
 `generation.py`, because the library's own carries the retries, the difflib deltas and the closing in one function.

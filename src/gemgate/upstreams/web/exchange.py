@@ -1,6 +1,6 @@
 """One StreamGenerate POST in the library's session: sent once, read as it comes, dropped at once.
 
-Two hazards of the plain `session.stream()` end here (protocol.md 1 and 9, docs/adr/0003):
+Two hazards of the plain `session.stream()` end here (docs/gemini-webapi.md 1 and 9, docs/adr/0003):
 * libcurl re-sends a POST by itself when a reused connection dies before the first response byte. The body is handed
   out by a read callback that cannot rewind, so libcurl has to report the failure instead.
 * Leaving a stream waits for its natural end. Here leaving cancels the transfer, which takes the handle out of libcurl.

@@ -1,4 +1,4 @@
-r"""Google's response framing, read at a cost linear in the bytes (protocol.md 6).
+r"""Google's response framing, read at a cost linear in the bytes (docs/gemini-webapi.md 6).
 
 `)]}'`, then frames `<count>\n<json>\n`; the count is in UTF-16 code units and starts at the newline after the digits.
 The library counts unit by unit in Python (0.13 s CPU per MB); here a chunk is counted once, in C.

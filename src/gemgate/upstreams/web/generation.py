@@ -1,4 +1,4 @@
-"""The StreamGenerate request, built as the library builds it (protocol.md 5), and nothing else.
+"""The StreamGenerate request, built as the library builds it (docs/gemini-webapi.md 5), and nothing else.
 
 A test holds it against what the library sends for the same prompt.
 """

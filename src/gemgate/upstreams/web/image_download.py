@@ -1,4 +1,4 @@
-"""Fetching a generated picture's original on the session that made it (protocol.md 7).
+"""Fetching a generated image's original on the session that made it (docs/gemini-webapi.md 7).
 
 The full-size route first: an RPC names an address, two addresses in text bodies follow, then the bytes. After it the
 link without a limit of size (`=s0`), then the size suffix (PNG, then JPEG), then the preview as it is. Fetching is
@@ -32,7 +32,7 @@ _GOOGLE = (".google.com", ".googleusercontent.com")
 
 
 async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) -> Fetched:
-    """The picture's bytes by the best route that works; the last route's error when none does."""
+    """The image's bytes by the best route that works; the last route's error when none does."""
     side = f"s{4096 if (long_side or 0) > 2048 else 2048}"
     base = _SUFFIX.sub("", ref.url)
     routes = [

@@ -1,7 +1,7 @@
 """From cumulative snapshots of wire text to deltas that join to the text.
 
 Google repeats the whole text in every frame, writes `<` as `&lt;`, leaves placeholder links in it, and sometimes
-changes what it wrote (a closing fence that goes again, a corrected word). The rules (protocol.md 6 and 7):
+changes what it wrote (a closing fence that goes again, a corrected word). The rules (docs/gemini-webapi.md 6 and 7):
 entities are decoded once, in both modes alike; escaped Markdown stays as sent; marks go (`marks.py`); nothing that may
 still change is sent while something else can be; cost is linear in what is new, plus one memory comparison a frame.
 """

@@ -304,9 +304,9 @@ class WebUpstream:
     async def _read_back(self, client: HardenedClient, answer: Answer, until: float) -> list[UpstreamEvent] | None:
         """The rest of an answer that broke off, from the account's history; None when it is not there.
 
-        Nothing is ever sent again: this only reads (protocol.md 4, hNvQHb). A turn appears when its generation ends, so
-        "not yet" is waited out, up to `until` (monotonic seconds) or as long as an answer takes; "no record" said twice
-        is the end, and so is a turn that stands there cut short (docs/google-wire.md 9.2).
+        Nothing is ever sent again: this only reads (docs/gemini-webapi.md 4, hNvQHb). A turn appears when its
+        generation ends, so "not yet" is waited out, up to `until` (monotonic seconds) or as long as an answer takes;
+        "no record" said twice is the end, and so is a turn that stands there cut short (docs/google-wire.md 9.2).
         """
         until = min(until, time.monotonic() + self._facts.turns.whole_seconds)
         doubts = 0
@@ -441,7 +441,8 @@ def _opened(client: HardenedClient) -> SignInResult:
 async def _bounded(call: Awaitable[T], seconds: float, stage: str) -> T:
     """Run a library call with a deadline that holds.
 
-    A plain timeout cancels once, and the library may go on waiting (protocol.md 9); here cancelling is repeated.
+    A plain timeout cancels once, and the library may go on waiting (docs/gemini-webapi.md 9); here cancelling is
+    repeated.
     """
     task = asyncio.ensure_future(call)
     try:

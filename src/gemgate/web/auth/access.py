@@ -1,5 +1,5 @@
-"""Who asks, and whether they may: keys, sessions of the page, the Host and Origin of browsers, trusted proxies (spec 6,
-decisions.md 11).
+"""Who asks, and whether they may: keys, sessions of the page, the Host and Origin of browsers, trusted proxies
+(docs/threats.md, docs/decisions.md 11).
 
 Keys are compared in constant time and never kept anywhere else. Without keys a loopback service is open to this
 machine only, and Host and Origin are checked so that no web page can reach it by DNS rebinding. A session's cookie
@@ -377,7 +377,7 @@ def session_token(connection: HTTPConnection) -> str:
 
 
 def presented_key(connection: HTTPConnection) -> str:
-    """The key in any of the places the official clients put it (api_contract.md 1); empty when there is none.
+    """The key in any of the places the official clients put it (docs/client-contracts.md 1); empty when there is none.
 
     In the query only on Google's routes: elsewhere `key` is a word like others, a filter of the page's lists say.
     """

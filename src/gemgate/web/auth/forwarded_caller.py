@@ -1,7 +1,7 @@
 """What a gateway states about a caller, and a node believes: who it is, what was counted, under which request id.
 
-Only beside the fleet's INTERNAL_TOKEN, compared in constant time (decisions.md 11). A node then judges nothing of it
-again: keys, sessions, Host and Origin, and limits were dealt with once, at the edge.
+Only beside the fleet's INTERNAL_TOKEN, compared in constant time (docs/decisions.md 11). A node then judges nothing of
+it again: keys, sessions, Host and Origin, and limits were dealt with once, at the edge.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Broken(Exception):
     """The connection ended, or was silent for too long, after the request may have been read.
 
     ended: by the node's side, which says that everything it had written before has been read here.
-    noticed: the node had told that the prompt goes out (`web.notices`).
+    noticed: the node had told that the prompt goes out (`web.interim`).
     """
 
     def __init__(self, why: str, *, ended: bool = False, noticed: bool = True) -> None:

@@ -1,8 +1,8 @@
 """The story of a call through the gateway: who asks, what it is about, which node, and on to it.
 
-A call goes to another node only before its first byte has gone to the client, and only when it is certain that nothing
-was generated: the node was not reached, it says so itself, or it died before it told that the prompt goes out (ADR 5).
-Reads may be asked again.
+Failover between nodes: a call goes to another node only before its first byte has gone to the client, and only when it
+is certain that nothing was generated: the node was not reached, it says so itself, or it died before it told that the
+prompt goes out (ADR 5). Reads may be asked again.
 """
 
 from __future__ import annotations

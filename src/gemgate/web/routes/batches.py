@@ -1,4 +1,4 @@
-"""Routes of image batches in the simple dialect: order, watch, steer, fetch (spec 1.4)."""
+"""Routes of image batches in the simple dialect: order, watch, steer, fetch (docs/client-contracts.md 7)."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ async def _batch(request: Request, caller: Caller) -> Batch:
 
 
 def status_of(batch: Batch) -> BatchStatus:
-    """The word of decisions.md 18: processing while anything may still change."""
+    """The word of docs/decisions.md 18: processing while anything may still change."""
     tally = batch.tally
     if batch.state in ("cancelled", "expired"):
         return "cancelled"

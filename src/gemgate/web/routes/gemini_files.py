@@ -1,4 +1,4 @@
-"""Google's files: resumable uploads, and what was uploaded (api_contract.md 5).
+"""Google's files: resumable uploads, and what was uploaded (docs/client-contracts.md 5).
 
 The first request of an upload needs a key; the others bring none, so their address is unguessable. Under `/v1` OpenAI's
 routes have the path and hand Google's clients over to the functions here.

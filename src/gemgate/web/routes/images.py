@@ -55,7 +55,10 @@ async def generations(request: Request, caller: Caller) -> Response:
 
 @serves(router, "images.edits")
 async def edits(request: Request, caller: Caller) -> Response:
-    """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON (decisions.md 17)."""
+    """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON.
+
+    The error takes the form of the body (docs/decisions.md 17).
+    """
     limit = node_context_of(request).service.settings.max_body_bytes
     request.scope["gemgate.envelope"] = openai_images.envelope
     if request.headers.get("content-type", "").startswith("multipart/"):
@@ -204,7 +207,10 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 async def stored(request: Request, caller: Caller) -> Response:
-    """Open on loopback, else with a client key or a signed link (decisions.md 12). Names never change their bytes."""
+    """Open on loopback, else with a client key or a signed link (docs/decisions.md 12).
+
+    Names never change their bytes.
+    """
     call = node_context_of(request)
     name = request.path_params["name"]
     await _check_link(request, call, caller)

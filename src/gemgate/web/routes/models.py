@@ -1,4 +1,4 @@
-"""GET models: one path for three dialects, told apart by what their clients send (api_contract.md 0.5)."""
+"""GET models: one path for three dialects, told apart by what their clients send (docs/client-contracts.md 0.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI responses: create, ask for again, continue, delete (api_contract.md 3).
+"""OpenAI responses: create, ask for again, continue, delete (docs/client-contracts.md 3).
 
 A response is stored before its last event leaves, so that whoever has seen its end can continue it.
 """

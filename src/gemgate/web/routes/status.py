@@ -1,4 +1,6 @@
-"""Routes that say how the service is: health, readiness, facts, models, metrics. Cheap, and true at every moment."""
+"""Routes that say how the service is: health check, readiness, facts, models, metrics. Cheap, and true at every
+moment.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ async def health(request: Request, caller: Caller) -> Response:
 
 
 def health_of(service: Service, language: str = "en") -> dict[str, Any]:
-    """The figures of spec 1.4, each read where it is decided; those of the database are added by the route."""
+    """The figures of docs/client-contracts.md 7, each read where it is decided; those of the database are added by the
+    route.
+    """
     accounts = service.pool.accounts
     now = service.clock.monotonic()
     lanes = sum(m.lanes for m in accounts)

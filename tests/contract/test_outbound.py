@@ -1,4 +1,4 @@
-"""Links of users: public ones are fetched, everything else is refused at every step."""
+"""The promises of `ports.Fetcher` and `ports.Sender`: public addresses are reached, others refused at every step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, Unreachable
 from gemgate.outbound import GuardedFetcher, GuardedSender, is_public
 
 
@@ -149,3 +149,37 @@ async def test_the_socket_judges_what_the_check_let_pass(
     with pytest.raises(BadRequest, match="public address"):
         await GuardedFetcher(timeout=5).fetch(f"http://{host}:{site.port}/cat.png", 1000)
     assert site.hits == []
+
+
+@pytest.fixture
+def sender() -> GuardedSender:
+    return GuardedSender(allowed=lambda address: address == "127.0.0.1" or is_public(address), timeout=1)
+
+
+async def test_what_is_sent_arrives_with_its_headers_and_the_status_comes_back(sender: GuardedSender) -> None:
+    heard: list[tuple[bytes, str, str]] = []
+
+    async def hear(request: web.Request) -> web.Response:
+        heard.append((await request.read(), request.headers["X-Signature"], request.method))
+        return web.Response(status=202)
+
+    app = web.Application()
+    app.router.add_post("/hook", hear)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    await web.SockSite(runner, sock).start()
+    url = f"http://127.0.0.1:{sock.getsockname()[1]}/hook"
+    sender.check(url)
+    assert await sender.post(url, b'{"done": true}', {"X-Signature": "abc"}) == 202
+    assert await sender.post(url + "/elsewhere", b"", {}) == 404
+    assert heard == [(b'{"done": true}', "abc", "POST")]
+    await runner.cleanup()
+    with pytest.raises(Unreachable):
+        await sender.post(url, b"x", {})
+
+
+async def test_a_redirect_is_an_answer_and_not_followed(site: Site, sender: GuardedSender) -> None:
+    assert await sender.post(f"http://127.0.0.1:{site.port}/moved", b"x", {}) in range(300, 500)
+    assert "/cat.png" not in site.hits

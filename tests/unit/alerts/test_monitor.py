@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.pool.test_pool import House
+from tests.support.scripted_gateway import ScriptedGateway
 
 from gemgate.accounts import Cookies
 from gemgate.alerts.channels import Bark, Webhook
@@ -75,7 +75,7 @@ class Ledger:
 
 
 class Scene:
-    def __init__(self, state: House, ledger: Ledger | None = None, *channels: Any) -> None:
+    def __init__(self, state: ScriptedGateway, ledger: Ledger | None = None, *channels: Any) -> None:
         self.state, self.clock = state, state.clock
         self.posts, self.facts, self.ledger = Posts(), Facts(), ledger or Ledger()
         self.alerts = AlertMonitor(
@@ -107,7 +107,7 @@ class Scene:
 
 @pytest.fixture
 async def scene() -> Any:
-    state = await House(ScriptedUpstream(), ScriptedUpstream()).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream(), ScriptedUpstream()).signed_in()
     scene = Scene(state)
     await settle()
     yield scene
@@ -184,7 +184,7 @@ async def test_an_account_that_cools_for_everything_is_told_as_a_whole(scene: Sc
 
 
 async def test_a_blocked_address_is_told_once_for_all_accounts_behind_it() -> None:
-    state = await House(ScriptedUpstream(), ScriptedUpstream(), one_address=True).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream(), ScriptedUpstream(), one_address=True).signed_in()
     scene = Scene(state)
     scene.cool("text", Blocked("code 1060"))
     assert await scene.passes(10) == ["address.blocked"]
@@ -224,7 +224,7 @@ async def test_a_restart_does_not_repeat_what_was_told(scene: Scene) -> None:
     scene.cool("image")
     assert sorted(await scene.passes(30)) == ["account.cooling", "account.needs_login"]
     scene.task.cancel()
-    again = House(ScriptedUpstream(), ScriptedUpstream())
+    again = ScriptedGateway(ScriptedUpstream(), ScriptedUpstream())
     again.clock = scene.clock
     for account in again.accounts:
         account._clock = scene.clock
@@ -284,7 +284,7 @@ async def test_a_store_that_is_away_costs_the_memory_of_a_restart_and_no_alert(s
 
 
 async def test_bark_gets_both_languages_in_its_own_form() -> None:
-    state = await House(ScriptedUpstream()).signed_in()
+    state = await ScriptedGateway(ScriptedUpstream()).signed_in()
     scene = Scene(state, None, HOOK, BARK)
     scene.cool()
     await scene.passes(4)

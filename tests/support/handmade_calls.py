@@ -239,3 +239,13 @@ def _kept(values: dict[str, Any]) -> dict[str, str]:
 
 def _form(fields: dict[str, str | None]) -> bytes:
     return "&".join(f"{name}={quote_plus(value)}" for name, value in fields.items() if value is not None).encode()
+
+
+class Clock:
+    """Epoch seconds that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now

@@ -14,7 +14,7 @@ from gemgate.prompting.compose import compose
 from gemgate_simulator.demo import demo
 from gemgate_simulator.schema_values import Filler
 from gemgate_simulator.script import Prompt, Said
-from tests.unit.prompting.tools import SENTINEL, TOOLS
+from tests.support.tool_corpus import SENTINEL, TOOLS
 
 WEATHER = TOOLS[0]
 CALLS = Message("assistant", (ToolCall("c1", "get_weather", '{"city":"Paris"}'),))

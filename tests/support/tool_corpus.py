@@ -13,7 +13,7 @@ from gemgate.prompting.tool_parser import Called, InvalidCall, Item, ToolParser
 
 SENTINEL = "zq7f3k2m9xbd"
 WRONG = "zq8h4n6p2rtw"
-CORPUS = Path(__file__).parents[2] / "corpus" / "tool_calls"
+CORPUS = Path(__file__).parents[1] / "corpus" / "tool_calls"
 
 
 def _tool(name: str, required: list[str], /, *, closed: bool = False, **properties: Any) -> Tool:

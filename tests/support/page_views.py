@@ -1,0 +1,11 @@
+"""The page's views, and the model its tests ask for."""
+
+from __future__ import annotations
+
+PAGES = (
+    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "batches", "nodes",
+    "requests", "keys", "alerts", "settings", "reference",
+)  # fmt: skip
+
+
+MODEL = "gemini-3-flash-preview"
