@@ -211,7 +211,7 @@ async def test_the_operators_word_counts(tmp_path) -> None:
 
 
 async def test_the_timer_alerts_when_the_wire_moved(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("gemgate.assembly.node.CANARY_FIRST", 0.0)
+    monkeypatch.setattr("gemgate.assembly.loops.CANARY_FIRST", 0.0)
     async with Simulator(accounts=("alice",)) as simulator:
         simulator.google.reply("", reading)
         simulator.google.drift("the title has another key")
