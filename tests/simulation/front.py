@@ -35,13 +35,12 @@ from gemgate.web.relay.body import Body
 from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import Broken, Head, Unsent
 from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
-from gemgate.web.relay.routes import Route
 from tests.simulation.network import Door
 from tests.simulation.node import MODEL, WHOSE, Node
 
 TOKEN = "a token of the fleet"
 GAP, CONNECT, SILENCE = 15.0, 2.0, 420.0
-ROUTE = Route("chat.completions", "client", {})
+ROUTE = all_routes().find("POST", "/v1/chat/completions")
 SETTINGS = explicit(public_base_url="http://front", default_model=MODEL, cookie_refresh_seconds=0)
 
 

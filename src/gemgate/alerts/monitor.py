@@ -61,7 +61,7 @@ class _OpenIncident:
 
 
 class AlertMonitor:
-    """`tend` looks, decides and tells until it is cancelled. It watches standings, not facts: a fact that was missed
+    """`run` looks, decides and tells until it is cancelled. It watches statuses, not facts: a fact that was missed
     would leave an episode open for ever, and a look costs next to nothing.
 
     channels: those of the settings; `store` has those that were set up on the page.

@@ -121,7 +121,7 @@ class ChatAnswer:
         self._images: list[ImageGenerated] = []
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """The answer, its images behind its words; they are told even when it breaks off before its end."""
+        """The answer, its images behind its words; they are sent even when it breaks off before its end."""
         try:
             async with aclosing(self._events()) as events:
                 async for event in events:
@@ -132,7 +132,7 @@ class ChatAnswer:
             raise
 
     def _shown(self) -> list[ImageGenerated]:
-        """The images that were not told yet. They stand at one place, whether the words came in pieces or whole: an
+        """The images that were not sent yet. They stand at one place, whether the words came in pieces or whole: an
         image between two deltas would cut a word in two.
         """
         shown, self._images = self._images, []
@@ -232,10 +232,10 @@ class ChatAnswer:
         return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
 
     def _check_model_policy(self) -> tuple[str, ...]:
-        """Wishes that Google's name of the model shows not to have been met (docs/google-wire.md 2.5)."""
+        """What was asked for and, as Google's name of the model shows, not given (docs/google-wire.md 2.5)."""
         got = rank(self._served)
-        wished = self._request.thinking and got is not None and not got.painter
-        return ("extended_thinking",) if wished and got and not (got.extended or got.thinking) else ()
+        asked = self._request.thinking and got is not None and not got.painter
+        return ("extended_thinking",) if asked and got and not (got.extended or got.thinking) else ()
 
     async def _finished(self) -> turns.Finished | turns.RepairNeeded:
         """The end of the turn; long answers are parsed and validated beside the event loop."""
@@ -332,7 +332,7 @@ class ChatAnswer:
         )
 
     def _repair(self, prompt_request: PromptRequest, again: turns.RepairNeeded) -> PromptRequest:
-        """The second prompt request: in the same chat where there is one, else told from the beginning."""
+        """The second prompt request: in the same chat where there is one, else in a new one from the beginning."""
         last, thread = self._last, self._thread
         continues = None
         if last is not None and thread is not None and thread.cid and not self._request.temporary:

@@ -114,8 +114,8 @@ class Conversations:
             conversation_id = request.conversation_id
             named = await self._ask(lambda: self.store.get(caller.tenant, conversation_id))
             messages = await _with_files(messages, lambda: self._with_stored(named, where, request.messages))
-        told = await _with_files(messages, lambda: chained(where, messages))
-        plan = ConversationPlan(messages, where, told, "miss", conversation_id=request.conversation_id or "")
+        chain = await _with_files(messages, lambda: chained(where, messages))
+        plan = ConversationPlan(messages, where, chain, "miss", conversation_id=request.conversation_id or "")
         plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()

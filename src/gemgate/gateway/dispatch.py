@@ -1,8 +1,9 @@
-"""One prompt on its way to whichever account takes it: lease, upload, send once, tell what comes.
+"""One prompt on its way to whichever account takes it: lease, upload, send once, hand on what comes.
 
-Failover between accounts: the only place where a prompt may be sent again, and only while `generated` is "no" and
-nothing was told yet: on the same account after a fresh sign-in or in a fresh conversation, else on another one
-(docs/decisions.md 1). What an earlier, cut off run of a durable prompt request left at Google is looked for first.
+Failover between accounts: the only place where a prompt may be sent again, and only while `generated` is "no" and the
+caller got nothing yet: on the same account after a fresh sign-in or in a fresh conversation, else on another one
+(docs/decisions.md 1). What an earlier, cut off run of a durable prompt request left at Google is looked for first
+(`resume`).
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ class Dispatcher:
             known is not None
             and known.account == lease.account_name
             and known.identity == lease.account.identity
-            and known.offer == lease.model.id
+            and known.model == lease.model.id
         )
         reuse: Reuse = "hit" if continued else "replay" if known else prompt_request.reuse
         began = Began(lease.model.name, lease.account_name, reuse, number, prompt_request.conversation_id)
@@ -255,7 +256,7 @@ class Dispatcher:
             raise error.with_(capability="upload") from None
 
     def _needs_its_account(self, prompt_request: PromptRequest) -> bool:
-        """Whether elsewhere the conversation could not be told in the text: it is worth waiting for its account."""
+        """Whether elsewhere the conversation would not fit as text: it is worth waiting for its account."""
         known = prompt_request.continues
         holder = self._pool.account(known.account) if known else None
         if holder is None or holder.identity != (known.identity if known else ""):

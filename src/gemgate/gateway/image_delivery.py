@@ -41,7 +41,7 @@ KEEP_TYPES = ("png", "jpg", "webp", "gif")
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """What one image is made for: the wish, and whose it will be.
+    """What one image is made for: the prompt, and whose it will be.
 
     key and created_at fix the stored name of a batch image, so that a second run finds what the first one stored.
     """

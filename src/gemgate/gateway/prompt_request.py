@@ -44,7 +44,7 @@ class Continuation:
 
     account: str
     identity: str
-    offer: str
+    model: str
     thread: Thread
 
 
@@ -66,11 +66,11 @@ class PromptRequest:
     """One prompt to be answered.
 
     needs:           capabilities it uses, the main one first.
-    material:        what to send: with True what is new to `continues`, with False everything, within the walls of the
+    content:         what to send: with True what is new to `continues`, with False everything, within the walls of the
                      account; asked for when needed. PromptTooLong.
     replay:          bytes of text that it takes to tell everything, if that is known.
     reuse:           what is reported when it does not go on in `continues`.
-    image:         "must": an answer without one is an error, judged while the account is still held. "may": only if
+    image:           "must": an answer without one is an error, judged while the account is still held. "may": only if
                      its words say that the account is to blame.
     background:      a batch's; leaves a lane to interactive calls.
     journal:         of a durable prompt request.
@@ -98,7 +98,7 @@ class PromptRequest:
 
 @dataclass(slots=True)
 class Attempt:
-    """One try of an prompt request: what the one who listens may use while the account is held."""
+    """One try of a prompt request: what the one who listens may use while the account is held."""
 
     lease: Lease
     began: Began

@@ -1,4 +1,4 @@
-"""Another model answered than was asked for: what is told of it, and what it says of the account.
+"""Another model answered than was asked for: what the caller hears of it, and what it says of the account.
 
 Google lowers the model in silence for a session that is none any more and for a quota that is used up
 (docs/google-wire.md 2.4). Which of the two it is can be asked at once, without generating anything.
@@ -39,15 +39,15 @@ class Served:
     painted: bool = False
 
 
-def serving_model(offer: AccountModel, offers: Sequence[AccountModel], answered: Completed) -> Served:
+def serving_model(model: AccountModel, models: Sequence[AccountModel], answered: Completed) -> Served:
     """Who wrote: Google's name of it, or the name that the account's own list has for the id that it gave."""
-    name = answered.served or next((one.display for one in offers if one.id == answered.served_id), "")
-    asked = offer.name if rank(offer.name) else offer.display
+    name = answered.served or next((one.display for one in models if one.id == answered.served_id), "")
+    asked = model.name if rank(model.name) else model.display
     return Served(asked, named(name) if name else "", fits(asked, name))
 
 
 def image_model(card: ModelCard, answered: Completed) -> Served:
-    """Who painted, against what an image model's id wishes for (3.1)."""
+    """Who painted, against what an image model's id asks for (3.1)."""
     name = answered.painter or (answered.served if is_painter(answered.served) else "")
     asked = f"{'pro' if card.web.endswith('pro') else 'flash'} image"
     return Served(asked, named(name) if name else "", fits(asked, name), painted=True)

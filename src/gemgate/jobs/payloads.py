@@ -1,4 +1,4 @@
-"""What the job store keeps as JSON text: wishes for images, where references come from, facts of made images."""
+"""What the job store keeps as JSON text: specs of images, where references come from, facts of made images."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ImageSpec:
     references: tuple[Source, ...] = ()
 
 
-def dump_spec(wish: ImageSpec) -> str:
-    options = {name: value for name, value in asdict(wish.options).items() if value != _PLAIN[name]}
-    value = {"model": wish.model, "options": options, "references": [_dump_source(one) for one in wish.references]}
+def dump_spec(spec: ImageSpec) -> str:
+    options = {name: value for name, value in asdict(spec.options).items() if value != _PLAIN[name]}
+    value = {"model": spec.model, "options": options, "references": [_dump_source(one) for one in spec.references]}
     return orjson.dumps(value).decode()
 
 

@@ -64,8 +64,8 @@ class Runner:
                 return await self._chat(claim, journal)
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
-        wish = load_spec(claim.task.payload or claim.batch.defaults)
-        image = await self._made(claim, journal, wish.model, wish.options, wish.references)
+        spec = load_spec(claim.task.payload or claim.batch.defaults)
+        image = await self._made(claim, journal, spec.model, spec.options, spec.references)
         return Done(dumps(image_value(image)))
 
     async def _images(self, claim: Claim, journal: TaskJournal) -> Done:

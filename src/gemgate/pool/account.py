@@ -453,10 +453,10 @@ class Account:
     def _explained(self, error: GatewayError) -> GatewayError:
         """A session's death with its likely reason, once."""
         age = self._clock.now() - self.renewed_at if self.renewed_at else -1.0
-        told = superseded_session.explained(error, age, self._superseded_within)
-        if told is not error:
+        explained = superseded_session.explained(error, age, self._superseded_within)
+        if explained is not error:
             self.renewed_at = 0.0
-        return told
+        return explained
 
     @property
     def identity(self) -> str:

@@ -139,7 +139,7 @@ class AccountPool:
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
         accounts = [account for account in self.accounts if not account.fallback] or self.accounts
-        return tuple({offer.id: offer for account in accounts for offer in account.models}.values())
+        return tuple({model.id: model for account in accounts for model in account.models}.values())
 
     @asynccontextmanager
     async def lease(
@@ -166,12 +166,12 @@ class AccountPool:
         loyalty = loyalty if prefer is not None and self._loyalty > 0 else 0.0
         waiter = _Waiter(card, needs, prefer, frozenset(avoid), background, loyalty > 0, granted, loyalty)
         asked = self._clock.monotonic()
-        account, offer = await self._take(waiter)
+        account, model = await self._take(waiter)
         try:
             waited = self._clock.monotonic() - asked
             why, skipped = self._chosen(waiter, account)
             paced = await self._paced(account)
-            yield Lease(account, offer, account.session_epoch, LeaseReason(why, skipped, waited, paced))
+            yield Lease(account, model, account.session_epoch, LeaseReason(why, skipped, waited, paced))
         except GatewayError as error:
             wait = account.call_ended(needs, error)
             await account.record.wait_saved()  # the caller hears of a rest when a restart would know of it
@@ -298,8 +298,8 @@ class AccountPool:
             free = account.lanes - account.busy - kept
             if status.state != "ready" or free <= 0:
                 continue
-            if offer := waiter.card.offer(account.models):
-                fits[account.name] = (account, offer)
+            if model := waiter.card.offer(account.models):
+                fits[account.name] = (account, model)
         now = self._clock.monotonic()
         candidates = (
             Candidate(m.name, m.busy, m.weight, m.last_used, m.egress.pace.wait(now), m.used_up)
@@ -308,9 +308,9 @@ class AccountPool:
         chosen = choose(candidates, waiter.prefer)
         if chosen is None:
             return None
-        account, offer = fits[chosen.name]
+        account, model = fits[chosen.name]
         account.call_started(*waiter.needs)
-        return account, offer
+        return account, model
 
     def check(self, card: ModelCard, needs: tuple[Capability, ...] = (), avoid: Iterable[str] = ()) -> None:
         """Raise NoAccount or ModelNotFound when no account can take such a call however long it waits."""
@@ -319,7 +319,7 @@ class AccountPool:
         if not usable:
             raise self.no_account_error(*needs)
         if all(m.is_open and not card.offer(m.models) for m in usable):
-            have = ", ".join(sorted({offer.name for m in usable for offer in m.models}))
+            have = ", ".join(sorted({model.name for m in usable for model in m.models}))
             raise ModelNotFound(
                 f"No usable account has the model {card.id}. They have: {have}",
                 f"当前可用账号没有模型 {card.id}。可用：{have}",

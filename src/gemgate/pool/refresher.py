@@ -35,8 +35,8 @@ class Schedule:
 
 
 class SessionRefresher:
-    """`rotate_every` seconds, 0 = never, and never more often than every `rotate_gap` seconds. `tend` runs until it is
-    cancelled.
+    """`rotate_every` seconds, 0 = never, and never more often than every `rotate_gap` seconds. `run` ends when it
+    is cancelled.
     """
 
     def __init__(

@@ -319,7 +319,7 @@ class AccountRegistry:
         lives = record.lives if record is not None else ()
         began = next((life.began_at for life in lives if life.ended_at is None), account.signed_in_at)
         now = self._clock.now()
-        told = forecast(
+        expected = forecast(
             lives,
             began_at=began,
             renewed_at=account.renewed_at,
@@ -328,7 +328,7 @@ class AccountRegistry:
         )
         left = began + binding.BOUND_SECONDS - now
         bound = account.cookies.bound if account.cookies and left > 0 else ""
-        return Forecast(left, 0, bound) if bound and (told is None or told.seconds > left) else told
+        return Forecast(left, 0, bound) if bound and (expected is None or expected.seconds > left) else expected
 
     async def _release(self, account: Account) -> None:
         self._pool.remove(account.name)

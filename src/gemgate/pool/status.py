@@ -95,7 +95,7 @@ def resting(circuit: Circuit, now: float) -> AccountStatus:
 
 
 def reason_of(error: BaseException | None) -> str:
-    """Why a circuit opens, as it is stored and told."""
+    """Why a circuit opens, as it is stored and shown."""
     if isinstance(error, Spent):
         return LIMIT + error.plain()
     return error.plain() if isinstance(error, GatewayError) else ""
