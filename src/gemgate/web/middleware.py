@@ -102,13 +102,7 @@ class RequestMiddleware:
                 with state.machine.memory.promised(promised):
                     await app(scope, receive, send_stamped)
         except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
-            begun = status != CLIENT_CLOSED
-            if not begun or not isinstance(error, _FORESEEN):
-                answer = await exception_handler(Request(scope, receive), error)
-                if not begun:
-                    await answer(scope, receive, send_stamped)
-            if begun or not isinstance(error, _FORESEEN):
-                call.note("request.crashed", why=type(error).__name__)
+            await _catch(error, Request(scope, receive), send_stamped, begun=status != CLIENT_CLOSED)
         finally:
             if self._notices is not None:
                 self._notices.over(call.request_id)
@@ -122,6 +116,16 @@ class RequestMiddleware:
 
 _FORESEEN = (GatewayError, HTTPException, ClientDisconnected, ClientDisconnect)
 """What is raised to be answered; anything else is a bug of ours."""
+
+
+async def _catch(error: Exception, request: Request, send: Send, *, begun: bool) -> None:
+    """Answer what was raised while no answer had begun; note what nobody foresaw, or what broke an answer off."""
+    if not begun or not isinstance(error, _FORESEEN):
+        answer = await exception_handler(request, error)
+        if not begun:
+            await answer(request.scope, request.receive, send)
+    if begun or not isinstance(error, _FORESEEN):
+        context_of(request).note("request.crashed", why=type(error).__name__)
 
 
 async def _let_go_by(receive: Receive) -> None:
