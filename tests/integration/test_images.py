@@ -526,7 +526,7 @@ async def test_a_moved_logo_is_told_once_and_images_keep_coming_as_they_are(
         facts.append(fact)
         note(fact)
 
-    monkeypatch.setattr(gate.service.observer, "note", watched)
+    monkeypatch.setattr(gate.service.observer, "emit", watched)
     moved = Profile("moved", 64, 70, 41, 0.5)
     for seed in range(5):
         plain = paint("leaves", TEST_SEEDS + seed, 500, 500)

@@ -35,6 +35,7 @@ from gemgate.web.relay.body import Body
 from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import Broken, Head, Unsent
 from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
+from gemgate.web.relay.routes import all_routes
 from tests.simulation.network import Door
 from tests.simulation.node import MODEL, WHOSE, Node
 
