@@ -54,7 +54,10 @@ def demo(
 
 
 async def _demo(host: str, port: int) -> None:
-    from gemgate_simulator import Simulator  # a real gateway does not need it
+    try:
+        from gemgate_simulator import Simulator  # a real gateway does not need it
+    except ModuleNotFoundError as error:
+        fail(f"the simulated Google needs {error.name}: pip install 'gemgate[demo]'")
 
     async with Simulator(accounts=("demo",)) as simulator:
         cookies = simulator.google.cookies("demo")
