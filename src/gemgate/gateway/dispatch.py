@@ -26,6 +26,7 @@ from gemgate.errors import (
     Remedy,
     SignedOut,
     Unreachable,
+    forget_frames,
 )
 from gemgate.gateway import served_model
 from gemgate.gateway.attachments import Attachments
@@ -148,6 +149,7 @@ class Dispatcher:
                 if attempt.spoke or number == MAX_TRIES:
                     recorder.decision("spoken" if attempt.spoke else "last_try")
                     raise
+                forget_frames(error)
                 failure = error
                 if (mend := self._remedied(prompt_request, attempt, error, mended)) is not None:
                     prompt_request, again = mend, lease.account_name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -116,7 +117,7 @@ class Account:
         """The generation whose session was looked at because Google kept no chat of it."""
         self.renewal: Renewal | None = None
         """What came of the last rotation."""
-        self.last_error: GatewayError | None = None
+        self._last_error: GatewayError | None = None
         self.session_epoch = 0
         self.record: AccountRecord = keep or InMemoryRecord()
         self.changed: Callable[[], None] = lambda: None
@@ -126,6 +127,15 @@ class Account:
         self._random = random
         self._observer = observer
         self._signing_in = asyncio.Lock()
+
+    @property
+    def last_error(self) -> GatewayError | None:
+        """A copy, which holds nothing of the call that met it."""
+        return self._last_error
+
+    @last_error.setter
+    def last_error(self, error: GatewayError | None) -> None:
+        self._last_error = copy(error)
 
     def status(self, *needs: Capability) -> AccountStatus:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
@@ -204,11 +214,11 @@ class Account:
         elif outcome == "limited":
             self.pacer.limited()
         self._note_circuits(*before)
-        if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
-            self.last_error = error
         if isinstance(error, Spent | Blocked) and error.retry_after is None:
             circuit = self.egress.circuit if isinstance(error, Blocked) else self.circuits[cast("Capability", blamed)]
             error.retry_after = max(1.0, circuit.until - self._clock.now()) if circuit.until else None
+        if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
+            self.last_error = error
         if isinstance(error, Rejected):
             self._fail("error", error)
         elif before != (self.circuits, self.egress.circuit):
@@ -251,7 +261,7 @@ class Account:
         async with self._signing_in:
             if seen is not None and seen != self.session_epoch:
                 if not self.is_open and self.last_error is not None:
-                    raise self.last_error
+                    raise copy(self.last_error)
                 return
             try:
                 with self._probing():

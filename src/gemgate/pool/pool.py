@@ -181,6 +181,7 @@ class AccountPool:
             account.call_ended(needs, failure)
             if isinstance(failure, GatewayError):
                 await account.record.wait_saved(account)  # the caller hears of a rest when a restart would know of it
+            failure = None  # it holds this frame
 
     def _chosen(
         self, waiter: _Waiter, account: Account

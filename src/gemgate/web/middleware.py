@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
+from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, forget_frames, said
 from gemgate.machine import crowded
 from gemgate.web import errors, paths
 from gemgate.web.auth.access import Access
@@ -109,6 +109,7 @@ class RequestMiddleware:
                     await answer(scope, receive, send_stamped)
             if begun or not isinstance(error, _FORESEEN):
                 call.note("request.crashed", why=type(error).__name__)
+            forget_frames(error)
         finally:
             if self._notices is not None:
                 self._notices.over(call.request_id)

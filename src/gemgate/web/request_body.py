@@ -210,6 +210,7 @@ class DisconnectWatcher:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
+            del task  # it holds its error, which holds this frame
 
     def close(self) -> None:
         self._gone.cancel()
