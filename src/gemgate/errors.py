@@ -69,6 +69,24 @@ def said(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def forget_frames(error: BaseException) -> None:
+    """Let go of where an error, and whatever led to it, was raised; for whoever has dealt with it or keeps it.
+
+    The frames hold all that the call held, bodies of megabytes too, and a frame that names its error is held by it:
+    such a ring stays in memory until the garbage collector comes by, which is rare.
+    """
+    told, waiting = set[int](), [error]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in told:
+            continue
+        told.add(id(one))
+        one.__traceback__ = None
+        waiting += [more for more in (one.__cause__, one.__context__) if more is not None]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+
+
 class GatewayError(Exception):
     """Base of all; `str(error)` is the English text, `zh` the Chinese one.
 

@@ -187,6 +187,20 @@ class Clients:
 
 CLIENTS = Clients()
 
+_M_MMAP_THRESHOLD = -3
+LARGE_BLOCK = 64 * 1024
+"""Bytes from which a block of memory is the system's again as soon as it is freed."""
+
+
+def set_large_blocks_apart() -> None:
+    """Have the C library (glibc) take each large block from the system alone, and keep to that.
+
+    By itself it takes ever larger ones from its heap, where small things that live longer settle between the pieces of
+    bodies, so that the heap grows and cannot shrink.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
+
 
 def give_back() -> None:
     """Return to the system what the allocator keeps for later."""

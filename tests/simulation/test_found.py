@@ -63,7 +63,7 @@ async def test_a_session_that_signs_in_while_the_database_is_away_is_open_and_is
     store.rows["a"] = StoredAccount(AccountSetup("a"), cookies=old)
 
     def build(setup: AccountSetup, address: Egress, keep: AccountRecord) -> Account:
-        upstream, more = ScriptedUpstream(), {"clock": clock, "dice": lambda: 0.0, "observer": facts, "keep": keep}
+        upstream, more = ScriptedUpstream(), {"clock": clock, "random": lambda: 0.0, "observer": facts, "keep": keep}
         return Account("a", upstream, None, lanes=1, pacer=Pacer(0), rules=Rules(), address=address, **more)  # type: ignore[arg-type]
 
     account_registry = AccountRegistry(pool, store, build, owner="n", clock=clock, observer=facts, rotate_every=0)

@@ -1,7 +1,8 @@
 """`gemgate serve` that watches itself: how long each callback of its event loop takes, and what is open.
 
 Nothing else differs from the command. It answers every line of standard input with a line of JSON (`Figures`), from a
-thread of its own (to the word `objects` with what there is in memory), and ends when standard input does.
+thread of its own (to the word `objects` with what there is in memory), and ends when standard input does. After the
+word `hold` the garbage collector does not run any more: what is held by itself alone stays.
 
 A callback's length is the processor time of its thread: on a loaded machine its wall time is somebody else's. Callbacks
 of the loop's own making that reach our code without `call_soon` are the server's protocol, which is watched as well.
@@ -200,6 +201,9 @@ def main() -> None:
     def answer() -> None:
         for line in sys.stdin:
             figures = watch.told(loop)
+            if line.strip() == "hold":
+                gc.collect()
+                gc.disable()
             if line.strip() == "objects":
                 figures.objects = dict(Counter(type(one).__qualname__ for one in gc.get_objects()).most_common(KINDS))
             print(json.dumps(asdict(figures)), flush=True)

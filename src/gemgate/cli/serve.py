@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from gemgate import settings as settings_module
 from gemgate.assembly.node import open_service
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
-from gemgate.machine import CLIENTS
+from gemgate.machine import CLIENTS, set_large_blocks_apart
 from gemgate.settings import Settings, explicit, outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
@@ -125,6 +125,7 @@ async def run_server(
 ) -> None:
     """Serve until a signal ends it; what cannot be opened has been said in one line by then."""
     CLIENTS.make_room()
+    set_large_blocks_apart()
     server = _Server(
         uvicorn.Config(
             app,

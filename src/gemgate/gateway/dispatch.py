@@ -114,9 +114,9 @@ class Dispatcher:
                     recorder.lease_refused(error)
                     # Nobody (else) can take it. The accounts' states say it best, unless they tell of no trouble.
                     silent = isinstance(tries.failure, Unreachable) or self._any_usable(request)
-                    raise (
-                        tries.failure if isinstance(error, NoAccount) and tries.failure and silent else error
-                    ) from None
+                    if isinstance(error, NoAccount) and tries.failure and silent:
+                        raise tries.failure.with_() from None  # a copy: what this frame holds must not hold this frame
+                    raise
                 recorder.failed(lease, error)
                 decision = await self._decide(tries, made, error, last=number == MAX_TRIES)
                 recorder.decision(decision)

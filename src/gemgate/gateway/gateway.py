@@ -31,6 +31,7 @@ from gemgate.errors import (
     ModelNotFound,
     ModelNotServed,
     PromptTooLong,
+    forget_frames,
 )
 from gemgate.gateway.admission import Admission, JobData, check_scope
 from gemgate.gateway.answer import ChatAnswer, Planned, draft_call_id, from_image, within_walls
@@ -234,13 +235,17 @@ class Gateway:
             try:
                 result = await self.generate_image(request, admission, uploads, began=began)
             except GatewayError as error:
+                forget_frames(error)
                 result = error
             done(result)
             return result
 
-        async with asyncio.TaskGroup() as group:
-            making = [group.create_task(one()) for _ in range(request.n)]
-        results = [task.result() for task in making]
+        async def each() -> list[GeneratedImage | GatewayError]:
+            async with asyncio.TaskGroup() as group:  # not here: it holds our task, and that one our error
+                making = [group.create_task(one()) for _ in range(request.n)]
+            return [task.result() for task in making]
+
+        results = await each()
         errors = [result for result in results if isinstance(result, GatewayError)]
         if len(errors) == len(results):
             raise min(errors, key=lambda error: error.generated == "no")

@@ -81,6 +81,8 @@ class _Reading:
         except (expat.ExpatError, UnicodeDecodeError) as broken:
             message = "the file's XMP packet cannot be read"
             raise UnsupportedImage(message) from broken
+        finally:
+            del self._parser  # it and we hold each other
         if self._end < 0:
             message = "the file's XMP packet holds no RDF"
             raise UnsupportedImage(message)

@@ -24,6 +24,7 @@ from gemgate.errors import (
     PromptTooLong,
     Refused,
     StorageDown,
+    forget_frames,
 )
 from gemgate.jobs.journal import JournalUnavailable, LeaseLost, TaskJournal
 from gemgate.jobs.resting import until_due
@@ -194,6 +195,7 @@ class Worker:
         except JournalUnavailable:
             return Released()
         except GatewayError as error:
+            forget_frames(error)
             return self._decided(run, error)
         except asyncio.CancelledError:
             match run.why:
@@ -205,6 +207,7 @@ class Worker:
                     return Released()
         except Exception as bug:  # noqa: BLE001 - the door of tasks: a bug must not leave one held for ever
             self._note("task.crashed", _about(claim) | {"why": f"{type(bug).__name__}: {bug}", "trace": _trace(bug)})
+            forget_frames(bug)
             return Failed("internal_error", "Something went wrong inside gemgate", "gemgate 内部错误", True)
 
     def _decided(self, run: _Run, error: GatewayError) -> TaskOutcome:

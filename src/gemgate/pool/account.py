@@ -327,7 +327,7 @@ class Account:
             return
         assert refused is not None
         missing = self.source.missing if self.source is not None and not candidates else ""
-        raise no_cookies_error(missing) if missing else refused
+        raise no_cookies_error(missing) if missing else refused.with_()
 
     async def _open(self, cookies: Cookies | None, *, watched: bool) -> SignInResult:
         """Open a session. Google is asked whose it is when that is not known of it (docs/google-wire.md 5.6)."""

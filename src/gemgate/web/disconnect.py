@@ -33,3 +33,4 @@ async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
         task.cancel()
         gone.cancel()
         await asyncio.wait({task, gone})
+        del task  # it holds its error, which holds this frame

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, said
+from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, forget_frames, said
 from gemgate.machine import crowded
 from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
@@ -103,6 +103,7 @@ class RequestMiddleware:
                     await app(scope, receive, send_stamped)
         except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
             await _catch(error, Request(scope, receive), send_stamped, begun=status != CLIENT_CLOSED)
+            forget_frames(error)
         finally:
             if self._notices is not None:
                 self._notices.over(call.request_id)

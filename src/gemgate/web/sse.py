@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from gemgate.chat import Event
 from gemgate.dialects.table import StreamWriter
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, forget_frames
 from gemgate.web.disconnect import ClientDisconnected, cancel_on_disconnect
 
 HEARTBEAT_SECONDS = 10.0
@@ -72,12 +72,14 @@ async def encode(
         except GatewayError as error:
             if not opened.yes:
                 raise
+            forget_frames(error)
             for piece in _failure(writer, error, language, request_id):
                 yield piece
         except Exception as error:
             if not opened.yes:
                 raise
             structlog.stdlib.get_logger("gemgate").exception("stream.failed", request_id=request_id)
+            forget_frames(error)
             for piece in _failure(writer, internal_error(error), language, request_id):
                 yield piece
 

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import pytest
@@ -82,11 +83,11 @@ class Gateway:
         self._reading = asyncio.Lock()
         self.url = url
 
-    async def read(self, *, objects: bool = False) -> Figures:
+    async def read(self, word: Literal["", "objects", "hold"] = "") -> Figures:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         async with self._reading:
-            self._process.stdin.write(b"objects\n" if objects else b"\n")
+            self._process.stdin.write(f"{word}\n".encode())
             while True:
                 line = await self._process.stdout.readline()
                 assert line, "the gateway ended"
@@ -307,7 +308,7 @@ async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: 
         await prepare(sim)
         await load(gateway, sim, range(warm), ends, soaked)
         await asyncio.sleep(REST)
-        before = await gateway.read(objects=True)
+        before = await gateway.read("objects")
         soaked.readings = [(soaked.requests, before)]
         began = time.monotonic()
         await load(gateway, sim, range(warm, warm + count), ends, soaked)
@@ -315,7 +316,7 @@ async def test_nothing_grows_stays_open_or_stalls(tmp_path: Path, pytestconfig: 
         steepness = slope(soaked.readings[1:])
         after, more = await settled(gateway, before)
         soaked.readings.append((soaked.requests, after))
-        objects = (await gateway.read(objects=True)).objects
+        objects = (await gateway.read("objects")).objects
     print("", told(soaked, steepness, seconds), f"more open than after {warm}: {more or 'nothing'}", sep="\n")
     print("objects more than after the warm-up:", _most(_gained(objects, before.objects)))
     long = [f"at {at}: {text}" for at, one in soaked.readings for text in one.long]

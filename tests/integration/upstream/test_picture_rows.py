@@ -70,7 +70,7 @@ async def test_the_unlimited_link_comes_between_the_full_size_and_the_suffixes(
 
 
 async def test_a_long_silence_before_a_image_is_waited_out_and_only_there(sim2: Simulator, signed_in: SignIn) -> None:
-    facts = shipped().model_copy(update={"pictures": shipped().images.model_copy(update={"idle_seconds": 3.0})})
+    facts = shipped().model_copy(update={"pictures": shipped().pictures.model_copy(update={"idle_seconds": 3.0})})
     limits = Deadlines(connect=5, first_byte=0.5, idle=0.4, total=8)
     upstream = await signed_in(sim2, deadlines=limits, facts=facts)
     sim2.google.reply("a cat", "Here.", image=Painting("gradient", size=(64, 48)), progress=1)
@@ -86,8 +86,8 @@ async def test_a_long_silence_before_a_image_is_waited_out_and_only_there(sim2: 
 async def test_the_image_tool_is_asked_for_only_where_the_operator_says_so(
     sim2: Simulator, signed_in: SignIn, tool: int
 ) -> None:
-    facts = shipped().model_copy(update={"pictures": shipped().images.model_copy(update={"tool": tool})})
-    assert shipped().images.tool == 0
+    facts = shipped().model_copy(update={"pictures": shipped().pictures.model_copy(update={"tool": tool})})
+    assert shipped().pictures.tool == 0
     upstream = await signed_in(sim2, facts=facts)
     sim2.google.reply("a cat", "Here.", image=Painting("gradient", size=(64, 48)))
     assert len(refs(await pieces(upstream, "a cat", images=True))) == 1

@@ -82,6 +82,7 @@ def test_a_refusal_of_accounts_toml_keeps_its_brackets(tmp_path: Path, monkeypat
 def _facts(**more: Any) -> dict[str, Any]:
     return {
         "name": HOSTILE, "state": HOSTILE, "why": HOSTILE, "seconds_left": 0, "cooldowns": [], "last_error": HOSTILE,
+        "notice": HOSTILE,
         **more,
     }  # fmt: skip
 

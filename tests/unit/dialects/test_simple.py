@@ -147,7 +147,7 @@ def test_a_batch_is_ordered_and_created_with_the_printed_words() -> None:
         "message": "批量任务已创建，2并发处理中",
         "concurrency": 2,
     }
-    clamped = simple_batches.write_created(batch(requested_concurrency=8), "en")
+    clamped = simple_batches.write_created(batch(asked=8), "en")
     assert clamped["message"] == "The batch is ordered; 2 at once"
     assert "8" in clamped["note"]
     assert simple_batches.write_created(batch(), "zh-CN")["message"] == "批量任务已创建，2并发处理中"

@@ -258,6 +258,16 @@ async def test_a_caller_who_waits_in_vain_is_told_at_once() -> None:
         await call
 
 
+async def test_what_an_account_remembers_of_an_error_holds_nothing_of_the_call() -> None:
+    house = await ScriptedGateway(ScriptedUpstream(spent())).signed_in()
+    with pytest.raises(GatewayError) as caught:
+        await house.chat()
+    kept = house.accounts[0].last_error
+    assert kept is not None
+    assert kept is not caught.value
+    assert (kept.kind, kept.en, kept.__traceback__) == ("spent", "limit reached", None)
+
+
 async def test_leaving_an_answer_is_not_held_against_the_account() -> None:
     state = await ScriptedGateway(ScriptedUpstream("long")).signed_in()
     for _ in range(5):

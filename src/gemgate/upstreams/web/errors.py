@@ -25,6 +25,7 @@ from gemgate.errors import (
     Spent,
     Stalled,
     Unreachable,
+    forget_frames,
 )
 
 FAILURES = (
@@ -239,7 +240,11 @@ def of_page(page: str) -> GatewayError:
 
 
 def of_exception(error: Exception, *, sent: bool) -> GatewayError:
-    """The meaning of whatever the library or libcurl raised; `sent` = a prompt may have left this machine."""
+    """The meaning of whatever the library or libcurl raised, which is over by that; `sent` = a prompt may have left
+    this machine.
+    """
+    if not isinstance(error, GatewayError):
+        forget_frames(error)
     unsure: Generated = "maybe" if sent else "no"
     match error:
         case GatewayError():

@@ -57,7 +57,7 @@ class Exchange:
     ) -> None:
         self._handles = handles
         self._body = OneTimeBody(body)
-        self._prompt = (params, headers, len(body), self._body.read, self._received, timeout)
+        self._length, self._params, self._headers, self._timeout = len(body), params, headers, timeout
         self._chunks: list[bytes] = []
         self._waiter: asyncio.Future[bool] | None = None
         self._handle: Handle | None = None
@@ -86,7 +86,9 @@ class Exchange:
     async def __aenter__(self) -> Exchange:
         handle = self._handles.take()
         try:
-            self._transfer = handle.begin(*self._prompt)
+            self._transfer = handle.begin(
+                self._params, self._headers, self._length, self._body.read, self._received, self._timeout
+            )
         except BaseException:
             handle.close()
             raise
@@ -151,8 +153,9 @@ class Exchange:
 
     def _check(self) -> None:
         assert self._transfer is not None
-        try:
-            self._transfer.result()
-        except CurlError as error:
+        error = self._transfer.exception()  # raised, it would hold the frame that holds us and, by the transfer, itself
+        if isinstance(error, CurlError):
             code = cast("CurlECode", error.code)
             raise code2error(code, str(error))(str(error), code) from error
+        if error is not None:
+            raise error

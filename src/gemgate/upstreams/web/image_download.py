@@ -49,7 +49,7 @@ async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) ->
         except SignedOut:
             raise  # the session itself was refused: no other route can do better
         except GatewayError as error:
-            failure = error
+            failure = error.with_()  # a copy: the error itself holds this frame
             continue
         return Fetched(data, mime, source)
     assert failure is not None

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.assembly.fleet import FleetFront
+from gemgate.errors import forget_frames
 from gemgate.settings import Settings
 from gemgate.web import page
 from gemgate.web.app import served
@@ -136,6 +137,7 @@ class RelayApp:
                     return
                 raise
             await (await exception_handler(request, error))(request.scope, request.receive, counted)
+            forget_frames(error)
         finally:
             self._metrics.done(route.name, passage.node if passage else "", status, call.seconds())
 
