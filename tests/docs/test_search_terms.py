@@ -11,7 +11,7 @@ import gemgate
 
 SOURCE = Path(gemgate.__file__).parent
 TERMS = {
-    "circuit breaker": {"policy/circuit_breaker.py"},
+    "circuit breaker": {"policy/circuit_breaker.py", "pool/circuits.py"},
     "failover": {"gateway/dispatch.py", "web/relay/relay.py"},
     "middleware": {"web/middleware.py"},
     "ssrf": {"outbound.py"},

@@ -29,7 +29,7 @@ from tests.support.fleet_calls import chat, record, text_of, until
 from tests.support.fleets import ADMIN, LIMITED, MODEL, TOKEN, Process, RunningFleet, request
 from tests.support.servers import free_port
 
-SKEWED = Path(__file__).parents[2] / "skewed.py"
+SKEWED = Path(__file__).parents[2] / "support" / "skewed.py"
 PATIENCE = 5.0
 """Seconds a call may take while a part is away: its time limits added up, and room for a loaded machine."""
 pytestmark = pytest.mark.timeout(300)
