@@ -75,12 +75,12 @@ def forget_frames(error: BaseException) -> None:
     The frames hold all that the call held, bodies of megabytes too, and a frame that names its error is held by it:
     such a ring stays in memory until the garbage collector comes by, which is rare.
     """
-    told, waiting = set[int](), [error]
+    seen, waiting = set[int](), [error]
     while waiting:
         one = waiting.pop()
-        if id(one) in told:
+        if id(one) in seen:
             continue
-        told.add(id(one))
+        seen.add(id(one))
         one.__traceback__ = None
         waiting += [more for more in (one.__cause__, one.__context__) if more is not None]
         if isinstance(one, BaseExceptionGroup):

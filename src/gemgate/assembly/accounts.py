@@ -44,7 +44,7 @@ async def names_apart(settings: Settings, keys: KeyStore, now: float) -> None:
 
 
 def account_builder(settings: Settings, *, clock: Clock, random: Random, observer: Observer) -> Build:
-    """How an account's member is made."""
+    """How an account is made."""
     rules = Rules(
         failure_seconds=settings.cooldown_auth_seconds,
         limit_seconds=settings.cooldown_429_seconds,
@@ -148,7 +148,7 @@ def seeds_of(settings: Settings) -> list[AccountSetup]:
 
 
 def run_accounts(service: Service, *, resident: bool) -> None:
-    """A keeper for every account that joins; a leaving one is drained before it is closed."""
+    """A refresher for every account that joins; a leaving one is drained before it is closed."""
     settings, account_registry = service.settings, service.account_registry
     refreshers: dict[str, asyncio.Task[None]] = {}
 

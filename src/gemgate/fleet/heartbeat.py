@@ -104,7 +104,7 @@ class Heartbeat:
         self._version = version
         self._changed = Wakeup(clock)
         self._sent = 0
-        self._told: tuple[object, ...] = ()
+        self._announced: tuple[object, ...] = ()
         self._left = False
         self._writing = asyncio.Lock()
 
@@ -154,7 +154,7 @@ class Heartbeat:
                     known = await self._registry.beat(self.card, report)
             if known:
                 self._sent -= report.dispatched
-                self._told = _word(report)
+                self._announced = _word(report)
                 if self.away:
                     self._observer.emit(TelemetryEvent("node.announced", data={"node": self.card.worker_id}))
                 self.away = ""
@@ -166,7 +166,7 @@ class Heartbeat:
         while self._clock.monotonic() < due and not self._left:
             await self._changed.wait(TICK)
             self._changed.clear()
-            if _word(self.report()) != self._told:
+            if _word(self.report()) != self._announced:
                 return
 
     async def leave(self) -> None:

@@ -55,9 +55,9 @@ async def query_all(request: Request, caller: Caller, read: Read) -> Gathered:
     nodes = [one for one in fleet.nodes if one.serves]
     hop: NodeClient = request.app.state.hop
     answers = await asyncio.gather(*(_ask(hop, one, request, caller, read) for one in nodes))
-    told = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
+    answered = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
     silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
-    return Gathered(told, silent)
+    return Gathered(answered, silent)
 
 
 async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller, read: Read) -> dict[str, Any] | str:

@@ -71,13 +71,13 @@ class Broken(Exception):
 class _InterimWatch:
     """Where an answer leaves word whether a notice came before it; also of one that never comes."""
 
-    def __init__(self, told: Callable[[], None]) -> None:
+    def __init__(self, on_notice: Callable[[], None]) -> None:
         self.notice: asyncio.Future[bool] | None = None
-        self._told = told
+        self._on_notice = on_notice
 
     def look_out(self) -> asyncio.Future[bool]:
         self.notice = asyncio.get_running_loop().create_future()
-        self.notice.add_done_callback(lambda notice: None if notice.cancelled() else self._told())
+        self.notice.add_done_callback(lambda notice: None if notice.cancelled() else self._on_notice())
         return self.notice
 
     @property

@@ -262,12 +262,12 @@ async def _capability(request: Request) -> Capability | None:
 async def put_cookies(request: Request, caller: Caller) -> Response:
     call = node_context_of(request)
     _, (cookies, account) = await read_with(request, BODY, model_reader(simple.CookiesRequest, simple.read_cookies))
-    member = await call.service.account_registry.replace_cookies(account, cookies, caller)
+    replaced = await call.service.account_registry.replace_cookies(account, cookies, caller)
     zh = caller.language.startswith("zh")
     message = "已登录，新 Cookie 生效" if zh else "Signed in; the new cookies are in use"
     return json_response(
         simple.write_cookies(
-            success=True, message=message, account=member.name, notice=_imported(request, cookies, caller)
+            success=True, message=message, account=replaced.name, notice=_imported(request, cookies, caller)
         )
     )
 
