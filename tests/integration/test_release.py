@@ -41,7 +41,7 @@ def test_everything_is_in_it_and_nothing_that_is_not_ours(released: dict[str, Pa
         "gemgate/web/page/static/app.css",
         "gemgate/stores/sql/migrations/script.py.mako",
     } <= names
-    assert all(name.startswith(("gemgate/", "gemgate-")) for name in names)
+    assert all(name.startswith(("gemgate/", "gemgate_simulator/", "gemgate-")) for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(released["sdist"]) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}

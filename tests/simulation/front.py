@@ -272,7 +272,7 @@ class Front:
         self._wire = wire
         self._relay = Relay(SETTINGS, self.fleet, affinity, limiter, wire, metrics, shared=True)
 
-    def note(self, fact: TelemetryEvent) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append(fact)
 
     def run(self, deed: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:

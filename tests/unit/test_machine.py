@@ -16,7 +16,7 @@ class Seen:
     def __init__(self) -> None:
         self.facts: list[TelemetryEvent] = []
 
-    def note(self, fact: TelemetryEvent) -> None:
+    def emit(self, fact: TelemetryEvent) -> None:
         self.facts.append(fact)
 
 
