@@ -28,7 +28,7 @@ from gemgate_simulator import Painting
 from gemgate_simulator.remote import BlockingSimulator
 from tests.support.fleets import ADMIN, MODEL, NO_LIMITS, Process, request, start
 
-pytestmark = pytest.mark.timeout(280)
+pytestmark = [pytest.mark.timeout(280), pytest.mark.soak]  # they starve the machine: run by hand, alone
 MB = 1 << 20
 S3_KEY, S3_SECRET, REGION = "AKIDEXAMPLE", "secret/with+signs=", "eu-central-1"
 

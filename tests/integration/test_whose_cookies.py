@@ -171,5 +171,5 @@ async def test_what_is_known_of_chats_outlasts_the_process(sim: Simulator, tmp_p
 async def _forget_chats(gate: Served) -> None:
     (account,) = gate.service.pool.accounts
     account.known = replace(account.known, chats_at=account.known.chats_at - 2 * 86_400)
-    gate.service.account_registry.changed(account)
+    account.record.save_soon()
     await gate.service.account_registry.settled(account)
