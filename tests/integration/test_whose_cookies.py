@@ -172,4 +172,4 @@ async def _forget_chats(gate: Served) -> None:
     (account,) = gate.service.pool.accounts
     account.known = replace(account.known, chats_at=account.known.chats_at - 2 * 86_400)
     account.record.save_soon()
-    await gate.service.account_registry.settled(account)
+    await account.record.wait_saved()

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import RemoteSimulator
+from tests.integration.soak.gateway import ACCOUNTS, Gateway, ask, running
 from tests.integration.soak.load import (
     AT_IMAGES,
     BODY,
@@ -24,7 +25,6 @@ from tests.integration.soak.load import (
     Conversation,
     prepare,
 )
-from tests.integration.soak.test_soak import ACCOUNTS, Gateway, ask, running
 
 EACH = 4
 """Requests of each kind."""

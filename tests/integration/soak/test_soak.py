@@ -7,33 +7,23 @@ or after `--soak-minutes` with as many as there were.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import re
 import statistics
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import aiohttp
 import pytest
 
 from gemgate_simulator import RemoteSimulator
 from gemgate_simulator.record import Record
-from tests.integration.soak.load import NUMBER, PATIENCE, Asked, Conversation, asked, prepare
-from tests.support.chaos import OURS, environment
-from tests.support.servers import free_port
+from tests.integration.soak.gateway import ACCOUNTS, Gateway, ask, running
+from tests.integration.soak.load import NUMBER, Asked, Conversation, asked, prepare
 from tests.support.watched_serve import LONG, Figures
 
 SEED = 1
 CALLERS = 24
-ACCOUNTS = ("alice", "bob", "carol")
 READINGS = 40
 """How often the process is read, at rest, while it works."""
 SLOPE = 0.5
@@ -45,7 +35,6 @@ WARM = 0.05
 WARM_LEAST, WARM_MOST = 2_000, 10_000
 REST = 20.0
 """Seconds without a call before what is open is counted for the first time."""
-FAILED = re.compile(rb'"error":\s*\{|"type":\s*"error"|response\.failed')
 """How an answer says that it failed, in any dialect."""
 JUDGED_FROM = 10_000
 """Requests from which a slope of memory says something: before that it is the allocator's steps."""
@@ -73,118 +62,6 @@ class Soaked:
         self.answers.setdefault(one.kind, Counter())[f"{one.fault and 'faulted: '}{status or 'none'}"] += 1
         if not one.fault and (status != one.expects or (status == 200 and why)):
             self.wrong.append(f"No {one.number} ({one.kind}): {status} {why}")
-
-
-class Gateway:
-    """The process under test, which tells its figures."""
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self._process = process
-        self._reading = asyncio.Lock()
-        self.url = url
-
-    async def read(self, word: Literal["", "objects", "hold"] = "") -> Figures:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        async with self._reading:
-            self._process.stdin.write(f"{word}\n".encode())
-            while True:
-                line = await self._process.stdout.readline()
-                assert line, "the gateway ended"
-                if line.startswith(b"{"):
-                    return Figures(**json.loads(line))
-
-
-@asynccontextmanager
-async def running(sim: RemoteSimulator, folder: Path) -> AsyncIterator[Gateway]:
-    port = free_port()
-    clean = {name: value for name, value in os.environ.items() if name.upper() not in OURS}
-    first = environment(sim, ACCOUNTS[0], folder, PORT=str(port), LOG_LEVEL="error", CONCURRENCY="16")
-    more = {"COOLDOWN_ADDRESS_SECONDS": "0"}
-    more |= dict.fromkeys(("FIRST_BYTE_TIMEOUT_SECONDS", "IDLE_TIMEOUT_SECONDS"), str(PATIENCE))
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.watched_serve", "serve"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            limit=16 << 20,
-            env={**clean, **first, **more},
-        )
-    try:
-        gateway = Gateway(process, f"http://127.0.0.1:{port}")
-        async with aiohttp.ClientSession() as http, asyncio.timeout(120):
-            await _ready(http, gateway.url)
-            for account in ACCOUNTS[1:]:
-                await _add(http, gateway.url, sim, account)
-        yield gateway
-    except BaseException as error:
-        error.add_note((folder / "log").read_text(errors="replace")[-3000:])
-        raise
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(40):
-                    await process.wait()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def _ready(http: aiohttp.ClientSession, url: str) -> None:
-    while True:
-        with suppress(aiohttp.ClientError):
-            async with http.get(f"{url}/ready") as answer:
-                if answer.status == 200:
-                    return
-        await asyncio.sleep(0.1)
-
-
-async def _add(http: aiohttp.ClientSession, url: str, sim: RemoteSimulator, account: str) -> None:
-    body = {"name": account, "cookies": sim.accounts[account], "lanes": 16}
-    async with http.post(f"{url}/api/accounts", json=body) as answer:
-        assert answer.status == 200, await answer.text()
-    while True:
-        async with http.get(f"{url}/api/accounts/{account}") as answer:
-            if (await answer.json())["state"] == "ready":
-                return
-        await asyncio.sleep(0.1)
-
-
-async def ask(http: aiohttp.ClientSession, url: str, one: Asked, conversation: Conversation) -> tuple[int, str]:
-    """The status, 0 where the caller did not wait for it, and what went wrong."""
-    if one.body is None:
-        async with http.get(url + one.path) as answer:
-            await answer.read()
-            return answer.status, ""
-    body = json.dumps(one.body).encode()
-    if one.fault == "half a body":
-        await _half(url, one.path, body)
-        return 0, ""
-    if one.fault == "no JSON":
-        body = body[:-1]
-    async with http.post(url + one.path, data=body, headers={"content-type": "application/json"}) as answer:
-        if one.fault == "leaves":
-            await answer.content.readany()
-            answer.close()
-            return 0, ""
-        told = await answer.read()
-        if answer.status == 200 and one.answer:
-            conversation.heard(one.prompt, one.answer(json.loads(told)))
-        return answer.status, told[-300:].decode(errors="replace") if FAILED.search(told[-3000:]) else ""
-
-
-async def _half(url: str, path: str, body: bytes) -> None:
-    """A caller whose connection breaks in the midst of what it sends."""
-    port = int(url.rpartition(":")[2])
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-    writer.write(head.encode() + b"\r\n\r\n" + body[: len(body) // 2])
-    await writer.drain()
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
 
 
 async def load(gateway: Gateway, sim: RemoteSimulator, numbers: range, ends: float, soaked: Soaked) -> None:
