@@ -159,7 +159,7 @@ class Door:
 
     number: int
     faults: tuple[Fault, ...]
-    dice: Random
+    random: Random
     world: World
     shut: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     dead: bool = False

@@ -155,12 +155,12 @@ class Node:
         return task
 
     def _joined(self, account: Account) -> None:
-        self.note(TelemetryEvent("account.joined", data={"account": account.name}))
+        self.emit(TelemetryEvent("account.joined", data={"account": account.name}))
         refresher = SessionRefresher(account, rotate_every=0.0, clock=self.door, random=self._random, observer=self)
         self._keepers[account.name] = self.run(refresher.run(), f"keeper {account.name}")
 
     def _parted(self, account: Account) -> None:
-        self.note(TelemetryEvent("account.parted", data={"account": account.name}))
+        self.emit(TelemetryEvent("account.parted", data={"account": account.name}))
         if refresher := self._keepers.pop(account.name, None):
             refresher.cancel()
 
@@ -181,7 +181,7 @@ class Node:
                 async with asyncio.timeout(LEASE_SECONDS / 3):
                     await self.account_registry.renew()
             except (GatewayError, TimeoutError) as error:
-                self.note(TelemetryEvent("accounts.not_renewed", data={"why": str(error)}))
+                self.emit(TelemetryEvent("accounts.not_renewed", data={"why": str(error)}))
 
     async def stop(self) -> None:
         """As SIGTERM does: what the worker runs is given back by the worker alone."""

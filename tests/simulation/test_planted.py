@@ -124,8 +124,6 @@ HAD: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (rest_ends_unnoticed, "a call waits in"),
     (out_of_service_with_our_database, "is out of service because our own database is away"),
 ]
-LATE = (told_before_it_is_stored, chat_noted_with_its_words, any_node_takes_what_stands_in_a_chat)
-"""Found after more seeds than a test run has time for: `make soak`."""
 UNDONE: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
     (sent_again_after_a_maybe, "was said not to be generated and was|generated twice"),
     (settled_without_fence, "was delivered twice|ended 2 times"),
@@ -134,10 +132,7 @@ UNDONE: list[tuple[Callable[[pytest.MonkeyPatch], None], str]] = [
 
 @pytest.mark.parametrize(
     ("plant", "says"),
-    [
-        pytest.param(*one, id=one[0].__name__, marks=[pytest.mark.soak] if one[0] in LATE else [])
-        for one in HAD + UNDONE
-    ],
+    [pytest.param(*one, id=one[0].__name__) for one in HAD + UNDONE],
 )
 def test_it_finds_what_was_wrong_once(
     plant: Callable[[pytest.MonkeyPatch], None], says: str, monkeypatch: pytest.MonkeyPatch
