@@ -115,7 +115,8 @@ class Line:
         """The next thing that the node has sent; Broken when there will be none."""
         waiting = asyncio.ensure_future(self._sent.get())
         try:
-            await asyncio.wait({waiting, self.node.door.shut}, timeout=SILENCE, return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [waiting, self.node.door.shut]
+            await asyncio.wait(either, timeout=SILENCE, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 got = waiting.result()
                 await self.pass_through()
@@ -129,7 +130,7 @@ class Line:
 
 
 class Wire:
-    """Stands for `hop.Hop`."""
+    """Stands for `NodeClient`."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
@@ -143,7 +144,7 @@ class Wire:
         body: Body | None,
         *,
         fresh: bool = False,
-        told: Callable[[], None] = lambda: None,
+        on_interim: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Any]:
         del connection, fresh
         assert body is not None
@@ -156,7 +157,7 @@ class Wire:
         await line.pass_through()
         if node.door.dead:
             raise Broken("ServerDisconnectedError", ended=True, noticed=False)
-        serving = node.run(serve(node, line, asked, stated.caller, told), "relayed")
+        serving = node.run(serve(node, line, asked, stated.caller, on_interim), "relayed")
         watching = front.world.loop.create_task(_hung_up(serving, front.door))
         try:
             head = await line.receive()

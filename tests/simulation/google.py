@@ -39,7 +39,7 @@ MARK = re.compile(r"«([^»]+)»")
 
 def mark_of(prompt: str) -> str:
     """Which question a prompt asks: the last one of its text."""
-    return MARK.findall(prompt)[-1]
+    return str(MARK.findall(prompt)[-1])
 
 
 def answer_to(mark: str) -> str:
@@ -271,7 +271,7 @@ class VirtualUpstream:
             raise Broken("the chat cannot be read now", generated="maybe")
         return self._google.read(cid, self._identity, self._now())
 
-    async def knows(self, cid: str) -> bool:
+    async def has_chat(self, cid: str) -> bool:
         await self._ask()
         return cid in self._google.chats
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,11 @@ READ_BY_OWNER = 60.0
 OPEN, GIVEN_UP = ("active", "paused"), ("cancelled", "expired")
 
 
+def _counts(tasks: Iterable[Task]) -> TaskCounts:
+    by_status: dict[str, int] = Counter(task.status for task in tasks)
+    return TaskCounts(**by_status)
+
+
 @dataclass(slots=True)
 class TaskRow:
     task: Task
@@ -50,7 +55,7 @@ class BatchRow:
 
     @property
     def tally(self) -> TaskCounts:
-        return TaskCounts(**Counter(row.task.status for row in self.tasks))
+        return _counts(row.task for row in self.tasks)
 
     @property
     def shown(self) -> Batch:
@@ -85,6 +90,10 @@ class MemoryJobs:
         ]
         self.batches[batch.id] = BatchRow(batch, rows)
         return self.batches[batch.id].shown
+
+    async def open_tasks(self, tenant: str) -> int:
+        own = (row for row in self.batches.values() if row.batch.tenant == tenant)
+        return sum(row.tally.open for row in own)
 
     async def get(self, tenant: str | None, batch_id: str) -> Batch | None:
         row = self.batches.get(batch_id)
@@ -310,7 +319,7 @@ class MemoryJobs:
         own.change(hook=replace(own.batch.hook, tries=hook.tries, at=hook.at, outcome=hook.outcome))
 
     async def stats(self) -> TaskCounts:
-        return TaskCounts(**Counter(one.task.status for row in self.batches.values() for one in row.tasks))
+        return _counts(one.task for row in self.batches.values() for one in row.tasks)
 
     async def forget_before(self, moment: float) -> int:
         old = [name for name, row in self.batches.items() if 0 < row.batch.closed_at < moment]
@@ -319,5 +328,5 @@ class MemoryJobs:
         return len(old)
 
     async def changes(self) -> AsyncGenerator[str, None]:
-        for nothing in ():
+        for nothing in list[str]():
             yield nothing

@@ -96,7 +96,7 @@ def faults_of(seed: int, *, span: float, nodes: int, accounts: int, callers: int
     found: list[Fault] = []
     for _ in range(dice.randint(1, 9)):
         at = round(dice.uniform(0.0, span), 3)
-        kind = dice.choices(
+        kind: Kind = dice.choices(
             ("kill", "stop", "halt", "store down", "store hangs", "answers lost", "store slow", "google", "leave"),
             (4, 2, 4, 1, 1, 2, 1, 8, 2),
         )[0]
@@ -261,7 +261,7 @@ class _Behind:
 
 
 async def _silence() -> AsyncGenerator[str, None]:
-    for nothing in ():
+    for nothing in list[str]():
         yield nothing
 
 

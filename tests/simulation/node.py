@@ -34,6 +34,7 @@ from gemgate.ports.runtime import TelemetryEvent
 from gemgate.ports.upstream import Fetched
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from tests.simulation.google import Google, VirtualUpstream
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Door
 
 MODEL = "gemini-flash"
@@ -53,7 +54,7 @@ class Shared(Protocol):
     conversations: Any
     blobs: Any
     gallery: Any
-    loop: asyncio.AbstractEventLoop
+    loop: VirtualLoop
 
 
 class Images(ImagePipeline):
@@ -188,7 +189,7 @@ class Node:
         if self.announcer is not None:
             await self.announcer.leave()
         await self.worker.stop()
-        own = self.services - {asyncio.current_task()}  # type: ignore[arg-type]
+        own = self.services - {asyncio.current_task()}
         for task in own:
             task.cancel()
         await asyncio.gather(*own, return_exceptions=True)

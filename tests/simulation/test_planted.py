@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gemgate.batches import Claim
 from gemgate.errors import GatewayError
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.jobs.worker import Worker
@@ -81,7 +82,7 @@ def sent_again_after_a_maybe(patch: pytest.MonkeyPatch) -> None:
 def settled_without_fence(patch: pytest.MonkeyPatch) -> None:
     """Whoever had lost a task settled it all the same."""
 
-    def unfenced(self: MemoryJobs, claim: Any) -> TaskRow:
+    def unfenced(self: MemoryJobs, claim: Claim) -> TaskRow:
         return self.batches[claim.batch.id].tasks[claim.task.seq]
 
     patch.setattr(MemoryJobs, "held", unfenced)
