@@ -58,7 +58,7 @@ async def test_it_serves_from_an_empty_environment(kind: str, released: dict[str
     venv = tmp_path / "venv"
     for command in (
         [UV, "venv", "--python", sys.executable, venv],
-        [UV, "pip", "install", "--python", venv / "bin" / "python", released[kind]],
+        [UV, "pip", "install", "--python", venv / "bin" / "python", f"{released[kind]}[demo]"],
     ):
         await asyncio.to_thread(
             subprocess.run, command, check=True, capture_output=True, timeout=300, env=environment, cwd=tmp_path
