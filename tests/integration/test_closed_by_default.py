@@ -229,7 +229,7 @@ async def test_a_question_about_the_whole_server_finds_nothing() -> None:
     front: Any = RelayApp.__new__(RelayApp)
     sent: list[Any] = []
     call: Any = SimpleNamespace(failed=lambda *_: None, request_id="r", headers={})
-    scope = {**connection(path="*").scope, "gemgate.call": call}
+    scope = {**connection(path="*").scope, "gemgate.context": call}
 
     async def send(message: Any) -> None:
         sent.append(message)

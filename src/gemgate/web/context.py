@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from gemgate.accounts import AccountModel
 from gemgate.assembly.service import Service
@@ -55,6 +55,7 @@ class RequestContext:
     """One request, wherever it is served. `operation` is its route's name; `headers` are added to whatever is answered.
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
+    request, caller: set by the operation that serves it, before its endpoint is called with this context alone.
     """
 
     state: AppState
@@ -65,6 +66,8 @@ class RequestContext:
     headers: dict[str, str] = field(default_factory=dict)
     policy_wanted: str = ""
     added: float | None = None
+    request: Request = field(init=False, repr=False)
+    caller: Caller = field(init=False, repr=False)
 
     @property
     def model_policy(self) -> Policy | None:
@@ -82,17 +85,18 @@ class RequestContext:
             param="x-gemgate-model-policy",
         )
 
-    def meta(self, prefix: str, connection: HTTPConnection) -> ResponseMeta:
+    def meta(self, prefix: str) -> ResponseMeta:
         """A fresh id and the time, for a dialect's writer."""
-        return ResponseMeta(prefix + secrets.token_hex(16), int(self.state.clock.now()), self.base_url(connection))
+        return ResponseMeta(prefix + secrets.token_hex(16), int(self.state.clock.now()), self.base_url)
 
-    def base_url(self, connection: HTTPConnection) -> str:
+    @property
+    def base_url(self) -> str:
         """Our own address as links should name it: PUBLIC_BASE_URL, else what the client called, below the path that a
         trusted proxy names.
         """
-        public = self.state.settings.public_base_url
-        scheme = "https" if self.access.is_https(connection) else "http"
-        return public.rstrip("/") if public else f"{scheme}://{connection.url.netloc}{self.access.below(connection)}"
+        public, request = self.state.settings.public_base_url, self.request
+        scheme = "https" if self.access.is_https(request) else "http"
+        return public.rstrip("/") if public else f"{scheme}://{request.url.netloc}{self.access.below(request)}"
 
     def admitted(self, quota: Quota) -> None:
         """Say in the headers what is left of the client's hour."""
@@ -152,18 +156,6 @@ def front_request(state: FrontState, access: Access, request_id: str) -> FrontCo
 
 
 def context_of(connection: HTTPConnection) -> RequestContext:
-    """For routes that nodes and fronts share."""
-    call: RequestContext = connection.scope["gemgate.call"]
-    return call
-
-
-def node_context_of(connection: HTTPConnection) -> NodeContext:
-    """For the routes of a node."""
-    call: NodeContext = connection.scope["gemgate.call"]
-    return call
-
-
-def front_context_of(connection: HTTPConnection) -> FrontContext:
-    """For the routes of a fleet's front."""
-    call: FrontContext = connection.scope["gemgate.call"]
-    return call
+    """For whoever meets the request outside its endpoint."""
+    context: RequestContext = connection.scope["gemgate.context"]
+    return context

@@ -43,10 +43,10 @@ class RequestMiddleware:
         self._notices = notices
 
     @staticmethod
-    def _room(state: AppState, scope: Scope, call: RequestContext) -> int:
+    def _room(state: AppState, scope: Scope, context: RequestContext) -> int:
         """Bytes of memory that the call may take. Busy when there is no room for it; operators are always heard."""
         if scope.get(CROWDED):
-            call.headers["connection"] = "close"
+            context.headers["connection"] = "close"
             raise crowded()
         if scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE") or scope["path"].startswith("/api/"):
             return 0
@@ -59,20 +59,20 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = self._begin("req_" + secrets.token_hex(12))
-        state, access = call.state, call.access
+        context = self._begin("req_" + secrets.token_hex(12))
+        state, access = context.state, context.access
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        call.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
-        scope["gemgate.call"] = call
+        context.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
+        scope["gemgate.context"] = context
         app, promised, unread = self._app, 0, False
         try:
             if self._notices is not None and (stated := access.accept_forwarded(scope)):
-                call.request_id = stated.caller.request_id
-                self._notices.expect(call.request_id, scope)
-            promised = self._room(state, scope, call)
+                context.request_id = stated.caller.request_id
+                self._notices.expect(context.request_id, scope)
+            promised = self._room(state, scope, context)
         except GatewayError as error:
             unread = error.code == "out_of_memory"
-            app = errors.answer(error, HTTPConnection(scope), call.request_id)
+            app = errors.answer(error, HTTPConnection(scope), context.request_id)
         origin = Headers(scope=scope).get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
         status = CLIENT_CLOSED
@@ -82,17 +82,19 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if self._notices is not None:
-                    self._notices.over(call.request_id)
-                call.begins()
+                    self._notices.over(context.request_id)
+                context.begins()
                 headers = MutableHeaders(raw=message.setdefault("headers", []))
-                headers["x-request-id"] = headers["request-id"] = call.request_id
-                for name, value in (*call.headers.items(), *cors.items()):
+                headers["x-request-id"] = headers["request-id"] = context.request_id
+                for name, value in (*context.headers.items(), *cors.items()):
                     headers[name] = value
                 message["headers"] = headers.raw
             await send(message)
 
-        call.note("request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55])
-        structlog.contextvars.bind_contextvars(request_id=call.request_id)
+        context.note(
+            "request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55]
+        )
+        structlog.contextvars.bind_contextvars(request_id=context.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, send_stamped)
@@ -106,12 +108,12 @@ class RequestMiddleware:
             forget_frames(error)
         finally:
             if self._notices is not None:
-                self._notices.over(call.request_id)
+                self._notices.over(context.request_id)
             # Paths name images and files; only one that led nowhere helps to find out what was wrong.
-            path = scope["path"][:200] if call.operation == "none" else ""
-            call.note(
+            path = scope["path"][:200] if context.operation == "none" else ""
+            context.note(
                 "request.done",
-                operation=call.operation, status=status, seconds=call.seconds(), path=path, added=call.added,
+                operation=context.operation, status=status, seconds=context.seconds(), path=path, added=context.added,
             )  # fmt: skip
 
 
@@ -147,7 +149,7 @@ def _length(headers: Headers) -> int | None:
 
 async def exception_handler(request: Request, error: Exception) -> Response:
     """The answer to anything that was raised while a request was served."""
-    call = context_of(request)
+    context = context_of(request)
     match error:
         case ClientDisconnected() | ClientDisconnect():
             return Response(status_code=CLIENT_CLOSED)
@@ -156,14 +158,14 @@ async def exception_handler(request: Request, error: Exception) -> Response:
         case HTTPException():
             problem = of_http(error, request.scope)
             if error.status_code == 405:
-                call.headers["allow"] = ", ".join(methods_at(request.scope["path"]))
+                context.headers["allow"] = ", ".join(methods_at(request.scope["path"]))
         case _:
             structlog.stdlib.get_logger("gemgate").exception(
-                "request.failed", request_id=call.request_id, exc_info=error
+                "request.failed", request_id=context.request_id, exc_info=error
             )
             problem = internal_error(error)
-    call.failed(problem)
-    return errors.answer(problem, request, call.request_id)
+    context.failed(problem)
+    return errors.answer(problem, request, context.request_id)
 
 
 _VERB = re.compile(r"/v1(?:beta)?/models/[^:]+:(\w{1,40})$", re.ASCII)

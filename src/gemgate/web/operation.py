@@ -13,7 +13,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gemgate.caller import Caller
 from gemgate.dialects import table
 from gemgate.dialects.table import Group, Operation
 from gemgate.web.auth.access import Level
@@ -34,7 +33,8 @@ class OperationSpec:
     row: Operation | None = None
 
 
-Endpoint = Callable[[Request, Caller], Awaitable[Response]]
+Endpoint = Callable[[Any], Awaitable[Response]]
+"""Takes one argument: the `NodeContext`, `FrontContext` or, where both serve it, `RequestContext` of the request."""
 
 ERRORS = {
     400: "a parameter or the body is wrong",
@@ -118,17 +118,17 @@ def operation(
 
     def register(endpoint: Endpoint) -> Endpoint:
         async def serve(request: Request) -> Response:
-            call = context_of(request)
-            call.operation = name
-            caller = await call.access.caller(request, level, call.request_id, group)
-            call.note(
+            context = context_of(request)
+            context.operation, context.request = name, request
+            context.caller = caller = await context.access.caller(request, level, context.request_id, group)
+            context.note(
                 "request.identified",
                 operation=name,
                 dialect=dialect_of(request),
                 tenant=caller.tenant,
                 client=caller.client,
             )
-            return await endpoint(request, caller)
+            return await endpoint(context)
 
         extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *_query_parameters(query or {})]}
         if body is not None:

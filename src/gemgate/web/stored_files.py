@@ -16,16 +16,16 @@ MAX_NAME = 200
 
 
 async def keep(
-    call: NodeContext, upload: Inline, purpose: str, owner: str, prefix: str, seconds: float = 0.0
+    context: NodeContext, upload: Inline, purpose: str, owner: str, prefix: str, seconds: float = 0.0
 ) -> StoredFile:
     """Store an upload of `owner`; its name is data, never a path. `seconds` until it expires, 0 = never."""
-    now = call.service.clock.now()
+    now = context.service.clock.now()
     name = upload.name.replace("\\", "/").rpartition("/")[2][:MAX_NAME] or "file"
     mime = media_type(upload.mime) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     digest = await asyncio.to_thread(lambda: hashlib.sha256(upload.data).hexdigest())
     expires = now + seconds if seconds else 0.0
     file = StoredFile(prefix + uuid.uuid4().hex, owner, name, mime, len(upload.data), digest, purpose, now, expires)
-    await call.service.files.add(file, upload.data)
+    await context.service.files.add(file, upload.data)
     return file
 
 
@@ -38,8 +38,8 @@ def media_type(declared: str) -> str:
     return found if _TYPE.fullmatch(found) else ""
 
 
-async def owned(call: NodeContext, file_id: str, owner: str) -> StoredFile:
-    file = await call.service.files.get(file_id, owner)
+async def owned(context: NodeContext, file_id: str, owner: str) -> StoredFile:
+    file = await context.service.files.get(file_id, owner)
     if file is None:
         raise NotFound(f"There is no file {file_id[:100]}", f"文件 {file_id[:100]} 不存在", param="file_id")
     return file

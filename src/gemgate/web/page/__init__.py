@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.errors import NotFound
 from gemgate.policy.bucket_address import bucket_address
 from gemgate.settings import Settings
 from gemgate.web import paths
-from gemgate.web.context import context_of
+from gemgate.web.context import RequestContext
 from gemgate.web.operation import Router, operation
 from gemgate.web.page.assets import Asset, Assets
 
@@ -25,33 +24,33 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 @operation(router, "GET", "/", "page", group="any", level="open", produces="text/html", documented=False)
-async def index(request: Request, caller: Caller) -> Response:
+async def index(context: RequestContext) -> Response:
     """The page. It holds no secret and nothing of the service: all that is asked for, with a key or a session."""
     if not assets.ready:
         await asyncio.to_thread(assets.load)
     asset = assets.index
-    settings = context_of(request).state.settings
-    headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(settings)}
-    return _answer(request, asset, headers)
+    headers = {"cache-control": "no-cache", "vary": "accept-encoding", **security_headers(context.state.settings)}
+    return _answer(context.request, asset, headers)
 
 
 @operation(router, "GET", "/docs", "page.docs", group="any", level="open", produces="text/html", documented=False)
-async def docs(request: Request, caller: Caller) -> Response:
+async def docs(context: RequestContext) -> Response:
     """The API reference: a place of the page. The address is relative, for a page below a path of a proxy's."""
-    up = "../" if request.scope.get(paths.SEEN, "").endswith("/") else "./"
+    up = "../" if context.request.scope.get(paths.SEEN, "").endswith("/") else "./"
     return Response(status_code=307, headers={"location": up + "#/reference"})
 
 
 @operation(router, "GET", "/page/{version}/{name:path}", "page.file", group="any", level="open", documented=False)
-async def file(request: Request, caller: Caller) -> Response:
+async def file(context: RequestContext) -> Response:
     """A script or style of the page; an address with another version is one of a page that was updated meanwhile."""
     if not assets.ready:
         await asyncio.to_thread(assets.load)
-    asset = assets.files.get(request.path_params["name"])
-    if asset is None or request.path_params["version"] != assets.version:
+    wanted = context.request.path_params
+    asset = assets.files.get(wanted["name"])
+    if asset is None or wanted["version"] != assets.version:
         raise NotFound("There is no such file of the page; reload it", "页面文件不存在，请刷新页面")
     headers = {"cache-control": FOREVER, "vary": "accept-encoding", "x-content-type-options": "nosniff"}
-    return _answer(request, asset, headers)
+    return _answer(context.request, asset, headers)
 
 
 def _answer(request: Request, asset: Asset, headers: dict[str, str]) -> Response:

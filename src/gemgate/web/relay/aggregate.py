@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.errors import GatewayError, LocalText
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
 from gemgate.web.auth import forwarded_caller
-from gemgate.web.context import front_context_of
+from gemgate.web.context import FrontContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.node_client import Broken, NodeClient, Unsent
@@ -49,25 +47,25 @@ Read = Callable[[dict[str, Any]], object]
 """Goes through a node's answer as its user will; raises where that is not what the answer has."""
 
 
-async def query_all(request: Request, caller: Caller, read: Read) -> Gathered:
+async def query_all(context: FrontContext, read: Read) -> Gathered:
     """Ask every node that can be asked the same question at once; one whose answer cannot be read is silent."""
-    fleet = front_context_of(request).fleet
+    fleet = context.fleet
     nodes = [one for one in fleet.nodes if one.serves]
-    hop: NodeClient = request.app.state.hop
-    answers = await asyncio.gather(*(_ask(hop, one, request, caller, read) for one in nodes))
+    hop: NodeClient = context.request.app.state.hop
+    answers = await asyncio.gather(*(_ask(hop, one, context, read) for one in nodes))
     answered = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, dict)}
     silent = {one.name: answer for one, answer in zip(nodes, answers, strict=True) if isinstance(answer, str)}
     return Gathered(answered, silent)
 
 
-async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller, read: Read) -> dict[str, Any] | str:
+async def _ask(hop: NodeClient, one: NodeView, context: RequestContext, read: Read) -> dict[str, Any] | str:
     """The node's answer, or why there is none."""
-    stated = forwarded_caller.ForwardedCaller(caller, "admin", request.url.scheme)
+    stated = forwarded_caller.ForwardedCaller(context.caller, "admin", context.request.url.scheme)
     received = b""
     try:
         async with (
             asyncio.timeout(NODE_TIMEOUT),
-            hop.exchange(one.node.card.url, request, stated, None, fresh=True) as exchange,
+            hop.exchange(one.node.card.url, context.request, stated, None, fresh=True) as exchange,
         ):
             async for chunk in exchange.chunks():
                 received += chunk
@@ -87,8 +85,8 @@ async def _ask(hop: NodeClient, one: NodeView, request: Request, caller: Caller,
 @operation(
     router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts of all nodes"
 )
-async def accounts(request: Request, caller: Caller) -> Response:
-    gathered = await query_all(request, caller, _read_accounts)
+async def accounts(context: FrontContext) -> Response:
+    gathered = await query_all(context, _read_accounts)
     answer = {
         "accounts": _rows(gathered, "accounts"),
         "waiting": sum(told["waiting"] for told in gathered.answers.values()),
@@ -106,13 +104,12 @@ async def accounts(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="Whether everything is all right, and why",
 )
-async def summary(request: Request, caller: Caller) -> Response:
-    call = front_context_of(request)
-    fleet = call.fleet
-    gathered = await query_all(request, caller, _read_overview)
-    now = call.state.clock.now()
+async def summary(context: FrontContext) -> Response:
+    fleet = context.fleet
+    gathered = await query_all(context, _read_overview)
+    now = context.state.clock.now()
     rows = _rows(gathered, "accounts")
-    degraded = [*_troubles(fleet, gathered), *([call.state.degraded] if call.state.degraded else [])]
+    degraded = [*_troubles(fleet, gathered), *([context.state.degraded] if context.state.degraded else [])]
     degraded += [text for told in gathered.answers.values() for text in told["degraded"]]
     said = overview.summary_of([_account(row) for row in rows], list(dict.fromkeys(degraded)), now)
     if not fleet.nodes:
@@ -132,7 +129,7 @@ async def summary(request: Request, caller: Caller) -> Response:
     }
     etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
-    if request.headers.get("if-none-match") == etag:
+    if context.request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
     return Response(orjson.dumps({"now": now, **facts}), headers=headers, media_type="application/json")
 
@@ -181,10 +178,10 @@ def _account(row: Mapping[str, Any]) -> overview.AccountOverview:
     level="admin",
     summary="The last requests of all nodes, newest first",
 )
-async def requests(request: Request, caller: Caller) -> Response:
+async def requests(context: FrontContext) -> Response:
     """The same filters as on a node. There is one page: `limit` rows at most, 200 with every node's newest."""
-    limit = whole_number(request, "limit", 50, least=1, most=200)
-    gathered = await query_all(request, caller, lambda told: [-row["time"] for row in told["requests"]])
+    limit = whole_number(context.request, "limit", 50, least=1, most=200)
+    gathered = await query_all(context, lambda told: [-row["time"] for row in told["requests"]])
     rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
     return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.missing})
 

@@ -112,8 +112,8 @@ class RelayApp:
             await self._pass_on(Request(scope, receive), route, send)
 
     async def _pass_on(self, request: Request, route: Route, send: Send) -> None:
-        call = context_of(request)
-        call.operation = route.name or "none"
+        context = context_of(request)
+        context.operation = route.name or "none"
         passage: RelayedRequest | None = None
         status = CLIENT_CLOSED
 
@@ -124,7 +124,7 @@ class RelayApp:
             await send(message)
 
         try:
-            caller = await self._access.caller(request, route.level, call.request_id, route.group)
+            caller = await self._access.caller(request, route.level, context.request_id, route.group)
             limit = self._edge.settings.max_body_bytes
             body = None if _has_no_body(request) else Body(request, limit)
             passage = RelayedRequest(request, counted, route, caller, body)
@@ -139,7 +139,7 @@ class RelayApp:
             await (await exception_handler(request, error))(request.scope, request.receive, counted)
             forget_frames(error)
         finally:
-            self._metrics.done(route.name, passage.node if passage else "", status, call.seconds())
+            self._metrics.done(route.name, passage.node if passage else "", status, context.seconds())
 
 
 def _has_no_body(request: Request) -> bool:

@@ -8,16 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.dialects import wire
 from gemgate.errors import Conflict, NotFound, StorageDown
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.fleet.registry import answers_probe
 from gemgate.ports.nodes import NodeRegistry
-from gemgate.web.context import FrontContext, RequestContext, context_of
+from gemgate.web.context import FrontContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -48,11 +46,10 @@ class WeightRequest(wire.Body):
     level="admin",
     summary="The nodes of the fleet and how they are",
 )
-async def listing(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    if not isinstance(call, FrontContext):
+async def listing(context: RequestContext) -> Response:
+    if not isinstance(context, FrontContext):
         return json_response({"fleet": False, "degraded": "", "nodes": []})
-    fleet = call.fleet
+    fleet = context.fleet
     rows = [node_of(one) for one in fleet.nodes]
     return json_response({"fleet": True, "degraded": fleet.degraded, "nodes": rows})
 
@@ -61,13 +58,12 @@ async def listing(request: Request, caller: Caller) -> Response:
     router, "POST", "/api/nodes/{name}/drain", "nodes.drain", group="any", level="admin", body=DrainRequest,
     summary="Let a node finish what it does and take nothing new; or take that back",
 )  # fmt: skip
-async def drain(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    body, _ = await read_with(request, BODY, model_reader(DrainRequest, lambda body: body))
-    fleet, registry, name = await _addressed(call, request)
+async def drain(context: RequestContext) -> Response:
+    body, _ = await read_with(context.request, BODY, model_reader(DrainRequest, lambda body: body))
+    fleet, registry, name = await _addressed(context)
     async with answers_probe():
         await registry.drain(name, body.draining)
-    await call.state.audit(caller, "node drained" if body.draining else "node resumed", "", name)
+    await context.state.audit(context.caller, "node drained" if body.draining else "node resumed", "", name)
     return await _shown(fleet, name)
 
 
@@ -75,13 +71,12 @@ async def drain(request: Request, caller: Caller) -> Response:
     router, "POST", "/api/nodes/{name}/weight", "nodes.weight", group="any", level="admin", body=WeightRequest,
     summary="Set a node's share of the calls",
 )  # fmt: skip
-async def weigh(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    body, _ = await read_with(request, BODY, model_reader(WeightRequest, lambda body: body))
-    fleet, registry, name = await _addressed(call, request)
+async def weigh(context: RequestContext) -> Response:
+    body, _ = await read_with(context.request, BODY, model_reader(WeightRequest, lambda body: body))
+    fleet, registry, name = await _addressed(context)
     async with answers_probe():
         await registry.weigh(name, body.weight)
-    await call.state.audit(caller, "node weighed", "", f"{name}: {body.weight:g}")
+    await context.state.audit(context.caller, "node weighed", "", f"{name}: {body.weight:g}")
     return await _shown(fleet, name)
 
 
@@ -94,9 +89,8 @@ async def weigh(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="Forget a node that is gone",
 )
-async def remove(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    fleet, registry, name = await _addressed(call, request)
+async def remove(context: RequestContext) -> Response:
+    fleet, registry, name = await _addressed(context)
     if fleet.node(name).serves:
         raise Conflict(
             f"The node {name} lives and would announce itself again; stop it first, or drain it",
@@ -105,22 +99,22 @@ async def remove(request: Request, caller: Caller) -> Response:
         )
     async with answers_probe():
         await registry.forget(name)
-    await call.state.audit(caller, "node removed", "", name)
+    await context.state.audit(context.caller, "node removed", "", name)
     await fleet.refresh()
     return json_response({"name": name, "removed": True})
 
 
-async def _addressed(call: RequestContext, request: Request) -> tuple[Fleet, NodeRegistry, str]:
+async def _addressed(context: RequestContext) -> tuple[Fleet, NodeRegistry, str]:
     """The fleet, its registry and the node that the path names, as they are now. NotFound, StorageDown."""
-    if not isinstance(call, FrontContext):
+    if not isinstance(context, FrontContext):
         raise NotFound(
             "This is a single node; nodes are looked after by `gemgate gateway`",
             "这是单个节点；节点由 `gemgate gateway` 管理",
             code="no_fleet",
         )
-    fleet = call.fleet
+    fleet = context.fleet
     await fleet.refresh()
-    name = fleet.node(request.path_params["name"]).name
+    name = fleet.node(context.request.path_params["name"]).name
     if fleet.registry is None:
         raise StorageDown(
             "The registry of nodes is away; try again when it is back", "节点注册库不可用，请稍后重试", retry_after=5.0

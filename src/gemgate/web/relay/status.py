@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.catalog import DEFAULT_MODEL, resolve
 from gemgate.errors import NoAccount
 from gemgate.fleet.nodes import Fleet, NodeRequirements
 from gemgate.version import __version__
-from gemgate.web.context import front_context_of
+from gemgate.web.context import FrontContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.relay.metrics import RelayMetrics
@@ -34,12 +32,11 @@ TEXT = NodeRequirements(resolve(DEFAULT_MODEL, ()))
     level="open",
     summary="How the gateway and its nodes are, in figures",
 )
-async def health(request: Request, caller: Caller) -> Response:
-    call = front_context_of(request)
+async def health(context: FrontContext) -> Response:
     return json_response(
-        health_of(call.fleet, watermark=call.state.settings.watermark_removal)
+        health_of(context.fleet, watermark=context.state.settings.watermark_removal)
         | {
-            "degraded": call.state.troubles(caller.language),
+            "degraded": context.state.troubles(context.caller.language),
         }
     )
 
@@ -69,18 +66,17 @@ def health_of(fleet: Fleet, *, watermark: bool) -> dict[str, Any]:
     level="open",
     summary="200 when a node can take a call, 503 and why otherwise",
 )
-async def ready(request: Request, caller: Caller) -> Response:
-    call = front_context_of(request)
-    fleet, state = call.fleet, call.state
-    if reasons := refusing(state.machine, caller.language):
+async def ready(context: FrontContext) -> Response:
+    fleet, state = context.fleet, context.state
+    if reasons := refusing(state.machine, context.caller.language):
         return json_response({"ready": False, "reasons": reasons}, 503)
     if fleet.able(TEXT):
-        degraded = state.troubles(caller.language)
+        degraded = state.troubles(context.caller.language)
         return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
     try:
         fleet.pick(TEXT)
     except NoAccount as error:
-        reasons = [error.text(caller.language)]
+        reasons = [error.text(context.caller.language)]
     else:
         reasons = ["the nodes are still signing in"]
     return json_response({"ready": False, "reasons": reasons}, 503)
@@ -96,6 +92,6 @@ async def ready(request: Request, caller: Caller) -> Response:
     produces="text/plain",
     summary="Prometheus figures",
 )
-async def metrics(request: Request, caller: Caller) -> Response:
-    figures: RelayMetrics = request.app.state.metrics
+async def metrics(context: RequestContext) -> Response:
+    figures: RelayMetrics = context.request.app.state.metrics
     return Response(generate_latest(figures.read()), media_type=CONTENT_TYPE_LATEST)

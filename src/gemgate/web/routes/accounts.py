@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES, Capability, Cookies, binding_browser
-from gemgate.caller import Caller
 from gemgate.dialects import simple, wire
 from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.accounts import AccountSetup
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -111,10 +110,10 @@ def _notice(account: Account, zh: bool) -> str:
     return binding.status(account.cookies.bound, refused=account.renewal == "refused")[zh]
 
 
-def _imported(request: Request, cookies: Cookies, caller: Caller) -> str:
+def _imported(context: RequestContext, cookies: Cookies) -> str:
     """What a person should know of cookies that come in: of the browser they name, or of the one that sends them."""
-    asking = binding_browser(request.headers.get("user-agent", "")[:500])
-    return binding.imported(cookies.bound, asking)[caller.language.startswith("zh")]
+    asking = binding_browser(context.request.headers.get("user-agent", "")[:500])
+    return binding.imported(cookies.bound, asking)[context.caller.language.startswith("zh")]
 
 
 def reads_of(account: Account) -> dict[str, Any]:
@@ -131,18 +130,18 @@ def reads_of(account: Account) -> dict[str, Any]:
     }
 
 
-def _shown(call: NodeContext, account: Account, caller: Caller, notice: str = "") -> Response:
-    shown = account_of(account, call.service.account_registry, call.service.clock.now(), caller.language)
+def _shown(context: NodeContext, account: Account, notice: str = "") -> Response:
+    shown = account_of(account, context.service.account_registry, context.service.clock.now(), context.caller.language)
     return json_response({**shown, "notice": notice or shown["notice"]})
 
 
 @operation(
     router, "GET", "/api/accounts", "accounts.list", group="any", level="admin", summary="All accounts and how they are"
 )
-async def listing(request: Request, caller: Caller) -> Response:
-    service = node_context_of(request).service
+async def listing(context: NodeContext) -> Response:
+    service = context.service
     now = service.clock.now()
-    accounts = [account_of(m, service.account_registry, now, caller.language) for m in service.pool.accounts]
+    accounts = [account_of(m, service.account_registry, now, context.caller.language) for m in service.pool.accounts]
     return json_response({"accounts": accounts, "waiting": service.pool.waiting})
 
 
@@ -156,9 +155,8 @@ async def listing(request: Request, caller: Caller) -> Response:
     body=AccountRequest,
     summary="Add an account",
 )
-async def add(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    body, _ = await read_with(request, BODY, model_reader(AccountRequest, lambda body: body))
+async def add(context: NodeContext) -> Response:
+    body, _ = await read_with(context.request, BODY, model_reader(AccountRequest, lambda body: body))
     setup = AccountSetup(
         body.name,
         "web",
@@ -172,12 +170,12 @@ async def add(request: Request, caller: Caller) -> Response:
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
     )
     notice = ""
-    account = await call.service.account_registry.add(setup, caller)
+    account = await context.service.account_registry.add(setup, context.caller)
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
-        await call.service.account_registry.replace_cookies(body.name, cookies, caller)
-        notice = _imported(request, cookies, caller)
-    return _shown(call, account, caller, notice)
+        await context.service.account_registry.replace_cookies(body.name, cookies, context.caller)
+        notice = _imported(context, cookies)
+    return _shown(context, account, notice)
 
 
 @operation(
@@ -189,10 +187,10 @@ async def add(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="One account and its audit",
 )
-async def one(request: Request, caller: Caller) -> Response:
-    service = node_context_of(request).service
-    account = service.account_registry.account(request.path_params["name"])
-    shown = account_of(account, service.account_registry, service.clock.now(), caller.language)
+async def one(context: NodeContext) -> Response:
+    service = context.service
+    account = service.account_registry.account(context.request.path_params["name"])
+    shown = account_of(account, service.account_registry, service.clock.now(), context.caller.language)
     lines = await service.account_registry.store.audit_lines(account.name, limit=50)
     shown["audit"] = [
         {"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines
@@ -203,9 +201,9 @@ async def one(request: Request, caller: Caller) -> Response:
 @operation(
     router, "DELETE", "/api/accounts/{name}", "accounts.remove", group="any", level="admin", summary="Forget an account"
 )
-async def remove(request: Request, caller: Caller) -> Response:
-    name = request.path_params["name"]
-    await node_context_of(request).service.account_registry.remove(name, caller)
+async def remove(context: NodeContext) -> Response:
+    name = context.request.path_params["name"]
+    await context.service.account_registry.remove(name, context.caller)
     return json_response({"name": name, "removed": True})
 
 
@@ -218,10 +216,9 @@ async def remove(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="Find out with at most six prompts how much of a prompt an account reads, and remember it",
 )
-async def measure(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    account = await call.service.measure(request.path_params["name"], caller)
-    return _shown(call, account, caller)
+async def measure(context: NodeContext) -> Response:
+    account = await context.service.measure(context.request.path_params["name"], context.caller)
+    return _shown(context, account)
 
 
 @operation(
@@ -234,12 +231,11 @@ async def measure(request: Request, caller: Caller) -> Response:
     body=ResetRequest,
     summary="test, refresh, pause, resume or reset an account",
 )
-async def act(request: Request, caller: Caller) -> Response:
+async def act(context: NodeContext) -> Response:
     """test: a cheap status check. refresh: sign in anew. reset: close the circuits by hand, all or one capability."""
-    call = node_context_of(request)
-    name, action = request.path_params["name"], request.path_params["action"]
-    capability = await _capability(request) if action == "reset" else None
-    return _shown(call, await call.service.account_registry.run_action(name, action, caller, capability), caller)
+    name, action = context.request.path_params["name"], context.request.path_params["action"]
+    capability = await _capability(context.request) if action == "reset" else None
+    return _shown(context, await context.service.account_registry.run_action(name, action, context.caller, capability))
 
 
 async def _capability(request: Request) -> Capability | None:
@@ -259,16 +255,15 @@ async def _capability(request: Request) -> Capability | None:
     body=simple.CookiesRequest,
     summary="New cookies, taken at once; the old ones stay until these are proven",
 )
-async def put_cookies(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    _, (cookies, account) = await read_with(request, BODY, model_reader(simple.CookiesRequest, simple.read_cookies))
-    replaced = await call.service.account_registry.replace_cookies(account, cookies, caller)
-    zh = caller.language.startswith("zh")
+async def put_cookies(context: NodeContext) -> Response:
+    _, (cookies, account) = await read_with(
+        context.request, BODY, model_reader(simple.CookiesRequest, simple.read_cookies)
+    )
+    replaced = await context.service.account_registry.replace_cookies(account, cookies, context.caller)
+    zh = context.caller.language.startswith("zh")
     message = "已登录，新 Cookie 生效" if zh else "Signed in; the new cookies are in use"
     return json_response(
-        simple.write_cookies(
-            success=True, message=message, account=replaced.name, notice=_imported(request, cookies, caller)
-        )
+        simple.write_cookies(success=True, message=message, account=replaced.name, notice=_imported(context, cookies))
     )
 
 
@@ -281,14 +276,14 @@ async def put_cookies(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="Whether the cookies are good",
 )
-async def cookie_status(request: Request, caller: Caller) -> Response:
-    accounts = node_context_of(request).service.pool.accounts
+async def cookie_status(context: NodeContext) -> Response:
+    accounts = context.service.pool.accounts
     good = [account for account in accounts if account.is_open]
     if good:
         names = ", ".join(account.name for account in good)
-        message = f"已登录：{names}" if caller.language.startswith("zh") else f"Signed in: {names}"
+        message = f"已登录：{names}" if context.caller.language.startswith("zh") else f"Signed in: {names}"
     else:
-        message = node_context_of(request).service.pool.no_account_error("text").text(caller.language)
+        message = context.service.pool.no_account_error("text").text(context.caller.language)
     return json_response(simple.write_cookie_status(valid=bool(good), message=message))
 
 

@@ -7,16 +7,14 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.alerts.channels import Channel, channel_of
 from gemgate.assembly.loops import alert_channels
-from gemgate.caller import Caller
 from gemgate.dialects import wire
 from gemgate.errors import BadRequest, NotFound
 from gemgate.ports.alerts import AlertChannel
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -42,9 +40,9 @@ class ChannelRequest(wire.Body):
     level="admin",
     summary="Channels of alerts, and what was told",
 )
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """Those of the settings have their setting's name as id. Of addresses only the host is shown."""
-    service = node_context_of(request).service
+    service = context.service
     fixed = [
         {"id": name, "kind": channel.name, "host": _host(channel.url), "origin": name, "usable": True}
         for name, channel in alert_channels(service.settings).items()
@@ -68,13 +66,12 @@ async def listing(request: Request, caller: Caller) -> Response:
     success=201,
     summary="Add a channel of alerts",
 )
-async def add(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    body, _ = await read_with(request, BODY, model_reader(ChannelRequest, lambda body: body))
+async def add(context: NodeContext) -> Response:
+    body, _ = await read_with(context.request, BODY, model_reader(ChannelRequest, lambda body: body))
     url = body.url.strip()
-    channel = AlertChannel(f"alert_{secrets.token_hex(8)}", body.kind, _host(url), url, call.service.clock.now())
-    await call.service.alert_store.add(channel)
-    await call.service.audit(caller, "alert channel added", "", f"{channel.kind} {channel.host}")
+    channel = AlertChannel(f"alert_{secrets.token_hex(8)}", body.kind, _host(url), url, context.service.clock.now())
+    await context.service.alert_store.add(channel)
+    await context.service.audit(context.caller, "alert channel added", "", f"{channel.kind} {channel.host}")
     return json_response(_shown(channel), 201)
 
 
@@ -87,10 +84,9 @@ async def add(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="Send a test to a channel",
 )
-async def test(request: Request, caller: Caller) -> Response:
+async def test(context: NodeContext) -> Response:
     """`taken`, and `why` not: an HTTP status, or what kind of error it was."""
-    call = node_context_of(request)
-    why = await call.service.alerts.send_test(await _channel(call, request.path_params["channel_id"]))
+    why = await context.service.alerts.send_test(await _channel(context, context.request.path_params["channel_id"]))
     return json_response({"taken": not why, "why": why})
 
 
@@ -103,24 +99,23 @@ async def test(request: Request, caller: Caller) -> Response:
     level="admin",
     summary="Forget a channel of alerts",
 )
-async def remove(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    channel_id = request.path_params["channel_id"]
-    if channel_id in alert_channels(call.service.settings):
+async def remove(context: NodeContext) -> Response:
+    channel_id = context.request.path_params["channel_id"]
+    if channel_id in alert_channels(context.service.settings):
         raise BadRequest(
             f"This channel is set by {channel_id}; change the setting", f"该渠道由 {channel_id} 设置，请修改该设置"
         )
-    if not await call.service.alert_store.remove(channel_id):
+    if not await context.service.alert_store.remove(channel_id):
         raise _no_channel(channel_id)
-    await call.service.audit(caller, "alert channel removed", "", channel_id[:40])
+    await context.service.audit(context.caller, "alert channel removed", "", channel_id[:40])
     return json_response({"id": channel_id, "removed": True})
 
 
-async def _channel(call: NodeContext, channel_id: str) -> Channel:
+async def _channel(context: NodeContext, channel_id: str) -> Channel:
     """NotFound; BadRequest when its address cannot be opened any more."""
-    if (fixed := alert_channels(call.service.settings).get(channel_id)) is not None:
+    if (fixed := alert_channels(context.service.settings).get(channel_id)) is not None:
         return fixed
-    for kept in await call.service.alert_store.channels():
+    for kept in await context.service.alert_store.channels():
         if kept.id == channel_id:
             if not kept.url:
                 raise BadRequest(

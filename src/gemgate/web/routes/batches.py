@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gemgate.batches import Batch, Task
@@ -21,7 +20,7 @@ from gemgate.jobs.payloads import image_of, loads
 from gemgate.offload import offload
 from gemgate.web import sse
 from gemgate.web.completions import unmet
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import read_body, whole_number
@@ -37,23 +36,24 @@ HEARTBEAT = b": still working\n\n"
 
 
 @serves(router, "batch.create")
-async def create(request: Request, caller: Caller) -> Response:
+async def create(context: NodeContext) -> Response:
     """Order many pictures at once; they are made in the background and survive a restart.
 
     The body is JSON, or a file of prompts: `text/plain`, `text/csv` or `application/jsonl`, with wishes in the query.
     """
-    call = node_context_of(request)
-    jobs = call.service.jobs
-    body = await read_body(request, call.service.settings.max_body_bytes)
-    kind = request.headers.get("content-type", "")
-    wishes = {name: value for name, value in request.query_params.items() if name in simple_batches.FILE_WISHES}
+    jobs = context.service.jobs
+    body = await read_body(context.request, context.service.settings.max_body_bytes)
+    kind = context.request.headers.get("content-type", "")
+    wishes = {name: value for name, value in context.request.query_params.items() if name in simple_batches.FILE_WISHES}
     order = await offload(len(body), lambda: _read(body, kind, wishes))
-    unmet(call, order.ignored)
-    order = replace(order, idempotency_key=request.headers.get("idempotency-key") or order.idempotency_key)
+    unmet(context, order.ignored)
+    order = replace(order, idempotency_key=context.request.headers.get("idempotency-key") or order.idempotency_key)
     digest = digest_of(body + repr(wishes).encode() if wishes else body)
-    submitter = Submitter(caller, call.base_url(request))
-    batch = await jobs.submit_images(order, submitter, digest, admitted=call.admitted)
-    return json_response(simple_batches.write_created(_state(batch), request.headers.get("accept-language", "")))
+    submitter = Submitter(context.caller, context.base_url)
+    batch = await jobs.submit_images(order, submitter, digest, admitted=context.admitted)
+    return json_response(
+        simple_batches.write_created(_state(batch), context.request.headers.get("accept-language", ""))
+    )
 
 
 PREVIEWED = 500
@@ -63,12 +63,12 @@ PREVIEWED = 500
 @operation(
     router, "POST", "/v1/batch/images/preview", "batch.preview", group="batches", body=simple_batches.BatchImagesRequest
 )
-async def preview(request: Request, caller: Caller) -> Response:
+async def preview(context: NodeContext) -> Response:
     """What a file of prompts (text, CSV, JSONL) would order, and which lines would be refused; nothing is ordered."""
-    body = await read_body(request, node_context_of(request).service.settings.max_body_bytes)
-    kind = request.headers.get("content-type", "")
+    body = await read_body(context.request, context.service.settings.max_body_bytes)
+    kind = context.request.headers.get("content-type", "")
     found = await offload(len(body), lambda: _previewed(body, kind))
-    chinese = caller.language.lower().startswith("zh")
+    chinese = context.caller.language.lower().startswith("zh")
     return json_response(
         {
             "form": found.form,
@@ -95,15 +95,15 @@ def _read(body: bytes, kind: str, wishes: Mapping[str, str]) -> BatchOrder:
 
 
 @operation(router, "GET", "/v1/batch", "batch.list", group="batches", query={"limit": "integer", "after": "string"})
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """The caller's batches, newest first; an admin's are everybody's, with their `key` and whether they are `own`."""
-    limit = whole_number(request, "limit", 50, least=1, most=500)
-    store = node_context_of(request).service.jobs.store
-    batches, total = await store.latest(scope(caller), IMAGES, limit, request.query_params.get("after"))
+    limit = whole_number(context.request, "limit", 50, least=1, most=500)
+    store = context.service.jobs.store
+    batches, total = await store.latest(scope(context.caller), IMAGES, limit, context.request.query_params.get("after"))
     answer = simple_batches.write_listing([_state(batch) for batch in batches], total)
-    if caller.admin:
+    if context.caller.admin:
         for row, batch in zip(answer["batches"], batches, strict=True):
-            row |= {"key": batch.tenant or None, "own": batch.tenant == caller.tenant}
+            row |= {"key": batch.tenant or None, "own": batch.tenant == context.caller.tenant}
     return json_response(answer)
 
 
@@ -115,43 +115,42 @@ async def listing(request: Request, caller: Caller) -> Response:
     group="batches",
     query={"limit": "integer", "offset": "integer"},
 )
-async def status(request: Request, caller: Caller) -> Response:
+async def status(context: NodeContext) -> Response:
     """How a batch stands, with its pictures; beyond a thousand results they come in pages (`next_offset`)."""
-    call = node_context_of(request)
-    jobs = call.service.jobs
-    batch = await _batch(request, caller)
+    jobs = context.service.jobs
+    batch = await _batch(context)
     usual = PAGE_BASE64 if batch.as_base64 else PAGE
-    limit = whole_number(request, "limit", usual, least=0, most=MOST)
-    offset = whole_number(request, "offset", 0, least=0, most=10 * MOST)
+    limit = whole_number(context.request, "limit", usual, least=0, most=MOST)
+    offset = whole_number(context.request, "offset", 0, least=0, most=10 * MOST)
     tasks, following = await jobs.page(batch, offset, limit) if limit else ([], None)
-    state = replace(await _told(jobs, batch, caller), next_offset=following)
-    meta = call.meta("", request)
+    state = replace(await _told(jobs, batch, context.caller), next_offset=following)
+    meta = context.meta("")
     done = tuple(_done(jobs, task) for task in tasks if task.status == "done")
-    errors = tuple(_failed(task, caller.language) for task in tasks if task.status == "failed")
+    errors = tuple(_failed(task, context.caller.language) for task in tasks if task.status == "failed")
     state = replace(state, errors=errors)
     if not batch.as_base64:
         return json_response(simple_batches.write_status(replace(state, done=done), meta))
-    pieces = _with_images(call, simple_batches.write_status(state, meta), done, meta)
+    pieces = _with_images(context, simple_batches.write_status(state, meta), done, meta)
     return StreamingResponse(pieces, media_type="application/json")
 
 
 async def _with_images(
-    call: NodeContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
+    context: NodeContext, answer: dict[str, object], done: tuple[TaskResult, ...], meta: ResponseMeta
 ) -> AsyncGenerator[bytes, None]:
     """The status as JSON, with one image at a time in memory."""
     head, _, tail = wire.dumps(answer).partition(b'"results":[]')
     yield head + b'"results":['
     for number, each in enumerate(done):
-        result = await _result(call, each, meta)
+        result = await _result(context, each, meta)
         yield b"," if number else b""
         for at in range(0, len(result), LONG):
             yield result[at : at + LONG]
     yield b"]" + tail
 
 
-async def _result(call: NodeContext, done: TaskResult, meta: ResponseMeta) -> bytes:
+async def _result(context: NodeContext, done: TaskResult, meta: ResponseMeta) -> bytes:
     try:
-        blob = await call.service.blobs.get("images/" + done.image.name)
+        blob = await context.service.blobs.get("images/" + done.image.name)
         done = replace(done, image=replace(done.image, data=blob.data))
     except NotFound:
         pass  # somebody took the file away: its link says so as well
@@ -160,11 +159,11 @@ async def _result(call: NodeContext, done: TaskResult, meta: ResponseMeta) -> by
 
 
 def _action_route(verb: str, summary: str, action: Callable[[Jobs, Batch], Awaitable[Batch]]) -> None:
-    async def steer(request: Request, caller: Caller) -> Response:
-        jobs = node_context_of(request).service.jobs
-        batch = await action(jobs, await _batch(request, caller))
-        state = await _told(jobs, batch, caller)
-        return json_response(simple_batches.write_status(state, node_context_of(request).meta("", request)))
+    async def steer(context: NodeContext) -> Response:
+        jobs = context.service.jobs
+        batch = await action(jobs, await _batch(context))
+        state = await _told(jobs, batch, context.caller)
+        return json_response(simple_batches.write_status(state, context.meta("")))
 
     operation(router, "POST", f"/v1/batch/{{batch_id}}/{verb}", f"batch.{verb}", group="batches", summary=summary)(
         steer
@@ -186,32 +185,30 @@ _action_route("retry", "Queue what failed or was cancelled once more", lambda jo
     query={"after": "integer"},
     produces="text/event-stream",
 )
-async def events(request: Request, caller: Caller) -> Response:
+async def events(context: NodeContext) -> Response:
     """Live progress: `status`, `result` and `failure` events until the batch has ended.
 
     Each result has the number of its end as event id; with `Last-Event-ID` (or `?after=`) those behind it are told.
     """
-    batch = await _batch(request, caller)
-    seen = request.headers.get("last-event-id", "") or request.query_params.get("after", "0")
+    batch = await _batch(context)
+    seen = context.request.headers.get("last-event-id", "") or context.request.query_params.get("after", "0")
     if not (seen.isascii() and seen.isdecimal()):
         raise BadRequest("Last-Event-ID must be a number", "Last-Event-ID 必须是数字", param="after")
-    chunks = _progress(node_context_of(request), batch, int(seen[:12]), caller, request)
-    return await sse.answer(request, chunks, lambda: HEARTBEAT, sse.Opened(), {})
+    chunks = _progress(context, batch, int(seen[:12]))
+    return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), {})
 
 
-async def _progress(
-    call: NodeContext, batch: Batch, seen: int, caller: Caller, request: Request
-) -> AsyncGenerator[bytes, None]:
-    jobs, meta = call.service.jobs, call.meta("", request)
+async def _progress(context: NodeContext, batch: Batch, seen: int) -> AsyncGenerator[bytes, None]:
+    jobs, meta = context.service.jobs, context.meta("")
     shown: dict[str, object] = {}
     async for _ in jobs.watch(batch.id):
         found = await jobs.store.get(None, batch.id)
         if found is None:
             return
         while seen < found.settled and (tasks := await jobs.store.ended(batch.id, seen, EVENTS)):
-            yield b"".join(_event(jobs, task, meta, caller) for task in tasks)
+            yield b"".join(_event(jobs, task, meta, context.caller) for task in tasks)
             seen = tasks[-1].settled
-        now = simple_batches.write_status(await _told(jobs, found, caller), meta)
+        now = simple_batches.write_status(await _told(jobs, found, context.caller), meta)
         counts = {name: value for name, value in now.items() if name not in ("results", "errors", "eta_seconds")}
         if counts != shown:
             yield simple_batches.write_event("status", now)
@@ -236,16 +233,15 @@ def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
     router, "GET", "/v1/batch/{batch_id}/archive", "batch.archive", group="batches", produces="application/zip",
     summary="The pictures made so far as a ZIP, with manifest.json and manifest.csv",
 )  # fmt: skip
-async def zipped(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    batch = await _batch(request, caller)
-    pieces = archive(call.service.jobs, call.service.blobs, batch, status_of(batch), caller.language)
+async def zipped(context: NodeContext) -> Response:
+    batch = await _batch(context)
+    pieces = archive(context.service.jobs, context.service.blobs, batch, status_of(batch), context.caller.language)
     headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
     return StreamingResponse(pieces, headers=headers, media_type="application/zip")
 
 
-async def _batch(request: Request, caller: Caller) -> Batch:
-    return await node_context_of(request).service.jobs.get(caller, request.path_params["batch_id"], IMAGES)
+async def _batch(context: NodeContext) -> Batch:
+    return await context.service.jobs.get(context.caller, context.request.path_params["batch_id"], IMAGES)
 
 
 def status_of(batch: Batch) -> BatchStatus:

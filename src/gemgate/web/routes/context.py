@@ -17,7 +17,7 @@ from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
 from gemgate.errors import BadRequest
 from gemgate.gateway.answer import Planned
 from gemgate.offload import offload
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.errors import speaks_anthropic
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -43,16 +43,15 @@ class ContextPlanRequest(wire.Echo):
     query={"dialect": "string", "model": "string"},
     summary="How a call would be sent: inline or as files, its bytes, what the account reads",
 )
-async def plan(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    raw = await read_body(request, call.service.settings.max_body_bytes)
+async def plan(context: NodeContext) -> Response:
+    raw = await read_body(context.request, context.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.parse_json(raw))
-    dialect = _dialect(request, body)
-    chat = await _read(call, dialect, body, request.query_params.get("model") or "", caller, len(raw))
-    planned = await call.service.gateway.plan_context(chat, caller)
+    dialect = _dialect(context.request, body)
+    chat = await _read(context, dialect, body, context.request.query_params.get("model") or "", len(raw))
+    planned = await context.service.gateway.plan_context(chat, context.caller)
     if planned.quota is not None:
-        call.admitted(planned.quota)
-    return json_response(_written(planned, dialect, caller))
+        context.admitted(planned.quota)
+    return json_response(_written(planned, dialect, context.caller))
 
 
 def _dialect(request: Request, body: dict[str, Any]) -> str:
@@ -71,20 +70,18 @@ def _dialect(request: Request, body: dict[str, Any]) -> str:
     return said
 
 
-async def _read(
-    call: NodeContext, dialect: str, body: dict[str, Any], model: str, caller: Caller, size: int
-) -> ChatRequest:
+async def _read(context: NodeContext, dialect: str, body: dict[str, Any], model: str, size: int) -> ChatRequest:
     """The words of the body, as the dialect's own route reads them."""
     match dialect:
         case "gemini":
-            named = model or str(body.get("model") or call.service.settings.default_model)
+            named = model or str(body.get("model") or context.service.settings.default_model)
             given = {name: value for name, value in body.items() if name != "model"}
             read = partial(wire.read, gemini.GenerateContentRequest, given)
             return await offload(size, lambda: gemini.read_request(read(), named, stream=False))
         case "responses":
             asked = await offload(size, lambda: wire.read(responses.ResponsesRequest, body))
-            previous = await previous_of(call, asked, caller)
-            references = await references_of(call, asked, caller)
+            previous = await previous_of(context, asked)
+            references = await references_of(context, asked)
             return await offload(size, lambda: responses.read_request(asked, previous, references))
         case "anthropic":
             messages = partial(wire.read, anthropic.MessagesRequest, {"max_tokens": 1, **body})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.dialects import simple
 from gemgate.dialects.simple import ConversationEntry
 from gemgate.errors import NotFound
 from gemgate.ports.conversations import Conversation
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -21,22 +19,22 @@ router = Router()
 @operation(
     router, "GET", "/conversations", "conversations", group="any", query={"limit": "integer", "offset": "integer"}
 )
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """The caller's stored conversations, newest first"""
-    limit = whole_number(request, "limit", 100, least=1, most=1000)
-    offset = whole_number(request, "offset", 0, least=0, most=10**9)
-    store = node_context_of(request).service.gateway.conversations.store
-    found, total = await store.latest(caller.tenant, limit, offset)
+    limit = whole_number(context.request, "limit", 100, least=1, most=1000)
+    offset = whole_number(context.request, "offset", 0, least=0, most=10**9)
+    store = context.service.gateway.conversations.store
+    found, total = await store.latest(context.caller.tenant, limit, offset)
     entries = [ConversationEntry(c.id, c.updated_at, len(c.transcript)) for c in found]
     return json_response(simple.write_conversations(entries, total))
 
 
 @operation(router, "GET", "/conversations/{conversation_id}", "conversations.get", group="any")
-async def get(request: Request, caller: Caller) -> Response:
+async def get(context: NodeContext) -> Response:
     """What is known of one conversation"""
-    found = await _owned(node_context_of(request), request, caller)
+    found = await _owned(context)
     facts = {
-        "account": found.account if caller.admin else None,
+        "account": found.account if context.caller.admin else None,
         "messages": found.length,
         "created": found.created_at,
         "modified": found.updated_at,
@@ -47,17 +45,16 @@ async def get(request: Request, caller: Caller) -> Response:
 
 
 @operation(router, "DELETE", "/conversations/{conversation_id}", "conversations.delete", group="any")
-async def delete(request: Request, caller: Caller) -> Response:
+async def delete(context: NodeContext) -> Response:
     """Forget one conversation, here and in the account's own history"""
-    call = node_context_of(request)
-    found = await _owned(call, request, caller)
-    await call.service.gateway.conversations.delete(found, call.service.pool)
+    found = await _owned(context)
+    await context.service.gateway.conversations.delete(found, context.service.pool)
     return json_response(simple.write_conversation_deleted())
 
 
-async def _owned(call: NodeContext, request: Request, caller: Caller) -> Conversation:
-    conversation_id = request.path_params["conversation_id"]
-    found = await call.service.gateway.conversations.store.get(caller.tenant, conversation_id)
+async def _owned(context: NodeContext) -> Conversation:
+    conversation_id = context.request.path_params["conversation_id"]
+    found = await context.service.gateway.conversations.store.get(context.caller.tenant, conversation_id)
     if found is None:
         raise NotFound(f"There is no conversation {conversation_id[:100]}", f"会话 {conversation_id[:100]} 不存在")
     return found

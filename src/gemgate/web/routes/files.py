@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gemgate.caller import Caller
 from gemgate.dialects import openai_files, simple
 from gemgate.errors import BadRequest
-from gemgate.web.context import node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.errors import speaks_google
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -25,12 +23,11 @@ LARGE = 4_000_000
 
 
 @operation(router, "POST", "/v1/files", "files.create", group="files", produces="application/json")
-async def create(request: Request, caller: Caller) -> Response:
+async def create(context: NodeContext) -> Response:
     """Upload a file for chats, edits and batches."""
-    call = node_context_of(request)
-    form = await read_form(request, call.service.settings.max_body_bytes)
+    form = await read_form(context.request, context.service.settings.max_body_bytes)
     upload, purpose = openai_files.read_upload(dict(form.fields), form.files)
-    return json_response(openai_files.file_object(await keep(call, upload, purpose, caller.tenant, "file-")))
+    return json_response(openai_files.file_object(await keep(context, upload, purpose, context.caller.tenant, "file-")))
 
 
 @operation(
@@ -41,13 +38,13 @@ async def create(request: Request, caller: Caller) -> Response:
     group="files",
     query={"after": "string", "limit": "integer", "order": "string", "purpose": "string"},
 )
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """The caller's files, a page at a time."""
-    if speaks_google(request):
-        return await gemini_files.list_files(request, caller)
-    query = request.query_params
-    limit = whole_number(request, "limit", 10_000, least=1, most=10_000)
-    files = await node_context_of(request).service.files.list(caller.tenant)
+    if speaks_google(context.request):
+        return await gemini_files.list_files(context)
+    query = context.request.query_params
+    limit = whole_number(context.request, "limit", 10_000, least=1, most=10_000)
+    files = await context.service.files.list(context.caller.tenant)
     page = openai_files.file_listing(
         files,
         after=query.get("after"),
@@ -59,21 +56,20 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(router, "GET", "/v1/files/{file_id}", "files.get", group="files")
-async def one(request: Request, caller: Caller) -> Response:
+async def one(context: NodeContext) -> Response:
     """What is known of one file."""
-    if speaks_google(request):
-        return await gemini_files.get_file(request, caller)
-    file = await owned(node_context_of(request), request.path_params["file_id"], caller.tenant)
+    if speaks_google(context.request):
+        return await gemini_files.get_file(context)
+    file = await owned(context, context.request.path_params["file_id"], context.caller.tenant)
     return json_response(openai_files.file_object(file))
 
 
 @operation(
     router, "GET", "/v1/files/{file_id}/content", "files.content", group="files", produces="application/octet-stream"
 )
-async def content(request: Request, caller: Caller) -> Response:
+async def content(context: NodeContext) -> Response:
     """The bytes of one file."""
-    call = node_context_of(request)
-    file = await owned(call, request.path_params["file_id"], caller.tenant)
+    file = await owned(context, context.request.path_params["file_id"], context.caller.tenant)
     kind = media_type(file.mime) or "application/octet-stream"  # what was kept by older versions may be anything
     headers = {
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
@@ -81,32 +77,30 @@ async def content(request: Request, caller: Caller) -> Response:
     }
     if file.bytes <= LARGE:
         return Response(
-            await call.service.files.read(file),
+            await context.service.files.read(file),
             headers=headers,
             media_type=kind,
         )
     headers["content-length"] = str(file.bytes)
-    return StreamingResponse(call.service.files.chunks(file), headers=headers, media_type=kind)
+    return StreamingResponse(context.service.files.chunks(file), headers=headers, media_type=kind)
 
 
 @operation(router, "DELETE", "/v1/files/{file_id}", "files.delete", group="files")
-async def delete(request: Request, caller: Caller) -> Response:
+async def delete(context: NodeContext) -> Response:
     """Forget one file."""
-    if speaks_google(request):
-        return await gemini_files.delete_file(request, caller)
-    call = node_context_of(request)
-    file = await owned(call, request.path_params["file_id"], caller.tenant)
-    await call.service.files.delete(file)
+    if speaks_google(context.request):
+        return await gemini_files.delete_file(context)
+    file = await owned(context, context.request.path_params["file_id"], context.caller.tenant)
+    await context.service.files.delete(file)
     return json_response(openai_files.write_deleted(file.id))
 
 
 @operation(router, "POST", "/upload", "upload", group="files")
-async def upload(request: Request, caller: Caller) -> Response:
+async def upload(context: NodeContext) -> Response:
     """Upload files under the key `files`; the answer's handles go into the chat field `files`."""
-    call = node_context_of(request)
-    form = await read_form(request, call.service.settings.max_body_bytes)
+    form = await read_form(context.request, context.service.settings.max_body_bytes)
     given = [file for name, file in form.files if name in ("files", "files[]", "file")]
     if not given:
         raise BadRequest("Send at least one file under the key files", "请以 files 字段上传至少一个文件", param="files")
-    kept = [await keep(call, file, "user_data", caller.tenant, "file-") for file in given]
+    kept = [await keep(context, file, "user_data", context.caller.tenant, "file-") for file in given]
     return json_response(simple.write_upload([file.id for file in kept]))

@@ -9,16 +9,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import NotFound
 from gemgate.gateway.thumbnails import MIME, key_of
 from gemgate.jobs.batches import scope
 from gemgate.ports.gallery import GalleryImage
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -31,91 +29,86 @@ QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "strin
 
 
 @operation(router, "GET", "/api/gallery", "images.gallery", group="images", query=QUERY)
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
-    call = node_context_of(request)
-    gallery = call.service.gallery
-    query = request.query_params
-    limit = whole_number(request, "limit", 48, least=1, most=200)
-    tenant, batch = scope(caller), query.get("batch", "")
+    gallery = context.service.gallery
+    query = context.request.query_params
+    limit = whole_number(context.request, "limit", 48, least=1, most=200)
+    tenant, batch = scope(context.caller), query.get("batch", "")
     if tenant is None and "key" in query:
         tenant = query["key"]
-    after = await _image(call, caller, query["after"]) if query.get("after") else None
+    after = await _image(context, query["after"]) if query.get("after") else None
     found = await gallery.page(tenant, limit + 1, after=after, batch=batch)
-    shown = [entry(call, caller, image) for image in found[:limit]]
+    shown = [entry(context, image) for image in found[:limit]]
     following = shown[-1]["id"] if len(found) > limit else None
     total = await gallery.amount(tenant, batch)
     return json_response({"pictures": shown, "next": following, "total": total})
 
 
 @operation(router, "GET", "/api/gallery/{id}", "images.gallery.get", group="images")
-async def one(request: Request, caller: Caller) -> Response:
+async def one(context: NodeContext) -> Response:
     """One picture, what it was made from and what was made from it."""
-    call = node_context_of(request)
-    image = await _image(call, caller, request.path_params["id"])
-    gallery, tenant = call.service.gallery, scope(caller)
+    image = await _image(context, context.request.path_params["id"])
+    gallery, tenant = context.service.gallery, scope(context.caller)
     parents = await gallery.with_bytes(image.references, tenant) if image.references else ()
     children = await gallery.made_from(image.image.sha256, tenant)
-    shown = entry(call, caller, image)
-    shown["made_from"] = [entry(call, caller, parent) for parent in parents]
-    shown["made_into"] = [entry(call, caller, child) for child in children]
+    shown = entry(context, image)
+    shown["made_from"] = [entry(context, parent) for parent in parents]
+    shown["made_into"] = [entry(context, child) for child in children]
     return json_response(shown)
 
 
 @operation(router, "GET", "/api/gallery/{id}/thumb", "images.gallery.thumb", group="images", produces=MIME)
-async def thumb(request: Request, caller: Caller) -> Response:
+async def thumb(context: NodeContext) -> Response:
     """A preview of at most 320 pixels each way."""
-    call = node_context_of(request)
-    image = await _image(call, caller, request.path_params["id"])
+    image = await _image(context, context.request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{image.handle}"', **SAFE}
-    if request.headers.get("if-none-match") == headers["etag"]:
+    if context.request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
-    return Response(await call.service.thumbnails.get(image), headers=headers, media_type=MIME)
+    return Response(await context.service.thumbnails.get(image), headers=headers, media_type=MIME)
 
 
 @operation(router, "GET", "/api/gallery/{id}/file", "images.gallery.file", group="images", produces="image/*")
-async def file(request: Request, caller: Caller) -> Response:
+async def file(context: NodeContext) -> Response:
     """The picture itself; with `?download=1` to be saved."""
-    call = node_context_of(request)
-    image = await _image(call, caller, request.path_params["id"])
+    image = await _image(context, context.request.path_params["id"])
     headers = {"cache-control": FOREVER, "etag": f'"{image.image.sha256[:32]}"', **SAFE}
-    if request.headers.get("if-none-match") == headers["etag"]:
+    if context.request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
-    if request.query_params.get("download"):
+    if context.request.query_params.get("download"):
         name = image.image.name.rpartition("/")[2]
         headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
-    blob = await call.service.blobs.get("images/" + image.image.name)
+    blob = await context.service.blobs.get("images/" + image.image.name)
     return Response(blob.data, headers=headers, media_type=image.image.mime)
 
 
 @operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete", group="images")
-async def delete(request: Request, caller: Caller) -> Response:
+async def delete(context: NodeContext) -> Response:
     """Delete a picture for good: file, preview and facts."""
-    call = node_context_of(request)
-    image = await _image(call, caller, request.path_params["id"])
-    await call.service.blobs.delete(["images/" + image.image.name, key_of(image.image.name)])
-    await call.service.gallery.forget([image.image.name])
+    image = await _image(context, context.request.path_params["id"])
+    await context.service.blobs.delete(["images/" + image.image.name, key_of(image.image.name)])
+    await context.service.gallery.forget([image.image.name])
     return json_response({"id": image.handle, "deleted": True})
 
 
-async def _image(call: NodeContext, caller: Caller, handle: str) -> GalleryImage:
+async def _image(context: NodeContext, handle: str) -> GalleryImage:
     """An image that the caller may see; NotFound."""
-    image = await call.service.gallery.by_handle(handle)
-    if image is None or scope(caller) not in (None, image.tenant):
+    image = await context.service.gallery.by_handle(handle)
+    if image is None or scope(context.caller) not in (None, image.tenant):
         raise NotFound(f"There is no picture {handle[:40]}", f"图片 {handle[:40]} 不存在", code="picture_not_found")
     return image
 
 
-def entry(call: NodeContext, caller: Caller, image: GalleryImage) -> dict[str, Any]:
+def entry(context: NodeContext, image: GalleryImage) -> dict[str, Any]:
     """An image as lists show it; `own` says whether the caller's own key made it."""
     where = f"/api/gallery/{image.handle}"
     return {
         "id": image.handle,
         "created_at": image.created_at,
         "key": image.tenant or None,
-        "own": image.tenant == caller.tenant,
+        "own": image.tenant == context.caller.tenant,
         "prompt": image.image.prompt,
-        "url": call.service.gateway.images.url_of(image.image.name),
+        "url": context.service.gateway.images.url_of(image.image.name),
         "batch": image.batch or None,
         "references": len(image.references),
         "thumb": f"{where}/thumb",

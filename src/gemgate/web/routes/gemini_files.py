@@ -6,14 +6,12 @@ routes have the path and hand Google's clients over to the functions here.
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.dialects import gemini, wire
 from gemgate.errors import BadRequest
 from gemgate.files import Inline
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import read_body, whole_number
@@ -25,16 +23,15 @@ FILE_SECONDS = 48 * 3600.0
 """How long Google keeps an uploaded file, and so do we."""
 
 
-async def start_upload(request: Request, caller: Caller) -> Response:
+async def start_upload(context: NodeContext) -> Response:
     """Begin a resumable upload, or take a whole file with X-Goog-Upload-Protocol: raw"""
-    call = node_context_of(request)
-    headers = request.headers
+    headers = context.request.headers
     protocol = headers.get("x-goog-upload-protocol", "")
-    raw = await read_body(request, call.service.settings.max_body_bytes)
+    raw = await read_body(context.request, context.service.settings.max_body_bytes)
     if protocol == "raw":
         name = headers.get("x-goog-upload-file-name", "")
         mime = (headers.get("x-goog-upload-header-content-type") or headers.get("content-type", "")).partition(";")[0]
-        return await _kept(request, call, Inline(raw, mime.strip().lower(), name), caller.tenant)
+        return await _kept(context, Inline(raw, mime.strip().lower(), name), context.caller.tenant)
     if protocol != "resumable" or headers.get("x-goog-upload-command", "") != "start":
         raise BadRequest(
             "Begin an upload with X-Goog-Upload-Protocol: resumable and X-Goog-Upload-Command: start",
@@ -47,26 +44,25 @@ async def start_upload(request: Request, caller: Caller) -> Response:
         header_type=headers.get("x-goog-upload-header-content-type", ""),
         header_length=headers.get("x-goog-upload-header-content-length", ""),
     )
-    upload_id = call.service.uploads.begin(caller.tenant, start.name, start.mime, start.size)
-    call.headers["x-goog-upload-url"] = f"{call.base_url(request)}{request.url.path}/{upload_id}"
-    call.headers["x-goog-upload-status"] = "active"
+    upload_id = context.service.uploads.begin(context.caller.tenant, start.name, start.mime, start.size)
+    context.headers["x-goog-upload-url"] = f"{context.base_url}{context.request.url.path}/{upload_id}"
+    context.headers["x-goog-upload-status"] = "active"
     return json_response({})
 
 
-async def continue_upload(request: Request, caller: Caller) -> Response:
+async def continue_upload(context: NodeContext) -> Response:
     """Go on with a resumable upload; its address is its key"""
-    call = node_context_of(request)
-    uploads = call.service.uploads
-    upload_id = request.path_params["upload_id"]
-    call.headers["x-goog-upload-status"] = "final"
+    uploads = context.service.uploads
+    upload_id = context.request.path_params["upload_id"]
+    context.headers["x-goog-upload-status"] = "final"
     upload = uploads.find(upload_id)
-    call.headers["x-goog-upload-status"] = "active"
-    commands = [word.strip() for word in request.headers.get("x-goog-upload-command", "").lower().split(",")]
-    offset = request.headers.get("x-goog-upload-offset", "")
-    data = await read_body(request, call.service.settings.max_body_bytes)
+    context.headers["x-goog-upload-status"] = "active"
+    commands = [word.strip() for word in context.request.headers.get("x-goog-upload-command", "").lower().split(",")]
+    offset = context.request.headers.get("x-goog-upload-offset", "")
+    data = await read_body(context.request, context.service.settings.max_body_bytes)
     if "cancel" in commands:
         uploads.cancel(upload_id)
-        call.headers["x-goog-upload-status"] = "cancelled"
+        context.headers["x-goog-upload-status"] = "cancelled"
         return json_response({})
     if "upload" in commands:
         uploads.add(upload, int(offset) if offset.isdecimal() else None, data)
@@ -76,58 +72,55 @@ async def continue_upload(request: Request, caller: Caller) -> Response:
             "X-Goog-Upload-Command 必须是 upload、finalize、query 或 cancel",
         )
     if "finalize" not in commands:
-        call.headers["x-goog-upload-size-received"] = str(len(upload.data))
+        context.headers["x-goog-upload-size-received"] = str(len(upload.data))
         return json_response({})
     upload = uploads.finish(upload_id)
-    call.headers["x-goog-upload-status"] = "final"
-    return await _kept(request, call, Inline(bytes(upload.data), upload.mime, upload.name), upload.owner)
+    context.headers["x-goog-upload-status"] = "final"
+    return await _kept(context, Inline(bytes(upload.data), upload.mime, upload.name), upload.owner)
 
 
-async def _kept(request: Request, call: NodeContext, upload: Inline, owner: str) -> Response:
+async def _kept(context: NodeContext, upload: Inline, owner: str) -> Response:
     if not upload.data:
         raise BadRequest("The file is empty", "文件为空")
-    file = await keep(call, upload, "user_data", owner, "file-", FILE_SECONDS)
-    base, version = _base(request, call)
+    file = await keep(context, upload, "user_data", owner, "file-", FILE_SECONDS)
+    base, version = _base(context)
     return json_response(gemini.write_uploaded(file, base, version))
 
 
-async def list_files(request: Request, caller: Caller) -> Response:
+async def list_files(context: NodeContext) -> Response:
     """The caller's files as Google lists them"""
-    call = node_context_of(request)
-    files = await call.service.files.list(caller.tenant)
-    base, version = _base(request, call)
+    files = await context.service.files.list(context.caller.tenant)
+    base, version = _base(context)
     page = gemini.write_files(
         files,
         base,
         version,
-        page_size=whole_number(request, "pageSize", 10, least=0, most=1000),
-        page_token=request.query_params.get("pageToken", ""),
+        page_size=whole_number(context.request, "pageSize", 10, least=0, most=1000),
+        page_token=context.request.query_params.get("pageToken", ""),
     )
     return json_response(page)
 
 
-async def get_file(request: Request, caller: Caller) -> Response:
+async def get_file(context: NodeContext) -> Response:
     """One file as Google shows it"""
-    call = node_context_of(request)
-    file = await owned(call, gemini.file_id(request.path_params["file_id"]), caller.tenant)
-    base, version = _base(request, call)
+    file = await owned(context, gemini.file_id(context.request.path_params["file_id"]), context.caller.tenant)
+    base, version = _base(context)
     return json_response(gemini.write_file(file, base, version))
 
 
-async def delete_file(request: Request, caller: Caller) -> Response:
+async def delete_file(context: NodeContext) -> Response:
     """Forget one file"""
-    call = node_context_of(request)
-    file = await owned(call, gemini.file_id(request.path_params["file_id"]), caller.tenant)
-    await call.service.files.delete(file)
+    file = await owned(context, gemini.file_id(context.request.path_params["file_id"]), context.caller.tenant)
+    await context.service.files.delete(file)
     return json_response({})
 
 
-def _base(request: Request, call: NodeContext) -> tuple[str, str]:
+def _base(context: NodeContext) -> tuple[str, str]:
     """What stands before `/files/x` in the addresses of files: our own address with the tree's prefix, the version."""
-    path = request.url.path
+    path = context.request.url.path
     version = "v1beta" if "/v1beta/" in path else "v1"
     prefix = "/gemini" if path.startswith("/gemini/") else ""
-    return call.base_url(request) + prefix, version
+    return context.base_url + prefix, version
 
 
 for _tree, _version in (("/gemini", "v1beta"), ("/gemini", "v1"), ("", "v1beta"), ("", "v1")):

@@ -12,7 +12,6 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gemgate.caller import Caller
 from gemgate.chat import Usage
 from gemgate.dialects import openai_images, simple, wire
 from gemgate.dialects.openai_images import ImagesCall
@@ -26,7 +25,7 @@ from gemgate.ports.blobs import BlobFacts
 from gemgate.prompting import tokens
 from gemgate.web import sse
 from gemgate.web.completions import began, unmet
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation, serves
@@ -39,72 +38,73 @@ HEARTBEAT = b": still painting\n\n"
 
 
 @serves(router, "images.generations")
-async def generations(request: Request, caller: Caller) -> Response:
+async def generations(context: NodeContext) -> Response:
     """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
-    limit = node_context_of(request).service.settings.max_body_bytes
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        form = await read_form(request, limit)
-        return await _openai_answer(request, openai_images.read_generations_form(form.fields, form.files), caller)
+    limit = context.service.settings.max_body_bytes
+    if context.request.headers.get("content-type", "").startswith("multipart/"):
+        form = await read_form(context.request, limit)
+        return await _openai_answer(context, openai_images.read_generations_form(form.fields, form.files))
     call = await read_with(
-        request,
+        context.request,
         limit,
         lambda b: openai_images.read_generations(wire.read(openai_images.GenerationsRequest, wire.parse_json(b))),
     )
-    return await _openai_answer(request, call, caller)
+    return await _openai_answer(context, call)
 
 
 @serves(router, "images.edits")
-async def edits(request: Request, caller: Caller) -> Response:
+async def edits(context: NodeContext) -> Response:
     """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON.
 
     The error takes the form of the body (docs/decisions.md 17).
     """
-    limit = node_context_of(request).service.settings.max_body_bytes
-    request.scope["gemgate.envelope"] = openai_images.envelope
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        form = await read_form(request, limit)
-        return await _openai_answer(request, openai_images.read_edits_form(form.fields, form.files), caller)
+    limit = context.service.settings.max_body_bytes
+    context.request.scope["gemgate.envelope"] = openai_images.envelope
+    if context.request.headers.get("content-type", "").startswith("multipart/"):
+        form = await read_form(context.request, limit)
+        return await _openai_answer(context, openai_images.read_edits_form(form.fields, form.files))
 
     def read(body: bytes) -> ImagesCall | SimpleImagesCall:
         value = wire.parse_json(body)
         if openai_images.is_simple_edit(value):
-            request.scope["gemgate.envelope"] = simple.envelope
+            context.request.scope["gemgate.envelope"] = simple.envelope
             return simple.read_images(wire.read(simple.EditImageRequest, value))
         return openai_images.read_edits(wire.read(openai_images.EditsRequest, value))
 
-    call = await read_with(request, limit, read)
+    call = await read_with(context.request, limit, read)
     if isinstance(call, SimpleImagesCall):
-        return await _simple_answer(request, call, caller)
-    return await _openai_answer(request, call, caller)
+        return await _simple_answer(context, call)
+    return await _openai_answer(context, call)
 
 
 @serves(router, "generate-images")
-async def generate_images(request: Request, caller: Caller) -> Response:
+async def generate_images(context: NodeContext) -> Response:
     """Pictures from a prompt, or an edit when `image` is given."""
-    limit = node_context_of(request).service.settings.max_body_bytes
+    limit = context.service.settings.max_body_bytes
     call = await read_with(
-        request, limit, lambda b: simple.read_images(wire.read(simple.GenerateImagesRequest, wire.parse_json(b)))
+        context.request,
+        limit,
+        lambda b: simple.read_images(wire.read(simple.GenerateImagesRequest, wire.parse_json(b))),
     )
-    return await _simple_answer(request, call, caller)
+    return await _simple_answer(context, call)
 
 
-async def _openai_answer(request: Request, wanted: ImagesCall, caller: Caller) -> Response:
-    call = node_context_of(request)
-    unmet(call, wanted.ignored)
+async def _openai_answer(context: NodeContext, wanted: ImagesCall) -> Response:
+    unmet(context, wanted.ignored)
     if wanted.stream:
         opened = Opened()
-        events = _events(call, request, wanted, caller, opened)
-        return await sse.answer(request, events, lambda: None, opened, {})
-    images, failures, _ = await _made(request, call, wanted.request, caller)
+        events = _events(context, wanted, opened)
+        return await sse.answer(context.request, events, lambda: None, opened, {})
+    images, failures, _ = await _made(context, wanted.request)
     shown, usage = _usage(wanted, len(images))
     answer = openai_images.write(
         images,
         wanted,
-        call.meta("", request),
+        context.meta(""),
         usage,
         image_tokens=shown,
         failures=failures,
-        language=caller.language,
+        language=context.caller.language,
     )
     return large_json_response(answer)
 
@@ -115,21 +115,19 @@ def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
     return shown, Usage(tokens.estimate(wanted.request.prompt) + shown, tokens.IMAGE_TOKENS_OUT * made)
 
 
-async def _events(
-    call: NodeContext, request: Request, wanted: ImagesCall, caller: Caller, opened: Opened
-) -> AsyncGenerator[bytes, None]:
+async def _events(context: NodeContext, wanted: ImagesCall, opened: Opened) -> AsyncGenerator[bytes, None]:
     """Each image as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
     while the stream is not opened and told in it afterwards.
 
     Heartbeats are written here: one between the pieces of an image would end up inside it.
     """
-    gateway, meta = call.service.gateway, call.meta("", request)
+    gateway, meta = context.service.gateway, context.meta("")
     admission = await gateway.admit_images(
-        wanted.request.model, caller, call.model_policy or wanted.request.options.model_policy
+        wanted.request.model, context.caller, context.model_policy or wanted.request.options.model_policy
     )
-    call.admitted(admission.quota)
+    context.admitted(admission.quota)
     outcomes: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
-    starts = partial(began, call, caller)
+    starts = partial(began, context)
     making = asyncio.ensure_future(
         gateway.generate_images(wanted.request, admission, done=outcomes.put_nowait, began=starts)
     )
@@ -156,8 +154,8 @@ async def _events(
             async for piece in paced(sse_pieces(event, name)):
                 yield piece
         for error in _told(making, failures, opened):
-            call.failed(error, in_band=True)
-            yield openai_images.write_failure(error, caller.language, call.request_id)
+            context.failed(error, in_band=True)
+            yield openai_images.write_failure(error, context.caller.language, context.request_id)
     finally:
         making.cancel()
         await asyncio.wait({making})
@@ -178,27 +176,30 @@ def _told(
     return [sse.internal_error(error)]
 
 
-async def _simple_answer(request: Request, wanted: SimpleImagesCall, caller: Caller) -> Response:
-    call = node_context_of(request)
-    unmet(call, wanted.ignored)
-    images, failures, model = await _made(request, call, wanted.request, caller)
-    meta = call.meta("", request)
-    answer = simple.write_images(images, wanted, meta, model, failures=failures, language=caller.language)
+async def _simple_answer(context: NodeContext, wanted: SimpleImagesCall) -> Response:
+    unmet(context, wanted.ignored)
+    images, failures, model = await _made(context, wanted.request)
+    meta = context.meta("")
+    answer = simple.write_images(images, wanted, meta, model, failures=failures, language=context.caller.language)
     return large_json_response(answer)
 
 
 async def _made(
-    request: Request, call: NodeContext, wanted: ImageRequest, caller: Caller
+    context: NodeContext, wanted: ImageRequest
 ) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
     """The images, what failed beside them, and the id of the model that was asked."""
-    gateway = call.service.gateway
-    admission = await gateway.admit_images(wanted.model, caller, call.model_policy or wanted.options.model_policy)
-    call.admitted(admission.quota)
-    starts = partial(began, call, caller)
-    results = await cancel_on_disconnect(request.receive, gateway.generate_images(wanted, admission, began=starts))
+    gateway = context.service.gateway
+    admission = await gateway.admit_images(
+        wanted.model, context.caller, context.model_policy or wanted.options.model_policy
+    )
+    context.admitted(admission.quota)
+    starts = partial(began, context)
+    results = await cancel_on_disconnect(
+        context.request.receive, gateway.generate_images(wanted, admission, began=starts)
+    )
     images = [result for result in results if isinstance(result, GeneratedImage)]
     failures = [result for result in results if isinstance(result, GatewayError)]
-    call.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
+    context.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return images, failures, wanted.model or admission.card.id
 
 
@@ -206,30 +207,29 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 FOREVER = "public, max-age=31536000, immutable"
 
 
-async def stored(request: Request, caller: Caller) -> Response:
+async def stored(context: NodeContext) -> Response:
     """Open on loopback, else with a client key or a signed link (docs/decisions.md 12).
 
     Names never change their bytes.
     """
-    call = node_context_of(request)
-    name = request.path_params["name"]
-    await _check_link(request, call, caller)
+    name = context.request.path_params["name"]
+    await _check_link(context)
     if not IMAGE_PATH.fullmatch(name) or ".." in name:
         raise _no_image(name)
-    store, key = call.service.blobs, "images/" + name
+    store, key = context.service.blobs, "images/" + name
     facts = await store.stat(key)
     if facts is None:
         raise _no_image(name)
     headers = _headers(facts)
-    if _is_known(request, facts, headers["etag"]):
+    if _is_known(context.request, facts, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    status, start, end = _range(request, facts.size, headers["etag"])
+    status, start, end = _range(context.request, facts.size, headers["etag"])
     if status == 416:
         return Response(status_code=416, headers={**headers, "content-range": f"bytes */{facts.size}"})
     headers["content-length"] = str(end - start)
     if status == 206:
         headers["content-range"] = f"bytes {start}-{end - 1}/{facts.size}"
-    if request.method == "HEAD":
+    if context.request.method == "HEAD":
         return Response(None, status, headers, media_type=mime_of(name))
     pieces = store.chunks(key, start, end)
     return StreamingResponse(_behind(await anext(pieces, b""), pieces), status, headers, media_type=mime_of(name))
@@ -247,9 +247,11 @@ operation(
 )(stored)
 
 
-async def _check_link(request: Request, call: NodeContext, caller: Caller) -> None:
+async def _check_link(context: NodeContext) -> None:
     """Unauthorized without a signature that holds, unless the image is the caller's or the caller an admin."""
-    if await call.service.own_images.may_see(request.path_params["name"], request.url.query, caller):
+    if await context.service.own_images.may_see(
+        context.request.path_params["name"], context.request.url.query, context.caller
+    ):
         return
     raise Unauthorized(
         "This link is not signed, or it has expired; ask for the picture again, or send an API key",

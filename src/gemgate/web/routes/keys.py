@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate import catalog
-from gemgate.caller import Caller
 from gemgate.dialects import wire
 from gemgate.errors import Conflict
 from gemgate.ports.keys import ClientKey
 from gemgate.settings import ApiKey
-from gemgate.web.context import RequestContext, context_of
+from gemgate.web.context import RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import model_reader, read_with
@@ -40,18 +38,17 @@ class KeyRequest(wire.Body):
 @operation(
     router, "GET", "/api/keys", "keys.list", group="any", level="admin", summary="Client keys and the limits in force"
 )
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: RequestContext) -> Response:
     """Those of API_KEY, which only the settings can change, and those made here."""
-    call = context_of(request)
-    settings = call.state.settings
-    now = call.state.clock.now()
-    rows = [_made(key, now) for key in call.access.keybook.keys] + [_configured(key) for key in settings.api_keys]
+    settings = context.state.settings
+    now = context.state.clock.now()
+    rows = [_made(key, now) for key in context.access.keybook.keys] + [_configured(key) for key in settings.api_keys]
     limits = {
         "per_hour": settings.rate_limit_per_hour,
         "model_interval_seconds": settings.model_interval_seconds,
         "rpm_limit": settings.rpm_limit,
         "concurrency": settings.concurrency,
-        "degraded": call.state.degraded,
+        "degraded": context.state.degraded,
     }
     return json_response({"keys": rows, "limits": limits, "needed": bool(settings.api_keys)})
 
@@ -67,39 +64,37 @@ async def listing(request: Request, caller: Caller) -> Response:
     success=201,
     summary="Make a client key",
 )
-async def make(request: Request, caller: Caller) -> Response:
+async def make(context: RequestContext) -> Response:
     """The answer's `key` is the only time that the secret is told."""
-    call = context_of(request)
-    body, _ = await read_with(request, BODY, model_reader(KeyRequest, lambda body: body))
-    if body.name in {key.name for key in call.state.settings.api_keys}:
+    body, _ = await read_with(context.request, BODY, model_reader(KeyRequest, lambda body: body))
+    if body.name in {key.name for key in context.state.settings.api_keys}:
         raise Conflict(
             f"API_KEY has a key named {body.name}; choose another name",
             f"API_KEY 中已有名为 {body.name} 的密钥，请换一个名称",
             param="name",
             code="key_exists",
         )
-    offers = call.state.models()
+    offers = context.state.models()
     models = {catalog.resolve(model, offers).id for model in body.models}
-    key, secret = await call.access.keybook.make_key(
+    key, secret = await context.access.keybook.make_key(
         body.name, models=models, operations=body.operations, per_hour=body.per_hour, seconds=(body.days or 0) * DAY
     )
-    await _note(call, caller, "key made", key)
-    shown = {**_made(key, call.state.clock.now()), "key": secret}
+    await _note(context, "key made", key)
+    shown = {**_made(key, context.state.clock.now()), "key": secret}
     return json_response(shown, 201, {"cache-control": "no-store"})
 
 
 @operation(
     router, "DELETE", "/api/keys/{key_id}", "keys.revoke", group="any", level="admin", summary="Revoke a key at once"
 )
-async def revoke(request: Request, caller: Caller) -> Response:
-    call = context_of(request)
-    key = await call.access.keybook.revoke_key(request.path_params["key_id"])
-    await _note(call, caller, "key revoked", key)
+async def revoke(context: RequestContext) -> Response:
+    key = await context.access.keybook.revoke_key(context.request.path_params["key_id"])
+    await _note(context, "key revoked", key)
     return json_response({"id": key.id, "revoked": True})
 
 
-async def _note(call: RequestContext, caller: Caller, action: str, key: ClientKey) -> None:
-    await call.state.audit(caller, action, "", key.name)
+async def _note(context: RequestContext, action: str, key: ClientKey) -> None:
+    await context.state.audit(context.caller, action, "", key.name)
 
 
 def _made(key: ClientKey, now: float) -> dict[str, Any]:

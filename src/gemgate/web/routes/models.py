@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.dialects import anthropic, gemini, openai_chat
-from gemgate.web.context import node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.errors import speaks_anthropic, speaks_google
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -26,17 +24,17 @@ router = Router()
     group="any",
     query={"limit": "integer", "after_id": "string", "before_id": "string", "pageSize": "integer"},
 )
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """Models that can be named, in the dialect of the client"""
-    cards = node_context_of(request).service.gateway.models(caller.tenant)
-    if speaks_google(request):
-        return await google_listing(request, caller)
-    if speaks_anthropic(request):
-        query = request.query_params
+    cards = context.service.gateway.models(context.caller.tenant)
+    if speaks_google(context.request):
+        return await google_listing(context)
+    if speaks_anthropic(context.request):
+        query = context.request.query_params
         return json_response(
             anthropic.model_listing(
                 cards,
-                limit=whole_number(request, "limit", 20, least=1, most=1000),
+                limit=whole_number(context.request, "limit", 20, least=1, most=1000),
                 after_id=query.get("after_id"),
                 before_id=query.get("before_id"),
             )
@@ -45,30 +43,30 @@ async def listing(request: Request, caller: Caller) -> Response:
 
 
 @operation(router, "GET", "/v1/models/{model:path}", "models.one", group="any")
-async def one(request: Request, caller: Caller) -> Response:
+async def one(context: NodeContext) -> Response:
     """One model, in the dialect of the client"""
-    card = node_context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
-    if speaks_google(request):
+    card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
+    if speaks_google(context.request):
         return json_response(gemini.model_object(card))
-    if speaks_anthropic(request):
+    if speaks_anthropic(context.request):
         return json_response(anthropic.model_object(card))
     return json_response(openai_chat.model_object(card.id))
 
 
-async def google_listing(request: Request, caller: Caller) -> Response:
+async def google_listing(context: NodeContext) -> Response:
     """Google's list of models"""
-    cards = node_context_of(request).service.gateway.models(caller.tenant)
+    cards = context.service.gateway.models(context.caller.tenant)
     page: dict[str, Any] = gemini.model_listing(
         cards,
-        page_size=whole_number(request, "pageSize", 50, least=0, most=1000),
-        page_token=request.query_params.get("pageToken", ""),
+        page_size=whole_number(context.request, "pageSize", 50, least=0, most=1000),
+        page_token=context.request.query_params.get("pageToken", ""),
     )
     return json_response(page)
 
 
-async def google_one(request: Request, caller: Caller) -> Response:
+async def google_one(context: NodeContext) -> Response:
     """One of Google's models"""
-    card = node_context_of(request).service.gateway.resolve(request.path_params["model"], caller.tenant)
+    card = context.service.gateway.resolve(context.request.path_params["model"], context.caller.tenant)
     return json_response(gemini.model_object(card))
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.batches import Batch
-from gemgate.caller import Caller
 from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, wire
 from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, LineError, Status
@@ -18,7 +16,7 @@ from gemgate.jobs.payloads import loads
 from gemgate.offload import offload
 from gemgate.web.auth.access import check_group
 from gemgate.web.completions import unmet
-from gemgate.web.context import node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import model_reader, read_with, whole_number
@@ -28,13 +26,12 @@ router = Router()
 
 
 @serves(router, "batches.create")
-async def create(request: Request, caller: Caller) -> Response:
+async def create(context: NodeContext) -> Response:
     """Run the calls of an uploaded JSONL file in the background."""
-    call = node_context_of(request)
     reader = model_reader(BatchCreateRequest, openai_batches.read_create)
-    body, endpoint = await read_with(request, call.service.settings.max_body_bytes, reader)
-    unmet(call, wire.ignored(body))
-    file = await owned(call, body.input_file_id, caller.tenant)
+    body, endpoint = await read_with(context.request, context.service.settings.max_body_bytes, reader)
+    unmet(context, wire.ignored(body))
+    file = await owned(context, body.input_file_id, context.caller.tenant)
     if file.purpose != "batch":
         raise BadRequest(
             f"The file {file.id} was uploaded for {file.purpose}; upload it with purpose=batch",
@@ -42,41 +39,43 @@ async def create(request: Request, caller: Caller) -> Response:
             param="input_file_id",
             code="invalid_file_purpose",
         )
-    data = await call.service.files.read(file)
+    data = await context.service.files.read(file)
     lines, problems = await offload(len(data), lambda: openai_batches.read_lines(data, endpoint))
     if not problems:
-        check_group(caller, "chat" if BATCH_KINDS[endpoint] == "chat" else "images")
+        check_group(context.caller, "chat" if BATCH_KINDS[endpoint] == "chat" else "images")
     about = {
         "input_file_id": file.id,
         "metadata": dict(body.metadata) if body.metadata is not None else None,
-        "language": caller.language,
+        "language": context.caller.language,
     }
-    submitter = Submitter(caller, call.base_url(request))
-    batch = await call.service.jobs.submit_lines(endpoint, lines, problems, about, submitter, admitted=call.admitted)
+    submitter = Submitter(context.caller, context.base_url)
+    batch = await context.service.jobs.submit_lines(
+        endpoint, lines, problems, about, submitter, admitted=context.admitted
+    )
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
 @operation(router, "GET", "/v1/batches", "batches.list", group="batches", query={"after": "string", "limit": "integer"})
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """The caller's batches, newest first."""
-    limit = whole_number(request, "limit", 20, least=1, most=100)
-    store = node_context_of(request).service.jobs.store
-    found, _ = await store.latest(scope(caller), OPENAI, limit + 1, request.query_params.get("after"))
+    limit = whole_number(context.request, "limit", 20, least=1, most=100)
+    store = context.service.jobs.store
+    found, _ = await store.latest(scope(context.caller), OPENAI, limit + 1, context.request.query_params.get("after"))
     return json_response(openai_batches.batch_listing([record_of(batch) for batch in found], limit=limit))
 
 
 @operation(router, "GET", "/v1/batches/{batch_id}", "batches.get", group="batches")
-async def one(request: Request, caller: Caller) -> Response:
+async def one(context: NodeContext) -> Response:
     """How one batch stands."""
-    batch = await node_context_of(request).service.jobs.get(caller, request.path_params["batch_id"], OPENAI)
+    batch = await context.service.jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 
 @operation(router, "POST", "/v1/batches/{batch_id}/cancel", "batches.cancel", group="batches")
-async def cancel(request: Request, caller: Caller) -> Response:
+async def cancel(context: NodeContext) -> Response:
     """Give a batch up; what was answered is in its output file."""
-    jobs = node_context_of(request).service.jobs
-    batch = await jobs.get(caller, request.path_params["batch_id"], OPENAI)
+    jobs = context.service.jobs
+    batch = await jobs.get(context.caller, context.request.path_params["batch_id"], OPENAI)
     changed = batch if batch.state == "cancelled" else await jobs.change(batch, "cancelled")
     return json_response(openai_batches.batch_object(record_of(changed)))
 

@@ -10,10 +10,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.chat import Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
@@ -23,7 +21,7 @@ from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 from gemgate.web.completions import Answer, admit, collect, start_answers, stream_response
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import judged, read_body
@@ -35,31 +33,29 @@ STORE_TIMEOUT = 2.0
 
 
 @serves(router, "responses.create")
-async def create(request: Request, caller: Caller) -> Response:
+async def create(context: NodeContext) -> Response:
     """OpenAI responses"""
-    call = node_context_of(request)
-    raw = await read_body(request, call.service.settings.max_body_bytes)
+    raw = await read_body(context.request, context.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
-    previous = await previous_of(call, body, caller)
-    references = await references_of(call, body, caller)
+    previous = await previous_of(context, body)
+    references = await references_of(context, body)
     chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
-    admission = await admit(call, chat, caller)
-    meta = call.meta("resp_", request)
+    admission = await admit(context, chat)
+    meta = context.meta("resp_")
     model = body.model or admission.card.id
-    (answer,) = start_answers(call, chat, admission)
+    (answer,) = start_answers(context, chat, admission)
     if body.store is not False:
         history = responses.continuation(body, previous, references)
-        answer = _stored(answer, call, caller, body, meta, model, history)
+        answer = _stored(answer, context, body, meta, model, history)
     if chat.stream:
-        return await stream_response(request, call, [answer], caller, responses.EventWriter(meta, body, model))
-    replies = await collect(request, call, [answer], caller)
+        return await stream_response(context, [answer], responses.EventWriter(meta, body, model))
+    replies = await collect(context, [answer])
     return large_json_response(responses.write(replies[0], meta, body, model))
 
 
 async def _stored(
     answer: Answer,
-    call: NodeContext,
-    caller: Caller,
+    context: NodeContext,
     body: responses.ResponsesRequest,
     meta: ResponseMeta,
     model: str,
@@ -72,12 +68,14 @@ async def _stored(
             fold.add(event)
             if isinstance(event, Ended):
                 written, text = await asyncio.to_thread(_texts, fold.reply(), meta, body, model, history)
-                stored = StoredResponse(meta.id, caller.tenant, written, text, meta.created)
+                stored = StoredResponse(meta.id, context.caller.tenant, written, text, meta.created)
                 try:
                     async with asyncio.timeout(STORE_TIMEOUT):
-                        await call.service.responses.save(stored)
+                        await context.service.responses.save(stored)
                 except (StorageDown, TimeoutError):
-                    call.note("response.not_kept")  # the answer is worth more than that it can be continued by its id
+                    context.note(
+                        "response.not_kept"
+                    )  # the answer is worth more than that it can be continued by its id
             yield event
 
 
@@ -89,11 +87,11 @@ def _texts(
     return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 
-async def previous_of(call: NodeContext, body: responses.TokenCountRequest, caller: Caller) -> tuple[Message, ...]:
+async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
     if body.previous_response_id is None:
         return ()
-    found = await call.service.responses.get(body.previous_response_id, caller.tenant)
+    found = await context.service.responses.get(body.previous_response_id, context.caller.tenant)
     if found is None:
         raise BadRequest(
             f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
@@ -104,12 +102,12 @@ async def previous_of(call: NodeContext, body: responses.TokenCountRequest, call
     return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
 
 
-async def references_of(call: NodeContext, body: responses.TokenCountRequest, caller: Caller) -> dict[str, Message]:
+async def references_of(context: NodeContext, body: responses.TokenCountRequest) -> dict[str, Message]:
     """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
     found: dict[str, Message] = {}
     for item_id in responses.referenced(body):
         owner = responses.owner_of(item_id)
-        stored = await call.service.responses.get(owner, caller.tenant) if owner else None
+        stored = await context.service.responses.get(owner, context.caller.tenant) if owner else None
         for item in orjson.loads(stored.body)["output"] if stored else ():
             if item.get("id") == item_id and (message := responses.message_of_item(item)) is not None:
                 found[item_id] = message
@@ -117,35 +115,33 @@ async def references_of(call: NodeContext, body: responses.TokenCountRequest, ca
 
 
 @serves(router, "responses.input_tokens")
-async def input_tokens(request: Request, caller: Caller) -> Response:
+async def input_tokens(context: NodeContext) -> Response:
     """Estimated tokens of a responses request"""
-    call = node_context_of(request)
-    raw = await read_body(request, call.service.settings.max_body_bytes)
+    raw = await read_body(context.request, context.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.read(responses.TokenCountRequest, wire.parse_json(raw)))
-    previous = await previous_of(call, body, caller)
-    references = await references_of(call, body, caller)
+    previous = await previous_of(context, body)
+    references = await references_of(context, body)
     chat = await offload(len(raw), lambda: judged(responses.read_token_count(body, previous, references)))
-    return json_response(responses.write_token_count(call.service.gateway.count_tokens(chat, caller.tenant)))
+    return json_response(responses.write_token_count(context.service.gateway.count_tokens(chat, context.caller.tenant)))
 
 
 @operation(router, "GET", "/v1/responses/{response_id}", "responses.get", group="chat")
-async def get(request: Request, caller: Caller) -> Response:
+async def get(context: NodeContext) -> Response:
     """A stored response"""
-    found = await _owned(node_context_of(request), request.path_params["response_id"], caller)
+    found = await _owned(context, context.request.path_params["response_id"])
     return Response(found.body, media_type="application/json")
 
 
 @operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")
-async def delete(request: Request, caller: Caller) -> Response:
+async def delete(context: NodeContext) -> Response:
     """Forget a stored response"""
-    call = node_context_of(request)
-    found = await _owned(call, request.path_params["response_id"], caller)
-    await call.service.responses.delete(found.id, caller.tenant)
+    found = await _owned(context, context.request.path_params["response_id"])
+    await context.service.responses.delete(found.id, context.caller.tenant)
     return json_response(responses.write_deleted(found.id))
 
 
-async def _owned(call: NodeContext, response_id: str, caller: Caller) -> StoredResponse:
-    found = await call.service.responses.get(response_id, caller.tenant)
+async def _owned(context: NodeContext, response_id: str) -> StoredResponse:
+    found = await context.service.responses.get(response_id, context.caller.tenant)
     if found is None:
         raise NotFound(
             f"Response with id {response_id[:100]!r} not found",

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.accounts import Capability
 from gemgate.assembly.service import Service
-from gemgate.caller import Caller
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
-from gemgate.web.context import NodeContext, node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.operation import Router, operation
 from gemgate.web.routes.accounts import account_of
 
@@ -129,29 +127,30 @@ def _need(helpless: Sequence[AccountOverview]) -> tuple[str, str]:
     level="admin",
     summary="Whether everything is all right, and why",
 )
-async def overview(request: Request, caller: Caller) -> Response:
-    call = node_context_of(request)
-    facts = facts_of(call, caller)
+async def overview(context: NodeContext) -> Response:
+    facts = facts_of(context)
     etag = f'W/"{hashlib.sha256(orjson.dumps(facts)).hexdigest()[:20]}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "accept-language, cookie, authorization"}
-    if request.headers.get("if-none-match") == etag:
+    if context.request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    answer = {"now": call.service.clock.now(), **facts}
+    answer = {"now": context.service.clock.now(), **facts}
     return Response(orjson.dumps(answer), headers=headers, media_type="application/json")
 
 
-def facts_of(call: NodeContext, caller: Caller) -> dict[str, Any]:
+def facts_of(context: NodeContext) -> dict[str, Any]:
     """Everything but the moment it was asked at."""
-    service = call.service
+    service = context.service
     now = service.clock.now()
     accounts = service.pool.accounts
-    degraded = service.troubles(caller.language)
+    degraded = service.troubles(context.caller.language)
     said = summary_of([_account(m, now) for m in accounts], degraded, now)
     return {
         "level": said.level,
         "sentence": {"en": said.en, "zh": said.zh},
         "degraded": degraded,
-        "accounts": [_lasting(account_of(m, service.account_registry, now, caller.language), now) for m in accounts],
+        "accounts": [
+            _lasting(account_of(m, service.account_registry, now, context.caller.language), now) for m in accounts
+        ],
         "waiting": service.pool.waiting,
         "requests": _requests(service, now),
         "version": __version__,

@@ -15,7 +15,7 @@ from gemgate.caller import Caller
 from gemgate.errors import BadRequest, NotFound
 from gemgate.telemetry.request_record import RequestRecord
 from gemgate.telemetry.views import to_json, to_json_detailed
-from gemgate.web.context import node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -35,12 +35,12 @@ FILTERS = {"operation": "string", "status": "string", "account": "string", "key"
     query={**FILTERS, "limit": "integer", "cursor": "string"},
     summary="The last requests, newest first",
 )
-async def listing(request: Request, caller: Caller) -> Response:
+async def listing(context: NodeContext) -> Response:
     """`status`: open, error, a number, or 2xx to 5xx. `cursor`: the `next_cursor` of the page before."""
-    recent = node_context_of(request).service.recent
-    limit = whole_number(request, "limit", 50, least=1, most=200)
-    cursor = whole_number(request, "cursor", 0, least=0, most=10**11)
-    wanted = _wanted(request)
+    recent = context.service.recent
+    limit = whole_number(context.request, "limit", 50, least=1, most=200)
+    cursor = whole_number(context.request, "cursor", 0, least=0, most=10**11)
+    wanted = _wanted(context.request)
     found = (record for record in recent.latest(cursor or None) if wanted(record))
     page = list(islice(found, limit + 1))
     more = len(page) > limit
@@ -56,17 +56,17 @@ async def listing(request: Request, caller: Caller) -> Response:
     group="any",
     summary="One request explained: its attempts, timings and story",
 )
-async def explain(request: Request, caller: Caller) -> Response:
+async def explain(context: NodeContext) -> Response:
     """The id is the `x-request-id` of its answer. Its caller may ask, and an admin; to all others it does not exist."""
-    request_id = request.path_params["request_id"][:100]
-    record = node_context_of(request).service.recent.get(request_id)
-    if record is None or not (caller.admin or _same(record, caller)):
+    request_id = context.request.path_params["request_id"][:100]
+    record = context.service.recent.get(request_id)
+    if record is None or not (context.caller.admin or _same(record, context.caller)):
         raise NotFound(
             f"There is no request {request_id}, or it is too long ago to be remembered",
             f"没有请求 {request_id}，或时间过久已不再保留",
             code="request_not_found",
         )
-    return json_response(to_json_detailed(record, names=caller.admin))
+    return json_response(to_json_detailed(record, names=context.caller.admin))
 
 
 def _same(record: RequestRecord, caller: Caller) -> bool:

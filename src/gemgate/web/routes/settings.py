@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pydantic import SecretStr
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.caller import Caller
 from gemgate.settings import Settings, shown
-from gemgate.web.context import context_of
+from gemgate.web.context import RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 
@@ -24,8 +22,8 @@ router = Router()
     level="admin",
     summary="Settings in force, secrets redacted",
 )
-async def settings_in_force(request: Request, caller: Caller) -> Response:
-    state = context_of(request).state
+async def settings_in_force(context: RequestContext) -> Response:
+    state = context.state
     settings, origins = state.settings, state.origins
     rows = [
         {

@@ -8,18 +8,16 @@ from collections import Counter
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES
 from gemgate.assembly.service import Service
-from gemgate.caller import Caller
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
 from gemgate.machine import Machine
 from gemgate.telemetry.gauges import gauges
 from gemgate.version import __version__
-from gemgate.web.context import node_context_of
+from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 
@@ -27,9 +25,9 @@ router = Router()
 
 
 @operation(router, "GET", "/health", "health", group="any", level="open", summary="How the service is, in figures")
-async def health(request: Request, caller: Caller) -> Response:
-    service = node_context_of(request).service
-    figures = health_of(service, caller.language)
+async def health(context: NodeContext) -> Response:
+    service = context.service
+    figures = health_of(service, context.caller.language)
     try:
         tally = await service.jobs.store.stats()
         figures["task_stats"] = {
@@ -42,8 +40,8 @@ async def health(request: Request, caller: Caller) -> Response:
         figures["storage"]["total_images"] = await service.gallery.count()
         figures["conversations"]["total"] = await service.gateway.conversations.store.count()
     except StorageDown as error:
-        if error.text(caller.language) not in figures["degraded"]:
-            figures["degraded"].append(error.text(caller.language))
+        if error.text(context.caller.language) not in figures["degraded"]:
+            figures["degraded"].append(error.text(context.caller.language))
     return json_response(figures)
 
 
@@ -85,14 +83,14 @@ def health_of(service: Service, language: str = "en") -> dict[str, Any]:
     level="open",
     summary="200 when a call can be served, 503 and why otherwise",
 )
-async def ready(request: Request, caller: Caller) -> Response:
-    service = node_context_of(request).service
-    reasons = refusing(service.machine, caller.language)
+async def ready(context: NodeContext) -> Response:
+    service = context.service
+    reasons = refusing(service.machine, context.caller.language)
     if not service.pool.answers("text"):
-        reasons.append(service.pool.no_account_error("text").text(caller.language))
+        reasons.append(service.pool.no_account_error("text").text(context.caller.language))
     if reasons:
         return json_response({"ready": False, "reasons": reasons}, 503)
-    degraded = service.troubles(caller.language)
+    degraded = service.troubles(context.caller.language)
     return json_response({"ready": True, **({"degraded": degraded} if degraded else {})})
 
 
@@ -111,8 +109,8 @@ def refusing(machine: Machine, language: str) -> list[str]:
     produces="text/plain",
     summary="Prometheus figures",
 )
-async def metrics(request: Request, caller: Caller) -> Response:
-    service = node_context_of(request).service
+async def metrics(context: NodeContext) -> Response:
+    service = context.service
     try:
         tally = await service.jobs.store.stats()
     except StorageDown:  # the other figures are wanted all the more
@@ -129,8 +127,8 @@ async def metrics(request: Request, caller: Caller) -> Response:
 
 
 @operation(router, "GET", "/api/info", "info", group="any", summary="What this service is and where its routes are")
-async def info(request: Request, caller: Caller) -> Response:
-    settings = node_context_of(request).service.settings
+async def info(context: NodeContext) -> Response:
+    settings = context.service.settings
     return json_response(
         {
             "service": "gemgate",
@@ -148,6 +146,6 @@ async def info(request: Request, caller: Caller) -> Response:
 
 
 @operation(router, "GET", "/api/models", "api.models", group="any", summary="The catalogue by kind, and the default")
-async def api_models(request: Request, caller: Caller) -> Response:
-    service = node_context_of(request).service
+async def api_models(context: NodeContext) -> Response:
+    service = context.service
     return json_response(simple.write_models(service.gateway.models(), service.settings.default_model))
