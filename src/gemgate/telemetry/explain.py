@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gemgate.errors import LocalText
+from gemgate.errors import NO_TEXT, LocalText
 from gemgate.telemetry.request_record import AttemptRecord, ImageFacts, PassedOver, RequestRecord
 
 NOTICED = 0.05
@@ -119,8 +119,10 @@ def _attempt(attempt: AttemptRecord, called: Names) -> Iterator[LocalText]:
     if attempt.outcome == "refused":
         trouble = attempt.trouble
         yield LocalText(
-            f"No account could take it: {trouble.en}" if trouble and trouble.en else "No account could take it.",
-            f"没有账号可以处理：{trouble.zh}" if trouble and trouble.zh else "没有账号可以处理。",
+            f"No account could take it: {trouble.text.en}"
+            if trouble and trouble.text.en
+            else "No account could take it.",
+            f"没有账号可以处理：{trouble.text.zh}" if trouble and trouble.text.zh else "没有账号可以处理。",
         )
         return
     if attempt.account:
@@ -158,8 +160,8 @@ def _passed_over(one: PassedOver, called: Names) -> LocalText:
     if one.until:
         at = f"{datetime.fromtimestamp(one.until, UTC):%H:%M:%S}"
         until_en, until_zh = f" until {at} UTC", f"，直到 {at} UTC"
-    why_en = f" ({one.why})" if one.why and one.state not in ("busy", "starting") else ""
-    why_zh = f"（{one.why_zh}）" if one.why_zh and one.state not in ("busy", "starting") else ""
+    why = NO_TEXT if one.state in ("busy", "starting") else one.why
+    why_en, why_zh = f" ({why.en})" if why.en else "", f"（{why.zh}）" if why.zh else ""
     return LocalText(f"{_upper(en)} {word_en}{until_en}{why_en}.", f"{zh}{word_zh}{until_zh}{why_zh}。")
 
 
@@ -253,8 +255,8 @@ _LOWERED: Mapping[str, tuple[str, str]] = {
 def _failed(attempt: AttemptRecord) -> LocalText:
     trouble = attempt.trouble
     en, zh = _KINDS.get(trouble.kind if trouble else "", ("It failed", "失败"))
-    said_en = f": {trouble.en.rstrip('.')}" if trouble and trouble.en else ""
-    said_zh = f"：{trouble.zh.rstrip('。')}" if trouble and trouble.zh else ""
+    said_en = f": {trouble.text.en.rstrip('.')}" if trouble and trouble.text.en else ""
+    said_zh = f"：{trouble.text.zh.rstrip('。')}" if trouble and trouble.text.zh else ""
     if attempt.generated == "no":
         return LocalText(
             f"{en}, before anything was generated{said_en}.",
@@ -333,7 +335,7 @@ def _end(record: RequestRecord) -> Iterator[LocalText]:
     if record.trouble is not None:
         how_en = "The stream ended with an error" if record.in_band else "It was answered with an error"
         how_zh = "流以错误结束" if record.in_band else "以错误结束"
-        yield LocalText(f"{how_en}: {record.trouble.en}", f"{how_zh}：{record.trouble.zh}")
+        yield LocalText(f"{how_en}: {record.trouble.text.en}", f"{how_zh}：{record.trouble.text.zh}")
     if record.seconds is None:
         yield LocalText("It is still under way.", "仍在处理中。")
     elif record.status == 499:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gemgate.errors import NO_TEXT, LocalText
 from gemgate.ports.runtime import TelemetryEvent
 
 MOST = 48
@@ -23,18 +24,16 @@ class PassedOver:
 
     account: str
     state: str
-    why: str = ""
-    why_zh: str = ""
+    why: LocalText = NO_TEXT
     until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong, in both languages."""
+    """What went wrong."""
 
     kind: str
-    en: str
-    zh: str
+    text: LocalText
     code: str = ""
 
 
@@ -246,7 +245,7 @@ def _planned(record: RequestRecord, data: Data, now: float) -> None:
 def _skipped(record: RequestRecord, data: Data, now: float) -> None:
     if (attempt := record.attempt(data)) and len(attempt.skipped) < MOST:
         attempt.skipped.append(
-            PassedOver(data["account"], data["state"], data["why"], data["why_zh"], data["until"] or 0.0)
+            PassedOver(data["account"], data["state"], LocalText(data["why"], data["why_zh"]), data["until"] or 0.0)
         )
 
 
@@ -358,7 +357,7 @@ def _done(record: RequestRecord, data: Data, now: float) -> None:
 
 
 def _trouble(data: Data) -> Failure:
-    return Failure(str(data["kind"]), str(data["why"]), str(data["why_zh"]), str(data.get("code") or ""))
+    return Failure(str(data["kind"]), LocalText(str(data["why"]), str(data["why_zh"])), str(data.get("code") or ""))
 
 
 REDUCERS: Mapping[str, Callable[[RequestRecord, Data, float], None]] = {

@@ -91,8 +91,8 @@ def _attempt(attempt: AttemptRecord, prompt: int) -> dict[str, Any]:
             {
                 "account": one.account,
                 "state": one.state,
-                "why": one.why or None,
-                "why_zh": one.why_zh or None,
+                "why": one.why.en or None,
+                "why_zh": one.why.zh or None,
                 "until": one.until or None,
             }
             for one in attempt.skipped
@@ -105,4 +105,6 @@ def _served(record: RequestRecord) -> str | None:
 
 
 def _trouble(trouble: Failure | None) -> dict[str, str] | None:
-    return {"kind": trouble.kind, "code": trouble.code, "en": trouble.en, "zh": trouble.zh} if trouble else None
+    return (
+        {"kind": trouble.kind, "code": trouble.code, "en": trouble.text.en, "zh": trouble.text.zh} if trouble else None
+    )
