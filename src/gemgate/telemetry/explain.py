@@ -37,7 +37,7 @@ def without_names(record: RequestRecord) -> RequestRecord:
 
     def hidden(attempt: AttemptRecord) -> AttemptRecord:
         skipped = [PassedOver(called(one.account)[0], one.state, until=one.until) for one in attempt.skipped]
-        trouble = attempt.trouble and replace(attempt.trouble, en="", zh="")
+        trouble = attempt.trouble and replace(attempt.trouble, text=NO_TEXT)
         return replace(attempt, account=called(attempt.account)[0], skipped=skipped, trouble=trouble)
 
     return replace(record, attempts=[hidden(attempt) for attempt in record.attempts])
