@@ -101,7 +101,7 @@ class Exchange:
         assert self._handle is not None
         handle, self._handle = self._handle, None
         if not transfer.cancelled():
-            self.status, self.location = handle.told()
+            self.status, self.location = handle.status_and_location()
         self._handles.give_back(handle, sound=not transfer.cancelled() and transfer.exception() is None)
         self._wake(news=True)
 

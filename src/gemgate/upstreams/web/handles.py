@@ -96,7 +96,7 @@ class Handle:
         self._receive(chunk)
         return len(chunk)
 
-    def told(self) -> tuple[int, str]:
+    def status_and_location(self) -> tuple[int, str]:
         """Behind an answer: its status, and where Google sends us. What it set is in the jar now."""
         if changes := self._curl.getinfo(CurlInfo.COOKIECHANGES):
             self._session.cookies.update_cookies_from_curl_changes(cast("list[bytes]", changes))
