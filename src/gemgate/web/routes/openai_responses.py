@@ -73,9 +73,8 @@ async def _stored(
                     async with asyncio.timeout(STORE_TIMEOUT):
                         await context.service.responses.save(stored)
                 except (StorageDown, TimeoutError):
-                    context.note(
-                        "response.not_kept"
-                    )  # the answer is worth more than that it can be continued by its id
+                    # The answer is worth more than that it can be continued by its id.
+                    context.note("response.not_kept")
             yield event
 
 
