@@ -387,8 +387,8 @@ async def test_chats_come_first_when_there_is_one_lane(sim: Simulator, tmp_path:
 
 
 async def test_slow_answers_outlive_a_short_lease(sim: Simulator, tmp_path: Path) -> None:
-    sim.google.reply("slow", lambda _: Answer("", images=(Painting(),), delay=1.2))
-    rules = JobRules(lease=0.6, poll=0.1, backoff=QUICK.backoff)
+    sim.google.reply("slow", lambda _: Answer("", images=(Painting(),), delay=3.5))
+    rules = JobRules(lease=1.5, poll=0.1, backoff=QUICK.backoff)
     async with (
         served(settings_for(sim, tmp_path), job_rules=rules) as gate,
         aiohttp.ClientSession(gate.url) as http,
