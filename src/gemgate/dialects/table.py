@@ -15,7 +15,16 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 from gemgate.chat import ChatRequest, Event
-from gemgate.dialects import anthropic, gemini, openai_batches, openai_chat, openai_images, responses, simple
+from gemgate.dialects import (
+    anthropic,
+    gemini,
+    interactions,
+    openai_batches,
+    openai_chat,
+    openai_images,
+    responses,
+    simple,
+)
 from gemgate.dialects import simple_batches as batches
 from gemgate.dialects.wire import ResponseMeta, dumps
 from gemgate.errors import GatewayError, Refused
@@ -368,6 +377,33 @@ GEMINI = Dialect(
     gen_ai="generate_content",
 )
 
+INTERACTIONS = Dialect(
+    name="interactions",
+    family="gemini",
+    prefixes=re.compile(r"(/gemini)?/v1(beta)?/interactions(/|$)"),
+    error_body=interactions.envelope,
+    stream_error=interactions.last_event,
+    operations=tuple(
+        Operation(
+            method="POST",
+            path=prefix + "/interactions",
+            name="interactions.create",
+            group="chat",
+            act=Act.CHAT,
+            body=interactions.InteractionRequest,
+            documented=prefix == GEMINI_PREFIXES[0],
+            id_prefix=interactions.PREFIX,
+            read=lambda body, _: interactions.read_request(body),
+            write=lambda replies, body, call: interactions.write(replies[0], call.meta, body, call.model),
+            writer=lambda body, call: interactions.EventWriter(call.meta, body, call.model),
+            continues=lambda body: body.previous_interaction_id,
+            large=True,
+        )
+        for prefix in GEMINI_PREFIXES
+    ),
+    gen_ai="generate_content",
+)
+
 SIMPLE = Dialect(
     name="simple",
     family="simple",
@@ -407,7 +443,7 @@ SIMPLE = Dialect(
     ),
 )
 
-ALL: tuple[Dialect, ...] = (GEMINI, SIMPLE, ANTHROPIC, RESPONSES, OPENAI)
+ALL: tuple[Dialect, ...] = (INTERACTIONS, GEMINI, SIMPLE, ANTHROPIC, RESPONSES, OPENAI)
 """The first that takes a request has it; what none takes is answered in SIMPLE."""
 
 

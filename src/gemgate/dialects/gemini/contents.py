@@ -298,22 +298,27 @@ _VIDEO = re.compile(r"https?://(?:[\w-]+\.)*(?:youtube\.com|youtu\.be)(?:[/:?#]|
 
 def _referred(file: FileData, where: str) -> Source:
     """An upload to this service, or a link that the fetcher may follow."""
-    mime, name = file.mime_type.lower(), file.display_name or ""
-    if match := _FILE_URI.fullmatch(file.file_uri):
+    return source_of_uri(file.file_uri, f"{where}.fileUri", file.mime_type, file.display_name or "")
+
+
+def source_of_uri(uri: str, where: str, mime: str = "", name: str = "") -> Source:
+    """What a uri of Google's dialects names: an upload to this service, or a link; BadRequest for anything else."""
+    mime = mime.lower()
+    if match := _FILE_URI.fullmatch(uri):
         return Stored(file_id(match.group(1)), mime, name)
-    if _VIDEO.match(file.file_uri):
+    if _VIDEO.match(uri):
         raise BadRequest(
-            f"{where}.fileUri is a video's page and no file; put the link into the text",
-            f"{where}.fileUri 是视频页面而不是文件，请把链接写进文本",
-            param=f"{where}.fileUri",
+            f"{where} is a video's page and no file; put the link into the text",
+            f"{where} 是视频页面而不是文件，请把链接写进文本",
+            param=where,
         )
     try:
-        source = source_of_url(file.file_uri, f"{where}.fileUri", name=name)
+        source = source_of_url(uri, where, name=name)
     except BadRequest:
         raise BadRequest(
-            f"{where}.fileUri must be the uri of an upload to this service, files/<id>, or a public https link",
-            f"{where}.fileUri 必须是本服务上传文件的 uri、files/<id> 或公开的 https 链接",
-            param=f"{where}.fileUri",
+            f"{where} must be the uri of an upload to this service, files/<id>, or a public https link",
+            f"{where} 必须是本服务上传文件的 uri、files/<id> 或公开的 https 链接",
+            param=where,
         ) from None
     return replace(source, mime=mime or source.mime)
 

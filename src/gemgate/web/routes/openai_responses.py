@@ -6,8 +6,9 @@ A response is stored before its last event leaves, so that whoever has seen its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 
 import orjson
 from starlette.responses import Response
@@ -46,32 +47,27 @@ async def create(context: NodeContext) -> Response:
     (answer,) = start_answers(context, chat, admission)
     if body.store is not False:
         history = responses.continuation(body, previous, references)
-        answer = _stored(answer, context, body, meta, model, history)
+        answer = stored(answer, context, meta, partial(_texts, meta=meta, body=body, model=model, history=history))
     if chat.stream:
         return await stream_response(context, [answer], responses.EventWriter(meta, body, model))
     replies = await collect(context, [answer])
     return large_json_response(responses.write(replies[0], meta, body, model))
 
 
-async def _stored(
-    answer: Answer,
-    context: NodeContext,
-    body: responses.ResponsesRequest,
-    meta: ResponseMeta,
-    model: str,
-    history: tuple[Message, ...],
+async def stored(
+    answer: Answer, context: NodeContext, meta: ResponseMeta, texts: Callable[[Reply], tuple[str, str]]
 ) -> AsyncGenerator[Event, None]:
-    """The same events; right before the last one goes out the response is kept."""
+    """The same events; right before the last one goes out the answer is kept, as the body and transcript of `texts`."""
     fold = Fold()
     async with aclosing(answer):
         async for event in answer:
             fold.add(event)
             if isinstance(event, Ended):
-                written, text = await asyncio.to_thread(_texts, fold.reply(), meta, body, model, history)
-                stored = StoredResponse(meta.id, context.caller.tenant, written, text, meta.created)
+                written, text = await asyncio.to_thread(texts, fold.reply())
+                kept = StoredResponse(meta.id, context.caller.tenant, written, text, meta.created)
                 try:
                     async with asyncio.timeout(STORE_TIMEOUT):
-                        await context.service.responses.save(stored)
+                        await context.service.responses.save(kept)
                 except (StorageDown, TimeoutError):
                     # The answer is worth more than that it can be continued by its id.
                     context.note("response.not_kept")
@@ -86,11 +82,20 @@ def _texts(
     return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 
+async def find(context: NodeContext, response_id: str, prefix: str) -> StoredResponse | None:
+    """A stored answer of the caller's, if its id has the dialect's prefix: two dialects share the store."""
+    return (
+        await context.service.responses.get(response_id, context.caller.tenant)
+        if response_id.startswith(prefix)
+        else None
+    )
+
+
 async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
     if body.previous_response_id is None:
         return ()
-    found = await context.service.responses.get(body.previous_response_id, context.caller.tenant)
+    found = await find(context, body.previous_response_id, "resp_")
     if found is None:
         raise BadRequest(
             f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
@@ -140,7 +145,7 @@ async def delete(context: NodeContext) -> Response:
 
 
 async def _owned(context: NodeContext, response_id: str) -> StoredResponse:
-    found = await context.service.responses.get(response_id, context.caller.tenant)
+    found = await find(context, response_id, "resp_")
     if found is None:
         raise NotFound(
             f"Response with id {response_id[:100]!r} not found",

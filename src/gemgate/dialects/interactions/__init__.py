@@ -1,0 +1,18 @@
+"""Gemini interactions: read a request, write the interaction or its events (docs/client-contracts.md 9)."""
+
+from gemgate.dialects.interactions.answer import envelope, write
+from gemgate.dialects.interactions.request import PREFIX, InteractionRequest, read_request
+from gemgate.dialects.interactions.steps import read_input
+from gemgate.dialects.interactions.stream import EventWriter, last_event, replay
+
+__all__ = [
+    "PREFIX",
+    "EventWriter",
+    "InteractionRequest",
+    "envelope",
+    "last_event",
+    "read_input",
+    "read_request",
+    "replay",
+    "write",
+]

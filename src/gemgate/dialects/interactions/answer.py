@@ -1,0 +1,143 @@
+"""Gemini interactions, the way out: the interaction and its steps, errors (docs/client-contracts.md 9)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gemgate.chat import Ended, ImageGenerated, Reply, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
+from gemgate.dialects.gemini.answer import envelope as rpc_envelope
+from gemgate.dialects.interactions.request import InteractionRequest, wants_links
+from gemgate.dialects.wire import Base64, ResponseMeta, image_facts, image_link, rfc3339, served_by
+from gemgate.errors import GatewayError
+from gemgate.images import GeneratedImage
+
+Step = dict[str, Any]
+Content = dict[str, Any]
+
+_ECHOED = (
+    "previous_interaction_id",
+    "system_instruction",
+    "tools",
+    "response_format",
+    "response_mime_type",
+    "response_modalities",
+    "labels",
+)
+
+
+def write(reply: Reply, meta: ResponseMeta, body: InteractionRequest, model: str) -> dict[str, Any]:
+    """The finished interaction."""
+    steps = steps_of(reply, meta, links=wants_links(body))
+    return finished(interaction_object(meta, body, model), steps, reply.ended)
+
+
+def interaction_object(meta: ResponseMeta, body: InteractionRequest, model: str) -> dict[str, Any]:
+    """An interaction that has begun: what it echoes of the request, and no steps yet."""
+    given = body.model_dump(exclude_none=True, exclude_unset=True)
+    return {
+        **beginning(meta, model),
+        **{name: given[name] for name in _ECHOED if name in given},
+        **({"generation_config": given["generation_config"]} if given.get("generation_config") else {}),
+    }
+
+
+def beginning(meta: ResponseMeta, model: str) -> dict[str, Any]:
+    """What the first event of a stream says of it."""
+    at = rfc3339(meta.created)
+    return {
+        "id": meta.id,
+        "object": "interaction",
+        "status": "in_progress",
+        "model": model,
+        "created": at,
+        "updated": at,
+    }
+
+
+def finished(interaction: dict[str, Any], steps: list[Step], ended: Ended) -> dict[str, Any]:
+    """The interaction with its steps, usage and final status."""
+    return {
+        **interaction,
+        "status": status_of_end(ended),
+        "steps": steps,
+        "usage": write_usage(ended.usage),
+        "served_model": served_by([ended]),
+    }
+
+
+def status_of_end(ended: Ended) -> str:
+    if ended.reason == "tool_calls":
+        return "requires_action"
+    return "incomplete" if ended.reason in ("length", "content_filter") else "completed"
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    """The usage object; `estimated` says that the web app names no counts."""
+    return {
+        "total_input_tokens": usage.prompt_tokens,
+        "total_output_tokens": usage.completion_tokens,
+        "total_thought_tokens": usage.reasoning_tokens,
+        "total_cached_tokens": 0,
+        "total_tool_use_tokens": 0,
+        "total_tokens": usage.total_tokens,
+        "input_tokens_by_modality": [{"modality": "text", "tokens": usage.prompt_tokens}],
+        "estimated": usage.estimated,
+    }
+
+
+def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool) -> list[Step]:
+    """The steps of an answer: what stands together of text and images is one."""
+    steps: list[Step] = []
+    for part in reply.parts:
+        match part:
+            case ThoughtDelta(text):
+                steps.append({"type": "thought", "summary": [text_content(text)]})
+            case ToolCalled(call):
+                steps.append(call_step(call))
+            case TextDelta() | ImageGenerated():
+                content = text_content(part.text) if isinstance(part, TextDelta) else None
+                if content is None:
+                    assert isinstance(part, ImageGenerated)
+                    content = image_content(part.image, meta, link=links)
+                if not steps or steps[-1]["type"] != "model_output":
+                    steps.append({"type": "model_output", "content": []})
+                steps[-1]["content"].append(content)
+    return steps
+
+
+def text_content(text: str) -> Content:
+    return {"type": "text", "text": text}
+
+
+def call_step(call: ToolCall) -> Step:
+    return {"type": "function_call", "id": call.id, "name": call.name, "arguments": json.loads(call.arguments)}
+
+
+def image_content(image: GeneratedImage, meta: ResponseMeta, *, link: bool) -> Content:
+    """An image as bytes, or as a link where that was asked for or is all there is, with its measured facts."""
+    known: Content = {"type": "image", "mime_type": image.mime}
+    if image.data is not None and not (link and image.url):
+        known["data"] = Base64(image.data)
+    else:
+        known["uri"] = image_link(image, meta)
+    return {**known, "facts": image_facts(image)}
+
+
+REPEATED = (408, 409, 429)
+"""Statuses below 500 that Google's SDK answers with up to four more tries."""
+NOT_REPEATED = 424
+"""For what may have been generated: the SDK repeats every 5xx, and no header keeps it from that."""
+
+
+def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of an error: its code is a word, where Google's other dialect has a number."""
+    status, body = rpc_envelope(error, language, request_id)
+    inner = body["error"]
+    if error.generated == "maybe" and (status >= 500 or status in REPEATED):
+        status = NOT_REPEATED
+    return status, {"error": error_fields(inner["status"], inner["message"]) | {"details": inner["details"]}}
+
+
+def error_fields(status: str, message: str) -> dict[str, Any]:
+    return {"code": status.lower(), "message": message}

@@ -1,0 +1,194 @@
+"""Gemini interactions as server-sent events, new and told again from what is stored (docs/client-contracts.md 9).
+
+An event's id is its place: `evt_STEP_N` ends behind the first N characters and images of a step. A stream that broke
+off therefore goes on in the middle of a text, from the stored interaction alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
+from gemgate.dialects.interactions import answer
+from gemgate.dialects.interactions.request import InteractionRequest, wants_links
+from gemgate.dialects.wire import EVENTS, ResponseMeta, dumps, pieces
+from gemgate.errors import BadRequest, GatewayError
+
+CREATED, COMPLETED, END = "evt_created", "evt_completed", "end"
+DONE = b"event: done\ndata: [DONE]\n\n"
+
+Place = tuple[float, float]
+"""Step and how far in it; before the first step is -1, behind the last is infinity."""
+
+
+def place_of(event_id: str) -> Place:
+    """Where the event with this id stands; BadRequest for one that was never given."""
+    if event_id == CREATED:
+        return (-1, 0)
+    if event_id == COMPLETED:
+        return (float("inf"), 0)
+    found = re.fullmatch(r"evt_(\d{1,6})_(\d{1,9}|end)", event_id, re.ASCII)
+    if not found:
+        raise BadRequest(
+            f"last_event_id {event_id[:80]!r} is not one of ours",
+            f"last_event_id {event_id[:80]!r} 无效",
+            param="last_event_id",
+        )
+    return (int(found[1]), float("inf") if found[2] == END else int(found[2]))
+
+
+def frame(kind: str, event_id: str, **fields: Any) -> bytes:
+    """One event; its id stands in the frame and in the body, where the SDKs look for it."""
+    body = dumps({"event_type": kind, **({"event_id": event_id} if event_id else {}), **fields})
+    line = f"id: {event_id}\n".encode() if event_id else b""
+    return f"event: {kind}\n".encode() + line + b"data: " + body + b"\n\n"
+
+
+def created(interaction: dict[str, Any]) -> bytes:
+    return frame("interaction.created", CREATED, interaction=interaction)
+
+
+def completed(interaction: dict[str, Any]) -> bytes:
+    """The end: everything but the steps, which were told."""
+    return frame("interaction.completed", COMPLETED, interaction={k: v for k, v in interaction.items() if k != "steps"})
+
+
+def started(index: int, step: answer.Step) -> bytes:
+    """A step begins: what is known of it before its pieces."""
+    known = {name: value for name, value in step.items() if name not in ("content", "summary")}
+    if step["type"] == "function_call":
+        known["arguments"] = {}
+    return frame("step.start", f"evt_{index}_0", index=index, step=known)
+
+
+def stopped(index: int) -> bytes:
+    return frame("step.stop", f"evt_{index}_{END}", index=index)
+
+
+def delta(index: int, place: int, piece: dict[str, Any]) -> bytes:
+    return frame("step.delta", f"evt_{index}_{place}", index=index, delta=piece)
+
+
+def text_piece(step: str, text: str) -> dict[str, Any]:
+    """Some text of a step, in the form of the step's type."""
+    match step:
+        case "thought":
+            return {"type": "thought_summary", "content": answer.text_content(text)}
+        case "function_call":
+            return {"type": "arguments_delta", "arguments": text}
+        case _:
+            return answer.text_content(text)
+
+
+class EventWriter:
+    """Writes the events of one interaction."""
+
+    heartbeat: bytes | None = b": ping\n\n"
+    media_type = EVENTS
+
+    def __init__(self, meta: ResponseMeta, body: InteractionRequest, model: str) -> None:
+        self._meta = meta
+        self._links = wants_links(body)
+        self._begun = answer.beginning(meta, model)
+        self._whole = answer.interaction_object(meta, body, model)
+        self._open = ""
+        self._index = 0
+        self._place = 0
+
+    def event(self, _: int, event: Event) -> bytes:
+        match event:
+            case Began():
+                return created(self._begun)
+            case TextDelta(text):
+                return self._opened({"type": "model_output"}) + self._text(text)
+            case ThoughtDelta(text):
+                return self._opened({"type": "thought"}) + self._text(text)
+            case ToolCalled(call):
+                return self._call(answer.call_step(call))
+            case ImageGenerated(image):
+                opening = self._opened({"type": "model_output"})
+                self._place += 1
+                content = answer.image_content(image, self._meta, link=self._links)
+                return opening + delta(self._index, self._place, content)
+            case Ended():
+                return self._closed() + completed(answer.finished(self._whole, [], event))
+
+    def close(self) -> bytes:
+        return DONE
+
+    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
+        return last_event(error, language, request_id)
+
+    def _opened(self, step: answer.Step) -> bytes:
+        """Begin a step of this type, unless it is open; end another."""
+        if self._open == step["type"]:
+            return b""
+        closing = self._closed()
+        self._open = step["type"]
+        return closing + started(self._index, step)
+
+    def _closed(self) -> bytes:
+        if not self._open:
+            return b""
+        ended = stopped(self._index)
+        self._open, self._place = "", 0
+        self._index += 1
+        return ended
+
+    def _text(self, text: str) -> bytes:
+        self._place += len(text)
+        return delta(self._index, self._place, text_piece(self._open, text))
+
+    def _call(self, step: answer.Step) -> bytes:
+        """Two calls in a row are two steps."""
+        events = self._closed() + self._opened(step)
+        return events + b"".join(map(self._text, pieces(dumps(step["arguments"]).decode()))) + self._closed()
+
+
+def replay(interaction: dict[str, Any], after: str = "") -> Iterator[bytes]:
+    """A stored interaction as events again, those behind the id `after` only; BadRequest for an unknown id."""
+    seen: Place = place_of(after) if after else (-2, 0)
+    return _replayed(interaction, seen)
+
+
+def _replayed(interaction: dict[str, Any], seen: Place) -> Iterator[bytes]:
+    if seen < (-1, 0):
+        known = ("id", "object", "model", "created", "updated")
+        begun = {name: interaction[name] for name in known if name in interaction}
+        yield created({**begun, "status": "in_progress"})
+    for index, step in enumerate(interaction.get("steps", ())):
+        if seen < (index, 0):
+            yield started(index, step)
+        place = 0
+        for piece in _pieces(step):
+            text = piece if isinstance(piece, str) else None
+            begins, place = place, place + (len(text) if text is not None else 1)
+            if seen >= (index, place):
+                continue
+            if text is None:
+                yield delta(index, place, piece)
+                continue
+            told = max(0, int(seen[1]) - begins) if seen[0] == index else 0
+            yield delta(index, place, text_piece(step["type"], text[told:]))
+        if seen < (index, float("inf")):
+            yield stopped(index)
+    if seen < (float("inf"), 0):
+        yield completed(interaction)
+    yield DONE
+
+
+def _pieces(step: answer.Step) -> Iterator[Any]:
+    """Texts and images of a step in their order."""
+    if step["type"] == "function_call":
+        yield dumps(step["arguments"]).decode()
+        return
+    for content in step.get("content") or step.get("summary") or ():
+        yield content["text"] if content["type"] == "text" else content
+
+
+def last_event(error: GatewayError, language: str, request_id: str) -> bytes:
+    """The end of a stream that cannot go on."""
+    _, body = answer.envelope(error, language, request_id)
+    return frame("error", "", error=body["error"])
