@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gemgate.chat import ChatRequest, Event, Message, ResponseFormat, Text, Tool, ToolChoice, fold
-from gemgate.dialects import anthropic, gemini, openai_chat, responses, simple, table
+from gemgate.dialects import anthropic, gemini, interactions, openai_chat, responses, simple, table
 from gemgate.dialects.table import Act, Dialect
 from gemgate.dialects.wire import read
 from gemgate.errors import Broken
@@ -25,12 +25,14 @@ from tests.support.chat_events import ANSWERS, meta, sent
 
 HERE = Path(__file__).parent
 BODY = read(responses.ResponsesRequest, {"input": "hi", "reasoning": {"summary": "auto"}})
+ASKED = read(interactions.InteractionRequest, {"input": "hi", "generation_config": {"thinking_summaries": "auto"}})
 
 WRITERS: dict[str, Callable[[], Any]] = {
     "openai_chat": lambda: openai_chat.ChunkWriter(meta("chatcmpl-"), "gemini-2.5-flash", include_usage=True),
     "responses": lambda: responses.EventWriter(meta("resp_"), BODY, "gemini-2.5-flash"),
     "anthropic": lambda: anthropic.EventWriter(meta("msg_"), "gemini-2.5-flash", prompt_tokens=11),
     "gemini": lambda: gemini.ChunkWriter(meta(""), "gemini-2.5-flash", inline_images=True),
+    "interactions": lambda: interactions.EventWriter(meta("int_"), ASKED, "gemini-2.5-flash"),
     "gemini_array": lambda: gemini.ArrayWriter(meta(""), "gemini-2.5-flash"),
 }
 WHOLES: dict[str, Callable[[list[Event]], dict[str, Any]]] = {
@@ -38,6 +40,7 @@ WHOLES: dict[str, Callable[[list[Event]], dict[str, Any]]] = {
     "responses": lambda events: responses.write(fold(events), meta("resp_"), BODY, "gemini-2.5-flash"),
     "anthropic": lambda events: anthropic.write(fold(events), meta("msg_"), "gemini-2.5-flash"),
     "gemini": lambda events: gemini.write([fold(events)], meta(""), "gemini-2.5-flash", inline_images=True),
+    "interactions": lambda events: interactions.write(fold(events), meta("int_"), ASKED, "gemini-2.5-flash"),
     "simple": lambda events: simple.write_generate(fold(events), "gemini-2.5-flash"),
 }
 

@@ -23,6 +23,7 @@ CONTENT = {"role": "user", "parts": [{"text": "say hello"}]}
 DIALECTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions", {"model": PRO, "messages": [SAID]}),
     "responses": ("/v1/responses", "/v1/responses", {"model": PRO, "input": "say hello"}),
+    "interactions": ("/v1beta/interactions", "/v1beta/interactions", {"model": PRO, "input": "say hello"}),
     "anthropic": ("/v1/messages", "/v1/messages", {"model": PRO, "max_tokens": 9, "messages": [SAID]}),
     "gemini": (
         f"/v1beta/models/{PRO}:generateContent",
@@ -56,7 +57,8 @@ def _events(text: str) -> list[dict[str, Any]]:
 
 def _told(dialect: str, events: list[dict[str, Any]]) -> list[Any]:
     """Whom the events of a stream name, in their order."""
-    bodies = [event.get("response", event) for event in events] if dialect == "responses" else events
+    whole = {"responses": "response", "interactions": "interaction"}.get(dialect, "")
+    bodies = [event.get(whole, event) for event in events]
     return [name for name in (_model_in(dialect, body) for body in bodies) if name]
 
 
@@ -92,7 +94,7 @@ async def test_who_served_is_told_as_it_was(
         elif wrong:
             assert answer.status == 422, text
             assert WHO[who] in text
-            assert dialect == "gemini" or "model_not_served" in text
+            assert dialect in ("gemini", "interactions") or "model_not_served" in text
             assert answer.headers["x-gemgate-generated"] == "maybe"
         else:
             assert answer.status == 200, text

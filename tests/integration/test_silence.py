@@ -41,6 +41,7 @@ def dot() -> str:
 STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {"model": IMAGE, "stream": True, "messages": TURN}),
     "responses": ("/v1/responses", {"model": IMAGE, "stream": True, "store": False, "input": WISH}),
+    "interactions": ("/v1beta/interactions", {"model": IMAGE, "stream": True, "store": False, "input": WISH}),
     "messages": ("/v1/messages", {"model": IMAGE, "stream": True, "max_tokens": 99, "messages": TURN}),
     "gemini": (f"/v1beta/models/{IMAGE}:streamGenerateContent?alt=sse", {"contents": CONTENTS}),
     "gemini array": (f"/v1beta/models/{IMAGE}:streamGenerateContent", {"contents": CONTENTS}),
@@ -53,6 +54,7 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
 ENDS = {
     "chat": "data: [DONE]",
     "responses": "event: response.completed",
+    "interactions": "event: interaction.completed",
     "messages": "event: message_stop",
     "gemini": '"finishReason":"STOP"',
     "gemini array": '"finishReason":"STOP"',

@@ -49,6 +49,10 @@ GEMINI_KINDS = (
     *("text", "inlineData", "inline_data", "fileData", "functionCall", "functionResponse", "executableCode"),
     *("codeExecutionResult", "toolCall", "toolResponse", "thought", "thoughtSignature", "videoMetadata"),
 )
+INTERACTIONS_KINDS = (
+    *("text", "image", "audio", "video", "document", "user_input", "model_output", "thought", "function_call"),
+    *("function_result", "google_search_call", "google_search_result", "code_execution_result", "mcp_server_tool_call"),
+)
 """Kinds that are known, with whatever stands in them."""
 
 
@@ -156,6 +160,28 @@ def contents(strewn: Strewn) -> dict[str, Any]:
     return {"contents": [*told, {"role": "user", "parts": [{"text": "Go on."}]}]}
 
 
+def steps(strewn: Strewn) -> dict[str, Any]:
+    told: list[dict[str, Any]] = [
+        {"type": "user_input", "content": [{"type": "text", "text": "Hello"}]},
+        {"type": "function_call", "id": "c1", "name": "f", "arguments": {}},
+        {"type": "function_result", "call_id": "c1", "result": [{"type": "text", "text": "42"}]},
+        {"type": "model_output", "content": [{"type": "text", "text": "Hi."}]},
+    ]
+    for at, kind, thing in strewn.parts:
+        place = told[at].get("content") or told[at].get("result")
+        if isinstance(place, list):
+            place.append({**thing, "type": kind})
+        told[at][kind] = thing
+    for at, kind, thing, junk in strewn.blocks(INTERACTIONS_KINDS):
+        place = told[at].get("content") or told[at].get("result")
+        if isinstance(place, list):
+            place.append({**thing, "type": kind, kind: junk})
+        told.insert(len(told) - 4 + at, {**thing, "type": kind, "content": junk, "result": junk})
+    for at, kind, thing in strewn.messages:
+        told.insert(at, {**thing, "type": kind})
+    return {"input": [*told, {"type": "user_input", "content": "Go on."}], "store": False}
+
+
 def of_openai(names: list[str]) -> list[dict[str, Any]]:
     return [{"type": name, "n": 1} for name in names]
 
@@ -169,6 +195,7 @@ DIALECTS: dict[str, tuple[str, Callable[[Strewn], dict[str, Any]], Callable[[lis
     "responses": ("/v1/responses", items, of_openai),
     "messages": ("/v1/messages", messages, of_openai),
     "gemini": (f"/v1beta/models/{MODEL}:generateContent", contents, of_google),
+    "interactions": ("/v1beta/interactions", steps, of_openai),
 }
 
 
@@ -178,6 +205,7 @@ ENDS = {
     "responses": "event: response.completed",
     "messages": "event: message_stop",
     "gemini": '"finishReason":"STOP"',
+    "interactions": "event: interaction.completed",
 }
 
 
