@@ -17,7 +17,7 @@ NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "OpenAI": ("chat.completions", "responses.", "images.generations", "images.edits", "files.", "batches.", "models"),
-    "Gemini": ("gemini.",),
+    "Gemini": ("gemini.", "interactions."),
     "Anthropic": ("messages",),
     "Simple": ("context.plan", "generate", "generate-images", "upload", "conversations", "api.models"),
     "Batches of pictures": ("batch.",),

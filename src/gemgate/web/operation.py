@@ -45,6 +45,7 @@ ERRORS = {
     413: "the body is too large",
     415: "the body's encoding is not accepted",
     422: "understood, but it cannot be had",
+    424: "interactions: Google's answer failed, and something may have been generated",
     429: "a limit is reached; Retry-After says how long",
     500: "a bug of ours",
     502: "Google's answer failed",
