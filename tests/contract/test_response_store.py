@@ -43,3 +43,16 @@ async def test_what_is_old_is_dropped_and_counted(store: ResponseStore) -> None:
     assert await store.forget_before(102.0) == 0
     assert await store.get("resp_1", "alice") is None
     assert await store.get("resp_2", "alice") is not None
+
+
+async def test_two_dialects_share_it_and_do_not_see_each_others(database_url: str) -> None:
+    database = await open_database(database_url)
+    try:
+        responses, interactions = SqlResponseStore(database, "resp_"), SqlResponseStore(database, "int_")
+        await responses.save(ONE)
+        assert await responses.get("resp_1", "alice") == ONE
+        assert await interactions.get("resp_1", "alice") is None
+        assert not await interactions.delete("resp_1", "alice")
+        assert await responses.delete("resp_1", "alice")
+    finally:
+        await database.close()

@@ -101,6 +101,7 @@ async def _built(
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),
         jobs=make.jobs(gateway, attachments, account_registry, machine, job_rules),
         responses=storage.responses,
+        interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
         own_images=own_images,
         limiter=limiter,

@@ -95,6 +95,7 @@ class Service(Loops):
     thumbnails: Thumbnails
     jobs: Jobs
     responses: ResponseStore
+    interactions: ResponseStore
     uploads: ResumableUploads
     own_images: OwnImages
     limiter: MovingWindowLimiter

@@ -68,7 +68,11 @@ class Storage:
 
     @cached_property
     def responses(self) -> SqlResponseStore:
-        return SqlResponseStore(self.database)
+        return SqlResponseStore(self.database, "resp_")
+
+    @cached_property
+    def interactions(self) -> SqlResponseStore:
+        return SqlResponseStore(self.database, "int_")
 
     @cached_property
     def jobs(self) -> SqlJobStore:

@@ -76,7 +76,9 @@ class ConversationStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """An answer of the Responses API that can be asked for again and continued; `transcript` ends with the answer."""
+    """An answer of the Responses or the Interactions API that can be asked for again and continued; `transcript` ends
+    with the answer. The prefix of its id tells which.
+    """
 
     id: str
     tenant: str

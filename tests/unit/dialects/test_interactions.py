@@ -31,6 +31,9 @@ from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, Broken, NotFound, RateLimited
 from gemgate.files import Inline, Link, Stored
 from gemgate.images import ImageOptions
+from gemgate.web.relay import call_info
+from gemgate.web.relay.call_info import Defaults
+from gemgate.web.relay.routes import all_routes
 from tests.support.chat_events import ANSWERS, HEX, answers, meta, sent
 
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
@@ -372,3 +375,18 @@ def test_what_may_have_been_generated_has_a_status_that_the_sdk_does_not_repeat(
 def test_bytes_of_an_image_are_base64() -> None:
     (step,) = [step for step in whole(ANSWERS["picture"])["steps"] if step["type"] == "model_output"]
     assert base64.b64decode(step["content"][1]["data"]) == b"\x89PNG picture"
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/v1beta", "/gemini/v1", "/gemini/v1beta"])
+def test_a_fleet_brings_what_goes_on_to_the_node_that_began_it(prefix: str) -> None:
+    routes = all_routes()
+    route = routes.find("POST", f"{prefix}/interactions")
+    made = b'{"id":"int_0123456789abcdef","object":"interaction"'
+    assert call_info.made_ids(route, made) == ["int_0123456789abcdef"]
+    body = b'{"input":"hi","previous_interaction_id":"int_0123456789abcdef"}'
+    known = call_info.read(route, body, "ann", Defaults("gemini-2.5-flash", "", ()))
+    assert known.counted
+    assert known.trace.ids == ("int_0123456789abcdef",)
+    asked = routes.find("GET", f"{prefix}/interactions/int_1")
+    assert (asked.name, asked.group) == ("interactions.get", "chat")
+    assert call_info.read(asked, b"", "ann", Defaults("gemini-2.5-flash", "", ())).trace.ids == ("int_1",)

@@ -2,7 +2,6 @@
 
 from gemgate.dialects.interactions.answer import envelope, write
 from gemgate.dialects.interactions.request import PREFIX, InteractionRequest, read_request
-from gemgate.dialects.interactions.steps import read_input
 from gemgate.dialects.interactions.stream import EventWriter, last_event, replay
 
 __all__ = [
@@ -11,7 +10,6 @@ __all__ = [
     "InteractionRequest",
     "envelope",
     "last_event",
-    "read_input",
     "read_request",
     "replay",
     "write",

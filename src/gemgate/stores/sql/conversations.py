@@ -226,8 +226,11 @@ def _conversation(row: Row[Any]) -> Conversation:
 
 
 class SqlResponseStore:
-    def __init__(self, database: Database) -> None:
+    """`prefix`: answers whose ids begin otherwise are another dialect's and not seen."""
+
+    def __init__(self, database: Database, prefix: str = "") -> None:
         self._database = database
+        self._prefix = prefix
 
     async def save(self, response: StoredResponse) -> None:
         values = {
@@ -241,12 +244,16 @@ class SqlResponseStore:
             await connection.execute(responses.insert().values(values))
 
     async def get(self, response_id: str, tenant: str) -> StoredResponse | None:
+        if not response_id.startswith(self._prefix):
+            return None
         query = select(responses).where(responses.c.id == response_id, responses.c.tenant == tenant)
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
         return StoredResponse(row.id, row.tenant, row.body, row.transcript, row.created_at) if row else None
 
     async def delete(self, response_id: str, tenant: str) -> bool:
+        if not response_id.startswith(self._prefix):
+            return False
         change = delete(responses).where(responses.c.id == response_id, responses.c.tenant == tenant)
         async with self._database.writing() as connection:
             return (await connection.execute(change)).rowcount == 1

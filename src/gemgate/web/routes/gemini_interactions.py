@@ -26,7 +26,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Endpoint, Router, operation, serves
 from gemgate.web.request_body import judged, read_body
-from gemgate.web.routes.openai_responses import find, stored
+from gemgate.web.routes.openai_responses import stored
 
 router = Router()
 
@@ -43,7 +43,8 @@ async def create(context: NodeContext) -> Response:
     model = body.model or admission.card.id
     (answer,) = start_answers(context, chat, admission)
     if body.store is not False:
-        history = interactions.read_input(body.input, previous)
+        # An instruction is not carried over to the next one.
+        history = tuple(message for message in chat.messages if message.role != "system")
         answer = stored(answer, context, meta, partial(_texts, meta=meta, body=body, model=model, history=history))
     if chat.stream:
         return await stream_response(context, [answer], interactions.EventWriter(meta, body, model))
@@ -63,7 +64,7 @@ async def previous_of(context: NodeContext, body: InteractionRequest) -> tuple[M
     """The conversation up to `previous_interaction_id`."""
     if body.previous_interaction_id is None:
         return ()
-    found = await find(context, body.previous_interaction_id, interactions.PREFIX)
+    found = await context.service.interactions.get(body.previous_interaction_id, context.caller.tenant)
     if found is None:
         raise BadRequest(
             f"Previous interaction {body.previous_interaction_id[:100]!r} not found; send the whole input instead",
@@ -90,7 +91,7 @@ async def get(context: NodeContext) -> Response:
 async def delete(context: NodeContext) -> Response:
     """Forget a stored interaction"""
     found = await _owned(context)
-    await context.service.responses.delete(found.id, context.caller.tenant)
+    await context.service.interactions.delete(found.id, context.caller.tenant)
     return json_response({})
 
 
@@ -119,7 +120,7 @@ def _read(found: StoredResponse, *, with_input: bool) -> dict[str, Any]:
 
 async def _owned(context: NodeContext) -> StoredResponse:
     interaction_id: str = context.request.path_params["interaction_id"]
-    found = await find(context, interaction_id, interactions.PREFIX)
+    found = await context.service.interactions.get(interaction_id, context.caller.tenant)
     if found is None:
         raise NotFound(
             f"Interaction with id {interaction_id[:100]!r} not found",

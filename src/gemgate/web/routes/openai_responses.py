@@ -82,20 +82,11 @@ def _texts(
     return written, transcript.dump(answered(history, transcript.message_of(reply)))
 
 
-async def find(context: NodeContext, response_id: str, prefix: str) -> StoredResponse | None:
-    """A stored answer of the caller's, if its id has the dialect's prefix: two dialects share the store."""
-    return (
-        await context.service.responses.get(response_id, context.caller.tenant)
-        if response_id.startswith(prefix)
-        else None
-    )
-
-
 async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
     if body.previous_response_id is None:
         return ()
-    found = await find(context, body.previous_response_id, "resp_")
+    found = await context.service.responses.get(body.previous_response_id, context.caller.tenant)
     if found is None:
         raise BadRequest(
             f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
@@ -145,7 +136,7 @@ async def delete(context: NodeContext) -> Response:
 
 
 async def _owned(context: NodeContext, response_id: str) -> StoredResponse:
-    found = await find(context, response_id, "resp_")
+    found = await context.service.responses.get(response_id, context.caller.tenant)
     if found is None:
         raise NotFound(
             f"Response with id {response_id[:100]!r} not found",
