@@ -305,6 +305,29 @@ async def test_wishes_that_change_nothing_are_named(gate: Served) -> None:
         assert answer.headers["x-gemgate-served-model"]
 
 
+async def test_what_goes_on_stays_in_its_web_chat(gate: Served, sim: Simulator) -> None:
+    """By its id and told again alike: nothing is told to Google twice."""
+    ways = []
+
+    async def ask(http: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:
+        async with http.post("/v1beta/interactions", json={"model": MODEL, **body}) as answer:
+            assert answer.status == 200
+            ways.append(answer.headers["x-gemgate-conversation"])
+            said: dict[str, Any] = await answer.json()
+            return said
+
+    async with aiohttp.ClientSession(gate.url) as http:
+        first = await ask(http, {"input": "say hello"})
+        second = await ask(http, {"input": "and again", "previous_interaction_id": first["id"]})
+        told = [{"type": "user_input", "content": [{"type": "text", "text": "say hello"}]}, *first["steps"]]
+        again = [{"type": "user_input", "content": "and again"}, *second["steps"]]
+        await ask(http, {"input": [*told, *again, {"type": "text", "text": "a third"}], "store": False})
+    assert ways == ["miss", "hit", "hit"]
+    assert sim.record.calls[-1].prompt.strip().endswith("a third")
+    assert "say hello" not in sim.record.calls[-1].prompt
+    assert sim.record.generations == 3
+
+
 async def test_tenants_and_dialects_are_kept_apart(sim: Simulator, tmp_path: Path) -> None:
     async with (
         served(settings_for(sim, tmp_path, api_key="ann:secret-a,ben:secret-b")) as gate,
