@@ -284,6 +284,108 @@ async def test_the_answer_under_a_key_outlives_the_process(sim: Simulator, tmp_p
     assert sim.record.generations == 1
 
 
+async def left(http: aiohttp.ClientSession, sim: Simulator, body: Any, path: str = "/v1/images/generations") -> None:
+    """A client that goes away while Google paints for it."""
+    call = asyncio.create_task(posted(http, body, path, status=200))
+    async with asyncio.timeout(10):
+        while not sim.record.open_streams:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def explained(http: aiohttp.ClientSession, ends: bool = True) -> Any:
+    """What is told of the last call for images, when its images are over."""
+    async with asyncio.timeout(15):
+        while True:
+            async with http.get("/api/requests") as answer:
+                rows = [row for row in (await answer.json())["requests"] if row["operation"] in WAYS]
+            if rows and rows[0]["state"] == "done":
+                async with http.get(f"/api/requests/{rows[0]['id']}") as answer:
+                    told = await answer.json()
+                if told["abandoned"] != "finishing" or not ends:
+                    return told
+            await asyncio.sleep(0.05)
+
+
+WAYS = ("images.generations", "generate-images", "gemini.predict")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/images/generations", {"prompt": "a cat"}),
+        ("/v1/images/generations", {"prompt": "a cat", "stream": True}),
+        ("/v1/generate-images", {"prompt": "a cat"}),
+        ("/v1beta/models/gemini-2.5-flash-image:predict", {"instances": [{"prompt": "a cat"}]}),
+    ],
+    ids=["openai", "stream", "simple", "predict"],
+)
+async def test_who_leaves_after_the_prompt_was_sent_loses_no_image(
+    http: aiohttp.ClientSession, sim: Simulator, path: str, body: Any
+) -> None:
+    sim.google.reply("cat", "", image=Painting(), delay=1.2)
+    await left(http, sim, body, path)
+    told = await explained(http)
+    assert (told["status"], told["abandoned"], told["generations"]) == (499, "finished", 1)
+    assert "gallery" in told["story"][-1]["en"]
+    (image,) = told["pictures"]
+    async with http.get(f"/api/gallery/{image['id']}") as answer:
+        assert (await answer.json())["prompt"] == "a cat"
+    async with http.get(f"/api/gallery/{image['id']}/file") as answer:
+        assert Image.open(io.BytesIO(await answer.read())).size == (256, 256)
+    async with http.get("/metrics") as answer:
+        assert 'gemgate_abandoned_calls_total{outcome="finished"} 1.0' in await answer.text()
+    assert sim.record.generations == 1
+    assert not sim.record.cancelled
+
+
+async def test_abandoned_calls_are_cancelled_where_that_is_the_setting(sim: Simulator, tmp_path: Path) -> None:
+    sim.google.reply("cat", "", image=Painting(), delay=30)
+    settings = settings_for(sim, tmp_path, abandoned="cancel")
+    async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
+        await left(http, sim, {"prompt": "a cat"})
+        async with asyncio.timeout(10):
+            while sim.record.open_streams:
+                await asyncio.sleep(0.02)
+        told = await explained(http)
+        assert (told["abandoned"], told["pictures"]) == ("cancelled", [])
+
+
+async def test_nothing_is_sent_for_who_has_left(sim: Simulator, tmp_path: Path) -> None:
+    """Of two images one is under way and finished; the other waits for the lane, and is not begun."""
+    sim.google.reply("cat", "", image=Painting(), delay=1.2)
+    settings = settings_for(sim, tmp_path, concurrency=1)
+    async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
+        await left(http, sim, {"prompt": "a cat", "n": 2})
+        told = await explained(http)
+        assert (told["abandoned"], len(told["pictures"])) == ("finished", 1)
+        assert sim.record.received == 1
+        assert gate.service.pool.accounts[0].busy == 0
+        assert gate.service.pool.waiting == 0
+
+
+async def test_a_call_under_a_key_is_finished_and_found_by_it(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    sim.google.reply("cat", "", image=Painting(), delay=0.8)
+    call = asyncio.create_task(posted(http, POSTED, status=200, Idempotency_Key="found"))
+    async with asyncio.timeout(10):
+        while not sim.record.open_streams:
+            await asyncio.sleep(0.02)
+    call.cancel()
+    assert (await posted(http, POSTED, status=200, Idempotency_Key="found"))["data"]
+    async with http.get("/api/requests?status=499") as answer:
+        (row,) = (await answer.json())["requests"]
+    async with http.get(f"/api/requests/{row['id']}") as answer:
+        told = await answer.json()
+    assert told["task"].startswith("imgtask_")
+    assert len(told["pictures"]) == 1
+    async with http.get(f"/v1/images/tasks/{told['task']}") as answer:
+        assert (await answer.json())["status"] == "completed"
+    assert sim.record.generations == 1
+
+
 @pytest.mark.timeout(300)
 async def test_kill_9_loses_no_task_and_generates_nothing_twice(tmp_path: Path) -> None:
     """Killed while Google paints: an asynchronous call, and a synchronous one whose client asks again under its key."""

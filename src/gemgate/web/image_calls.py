@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,12 +16,14 @@ from gemgate.dialects.image_tasks import Shape
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import SimpleImagesCall
 from gemgate.errors import GatewayError
+from gemgate.gateway.presence import CallerPresence
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import Submitter
 from gemgate.jobs.image_calls import ImageCallOrder, ImageCalls, task_of
 from gemgate.prompting import tokens
 from gemgate.web.completions import began
 from gemgate.web.context import NodeContext
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response
 
 Outcome = GeneratedImage | GatewayError
@@ -54,8 +57,44 @@ async def accepted(context: NodeContext, order: ImageCallOrder) -> Response:
     """Enter the call and answer with its task, at once."""
     submitter = Submitter(context.caller, context.base_url)
     batch = await calls_of(context).submit(order, submitter, admitted=context.admitted)
+    context.note("request.task", id=batch.id)
     task = task_of(batch, context.base_url)
     return json_response(image_tasks.write_task(task), 202, {"location": task.poll})
+
+
+async def awaited(context: NodeContext, work: Making, presence: CallerPresence | None) -> list[Outcome]:
+    """What became of each image; ClientDisconnected when the caller goes first, whatever happens to the images."""
+    making = asyncio.ensure_future(work)
+    try:
+        await cancel_on_disconnect(context.request.receive, asyncio.wait({making}))
+        return making.result()
+    finally:
+        await leave(context, making, presence)
+        del making  # it holds its error, which holds this frame
+
+
+async def leave(context: NodeContext, making: asyncio.Future[list[Outcome]], presence: CallerPresence | None) -> None:
+    """Nobody waits for the images any more: those that may be under way at Google are finished and kept, if that is
+    the setting (ABANDONED); else all ends. presence: None for a durable call, which goes on without us.
+    """
+    if making.done():
+        return
+    service = context.service
+    if presence is not None and presence.sent and service.settings.abandoned == "finish":
+        presence.left = True
+        context.note("request.abandoned", outcome="finishing")
+        making.add_done_callback(partial(_finished, context))
+        service.finish(making)
+        return
+    making.cancel()
+    await asyncio.wait({making})
+    if presence is not None:
+        context.note("request.abandoned", outcome="cancelled")
+
+
+def _finished(context: NodeContext, making: asyncio.Future[list[Outcome]]) -> None:
+    outcome = "cancelled" if making.cancelled() else "failed" if making.exception() else "finished"
+    context.note("request.abandoned", outcome=outcome)
 
 
 async def begin(
@@ -63,19 +102,23 @@ async def begin(
     wanted: ImageRequest,
     order: ImageCallOrder | None,
     done: Callable[[Outcome], None] = lambda _: None,
-) -> tuple[Making, str]:
-    """The making of the images, admitted and not begun, and the model as it is called; `done` hears of each outcome."""
+) -> tuple[Making, str, CallerPresence | None]:
+    """The making of the images, admitted and not begun, the model as it is called, and whether its caller is there,
+    None where that does not matter; `done` hears of each outcome.
+    """
     if order is not None:
         calls = calls_of(context)
         batch = await calls.submit(order, Submitter(context.caller, context.base_url), admitted=context.admitted)
         context.headers["x-gemgate-task"] = batch.id
-        return calls.results(batch, done), batch.model
+        context.note("request.task", id=batch.id)
+        return calls.results(batch, done), batch.model, None
     gateway = context.service.gateway
     policy = context.model_policy or wanted.options.model_policy
     admission = await gateway.admit_images(wanted.model, context.caller, policy)
     context.admitted(admission.quota)
-    making = gateway.generate_images(wanted, admission, done=done, began=partial(began, context))
-    return making, wanted.model or admission.card.id
+    presence = CallerPresence()
+    making = gateway.generate_images(wanted, admission, done=done, began=partial(began, context), journal=presence)
+    return making, wanted.model or admission.card.id, presence
 
 
 def usage_of(wanted: ImagesCall, made: int) -> tuple[int, Usage]:

@@ -24,8 +24,18 @@ from gemgate.ports.blobs import BlobFacts
 from gemgate.web import sse
 from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
-from gemgate.web.disconnect import cancel_on_disconnect
-from gemgate.web.image_calls import Outcome, accepted, apart, begin, durable_order, usage_of, write_openai, write_simple
+from gemgate.web.image_calls import (
+    Outcome,
+    accepted,
+    apart,
+    awaited,
+    begin,
+    durable_order,
+    leave,
+    usage_of,
+    write_openai,
+    write_simple,
+)
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import read_form, read_with
@@ -113,7 +123,7 @@ async def _events(
     """
     meta = context.meta("")
     outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
-    work, _ = await begin(context, wanted.request, order, outcomes.put_nowait)
+    work, _, presence = await begin(context, wanted.request, order, outcomes.put_nowait)
     making = asyncio.ensure_future(work)
     making.add_done_callback(lambda _: outcomes.put_nowait(None))
     failures: list[GatewayError] = []
@@ -141,8 +151,7 @@ async def _events(
             context.failed(error, in_band=True)
             yield openai_images.write_failure(error, context.caller.language, context.request_id)
     finally:
-        making.cancel()
-        await asyncio.wait({making})
+        await leave(context, making, presence)
 
 
 def _told(
@@ -173,8 +182,8 @@ async def _made(
     context: NodeContext, wanted: ImageRequest, order: ImageCallOrder | None
 ) -> tuple[Sequence[Outcome], str]:
     """What became of each image, and the model that was asked, as it is called."""
-    making, model = await begin(context, wanted, order)
-    outcomes = await cancel_on_disconnect(context.request.receive, making)
+    work, model, presence = await begin(context, wanted, order)
+    outcomes = await awaited(context, work, presence)
     images, _ = apart(outcomes)
     context.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return outcomes, model
