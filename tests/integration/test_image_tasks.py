@@ -164,7 +164,10 @@ async def test_tasks_are_nobody_elses_and_no_batches(sim: Simulator, tmp_path: P
         {"Authorization": f"Bearer key-of-{name}"} for name in ("ann-000", "ben-000", "admin-00")
     )
     async with served(settings, job_rules=QUICK) as gate, aiohttp.ClientSession(gate.url) as http:
-        task = await posted(http, {**POSTED, "async": True}, Authorization="Bearer key-of-ann-000")
+        asked, key = {**POSTED, "async": True}, "same"
+        task = await posted(http, asked, Authorization="Bearer key-of-ann-000", Idempotency_Key=key)
+        other_task = await posted(http, asked, Authorization="Bearer key-of-ben-000", Idempotency_Key=key)
+        assert other_task["id"] != task["id"], "each key of a client has idempotency keys of its own"
         path = f"/v1/images/tasks/{task['id']}"
         for method in ("GET", "DELETE"):
             async with http.request(method, path, headers=as_ben) as answer:
