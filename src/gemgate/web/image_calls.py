@@ -56,6 +56,8 @@ def durable_order(
 async def accepted(context: NodeContext, order: ImageCallOrder) -> Response:
     """Enter the call and answer with its task, at once."""
     submitter = Submitter(context.caller, context.base_url)
+    if not order.key:
+        context.note("task.entering")  # a fleet's gateway must not have another node enter it as well
     batch = await calls_of(context).submit(order, submitter, admitted=context.admitted)
     context.note("request.task", id=batch.id)
     task = task_of(batch, context.base_url)
