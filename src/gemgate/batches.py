@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-BatchKind = Literal["images", "chat", "generations"]
-"""What a batch is made of: prompts for images (simple dialect), chat completions, calls for images (OpenAI's)."""
-Need = Literal["image", "text"]
-"""What an account must be able to do for the tasks of a batch."""
+BatchKind = Literal["images", "chat", "generations", "image_call"]
+"""What a batch is made of: prompts for images (simple dialect), chat completions, calls for images (OpenAI's).
+
+image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
+"""
+Need = Literal["image", "text", "image_call"]
+"""What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
 """What was decided about a batch: only an active one is worked on; invalid was never begun."""
 TaskStatus = Literal["queued", "running", "done", "failed", "cancelled"]

@@ -167,6 +167,11 @@ class Settings(BaseSettings):
         description="When Google answers with another model than asked: `report` tells it, `require` makes it an error",
     )
     history: str = Field("keep", description="Chats at Google: `keep`, `temporary` or `delete:SECONDS`")
+    abandoned: Literal["finish", "cancel"] = Field(
+        "finish",
+        description="A call for pictures whose caller leaves after its prompt went to Google: `finish` and keep them, "
+        "or `cancel`",
+    )
     watermark_removal: bool = Field(True, description="Remove the visible logo from pictures")
     logo_profiles: Path | None = Field(
         None, description="JSON file of places and shapes of the logo, tried first (gemgate logo calibrate)"
@@ -229,7 +234,7 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "auth", "log_level", "log_format", "storage", "redis_down", "model_policy", "canary", mode="before"
+        "auth", "log_level", "log_format", "storage", "redis_down", "model_policy", "canary", "abandoned", mode="before"
     )
     @classmethod
     def _lower(cls, value: object) -> object:

@@ -16,7 +16,18 @@ from tools.docs import examples
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "OpenAI": ("chat.completions", "responses.", "images.generations", "images.edits", "files.", "batches.", "models"),
+    "OpenAI": (
+        *(
+            "chat.completions",
+            "responses.",
+            "images.generations",
+            "images.edits",
+            "images.tasks.",
+            "files.",
+            "batches.",
+        ),
+        "models",
+    ),
     "Gemini": ("gemini.", "interactions."),
     "Anthropic": ("messages",),
     "Simple": ("context.plan", "generate", "generate-images", "upload", "conversations", "api.models"),
@@ -45,7 +56,10 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("State", "data_dir database_url redis_"),
     ("Limits and rests", "rate_limit_ model_interval rpm_ address_ concurrency cooldown_ files_per_key batch_tasks"),
     ("Deadlines and sizes", "request_timeout first_byte idle_timeout prompt_ max_ wire_facts canary"),
-    ("Models, chats, pictures", "default_ model_aliases model_policy history watermark logo_profiles retention"),
+    (
+        "Models, chats, pictures",
+        "default_ model_aliases model_policy history abandoned watermark logo_profiles retention",
+    ),
     ("Storage of pictures", "storage public_base_url r2_ s3_"),
     ("Several machines", "fleet db_ external_ gemini_ internal_"),
     ("Being told", "alert_ otel_ recent_ log_ debug"),

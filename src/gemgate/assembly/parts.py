@@ -148,7 +148,7 @@ class Parts:
                 observer,
                 rules,
                 account_registry.renew,
-                ready=lambda need: machine.refuses(None) is None and not (need == "image" and blobs.full),
+                ready=lambda need: machine.refuses(None) is None and not (need != "text" and blobs.full),
             ),
             BatchFinalizer(store, storage.files, blobs, gateway.images, owner, clock, observer, rules),
             WebhookSender(store, GuardedSender(), storage.vault, clock, observer, rules),

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -108,6 +109,8 @@ class Service(Loops):
     announcer: Heartbeat | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting came from, when that is known."""
+    unattended: set[asyncio.Future[Any]] = field(default_factory=set)
+    """What goes on though nobody waits for it."""
 
     @property
     def degraded(self) -> str:
@@ -131,8 +134,17 @@ class Service(Loops):
     async def audit(self, caller: Caller, action: str, account: str, detail: str = "") -> None:
         await self.account_registry.note(caller, action, account, detail)
 
+    def finish(self, work: asyncio.Future[Any]) -> None:
+        """Let work go on though nobody waits for it any more."""
+        self.unattended.add(work)
+        work.add_done_callback(self.unattended.discard)
+
     async def close(self) -> None:
-        """End what runs; what it stands on is closed by who opened it."""
+        """End what runs, after a moment for what nobody waits for; what it stands on is closed by who opened it."""
+        if self.unattended:
+            _, late = await asyncio.wait(tuple(self.unattended), timeout=self.jobs.worker.rules.grace)
+            for work in late:
+                work.cancel()
         await self.stop()
         for account in self.pool.accounts:
             await account.upstream.close()

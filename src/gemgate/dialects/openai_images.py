@@ -22,6 +22,7 @@ from gemgate.dialects.image_options import (
     references_of,
     references_of_form,
 )
+from gemgate.dialects.image_tasks import ASYNC, no_stream
 from gemgate.dialects.openai import envelope, image_entry, unsupported
 from gemgate.dialects.wire import ResponseMeta, read, sse
 from gemgate.errors import BadRequest, GatewayError
@@ -53,6 +54,7 @@ class GenerationsRequest(Started):
     response_format: Literal["b64_json", "url"] | None = None
     stream: bool | None = None
     mask: Any = None
+    respond_async: bool | None = Field(default=None, alias="async", description=ASYNC)
 
 
 class EditsRequest(GenerationsRequest):
@@ -67,6 +69,7 @@ class ImagesCall:
     as_url: bool = False
     stream: bool = False
     ignored: tuple[str, ...] = ()
+    respond_async: bool = False
 
 
 def read_generations(body: GenerationsRequest) -> ImagesCall:
@@ -122,7 +125,10 @@ def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCal
         raise _no_mask()
     options = options_of(body.given())
     request = ImageRequest(body.prompt, model_for(body.model, options), body.n or 1, references, options)
-    return ImagesCall(request, body.response_format == "url", bool(body.stream), left_over(body))
+    as_url, stream, later = body.response_format == "url", bool(body.stream), bool(body.respond_async)
+    if stream and later:
+        raise no_stream()
+    return ImagesCall(request, as_url, stream, left_over(body), later)
 
 
 def write(

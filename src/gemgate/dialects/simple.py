@@ -14,6 +14,7 @@ from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
 from gemgate.dialects import wire
 from gemgate.dialects.image_options import Painting, Started, left_over, model_for, options_of, references_of
+from gemgate.dialects.image_tasks import ASYNC
 from gemgate.dialects.wire import (
     Base64,
     Body,
@@ -50,6 +51,7 @@ class ImagesRequest(ImageFields, Started):
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
     response_type: ResponseType = "base64"
+    respond_async: bool | None = Field(default=None, alias="async", description=ASYNC)
 
 
 class GenerateImagesRequest(ImagesRequest):
@@ -76,6 +78,7 @@ class SimpleImagesCall:
     request: ImageRequest
     as_url: bool
     ignored: tuple[str, ...] = ()
+    respond_async: bool = False
 
 
 def read_generate(body: GenerateRequest) -> ChatRequest:
@@ -97,7 +100,7 @@ def read_images(body: GenerateImagesRequest | EditImageRequest) -> SimpleImagesC
         raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
     options = options_of(given)
     request = ImageRequest(body.prompt, model_for(body.model, options), n, references, options)
-    return SimpleImagesCall(request, body.response_type == "url", left_over(body))
+    return SimpleImagesCall(request, body.response_type == "url", left_over(body), bool(body.respond_async))
 
 
 def write_images(

@@ -222,18 +222,20 @@ class Gateway:
         *,
         done: Callable[[GeneratedImage | GatewayError], None] = lambda _: None,
         began: Callable[[Began], None] = lambda _: None,
+        journal: Journal | None = None,
     ) -> list[GeneratedImage | GatewayError]:
         """`n` images, each a generation of its own; what succeeded beside the errors of what did not.
 
         When none succeeded an error is raised, the first that may have cost a generation: whoever would send the call
         again has to know. `done` hears of each result at once, `began` of each image that Google brings, before that.
+        journal: of all of them together.
         """
         uploads = await self._attachments.load(request.references, admission.caller, images_only=True)
 
         async def one() -> GeneratedImage | GatewayError:
             result: GeneratedImage | GatewayError
             try:
-                result = await self.generate_image(request, admission, uploads, began=began)
+                result = await self.generate_image(request, admission, uploads, began=began, journal=journal)
             except GatewayError as error:
                 forget_frames(error)
                 result = error

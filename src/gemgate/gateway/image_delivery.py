@@ -21,7 +21,7 @@ from gemgate.caller import Caller
 from gemgate.catalog import CARDS
 from gemgate.dialects.image_options import model_for
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
-from gemgate.images import GeneratedImage, ImageOptions, Logo
+from gemgate.images import GeneratedImage, ImageOptions, Logo, handle_of
 from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import signed_links
 from gemgate.policy.model_rank import named
@@ -141,6 +141,7 @@ class ImagePipeline:
                 "image.delivered",
                 order.caller.request_id,
                 {
+                    "id": handle_of(image.name) if image.name else "",
                     "source": fetched.source,
                     "size": str(image.size),
                     "logo": image.logo,

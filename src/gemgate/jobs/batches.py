@@ -88,7 +88,7 @@ class Jobs:
         What can be told to be wrong is refused before it is counted: models that nobody can have, references that are
         no images, webhooks that are not public. admitted: hears what is left once it is counted.
         """
-        found = await self._find_by_idempotency_key(origin, order.idempotency_key, digest)
+        found = await self.find_by_idempotency_key(origin, order.idempotency_key, digest)
         if found is not None:
             return found
         tasks = await self._tasks(order, origin)
@@ -153,7 +153,11 @@ class Jobs:
         tasks = await asyncio.to_thread(lambda: [_draft(line, kind) for line in lines])
         return await self._submitted(batch, tasks, ("", ""), digits=32)
 
-    async def _find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
+    async def submit_image_call(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+        """A single call for images, entered; or the batch that came under its idempotency key meanwhile."""
+        return await self._submitted(batch, tasks, ("", ""), digits=32, prefix="imgtask_")
+
+    async def find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
         """The batch that came under this idempotency key before; Conflict when it was another order."""
         found = await self.store.under_key(origin.caller.tenant, key) if key else None
         if found is not None and found.digest != digest:
@@ -178,10 +182,10 @@ class Jobs:
         ]
 
     async def _submitted(
-        self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str], *, digits: int
+        self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str], *, digits: int, prefix: str = "batch_"
     ) -> Batch:
         while True:
-            fresh = replace(batch, id="batch_" + secrets.token_hex(digits // 2))
+            fresh = replace(batch, id=prefix + secrets.token_hex(digits // 2))
             fresh = replace(fresh, hook=await self._hook(fresh.id, *hook))
             try:
                 async with self._ordering:  # so that orders that come together are judged one after another
@@ -230,13 +234,13 @@ class Jobs:
         if item.model is None and item.options is None and not item.references:
             return ""
         try:
-            references = tuple([await self._kept(source, origin, kept) for source in item.references])
+            references = tuple([await self.keep_reference(source, origin, kept) for source in item.references])
         except ClientError as error:
             param = f"{where}.references"
             raise BadRequest(f"{param}: {error.en}", f"{param}：{error.zh}", param=param, code=error.code) from None
         return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, references))
 
-    async def _kept(self, source: Source, origin: Submitter, kept: dict[str, Stored]) -> Stored | Link:
+    async def keep_reference(self, source: Source, origin: Submitter, kept: dict[str, Stored]) -> Stored | Link:
         """Where the reference can be had when the task runs; the same bytes are stored once."""
         tenant = origin.caller.tenant
         attachments = self.worker.runner.attachments

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from gemgate.errors import GatewayError, NoAccount
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.images import GeneratedImage, ImageOptions
 
@@ -60,6 +61,43 @@ def image_value(image: GeneratedImage) -> dict[str, Any]:
 
 def image_of(value: Mapping[str, Any], prompt: str) -> GeneratedImage:
     return GeneratedImage(**value, prompt=prompt)
+
+
+def error_value(error: GatewayError) -> dict[str, Any]:
+    """What an error has beside its texts and its code, which stand in the task."""
+    return {
+        "kind": error.kind,
+        "generated": error.generated,
+        "param": error.param,
+        "code": error.code,
+        "retry_after": error.retry_after,
+        "quota": getattr(error, "quota", False),
+    }
+
+
+def error_of(value: Mapping[str, Any], en: str, zh: str) -> GatewayError:
+    """The error that `error_value` tells of; of one that left nothing, it is not known whether it cost a generation."""
+    kind = _KINDS.get(value.get("kind", ""), GatewayError)
+    error = kind(en, zh)
+    if isinstance(error, NoAccount):
+        error = NoAccount(en, zh, quota=bool(value["quota"]))
+    return error.with_(
+        generated=value.get("generated", "maybe"),
+        param=value.get("param"),
+        code=value.get("code"),
+        retry_after=value.get("retry_after"),
+    )
+
+
+def _kinds(of: type[GatewayError]) -> dict[str, type[GatewayError]]:
+    """The class of each kind of error; of several of one kind the lowest in the tree."""
+    found = {of.kind: of}
+    for below in of.__subclasses__():
+        found |= _kinds(below)
+    return found
+
+
+_KINDS = _kinds(GatewayError)
 
 
 def dumps(value: Any) -> str:

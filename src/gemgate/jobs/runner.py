@@ -38,7 +38,7 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.journal import TaskJournal
-from gemgate.jobs.payloads import dumps, image_value, load_spec, loads
+from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
 from gemgate.ports.runtime import Clock
 
 PARTS = 16
@@ -56,7 +56,7 @@ class Runner:
     async def run(self, claim: Claim, journal: TaskJournal) -> Done:
         """The result to store. GatewayError says why there is none."""
         match claim.batch.kind:
-            case "images":
+            case "images" | "image_call":
                 return await self._image(claim, journal)
             case "generations":
                 return await self._images(claim, journal)
@@ -141,7 +141,7 @@ class Runner:
             Admission(card, Quota(), caller, options.model_policy or self.gateway.model_policy),
             uploads,
             order=replace(order, references=tuple(upload.sha256 for upload in uploads)),
-            background=True,
+            background=batch.kind != "image_call",
             journal=journal,
         )
         if not image.name:
@@ -168,11 +168,21 @@ class Runner:
             ) from None
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
-        """What the error file of an OpenAI batch will say of a task that failed; nothing for other batches."""
+        """What is kept of an error: for the error file of an OpenAI batch, or to be raised again for a single call."""
         if claim.batch.kind == "images":
             return ""
+        if claim.batch.kind == "image_call":
+            return dumps(error_value(error))
         status, body = openai_chat.envelope(error, loads(claim.batch.metadata).get("language", "en"), "")
         return dumps({"status": status, "body": body})
+
+    def ends_at_once(self, claim: Claim) -> bool:
+        """Whether a failure is the answer: somebody waits for it, as for that of a call without a job.
+
+        Not after a process died over the task: nobody waits on that connection any more.
+        """
+        awaited = claim.batch.kind == "image_call" and loads(claim.batch.metadata)["awaited"]
+        return bool(awaited and not claim.task.checkpoint.account)
 
     def may_become_available(self, claim: Claim, error: GatewayError) -> bool:
         """Whether an account that is out of service now has the model that those in service lack."""
@@ -186,7 +196,7 @@ class Runner:
         )
 
     def _model_of(self, claim: Claim) -> str:
-        if claim.batch.kind == "images":
+        if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
         default = self.default_model if claim.batch.kind == "chat" else self.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)
@@ -211,4 +221,6 @@ def generations_call(task: Task) -> openai_images.ImagesCall:
 
 def _caller(batch: Batch) -> Caller:
     """Who ordered it; their links to images of ours are known by the address under which they called us."""
-    return Caller(tenant=batch.tenant, client="batch", host=urlsplit(loads(batch.metadata).get("base_url", "")).netloc)
+    about = loads(batch.metadata)
+    host, request_id = urlsplit(about.get("base_url", "")).netloc, about.get("request_id", "")
+    return Caller(tenant=batch.tenant, client="batch", host=host, request_id=request_id)

@@ -36,7 +36,7 @@ from gemgate.ports.jobs import JobStore, LeaseStatus
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.wakeup import Wakeup
 
-NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text"}
+NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text", "image_call": "image"}
 MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
 
@@ -155,10 +155,12 @@ class Worker:
         if self._stopping:
             return []
         return [
-            need
-            for need, ability in NEEDS.items()
-            if len(self._runs) < self.pool.background_lanes(ability) and self.ready(need)
+            need for need, ability in NEEDS.items() if len(self._runs) < self._lanes(need, ability) and self.ready(need)
         ]
+
+    def _lanes(self, need: Need, ability: Capability) -> int:
+        """Lanes for it at the moment; a single call is no batch, and none is kept free from it."""
+        return self.pool.all_lanes(ability) if need == "image_call" else self.pool.background_lanes(ability)
 
     def _start(self, claim: Claim) -> None:
         for older in self._runs:
@@ -215,6 +217,8 @@ class Worker:
         claim, rules = run.claim, self.rules.backoff
         if isinstance(error, StorageDown):  # what was made stays at Google until it can be kept
             verdict = Verdict("wait", self.rules.poll)
+        elif self.runner.ends_at_once(claim):
+            verdict = Verdict("fail")
         elif self.runner.may_become_available(claim, error):
             verdict = Verdict("wait", rules.look_again)
         else:

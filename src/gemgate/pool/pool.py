@@ -132,9 +132,15 @@ class AccountPool:
 
     def background_lanes(self, *needs: Capability) -> int:
         """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
-        able = [m for m in self.accounts if m.is_open and m.status(*needs).usable]
-        able = [m for m in able if not m.fallback] or able
-        return sum(max(1, m.lanes - self.kept_free) for m in able)
+        return sum(max(1, account.lanes - self.kept_free) for account in self._able(needs))
+
+    def all_lanes(self, *needs: Capability) -> int:
+        """Lanes of the accounts that take such calls at the moment."""
+        return sum(account.lanes for account in self._able(needs))
+
+    def _able(self, needs: tuple[Capability, ...]) -> list[Account]:
+        able = [account for account in self.accounts if account.is_open and account.status(*needs).usable]
+        return [account for account in able if not account.fallback] or able
 
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""

@@ -331,6 +331,19 @@ _LOGOS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_ABANDONED: Mapping[str, LocalText] = {
+    "finishing": LocalText(
+        "What Google was making for it is being finished and kept.", "Google 正在生成的图片将继续完成并保存。"
+    ),
+    "finished": LocalText(
+        "What Google was making for it was finished all the same; its pictures are in the gallery.",
+        "Google 当时正在生成的图片仍已完成，可在图库中找到。",
+    ),
+    "failed": LocalText("What Google was making for it failed afterwards.", "Google 当时正在生成的图片随后失败。"),
+    "cancelled": LocalText("What was being made for it was cancelled.", "为其进行的生成已取消。"),
+}
+
+
 def _end(record: RequestRecord) -> Iterator[LocalText]:
     if record.trouble is not None:
         how_en = "The stream ended with an error" if record.in_band else "It was answered with an error"
@@ -340,6 +353,8 @@ def _end(record: RequestRecord) -> Iterator[LocalText]:
         yield LocalText("It is still under way.", "仍在处理中。")
     elif record.status == 499:
         yield LocalText(f"The caller left after {record.seconds:.1f} s.", f"调用方在 {record.seconds:.1f} 秒后离开。")
+        if record.abandoned:
+            yield _ABANDONED[record.abandoned]
     else:
         made = record.generations
         yield LocalText(

@@ -111,6 +111,12 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "gemgate_queue_seconds", "histogram", "Waiting for a free lane, or for an account's next start", ("stage",)
     ),
+    MetricSpec(
+        "gemgate_abandoned_calls",
+        "counter",
+        "Calls for pictures whose caller left: finished all the same, failed, or cancelled",
+        ("outcome",),
+    ),
     MetricSpec("gemgate_pictures", "counter", "Delivered pictures by what became of the logo", ("logo", "size")),
     MetricSpec("gemgate_pictures_failed", "counter", "Pictures that could not be delivered", ("kind",)),
     MetricSpec("gemgate_picture_seconds", "histogram", "Steps of a picture: download, work, store", ("stage",)),

@@ -26,6 +26,7 @@ class Metrics:
         self._moves: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "request.begun": lambda data: self._of["gemgate_http_requests_active"].inc(),
             "request.done": self._done,
+            "request.abandoned": self._abandoned,
             "stream.opened": lambda data: self._of["gemgate_streams_open"].inc(),
             "stream.closed": lambda data: self._of["gemgate_streams_open"].dec(),
             "limit.refused": lambda data: self._count("gemgate_limiter_refusals", data["rule"]),
@@ -93,6 +94,10 @@ class Metrics:
         self._observe("gemgate_http_request_duration_seconds", data["seconds"], data["operation"])
         if (added := data.get("added")) is not None:
             self._observe("gemgate_overhead_seconds", added, data["operation"])
+
+    def _abandoned(self, data: Mapping[str, Any]) -> None:
+        if data["outcome"] != "finishing":
+            self._count("gemgate_abandoned_calls", data["outcome"])
 
     def _granted(self, data: Mapping[str, Any]) -> None:
         self._observe("gemgate_queue_seconds", data["queue"], "lane")

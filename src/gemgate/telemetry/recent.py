@@ -37,14 +37,14 @@ class RecentRequests:
         request_id = fact.request_id
         if not request_id:
             return
-        record = self._open.get(request_id)
+        record = self.get(request_id)  # images of a caller who left come after its request's end
         if record is None:
             if fact.name != "request.begun" or len(self._open) >= MOST_OPEN:
                 return
             self._count += 1
             record = self._open[request_id] = RequestRecord(request_id, self._count, self._now())
         record.take(fact, self._now())
-        if fact.name == "request.done":
+        if fact.name == "request.done" and request_id in self._open:
             del self._open[request_id]
             for tell in self._tell:
                 tell(record)

@@ -89,7 +89,7 @@ class AttemptRecord:
 class ImageFacts:
     """One image on its way: by which route, how large, what became of its logo, and the seconds of each step.
 
-    at: when it was done, in epoch seconds.
+    at: when it was done, in epoch seconds. id: under which the gallery has it, "" when it could not be stored.
     """
 
     source: str = ""
@@ -101,6 +101,7 @@ class ImageFacts:
     store: float = 0.0
     failed: str = ""
     at: float = 0.0
+    id: str = ""
 
 
 @dataclass(slots=True)
@@ -108,7 +109,8 @@ class RequestRecord:
     """`began` in epoch seconds; `tenant` and `client` say whose it is; everything else is empty until told.
 
     beside: how many sources, images of the web, documents and suggestions came with the words; beside_shown: whether
-    they stand behind them.
+    they stand behind them. task: the durable job that answers it. abandoned: what became of its images after its caller
+    left: finishing, finished, failed or cancelled.
     """
 
     id: str
@@ -140,6 +142,8 @@ class RequestRecord:
     left_out: int = 0
     beside: dict[str, int] = field(default_factory=dict)
     beside_shown: bool = True
+    task: str = ""
+    abandoned: str = ""
 
     def take(self, fact: TelemetryEvent, now: float) -> None:
         """Add what a fact tells; `now` in epoch seconds."""
@@ -320,7 +324,7 @@ def _delivered(record: RequestRecord, data: Data, now: float) -> None:
         record.images.append(
             ImageFacts(
                 data["source"], data["size"], data["logo"], int(data["bytes"]),
-                data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now,
+                data["fetch_seconds"], data["work_seconds"], data["store_seconds"], at=now, id=str(data.get("id", "")),
             )
         )  # fmt: skip
 
@@ -350,6 +354,14 @@ def _streams(record: RequestRecord, data: Data, now: float) -> None:
     record.streamed = True
 
 
+def _task(record: RequestRecord, data: Data, now: float) -> None:
+    record.task = str(data["id"])
+
+
+def _abandoned(record: RequestRecord, data: Data, now: float) -> None:
+    record.abandoned = str(data["outcome"])
+
+
 def _done(record: RequestRecord, data: Data, now: float) -> None:
     record.operation = str(data["operation"])
     record.path = str(data["path"])
@@ -366,6 +378,8 @@ REDUCERS: Mapping[str, Callable[[RequestRecord, Data, float], None]] = {
     "request.ignored": _ignored,
     "stream.opened": _streams,
     "request.failed": _in_trouble,
+    "request.task": _task,
+    "request.abandoned": _abandoned,
     "request.done": _done,
     "call.admitted": _admitted,
     "chat.planned": _planned,

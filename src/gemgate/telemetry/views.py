@@ -39,6 +39,8 @@ def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
     return {
         **to_json(visible),
         "path": record.path or None,
+        "task": record.task or None,
+        "abandoned": record.abandoned or None,
         "messages": {"all": record.messages, "new": record.new_messages} if record.messages else None,
         "ignored": list(record.ignored),
         "filed_bytes": record.filed,
@@ -46,6 +48,7 @@ def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
         "repairs": record.repairs,
         "pictures": [
             {
+                "id": image.id or None,
                 "source": image.source,
                 "size": image.size,
                 "logo": image.logo,

@@ -117,7 +117,10 @@ class InterimProtocol(HttpToolsProtocol):
 
 
 class PromptSentNotifier:
-    """Observes facts; calls whose gateway wants notices are known by their request ids until they are answered."""
+    """Observes facts; calls whose gateway wants notices are known by their request ids until they are answered.
+
+    A task that is entered will be generated, as a prompt that is sent.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Transport] = {}
@@ -133,7 +136,7 @@ class PromptSentNotifier:
         self._waiting.pop(request_id, None)
 
     def emit(self, fact: TelemetryEvent) -> None:
-        if fact.name != "attempt.sent":
+        if fact.name not in ("attempt.sent", "task.entering"):
             return
         transport = self._waiting.pop(fact.request_id, None)
         if transport is not None and not transport.is_closing():

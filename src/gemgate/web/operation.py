@@ -54,6 +54,13 @@ ERRORS = {
 }
 
 
+DURABLE = [
+    {"name": "Prefer", "in": "header", "schema": {"type": "string", "enum": ["respond-async"]}},
+    {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"}},
+]
+"""Headers of operations that may answer with a task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Documented:
     """A route with what FastAPI makes its part of the OpenAPI document of: arguments of its `APIRouter`."""
@@ -110,10 +117,12 @@ def operation(
     summary: str = "",
     documented: bool = True,
     row: Operation | None = None,
+    durable: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request.
 
-    group: which scope of a key it needs, `any` for none. success: the status that says so.
+    group: which scope of a key it needs, `any` for none. success: the status that says so. durable: it may be asked to
+    answer with a task, and takes an idempotency key.
     """
     spec = OperationSpec(method, path, name, level, group, body, row)
 
@@ -132,6 +141,8 @@ def operation(
             return await endpoint(context)
 
         extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *_query_parameters(query or {})]}
+        if durable:
+            extra["parameters"] += DURABLE
         if body is not None:
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
             extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
@@ -145,6 +156,7 @@ def operation(
             response_model=None,
             responses={
                 success: {"description": "the answer", "content": {produces: {}}},
+                **({202: {"description": "a task, whose result is asked for at its `poll`"}} if durable else {}),
                 **{status: {"description": text} for status, text in ERRORS.items()},
             },
             include_in_schema=documented,
@@ -157,24 +169,28 @@ def operation(
     return register
 
 
-def serves(router: Router, name: str) -> Callable[[Endpoint], Endpoint]:
-    """Decorator: serves the operations of the dialect table that have this name, on every path that they have."""
+def serves(router: Router, name: str, *, durable: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Decorator: serves the operations of the dialect table that have this name, on every path that they have.
+
+    durable: see `operation`.
+    """
     rows = [row for row in table.operations() if row.name == name]
     assert rows, f"no dialect has the operation {name}"
 
     def register(endpoint: Endpoint) -> Endpoint:
         for row in rows:
-            serve_row(router, row, endpoint)
+            serve_row(router, row, endpoint, durable=durable)
         return endpoint
 
     return register
 
 
-def serve_row(router: Router, row: Operation, endpoint: Endpoint) -> None:
+def serve_row(router: Router, row: Operation, endpoint: Endpoint, *, durable: bool = False) -> None:
     """Serves one row of the dialect table."""
     register = operation(
         router, row.method, row.path, row.name,
         group=row.group, body=row.body, query=row.query, summary=row.summary, documented=row.documented, row=row,
+        durable=durable,
     )  # fmt: skip
     register(endpoint)
 

@@ -49,17 +49,14 @@ class Defaults:
         return catalog.resolve(model, self.offers, self.aliases, tenant)
 
 
-_ID = re.compile(rb'"((?:resp|int)_[0-9a-f]{8,64}|file-[0-9a-f]{8,64}|batch_[0-9a-f]{4,64}|files/[\w-]{4,64})"')
+_ID = re.compile(
+    rb'"((?:resp|int)_[0-9a-f]{8,64}|file-[0-9a-f]{8,64}|(?:batch|imgtask)_[0-9a-f]{4,64}|files/[\w-]{4,64})"'
+)
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n')
 """Bounded repetitions: without a bound every line of a hostile form would be read once for each line before it."""
 _MAKES = (
-    "responses.create",
-    "interactions.create",
-    "files.create",
-    "upload",
-    "batch.create",
-    "batches.create",
-    "gemini.upload",
+    *("responses.create", "interactions.create", "files.create", "upload", "batch.create", "batches.create"),
+    *("gemini.upload", "images.generations", "images.edits", "generate-images"),
 )
 IDS_WITHIN = 8192
 

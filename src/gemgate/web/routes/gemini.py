@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from gemgate.dialects import gemini
 from gemgate.errors import ModelNotFound
+from gemgate.gateway.presence import CallerPresence
 from gemgate.images import GeneratedImage
 from gemgate.policy.model_rank import named
 from gemgate.web.completions import began
 from gemgate.web.context import NodeContext
-from gemgate.web.disconnect import cancel_on_disconnect
+from gemgate.web.image_calls import awaited
 from gemgate.web.json_response import large_json_response
 from gemgate.web.operation import Router, serves
 from gemgate.web.request_body import model_reader, read_with
@@ -42,10 +43,9 @@ async def predict(context: NodeContext) -> Response:
     context.admitted(admission.quota)
     if ignored:
         context.headers["x-gemgate-ignored"] = ", ".join(ignored)
-    starts = partial(began, context)
-    results = await cancel_on_disconnect(
-        context.request.receive, gateway.generate_images(wanted, admission, began=starts)
-    )
+    presence = CallerPresence()
+    work = gateway.generate_images(wanted, admission, began=partial(began, context), journal=presence)
+    results = await awaited(context, work, presence)
     images = [result for result in results if isinstance(result, GeneratedImage)]
     context.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
     return large_json_response(gemini.write_prediction(images))

@@ -6,13 +6,11 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
-from functools import partial
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gemgate.chat import Usage
 from gemgate.dialects import openai_images, simple, wire
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import SimpleImagesCall
@@ -20,13 +18,24 @@ from gemgate.errors import GatewayError, NotFound, Unauthorized
 from gemgate.files import mime_of
 from gemgate.gateway.own_images import IMAGE_PATH
 from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.jobs.image_calls import ImageCallOrder
 from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobFacts
-from gemgate.prompting import tokens
 from gemgate.web import sse
-from gemgate.web.completions import began, unmet
+from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
-from gemgate.web.disconnect import cancel_on_disconnect
+from gemgate.web.image_calls import (
+    Outcome,
+    accepted,
+    apart,
+    awaited,
+    begin,
+    durable_order,
+    leave,
+    usage_of,
+    write_openai,
+    write_simple,
+)
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import read_form, read_with
@@ -37,7 +46,7 @@ router = Router()
 HEARTBEAT = b": still painting\n\n"
 
 
-@serves(router, "images.generations")
+@serves(router, "images.generations", durable=True)
 async def generations(context: NodeContext) -> Response:
     """Pictures from a prompt, in OpenAI's shape; with a picture to start from it is an edit, also as a form."""
     limit = context.service.settings.max_body_bytes
@@ -52,7 +61,7 @@ async def generations(context: NodeContext) -> Response:
     return await _openai_answer(context, call)
 
 
-@serves(router, "images.edits")
+@serves(router, "images.edits", durable=True)
 async def edits(context: NodeContext) -> Response:
     """An image edited in words: multipart as the SDK sends it, OpenAI's JSON, or the simple JSON.
 
@@ -77,7 +86,7 @@ async def edits(context: NodeContext) -> Response:
     return await _openai_answer(context, call)
 
 
-@serves(router, "generate-images")
+@serves(router, "generate-images", durable=True)
 async def generate_images(context: NodeContext) -> Response:
     """Pictures from a prompt, or an edit when `image` is given."""
     limit = context.service.settings.max_body_bytes
@@ -91,46 +100,31 @@ async def generate_images(context: NodeContext) -> Response:
 
 async def _openai_answer(context: NodeContext, wanted: ImagesCall) -> Response:
     unmet(context, wanted.ignored)
+    order = durable_order(
+        context, wanted.request, "openai", as_url=wanted.as_url, later=wanted.respond_async, stream=wanted.stream
+    )
+    if order is not None and not order.awaited:
+        return await accepted(context, order)
     if wanted.stream:
         opened = Opened()
-        events = _events(context, wanted, opened)
+        events = _events(context, wanted, order, opened)
         return await sse.answer(context.request, events, lambda: None, opened, {})
-    images, failures, _ = await _made(context, wanted.request)
-    shown, usage = _usage(wanted, len(images))
-    answer = openai_images.write(
-        images,
-        wanted,
-        context.meta(""),
-        usage,
-        image_tokens=shown,
-        failures=failures,
-        language=context.caller.language,
-    )
-    return large_json_response(answer)
+    outcomes, _ = await _made(context, wanted.request, order)
+    return large_json_response(write_openai(context, wanted, outcomes, context.service.clock.now()))
 
 
-def _usage(wanted: ImagesCall, made: int) -> tuple[int, Usage]:
-    """Estimated tokens of the reference images, and of everything."""
-    shown = tokens.IMAGE_TOKENS * len(wanted.request.references)
-    return shown, Usage(tokens.estimate(wanted.request.prompt) + shown, tokens.IMAGE_TOKENS_OUT * made)
-
-
-async def _events(context: NodeContext, wanted: ImagesCall, opened: Opened) -> AsyncGenerator[bytes, None]:
+async def _events(
+    context: NodeContext, wanted: ImagesCall, order: ImageCallOrder | None, opened: Opened
+) -> AsyncGenerator[bytes, None]:
     """Each image as soon as it is there, then what failed beside them; when nothing succeeds that is an error, raised
     while the stream is not opened and told in it afterwards.
 
     Heartbeats are written here: one between the pieces of an image would end up inside it.
     """
-    gateway, meta = context.service.gateway, context.meta("")
-    admission = await gateway.admit_images(
-        wanted.request.model, context.caller, context.model_policy or wanted.request.options.model_policy
-    )
-    context.admitted(admission.quota)
-    outcomes: asyncio.Queue[GeneratedImage | GatewayError | None] = asyncio.Queue()
-    starts = partial(began, context)
-    making = asyncio.ensure_future(
-        gateway.generate_images(wanted.request, admission, done=outcomes.put_nowait, began=starts)
-    )
+    meta = context.meta("")
+    outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue()
+    work, _, presence = await begin(context, wanted.request, order, outcomes.put_nowait)
+    making = asyncio.ensure_future(work)
     making.add_done_callback(lambda _: outcomes.put_nowait(None))
     failures: list[GatewayError] = []
     try:
@@ -149,7 +143,7 @@ async def _events(context: NodeContext, wanted: ImagesCall, opened: Opened) -> A
                 failures.append(result)
                 continue
             opened.yes = True
-            shown, usage = _usage(wanted, 1)
+            shown, usage = usage_of(wanted, 1)
             name, event = openai_images.write_event(result, wanted, meta, usage, image_tokens=shown)
             async for piece in paced(sse_pieces(event, name)):
                 yield piece
@@ -157,8 +151,7 @@ async def _events(context: NodeContext, wanted: ImagesCall, opened: Opened) -> A
             context.failed(error, in_band=True)
             yield openai_images.write_failure(error, context.caller.language, context.request_id)
     finally:
-        making.cancel()
-        await asyncio.wait({making})
+        await leave(context, making, presence)
 
 
 def _told(
@@ -178,29 +171,22 @@ def _told(
 
 async def _simple_answer(context: NodeContext, wanted: SimpleImagesCall) -> Response:
     unmet(context, wanted.ignored)
-    images, failures, model = await _made(context, wanted.request)
-    meta = context.meta("")
-    answer = simple.write_images(images, wanted, meta, model, failures=failures, language=context.caller.language)
-    return large_json_response(answer)
+    order = durable_order(context, wanted.request, "simple", as_url=wanted.as_url, later=wanted.respond_async)
+    if order is not None and not order.awaited:
+        return await accepted(context, order)
+    outcomes, model = await _made(context, wanted.request, order)
+    return large_json_response(write_simple(context, wanted, outcomes, model))
 
 
 async def _made(
-    context: NodeContext, wanted: ImageRequest
-) -> tuple[Sequence[GeneratedImage], Sequence[GatewayError], str]:
-    """The images, what failed beside them, and the id of the model that was asked."""
-    gateway = context.service.gateway
-    admission = await gateway.admit_images(
-        wanted.model, context.caller, context.model_policy or wanted.options.model_policy
-    )
-    context.admitted(admission.quota)
-    starts = partial(began, context)
-    results = await cancel_on_disconnect(
-        context.request.receive, gateway.generate_images(wanted, admission, began=starts)
-    )
-    images = [result for result in results if isinstance(result, GeneratedImage)]
-    failures = [result for result in results if isinstance(result, GatewayError)]
+    context: NodeContext, wanted: ImageRequest, order: ImageCallOrder | None
+) -> tuple[Sequence[Outcome], str]:
+    """What became of each image, and the model that was asked, as it is called."""
+    work, model, presence = await begin(context, wanted, order)
+    outcomes = await awaited(context, work, presence)
+    images, _ = apart(outcomes)
     context.headers["x-gemgate-served-model"] = ", ".join(dict.fromkeys(named(image.painter) for image in images))
-    return images, failures, wanted.model or admission.card.id
+    return outcomes, model
 
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")

@@ -1,0 +1,255 @@
+"""Single calls for images that outlive their connection and their process: asynchronous ones, and those under an
+idempotency key.
+
+A call is a batch of the kind `image_call`, and each of its images a task, made and named as a batch's are: it is looked
+for before it is made, and never made twice. The dialect's answer is written when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TypeAlias
+
+from gemgate.batches import Batch, BatchKind, Task, TaskDraft
+from gemgate.caller import Caller, Quota
+from gemgate.dialects.image_tasks import ImageTask, Shape, TaskState
+from gemgate.errors import BadRequest, Busy, ClientError, Conflict, GatewayError, NotFound
+from gemgate.files import Inline, Source, Stored
+from gemgate.images import GeneratedImage, ImageRequest
+from gemgate.jobs.batches import WINDOW, Jobs, Submitter
+from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, error_of, image_of, load_spec, loads
+from gemgate.jobs.worker import NEEDS
+from gemgate.offload import offload
+from gemgate.ports.blobs import BlobStore
+
+IMAGE_CALLS: tuple[BatchKind, ...] = ("image_call",)
+PRIORITY = 1000
+"""Above that of any batch: somebody waits for a single call, or will soon ask."""
+PAGE = 100
+
+Outcome: TypeAlias = GeneratedImage | GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCallOrder:
+    """A call for images that shall be durable.
+
+    shape, as_url: how it is answered. key: its idempotency key, "" for none. awaited: its caller waits for the answer,
+    so that its first failure is the answer; otherwise it waits for an account and is tried again, as a batch is.
+    """
+
+    request: ImageRequest
+    shape: Shape
+    as_url: bool
+    awaited: bool
+    key: str = ""
+
+    def digest(self) -> str:
+        """Tells calls apart that come under one idempotency key, however their bodies were written."""
+        request = self.request
+        sent = [_told(source) for source in request.references]
+        words = [request.prompt, request.model, request.n, asdict(request.options), sent, self.shape, self.as_url]
+        return hashlib.sha256(dumps(words).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCalls:
+    """What doors call. `blobs` has the images' bytes."""
+
+    jobs: Jobs
+    blobs: BlobStore
+
+    async def submit(self, order: ImageCallOrder, submitter: Submitter, *, admitted: Callable[[Quota], None]) -> Batch:
+        """The call, counted and entered; or the one that came under its idempotency key before.
+
+        One that certainly generated nothing is begun again, and counted again. admitted: hears what is left once it is
+        counted. Conflict when another call came under the key; whatever refuses a single call.
+        """
+        size = sum(len(source.data) for source in order.request.references if isinstance(source, Inline))
+        digest = await offload(size, order.digest)
+        jobs, request, caller = self.jobs, order.request, submitter.caller
+        found = await jobs.find_by_idempotency_key(submitter, order.key, digest)
+        if found is not None and not await self._generated_nothing(found):
+            return found
+        references = () if found else await self._references(request, submitter)
+        admission = await jobs.gateway.admit_images(
+            request.model, caller, request.options.model_policy, later=not order.awaited
+        )
+        admitted(admission.quota)
+        if found is not None:
+            return await jobs.retry_failed(found)
+        spec = ImageSpec(request.model or jobs.default_image_model, request.options, references)
+        about = {
+            "base_url": submitter.base_url,
+            "request_id": caller.request_id,
+            "shape": order.shape,
+            "as_url": order.as_url,
+            "awaited": order.awaited,
+        }
+        now = jobs.clock.now()
+        batch = Batch(
+            id="",
+            kind="image_call",
+            tenant=caller.tenant,
+            created_at=now,
+            concurrency=request.n,
+            requested_concurrency=request.n,
+            need="image_call",
+            priority=PRIORITY,
+            model=request.model or admission.card.id,
+            defaults=dump_spec(spec),
+            metadata=dumps(about),
+            idempotency_key=order.key,
+            digest=digest,
+            expires_at=now + WINDOW,
+        )
+        entered = await jobs.submit_image_call(batch, [TaskDraft(request.prompt)] * request.n)
+        # Of two calls that met under one key the other one may have been first.
+        return await jobs.find_by_idempotency_key(submitter, order.key, digest) or entered
+
+    async def _references(self, request: ImageRequest, submitter: Submitter) -> tuple[Source, ...]:
+        """Images to start from, those that came as bytes as files of the caller's."""
+        kept: dict[str, Stored] = {}
+        try:
+            return tuple([await self.jobs.keep_reference(one, submitter, kept) for one in request.references])
+        except NotFound:
+            raise
+        except ClientError as error:
+            raise BadRequest(error.en, error.zh, param=error.param or "image", code=error.code) from None
+
+    async def _generated_nothing(self, batch: Batch) -> bool:
+        """Whether it has ended and it is certain that Google made nothing for it, so that asking again makes sense."""
+        if batch.tally.open or batch.tally.done or batch.expires_at <= self.jobs.clock.now():
+            return False
+
+        def spent(task: Task) -> bool:
+            if task.status == "cancelled":
+                return task.attempt > 0
+            return not task.retryable or loads(task.result).get("generated") != "no"
+
+        return not any(spent(task) for task in await self.tasks(batch))
+
+    async def get(self, caller: Caller, task_id: str) -> Batch:
+        """A call of the caller's; NotFound."""
+        try:
+            return await self.jobs.get(caller, task_id, IMAGE_CALLS)
+        except NotFound:
+            raise NotFound(
+                f"There is no image task {task_id[:100]}",
+                f"图片任务 {task_id[:100]} 不存在",
+                param="task_id",
+                code="image_task_not_found",
+            ) from None
+
+    async def cancel(self, batch: Batch) -> Batch:
+        """Make no more of it; one that has ended stays as it is."""
+        if not batch.tally.open:
+            return batch
+        try:
+            return await self.jobs.change(batch, "cancelled")
+        except Conflict:  # it has ended meanwhile
+            return await self.jobs.store.get(None, batch.id) or batch
+
+    async def tasks(self, batch: Batch) -> Sequence[Task]:
+        """Its images' tasks in their order."""
+        return await self.jobs.store.tasks(batch.id, limit=PAGE)
+
+    async def outcomes(self, batch: Batch) -> list[Outcome]:
+        """Of each image that has ended, the image without its bytes, or why there is none."""
+        return [self._outcome(task) for task in await self.tasks(batch) if task.status not in ("queued", "running")]
+
+    def _outcome(self, task: Task) -> Outcome:
+        if task.status == "done":
+            image = image_of(loads(task.result), task.prompt)
+            return replace(image, url=self.jobs.gateway.images.url_of(image.name))
+        if task.status == "failed":
+            error = error_of(loads(task.result), task.error, task.error_zh)
+            return error if error.code else error.with_(code=task.code)
+        return Conflict(
+            "The image task was cancelled or has expired",
+            "图片任务已取消或已过期",
+            code="image_task_cancelled",
+            generated="maybe" if task.attempt else "no",
+        )
+
+    async def with_bytes(self, outcome: Outcome) -> Outcome:
+        """The outcome, an image with its bytes; somebody may have taken its file away, then without."""
+        if not isinstance(outcome, GeneratedImage):
+            return outcome
+        try:
+            return replace(outcome, data=(await self.blobs.get("images/" + outcome.name)).data)
+        except NotFound:
+            return outcome
+
+    async def results(self, batch: Batch, done: Callable[[Outcome], None]) -> list[Outcome]:
+        """Wait for all of its images; `done` hears of each as soon as it is there. An error when there is none at all:
+        the first that may have cost a generation.
+
+        Busy when the process stops, NoAccount when no account can go on with it; then it is given up.
+        """
+        found: dict[str, Outcome] = {}
+        seen = 0
+        async for _ in self.jobs.watch(batch.id):
+            now = await self.jobs.store.get(None, batch.id)
+            if now is None:
+                raise NotFound("The image task was deleted", "图片任务已被删除", code="image_task_not_found")
+            while seen < now.settled and (tasks := await self.jobs.store.ended(batch.id, seen, PAGE)):
+                for task in tasks:
+                    found[task.id] = await self.with_bytes(self._outcome(task))
+                    done(found[task.id])
+                seen = tasks[-1].settled
+            if not now.tally.open:
+                results = [found.get(task.id) or self._outcome(task) for task in await self.tasks(batch)]
+                errors = [result for result in results if isinstance(result, GatewayError)]
+                if len(errors) == len(results):
+                    raise min(errors, key=lambda error: error.generated == "no")
+                return results
+            if not now.tally.running and not self.jobs.gateway.pool.all_lanes(NEEDS[now.need]):
+                await self.cancel(now)
+                raise self.jobs.gateway.pool.no_account_error(NEEDS[now.need])
+        raise Busy(
+            "The gateway stops; the call goes on when it is back, ask for it under the same Idempotency-Key",
+            "网关正在停止；重启后任务会继续，请使用相同的 Idempotency-Key 再次请求",
+            generated="maybe",
+            retry_after=5.0,
+            code="stopping",
+        )
+
+
+def request_of(batch: Batch, tasks: Sequence[Task]) -> ImageRequest:
+    """The call as it was asked, its references as they are stored."""
+    spec = load_spec(batch.defaults)
+    return ImageRequest(tasks[0].prompt, batch.model, len(tasks), spec.references, spec.options)
+
+
+def state_of(batch: Batch) -> TaskState:
+    """How a call stands."""
+    tally = batch.tally
+    if tally.open and batch.state not in ("cancelled", "expired"):
+        return "in_progress" if batch.started_at else "queued"
+    if batch.state == "cancelled":
+        return "cancelled"
+    return "completed" if tally.done else "failed"
+
+
+def task_of(batch: Batch, base_url: str) -> ImageTask:
+    """A call as its caller sees it."""
+    tally = batch.tally
+    return ImageTask(
+        batch.id,
+        state_of(batch),
+        batch.created_at,
+        base_url,
+        tally.total,
+        tally.done,
+        tally.failed,
+        batch.ended_at or batch.closed_at or batch.created_at,
+    )
+
+
+def _told(source: Source) -> list[str]:
+    if isinstance(source, Inline):
+        return ["bytes", hashlib.sha256(source.data).hexdigest()]
+    return ["file", source.id] if isinstance(source, Stored) else ["link", source.url]

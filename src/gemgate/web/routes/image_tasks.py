@@ -1,0 +1,118 @@
+"""Asynchronous calls for images: how a task stands, once, after a while, or as it goes; and giving it up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from starlette.responses import Response
+
+from gemgate.batches import Batch
+from gemgate.dialects import image_tasks, openai_images, simple
+from gemgate.dialects.image_tasks import ImageTask
+from gemgate.dialects.openai_images import ImagesCall
+from gemgate.dialects.simple import SimpleImagesCall
+from gemgate.errors import GatewayError
+from gemgate.jobs.image_calls import request_of, task_of
+from gemgate.jobs.payloads import loads
+from gemgate.web import sse
+from gemgate.web.context import NodeContext
+from gemgate.web.disconnect import cancel_on_disconnect
+from gemgate.web.image_calls import Outcome, calls_of, write_openai, write_simple
+from gemgate.web.json_response import large_json_response, paced, sse_pieces
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import whole_number
+
+router = Router()
+
+PATH = image_tasks.TASKS_PATH + "/{task_id}"
+LONGEST_WAIT = 300
+"""Seconds of a long poll; a proxy may allow less."""
+HEARTBEAT = b": still painting\n\n"
+
+
+@operation(router, "GET", PATH, "images.tasks.get", group="images", query={"wait": "integer"})
+async def get(context: NodeContext) -> Response:
+    """How a task stands; `?wait=SECONDS` (300 at most) answers when it has ended, or then.
+
+    With `Accept: text/event-stream` as events until its end. The result is the answer that the call would have had.
+    """
+    batch = await calls_of(context).get(context.caller, context.request.path_params["task_id"])
+    seconds = whole_number(context.request, "wait", 0, least=0, most=LONGEST_WAIT)
+    if "text/event-stream" in context.request.headers.get("accept", ""):
+        return await sse.answer(context.request, _events(context, batch), lambda: HEARTBEAT, sse.Opened(), {})
+    if seconds:
+        batch = await cancel_on_disconnect(context.request.receive, _ended(context, batch, seconds))
+    return large_json_response(await _view(context, batch))
+
+
+@operation(router, "DELETE", PATH, "images.tasks.cancel", group="images")
+async def cancel(context: NodeContext) -> Response:
+    """Give a task up: what is made stays, and one that has ended is not changed."""
+    calls = calls_of(context)
+    batch = await calls.cancel(await calls.get(context.caller, context.request.path_params["task_id"]))
+    return large_json_response(await _view(context, batch))
+
+
+async def _ended(context: NodeContext, batch: Batch, seconds: float) -> Batch:
+    """The batch when its task has ended, or as it stands after so long."""
+    jobs = context.service.jobs
+    try:
+        async with asyncio.timeout(seconds):
+            async for _ in jobs.watch(batch.id):
+                batch = await jobs.store.get(None, batch.id) or batch
+                if _task(context, batch).has_ended:
+                    break
+    except TimeoutError:
+        pass
+    return batch
+
+
+async def _events(context: NodeContext, batch: Batch) -> AsyncGenerator[bytes, None]:
+    """An event whenever the task stands otherwise; the last one has the result."""
+    shown: ImageTask | None = None
+    async for _ in context.service.jobs.watch(batch.id):
+        found = await context.service.jobs.store.get(None, batch.id)
+        if found is None:
+            return
+        task = _task(context, found)
+        if task == shown:
+            continue
+        shown = task
+        async for piece in paced(sse_pieces(await _view(context, found), image_tasks.event_name(task))):
+            yield piece
+        if task.has_ended:
+            return
+
+
+def _task(context: NodeContext, batch: Batch) -> ImageTask:
+    return task_of(batch, context.base_url)
+
+
+async def _view(context: NodeContext, batch: Batch) -> dict[str, Any]:
+    """The task's object, with what came of it once it has ended."""
+    calls, task = calls_of(context), _task(context, batch)
+    if not task.has_ended:
+        return image_tasks.write_task(task)
+    outcomes = await calls.outcomes(batch)
+    if not task.made:
+        return image_tasks.write_task(task, error=_error(context, batch, outcomes))
+    about, request = loads(batch.metadata), request_of(batch, await calls.tasks(batch))
+    if not about["as_url"]:
+        outcomes = [await calls.with_bytes(one) for one in outcomes]
+    if about["shape"] == "openai":
+        wanted = ImagesCall(request, about["as_url"])
+        return image_tasks.write_task(task, write_openai(context, wanted, outcomes, batch.created_at))
+    simply = SimpleImagesCall(request, about["as_url"])
+    return image_tasks.write_task(task, write_simple(context, simply, outcomes, batch.model))
+
+
+def _error(context: NodeContext, batch: Batch, outcomes: list[Outcome]) -> dict[str, Any] | None:
+    """Why there is no image, in the dialect of the call; of several the first that may have cost a generation."""
+    errors = [one for one in outcomes if isinstance(one, GatewayError)]
+    if not errors or batch.state == "cancelled":
+        return None
+    error = min(errors, key=lambda one: one.generated == "no")
+    shape = openai_images.envelope if loads(batch.metadata)["shape"] == "openai" else simple.envelope
+    return shape(error, context.caller.language, context.request_id)[1]
