@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-BatchKind = Literal["images", "chat", "generations", "image_call"]
+BatchKind = Literal["images", "chat", "generations", "image_call", "response"]
 """What a batch is made of: prompts for images (simple dialect), chat completions, calls for images (OpenAI's).
 
 image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
+response: one task, a background response; the batch has the response's id.
 """
 Need = Literal["image", "text", "image_call"]
 """What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""

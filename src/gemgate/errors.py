@@ -19,6 +19,7 @@
     │   ├── Refused            safety refusal                  NoImage     text instead of an image
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
+    │   ├── Interrupted        cut off when part of it was told, and not to be gone on with
     │   ├── ModelGone          the model or the conversation is not what Google expects
     │   ├── ModelNotServed     another model answered than was asked for
     │   └── PromptTooLong      more text than the account takes at once
@@ -278,6 +279,10 @@ class Stalled(GoogleError):
 
 class Broken(GoogleError):
     kind = "upstream"
+
+
+class Interrupted(Broken):
+    """An answer was cut off after part of it was told, and the rest that belongs to that part is not to be had."""
 
 
 class Unreachable(GoogleError):

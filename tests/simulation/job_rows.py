@@ -321,8 +321,15 @@ class MemoryJobs:
     async def stats(self) -> TaskCounts:
         return _counts(one.task for row in self.batches.values() for one in row.tasks)
 
-    async def forget_before(self, moment: float) -> int:
-        old = [name for name, row in self.batches.items() if 0 < row.batch.closed_at < moment]
+    async def forget(self, batch_id: str) -> bool:
+        return self.batches.pop(batch_id, None) is not None
+
+    async def forget_before(self, moment: float, kinds: Sequence[BatchKind] = ()) -> int:
+        old = [
+            name
+            for name, row in self.batches.items()
+            if 0 < row.batch.closed_at < moment and (not kinds or row.batch.kind in kinds)
+        ]
         for name in old:
             del self.batches[name]
         return len(old)

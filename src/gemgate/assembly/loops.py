@@ -6,6 +6,7 @@ from gemgate.alerts.channels import Bark, Channel, Webhook
 from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import thumbnails
+from gemgate.jobs.background import KINDS
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -86,6 +87,7 @@ def run_upkeep(service: Service) -> None:
                 await service.gallery.forget(old)
             if kept_from:
                 await service.jobs.forget_before(kept_from)
+            await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, KINDS)
             await clock.sleep(3600.0)
 
     service.run("watch the event loop", watch_loop)

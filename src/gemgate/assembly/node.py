@@ -14,6 +14,7 @@ from gemgate.assembly.service import Service
 from gemgate.assembly.storage import Storage, open_storage
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
+from gemgate.jobs.background import BackgroundResponses
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -86,6 +87,8 @@ async def _built(
     attachments = make.attachments(own_images)
     gateway = make.gateway(pool, limiter, attachments, machine)
     stack.callback(gateway.images.close)
+    event_log = make.event_log()
+    jobs = make.jobs(gateway, attachments, account_registry, machine, event_log, job_rules)
     service = Service(
         settings=settings,
         gateway=gateway,
@@ -99,7 +102,8 @@ async def _built(
         alerts=make.alerts(pool, account_registry, machine),
         alert_store=storage.alerts,
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),
-        jobs=make.jobs(gateway, attachments, account_registry, machine, job_rules),
+        jobs=jobs,
+        background=BackgroundResponses(jobs, event_log, storage.blobs),
         responses=storage.responses,
         interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),

@@ -18,6 +18,7 @@ from gemgate.gateway.image_delivery import ImagePipeline
 from gemgate.gateway.own_images import OwnImages
 from gemgate.imaging import MAX_PIXELS
 from gemgate.jobs import JobRules, Jobs
+from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.webhooks import WebhookSender
@@ -124,12 +125,16 @@ class Parts:
             delete_after=float(seconds) if history == "delete" else None,
         )
 
+    def event_log(self) -> EventLog:
+        return EventLog(self.storage.response_log, self.storage.vault)
+
     def jobs(
         self,
         gateway: Gateway,
         attachments: Attachments,
         account_registry: AccountRegistry,
         machine: Machine,
+        event_log: EventLog,
         rules: JobRules | None,
     ) -> Jobs:
         settings, storage, store, blobs = self.settings, self.storage, self.storage.jobs, self.storage.blobs
@@ -140,7 +145,7 @@ class Parts:
             store,
             Worker(
                 store,
-                Runner(gateway, attachments, clock, settings.default_model, settings.default_image_model),
+                Runner(gateway, attachments, clock, settings.default_model, settings.default_image_model, event_log),
                 gateway.pool,
                 owner,
                 clock,

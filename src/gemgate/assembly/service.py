@@ -18,6 +18,7 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.own_images import OwnImages
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import Jobs
+from gemgate.jobs.background import BackgroundResponses
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
@@ -95,6 +96,7 @@ class Service(Loops):
     alert_store: SqlAlertStore
     thumbnails: Thumbnails
     jobs: Jobs
+    background: BackgroundResponses
     responses: ResponseStore
     interactions: ResponseStore
     uploads: ResumableUploads

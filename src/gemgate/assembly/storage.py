@@ -26,6 +26,7 @@ from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.sql.response_log import SqlResponseLog
 from gemgate.stores.vault import Vault, open_vault
 from gemgate.telemetry import SystemClock
 
@@ -77,6 +78,10 @@ class Storage:
     @cached_property
     def jobs(self) -> SqlJobStore:
         return SqlJobStore(self.database)
+
+    @cached_property
+    def response_log(self) -> SqlResponseLog:
+        return SqlResponseLog(self.database)
 
     @cached_property
     def keys(self) -> SqlKeyStore:

@@ -106,7 +106,8 @@ class ChatAnswer:
         self._admission = admission
         self._plan = plan
         sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
-        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(secrets.token_bytes(8)), draft_call_id)
+        entropy = journal.seed if journal is not None else secrets.token_bytes(8)
+        self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(entropy), draft_call_id)
         self._prefill = PrefillFilter(begun(plan.messages))
         self._stops = StopFilter(request.stop)
         self._written, self._thought = tokens.TokenCounter(), tokens.TokenCounter()

@@ -105,8 +105,13 @@ class Conversations:
             self._away_until = self._clock.monotonic() + STORE_RETRY_AFTER
             raise _away() from None
 
-    async def plan(self, request: ChatRequest, card: ModelCard, caller: Caller) -> ConversationPlan:
-        """Where this chat goes on. What is found is leased until `remember` or `release`."""
+    async def plan(
+        self, request: ChatRequest, card: ModelCard, caller: Caller, *, fresh: bool = False
+    ) -> ConversationPlan:
+        """Where this chat goes on. What is found is leased until `remember` or `release`.
+
+        fresh: in a new conversation, so that its last answer can be no other one than this chat's.
+        """
         where = scope(caller.tenant, card.web, request.tools)
         messages = request.messages
         named: Conversation | None = None
@@ -119,7 +124,7 @@ class Conversations:
         plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
         plan.created_at = named.created_at if named else self._clock.now()
-        if request.temporary or len(messages) < 2:
+        if fresh or request.temporary or len(messages) < 2:
             return plan
         try:
             with contextlib.suppress(StorageDown):

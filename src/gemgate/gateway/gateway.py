@@ -93,9 +93,14 @@ class Gateway:
         """The model that a caller means. ModelNotFound."""
         return catalog.resolve(model, self.pool.models(), self._aliases, tenant)
 
-    async def admit(self, model: str | None, caller: Caller, policy: Policy | None = None) -> Admission:
-        """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited."""
-        return await self._admit(model or self._default_model, caller, policy)
+    async def admit(
+        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+    ) -> Admission:
+        """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited.
+
+        later: it waits for an account.
+        """
+        return await self._admit(model or self._default_model, caller, policy, later=later)
 
     async def admit_images(
         self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
@@ -130,7 +135,8 @@ class Gateway:
         background, journal: a batch's; see `PromptRequest`.
         """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
-        plan = await self.conversations.plan(request, admission.card, admission.caller)
+        durable = journal is not None  # what a run left is read back as the last answer of its conversation
+        plan = await self.conversations.plan(request, admission.card, admission.caller, fresh=durable)
         known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
         self._observer.emit(TelemetryEvent("chat.planned", admission.caller.request_id, known))
         answer = self._answer(request, admission, plan, background=background, journal=journal)

@@ -49,9 +49,13 @@ class Continuation:
 
 
 class Journal(Protocol):
-    """What a durable prompt request remembers of its way. `earlier`: what a run before this one left at Google."""
+    """What a durable prompt request remembers of its way. `earlier`: what a run before this one left at Google.
+
+    seed: bytes nobody can guess, the same in every run: what was sent with them is read back with them.
+    """
 
     earlier: Checkpoint
+    seed: bytes
 
     async def note(self, checkpoint: Checkpoint) -> None:
         """Write down where it stands: right before the prompt leaves, when Google took it, when an image is there.

@@ -181,17 +181,23 @@ class Jobs:
             for at, item in enumerate(order.items)
         ]
 
+    async def submit_response(self, response: Batch, task: TaskDraft, hook: tuple[str, str]) -> Batch:
+        """Enter a background response, which has its id already; or the one that came under its idempotency key."""
+        return await self._submitted(response, [task], hook, digits=32)
+
     async def _submitted(
         self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str], *, digits: int, prefix: str = "batch_"
     ) -> Batch:
         while True:
-            fresh = replace(batch, id=prefix + secrets.token_hex(digits // 2))
+            fresh = replace(batch, id=batch.id or prefix + secrets.token_hex(digits // 2))
             fresh = replace(fresh, hook=await self._hook(fresh.id, *hook))
             try:
                 async with self._ordering:  # so that orders that come together are judged one after another
                     await self._check_open(batch.tenant, len(tasks))
                     entered = await self.store.submit(fresh, tasks)
             except Conflict:
+                if batch.id:
+                    raise
                 continue  # the id is taken; eight digits are few
             self.wait_changed(entered.id)
             self.worker.wake()
@@ -325,6 +331,10 @@ class Jobs:
         """The batch changed: tell those who watch; it may have ended."""
         self.closer.wake()
         self.webhook_sender.wake()
+        self.wake_watchers(batch_id)
+
+    def wake_watchers(self, batch_id: str) -> None:
+        """Something of the batch can be told that ends nothing."""
         for changed in self._watchers.get(batch_id, ()):
             changed.wake()
 
@@ -360,8 +370,15 @@ class Jobs:
         self.wait_changed(batch_id)
         self.worker.wake()
 
-    async def forget_before(self, moment: float) -> int:
-        return await self.store.forget_before(moment)
+    async def forget(self, batch: Batch) -> None:
+        """Drop it with all that is known of it; what runs of it is ended."""
+        await self.store.forget(batch.id)
+        self.worker.cancel(batch.id)
+        self._changed(batch.id)
+
+    async def forget_before(self, moment: float, kinds: Sequence[BatchKind] = ()) -> int:
+        """Drop what was closed before `moment`, of these kinds or of all; how many."""
+        return await self.store.forget_before(moment, kinds)
 
     async def stop(self) -> None:
         """The process ends: whoever watches is let go, what runs is given back."""

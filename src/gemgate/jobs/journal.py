@@ -6,10 +6,11 @@ before its prompt would leave.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from gemgate.batches import Checkpoint, Claim
-from gemgate.errors import GatewayError, StorageDown
+from gemgate.errors import GatewayError, Interrupted, StorageDown
 from gemgate.policy.backoff import Verdict
 from gemgate.ports.jobs import JobStore
 
@@ -22,14 +23,28 @@ class JournalUnavailable(Exception):
     """The database is away, so the prompt did not leave: the task can be had again at once."""
 
 
+def interrupted() -> Interrupted:
+    return Interrupted(
+        "The answer broke off after part of it was told, and its rest could not be read back; ask again for all of it",
+        "回答在输出一部分后中断，且无法读回剩余内容；请重新请求",
+        generated="maybe",
+        code="response_interrupted",
+    )
+
+
 class TaskJournal:
-    """`gateway`'s Journal for a claim. `part`: which of the task's generations is under way."""
+    """`gateway`'s Journal for a claim. `part`: which of the task's generations is under way.
+
+    told: part of the answer has been told already, so that another answer would not fit behind it: none is asked for.
+    """
 
     def __init__(self, store: JobStore, claim: Claim) -> None:
         self._store = store
         self._claim = claim
         self._part = claim.task.checkpoint.part
         self.earlier = claim.task.checkpoint
+        self.seed = hashlib.sha256(b"sentinel of " + claim.task.id.encode()).digest()[:8]
+        self.told = False
         self.checkpoint: Checkpoint | None = None
 
     def begin(self, part: int) -> None:
@@ -41,6 +56,8 @@ class TaskJournal:
 
     async def note(self, checkpoint: Checkpoint) -> None:
         checkpoint = replace(checkpoint, part=self._part)
+        if self.told and not checkpoint.cid:
+            raise interrupted()
         try:
             if not await self._store.note(self._claim, checkpoint):
                 raise LeaseLost

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from gemgate.batches import Batch, Claim, Done, Task
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import ModelCard
-from gemgate.chat import Reply, afold
-from gemgate.dialects import openai_chat, openai_images, wire
+from gemgate.chat import ImageGenerated, Reply, afold
+from gemgate.dialects import openai_chat, openai_images, responses, wire
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import (
     BadRequest,
@@ -37,8 +37,10 @@ from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
+from gemgate.jobs.event_log import EventLog, Pen
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
+from gemgate.jobs.told import Told
 from gemgate.ports.runtime import Clock
 
 PARTS = 16
@@ -52,6 +54,8 @@ class Runner:
     clock: Clock
     default_model: str
     default_image_model: str
+    log: EventLog | None = None
+    """Of background responses; None where there are none."""
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done:
         """The result to store. GatewayError says why there is none."""
@@ -62,6 +66,8 @@ class Runner:
                 return await self._images(claim, journal)
             case "chat":
                 return await self._chat(claim, journal)
+            case "response":
+                return await self._response(claim, journal)
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)
@@ -106,6 +112,29 @@ class Runner:
         written = openai_chat.write(replies, meta, body.model or card.id, openai_chat.toolbox(body))
         return Done(dumps(written | ({"ignored": list(request.ignored)} if request.ignored else {})))
 
+    async def _response(self, claim: Claim, journal: TaskJournal) -> Done:
+        """A background response: what it says stands in its log, behind what earlier runs said."""
+        batch, log = claim.batch, self.log
+        assert log is not None
+        call = await log.call_of(claim.task)
+        earlier, row = await log.read(batch.id)
+        told, pen = Told(earlier), Pen(log, claim, self.clock, row)
+        if told.ended is not None:
+            return Done("")
+        journal.told = told.spoke
+        request = responses.read_request(call.request, call.previous, call.references)
+        caller = replace(_caller(batch), language=loads(batch.metadata).get("language", "en"))
+        admission = Admission(self._card(batch.model, batch.tenant), Quota(), caller, call.policy)
+        answer = self.gateway.chat(request, admission, background=True, journal=journal)
+        async with aclosing(answer) as events:
+            async for event in events:
+                if isinstance(event, ImageGenerated) and not event.image.name:
+                    raise _not_kept(event.image)
+                if (new := told.rest(event)) is not None:
+                    await pen.add(new)
+        await pen.finish()
+        return Done("")
+
     async def _made(
         self,
         claim: Claim,
@@ -145,12 +174,7 @@ class Runner:
             journal=journal,
         )
         if not image.name:
-            raise StorageDown(
-                f"The picture was made and could not be stored: {image.note}",
-                f"图片已生成但无法存储：{image.note}",
-                generated="maybe",
-                code="storage_unavailable",
-            )
+            raise _not_kept(image)
         return image
 
     def _card(self, model: str, tenant: str) -> ModelCard:
@@ -168,11 +192,15 @@ class Runner:
             ) from None
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
-        """What is kept of an error: for the error file of an OpenAI batch, or to be raised again for a single call."""
+        """What is kept of an error: for the error file of an OpenAI batch, of a response in each language, or to be raised
+        again for a single call.
+        """
         if claim.batch.kind == "images":
             return ""
         if claim.batch.kind == "image_call":
             return dumps(error_value(error))
+        if claim.batch.kind == "response":
+            return dumps({language: responses.failure(error, language) for language in ("en", "zh")})
         status, body = openai_chat.envelope(error, loads(claim.batch.metadata).get("language", "en"), "")
         return dumps({"status": status, "body": body})
 
@@ -198,8 +226,19 @@ class Runner:
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
+        if claim.batch.kind == "response":
+            return claim.batch.model
         default = self.default_model if claim.batch.kind == "chat" else self.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)
+
+
+def _not_kept(image: GeneratedImage) -> StorageDown:
+    return StorageDown(
+        f"The picture was made and could not be stored: {image.note}",
+        f"图片已生成但无法存储：{image.note}",
+        generated="maybe",
+        code="storage_unavailable",
+    )
 
 
 def image_key(batch_id: str, seq: int, part: int = 0) -> str:

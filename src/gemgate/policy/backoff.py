@@ -21,6 +21,7 @@ from gemgate.errors import (
     Blocked,
     ClientError,
     GatewayError,
+    Interrupted,
     LimitError,
     ModelGone,
     ModelNotServed,
@@ -68,7 +69,8 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, random: float
         return Verdict("wait", max(rules.move, min(thaw, rules.look_again)))
     if isinstance(error, AccountError | Blocked) and not in_service:
         return Verdict("wait", rules.move)
-    if isinstance(error, ClientError | Refused | ModelGone | ModelNotServed | OutputInvalid | PromptTooLong):
+    final = ClientError | Refused | Interrupted | ModelGone | ModelNotServed | OutputInvalid | PromptTooLong
+    if isinstance(error, final):
         return Verdict("fail")
     if failures >= rules.tries:
         return Verdict("fail")

@@ -141,8 +141,12 @@ class JobStore(Protocol):
         """All tasks of all batches."""
         ...
 
-    async def forget_before(self, moment: float) -> int:
-        """Drop batches that were closed before `moment`, with their tasks; how many."""
+    async def forget(self, batch_id: str) -> bool:
+        """Drop a batch with its tasks, whatever runs of it; False when there is none."""
+        ...
+
+    async def forget_before(self, moment: float, kinds: Sequence[BatchKind] = ()) -> int:
+        """Drop batches that were closed before `moment`, with their tasks; how many. kinds: only these."""
         ...
 
     def changes(self) -> AsyncGenerator[str, None]:

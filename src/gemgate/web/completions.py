@@ -103,10 +103,10 @@ def _nothing(row: Operation, context: NodeContext, body: BaseModel, chat: ChatRe
     return json_response(row.write([fold(events)], body, answering))
 
 
-async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
-    """Count the call and note in the headers what was left and what is ignored."""
+async def admit(context: NodeContext, chat: ChatRequest, *, later: bool = False) -> Admission:
+    """Count the call and note in the headers what was left and what is ignored. later: it waits for an account."""
     admission = await context.service.gateway.admit(
-        chat.model, context.caller, context.model_policy or chat.model_policy
+        chat.model, context.caller, context.model_policy or chat.model_policy, later=later
     )
     context.admitted(admission.quota)
     name_ignored(context, chat)

@@ -2,6 +2,7 @@
 
 from gemgate.dialects.responses.answer import (
     envelope,
+    failure,
     message_of_item,
     owner_of,
     write,
@@ -24,6 +25,7 @@ __all__ = [
     "TokenCountRequest",
     "continuation",
     "envelope",
+    "failure",
     "last_event",
     "message_of_item",
     "owner_of",

@@ -98,8 +98,13 @@ def read_request(
     body: ResponsesRequest, previous: Sequence[Message] = (), references: Mapping[str, Message] | None = None
 ) -> ChatRequest:
     """The words of a response request; BadRequest for what cannot be passed on, NotFound for unknown references."""
-    if body.background:
-        raise unsupported("background", "background is not supported; use stream", "不支持 background，请使用 stream")
+    if body.background and body.store is False:
+        raise BadRequest(
+            "A background response has to be stored: leave store out, or background",
+            "background 模式的 response 必须保存：请去掉 store 或 background",
+            param="store",
+            code="background_requires_store",
+        )
     if body.prompt is not None:
         raise unsupported(
             "prompt", "Stored prompts are not supported; send input", "不支持已存储的 prompt，请发送 input"

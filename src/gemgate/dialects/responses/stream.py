@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
 from gemgate.dialects.responses import answer
@@ -17,14 +17,18 @@ from gemgate.images import GeneratedImage
 class EventWriter:
     """Writes the events of one response.
 
-    `response` is the object as it stands: after `Ended` the finished one, which is what a store keeps.
+    `response` is the object as it stands: after `Ended` the finished one, which is what a store keeps. The same events
+    are always written with the same numbers, so that a background response can be written again, from any of them on.
+
+    after: events up to this number are not written, -1 writes all of them.
     """
 
     heartbeat: bytes | None = b": ping\n\n"
     media_type = EVENTS
 
-    def __init__(self, meta: ResponseMeta, body: ResponsesRequest, model: str) -> None:
+    def __init__(self, meta: ResponseMeta, body: ResponsesRequest, model: str, *, after: int = -1) -> None:
         self._meta = meta
+        self._after = after
         self._box = toolbox(body)
         self._number = 0
         self._items: list[answer.Item] = []
@@ -32,11 +36,17 @@ class EventWriter:
         self._pieces: list[str] = []
         self.response = answer.response_object(meta, body, model)
 
+    def queued(self) -> bytes:
+        """The beginning of a background response, before anything is known of its answer."""
+        state = {"response": self.response}
+        return self._say("response.created", **state) + self._say("response.queued", **state)
+
     def event(self, _: int, event: Event) -> bytes:
         match event:
             case Began():
-                state = {"response": self.response}
-                return self._say("response.created", **state) + self._say("response.in_progress", **state)
+                created = b"" if self._number else self._say("response.created", response=self.response)
+                self.response = {**self.response, "status": "in_progress"}
+                return created + self._say("response.in_progress", response=self.response)
             case TextDelta(text):
                 return self._text(text)
             case ThoughtDelta(text):
@@ -55,21 +65,20 @@ class EventWriter:
 
     def fail(self, error: GatewayError, language: str, _: str) -> bytes:
         """The response as far as it came, failed."""
+        return self.stop("failed", answer.failure(error, language))
+
+    def stop(self, status: Literal["failed", "cancelled"], error: dict[str, Any] | None = None) -> bytes:
+        """The response as far as it came, with the `error` that ended it."""
         items = list(self._items)
         if self._open is TextDelta:
             items.append(answer.message_item("".join(self._pieces), len(items), self._meta, "incomplete"))
-        self.response = {
-            **self.response,
-            "status": "failed",
-            "error": answer.failure(error, language),
-            "output": items,
-        }
-        return self._say("response.failed", response=self.response)
+        self.response = {**self.response, "status": status, "error": error, "output": items}
+        return self._say(f"response.{status}", response=self.response)
 
     def _say(self, kind: str, **fields: Any) -> bytes:
         number = self._number
         self._number += 1
-        return sse({"type": kind, "sequence_number": number, **fields}, kind)
+        return sse({"type": kind, "sequence_number": number, **fields}, kind) if number > self._after else b""
 
     @property
     def _index(self) -> int:

@@ -435,8 +435,14 @@ class SqlJobStore:
             row = (await connection.execute(select(*counts))).one()
         return TaskCounts(*(int(count) for count in row))
 
-    async def forget_before(self, moment: float) -> int:
+    async def forget(self, batch_id: str) -> bool:
+        async with self._database.writing() as connection:
+            return (await connection.execute(delete(batch).where(batch.c.id == batch_id))).rowcount == 1
+
+    async def forget_before(self, moment: float, kinds: Sequence[BatchKind] = ()) -> int:
         old = and_(batch.c.closed_at > 0, batch.c.closed_at < moment)
+        if kinds:
+            old = and_(old, batch.c.kind.in_(kinds))
         async with self._database.writing() as connection:
             return (await connection.execute(delete(batch).where(old))).rowcount
 

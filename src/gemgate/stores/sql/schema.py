@@ -314,6 +314,15 @@ task = Table(
     Index("ix_task_status_lease_until", "status", "lease_until"),
 )
 
+response_event = Table(
+    "response_event",
+    metadata,
+    Column("response", Text, ForeignKey("batch.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("events", Text, nullable=False, comment="Sealed"),
+    Column("events_key", Text, nullable=False),
+)
+
 node = Table(
     "gemini_service_nodes",
     metadata,

@@ -1,4 +1,5 @@
-"""OpenAI responses: create, ask for again, continue, delete (docs/client-contracts.md 3).
+"""OpenAI responses: create, at once or in the background, ask for again, follow, continue, cancel, delete
+(docs/client-contracts.md 3).
 
 A response is stored before its last event leaves, so that whoever has seen its end can continue it.
 """
@@ -8,24 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 
 import orjson
 from starlette.responses import Response
 
-from gemgate.chat import Ended, Event, Fold, Message, Reply
+from gemgate.batches import Batch
+from gemgate.chat import ChatRequest, Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import BadRequest, NotFound, StorageDown
+from gemgate.errors import BadRequest, StorageDown
+from gemgate.jobs.background import HEARTBEAT, ResponseOrder, response_not_found
+from gemgate.jobs.batches import Submitter, digest_of
+from gemgate.jobs.event_log import ResponseCall
 from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
+from gemgate.web import sse
 from gemgate.web.completions import Answer, admit, collect, start_answers, stream_response
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation, serves
-from gemgate.web.request_body import judged, read_body
+from gemgate.web.request_body import judged, read_body, whole_number
 
 router = Router()
 
@@ -37,10 +44,13 @@ STORE_TIMEOUT = 2.0
 async def create(context: NodeContext) -> Response:
     """OpenAI responses"""
     raw = await read_body(context.request, context.service.settings.max_body_bytes)
-    body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
+    value = await offload(len(raw), lambda: wire.parse_json(raw))
+    body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, value))
     previous = await previous_of(context, body)
     references = await references_of(context, body)
     chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
+    if body.background:
+        return await _in_background(context, raw, ResponseCall(value, previous, references), chat)
     admission = await admit(context, chat)
     meta = context.meta("resp_")
     model = body.model or admission.card.id
@@ -52,6 +62,30 @@ async def create(context: NodeContext) -> Response:
         return await stream_response(context, [answer], responses.EventWriter(meta, body, model))
     replies = await collect(context, [answer])
     return large_json_response(responses.write(replies[0], meta, body, model))
+
+
+async def _in_background(context: NodeContext, raw: bytes, call: ResponseCall, chat: ChatRequest) -> Response:
+    """Enter it and answer at once, or follow it; under an idempotency key that is known, the one from before."""
+    background = context.service.background
+    origin = Submitter(context.caller, context.base_url)
+    key, digest = context.request.headers.get("idempotency-key", "")[:300], digest_of(raw)
+    batch = await background.earlier(origin, key, digest) if key else None
+    if batch is None:
+        admission = await admit(context, chat, later=True)
+        card = admission.card
+        paints = card.kind == "image" or chat.demands_image
+        call = replace(call, policy=admission.model_policy)
+        order = ResponseOrder(context.meta("resp_"), call, chat.model or card.id, paints, key, digest)
+        batch = await background.submit(order, origin)
+    if chat.stream:
+        return await _followed(context, batch, -1)
+    return large_json_response(await background.shown(batch, context.caller.language))
+
+
+async def _followed(context: NodeContext, batch: Batch, after: int) -> Response:
+    """Its events behind number `after`. Whoever leaves ends nothing."""
+    chunks = context.service.background.stream(batch, after, context.caller.language)
+    return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), context.headers)
 
 
 async def stored(
@@ -86,7 +120,7 @@ async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -
     """The conversation up to `previous_response_id`."""
     if body.previous_response_id is None:
         return ()
-    found = await context.service.responses.get(body.previous_response_id, context.caller.tenant)
+    found = await _kept(context, body.previous_response_id)
     if found is None:
         raise BadRequest(
             f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
@@ -97,12 +131,19 @@ async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -
     return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
 
 
+async def _kept(context: NodeContext, response_id: str) -> StoredResponse | None:
+    """A stored response of the caller's, whichever way it was made."""
+    tenant = context.caller.tenant
+    found = await context.service.responses.get(response_id, tenant)
+    return found or await context.service.background.stored(response_id, tenant)
+
+
 async def references_of(context: NodeContext, body: responses.TokenCountRequest) -> dict[str, Message]:
     """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
     found: dict[str, Message] = {}
     for item_id in responses.referenced(body):
         owner = responses.owner_of(item_id)
-        stored = await context.service.responses.get(owner, context.caller.tenant) if owner else None
+        stored = await _kept(context, owner) if owner else None
         for item in orjson.loads(stored.body)["output"] if stored else ():
             if item.get("id") == item_id and (message := responses.message_of_item(item)) is not None:
                 found[item_id] = message
@@ -120,27 +161,64 @@ async def input_tokens(context: NodeContext) -> Response:
     return json_response(responses.write_token_count(context.service.gateway.count_tokens(chat, context.caller.tenant)))
 
 
-@operation(router, "GET", "/v1/responses/{response_id}", "responses.get", group="chat")
+@operation(
+    router,
+    "GET",
+    "/v1/responses/{response_id}",
+    "responses.get",
+    group="chat",
+    query={"stream": "boolean", "starting_after": "integer"},
+)
 async def get(context: NodeContext) -> Response:
-    """A stored response"""
-    found = await _owned(context, context.request.path_params["response_id"])
-    return Response(found.body, media_type="application/json")
+    """A stored response, or one in the background: as it stands, or its events from a number on"""
+    query, response_id = context.request.query_params, context.request.path_params["response_id"]
+    batch = await context.service.background.find(context.caller, response_id)
+    streamed = query.get("stream", "").lower() in ("true", "1")
+    if batch is None:
+        found = await _owned(context, response_id)
+        if streamed:
+            raise _not_in_background("stream")
+        return Response(found.body, media_type="application/json")
+    if streamed:
+        return await _followed(context, batch, whole_number(context.request, "starting_after", -1, least=0, most=10**9))
+    return large_json_response(await context.service.background.shown(batch, context.caller.language))
+
+
+@operation(router, "POST", "/v1/responses/{response_id}/cancel", "responses.cancel", group="chat")
+async def cancel(context: NodeContext) -> Response:
+    """Give a background response up; one that has ended stays as it is"""
+    background, response_id = context.service.background, context.request.path_params["response_id"]
+    batch = await background.find(context.caller, response_id)
+    if batch is None:
+        await _owned(context, response_id)
+        raise _not_in_background("response_id")
+    return large_json_response(await background.shown(await background.cancel(batch), context.caller.language))
 
 
 @operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")
 async def delete(context: NodeContext) -> Response:
-    """Forget a stored response"""
-    found = await _owned(context, context.request.path_params["response_id"])
-    await context.service.responses.delete(found.id, context.caller.tenant)
-    return json_response(responses.write_deleted(found.id))
+    """Forget a stored response; one under way in the background ends"""
+    response_id = context.request.path_params["response_id"]
+    batch = await context.service.background.find(context.caller, response_id)
+    if batch is not None:
+        await context.service.jobs.forget(batch)
+    else:
+        await _owned(context, response_id)
+        await context.service.responses.delete(response_id, context.caller.tenant)
+    return json_response(responses.write_deleted(response_id))
 
 
 async def _owned(context: NodeContext, response_id: str) -> StoredResponse:
     found = await context.service.responses.get(response_id, context.caller.tenant)
     if found is None:
-        raise NotFound(
-            f"Response with id {response_id[:100]!r} not found",
-            f"找不到 id 为 {response_id[:100]!r} 的 response",
-            param="response_id",
-        )
+        raise response_not_found(response_id)
     return found
+
+
+def _not_in_background(param: str) -> BadRequest:
+    return BadRequest(
+        "Only a response that was created with background: true can be streamed again or cancelled",
+        "只有以 background: true 创建的 response 才能再次流式获取或取消",
+        param=param,
+        code="not_a_background_response",
+    )

@@ -1,0 +1,57 @@
+"""The events of an answer as JSON, for the log of background responses. Images are told by their facts alone: the
+bytes are in the image store. Findings are not kept: what is shown of them stands in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
+from gemgate.jobs.payloads import dumps, image_of, image_value, loads
+
+
+def dump(events: Sequence[Event]) -> str:
+    return dumps([_dumped(event) for event in events])
+
+
+def load(text: str) -> list[Event]:
+    """The events that `dump` wrote; KeyError or ValueError for anything else."""
+    return [_loaded(value) for value in loads(text)]
+
+
+def _dumped(event: Event) -> dict[str, Any]:
+    match event:
+        case TextDelta(text):
+            return {"text": text}
+        case ThoughtDelta(text):
+            return {"thought": text}
+        case ToolCalled(call):
+            return {"call": asdict(call)}
+        case ImageGenerated(image):
+            return {"image": image_value(image), "prompt": image.prompt}
+        case Began():
+            return {"began": asdict(event)}
+        case Ended(reason, usage, stop_sequence, _, served, unmet):
+            more = {"stop_sequence": stop_sequence, "served": served, "unmet": list(unmet)}
+            return {"ended": reason, "usage": asdict(usage), **more}
+
+
+def _loaded(value: dict[str, Any]) -> Event:
+    match value:
+        case {"text": str(text)}:
+            return TextDelta(text)
+        case {"thought": str(text)}:
+            return ThoughtDelta(text)
+        case {"call": dict(call)}:
+            return ToolCalled(ToolCall(**call))
+        case {"image": dict(facts), "prompt": str(prompt)}:
+            return ImageGenerated(image_of(facts, prompt))
+        case {"began": dict(facts)}:
+            return Began(**facts)
+        case {"ended": reason, "usage": dict(usage)}:
+            unmet = tuple(value["unmet"])
+            return Ended(reason, Usage(**usage), value["stop_sequence"], served=value["served"], unmet=unmet)
+        case _:
+            raise ValueError(f"not a stored event: {sorted(value)}")

@@ -1,0 +1,96 @@
+"""What earlier runs of a response have told, and what of the next run's events is new.
+
+A run that was killed is read back from its conversation as a whole: what was told of it already is left out, and the
+rest follows on it, so that the runs together tell the answer once. Where the two do not agree there is no rest to tell.
+Thoughts are not the answer: those that differ are left out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
+from gemgate.jobs.journal import interrupted
+
+
+class Told:
+    """`ended`: nothing is left to tell. `spoke`: more than the beginning was told."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self.ended: Ended | None = None
+        self._began = False
+        self._left: deque[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated] = deque()
+        for event in events:
+            match event:
+                case Began():
+                    self._began = True
+                case Ended():
+                    self.ended = event
+                case _:
+                    self._left.append(event)
+        self.spoke = bool(self._left)
+
+    def rest(self, event: Event) -> Event | None:
+        """What of this event was not told before; None for nothing. Interrupted when something else was told."""
+        match event:
+            case Began():
+                new, self._began = not self._began, True
+                return event if new else None
+            case TextDelta(text):
+                return self._text(text)
+            case ThoughtDelta(text):
+                return self._thought(text)
+            case ToolCalled() | ImageGenerated():
+                return self._thing(event)
+            case Ended():
+                self._next()
+                if self._left:
+                    raise interrupted()
+                return event
+
+    def _next(self) -> TextDelta | ToolCalled | ImageGenerated | None:
+        """The next thing that was told, thoughts aside."""
+        while self._left:
+            first = self._left[0]
+            if not isinstance(first, ThoughtDelta):
+                return first
+            self._left.popleft()
+        return None
+
+    def _text(self, text: str) -> TextDelta | None:
+        while text and (known := self._next()):
+            if not isinstance(known, TextDelta):
+                raise interrupted()
+            common = min(len(known.text), len(text))
+            if known.text[:common] != text[:common]:
+                raise interrupted()
+            self._left.popleft()
+            if known.text[common:]:
+                self._left.appendleft(TextDelta(known.text[common:]))
+            text = text[common:]
+        return TextDelta(text) if text else None
+
+    def _thought(self, text: str) -> ThoughtDelta | None:
+        while text and self._left and isinstance(first := self._left[0], ThoughtDelta):
+            common = min(len(first.text), len(text))
+            if first.text[:common] != text[:common]:
+                return None
+            self._left.popleft()
+            if first.text[common:]:
+                self._left.appendleft(ThoughtDelta(first.text[common:]))
+            text = text[common:]
+        return ThoughtDelta(text) if text and not self._left else None
+
+    def _thing(self, event: ToolCalled | ImageGenerated) -> Event | None:
+        """A call or an image is known by what it asks for, and by its place: ids and files are made anew."""
+        known = self._next()
+        if known is None:
+            return event
+        same = isinstance(known, ImageGenerated) and isinstance(event, ImageGenerated)
+        if isinstance(known, ToolCalled) and isinstance(event, ToolCalled):
+            same = (known.call.name, known.call.arguments) == (event.call.name, event.call.arguments)
+        if not same:
+            raise interrupted()
+        self._left.popleft()
+        return None
