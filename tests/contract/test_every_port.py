@@ -25,6 +25,7 @@ SUITES = {
     "Limiter": "limiter",
     "NodeRegistry": "node_registry",
     "Observer": "observer",
+    "ResponseLog": "response_log",
     "ResponseStore": "response_store",
     "Sender": "outbound",
     "Upstream": "upstream",

@@ -467,3 +467,19 @@ async def test_what_stands_in_a_chat_is_left_to_the_node_that_can_read_it_as_lon
     assert await store.expire() == 1
     await accounts.release("node-a")
     assert await store.claim("node-b", ["image"], LEASE, ["bob"]) is not None, "nobody has the account any more"
+
+
+async def test_one_is_forgotten_alone_and_old_ones_by_their_kind(store: SqlJobStore) -> None:
+    now = time.time()
+    for number, kind in enumerate(("images", "response", "response")):
+        await store.submit(order(f"batch_{number:08x}", kind=kind), drafts(1))
+        assert await store.settle(await claimed(store), Done("{}"))
+        closing = await store.closing("a", 30.0)
+        assert closing is not None
+        assert await store.close(closing.id, "a", "{}", now)
+    assert await store.forget("batch_00000002")
+    assert not await store.forget("batch_00000002")
+    assert await store.forget_before(now - 1, ["response"]) == 0
+    assert await store.forget_before(now + 1, ["response"]) == 1
+    assert await store.get(None, "batch_00000000") is not None
+    assert await store.forget_before(now + 1) == 1

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import replace
 
 from gemgate.batches import Checkpoint, Claim
-from gemgate.errors import GatewayError, Interrupted, StorageDown
+from gemgate.errors import GatewayError, StorageDown
 from gemgate.policy.backoff import Verdict
 from gemgate.ports.jobs import JobStore
 
@@ -23,13 +23,8 @@ class JournalUnavailable(Exception):
     """The database is away, so the prompt did not leave: the task can be had again at once."""
 
 
-def interrupted() -> Interrupted:
-    return Interrupted(
-        "The answer broke off after part of it was told, and its rest could not be read back; ask again for all of it",
-        "回答在输出一部分后中断，且无法读回剩余内容；请重新请求",
-        generated="maybe",
-        code="response_interrupted",
-    )
+class NotToBeSentAgain(Exception):
+    """Part of the answer was told, and its rest is not to be read (yet); another answer would not fit behind it."""
 
 
 class TaskJournal:
@@ -57,7 +52,7 @@ class TaskJournal:
     async def note(self, checkpoint: Checkpoint) -> None:
         checkpoint = replace(checkpoint, part=self._part)
         if self.told and not checkpoint.cid:
-            raise interrupted()
+            raise NotToBeSentAgain
         try:
             if not await self._store.note(self._claim, checkpoint):
                 raise LeaseLost

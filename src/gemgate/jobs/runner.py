@@ -38,9 +38,9 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.event_log import EventLog, Pen
-from gemgate.jobs.journal import TaskJournal
+from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
-from gemgate.jobs.told import Told
+from gemgate.jobs.told import Told, unread
 from gemgate.ports.runtime import Clock
 
 PARTS = 16
@@ -126,12 +126,15 @@ class Runner:
         caller = replace(_caller(batch), language=loads(batch.metadata).get("language", "en"))
         admission = Admission(self._card(batch.model, batch.tenant), Quota(), caller, call.policy)
         answer = self.gateway.chat(request, admission, background=True, journal=journal)
-        async with aclosing(answer) as events:
-            async for event in events:
-                if isinstance(event, ImageGenerated) and not event.image.name:
-                    raise _not_kept(event.image)
-                if (new := told.rest(event)) is not None:
-                    await pen.add(new)
+        try:
+            async with aclosing(answer) as events:
+                async for event in events:
+                    if isinstance(event, ImageGenerated) and not event.image.name:
+                        raise _not_kept(event.image)
+                    if (new := told.rest(event)) is not None:
+                        await pen.add(new)
+        except NotToBeSentAgain:
+            raise unread() from None
         await pen.finish()
         return Done("")
 

@@ -11,7 +11,29 @@ from collections import deque
 from collections.abc import Iterable
 
 from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
-from gemgate.jobs.journal import interrupted
+from gemgate.errors import Broken, Interrupted
+
+CODE = "response_interrupted"
+
+
+def differs() -> Interrupted:
+    """What was read back is not what was told."""
+    return Interrupted(
+        "The answer broke off after part of it was told, and Google has another text now; ask again for all of it",
+        "回答在输出一部分后中断，而 Google 现在保存的文本与已输出的部分不同；请重新请求",
+        generated="maybe",
+        code=CODE,
+    )
+
+
+def unread() -> Broken:
+    """The rest cannot be read now. It may be there later: Google stores an answer when it has written it."""
+    return Broken(
+        "The answer broke off after part of it was told, and its rest could not be read back; ask again for all of it",
+        "回答在输出一部分后中断，且无法读回剩余内容；请重新请求",
+        generated="maybe",
+        code=CODE,
+    )
 
 
 class Told:
@@ -46,7 +68,7 @@ class Told:
             case Ended():
                 self._next()
                 if self._left:
-                    raise interrupted()
+                    raise differs()
                 return event
 
     def _next(self) -> TextDelta | ToolCalled | ImageGenerated | None:
@@ -61,10 +83,10 @@ class Told:
     def _text(self, text: str) -> TextDelta | None:
         while text and (known := self._next()):
             if not isinstance(known, TextDelta):
-                raise interrupted()
+                raise differs()
             common = min(len(known.text), len(text))
             if known.text[:common] != text[:common]:
-                raise interrupted()
+                raise differs()
             self._left.popleft()
             if known.text[common:]:
                 self._left.appendleft(TextDelta(known.text[common:]))
@@ -91,6 +113,6 @@ class Told:
         if isinstance(known, ToolCalled) and isinstance(event, ToolCalled):
             same = (known.call.name, known.call.arguments) == (event.call.name, event.call.arguments)
         if not same:
-            raise interrupted()
+            raise differs()
         self._left.popleft()
         return None

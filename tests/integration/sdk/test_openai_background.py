@@ -122,7 +122,7 @@ async def test_what_fails_says_why_in_both_languages(client: openai.AsyncOpenAI,
     sim.google.refuse("celebrity", "refusal")
     failed = await over(client, await client.responses.create(model=MODEL, input="a celebrity", background=True))
     assert failed.status in ("failed", "completed")
-    sim.google.fault("generate", "status 500", match="broken", times=20)
+    sim.google.fault("generate", "status", status=500, match="broken", times=20)
     failed = await over(client, await client.responses.create(model=MODEL, input="broken", background=True))
     assert failed.status == "failed"
     assert failed.error is not None

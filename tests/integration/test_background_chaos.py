@@ -1,0 +1,127 @@
+"""`kill -9` of a gateway while a background response streams: the streams join to the whole text, made once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from gemgate.settings import Settings
+from gemgate_simulator import RemoteSimulator, Simulator
+from tests.support.batch_calls import QUICK
+from tests.support.chaos import Node, environment
+from tests.support.serving import served, settings_for
+
+MODEL = "gemini-3-flash-preview"
+STORY = " ".join(f"Sentence {number} of a long story, with umlauts (ä) and 中文." for number in range(80))
+
+
+@pytest.fixture
+def nodes() -> Iterator[list[Node]]:
+    """Whatever is started is ended."""
+    started: list[Node] = []
+    yield started
+    for node in started:
+        node.end()
+
+
+def sdk(node: Node) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", max_retries=0, timeout=120)
+
+
+def text_of(events: list[Any]) -> str:
+    return "".join(event.delta for event in events if event.type == "response.output_text.delta")
+
+
+async def followed(stream: Any, events: list[Any], deltas: int = 10**6) -> None:
+    """Read on until so many deltas came, or the connection broke."""
+    with suppress(openai.APIError, openai.APIConnectionError, Exception):
+        async for event in stream:
+            events.append(event)
+            if sum(event.type == "response.output_text.delta" for event in events) >= deltas:
+                return
+
+
+@pytest.mark.timeout(300)
+async def test_three_kills_while_it_streams_and_the_streams_join_to_the_whole(
+    nodes: list[Node], tmp_path: Path
+) -> None:
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        await sim.google.world(carries_on=True)
+        await sim.google.reply("story", STORY, chars=40, pace=0.1)
+        node = Node("solo", environment(sim, "alice", tmp_path), tmp_path)
+        nodes.append(node)
+        await node.start()
+        events: list[Any] = []
+        async with sdk(node) as client:
+            stream = await client.responses.create(model=MODEL, input="a story", background=True, stream=True)
+            await followed(stream, events, deltas=8)
+            node.kill()
+        response_id = events[0].response.id
+        assert 0 < len(text_of(events)) < len(STORY) / 2
+        for _ in range(2):  # killed again while the stream that goes on waits for what Google holds
+            await sim.google.fault("hNvQHb", "stall", seconds=60)
+            await node.start()
+            async with sdk(node) as client:
+                after = events[-1].sequence_number
+                stream = await client.responses.retrieve(response_id, stream=True, starting_after=after)
+                following = asyncio.create_task(followed(stream, events))
+                await asyncio.sleep(4)
+                assert (await client.responses.retrieve(response_id)).status == "in_progress"
+                node.kill()
+                await following
+            await sim.google.clear()
+        await node.start()
+        async with sdk(node) as client, asyncio.timeout(60):
+            after = events[-1].sequence_number
+            await followed(await client.responses.retrieve(response_id, stream=True, starting_after=after), events)
+            assert [event.sequence_number for event in events] == list(range(len(events)))
+            assert text_of(events) == STORY
+            assert events[-1].type == "response.completed"
+            assert events[-1].response.output_text == STORY
+            whole: list[Any] = []
+            await followed(await client.responses.retrieve(response_id, stream=True), whole)
+            assert [one.model_dump() for one in whole] == [one.model_dump() for one in events]
+            assert (await client.responses.retrieve(response_id)).output_text == STORY
+        record = await sim.record()
+        assert record.generations == 1
+        assert not record.violations
+
+
+@asynccontextmanager
+async def asked(settings: Settings) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with (
+        served(settings, job_rules=QUICK) as gate,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client,
+    ):
+        yield client
+
+
+async def test_what_cannot_be_read_back_fails_and_is_not_made_again(tmp_path: Path) -> None:
+    """Google threw the answer away that was cut off: what was told of it stays, and nothing else is put behind it."""
+    async with Simulator(accounts=("alice",)) as sim:
+        sim.google.reply("story", STORY, chars=40, pace=0.1)
+        settings = settings_for(sim, tmp_path)
+        events: list[Any] = []
+        async with asked(settings) as client:
+            stream = await client.responses.create(model=MODEL, input="a story", background=True, stream=True)
+            await followed(stream, events, deltas=5)
+            await stream.close()
+        async with asked(settings) as client, asyncio.timeout(60):
+            after, response_id = events[-1].sequence_number, events[0].response.id
+            await followed(await client.responses.retrieve(response_id, stream=True, starting_after=after), events)
+            assert events[-1].type == "response.failed"
+            failed = await client.responses.retrieve(response_id)
+            assert failed.error is not None
+            assert (failed.status, failed.error.code) == ("failed", "server_error")
+            assert failed.error.model_dump()["type"] == "response_interrupted"
+            assert [event.sequence_number for event in events] == list(range(len(events)))
+            assert failed.output_text == text_of(events)
+            assert STORY.startswith(failed.output_text)
+            assert failed.output_text
+        assert sim.record.received == 1

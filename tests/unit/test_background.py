@@ -1,0 +1,99 @@
+"""What is told of a response over several runs: once, in order, with numbers that follow; and its events as JSON."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Sequence
+
+import orjson
+import pytest
+
+from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage, fold
+from gemgate.dialects import responses, wire
+from gemgate.dialects.wire import ResponseMeta
+from gemgate.errors import Interrupted
+from gemgate.images import GeneratedImage
+from gemgate.jobs import event_json
+from gemgate.jobs.told import Told
+
+BODY = wire.read(responses.ResponsesRequest, {"input": "hello", "background": True})
+BEGAN, ENDED = Began("Gemini", "alice"), Ended("stop", Usage(1, 2, 3), served="Gemini 3 Flash")
+IMAGE = GeneratedImage(8, 6, 100, "image/png", "abc", "s0", "absent", "m", "202601/x.png", prompt="a fox", painter="p")
+CALL = ToolCalled(ToolCall("call_1", "look", '{"a":1}'))
+THOUGHT, TEXT = "First I think about it. ", "Then I say a lot of words about it, with 中文 and ä."
+
+
+def cut(text: str, dice: random.Random) -> list[str]:
+    places = sorted({0, len(text), *(dice.randrange(len(text)) for _ in range(dice.randrange(9)))})
+    return [text[a:b] for a, b in itertools.pairwise(places)]
+
+
+def one_run(dice: random.Random, tail: Sequence[Event]) -> list[Event]:
+    """The same answer, in pieces of its own."""
+    thoughts = [ThoughtDelta(piece) for piece in cut(THOUGHT, dice)]
+    return [BEGAN, *thoughts, *(TextDelta(piece) for piece in cut(TEXT, dice)), *tail, ENDED]
+
+
+@pytest.mark.parametrize(
+    "tail", [(), (CALL,), (ImageGenerated(IMAGE),), (CALL, CALL)], ids=["text", "call", "image", "calls"]
+)
+@pytest.mark.parametrize("seed", range(60))
+def test_runs_that_were_cut_anywhere_tell_the_answer_once(tail: Sequence[Event], seed: int) -> None:
+    dice = random.Random(seed)
+    log: list[Event] = []
+    for last in (False, False, False, True):
+        run = one_run(dice, tail)
+        told = Told(log)
+        if told.ended is not None:
+            break
+        heard = run if last else run[: dice.randrange(len(run) + 1)]
+        log += [new for event in heard if (new := told.rest(event)) is not None]
+    assert fold(log) == fold(one_run(dice, tail))
+    stream = written(log)
+    numbers = [int(number) for number in re.findall(rb'"sequence_number":(\d+)', stream)]
+    assert numbers == list(range(len(numbers)))
+    for after in range(-1, len(numbers)):
+        assert stream.endswith(written(log, after))
+        rest = re.findall(rb'"sequence_number":(\d+)', written(log, after))
+        assert [int(number) for number in rest] == numbers[after + 1 :]
+
+
+def written(log: Sequence[Event], after: int = -1) -> bytes:
+    writer = responses.EventWriter(ResponseMeta("resp_1", 1), BODY, "m", after=after)
+    return writer.queued() + b"".join(writer.event(0, event) for event in log)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        [TextDelta("Another beginning")],
+        [TextDelta("The begi"), TextDelta("ng")],
+        [TextDelta("The"), ENDED],
+        [TextDelta("The"), CALL],
+        [ENDED],
+    ],
+)
+def test_another_answer_is_never_put_behind_what_was_told(run: list[Event]) -> None:
+    told = Told([BEGAN, TextDelta("The be"), TextDelta("ginning")])
+    with pytest.raises(Interrupted) as caught:
+        list(map(told.rest, run))
+    assert caught.value.code == "response_interrupted"
+    assert caught.value.en != caught.value.zh
+
+
+def test_other_thoughts_are_no_other_answer() -> None:
+    told = Told([BEGAN, ThoughtDelta("Let me"), TextDelta("Yes")])
+    run = [BEGAN, ThoughtDelta("I wonder"), ThoughtDelta(" about"), TextDelta("Yes, "), TextDelta("it is"), ENDED]
+    assert [told.rest(event) for event in run] == [None, None, None, TextDelta(", "), TextDelta("it is"), ENDED]
+    assert [Told([BEGAN, ThoughtDelta("Let me")]).rest(event) for event in run[1:4]] == [None, None, TextDelta("Yes, ")]
+
+
+def test_every_event_is_read_as_it_was_written() -> None:
+    events = [BEGAN, ThoughtDelta("t"), TextDelta("ä\u0000"), CALL, ImageGenerated(IMAGE), ENDED]
+    assert event_json.load(event_json.dump(events)) == events
+    stop = Ended("stop_sequence", Usage(), "END", unmet=("extended_thinking",))
+    assert event_json.load(event_json.dump([stop])) == [stop]
+    with pytest.raises(ValueError, match="strange"):
+        event_json.load(orjson.dumps([{"strange": 1}]).decode())
