@@ -212,6 +212,12 @@ class Settings(BaseSettings):
     internal_token: SecretStr | None = Field(None, description="Secret between gateway and nodes")
 
     alert_webhook_url: SecretStr | None = Field(None, description="Receives alerts as JSON")
+    responses_webhook_url: SecretStr | None = Field(
+        None, description="Is told of the end of every background response, as OpenAI's webhooks are"
+    )
+    responses_webhook_secret: SecretStr | None = Field(
+        None, description="Signs what RESPONSES_WEBHOOK_URL is told (Standard Webhooks)"
+    )
     alert_bark_url: SecretStr | None = Field(None, description="Receives alerts in Bark's form")
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OTLP/HTTP collector that receives traces, e.g. http://127.0.0.1:4318 (extra `otel`)"

@@ -62,7 +62,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ),
     ("Storage of pictures", "storage public_base_url r2_ s3_"),
     ("Several machines", "fleet db_ external_ gemini_ internal_"),
-    ("Being told", "alert_ otel_ recent_ log_ debug"),
+    ("Being told", "alert_ responses_ otel_ recent_ log_ debug"),
 )
 
 

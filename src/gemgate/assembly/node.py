@@ -14,7 +14,6 @@ from gemgate.assembly.service import Service
 from gemgate.assembly.storage import Storage, open_storage
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
-from gemgate.jobs.background import BackgroundResponses
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -103,7 +102,7 @@ async def _built(
         alert_store=storage.alerts,
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),
         jobs=jobs,
-        background=BackgroundResponses(jobs, event_log, storage.blobs),
+        background=make.background(jobs, event_log),
         responses=storage.responses,
         interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),

@@ -18,6 +18,7 @@ from gemgate.gateway.image_delivery import ImagePipeline
 from gemgate.gateway.own_images import OwnImages
 from gemgate.imaging import MAX_PIXELS
 from gemgate.jobs import JobRules, Jobs
+from gemgate.jobs.background import BackgroundResponses
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.runner import Runner
@@ -128,6 +129,11 @@ class Parts:
     def event_log(self) -> EventLog:
         return EventLog(self.storage.response_log, self.storage.vault)
 
+    def background(self, jobs: Jobs, event_log: EventLog) -> BackgroundResponses:
+        secrets = self.settings.responses_webhook_url, self.settings.responses_webhook_secret
+        url, secret = (one.get_secret_value() if one else "" for one in secrets)
+        return BackgroundResponses(jobs, event_log, self.storage.blobs, (url, secret))
+
     def jobs(
         self,
         gateway: Gateway,
@@ -139,6 +145,7 @@ class Parts:
     ) -> Jobs:
         settings, storage, store, blobs = self.settings, self.storage, self.storage.jobs, self.storage.blobs
         clock, observer = self.clock, self.observer
+        own_sender = GuardedSender(allowed=lambda _: True)
         rules = rules or (JobRules(idle=JobRules.alone) if storage.database.is_sqlite else JobRules())
         owner = f"{settings.gemini_worker_id}/{uuid.uuid4().hex[:12]}"
         return Jobs(
@@ -156,7 +163,7 @@ class Parts:
                 ready=lambda need: machine.refuses(None) is None and not (need != "text" and blobs.full),
             ),
             BatchFinalizer(store, storage.files, blobs, gateway.images, owner, clock, observer, rules),
-            WebhookSender(store, GuardedSender(), storage.vault, clock, observer, rules),
+            WebhookSender(store, GuardedSender(), storage.vault, clock, observer, rules, own_sender),
             gateway,
             storage.files,
             storage.vault,

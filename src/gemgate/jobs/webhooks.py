@@ -34,12 +34,15 @@ SENDING = 60.0
 
 @dataclass(slots=True)
 class WebhookSender:
+    """own_sender: reaches the address that the operator set for responses, which may be a private one."""
+
     store: JobStore
     sender: Sender
     vault: Vault
     clock: Clock
     observer: Observer
     rules: JobRules
+    own_sender: Sender
     _wakeup: Wakeup = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,9 +69,10 @@ class WebhookSender:
 
     async def _deliver(self, batch: Batch) -> None:
         hook, why = batch.hook, ""
+        sender = self.own_sender if batch.kind == "response" else self.sender
         try:
             async with asyncio.timeout(SENDING / 2):
-                status = await self.sender.post(hook.url, *await self._message(batch))
+                status = await sender.post(hook.url, *await self._message(batch))
             if not 200 <= status < 300:
                 why = f"HTTP {status}"
         except TimeoutError:
@@ -87,8 +91,8 @@ class WebhookSender:
 
     async def _message(self, batch: Batch) -> tuple[bytes, dict[str, str]]:
         """Body and headers; the same id on every try, so that the receiver can tell repetitions."""
-        body = orjson.dumps(event_of(batch))
         message_id = f"msg_{batch.id}_{int(batch.closed_at * 1000)}"
+        body = orjson.dumps(response_event_of(batch) if batch.kind == "response" else event_of(batch))
         moment = str(int(self.clock.now()))
         headers = {
             "content-type": "application/json",
@@ -122,6 +126,18 @@ def event_of(batch: Batch) -> dict[str, Any]:
             "status_url": f"{base}/v1/batch/{batch.id}/status",
             "archive_url": f"{base}/v1/batch/{batch.id}/archive",
         },
+    }
+
+
+def response_event_of(batch: Batch) -> dict[str, Any]:
+    """What is told of a background response: OpenAI's event, which names it and no more."""
+    ended = "completed" if batch.tally.done else "failed" if batch.tally.failed else "cancelled"
+    return {
+        "id": f"evt_{batch.id.removeprefix('resp_')}",
+        "object": "event",
+        "created_at": int(batch.closed_at),
+        "type": f"response.{ended}",
+        "data": {"id": batch.id},
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from aiohttp import web
 from openai.types.responses import Response
 
 from gemgate_simulator import Painting, Simulator
@@ -119,22 +121,52 @@ async def test_one_is_cancelled_while_it_runs_and_its_stream_says_so(
 
 
 async def test_what_fails_says_why_in_both_languages(client: openai.AsyncOpenAI, sim: Simulator, gate: Served) -> None:
-    sim.google.refuse("celebrity", "refusal")
-    failed = await over(client, await client.responses.create(model=MODEL, input="a celebrity", background=True))
-    assert failed.status in ("failed", "completed")
-    sim.google.fault("generate", "status", status=500, match="broken", times=20)
-    failed = await over(client, await client.responses.create(model=MODEL, input="broken", background=True))
+    wrong: Any = [{"role": "user", "content": [{"type": "input_image", "image_url": "http://127.0.0.1:9/x.png"}]}]
+    failed = await over(client, await client.responses.create(model=MODEL, input=wrong, background=True))
     assert failed.status == "failed"
     assert failed.error is not None
-    assert failed.error.code == "server_error"
-    async with openai.AsyncOpenAI(
-        base_url=gate.url + "/v1", api_key="any", max_retries=0, default_headers={"accept-language": "zh"}
-    ) as chinese:
-        told = (await chinese.responses.retrieve(failed.id)).error
-        assert told is not None
-        assert told.message != failed.error.message
+    assert failed.error.code == "invalid_prompt"
+    chinese = client.with_options(default_headers={"accept-language": "zh"})
+    told = (await chinese.responses.retrieve(failed.id)).error
+    assert told is not None
+    assert told.message != failed.error.message
     events = await numbered(await client.responses.retrieve(failed.id, stream=True))
     assert [event.type for event in events] == ["response.created", "response.queued", "response.failed"]
+    assert sim.record.generations == 0
+
+
+async def test_its_end_is_told_to_the_webhook_in_openais_words(sim: Simulator, tmp_path: Path) -> None:
+    heard: list[Any] = []
+    secret = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
+
+    async def take(request: web.Request) -> web.Response:
+        heard.append((await request.read(), dict(request.headers)))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    hook = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    sim.google.reply("story", STORY, pace=0.2)
+    settings = settings_for(sim, tmp_path, responses_webhook_url=hook, responses_webhook_secret=secret)
+    try:
+        async with (
+            served(settings, job_rules=QUICK) as gate,
+            openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client,
+        ):
+            done = await client.responses.create(model=MODEL, input="hello", background=True)
+            await until(lambda: len(heard) == 1)
+            given_up = await client.responses.create(model=MODEL, input="a story", background=True)
+            await client.responses.cancel(given_up.id)
+            await until(lambda: len(heard) == 2)
+            told = [client.webhooks.unwrap(body, headers, secret=secret) for body, headers in heard]
+    finally:
+        await runner.cleanup()
+    ends = [(event.type, getattr(event.data, "id", "")) for event in told]
+    assert ends == [("response.completed", done.id), ("response.cancelled", given_up.id)]
 
 
 async def test_it_is_continued_and_continues_whichever_way_the_others_were_made(

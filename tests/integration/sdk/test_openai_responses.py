@@ -168,7 +168,7 @@ async def test_tokens_are_counted_without_asking_anybody(client: openai.AsyncOpe
 @pytest.mark.parametrize(
     "body",
     [
-        {"background": True},
+        {"background": True, "store": False},
         {"conversation": "conv_1"},
         {"input": [{"type": "item_reference", "id": "msg_unknown"}]},
         {"input": []},

@@ -322,7 +322,7 @@ def test_switches_and_formats() -> None:
             {"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "file:///x"}]}]},
             "input[0].content[0]",
         ),
-        ({"background": True}, "background"),
+        ({"background": True, "store": False}, "store"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"prompt": {"id": "p"}}, "prompt"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
