@@ -130,7 +130,7 @@ async def test_the_examples_work(language: str, gate: tuple[Served, Simulator], 
             assert got
         else:
             assert said.strip(), where
-            assert '"error"' not in said, where
+            assert '"error"' not in said.replace('"error":null', ""), where
         if example.operation == "batch.resume":
             await asyncio.sleep(0.3)
     assert not sim.record.violations
