@@ -15,7 +15,7 @@ from gemgate.settings import Settings
 from gemgate_simulator import RemoteSimulator, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
-from tests.support.serving import served, settings_for
+from tests.support.serving import served, settings_for, until
 
 MODEL = "gemini-3-flash-preview"
 STORY = " ".join(f"Sentence {number} of a long story, with umlauts (ä) and 中文." for number in range(80))
@@ -125,3 +125,29 @@ async def test_what_cannot_be_read_back_fails_and_is_not_made_again(tmp_path: Pa
             assert STORY.startswith(failed.output_text)
             assert failed.output_text
         assert sim.record.received == 1
+
+
+WEATHER: Any = {
+    "type": "function",
+    "name": "get_weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+async def test_calls_are_read_back_by_the_word_that_marked_them(tmp_path: Path) -> None:
+    """The code word of the tool grammar is the same in every run: the answer that is read back was written with it."""
+    async with Simulator(accounts=("alice",), pace=0.3) as sim:
+        sim.google.world.carries_on = True
+        settings = settings_for(sim, tmp_path)
+        async with asked(settings) as client:
+            asking = {"model": MODEL, "input": "Weather in Rome?", "tools": [WEATHER], "tool_choice": "required"}
+            response = await client.responses.create(**asking, background=True)
+            await until(lambda: sim.record.open_streams == 1)
+            await asyncio.sleep(0.5)
+        async with asked(settings) as client, asyncio.timeout(60):
+            while response.status in ("queued", "in_progress"):
+                await asyncio.sleep(0.1)
+                response = await client.responses.retrieve(response.id)
+            assert [item.type for item in response.output] == ["function_call"], response.model_dump()
+        assert sim.record.received == 1
+        assert sim.record.requests_of("hNvQHb") >= 1

@@ -84,10 +84,10 @@ class BackgroundResponses:
     async def shown(self, batch: Batch, language: str) -> dict[str, Any]:
         """The response object as it stands now; what it says is shown once it has ended."""
         task = await self._task(batch)
-        writer = responses.EventWriter(_meta(batch), (await self.log.call_of(task)).request, batch.model)
         if _open(batch, task):
-            state = "in_progress" if task.started_at else "queued"
-            return {**writer.response, "status": state}
+            begun = responses.EventWriter(_meta(batch), await self.log.echo_of(task), batch.model).response
+            return {**begun, "status": "in_progress" if task.started_at else "queued"}
+        writer = responses.EventWriter(_meta(batch), (await self.log.call_of(task)).request, batch.model)
         events, _ = await self.log.read(batch.id)
         for event in events:
             writer.event(0, await self._with_bytes(event))

@@ -63,7 +63,15 @@ class EventLog:
             "policy": call.policy,
         }
         sealed = await self.vault.seal(f"call of {response_id}", plain)
-        return dumps({"key": sealed.key_id, "sealed": sealed.text})
+        echo = await self.vault.seal(f"echo of {response_id}", {"body": dumps({**call.body, "input": ""})})
+        stored = {"key": sealed.key_id, "sealed": sealed.text, "echo_key": echo.key_id, "echo": echo.text}
+        return dumps(stored)
+
+    async def echo_of(self, task: Task) -> ResponsesRequest:
+        """The call without its input, which may be large: what a response shows of it before it has an answer."""
+        stored = loads(task.payload)
+        plain = await self._opened(f"echo of {task.batch}", Sealed(stored["echo_key"], stored["echo"]))
+        return wire.read(ResponsesRequest, loads(plain["body"]))
 
     async def call_of(self, task: Task) -> ResponseCall:
         """What `seal_call` sealed; GatewayError when its key is lost."""
