@@ -47,7 +47,7 @@ async def followed(stream: Any, events: list[Any], deltas: int = 10**6) -> None:
                 return
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_three_kills_while_it_streams_and_the_streams_join_to_the_whole(
     nodes: list[Node], tmp_path: Path
 ) -> None:
