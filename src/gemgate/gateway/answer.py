@@ -106,7 +106,7 @@ class ChatAnswer:
         self._admission = admission
         self._plan = plan
         sentinel = plan.known.sentinel if plan.known and plan.known.sentinel else ""
-        entropy = journal.seed if journal is not None else secrets.token_bytes(8)
+        entropy = (journal.seed if journal else b"") or secrets.token_bytes(8)
         self._turn = turns.parser_for(request, sentinel or tool_calls.sentinel(entropy), draft_call_id)
         self._prefill = PrefillFilter(begun(plan.messages))
         self._stops = StopFilter(request.stop)

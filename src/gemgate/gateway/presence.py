@@ -14,6 +14,7 @@ class CallerPresence:
 
     def __init__(self) -> None:
         self.earlier = Checkpoint()
+        self.seed = b""
         self.sent = False
         self.left = False
 

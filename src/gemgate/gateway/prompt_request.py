@@ -51,7 +51,8 @@ class Continuation:
 class Journal(Protocol):
     """What a durable prompt request remembers of its way. `earlier`: what a run before this one left at Google.
 
-    seed: bytes nobody can guess, the same in every run: what was sent with them is read back with them.
+    seed: bytes nobody can guess, the same in every run: what was sent with them is read back with them. Empty for
+    a call of one run.
     """
 
     earlier: Checkpoint

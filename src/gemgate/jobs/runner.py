@@ -195,9 +195,7 @@ class Runner:
             ) from None
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
-        """What is kept of an error: for the error file of an OpenAI batch, of a response in each language, or to be raised
-        again for a single call.
-        """
+        """What is kept of an error: for an error file, for a response in each language, or to be raised again."""
         if claim.batch.kind == "images":
             return ""
         if claim.batch.kind == "image_call":
