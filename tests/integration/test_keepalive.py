@@ -273,3 +273,22 @@ async def test_the_google_sdk_reads_it(gate: Served, sim: Simulator) -> None:
     finally:
         await client.aio.aclose()
     assert sim.record.generations == 2
+
+
+async def test_sdks_raise_nothing_for_an_error_behind_white_space(sim: Simulator, tmp_path: Path) -> None:
+    """What docs/proxies.md tells of them: there is no status to raise for, and the error can be read."""
+    sim.google.reply("fox", "late words", delay=8)
+    async with served(settings_for(sim, tmp_path, **{**FAST, "first_byte_timeout_seconds": 1})) as gate:
+        google = genai.Client(api_key="x", http_options=types.HttpOptions(base_url=gate.url))
+        gemini = await google.aio.models.generate_content(model=TEXT, contents="a red fox")
+        await google.aio.aclose()
+        async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="x", max_retries=0) as client:
+            chat = await client.chat.completions.create(**CHATS["chat"][1])
+        async with anthropic.AsyncAnthropic(base_url=gate.url, api_key="x", max_retries=0) as other:
+            message: Any = await other.messages.create(model=TEXT, max_tokens=99, messages=TURN)  # type: ignore[arg-type]
+    assert not gemini.candidates
+    assert not chat.choices
+    assert chat.model_extra
+    assert chat.model_extra["error"]["status"] == 504
+    assert (message.type, message.error["status"]) == ("error", 504)
+    assert sim.record.received == 3
