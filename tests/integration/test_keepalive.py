@@ -23,6 +23,7 @@ from google import genai
 from google.genai import types
 from PIL import Image
 
+from gemgate.dialects.interactions.answer import NOT_REPEATED
 from gemgate_simulator import Painting, Simulator
 from tests.support.serving import Served, served, settings_for, until
 
@@ -48,6 +49,7 @@ CHATS: dict[str, tuple[str, dict[str, Any]]] = {
     "responses": ("/v1/responses", {"model": TEXT, "input": "a red fox"}),
     "messages": ("/v1/messages", {"model": TEXT, "max_tokens": 99, "messages": TURN}),
     "gemini": (f"/v1beta/models/{TEXT}:generateContent", {"contents": CONTENTS}),
+    "interactions": ("/v1beta/interactions", {"model": TEXT, "input": "a red fox", "store": False}),
     "simple": ("/v1/generate", {"model": TEXT, "prompt": "a red fox"}),
 }
 IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -129,6 +131,7 @@ ERRORS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "responses": lambda told: told["error"]["status"],
     "messages": lambda told: told["error"]["status"],
     "gemini": lambda told: told["error"]["code"],
+    "interactions": lambda told: told["error"]["status"],
     "simple": lambda told: told["status"],
     "generations": lambda told: told["error"]["status"],
     "edits": lambda told: told["error"]["status"],
@@ -153,7 +156,7 @@ async def test_an_error_behind_white_space_has_its_status_inside(sim: Simulator,
             counted = await metrics.text()
     assert read.startswith(b"  ")
     problem = json.loads(read)
-    assert ERRORS[name](problem) == 504, problem
+    assert ERRORS[name](problem) == (NOT_REPEATED if name == "interactions" else 504), problem
     if name == "gemini":
         assert problem["error"]["status"] == "DEADLINE_EXCEEDED"
     assert (told["status"], told["in_band"], told["kept_alive"]) == (200, True, True)
