@@ -192,15 +192,16 @@ async def test_another_account_takes_over_while_only_blanks_went_out(sim: Simula
 
 
 @pytest.mark.parametrize("name", ["chat", "generations"])
-async def test_who_leaves_during_the_blanks_stops_all(gate: Served, sim: Simulator, name: str) -> None:
+async def test_who_leaves_during_the_blanks_stops_all(sim: Simulator, tmp_path: Path, name: str) -> None:
     sim.google.reply("fox", "late words", delay=15)
     path, body = CALLS[name]
-    async with aiohttp.ClientSession(gate.url) as http, http.post(path, json=body) as answer:
-        request_id = answer.headers["x-request-id"]
-        assert await answer.content.readexactly(2) == b"  "
-        assert gate.service.pool.accounts[0].busy == 1
-    await until(lambda: gate.service.pool.accounts[0].busy == 0, 3)
-    told = await story(gate, request_id)
+    async with served(settings_for(sim, tmp_path, **FAST, abandoned="cancel")) as gate:
+        async with aiohttp.ClientSession(gate.url) as http, http.post(path, json=body) as answer:
+            request_id = answer.headers["x-request-id"]
+            assert await answer.content.readexactly(2) == b"  "
+            assert gate.service.pool.accounts[0].busy == 1
+        await until(lambda: gate.service.pool.accounts[0].busy == 0, 3)
+        told = await story(gate, request_id)
     assert (told["status"], told["kept_alive"], told["error"]) == (499, True, None)
     assert sim.record.received == 1
 

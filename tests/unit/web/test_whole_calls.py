@@ -44,6 +44,7 @@ FORM = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\ntrue\r\n--x--\r
         ("/v1/images/generations", {"prompt": "hi", "stream": False}, True),
         ("/v1/images/generations", {"prompt": "hi", "stream": True}, False),
         ("/v1/images/generations", {"prompt": "hi", "stream": "true"}, False),
+        ("/v1/images/generations", {"prompt": "hi", "async": True}, False),
         ("/v1/images/edits", FORM % b"prompt", True),
         ("/v1/images/edits", FORM % b"stream", False),
         ("/v1/batch/images", {"prompts": ["hi"]}, False),

@@ -93,7 +93,7 @@ def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInf
         case Act.IMAGES:
             model = _model_of(body) or defaults.image_model
             keys = AffinityKeys(tenant, tuple(_stored_ids(body)))
-            return CallInfo(defaults.card(model, tenant), True, keys, whole=not _may_stream(body))
+            return CallInfo(defaults.card(model, tenant), True, keys, whole=not _comes_otherwise(body))
         case Act.CHAT_BATCH | Act.IMAGE_BATCH:  # the node counts: one that it knows already is free
             default = defaults.image_model if route.act is Act.IMAGE_BATCH else defaults.model
             return CallInfo(defaults.card(_model_of(body) or default, tenant), False, _named(route, tenant))
@@ -158,11 +158,12 @@ def _model_of(body: bytes) -> str:
     return found[1].decode("utf-8", "replace").strip() if found else ""
 
 
-def _may_stream(body: bytes) -> bool:
-    """Whether a JSON body or a form for images may ask for a stream; `stream` in doubt counts as one."""
+def _comes_otherwise(body: bytes) -> bool:
+    """Whether a JSON body or a form for images may ask for a stream, or for a task; in doubt it does."""
     if body[:1] in _JSON_BEGINS:
-        return wire.parse_json(body).get("stream") not in (None, False)
-    return b'name="stream"' in body or b"name=stream" in body
+        told = wire.parse_json(body)
+        return any(told.get(name) not in (None, False) for name in ("stream", "async"))
+    return re.search(rb'name="?(?:stream|async)\b', body) is not None
 
 
 def _stored_ids(body: bytes) -> Iterator[str]:
