@@ -131,6 +131,11 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(300, gt=0, description="Whole time of one generation")
     first_byte_timeout_seconds: float = Field(90, gt=0, description="Silence before the first byte")
     idle_timeout_seconds: float = Field(60, gt=0, description="Silence between two pieces")
+    keepalive_seconds: Seconds = Field(
+        20,
+        description="A whole answer that takes longer sends its head, and white space until it is there "
+        "(docs/proxies.md); 0 = off",
+    )
     canary: Literal["", "daily"] = Field(
         "", description="`daily` = hold Google's wire against what is believed, with five short prompts a day"
     )

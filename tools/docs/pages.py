@@ -55,7 +55,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("Accounts", "secure_ accounts_file cookie_ official_ proxy_"),
     ("State", "data_dir database_url redis_"),
     ("Limits and rests", "rate_limit_ model_interval rpm_ address_ concurrency cooldown_ files_per_key batch_tasks"),
-    ("Deadlines and sizes", "request_timeout first_byte idle_timeout prompt_ max_ wire_facts canary"),
+    ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
     (
         "Models, chats, pictures",
         "default_ model_aliases model_policy history abandoned watermark logo_profiles retention",

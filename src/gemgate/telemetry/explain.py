@@ -345,9 +345,15 @@ _ABANDONED: Mapping[str, LocalText] = {
 
 
 def _end(record: RequestRecord) -> Iterator[LocalText]:
+    if record.kept_alive:
+        yield LocalText(
+            "It took longer than KEEPALIVE_SECONDS: HTTP 200 and white space went ahead of the answer.",
+            "耗时超过 KEEPALIVE_SECONDS：HTTP 200 和空白字符已先于回答发出。",
+        )
     if record.trouble is not None:
-        how_en = "The stream ended with an error" if record.in_band else "It was answered with an error"
-        how_zh = "流以错误结束" if record.in_band else "以错误结束"
+        how_en, how_zh = ("The stream ended with an error", "流以错误结束")
+        if record.kept_alive or not record.in_band:
+            how_en, how_zh = ("It was answered with an error", "以错误结束")
         yield LocalText(f"{how_en}: {record.trouble.text.en}", f"{how_zh}：{record.trouble.text.zh}")
     if record.seconds is None:
         yield LocalText("It is still under way.", "仍在处理中。")

@@ -105,6 +105,11 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "gemgate_wire_unknown", "counter", "Parts of Google's answers that this version does not know", ("field",)
     ),
+    MetricSpec(
+        "gemgate_answers_kept_alive",
+        "counter",
+        "Whole answers that took longer than KEEPALIVE_SECONDS: their 200 went ahead",
+    ),
     MetricSpec("gemgate_answers_not_stored", "counter", "Whole answers whose conversation Google did not keep"),
     MetricSpec("gemgate_repairs", "counter", "Answers that were asked for once more to mend their form", ("what",)),
     MetricSpec("gemgate_conversations_reused", "counter", "How answers began: hit, miss, fork or replay", ("reuse",)),

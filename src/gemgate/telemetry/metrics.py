@@ -35,6 +35,7 @@ class Metrics:
             "attempt.lowered": lambda data: self._count("gemgate_models_lowered", data["account"], data["cause"]),
             "attempt.ended": self._ended,
             "answer.unknown": lambda data: self._count("gemgate_wire_unknown", data["field"]),
+            "answer.kept_alive": lambda data: self._of["gemgate_answers_kept_alive"].inc(),
             "answer.not_stored": lambda data: self._of["gemgate_answers_not_stored"].inc(),
             "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
             "image.delivered": self._delivered,

@@ -139,6 +139,7 @@ class RequestRecord:
     filed: int = 0
     trouble: Failure | None = None
     in_band: bool = False
+    kept_alive: bool = False
     left_out: int = 0
     beside: dict[str, int] = field(default_factory=dict)
     beside_shown: bool = True
@@ -362,6 +363,10 @@ def _abandoned(record: RequestRecord, data: Data, now: float) -> None:
     record.abandoned = str(data["outcome"])
 
 
+def _kept_alive(record: RequestRecord, data: Data, now: float) -> None:
+    record.kept_alive = True
+
+
 def _done(record: RequestRecord, data: Data, now: float) -> None:
     record.operation = str(data["operation"])
     record.path = str(data["path"])
@@ -377,6 +382,7 @@ REDUCERS: Mapping[str, Callable[[RequestRecord, Data, float], None]] = {
     "request.identified": _identified,
     "request.ignored": _ignored,
     "stream.opened": _streams,
+    "answer.kept_alive": _kept_alive,
     "request.failed": _in_trouble,
     "request.task": _task,
     "request.abandoned": _abandoned,

@@ -63,6 +63,7 @@ def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
         "tokens": {"prompt": record.prompt_tokens, "output": record.output_tokens, "estimated": True},
         "beside": dict(record.beside),
         "in_band": record.in_band,
+        "kept_alive": record.kept_alive,
         "left_out": record.left_out,
         "story": [{"en": sentence.en, "zh": sentence.zh} for sentence in explain(record, names=names)],
     }

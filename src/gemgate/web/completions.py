@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
+from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from gemgate.web.request_body import model_reader, read_with
 from gemgate.web.sse import Opened, encode, merged
 
 Answer = AsyncGenerator[Event, None]
+T = TypeVar("T")
 
 
 def completion_routes() -> Router:
@@ -133,11 +135,19 @@ def start_answers(context: NodeContext, chat: ChatRequest, admission: Admission)
 
 async def collect(context: NodeContext, pending: Sequence[Answer]) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    replies = await cancel_on_disconnect(context.request.receive, _folded(pending))
+    replies = await made_whole(context, _folded(pending))
     began(context, replies[0].began)
     context.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(context, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
     return replies
+
+
+async def made_whole(context: NodeContext, work: Awaitable[T]) -> T:
+    """The result of `work`, which generates a whole answer: its client is kept waiting with blanks if it takes long
+    (`web/keepalive.py`), and the work ends when the client leaves.
+    """
+    context.keepalive.begin()
+    return await cancel_on_disconnect(context.request.receive, work)
 
 
 async def _folded(pending: Sequence[Answer]) -> list[Reply]:

@@ -21,6 +21,7 @@ from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.web.auth.access import Access
 from gemgate.web.errors import limit_headers
+from gemgate.web.keepalive import KeepAlive
 
 
 class AppState(Protocol):
@@ -56,6 +57,7 @@ class RequestContext:
 
     policy_wanted: the header `x-gemgate-model-policy` as it came. added: seconds that we added until the answer began.
     request, caller: set by the operation that serves it, before its endpoint is called with this context alone.
+    keepalive: the way of the answer, set by the door.
     """
 
     state: AppState
@@ -68,6 +70,7 @@ class RequestContext:
     added: float | None = None
     request: Request = field(init=False, repr=False)
     caller: Caller = field(init=False, repr=False)
+    keepalive: KeepAlive = field(init=False, repr=False)
 
     @property
     def model_policy(self) -> Policy | None:

@@ -21,9 +21,8 @@ from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import Submitter
 from gemgate.jobs.image_calls import ImageCallOrder, ImageCalls, task_of
 from gemgate.prompting import tokens
-from gemgate.web.completions import began
+from gemgate.web.completions import began, made_whole
 from gemgate.web.context import NodeContext
-from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response
 
 Outcome = GeneratedImage | GatewayError
@@ -68,7 +67,7 @@ async def awaited(context: NodeContext, work: Making, presence: CallerPresence |
     """What became of each image; ClientDisconnected when the caller goes first, whatever happens to the images."""
     making = asyncio.ensure_future(work)
     try:
-        await cancel_on_disconnect(context.request.receive, asyncio.wait({making}))
+        await made_whole(context, asyncio.wait({making}))
         return making.result()
     finally:
         await leave(context, making, presence)

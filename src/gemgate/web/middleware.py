@@ -21,6 +21,7 @@ from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
 from gemgate.web.disconnect import ClientDisconnected
 from gemgate.web.interim import CROWDED, PromptSentNotifier
+from gemgate.web.keepalive import KeepAlive
 from gemgate.web.request_body import BODY_SECONDS
 from gemgate.web.routes import methods_at, verbs_of_models
 from gemgate.web.sse import internal_error
@@ -64,23 +65,21 @@ class RequestMiddleware:
         paths.settle(scope, access.below(HTTPConnection(scope)))
         context.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
         scope["gemgate.context"] = context
-        app, promised, unread = self._app, 0, False
+        app, promised, unread, patience = self._app, 0, False, state.settings.keepalive_seconds
         try:
             if self._notices is not None and (stated := access.accept_forwarded(scope)):
                 context.request_id = stated.caller.request_id
                 self._notices.expect(context.request_id, scope)
+                patience = 0.0  # a gateway sends its client the blanks, and may ask another node meanwhile
             promised = self._room(state, scope, context)
         except GatewayError as error:
             unread = error.code == "out_of_memory"
             app = errors.answer(error, HTTPConnection(scope), context.request_id)
         origin = Headers(scope=scope).get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
-        status = CLIENT_CLOSED
 
         async def send_stamped(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
                 if self._notices is not None:
                     self._notices.over(context.request_id)
                 context.begins()
@@ -91,30 +90,39 @@ class RequestMiddleware:
                 message["headers"] = headers.raw
             await send(message)
 
+        answer = context.keepalive = KeepAlive(send_stamped, patience, lambda: context.note("answer.kept_alive"))
         context.note(
             "request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55]
         )
         structlog.contextvars.bind_contextvars(request_id=context.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
-                await preflight(scope, send_stamped)
+                await preflight(scope, answer.send)
             else:
                 if unread:
                     await _let_go_by(receive)
                 with state.machine.memory.promised(promised):
-                    await app(scope, receive, send_stamped)
+                    await app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last net there is; `refused` logs what it does not know
-            await _catch(error, Request(scope, receive), send_stamped, begun=status != CLIENT_CLOSED)
+            await _catch(error, Request(scope, receive), answer.send, begun=answer.begun)
             forget_frames(error)
         finally:
+            answer.close()
             if self._notices is not None:
                 self._notices.over(context.request_id)
             # Paths name images and files; only one that led nowhere helps to find out what was wrong.
             path = scope["path"][:200] if context.operation == "none" else ""
             context.note(
-                "request.done",
-                operation=context.operation, status=status, seconds=context.seconds(), path=path, added=context.added,
+                "request.done", operation=context.operation, status=_status(answer), seconds=context.seconds(),
+                path=path, added=context.added,
             )  # fmt: skip
+
+
+def _status(answer: KeepAlive) -> int:
+    """What the log and the counters say: the status that the client read, unless it left before there was more."""
+    if not answer.begun or answer.status == CLIENT_CLOSED:
+        return CLIENT_CLOSED
+    return 200 if answer.opened else answer.status
 
 
 _FORESEEN = (GatewayError, HTTPException, ClientDisconnected, ClientDisconnect)
@@ -164,7 +172,7 @@ async def exception_handler(request: Request, error: Exception) -> Response:
                 "request.failed", request_id=context.request_id, exc_info=error
             )
             problem = internal_error(error)
-    context.failed(problem)
+    context.failed(problem, in_band=context.keepalive.opened)
     return errors.answer(problem, request, context.request_id)
 
 

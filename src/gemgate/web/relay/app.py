@@ -127,7 +127,7 @@ class RelayApp:
             caller = await self._access.caller(request, route.level, context.request_id, route.group)
             limit = self._edge.settings.max_body_bytes
             body = None if _has_no_body(request) else Body(request, limit)
-            passage = RelayedRequest(request, counted, route, caller, body)
+            passage = RelayedRequest(request, counted, route, caller, body, keep_alive=context.keepalive.begin)
             await self.relay(passage)
         except ConnectionCut:
             return  # an answer that is not completed makes the server close the connection

@@ -28,11 +28,15 @@ from gemgate.web.relay.routes import Route
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """card: the model, None where nothing is generated. counted: it is one call of the client's limits."""
+    """card: the model, None where nothing is generated. counted: it is one call of the client's limits.
+
+    whole: its answer is JSON that comes at once, when everything is generated.
+    """
 
     card: ModelCard | None = None
     counted: bool = False
     trace: AffinityKeys = field(default_factory=AffinityKeys)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ _ID = re.compile(
 )
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n')
 """Bounded repetitions: without a bound every line of a hostile form would be read once for each line before it."""
+_JSON_BEGINS = (b"{", b" ", b"\n", b"\r", b"\t")
 _MAKES = (
     *("responses.create", "interactions.create", "files.create", "upload", "batch.create", "batches.create"),
     *("gemini.upload", "images.generations", "images.edits", "generate-images"),
@@ -83,10 +88,12 @@ def _read(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInf
         case Act.CHAT:
             return _chat(route, body, tenant, defaults)
         case Act.IMAGES if "model" in route.parameters:
-            return CallInfo(catalog.resolve(route.parameters["model"], defaults.offers), True, AffinityKeys(tenant))
+            card = catalog.resolve(route.parameters["model"], defaults.offers)
+            return CallInfo(card, True, AffinityKeys(tenant), whole=True)
         case Act.IMAGES:
             model = _model_of(body) or defaults.image_model
-            return CallInfo(defaults.card(model, tenant), True, AffinityKeys(tenant, tuple(_stored_ids(body))))
+            keys = AffinityKeys(tenant, tuple(_stored_ids(body)))
+            return CallInfo(defaults.card(model, tenant), True, keys, whole=not _comes_otherwise(body))
         case Act.CHAT_BATCH | Act.IMAGE_BATCH:  # the node counts: one that it knows already is free
             default = defaults.image_model if route.act is Act.IMAGE_BATCH else defaults.model
             return CallInfo(defaults.card(_model_of(body) or default, tenant), False, _named(route, tenant))
@@ -113,16 +120,18 @@ def _chat(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInf
     assert row.read is not None
     wired: Any = wire.read(row.body, wire.parse_json(body))
     if row.continues is not None and (earlier := row.continues(wired)):
-        return CallInfo(defaults.card(wired.model or defaults.model, tenant), True, AffinityKeys(tenant, (earlier,)))
+        keys = AffinityKeys(tenant, (earlier,))
+        return CallInfo(defaults.card(wired.model or defaults.model, tenant), True, keys, whole=not wired.stream)
     chat = row.read(wired, route.parameters)
     card = defaults.card(chat.model or defaults.model, tenant)
     files = tuple(source.id for source in _sources(chat) if isinstance(source, Stored))
     if chat.temporary:
-        return CallInfo(card, True, AffinityKeys(tenant, files))
+        return CallInfo(card, True, AffinityKeys(tenant, files), whole=not chat.stream)
     tips = tuple(chain(scope(tenant, card.web, chat.tools), chat.messages))
     named = (chat.conversation_id,) if chat.conversation_id else ()
     # Files come last: a history says more about where a chat stands than a file it mentions.
-    return CallInfo(card, True, AffinityKeys(tenant, named, tips, chat.conversation_id or "", files=files))
+    keys = AffinityKeys(tenant, named, tips, chat.conversation_id or "", files=files)
+    return CallInfo(card, True, keys, whole=not chat.stream)
 
 
 def _sources(chat: ChatRequest) -> Iterator[Any]:
@@ -142,11 +151,19 @@ def _sources(chat: ChatRequest) -> Iterator[Any]:
 
 def _model_of(body: bytes) -> str:
     """The model that a JSON body or a form names; "" for none."""
-    if body[:1] in (b"{", b" ", b"\n", b"\r", b"\t"):
+    if body[:1] in _JSON_BEGINS:
         model = wire.parse_json(body).get("model")
         return model if isinstance(model, str) else ""
     found = _FORM_MODEL.search(body)
     return found[1].decode("utf-8", "replace").strip() if found else ""
+
+
+def _comes_otherwise(body: bytes) -> bool:
+    """Whether a JSON body or a form for images may ask for a stream, or for a task; in doubt it does."""
+    if body[:1] in _JSON_BEGINS:
+        told = wire.parse_json(body)
+        return any(told.get(name) not in (None, False) for name in ("stream", "async"))
+    return re.search(rb'name="?(?:stream|async)\b', body) is not None
 
 
 def _stored_ids(body: bytes) -> Iterator[str]:

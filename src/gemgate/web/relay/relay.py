@@ -7,6 +7,7 @@ prompt goes out (ADR 5). Reads may be asked again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
@@ -52,6 +53,8 @@ class RelayedRequest:
 
     head:    of the answer that has begun to go to the client; tail: the last bytes that went.
     refusal: the best of what nodes answered that could not take it.
+    keep_alive: called when it is known that the answer comes whole (`web/keepalive.py`); nodes keep no client waiting
+    themselves, so that what they answer first is their word on whether another node may take the call.
     """
 
     request: Request
@@ -65,6 +68,7 @@ class RelayedRequest:
     hops: int = 0
     node: str = ""
     tail: bytes = FRAME_ENDS[0]
+    keep_alive: Callable[[], None] = lambda: None
 
 
 class Relay:
@@ -105,6 +109,8 @@ class Relay:
 
     async def _pass(self, passage: RelayedRequest) -> None:
         passage.asked = await self._read(passage)
+        if passage.asked.whole:
+            passage.keep_alive()
         wanted = NodeRequirements(passage.asked.card, await self._preferred(passage), self._only(passage))
         tried: list[str] = []
         while True:

@@ -54,6 +54,13 @@ export async function ask(method, path, { body, form, signal, more } = {}) {
   throw await problemOf(response);
 }
 
+/** The JSON of a whole answer; a Problem for an error that came after the 200 had gone ahead (KEEPALIVE_SECONDS). */
+export async function whole(response) {
+  const told = await response.json();
+  if (response.headers.has("x-gemgate-keepalive") && told.error) throw problemIn(told, response);
+  return told;
+}
+
 async function problemOf(response) {
   let told = {};
   try {
@@ -61,12 +68,17 @@ async function problemOf(response) {
   } catch {
     // no JSON: then the status says what there is to say
   }
-  const message = told.detail ?? told.error?.message ?? `HTTP ${response.status}`;
+  return problemIn(told, response);
+}
+
+function problemIn(told, response) {
+  const status = told.error?.status ?? response.status;
+  const message = told.detail ?? told.error?.message ?? `HTTP ${status}`;
   const code = told.code ?? told.error?.code ?? "";
-  if (response.status === 401) events.dispatchEvent(new Event("signed-out"));
+  if (status === 401) events.dispatchEvent(new Event("signed-out"));
   const requestId = response.headers.get("x-request-id") ?? "";
   const retryAfter = Number(response.headers.get("retry-after") ?? 0);
-  return new Problem(message, { status: response.status, code, requestId, retryAfter });
+  return new Problem(message, { status, code, requestId, retryAfter });
 }
 
 export const get = async (path, options) => (await ask("GET", path, options)).json();

@@ -1,5 +1,5 @@
 // Pictures from words, and pictures changed by words, with a look at before and after.
-import { ask, get, here, own } from "./api.js";
+import { ask, get, here, own, whole } from "./api.js";
 import { Attach, dataUrl } from "./attach.js";
 import { Snippets } from "./chat.js";
 import { html, useEffect, useState } from "./html.js";
@@ -91,7 +91,7 @@ function useMaking() {
     const began = performance.now();
     try {
       const response = await call();
-      const told = await response.json();
+      const told = await whole(response);
       const [failed] = told.errors ?? [];
       setState({
         pictures: told.data, seconds: (performance.now() - began) / 1000, working: false,

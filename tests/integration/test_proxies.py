@@ -1,0 +1,160 @@
+"""Slow images behind nginx, HAProxy and Caddy: the files of deploy/proxies, with shorter time-outs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from gemgate_simulator import Painting, Simulator
+from tests.support.proxies import proxy
+from tests.support.serving import served, settings_for
+
+pytestmark = pytest.mark.usefixtures("patient")
+
+PROXIES = ("nginx", "haproxy", "caddy")
+IMPATIENT: dict[str, dict[str, str]] = {
+    "nginx": {"proxy_read_timeout 60s;": "proxy_read_timeout 1s; gzip on; gzip_types application/json;"},
+    "haproxy": {"timeout server 60s": "timeout server 1s", "timeout client 60s": "timeout client 1s"},
+    "caddy": {
+        "\treverse_proxy 127.0.0.1:8100\n": "\tencode gzip\n\treverse_proxy 127.0.0.1:8100 {\n\t\ttransport http {\n"
+        "\t\t\tresponse_header_timeout 1s\n\t\t\tread_timeout 1s\n\t\t}\n\t}\n",
+    },
+}
+"""Their files with a second where a proxy has a minute or more, and with compression, which may keep bytes back."""
+BELOW: dict[str, dict[str, str]] = {
+    "nginx": {
+        "location / {": "location /gem/ {",
+        "proxy_pass http://127.0.0.1:8100;": "proxy_pass http://127.0.0.1:8100/;",
+    },
+    "haproxy": {
+        "    default_backend gemgate\n": "    http-request replace-path /gem/(.*) /\\1\n"
+        "    http-request set-header X-Forwarded-Prefix /gem\n    default_backend gemgate\n"
+    },
+    "caddy": {
+        "\treverse_proxy 127.0.0.1:8100\n": "\thandle_path /gem/* {\n\t\treverse_proxy 127.0.0.1:8100 {\n"
+        "\t\t\theader_up X-Forwarded-Prefix /gem\n\t\t}\n\t}\n"
+    },
+}
+TRUSTED = {"trusted_proxies": ("127.0.0.1/32",)}
+FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "keepalive_seconds": 0.3, **TRUSTED}
+WISH: dict[str, Any] = {"model": "gemini-2.5-flash-image", "prompt": "a red fox", "response_format": "url"}
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("soak") is None:
+        monkeypatch.setattr("gemgate.web.keepalive.BLANK_SECONDS", 0.3)
+        monkeypatch.setattr("gemgate.web.sse.OPEN_SECONDS", 0.3)
+        monkeypatch.setattr("gemgate.web.sse.HEARTBEAT_SECONDS", 0.3)
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.reply("fox", "here", image=Painting(), delay=3.0)
+        yield simulator
+
+
+async def whole(url: str) -> tuple[int, Any]:
+    """Status and JSON of an image that is asked for without a stream."""
+    headers = {"accept-encoding": "gzip"}
+    async with (
+        aiohttp.ClientSession(url) as http,
+        http.post("/v1/images/generations", json=WISH, headers=headers) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def streamed(url: str) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession(url) as http,
+        http.post("/v1/images/generations", json={**WISH, "stream": True}) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_a_slow_image_comes_as_a_stream_and_as_json_behind_white_space(
+    sim: Simulator, tmp_path: Path, name: str
+) -> None:
+    async with served(settings_for(sim, tmp_path, **FAST)) as gate:
+        with proxy(name, tmp_path, gate.url, IMPATIENT[name]) as front:
+            (status, read), (opened, events) = await asyncio.gather(whole(front), streamed(front))
+    assert (status, opened) == (200, 200), (read, events)
+    assert read.startswith("   ")
+    assert json.loads(read)["data"][0]["url"].startswith(front + "/images/"), "the proxy's own address, as it told it"
+    assert "event: image_generation.completed" in events
+    assert sim.record.generations == 2
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_the_control_a_silent_answer_is_given_up_there(sim: Simulator, tmp_path: Path, name: str) -> None:
+    async with served(settings_for(sim, tmp_path, **{**FAST, "keepalive_seconds": 0})) as gate:
+        with proxy(name, tmp_path, gate.url, IMPATIENT[name]) as front:
+            status, _ = await whole(front)
+    assert status in (502, 504)
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_white_space_is_not_kept_back(sim: Simulator, tmp_path: Path, name: str) -> None:
+    """A second proxy before this one (Cloudflare, say) has to see it too."""
+    sim.google.reply("fox", "here", image=Painting(), delay=15.0)
+    async with served(settings_for(sim, tmp_path, **FAST)) as gate:
+        with proxy(name, tmp_path, gate.url, IMPATIENT[name]) as front:
+            headers = {"accept-encoding": "gzip"}
+            async with (
+                aiohttp.ClientSession(front) as http,
+                http.post("/v1/images/generations", json=WISH, headers=headers) as answer,
+            ):
+                assert answer.headers["x-gemgate-keepalive"] == "1"
+                async with asyncio.timeout(5):
+                    assert await answer.content.readexactly(3) == b"   "
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_an_upload_of_megabytes_goes_through_below_a_path(sim: Simulator, tmp_path: Path, name: str) -> None:
+    sim.google.reply("fox", "here", image=Painting())
+    data = io.BytesIO()
+    Image.effect_noise((1600, 1600), 99).save(data, "PNG")
+    assert data.tell() > 2_000_000
+    shown = {"image_url": "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()}
+    async with served(settings_for(sim, tmp_path, **FAST)) as gate:
+        with proxy(name, tmp_path, gate.url, BELOW[name]) as front:
+            async with aiohttp.ClientSession() as http:
+                wish = {**WISH, "images": [shown]}
+                async with http.post(f"{front}/gem/v1/images/edits", json=wish) as answer:
+                    told = await answer.json()
+                    assert answer.status == 200, told
+                link = told["data"][0]["url"]
+                if name == "nginx":  # it tells no path; PUBLIC_BASE_URL does
+                    link = link.replace(front, front + "/gem")
+                assert link.startswith(front + "/gem/images/")
+                async with http.get(link) as answer:
+                    assert answer.status == 200
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", PROXIES)
+async def test_an_image_of_75_seconds_arrives_with_the_files_as_they_are(
+    sim: Simulator, tmp_path: Path, name: str
+) -> None:
+    sim.google.reply("fox", "here", image=Painting(), delay=75.0)
+    slow = {"first_byte_timeout_seconds": 110, "idle_timeout_seconds": 110, "request_timeout_seconds": 120, **TRUSTED}
+    async with served(settings_for(sim, tmp_path, **slow)) as gate:
+        with proxy(name, tmp_path, gate.url) as front:
+            (status, read), (opened, events) = await asyncio.gather(whole(front), streamed(front))
+    assert (status, opened) == (200, 200)
+    assert len(read) - len(read.lstrip()) >= 5
+    assert json.loads(read)["data"]
+    assert "event: image_generation.completed" in events
+    assert sim.record.generations == 2
