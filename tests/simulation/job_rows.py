@@ -23,6 +23,7 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
@@ -79,14 +80,15 @@ class MemoryJobs:
 
     # Orders
 
-    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
         if batch.idempotency_key and (known := await self.under_key(batch.tenant, batch.idempotency_key)):
             return known
         if batch.id in self.batches:
             raise Conflict(f"The id {batch.id} is taken", code="batch_id_taken")
+        drafts = [d async for page in tasks.pages() for d in page] if isinstance(tasks, TaskPages) else tasks
         rows = [
             TaskRow(Task(f"{batch.id}_task_{seq}", batch.id, seq, draft.prompt, draft.payload))
-            for seq, draft in enumerate(tasks)
+            for seq, draft in enumerate(drafts)
         ]
         self.batches[batch.id] = BatchRow(batch, rows)
         return self.batches[batch.id].shown

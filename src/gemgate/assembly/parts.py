@@ -140,7 +140,14 @@ class Parts:
             store,
             Worker(
                 store,
-                Runner(gateway, attachments, clock, settings.default_model, settings.default_image_model),
+                Runner(
+                    gateway,
+                    attachments,
+                    clock,
+                    settings.default_model,
+                    settings.default_image_model,
+                    storage.responses,
+                ),
                 gateway.pool,
                 owner,
                 clock,

@@ -17,6 +17,7 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
@@ -36,7 +37,7 @@ class JobStore(Protocol):
     Leases and waits are judged by the database's clock. StorageDown anywhere.
     """
 
-    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
         """Enter a batch with its tasks, all or nothing; or the one that came under the same idempotency key before."""
         ...
 

@@ -42,6 +42,7 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
@@ -77,17 +78,24 @@ class SqlJobStore:
 
     # Orders
 
-    async def submit(self, order: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit(self, order: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
         if order.idempotency_key and (known := await self.under_key(order.tenant, order.idempotency_key)):
             return known
         insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
-        entry = insert_one(batch).values(entry_of(order, len(tasks))).on_conflict_do_nothing().returning(batch.c.id)
+        entry = (
+            insert_one(batch)
+            .values(entry_of(order, tasks.count if isinstance(tasks, TaskPages) else len(tasks)))
+            .on_conflict_do_nothing()
+            .returning(batch.c.id)
+        )
         async with self._database.writing() as connection:
             entered = (await connection.execute(entry)).scalar_one_or_none() is not None
             if entered:
-                for start in range(0, len(tasks), ENTERED):
-                    rows = [row_of(order.id, seq, tasks[seq]) for seq in range(start, min(start + ENTERED, len(tasks)))]
+                seq = 0
+                async for drafts in _pages(tasks):
+                    rows = [row_of(order.id, number, draft) for number, draft in enumerate(drafts, seq)]
                     await connection.execute(insert(task), rows)
+                    seq += len(rows)
                     await asyncio.sleep(0)
                 await self._tell(connection, order.id)
         if entered:
@@ -448,6 +456,17 @@ class SqlJobStore:
         """Let other processes know at once, where the database can."""
         if not self._database.is_sqlite:
             await connection.execute(select(func.pg_notify(CHANNEL, batch_id)))
+
+
+async def _pages(tasks: Sequence[TaskDraft] | TaskPages) -> AsyncGenerator[Sequence[TaskDraft], None]:
+    """At most ENTERED at a time."""
+    if isinstance(tasks, TaskPages):
+        async for page in tasks.pages():
+            for start in range(0, len(page), ENTERED):
+                yield page[start : start + ENTERED]
+        return
+    for start in range(0, len(tasks), ENTERED):
+        yield tasks[start : start + ENTERED]
 
 
 _COUNTS = ("queued", "running", "done", "failed", "cancelled")

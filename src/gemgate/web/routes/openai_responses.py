@@ -10,13 +10,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 
-import orjson
 from starlette.responses import Response
 
 from gemgate.chat import Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import BadRequest, NotFound, StorageDown
+from gemgate.errors import NotFound, StorageDown
+from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
@@ -84,29 +84,12 @@ def _texts(
 
 async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
-    if body.previous_response_id is None:
-        return ()
-    found = await context.service.responses.get(body.previous_response_id, context.caller.tenant)
-    if found is None:
-        raise BadRequest(
-            f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
-            f"找不到 id 为 {body.previous_response_id[:100]!r} 的上一个 response，请发送完整的 input",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
-    return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
+    return await previous_messages(context.service.responses, context.caller.tenant, body.previous_response_id)
 
 
 async def references_of(context: NodeContext, body: responses.TokenCountRequest) -> dict[str, Message]:
-    """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
-    found: dict[str, Message] = {}
-    for item_id in responses.referenced(body):
-        owner = responses.owner_of(item_id)
-        stored = await context.service.responses.get(owner, context.caller.tenant) if owner else None
-        for item in orjson.loads(stored.body)["output"] if stored else ():
-            if item.get("id") == item_id and (message := responses.message_of_item(item)) is not None:
-                found[item_id] = message
-    return found
+    """What the items are that the input only refers to."""
+    return await referenced_messages(context.service.responses, context.caller.tenant, body)
 
 
 @serves(router, "responses.input_tokens")
