@@ -133,9 +133,7 @@ async def test_batches_are_listed_and_cancelled(client: openai.AsyncOpenAI, sim:
 
 
 async def test_wrong_orders_are_refused_in_words_of_the_sdk(client: openai.AsyncOpenAI, sim: Simulator) -> None:
-    with pytest.raises(
-        openai.BadRequestError, match="/v1/responses, /v1/images/generations, /v1/images/edits"
-    ):
+    with pytest.raises(openai.BadRequestError, match="/v1/responses, /v1/images/generations, /v1/images/edits"):
         await ordered(client, [chat("a", "hello")], "/v1/embeddings")
     with pytest.raises(openai.NotFoundError, match="batch_0000"):
         await client.batches.retrieve("batch_0000")
