@@ -60,7 +60,7 @@ class BatchRow:
 
     @property
     def shown(self) -> Batch:
-        return replace(self.batch, tally=self.tally)
+        return replace(self.batch, tally=self.tally, defaults="")
 
     def change(self, **values: Any) -> None:
         self.batch = replace(self.batch, **values)
@@ -153,7 +153,7 @@ class MemoryJobs:
             self._turns += 1
             row.claimed_at = (now, self._turns)
             row.change(started_at=batch.started_at or now)
-            return Claim(found.task, row.shown, owner)
+            return Claim(found.task, replace(row.shown, defaults=batch.defaults), owner)
         return None
 
     def _runnable(self, task: Task, accounts: Collection[str]) -> bool:
@@ -322,6 +322,9 @@ class MemoryJobs:
 
     async def stats(self) -> TaskCounts:
         return _counts(one.task for row in self.batches.values() for one in row.tasks)
+
+    async def rewrap(self) -> int:
+        return 0
 
     async def forget_before(self, moment: float) -> int:
         old = [name for name, row in self.batches.items() if 0 < row.batch.closed_at < moment]

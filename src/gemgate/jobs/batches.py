@@ -24,10 +24,10 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.line_file import LineFile
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps
-from gemgate.jobs.webhooks import WebhookSender, webhook_secret_subject
+from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import NEEDS, Worker
 from gemgate.ports.files import FileStore
-from gemgate.ports.jobs import JobStore
+from gemgate.ports.jobs import JobStore, webhook_secret_subject
 from gemgate.ports.runtime import Clock
 from gemgate.ports.vault import Vault
 from gemgate.ports.wakeup import Wakeup

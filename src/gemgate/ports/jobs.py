@@ -31,10 +31,16 @@ class LeaseStatus:
     given_up: bool = False
 
 
+def webhook_secret_subject(batch_id: str) -> str:
+    """What a webhook's secret is sealed for."""
+    return f"webhook of {batch_id}"
+
+
 class JobStore(Protocol):
     """Batches and their tasks. A run of a task is fenced by owner and attempt: whoever lost it changes nothing.
 
-    Leases and waits are judged by the database's clock. StorageDown anywhere.
+    Leases and waits are judged by the database's clock. StorageDown anywhere. What a batch holds of bodies (prompts,
+    payloads, results, `Batch.defaults`) is stored encrypted; tasks are given out opened, defaults with claims alone.
     """
 
     async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
@@ -140,6 +146,10 @@ class JobStore(Protocol):
 
     async def stats(self) -> TaskCounts:
         """All tasks of all batches."""
+        ...
+
+    async def rewrap(self) -> int:
+        """Seal every batch's data key and webhook secret under the vault's first key; how many batches were changed."""
         ...
 
     async def forget_before(self, moment: float) -> int:
