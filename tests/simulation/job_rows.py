@@ -284,7 +284,7 @@ class MemoryJobs:
             one.task = replace(one.task, **fresh)
         hook = replace(row.batch.hook, tries=0, at=0.0, outcome="")
         state: BatchState = "paused" if row.batch.state == "paused" else "active"
-        row.change(state=state, ended_at=0.0, closed_at=0.0, hook=hook)
+        row.change(state=state, ended_at=0.0, closed_at=0.0, expires_at=0.0, hook=hook)
         return row.shown
 
     async def overdue(self, now: float) -> Sequence[str]:

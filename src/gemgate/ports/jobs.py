@@ -116,7 +116,7 @@ class JobStore(Protocol):
         ...
 
     async def again(self, batch_id: str) -> Batch | None:
-        """Queue what failed or was cancelled once more, with all its tries."""
+        """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more."""
         ...
 
     async def overdue(self, now: float) -> Sequence[str]:

@@ -358,6 +358,7 @@ class SqlJobStore:
                 cancelled=0,
                 ended_at=0.0,
                 closed_at=0.0,
+                expires_at=0.0,
                 hook_tries=0,
                 hook_at=0.0,
                 hook_outcome="",
