@@ -491,7 +491,7 @@ async def test_what_a_batch_holds_is_read_as_it_was_written(store: SqlJobStore) 
     assert claim.batch.defaults == '{"style": "of a fox"}'
     batch = await store.get(None, claim.batch.id)
     assert batch is not None
-    assert not batch.defaults, "only a run has use for them"
+    assert batch.defaults == claim.batch.defaults
     assert await store.settle(claim, Done('{"text": "the fox"}'))
     (task,) = await store.tasks(claim.batch.id)
     assert (task.prompt, task.payload, task.result) == ("a secret fox \u72d0", SAYING, '{"text": "the fox"}')

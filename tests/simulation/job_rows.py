@@ -60,7 +60,7 @@ class BatchRow:
 
     @property
     def shown(self) -> Batch:
-        return replace(self.batch, tally=self.tally, defaults="")
+        return replace(self.batch, tally=self.tally)
 
     def change(self, **values: Any) -> None:
         self.batch = replace(self.batch, **values)
@@ -153,7 +153,7 @@ class MemoryJobs:
             self._turns += 1
             row.claimed_at = (now, self._turns)
             row.change(started_at=batch.started_at or now)
-            return Claim(found.task, replace(row.shown, defaults=batch.defaults), owner)
+            return Claim(found.task, row.shown, owner)
         return None
 
     def _runnable(self, task: Task, accounts: Collection[str]) -> bool:

@@ -40,7 +40,8 @@ class JobStore(Protocol):
     """Batches and their tasks. A run of a task is fenced by owner and attempt: whoever lost it changes nothing.
 
     Leases and waits are judged by the database's clock. StorageDown anywhere. What a batch holds of bodies (prompts,
-    payloads, results, `Batch.defaults`) is stored encrypted; tasks are given out opened, defaults with claims alone.
+    payloads, results, `Batch.defaults`) is stored encrypted; tasks are given out opened, defaults with
+    claims and with single batches that are asked for.
     """
 
     async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:

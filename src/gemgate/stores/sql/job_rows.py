@@ -114,7 +114,7 @@ def row_of(batch_id: str, seq: int, draft: TaskDraft) -> dict[str, Any]:
 
 
 def batch_of(row: Row[Any]) -> Batch:
-    """Without its defaults, which are sealed and of use to a run alone."""
+    """Without its defaults, which are sealed."""
     return Batch(
         id=row.id,
         kind=row.kind,

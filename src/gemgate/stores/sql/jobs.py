@@ -175,7 +175,10 @@ class SqlJobStore:
     async def _one(self, query: Select[Any]) -> Batch | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return batch_of(row) if row else None
+        if row is None:
+            return None
+        key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key)) if row.defaults else None
+        return replace(batch_of(row), defaults=key.open(f"{row.id} defaults", row.defaults) if key else "")
 
     # Runs
 
