@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-BatchKind = Literal["images", "chat", "generations", "image_call", "response"]
-"""What a batch is made of: prompts for images (simple dialect), chat completions, calls for images (OpenAI's).
+BatchKind = Literal["images", "chat", "generations", "edits", "responses", "image_call", "response"]
+"""What a batch is made of: prompts for images (simple dialect), or lines of an OpenAI batch, one kind per endpoint.
 
 image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
 response: one task, a background response; the batch has the response's id.
@@ -95,6 +96,17 @@ class TaskDraft:
 
     prompt: str
     payload: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPages:
+    """The tasks of a large order, page by page, so that never all of them stand in memory.
+
+    count: how many there are. pages: reads them from the first on, at each call anew.
+    """
+
+    count: int
+    pages: Callable[[], AsyncIterator[Sequence[TaskDraft]]]
 
 
 @dataclass(frozen=True, slots=True)

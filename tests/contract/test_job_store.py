@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from gemgate.batches import (
     Batch,
@@ -25,19 +25,24 @@ from gemgate.batches import (
     Failed,
     Released,
     TaskCounts,
+    TaskDraft,
     TaskOutcome,
     Webhook,
 )
-from gemgate.errors import Conflict, NotFound
+from gemgate.errors import Conflict, NotFound, StorageDown
 from gemgate.ports.accounts import AccountSetup
+from gemgate.ports.jobs import webhook_secret_subject
+from gemgate.ports.vault import Sealed
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.schema import batch as batch_table
 from gemgate.stores.sql.schema import task as task_table
 from gemgate.stores.vault import Vault
 from tests.support.job_orders import drafts, order
 
 LEASE = 30.0
+VAULT = Vault([Fernet.generate_key().decode()])
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def store(database: Database) -> SqlJobStore:
-    return SqlJobStore(database)
+    return SqlJobStore(database, VAULT)
 
 
 async def submitted(store: SqlJobStore, count: int = 3, **more: Any) -> Batch:
@@ -83,7 +88,7 @@ async def counted(database: Database, batch_id: str = "batch_00000001") -> TaskC
 async def test_a_batch_is_there_with_all_its_tasks_or_not_at_all(store: SqlJobStore) -> None:
     batch = await submitted(store, 1203, defaults='{"a": 1}', metadata="{}", model="m", tenant="t", priority=3)
     assert batch.tally == TaskCounts(queued=1203)
-    assert (batch.defaults, batch.model, batch.priority, batch.state) == ('{"a": 1}', "m", 3, "active")
+    assert (batch.model, batch.priority, batch.state) == ("m", 3, "active")
     first = await store.tasks(batch.id, limit=1000)
     rest = await store.tasks(batch.id, after=first[-1].seq, limit=1000)
     assert [task.id for task in (*first, *rest)] == [f"batch_00000001_task_{n}" for n in range(1203)]
@@ -135,7 +140,7 @@ async def test_tasks_are_claimed_in_their_order_and_never_more_at_once_than_allo
 async def test_nobody_else_gets_a_task_however_many_ask(store: SqlJobStore, database_url: str) -> None:
     await submitted(store, 40, concurrency=40)
     others = [await open_database(database_url) for _ in range(3)]
-    stores = [store, *(SqlJobStore(other) for other in others)]
+    stores = [store, *(SqlJobStore(other, VAULT) for other in others)]
     try:
         taken = await asyncio.gather(*(stores[n % 4].claim(f"node-{n % 4}", ["image"], LEASE) for n in range(60)))
         got = [claim.task.id for claim in taken if claim]
@@ -151,7 +156,7 @@ async def test_nodes_together_keep_to_the_concurrency_of_a_batch(store: SqlJobSt
     await submitted(store, 30, concurrency=3)
     other = await open_database(database_url)
     try:
-        stores = [store, SqlJobStore(other)]
+        stores = [store, SqlJobStore(other, VAULT)]
         taken = await asyncio.gather(*(stores[n % 2].claim(f"node-{n % 2}", ["image"], LEASE) for n in range(20)))
     finally:
         await other.close()
@@ -397,7 +402,7 @@ async def test_other_processes_hear_of_changes_where_the_database_can_tell(
     heard: list[str] = []
 
     async def listen() -> None:
-        async with aclosing(SqlJobStore(other).changes()) as changes:
+        async with aclosing(SqlJobStore(other, VAULT).changes()) as changes:
             async for batch_id in changes:
                 heard.append(batch_id)  # noqa: PERF401 - seen while it listens
 
@@ -483,3 +488,91 @@ async def test_one_is_forgotten_alone_and_old_ones_by_their_kind(store: SqlJobSt
     assert await store.forget_before(now + 1, ["response"]) == 1
     assert await store.get(None, "batch_00000000") is not None
     assert await store.forget_before(now + 1) == 1
+
+
+SAYING = '{"custom_id": "a", "body": {"prompt": "a secret fox \u72d0"}}'
+
+
+async def texts(database: Database) -> str:
+    """Everything that stands in the rows of tasks and batches."""
+    async with database.reading() as connection:
+        rows = [*await connection.execute(select(task_table)), *await connection.execute(select(batch_table))]
+    return repr([tuple(row) for row in rows])
+
+
+async def test_what_a_batch_holds_is_read_as_it_was_written(store: SqlJobStore) -> None:
+    await store.submit(order(defaults='{"style": "of a fox"}'), [TaskDraft("a secret fox \u72d0", SAYING)])
+    claim = await claimed(store)
+    assert (claim.task.prompt, claim.task.payload) == ("a secret fox \u72d0", SAYING)
+    assert claim.batch.defaults == '{"style": "of a fox"}'
+    batch = await store.get(None, claim.batch.id)
+    assert batch is not None
+    assert batch.defaults == claim.batch.defaults
+    assert await store.settle(claim, Done('{"text": "the fox"}'))
+    (task,) = await store.tasks(claim.batch.id)
+    assert (task.prompt, task.payload, task.result) == ("a secret fox \u72d0", SAYING, '{"text": "the fox"}')
+    assert await store.ended(claim.batch.id, 0, 10) == [task]
+
+
+async def test_nothing_of_a_body_stands_in_the_rows(store: SqlJobStore, database: Database) -> None:
+    await store.submit(order(defaults='{"style": "of a fox"}'), [TaskDraft("a secret fox", SAYING)] * 2)
+    for outcome in (Done('{"text": "the fox"}'), Failed("code", "en", "zh", True, '{"body": "no fox"}')):
+        assert await store.settle(await claimed(store), outcome)
+    stored = await texts(database)
+    assert "fox" not in stored
+    assert "72d0" not in stored
+    tasks = await store.tasks("batch_00000001")
+    assert [task.result for task in tasks] == ['{"text": "the fox"}', '{"body": "no fox"}']
+    assert tasks[0].prompt == tasks[1].prompt
+    async with database.reading() as connection:
+        prompts = (await connection.execute(select(task_table.c.prompt))).scalars().all()
+    assert len(set(prompts)) == 2, "the same words look different in each row"
+
+
+async def test_rows_of_older_versions_stay_readable(store: SqlJobStore, database: Database) -> None:
+    """Whoever ordered before has plain rows, and they stay plain to their end."""
+    await store.submit(order(), drafts(1))
+    async with database.writing() as connection:
+        await connection.execute(update(batch_table).values(data_key="", data_key_id="", defaults="{}"))
+        await connection.execute(update(task_table).values(prompt="old", payload="of old"))
+    claim = await claimed(store)
+    assert (claim.task.prompt, claim.task.payload, claim.batch.defaults) == ("old", "of old", "{}")
+    assert await store.settle(claim, Done("done"))
+    assert [task.result for task in await store.tasks(claim.batch.id)] == ["done"]
+    assert await store.rewrap() == 0
+
+
+async def test_a_new_key_of_the_vault_rewraps_data_keys_and_webhook_secrets(database: Database) -> None:
+    first, second = (Fernet.generate_key().decode() for _ in range(2))
+    old, both, new = (SqlJobStore(database, Vault(keys)) for keys in ([first], [second, first], [second]))
+    secret = await Vault([first]).seal(webhook_secret_subject("batch_00000001"), {"secret": "whsec"})
+    hook = Webhook("https://example.com", secret.text, secret.key_id)
+    await old.submit(order(hook=hook), [TaskDraft("a fox", SAYING)])
+    await old.submit(order("batch_00000002"), [TaskDraft("another fox")])
+    assert await claim_of(new) is None, "its key is not there: the task waits for it"
+    with pytest.raises(StorageDown, match="COOKIE_KEYS"):
+        await new.tasks("batch_00000001")
+    assert (await new.latest(None, ["images"], 5))[1] == 2
+    assert await both.rewrap() == 2
+    assert await both.rewrap() == 0
+    assert [task.prompt for task in await new.tasks("batch_00000001")] == ["a fox"]
+    claim = await claim_of(new)
+    assert claim is not None
+    assert claim.task.prompt in ("a fox", "another fox")
+    batch = await new.get(None, "batch_00000001")
+    assert batch is not None
+    sealed = Sealed(batch.hook.secret_key, batch.hook.secret)
+    assert await Vault([second]).open(webhook_secret_subject(batch.id), sealed) == {"secret": "whsec"}
+
+
+async def claim_of(store: SqlJobStore) -> Claim | None:
+    return await store.claim("a", ["image"], LEASE)
+
+
+async def test_a_text_that_was_moved_to_another_row_is_not_read(store: SqlJobStore, database: Database) -> None:
+    await store.submit(order(), drafts(2))
+    async with database.writing() as connection:
+        first = await connection.scalar(select(task_table.c.prompt).where(task_table.c.seq == 0))
+        await connection.execute(update(task_table).where(task_table.c.seq == 1).values(prompt=first))
+    with pytest.raises(StorageDown, match="damaged"):
+        await store.tasks("batch_00000001")

@@ -14,10 +14,12 @@ from sqlalchemy import event
 from gemgate.batches import Cancelled, Checkpoint, Claim, Deferred, Done, Failed, Released
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.vault import Vault
 from tests.simulation.job_rows import MemoryJobs
 from tests.support.job_orders import drafts, order
 
 STEPS = 250
+VAULT = Vault(["a passphrase of the story"])
 DAY = 86_400.0
 
 
@@ -143,7 +145,7 @@ async def test_memory_and_sqlite_tell_the_same_story(tmp_path: Path, seed: int) 
     database = await open_database(tmp_path / "jobs.sqlite3")
     let_tell_the_time(database, lambda: now)
     try:
-        both = Both(MemoryJobs(lambda: now), SqlJobStore(database), dice)
+        both = Both(MemoryJobs(lambda: now), SqlJobStore(database, VAULT), dice)
         await both.submit(now)
         for _ in range(STEPS):
             now += dice.choice((0.5, 3.0, 12.0))

@@ -13,6 +13,7 @@ from typing import Any
 import openai
 import pytest
 from openai.types import Batch
+from openai.types.responses import Response
 from PIL import Image
 
 from gemgate_simulator import Painting, Simulator
@@ -132,7 +133,7 @@ async def test_batches_are_listed_and_cancelled(client: openai.AsyncOpenAI, sim:
 
 
 async def test_wrong_orders_are_refused_in_words_of_the_sdk(client: openai.AsyncOpenAI, sim: Simulator) -> None:
-    with pytest.raises(openai.BadRequestError, match="/v1/chat/completions, /v1/images/generations"):
+    with pytest.raises(openai.BadRequestError, match="/v1/responses, /v1/images/generations, /v1/images/edits"):
         await ordered(client, [chat("a", "hello")], "/v1/embeddings")
     with pytest.raises(openai.NotFoundError, match="batch_0000"):
         await client.batches.retrieve("batch_0000")
@@ -164,3 +165,106 @@ async def test_links_of_ours_and_ignored_wishes_in_lines(client: openai.AsyncOpe
     assert answer["status_code"] == 200, answer
     assert answer["body"]["ignored"] == ["style"]
     assert len(sim.record.calls[-1].files) == 1
+
+
+def png(colour: str) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(data, "PNG")
+    return data.getvalue()
+
+
+async def test_edits_start_from_files_and_data_of_their_lines(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.reply("night", "", image=Painting())
+    file = await client.files.create(file=("fox.png", png("red")), purpose="vision")
+    data = "data:image/png;base64," + base64.b64encode(png("blue")).decode()
+    url: Any = "/v1/images/edits"
+    lines = [
+        line("file", url, prompt="make it night", images=[{"file_id": file.id}]),
+        line("data", url, prompt="the night again", images=[{"image_url": data}, {"file_id": file.id}], n=2),
+        line("none", url, prompt="a night of nothing"),
+        line("mask", url, prompt="a night in parts", images=[{"file_id": file.id}], mask={"file_id": file.id}),
+    ]
+    batch = await over(client, await ordered(client, lines, url))
+    assert (batch.status, batch.endpoint) == ("completed", url)
+    found = await answers(client, batch.output_file_id)
+    assert {name: len(row["response"]["body"]["data"]) for name, row in found.items()} == {"file": 1, "data": 2}
+    assert found["data"]["response"]["body"]["usage"]["input_tokens_details"]["image_tokens"] > 0
+    wrong = await answers(client, batch.error_file_id)
+    assert {name: row["response"]["body"]["error"]["param"] for name, row in wrong.items()} == {
+        "none": "image", "mask": "mask",
+    }  # fmt: skip
+    assert sorted(len(call.files) for call in sim.record.calls) == [1, 2, 2]
+    assert sim.record.generations == 3
+    assert batch.usage is not None
+    spent = [row["response"]["body"]["usage"] for row in found.values()]
+    assert batch.usage.input_tokens == sum(one["input_tokens"] for one in spent)
+    assert batch.usage.output_tokens == sum(one["output_tokens"] for one in spent)
+    assert batch.usage.total_tokens == batch.usage.input_tokens + batch.usage.output_tokens
+    assert batch.usage.output_tokens_details.reasoning_tokens == 0
+
+
+async def test_responses_are_answered_kept_and_continued(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.reply("capital", "Paris")
+    sim.google.reply("river", "The Seine")
+    first = await client.responses.create(model="gemini-3-flash-preview", input="the capital of France?")
+    url: Any = "/v1/responses"
+    model = {"model": "gemini-3-flash-preview"}
+    lines = [
+        line("alone", url, **model, input="which river of Europe?", instructions="Be brief", temperature=0.2),
+        line("on", url, **model, input="and its river?", previous_response_id=first.id, store=False),
+        line("lost", url, **model, input="and its river?", previous_response_id="resp_0000"),
+    ]
+    batch = await over(client, await ordered(client, lines, url, output_expires_after=KEPT_A_DAY))
+    assert (batch.status, batch.endpoint, batch.model) == ("completed", url, "gemini-3-flash-preview")
+    found = await answers(client, batch.output_file_id)
+    told = {name: Response.model_validate(row["response"]["body"]) for name, row in found.items()}
+    assert {name: one.output_text for name, one in told.items()} == {"alone": "The Seine", "on": "The Seine"}
+    assert found["alone"]["response"]["body"]["ignored"] == ["temperature"]
+    lost = (await answers(client, batch.error_file_id))["lost"]["response"]
+    assert (lost["status_code"], lost["body"]["error"]["code"]) == (400, "previous_response_not_found")
+    assert (await client.responses.retrieve(told["alone"].id)).output_text == "The Seine"
+    with pytest.raises(openai.NotFoundError):
+        await client.responses.retrieve(told["on"].id)
+    more = await client.responses.create(**model, input="and the river?", previous_response_id=told["alone"].id)
+    assert more.output_text == "The Seine"
+    went_on = [call.prompt for call in sim.record.calls if "and its river?" in call.prompt]
+    assert len(went_on) == 1
+    assert "the capital of France?" in went_on[0]
+    assert "Paris" in went_on[0]
+    assert sim.record.generations == 4
+    assert batch.usage is not None
+    assert batch.usage.total_tokens == sum(one.usage.total_tokens for one in told.values() if one.usage)
+    output = await client.files.retrieve(str(batch.output_file_id))
+    assert output.expires_at == pytest.approx(output.created_at + 86_400, abs=1)
+
+
+KEPT_A_DAY: Any = {"anchor": "created_at", "seconds": 86_400}
+
+
+async def test_an_order_whose_time_is_up_says_what_was_answered_and_what_was_not(
+    client: openai.AsyncOpenAI, sim: Simulator, gate: Served
+) -> None:
+    sim.google.reply("quick", "Here")
+    sim.google.reply("slow", "late", delay=60)
+    batch = await ordered(client, [chat("done", "quick"), chat("late", "slow")])
+    assert (batch.completion_window, batch.expires_at) == ("24h", batch.created_at + 86_400)
+
+    async def answered() -> bool:
+        counts = (await client.batches.retrieve(batch.id)).request_counts
+        return counts is not None and counts.completed == 1
+
+    async with asyncio.timeout(20):
+        while not await answered():
+            await asyncio.sleep(0.05)
+    jobs = gate.service.jobs
+    assert batch.id in await jobs.store.overdue(float(batch.created_at + 86_401))
+    await jobs.store.change(batch.id, "expired")
+    batch = await over(client, batch)
+    assert batch.status == "expired"
+    assert batch.expired_at is not None
+    assert set(await answers(client, batch.output_file_id)) == {"done"}
+    late = (await answers(client, batch.error_file_id))["late"]
+    assert (late["response"], late["error"]["code"]) == (None, "batch_expired")
+    await until(lambda: sim.record.open_streams == 0)
+    assert batch.usage is not None
+    assert batch.usage.total_tokens > 0

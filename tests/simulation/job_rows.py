@@ -23,6 +23,7 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
@@ -79,14 +80,15 @@ class MemoryJobs:
 
     # Orders
 
-    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
         if batch.idempotency_key and (known := await self.under_key(batch.tenant, batch.idempotency_key)):
             return known
         if batch.id in self.batches:
             raise Conflict(f"The id {batch.id} is taken", code="batch_id_taken")
+        drafts = [d async for page in tasks.pages() for d in page] if isinstance(tasks, TaskPages) else tasks
         rows = [
             TaskRow(Task(f"{batch.id}_task_{seq}", batch.id, seq, draft.prompt, draft.payload))
-            for seq, draft in enumerate(tasks)
+            for seq, draft in enumerate(drafts)
         ]
         self.batches[batch.id] = BatchRow(batch, rows)
         return self.batches[batch.id].shown
@@ -282,7 +284,7 @@ class MemoryJobs:
             one.task = replace(one.task, **fresh)
         hook = replace(row.batch.hook, tries=0, at=0.0, outcome="")
         state: BatchState = "paused" if row.batch.state == "paused" else "active"
-        row.change(state=state, ended_at=0.0, closed_at=0.0, hook=hook)
+        row.change(state=state, ended_at=0.0, closed_at=0.0, expires_at=0.0, hook=hook)
         return row.shown
 
     async def overdue(self, now: float) -> Sequence[str]:
@@ -320,6 +322,9 @@ class MemoryJobs:
 
     async def stats(self) -> TaskCounts:
         return _counts(one.task for row in self.batches.values() for one in row.tasks)
+
+    async def rewrap(self) -> int:
+        return 0
 
     async def forget(self, batch_id: str) -> bool:
         return self.batches.pop(batch_id, None) is not None

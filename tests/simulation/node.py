@@ -36,6 +36,7 @@ from gemgate.stores.rate_limits import MovingWindowLimiter
 from tests.simulation.google import Google, VirtualUpstream
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Door
+from tests.simulation.response_rows import MemoryResponses
 
 MODEL = "gemini-flash"
 PATIENCE = 40.0
@@ -110,7 +111,7 @@ class Node:
             default_model=MODEL,
         )
         self.jobs = door.store(shared.jobs)
-        runner = Runner(self.gateway, attachments, door, MODEL, DEFAULT_IMAGE_MODEL)
+        runner = Runner(self.gateway, attachments, door, MODEL, DEFAULT_IMAGE_MODEL, MemoryResponses())
         self.worker = Worker(
             self.jobs,
             runner,

@@ -39,6 +39,7 @@ from gemgate.ports.upstream import Fetched, ImageRef, Thread
 from gemgate.testing import Facts, FakeClock, MemoryBlobs, MemoryConversations, MemoryGallery, ScriptedUpstream, settle
 from tests.simulation.account_rows import MemoryAccounts
 from tests.simulation.job_rows import MemoryJobs
+from tests.simulation.response_rows import MemoryResponses
 from tests.support.scripted_gateway import ScriptedGateway, taken
 
 REF = ImageRef("", "i", "c_1", "r_1", "rc_1")
@@ -220,7 +221,8 @@ async def test_a_claim_that_is_granted_while_the_worker_stops_is_given_back() ->
     jobs = Late(state.clock.now)
     jobs.granted, jobs.said = asyncio.Event(), asyncio.Event()
     attachments = Attachments(GuardedFetcher(), None, max_bytes=10**6, max_pixels=10**6)
-    runner = Runner(state.gateway, attachments, state.clock, "gemini-3-flash-preview", DEFAULT_IMAGE_MODEL)
+    models = ("gemini-3-flash-preview", DEFAULT_IMAGE_MODEL)
+    runner = Runner(state.gateway, attachments, state.clock, *models, MemoryResponses())
 
     async def adopt() -> None:
         return None

@@ -29,6 +29,7 @@ from gemgate.jobs.runner import image_key
 from gemgate.settings import Settings
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.vault import Vault
 from gemgate_simulator import Painting, RemoteSimulator
 from gemgate_simulator.record import Call
 
@@ -245,7 +246,8 @@ async def books(
     database = await open_database(url)
     keys = {image_key(batch_id, seq): seq for seq in range(count)}
     try:
-        yield Books(SqlJobStore(database), folder / "data" / "blobs" / "images", sim, batch_id, readable, keys)
+        store = SqlJobStore(database, Vault([KEY]))
+        yield Books(store, folder / "data" / "blobs" / "images", sim, batch_id, readable, keys)
     finally:
         await database.close()
 

@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Anthropic": ("messages",),
     "Simple": ("context.plan", "generate", "generate-images", "upload", "conversations", "api.models"),
     "Batches of pictures": ("batch.",),
+    "Jobs of every kind": ("jobs.",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
     "Administration": ("accounts.", "cookies.", "keys.", "alerts", "nodes", "backup"),

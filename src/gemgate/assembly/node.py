@@ -127,6 +127,7 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
     await service.account_registry.start(seeds_of(settings), own=resident)
     if resident:
         await storage.alerts.rewrap()
+        await storage.jobs.rewrap()
     run_upkeep(service)
     service.run("conversations", storage.conversations.tend)
     if not resident:

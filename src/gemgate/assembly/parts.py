@@ -152,7 +152,15 @@ class Parts:
             store,
             Worker(
                 store,
-                Runner(gateway, attachments, clock, settings.default_model, settings.default_image_model, event_log),
+                Runner(
+                    gateway,
+                    attachments,
+                    clock,
+                    settings.default_model,
+                    settings.default_image_model,
+                    storage.responses,
+                    event_log,
+                ),
                 gateway.pool,
                 owner,
                 clock,

@@ -77,7 +77,7 @@ class Storage:
 
     @cached_property
     def jobs(self) -> SqlJobStore:
-        return SqlJobStore(self.database)
+        return SqlJobStore(self.database, self.vault)
 
     @cached_property
     def response_log(self) -> SqlResponseLog:

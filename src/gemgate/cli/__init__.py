@@ -46,6 +46,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "batches:batch",
         "Many pictures from a file of prompts. They survive Ctrl-C, crashes and restarts; nothing is made twice.",
     ),
+    "jobs": (
+        "jobs:jobs",
+        "Everything that runs in the background, of all kinds: list, show, watch, cancel, retry, fetch.",
+    ),
     "settings": (
         "doctor:show_settings",
         "Print every setting in force and where it came from; secrets are never shown.",

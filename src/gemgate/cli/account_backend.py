@@ -24,6 +24,7 @@ from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount
 from gemgate.settings import Settings
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.alerts import SqlAlertStore
+from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.vault import add_key
 from gemgate.web.routes.accounts import account_of
 
@@ -286,6 +287,7 @@ async def rekeyed(settings: Settings) -> RekeyResult:
         vault = vault_of(settings)
         store = SqlAccountStore(storage.database, vault)
         changed = await store.rewrap() + await SqlAlertStore(storage.database, vault).rewrap()
+        changed += await SqlJobStore(storage.database, vault).rewrap()
         locked = tuple(kept.name for kept in await store.all() if kept.trouble is not None)
     if made:
         path = key_file(settings)

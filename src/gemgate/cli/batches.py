@@ -96,7 +96,7 @@ def run_batch(
         await _taken_up(gateway, batch_id, retry=retry)
         return await _hauled(gateway, batch_id, output, quiet=as_json)
 
-    _end(_through(work, url, key, config, resident=True), output, as_json=as_json)
+    _end(through(work, url, key, config, resident=True), output, as_json=as_json)
 
 
 @batch.command()
@@ -113,14 +113,14 @@ def fetch(
 ) -> None:
     """Fetch what a batch has made so far; only the pictures that are missing in the folder."""
     if archive is not None:
-        size = _through(lambda gateway: _archive(gateway, batch_id, archive), url, key, config)
+        size = through(lambda gateway: _archive(gateway, batch_id, archive), url, key, config)
         out.print(f"{archive}: {size / 1e6:.1f} MB", highlight=False)
         return
 
     def work(gateway: Connection) -> Awaitable[Haul]:
         return follow(gateway, batch_id, output, quiet=as_json, to_end=False)
 
-    _end(_through(work, url, key, config), output, as_json=as_json)
+    _end(through(work, url, key, config), output, as_json=as_json)
 
 
 @batch.command("list")
@@ -132,7 +132,7 @@ def list_batches(
     config: ConfigOption = None,
 ) -> None:
     """Batches, newest first."""
-    found = _through(lambda gateway: gateway.ask("GET", f"/v1/batch?limit={limit}"), url, key, config)
+    found = through(lambda gateway: gateway.ask("GET", f"/v1/batch?limit={limit}"), url, key, config)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -157,7 +157,7 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """How a batch stands, and why tasks failed."""
-    status = _through(lambda gateway: gateway.ask("GET", f"/v1/batch/{batch_id}/status"), url, key, config)
+    status = through(lambda gateway: gateway.ask("GET", f"/v1/batch/{batch_id}/status"), url, key, config)
     if as_json:
         print(json.dumps(status, ensure_ascii=False, indent=2))
     else:
@@ -172,7 +172,7 @@ def _steering(verb: str, help_text: str) -> None:
         as_json: JsonOption = False,
         config: ConfigOption = None,
     ) -> None:
-        status = _through(lambda gateway: gateway.ask("POST", f"/v1/batch/{batch_id}/{verb}", b""), url, key, config)
+        status = through(lambda gateway: gateway.ask("POST", f"/v1/batch/{batch_id}/{verb}", b""), url, key, config)
         if as_json:
             print(json.dumps(status, ensure_ascii=False, indent=2))
         else:
@@ -187,7 +187,7 @@ _steering("resume", "Go on with a paused batch.")
 _steering("retry", "Queue what failed or was cancelled once more.")
 
 
-def _through(work: Work, url: str, key: str, config: Path | None, *, resident: bool = False) -> Any:
+def through(work: Work, url: str, key: str, config: Path | None, *, resident: bool = False) -> Any:
     """Do it on the gateway that is meant; with resident, one of our own works on batches meanwhile."""
     quiet = {} if "LOG_LEVEL" in os.environ else {"log_level": "error"}
     settings = load_settings(quiet, config).settings

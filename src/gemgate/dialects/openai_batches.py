@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
@@ -19,29 +20,37 @@ __all__ = [
     "BatchLine",
     "BatchRecord",
     "LineError",
+    "LineReader",
     "batch_listing",
     "batch_object",
     "envelope",
     "read_create",
-    "read_lines",
     "write_answer",
     "write_failure",
 ]
 
-Endpoint = Literal["/v1/chat/completions", "/v1/images/generations"]
-ENDPOINTS: tuple[Endpoint, ...] = ("/v1/chat/completions", "/v1/images/generations")
+Endpoint = Literal["/v1/chat/completions", "/v1/responses", "/v1/images/generations", "/v1/images/edits"]
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 MAX_LINES = 50_000
+MAX_ERRORS = 1000
+"""Wrong lines of a file that are told; behind them it is read no further."""
 
 Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
 
 
+class OutputExpiry(Body):
+    anchor: Literal["created_at"]
+    seconds: int = Field(ge=3600, le=30 * 24 * 3600)
+
+
 class BatchCreateRequest(Wishes):
-    """Body of POST /v1/batches."""
+    """Body of POST /v1/batches. output_expires_after: how long output and error file are kept once they are made."""
 
     input_file_id: str
     endpoint: str
     completion_window: str = "24h"
     metadata: dict[str, str] | None = None
+    output_expires_after: OutputExpiry | None = None
 
 
 class LineBody(Body):
@@ -108,35 +117,67 @@ def read_create(body: BatchCreateRequest) -> Endpoint:
     )
 
 
-def read_lines(data: bytes, endpoint: str) -> tuple[list[BatchLine], list[LineError]]:
-    """The calls of an input file, and what is wrong with it line by line. A file with errors is not run at all."""
-    lines: list[BatchLine] = []
-    errors: list[LineError] = []
-    seen: set[str] = set()
-    for number, raw in _numbered(data):
-        if len(lines) + len(errors) >= MAX_LINES:
-            errors.append(LineError("too_many_tasks", f"The file has more than {MAX_LINES} lines"))
-            break
+class LineReader:
+    """Reads an input file piece by piece: its calls, and in `errors` what is wrong with it line by line.
+
+    A file with errors is not run at all. Of the calls that were given out only a digest of each id stays here.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.errors: list[LineError] = []
+        self.count = 0
+        self._endpoint = endpoint
+        self._number = 0
+        self._rest: list[bytes] = []
+        self._seen: set[bytes] = set()
+        self._over = False
+
+    def feed(self, piece: bytes) -> list[BatchLine]:
+        """The calls that end in this piece."""
+        whole, found, rest = piece.rpartition(b"\n")
+        if not found:
+            self._rest.append(piece)
+            return []
+        lines = list(self._read(b"".join([*self._rest, whole])))
+        self._rest = [rest]
+        return lines
+
+    def close(self) -> list[BatchLine]:
+        """The call of a last line that no line feed ends."""
+        lines = list(self._read(b"".join(self._rest)))
+        self._rest = []
+        if not self.count and not self.errors:
+            self.errors.append(LineError("empty_file", "The file holds no calls"))
+        return lines
+
+    def _read(self, data: bytes) -> Iterator[BatchLine]:
+        for given in data.split(b"\n"):
+            self._number += 1
+            raw = given.removeprefix(b"\xef\xbb\xbf" if self._number == 1 else b"").strip()
+            if self._over or not raw:
+                continue
+            if self.count + len(self.errors) >= MAX_LINES:
+                self.errors.append(LineError("too_many_tasks", f"The file has more than {MAX_LINES} lines"))
+            elif (line := self._judged(raw)) is not None:
+                self.count += 1
+                yield line
+                continue
+            self._over = self.count + len(self.errors) > MAX_LINES or len(self.errors) >= MAX_ERRORS
+
+    def _judged(self, raw: bytes) -> BatchLine | None:
+        """A line that can be run; None for a wrong one, which is among the errors then."""
         try:
-            line = _line(raw, number, endpoint)
+            line = _line(raw, self._number, self._endpoint)
         except BadRequest as error:
-            errors.append(LineError(error.code or "invalid_json_line", error.en, number, error.param))
-            continue
-        if line.custom_id in seen:
+            self.errors.append(LineError(error.code or "invalid_json_line", error.en, self._number, error.param))
+            return None
+        digest = hashlib.blake2b(line.custom_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in self._seen:
             message = f"custom_id {line.custom_id!r} stands in an earlier line too"
-            errors.append(LineError("duplicate_custom_id", message, number, "custom_id"))
-            continue
-        seen.add(line.custom_id)
-        lines.append(line)
-    if not lines and not errors:
-        errors.append(LineError("empty_file", "The file holds no calls"))
-    return lines, errors
-
-
-def _numbered(data: bytes) -> Iterator[tuple[int, bytes]]:
-    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if stripped := raw.strip():
-            yield number, stripped
+            self.errors.append(LineError("duplicate_custom_id", message, self._number, "custom_id"))
+            return None
+        self._seen.add(digest)
+        return line
 
 
 def _line(raw: bytes, number: int, endpoint: str) -> BatchLine:
@@ -148,8 +189,9 @@ def _line(raw: bytes, number: int, endpoint: str) -> BatchLine:
             param="url",
             code="mismatched_endpoint",
         )
-    if body.body.get("stream"):
-        raise BadRequest("stream cannot be used in a batch", "批次中不能使用 stream", param="body.stream")
+    for name in ("stream", "background"):
+        if body.body.get(name):
+            raise BadRequest(f"{name} cannot be used in a batch", f"批次中不能使用 {name}", param=f"body.{name}")
     return BatchLine(number, body.custom_id, body.body)
 
 

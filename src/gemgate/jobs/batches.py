@@ -13,28 +13,35 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, Webhook
+from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, TaskPages, Webhook
 from gemgate.caller import Caller, Quota
-from gemgate.dialects import wire
-from gemgate.dialects.openai_batches import BatchLine, Endpoint, LineError
+from gemgate.dialects.openai_batches import Endpoint
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
 from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
 from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.finalizer import BatchFinalizer
+from gemgate.jobs.line_file import LineFile
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps
-from gemgate.jobs.webhooks import WebhookSender, webhook_secret_subject
+from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import NEEDS, Worker
 from gemgate.ports.files import FileStore
-from gemgate.ports.jobs import JobStore
+from gemgate.ports.jobs import JobStore, webhook_secret_subject
 from gemgate.ports.runtime import Clock
 from gemgate.ports.vault import Vault
 from gemgate.ports.wakeup import Wakeup
 
 IMAGES: tuple[BatchKind, ...] = ("images",)
-OPENAI: tuple[BatchKind, ...] = ("chat", "generations")
-BATCH_KINDS: dict[Endpoint, BatchKind] = {"/v1/chat/completions": "chat", "/v1/images/generations": "generations"}
+BATCH_KINDS: dict[Endpoint, BatchKind] = {
+    "/v1/chat/completions": "chat",
+    "/v1/responses": "responses",
+    "/v1/images/generations": "generations",
+    "/v1/images/edits": "edits",
+}
+OPENAI: tuple[BatchKind, ...] = tuple(BATCH_KINDS.values())
+TEXT: tuple[BatchKind, ...] = ("chat", "responses")
+"""Kinds whose tasks an account answers in words."""
 WINDOW = 24 * 3600.0
 """OpenAI's completion window, in seconds."""
 REFERENCES_KEPT = 30 * 24 * 3600.0
@@ -114,9 +121,7 @@ class Jobs:
 
     async def submit_lines(
         self,
-        endpoint: Endpoint,
-        lines: Sequence[BatchLine],
-        problems: Sequence[LineError],
+        file: LineFile,
         about: dict[str, Any],
         origin: Submitter,
         *,
@@ -125,13 +130,14 @@ class Jobs:
         """An OpenAI batch, counted and entered. With problems in its file it is entered as failed, and none of it is
         counted or run. admitted: hears what is left once it is counted.
         """
+        kind, problems = BATCH_KINDS[file.endpoint], file.errors
         if not problems:
-            self.gateway.check_models((str(line.body.get("model") or "") for line in lines), origin.caller)
-            admit = self.gateway.admit if BATCH_KINDS[endpoint] == "chat" else self.gateway.admit_images
+            self.gateway.check_models(file.models, origin.caller)
+            admit = self.gateway.admit if kind in TEXT else self.gateway.admit_images
             admitted((await admit(None, origin.caller)).quota)
         now = self.clock.now()
-        kind, lanes = BATCH_KINDS[endpoint], await self._lanes()
-        about = {**about, "endpoint": endpoint, "base_url": origin.base_url}
+        lanes = await self._lanes()
+        about = {**about, "endpoint": file.endpoint, "base_url": origin.base_url}
         batch = Batch(
             id="",
             kind=kind,
@@ -139,8 +145,8 @@ class Jobs:
             created_at=now,
             concurrency=lanes,
             requested_concurrency=lanes,
-            need="text" if kind == "chat" else "image",
-            model=str(lines[0].body.get("model") or "") if lines else "",
+            need="text" if kind in TEXT else "image",
+            model=next(iter(file.models), ""),
             metadata=dumps(about),
             expires_at=now + WINDOW,
         )
@@ -150,8 +156,7 @@ class Jobs:
                 batch, state="invalid", closed_at=now, ended_at=now, metadata=dumps({**about, "errors": errors})
             )
             return await self._submitted(batch, [], ("", ""), digits=32)
-        tasks = await asyncio.to_thread(lambda: [_draft(line, kind) for line in lines])
-        return await self._submitted(batch, tasks, ("", ""), digits=32)
+        return await self._submitted(batch, file.tasks, ("", ""), digits=32)
 
     async def submit_image_call(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
         """A single call for images, entered; or the batch that came under its idempotency key meanwhile."""
@@ -186,14 +191,21 @@ class Jobs:
         return await self._submitted(response, [task], hook, digits=32)
 
     async def _submitted(
-        self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str], *, digits: int, prefix: str = "batch_"
+        self,
+        batch: Batch,
+        tasks: Sequence[TaskDraft] | TaskPages,
+        hook: tuple[str, str],
+        *,
+        digits: int,
+        prefix: str = "batch_",
     ) -> Batch:
+        count = tasks.count if isinstance(tasks, TaskPages) else len(tasks)
         while True:
             fresh = replace(batch, id=batch.id or prefix + secrets.token_hex(digits // 2))
             fresh = replace(fresh, hook=await self._hook(fresh.id, *hook))
             try:
                 async with self._ordering:  # so that orders that come together are judged one after another
-                    await self._check_open(batch.tenant, len(tasks))
+                    await self._check_open(batch.tenant, count)
                     entered = await self.store.submit(fresh, tasks)
             except Conflict:
                 if batch.id:
@@ -403,12 +415,3 @@ def batch_not_found(batch_id: str) -> NotFound:
     return NotFound(
         f"There is no batch {batch_id[:100]}", f"批次 {batch_id[:100]} 不存在", param="batch_id", code="batch_not_found"
     )
-
-
-def _draft(line: BatchLine, kind: BatchKind) -> TaskDraft:
-    prompt = line.body.get("prompt") if kind == "generations" else ""
-    return TaskDraft(prompt if isinstance(prompt, str) else "", wire.dumps(_payload_of(line)).decode())
-
-
-def _payload_of(line: BatchLine) -> dict[str, Any]:
-    return {"custom_id": line.custom_id, "body": line.body}

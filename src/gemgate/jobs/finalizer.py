@@ -27,7 +27,7 @@ from gemgate.images import GeneratedImage
 from gemgate.jobs.payloads import dumps, image_of, loads
 from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
-from gemgate.jobs.runner import generations_call, line_of
+from gemgate.jobs.runner import images_call, line_of
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.files import FileStore
 from gemgate.ports.jobs import JobStore
@@ -119,14 +119,15 @@ class BatchFinalizer:
     async def _body(self, batch: Batch, task: Task) -> dict[str, Any]:
         """The answer of one task, in the shape of its endpoint."""
         result: dict[str, Any] = loads(task.result)
-        if batch.kind == "chat":
+        if batch.need == "text":
             return result
-        call = generations_call(task)
+        call = images_call(batch, task)
         images = [image_of(value, task.prompt) for value in result["pictures"]]
         shown = [await self._shown(image, as_url=call.as_url) for image in images]
-        usage = Usage(tokens.estimate(task.prompt), tokens.IMAGE_TOKENS_OUT * len(images))
+        sent = tokens.IMAGE_TOKENS * len(call.request.references)
+        usage = Usage(tokens.estimate(task.prompt) + sent, tokens.IMAGE_TOKENS_OUT * len(images))
         meta = ResponseMeta("", result["created"], loads(batch.metadata).get("base_url", ""))
-        body = await asyncio.to_thread(openai_images.write, shown, call, meta, usage)
+        body = await asyncio.to_thread(openai_images.write, shown, call, meta, usage, image_tokens=sent)
         more = {"errors": result["errors"], "ignored": list(call.ignored)}
         return body | {name: value for name, value in more.items() if value}
 
@@ -144,6 +145,7 @@ class BatchFinalizer:
         if not lines.size:
             return None
         await lines.finish()
+        now, lasts = self.clock.now(), loads(batch.metadata).get("output_seconds", 0)
         file = StoredFile(
             "file-" + uuid.uuid4().hex,
             batch.tenant,
@@ -152,7 +154,8 @@ class BatchFinalizer:
             lines.size,
             lines.digest.hexdigest(),
             "batch_output",
-            self.clock.now(),
+            now,
+            now + lasts if lasts else 0.0,
         )
         await self.files.add_from(file, lines.path)
         return file.id
@@ -216,9 +219,10 @@ def _request_id(task: Task) -> str:
 
 
 def _usage_of(body: dict[str, Any]) -> Usage:
-    """The tokens of a chat completion or of an images answer."""
+    """The tokens of a chat completion, a response or an images answer."""
     usage = body.get("usage") or {}
     if "prompt_tokens" not in usage:
-        return Usage(usage.get("input_tokens", 0), usage.get("output_tokens", 0))
+        thought = usage.get("output_tokens_details", {}).get("reasoning_tokens", 0)
+        return Usage(usage.get("input_tokens", 0), usage.get("output_tokens", 0) - thought, thought)
     thought = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
     return Usage(usage["prompt_tokens"], usage["completion_tokens"] - thought, thought)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,12 +37,16 @@ from gemgate.gateway.admission import Admission
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.image_delivery import ImageJob
+from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.event_log import EventLog, Pen
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
 from gemgate.jobs.told import Told, unread
+from gemgate.ports.conversations import ResponseStore, StoredResponse
 from gemgate.ports.runtime import Clock
+from gemgate.prompting import transcript
+from gemgate.prompting.prefill import answered
 
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""
@@ -54,6 +59,7 @@ class Runner:
     clock: Clock
     default_model: str
     default_image_model: str
+    responses: ResponseStore
     log: EventLog | None = None
     """Of background responses; None where there are none."""
 
@@ -62,8 +68,10 @@ class Runner:
         match claim.batch.kind:
             case "images" | "image_call":
                 return await self._image(claim, journal)
-            case "generations":
+            case "generations" | "edits":
                 return await self._images(claim, journal)
+            case "responses":
+                return await self._response_line(claim, journal)
             case "chat":
                 return await self._chat(claim, journal)
             case "response":
@@ -75,8 +83,8 @@ class Runner:
         return Done(dumps(image_value(image)))
 
     async def _images(self, claim: Claim, journal: TaskJournal) -> Done:
-        """A line for /v1/images/generations: its `n` images one after the other, each a generation of its own."""
-        call = generations_call(claim.task)
+        """A line for images or edits: its `n` images one after the other, each a generation of its own."""
+        call = images_call(claim.batch, claim.task)
         request = call.request
         made: list[dict[str, Any]] = []
         failures: list[GatewayError] = []
@@ -107,9 +115,9 @@ class Runner:
             answer = self.gateway.chat(request, admission, background=True, journal=journal)
             async with aclosing(answer) as events:
                 replies.append(await afold(events))
-        digest = hashlib.sha256(task.id.encode()).hexdigest()
-        meta = ResponseMeta(f"chatcmpl-{digest[:32]}", int(self.clock.now()), loads(batch.metadata).get("base_url", ""))
-        written = openai_chat.write(replies, meta, body.model or card.id, openai_chat.toolbox(body))
+        written = openai_chat.write(
+            replies, self._meta("chatcmpl-", claim), body.model or card.id, openai_chat.toolbox(body)
+        )
         return Done(dumps(written | ({"ignored": list(request.ignored)} if request.ignored else {})))
 
     async def _response(self, claim: Claim, journal: TaskJournal) -> Done:
@@ -137,6 +145,35 @@ class Runner:
             raise unread() from None
         await pen.finish()
         return Done("")
+
+    async def _response_line(self, claim: Claim, journal: TaskJournal) -> Done:
+        """A line for /v1/responses; kept to be continued like any other, unless `store` is false."""
+        task, batch = claim.task, claim.batch
+        meta = self._meta("resp_", claim)
+        if task.attempt > 1 and (kept := await self.responses.get(meta.id, batch.tenant)):
+            return Done(kept.body)  # an earlier run came as far as that
+        body = wire.read(responses.ResponsesRequest, line_of(task)["body"])
+        find = partial(self.responses.get, tenant=batch.tenant)
+        previous = await previous_messages(find, body.previous_response_id)
+        references = await referenced_messages(find, body)
+        request = replace(responses.read_request(body, previous, references), stream=False, temporary=True)
+        card = self._card(request.model or self.default_model, batch.tenant)
+        admission = Admission(card, Quota(), _caller(batch), request.model_policy or self.gateway.model_policy)
+        async with aclosing(self.gateway.chat(request, admission, background=True, journal=journal)) as events:
+            reply = await afold(events)
+        answer = responses.write(reply, meta, body, body.model or card.id)
+        written = wire.dumps(answer | ({"ignored": list(request.ignored)} if request.ignored else {})).decode()
+        if body.store is not False:
+            said = answered(responses.continuation(body, previous, references), transcript.message_of(reply))
+            stored = StoredResponse(meta.id, batch.tenant, written, transcript.dump(said), meta.created)
+            await self.responses.save(stored)
+        return Done(written)
+
+    def _meta(self, prefix: str, claim: Claim) -> ResponseMeta:
+        """The same id whenever the task is run."""
+        digest = hashlib.sha256(claim.task.id.encode()).hexdigest()
+        base_url = loads(claim.batch.metadata).get("base_url", "")
+        return ResponseMeta(f"{prefix}{digest[:32]}", int(self.clock.now()), base_url)
 
     async def _made(
         self,
@@ -229,7 +266,7 @@ class Runner:
             return load_spec(claim.task.payload or claim.batch.defaults).model
         if claim.batch.kind == "response":
             return claim.batch.model
-        default = self.default_model if claim.batch.kind == "chat" else self.default_image_model
+        default = self.default_model if claim.batch.need == "text" else self.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)
 
 
@@ -254,8 +291,10 @@ def line_of(task: Task) -> dict[str, Any]:
     return line
 
 
-def generations_call(task: Task) -> openai_images.ImagesCall:
-    """The words of a line for /v1/images/generations."""
+def images_call(batch: Batch, task: Task) -> openai_images.ImagesCall:
+    """The words of a line for /v1/images/generations or /v1/images/edits."""
+    if batch.kind == "edits":
+        return openai_images.read_edits(wire.read(openai_images.EditsRequest, line_of(task)["body"]))
     return openai_images.read_generations(wire.read(openai_images.GenerationsRequest, line_of(task)["body"]))
 
 

@@ -22,7 +22,7 @@ from gemgate.errors import GatewayError, StorageDown
 from gemgate.jobs.payloads import loads
 from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
-from gemgate.ports.jobs import JobStore
+from gemgate.ports.jobs import JobStore, webhook_secret_subject
 from gemgate.ports.outbound import Sender
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.vault import Sealed, Vault
@@ -150,8 +150,3 @@ def signature(secret: str, message_id: str, moment: str, body: bytes) -> str:
     signed = f"{message_id}.{moment}.".encode() + body
     digest = hmac.new(secret.encode() if key is None else key, signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
-
-
-def webhook_secret_subject(batch_id: str) -> str:
-    """What a webhook's secret is sealed for."""
-    return f"webhook of {batch_id}"

@@ -17,6 +17,7 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
@@ -30,13 +31,20 @@ class LeaseStatus:
     given_up: bool = False
 
 
+def webhook_secret_subject(batch_id: str) -> str:
+    """What a webhook's secret is sealed for."""
+    return f"webhook of {batch_id}"
+
+
 class JobStore(Protocol):
     """Batches and their tasks. A run of a task is fenced by owner and attempt: whoever lost it changes nothing.
 
-    Leases and waits are judged by the database's clock. StorageDown anywhere.
+    Leases and waits are judged by the database's clock. StorageDown anywhere. What a batch holds of bodies (prompts,
+    payloads, results, `Batch.defaults`) is stored encrypted; tasks are given out opened, defaults with
+    claims and with single batches that are asked for.
     """
 
-    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
         """Enter a batch with its tasks, all or nothing; or the one that came under the same idempotency key before."""
         ...
 
@@ -109,7 +117,7 @@ class JobStore(Protocol):
         ...
 
     async def again(self, batch_id: str) -> Batch | None:
-        """Queue what failed or was cancelled once more, with all its tries."""
+        """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more."""
         ...
 
     async def overdue(self, now: float) -> Sequence[str]:
@@ -139,6 +147,10 @@ class JobStore(Protocol):
 
     async def stats(self) -> TaskCounts:
         """All tasks of all batches."""
+        ...
+
+    async def rewrap(self) -> int:
+        """Seal every batch's data key and webhook secret under the vault's first key; how many batches were changed."""
         ...
 
     async def forget(self, batch_id: str) -> bool:

@@ -109,8 +109,17 @@ def line(**more: Any) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode()
 
 
+def read_lines(data: bytes, endpoint: str) -> tuple[list[openai_batches.BatchLine], list[openai_batches.LineError]]:
+    """Read in one piece; and in pieces of three bytes, which has to be the same."""
+    whole, crumbs = openai_batches.LineReader(endpoint), openai_batches.LineReader(endpoint)
+    lines = whole.feed(data) + whole.close()
+    again = [line for at in range(0, len(data), 3) for line in crumbs.feed(data[at : at + 3])] + crumbs.close()
+    assert (again, crumbs.errors, crumbs.count) == (lines, whole.errors, whole.count)
+    return lines, whole.errors
+
+
 def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> None:
-    good, errors = openai_batches.read_lines(
+    good, errors = read_lines(
         b"\xef\xbb\xbf" + line() + b"\r\n\n" + line(custom_id="b", body={"input": "北京"}), "/v1/images/generations"
     )
     assert [(row.line, row.custom_id, row.body) for row in good] == [
@@ -126,7 +135,7 @@ def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> No
         line(custom_id="d", body={"stream": True}),
         line(custom_id=""),
     ]
-    good, errors = openai_batches.read_lines(b"\n".join(rows), "/v1/images/generations")
+    good, errors = read_lines(b"\n".join(rows), "/v1/images/generations")
     assert len(good) == 1
     assert [(error.line, error.code) for error in errors] == [
         (2, "invalid_json_line"),
@@ -135,7 +144,22 @@ def test_lines_are_read_with_their_numbers_and_everything_wrong_is_named() -> No
         (5, "invalid_json_line"),
         (6, "invalid_json_line"),
     ]
-    assert openai_batches.read_lines(b"\n \n", "/v1/images/generations")[1][0].code == "empty_file"
+    assert read_lines(b"\n \n", "/v1/images/generations")[1][0].code == "empty_file"
+
+
+def test_a_file_has_as_many_lines_as_openai_allows_and_its_errors_end() -> None:
+    many = b"\n".join(line(custom_id=str(number)) for number in range(openai_batches.MAX_LINES))
+    good, errors = read_lines_whole(many)
+    assert (len(good), errors) == (openai_batches.MAX_LINES, [])
+    good, errors = read_lines_whole(many + b"\n" + line(custom_id="one more") + b"\n" + line(custom_id="and more"))
+    assert (len(good), [error.code for error in errors]) == (openai_batches.MAX_LINES, ["too_many_tasks"])
+    good, errors = read_lines_whole(b"{\n" * 5000)
+    assert (good, len(errors)) == ([], openai_batches.MAX_ERRORS)
+
+
+def read_lines_whole(data: bytes) -> tuple[list[openai_batches.BatchLine], list[openai_batches.LineError]]:
+    reader = openai_batches.LineReader("/v1/images/generations")
+    return reader.feed(data) + reader.close(), reader.errors
 
 
 def test_lines_are_written_as_openai_writes_them() -> None:

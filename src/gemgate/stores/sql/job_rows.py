@@ -98,9 +98,13 @@ def trail_columns(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def task_id(batch_id: str, seq: int) -> str:
+    return f"{batch_id}_task_{seq}"
+
+
 def row_of(batch_id: str, seq: int, draft: TaskDraft) -> dict[str, Any]:
     return {
-        "id": f"{batch_id}_task_{seq}",
+        "id": task_id(batch_id, seq),
         "batch": batch_id,
         "seq": seq,
         "prompt": draft.prompt,
@@ -110,6 +114,7 @@ def row_of(batch_id: str, seq: int, draft: TaskDraft) -> dict[str, Any]:
 
 
 def batch_of(row: Row[Any]) -> Batch:
+    """Without its defaults, which are sealed."""
     return Batch(
         id=row.id,
         kind=row.kind,
@@ -123,7 +128,6 @@ def batch_of(row: Row[Any]) -> Batch:
         tally=TaskCounts(row.queued, row.running, row.done, row.failed, row.cancelled),
         model=row.model,
         as_base64=row.as_base64,
-        defaults=row.defaults,
         metadata=row.about,
         idempotency_key=row.idempotency_key or "",
         digest=row.digest,

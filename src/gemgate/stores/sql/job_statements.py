@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, Update, and_, case, exists, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Update,
+    and_,
+    case,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.batches import Claim, TaskStatus
-from gemgate.stores.sql.database import epoch_now
+from gemgate.batches import BatchState, Claim, TaskStatus
+from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.schema import account, batch, task
 
+CHANNEL = "gemgate_jobs"
+OPEN: tuple[BatchState, ...] = ("active", "paused")
+GIVEN_UP: tuple[BatchState, ...] = ("cancelled", "expired")
 READ_BY_OWNER = 60.0
 """Seconds for which a task whose answer may stand in a chat is left to the node that can read that chat."""
 
@@ -69,3 +86,45 @@ def runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
         not_(elsewhere),
     )
     return and_(of.c.status == "queued", of.c.run_after <= epoch_now(), free)
+
+
+async def tell(database: Database, connection: AsyncConnection, batch_id: str) -> None:
+    """Let other processes know at once that a batch changes, where the database can."""
+    if not database.is_sqlite:
+        await connection.execute(select(func.pg_notify(CHANNEL, batch_id)))
+
+
+async def steered(database: Database, batch_id: str, state: BatchState) -> Row[Any] | None:
+    """The batch's row after it went over to `state`, if it was open; None when there is none."""
+    async with database.writing() as connection:
+        row = await locked(connection, batch_id)
+        if row is None:
+            return None
+        if row.state not in OPEN or row.closed_at or not row.queued + row.running:
+            return row
+        gone = row.queued if state in GIVEN_UP else 0
+        if gone:
+            waiting = update(task).where(task.c.batch == batch_id, task.c.status == "queued")
+            await connection.execute(waiting.values(status="cancelled", finished_at=epoch_now()))
+        new = (
+            update(batch)
+            .where(batch.c.id == batch_id)
+            .values(
+                state=state,
+                queued=batch.c.queued - gone,
+                cancelled=batch.c.cancelled + gone,
+                ended_at=epoch_now() if gone and not row.running else batch.c.ended_at,
+            )
+        )
+        changed = (await connection.execute(new.returning(*batch.c))).one()
+        await tell(database, connection, batch_id)
+    return changed
+
+
+async def give_up(database: Database, tenant: str) -> None:
+    """Cancel all batches of a key that is revoked; what runs at this moment is ended by its worker."""
+    mine = select(batch.c.id).where(batch.c.tenant == tenant, batch.c.state.in_(OPEN), batch.c.closed_at == 0)
+    async with database.reading() as connection:
+        found = (await connection.execute(mine)).scalars().all()
+    for batch_id in found:
+        await steered(database, batch_id, "cancelled")

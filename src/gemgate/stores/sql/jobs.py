@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -42,15 +43,29 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
-from gemgate.errors import Conflict, NotFound
+from gemgate.errors import Conflict, NotFound, StorageDown
 from gemgate.lazy_import import later
 from gemgate.ports.jobs import LeaseStatus
+from gemgate.ports.vault import Sealed, Vault
+from gemgate.stores.sql.data_keys import KEY_COLUMNS, DataKey, DataKeys, rewrap_batches
 from gemgate.stores.sql.database import Database, epoch_now
-from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_of, trail_columns
-from gemgate.stores.sql.job_statements import locked, moved, of_run, owned, runnable
+from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_id, task_of, trail_columns
+from gemgate.stores.sql.job_statements import (
+    CHANNEL,
+    GIVEN_UP,
+    OPEN,
+    locked,
+    moved,
+    of_run,
+    owned,
+    runnable,
+    steered,
+    tell,
+)
 from gemgate.stores.sql.schema import batch, task
 
 if TYPE_CHECKING:
@@ -58,38 +73,43 @@ if TYPE_CHECKING:
 else:
     postgresql = later("sqlalchemy.dialects.postgresql")
 
-CHANNEL = "gemgate_jobs"
 CHUNK = 500
 """Rows that are read or changed by one statement."""
 ENTERED = 100
 """Tasks that are entered at a time: with more of them the driver would hold the event loop up."""
 LOOKED_AT = 50
 """Batches with something to run that a claim looks at, the first ones of the order."""
-_OPEN: tuple[BatchState, ...] = ("active", "paused")
-_GIVEN_UP: tuple[BatchState, ...] = ("cancelled", "expired")
 
 
 class SqlJobStore:
     """The port `JobStore` on SQLite and PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
+        self._vault = vault
+        self._keys = DataKeys(vault)
 
     # Orders
 
-    async def submit(self, order: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit(self, order: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
         if order.idempotency_key and (known := await self.under_key(order.tenant, order.idempotency_key)):
             return known
+        key, sealed = await self._keys.make(order.id)
         insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
-        entry = insert_one(batch).values(entry_of(order, len(tasks))).on_conflict_do_nothing().returning(batch.c.id)
+        values = entry_of(order, tasks.count if isinstance(tasks, TaskPages) else len(tasks))
+        values |= {"data_key": sealed.text, "data_key_id": sealed.key_id}
+        values["defaults"] = key.seal(f"{order.id} defaults", order.defaults)
+        entry = insert_one(batch).values(values).on_conflict_do_nothing().returning(batch.c.id)
         async with self._database.writing() as connection:
             entered = (await connection.execute(entry)).scalar_one_or_none() is not None
             if entered:
-                for start in range(0, len(tasks), ENTERED):
-                    rows = [row_of(order.id, seq, tasks[seq]) for seq in range(start, min(start + ENTERED, len(tasks)))]
+                seq = 0
+                async for drafts in _pages(tasks):
+                    rows = [sealed_row(key, order.id, number, draft) for number, draft in enumerate(drafts, seq)]
                     await connection.execute(insert(task), rows)
+                    seq += len(rows)
                     await asyncio.sleep(0)
-                await self._tell(connection, order.id)
+                await tell(self._database, connection, order.id)
         if entered:
             found = await self.get(order.tenant, order.id)
         else:  # two orders under one key met, and the other one was first
@@ -135,20 +155,30 @@ class SqlJobStore:
         query = select(task).where(task.c.batch == batch_id, task.c.seq > after).order_by(task.c.seq).limit(limit)
         if status:
             query = query.where(task.c.status.in_(status))
-        async with self._database.reading() as connection:
-            return [task_of(row) for row in await connection.execute(query)]
+        return await self._opened(batch_id, query)
 
     async def ended(self, batch_id: str, after: int, limit: int) -> Sequence[Task]:
         query = (
             select(task).where(task.c.batch == batch_id, task.c.settled > after).order_by(task.c.settled).limit(limit)
         )
+        return await self._opened(batch_id, query)
+
+    async def _opened(self, batch_id: str, query: Select[Any]) -> Sequence[Task]:
+        """Tasks of one batch, their texts opened."""
         async with self._database.reading() as connection:
-            return [task_of(row) for row in await connection.execute(query)]
+            held = (await connection.execute(select(*KEY_COLUMNS).where(batch.c.id == batch_id))).one_or_none()
+            tasks = [task_of(row) for row in await connection.execute(query)] if held else []
+        if held is None or not tasks:
+            return tasks
+        return await (await self._keys.open(held.id, Sealed(held.data_key_id, held.data_key))).opened_all(tasks)
 
     async def _one(self, query: Select[Any]) -> Batch | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return batch_of(row) if row else None
+        if row is None:
+            return None
+        key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key)) if row.defaults else None
+        return replace(batch_of(row), defaults=key.open(f"{row.id} defaults", row.defaults) if key else "")
 
     # Runs
 
@@ -157,7 +187,7 @@ class SqlJobStore:
     ) -> Claim | None:
         waiting = exists().where(task.c.batch == batch.c.id, runnable(task, accounts))
         ready = (
-            select(batch.c.id)
+            select(*KEY_COLUMNS)
             .where(
                 batch.c.closed_at == 0,
                 batch.c.state == "active",
@@ -170,11 +200,16 @@ class SqlJobStore:
             .limit(LOOKED_AT)
         )
         async with self._database.reading() as connection:
-            ids = (await connection.execute(ready)).scalars().all()
-        for batch_id in ids:
+            found = (await connection.execute(ready)).all()
+        for row in found:
+            try:
+                key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))
+            except StorageDown:
+                continue  # nobody here can read it: it waits for its key
             async with self._database.writing() as connection:
-                if claim := await self._claimed(connection, batch_id, owner, seconds, accounts):
-                    return claim
+                claim = await self._claimed(connection, row.id, owner, seconds, accounts)
+            if claim is not None:
+                return key.opened_claim(claim)
         return None
 
     async def _claimed(
@@ -215,7 +250,7 @@ class SqlJobStore:
             started_at=case((batch.c.started_at == 0, epoch_now()), else_=batch.c.started_at),
         )
         changed = (await connection.execute(counts.returning(*batch.c))).one()
-        return Claim(task_of(taken), batch_of(changed), owner)
+        return Claim(task_of(taken), replace(batch_of(changed), defaults=changed.defaults), owner)
 
     async def renew(self, owner: str, task_ids: Collection[str], seconds: float) -> Mapping[str, LeaseStatus]:
         if not task_ids:
@@ -229,7 +264,7 @@ class SqlJobStore:
         async with self._database.writing() as connection:
             held = (await connection.execute(extend)).all()
             ids = {row.batch for row in held}
-            given_up = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.state.in_(_GIVEN_UP))
+            given_up = select(batch.c.id).where(batch.c.id.in_(ids), batch.c.state.in_(GIVEN_UP))
             lost = set((await connection.execute(given_up)).scalars()) if ids else set()
         return {row.id: LeaseStatus(row.attempt, row.batch in lost) for row in held}
 
@@ -243,13 +278,16 @@ class SqlJobStore:
             row = await locked(connection, claim.batch.id)
             if row is None:
                 return False
-            if row.state in _GIVEN_UP and isinstance(outcome, Deferred | Released):
+            if row.state in GIVEN_UP and isinstance(outcome, Deferred | Released):
                 outcome = Cancelled()
-            change = of_run(update(task), claim).values(ending(outcome, row.settled + 1))
+            ended = (await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))).sealed_outcome(
+                claim.task.id, outcome
+            )
+            change = of_run(update(task), claim).values(ending(ended, row.settled + 1))
             if (await connection.execute(change)).rowcount != 1:
                 return False
             await connection.execute(moved(claim.batch.id, counted(outcome), 1))
-            await self._tell(connection, claim.batch.id)
+            await tell(self._database, connection, claim.batch.id)
         return True
 
     async def expire(self) -> int:
@@ -275,7 +313,7 @@ class SqlJobStore:
                 row = await locked(connection, batch_id)
                 if row is None:
                     continue
-                status: TaskStatus = "cancelled" if row.state in _GIVEN_UP else "queued"
+                status: TaskStatus = "cancelled" if row.state in GIVEN_UP else "queued"
                 change = update(task).where(task.c.batch == batch_id, which)
                 values: dict[str, Any] = {"status": status, "lease_owner": "", "run_after": epoch_now()}
                 if status == "cancelled":
@@ -283,44 +321,15 @@ class SqlJobStore:
                 freed = await connection.execute(change.values(values))
                 if freed.rowcount:
                     await connection.execute(moved(batch_id, status, freed.rowcount))
-                    await self._tell(connection, batch_id)
+                    await tell(self._database, connection, batch_id)
                 count += freed.rowcount
         return count
 
     # What becomes of a whole batch
 
     async def change(self, batch_id: str, state: BatchState) -> Batch | None:
-        async with self._database.writing() as connection:
-            row = await locked(connection, batch_id)
-            if row is None:
-                return None
-            if row.state not in _OPEN or row.closed_at or not row.queued + row.running:
-                return batch_of(row)
-            gone = row.queued if state in _GIVEN_UP else 0
-            if gone:
-                waiting = update(task).where(task.c.batch == batch_id, task.c.status == "queued")
-                await connection.execute(waiting.values(status="cancelled", finished_at=epoch_now()))
-            new = (
-                update(batch)
-                .where(batch.c.id == batch_id)
-                .values(
-                    state=state,
-                    queued=batch.c.queued - gone,
-                    cancelled=batch.c.cancelled + gone,
-                    ended_at=epoch_now() if gone and not row.running else batch.c.ended_at,
-                )
-            )
-            changed = (await connection.execute(new.returning(*batch.c))).one()
-            await self._tell(connection, batch_id)
-        return batch_of(changed)
-
-    async def give_up(self, tenant: str) -> None:
-        """Cancel all batches of a key that is revoked; what runs at this moment is ended by its worker."""
-        mine = select(batch.c.id).where(batch.c.tenant == tenant, batch.c.state.in_(_OPEN), batch.c.closed_at == 0)
-        async with self._database.reading() as connection:
-            found = (await connection.execute(mine)).scalars().all()
-        for batch_id in found:
-            await self.change(batch_id, "cancelled")
+        row = await steered(self._database, batch_id, state)
+        return batch_of(row) if row is not None else None
 
     async def again(self, batch_id: str) -> Batch | None:
         async with self._database.writing() as connection:
@@ -352,17 +361,18 @@ class SqlJobStore:
                 cancelled=0,
                 ended_at=0.0,
                 closed_at=0.0,
+                expires_at=0.0,
                 hook_tries=0,
                 hook_at=0.0,
                 hook_outcome="",
             )
             changed = (await connection.execute(new.returning(*batch.c))).one()
-            await self._tell(connection, batch_id)
+            await tell(self._database, connection, batch_id)
         return batch_of(changed)
 
     async def overdue(self, now: float) -> Sequence[str]:
         query = select(batch.c.id).where(
-            batch.c.closed_at == 0, batch.c.state.in_(_OPEN), batch.c.expires_at > 0, batch.c.expires_at <= now
+            batch.c.closed_at == 0, batch.c.state.in_(OPEN), batch.c.expires_at > 0, batch.c.expires_at <= now
         )
         async with self._database.reading() as connection:
             return (await connection.execute(query)).scalars().all()
@@ -402,7 +412,7 @@ class SqlJobStore:
         async with self._database.writing() as connection:
             closed = (await connection.execute(change)).rowcount == 1
             if closed:
-                await self._tell(connection, batch_id)
+                await tell(self._database, connection, batch_id)
         return closed
 
     async def hook_due(self, now: float, seconds: float) -> Batch | None:
@@ -450,10 +460,23 @@ class SqlJobStore:
         async for batch_id in self._database.listening(CHANNEL):
             yield batch_id
 
-    async def _tell(self, connection: AsyncConnection, batch_id: str) -> None:
-        """Let other processes know at once, where the database can."""
-        if not self._database.is_sqlite:
-            await connection.execute(select(func.pg_notify(CHANNEL, batch_id)))
+    async def rewrap(self) -> int:
+        return await rewrap_batches(self._database, self._vault)
+
+
+def sealed_row(key: DataKey, batch_id: str, seq: int, draft: TaskDraft) -> dict[str, Any]:
+    return row_of(batch_id, seq, key.sealed_draft(task_id(batch_id, seq), draft))
+
+
+async def _pages(tasks: Sequence[TaskDraft] | TaskPages) -> AsyncGenerator[Sequence[TaskDraft], None]:
+    """At most ENTERED at a time."""
+    if isinstance(tasks, TaskPages):
+        async for page in tasks.pages():
+            for start in range(0, len(page), ENTERED):
+                yield page[start : start + ENTERED]
+        return
+    for start in range(0, len(tasks), ENTERED):
+        yield tasks[start : start + ENTERED]
 
 
 _COUNTS = ("queued", "running", "done", "failed", "cancelled")

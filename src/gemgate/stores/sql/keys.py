@@ -13,7 +13,7 @@ from gemgate.errors import Conflict
 from gemgate.lazy_import import later
 from gemgate.ports.keys import ClientKey, PageSession
 from gemgate.stores.sql.database import Database
-from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.job_statements import give_up
 from gemgate.stores.sql.schema import client_key, page_session
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class SqlKeyStore:
         async with self._database.writing() as connection:
             name = (await connection.execute(revoked)).scalar_one_or_none()
         if name is not None:
-            await SqlJobStore(self._database).give_up(name)
+            await give_up(self._database, name)
         return name is not None
 
     async def used(self, moments: Mapping[str, float]) -> None:

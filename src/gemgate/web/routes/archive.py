@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gemgate.batches import Batch, Task
+from gemgate.caller import Caller
 from gemgate.dialects import simple_batches, wire
 from gemgate.dialects.simple_batches import TaskError, TaskResult
 from gemgate.errors import NotFound
@@ -42,7 +43,7 @@ class _Outlet:
 
 
 async def archive(
-    jobs: Jobs, blobs: BlobStore, batch: Batch, status: str, language: str
+    jobs: Jobs, blobs: BlobStore, batch: Batch, status: str, caller: Caller
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of the ZIP. An image that is gone is missing in it, and the manifest says so."""
     outlet = _Outlet()
@@ -60,7 +61,7 @@ async def archive(
             info = _info(_file_of(task), blob.facts.modified)
             await asyncio.to_thread(zipped.writestr, info, blob.data)
             yield outlet.take()
-        async for piece in _manifests(zipped, outlet, jobs, batch, status, language, packed):
+        async for piece in _manifests(zipped, outlet, jobs, batch, status, caller, packed):
             yield piece
     yield outlet.take()
 
@@ -71,7 +72,7 @@ async def _manifests(
     jobs: Jobs,
     batch: Batch,
     status: str,
-    language: str,
+    caller: Caller,
     packed: set[int],
 ) -> AsyncGenerator[bytes, None]:
     about = {"batch_id": batch.id, "status": status, "total": batch.tally.total, "tasks": []}
@@ -79,28 +80,29 @@ async def _manifests(
     with zipped.open(_info("manifest.json", batch.created_at), "w") as file:
         file.write(head + b'"tasks":[\n')
         first = True
-        async for entry in _entries(jobs, batch, language, packed):
+        async for entry in _entries(jobs, batch, caller, packed):
             file.write((b"" if first else b",\n") + wire.dumps(entry))
             first = False
             yield outlet.take()
         file.write(b"\n]" + tail)
     with zipped.open(_info("manifest.csv", batch.created_at), "w") as file:
         file.write(simple_batches.write_manifest_header())
-        async for entry in _entries(jobs, batch, language, packed):
+        async for entry in _entries(jobs, batch, caller, packed):
             file.write(simple_batches.write_manifest_row(entry))
             yield outlet.take()
 
 
-async def _entries(jobs: Jobs, batch: Batch, language: str, packed: set[int]) -> AsyncIterator[dict[str, Any]]:
+async def _entries(jobs: Jobs, batch: Batch, caller: Caller, packed: set[int]) -> AsyncIterator[dict[str, Any]]:
     async for task in _tasks(jobs, batch):
         outcome: TaskResult | TaskError | None = None
+        prompt = task.prompt if batch.tenant == caller.tenant else ""  # for its owner alone
         if task.status == "done":
-            outcome = TaskResult(task.id, image_of(loads(task.result), task.prompt))
+            outcome = TaskResult(task.id, image_of(loads(task.result), prompt))
         elif task.status == "failed":
-            error = task.error_zh if language.lower().startswith("zh") else task.error
+            error = task.error_zh if caller.language.lower().startswith("zh") else task.error
             outcome = TaskError(task.id, error, task.code, task.retryable)
         file = _file_of(task) if task.seq in packed else ""
-        yield simple_batches.write_manifest_entry(task.id, task.prompt, task.status, file, outcome)
+        yield simple_batches.write_manifest_entry(task.id, prompt, task.status, file, outcome)
 
 
 async def _tasks(jobs: Jobs, batch: Batch) -> AsyncIterator[Task]:

@@ -125,7 +125,7 @@ async def status(context: NodeContext) -> Response:
     tasks, following = await jobs.page(batch, offset, limit) if limit else ([], None)
     state = replace(await _told(jobs, batch, context.caller), next_offset=following)
     meta = context.meta("")
-    done = tuple(_done(jobs, task) for task in tasks if task.status == "done")
+    done = tuple(_done(jobs, visible(task, batch, context.caller)) for task in tasks if task.status == "done")
     errors = tuple(_failed(task, context.caller.language) for task in tasks if task.status == "failed")
     state = replace(state, errors=errors)
     if not batch.as_base64:
@@ -206,7 +206,7 @@ async def _progress(context: NodeContext, batch: Batch, seen: int) -> AsyncGener
         if found is None:
             return
         while seen < found.settled and (tasks := await jobs.store.ended(batch.id, seen, EVENTS)):
-            yield b"".join(_event(jobs, task, meta, context.caller) for task in tasks)
+            yield b"".join(_event(jobs, visible(task, batch, context.caller), meta, context.caller) for task in tasks)
             seen = tasks[-1].settled
         now = simple_batches.write_status(await _told(jobs, found, context.caller), meta)
         counts = {name: value for name, value in now.items() if name not in ("results", "errors", "eta_seconds")}
@@ -235,13 +235,18 @@ def _event(jobs: Jobs, task: Task, meta: ResponseMeta, caller: Caller) -> bytes:
 )  # fmt: skip
 async def zipped(context: NodeContext) -> Response:
     batch = await _batch(context)
-    pieces = archive(context.service.jobs, context.service.blobs, batch, status_of(batch), context.caller.language)
+    pieces = archive(context.service.jobs, context.service.blobs, batch, status_of(batch), context.caller)
     headers = {"content-disposition": f'attachment; filename="{batch.id}.zip"', "cache-control": "no-store"}
     return StreamingResponse(pieces, headers=headers, media_type="application/zip")
 
 
 async def _batch(context: NodeContext) -> Batch:
     return await context.service.jobs.get(context.caller, context.request.path_params["batch_id"], IMAGES)
+
+
+def visible(task: Task, batch: Batch, caller: Caller) -> Task:
+    """The task as the caller may see it: its prompt is for its owner alone."""
+    return task if batch.tenant == caller.tenant else replace(task, prompt="")
 
 
 def status_of(batch: Batch) -> BatchStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import Response
 
@@ -11,9 +12,9 @@ from gemgate.chat import Usage
 from gemgate.dialects import openai_batches, wire
 from gemgate.dialects.openai_batches import BatchCreateRequest, BatchRecord, LineError, Status
 from gemgate.errors import BadRequest
-from gemgate.jobs.batches import BATCH_KINDS, OPENAI, WINDOW, Submitter, scope
+from gemgate.jobs.batches import BATCH_KINDS, OPENAI, TEXT, WINDOW, Submitter, scope
+from gemgate.jobs.line_file import spooled
 from gemgate.jobs.payloads import loads
-from gemgate.offload import offload
 from gemgate.web.auth.access import check_group
 from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
@@ -39,19 +40,18 @@ async def create(context: NodeContext) -> Response:
             param="input_file_id",
             code="invalid_file_purpose",
         )
-    data = await context.service.files.read(file)
-    lines, problems = await offload(len(data), lambda: openai_batches.read_lines(data, endpoint))
-    if not problems:
-        check_group(context.caller, "chat" if BATCH_KINDS[endpoint] == "chat" else "images")
-    about = {
+    about: dict[str, Any] = {
         "input_file_id": file.id,
         "metadata": dict(body.metadata) if body.metadata is not None else None,
         "language": context.caller.language,
     }
+    if body.output_expires_after is not None:
+        about["output_seconds"] = body.output_expires_after.seconds
     submitter = Submitter(context.caller, context.base_url)
-    batch = await context.service.jobs.submit_lines(
-        endpoint, lines, problems, about, submitter, admitted=context.admitted
-    )
+    async with spooled(context.service.files.chunks(file), endpoint) as lines:
+        if not lines.errors:
+            check_group(context.caller, "chat" if BATCH_KINDS[endpoint] in TEXT else "images")
+        batch = await context.service.jobs.submit_lines(lines, about, submitter, admitted=context.admitted)
     return json_response(openai_batches.batch_object(record_of(batch)))
 
 

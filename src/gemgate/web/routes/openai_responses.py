@@ -12,7 +12,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
-import orjson
 from starlette.responses import Response
 
 from gemgate.batches import Batch
@@ -20,6 +19,7 @@ from gemgate.chat import ChatRequest, Ended, Event, Fold, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, StorageDown
+from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.jobs.background import HEARTBEAT, ResponseOrder, response_not_found
 from gemgate.jobs.batches import Submitter, digest_of
 from gemgate.jobs.event_log import ResponseCall
@@ -118,17 +118,7 @@ def _texts(
 
 async def previous_of(context: NodeContext, body: responses.TokenCountRequest) -> tuple[Message, ...]:
     """The conversation up to `previous_response_id`."""
-    if body.previous_response_id is None:
-        return ()
-    found = await _kept(context, body.previous_response_id)
-    if found is None:
-        raise BadRequest(
-            f"Previous response with id {body.previous_response_id[:100]!r} not found; send the whole input instead",
-            f"找不到 id 为 {body.previous_response_id[:100]!r} 的上一个 response，请发送完整的 input",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
-    return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
+    return await previous_messages(partial(_kept, context), body.previous_response_id)
 
 
 async def _kept(context: NodeContext, response_id: str) -> StoredResponse | None:
@@ -139,15 +129,8 @@ async def _kept(context: NodeContext, response_id: str) -> StoredResponse | None
 
 
 async def references_of(context: NodeContext, body: responses.TokenCountRequest) -> dict[str, Message]:
-    """What the items are that the input only refers to; ids that name none are left to the dialect to refuse."""
-    found: dict[str, Message] = {}
-    for item_id in responses.referenced(body):
-        owner = responses.owner_of(item_id)
-        stored = await _kept(context, owner) if owner else None
-        for item in orjson.loads(stored.body)["output"] if stored else ():
-            if item.get("id") == item_id and (message := responses.message_of_item(item)) is not None:
-                found[item_id] = message
-    return found
+    """What the items are that the input only refers to."""
+    return await referenced_messages(partial(_kept, context), body)
 
 
 @serves(router, "responses.input_tokens")

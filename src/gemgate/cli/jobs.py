@@ -1,0 +1,242 @@
+"""`gemgate jobs`: whatever runs in the background on a gateway, of every kind: batches of pictures, OpenAI's batches.
+
+The commands speak `/api/jobs` and nothing else, so that a gateway far away and one on this machine are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.table import Table
+
+from gemgate.cli.batches import KeyOption, OutOption, UrlOption, through
+from gemgate.cli.connection import Connection, written_whole
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, marked, out
+from gemgate.errors import Unreachable
+
+jobs = typer.Typer(
+    name="jobs",
+    help="Everything that runs in the background, of all kinds: list, show, watch, cancel, retry, fetch.",
+    no_args_is_help=True,
+)
+
+IdArgument = Annotated[str, typer.Argument(metavar="JOB", help="Such as batch_60bfcf0a; see `gemgate jobs list`.")]
+OVER = ("completed", "failed", "cancelled", "expired")
+WAIT = 20
+"""Seconds of one long poll."""
+PATIENCE = 60
+"""Seconds that a gateway which does not answer is waited for."""
+
+
+def say(en: str, zh: str) -> str:
+    """The text in the terminal's language."""
+    return zh if language() == "zh" else en
+
+
+@jobs.command("list")
+def list_jobs(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")] = 20,
+    kind: Annotated[
+        str, typer.Option("--kind", help="Only images, chat, responses, generations, edits, ...", show_default=False)
+    ] = "",
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Jobs of all kinds, newest first."""
+    path = f"/api/jobs?limit={limit}&kind={quote(kind, safe='')}"
+    found = through(lambda gateway: gateway.ask("GET", path), url, key, config)
+    if as_json:
+        _print(found)
+        return
+    if not found["data"]:
+        err.print(say("No jobs yet", "还没有任务"), highlight=False)
+        return
+    heads = say("job,kind,status,done,failed,open,model,ordered", "任务,类型,状态,完成,失败,未完成,模型,提交时间")
+    table = Table(*heads.split(","), box=None)
+    for job in found["data"]:
+        left = job["pending"] + job["running"]
+        counts = (f"{job['completed']}/{job['total']}", str(job["failed"] or ""), str(left or ""))
+        table.add_row(job["id"], job["kind"], job["status"], *counts, job["model"] or "", job["created_at"])
+    out.print(table)
+    if found["total"] > len(found["data"]):
+        err.print(
+            say(f"{found['total']} in all; --limit shows more", f"共 {found['total']} 个，可用 --limit 显示更多"),
+            highlight=False,
+        )
+
+
+@jobs.command()
+def show(
+    job_id: IdArgument,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """How a job stands, and why tasks failed."""
+    _shown(through(lambda gateway: gateway.ask("GET", _path(job_id)), url, key, config), as_json=as_json)
+
+
+@jobs.command()
+def watch(
+    job_id: IdArgument,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Follow a job to its end; 1 when anything of it failed or was given up. With --json one line for each change."""
+
+    async def work(gateway: Connection) -> dict[str, Any]:
+        return await _followed(gateway, job_id, lambda job: _line(job, as_json=as_json))
+
+    job = through(work, url, key, config, resident=True)
+    if not as_json:
+        _errors(job)
+    if job["status"] != "completed" or job["failed"]:
+        raise typer.Exit(1)
+
+
+@jobs.command()
+def cancel(
+    job_id: IdArgument,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Give a job up: what is made stays."""
+    job = through(lambda gateway: gateway.ask("POST", _path(job_id) + "/cancel", b""), url, key, config)
+    _shown(job, as_json=as_json)
+
+
+@jobs.command()
+def retry(
+    job_id: IdArgument,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Queue what failed or was cancelled once more."""
+    job = through(lambda gateway: gateway.ask("POST", _path(job_id) + "/retry", b""), url, key, config)
+    _shown(job, as_json=as_json)
+
+
+@jobs.command()
+def fetch(
+    job_id: IdArgument,
+    output: OutOption = Path("out"),
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Fetch what a job has made so far: pictures as files, answers as JSON, an OpenAI batch's output and error file."""
+    files = through(lambda gateway: _fetched(gateway, job_id, output), url, key, config)
+    if as_json:
+        _print({"id": job_id, "files": [str(path) for path in files]})
+        return
+    en, zh = f"{len(files)} files written to {output}/", f"已写入 {len(files)} 个文件到 {output}/"
+    out.print(say(en, zh), highlight=False, soft_wrap=True)
+
+
+def _path(job_id: str) -> str:
+    return f"/api/jobs/{quote(job_id, safe='')}"
+
+
+async def _followed(gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """The job as it ended; a gateway that goes away for a moment is waited for."""
+    job: dict[str, Any] = await gateway.ask("GET", _path(job_id))
+    changed(job)
+    while job["status"] not in OVER:
+        job, before = await _patient(lambda: gateway.ask("GET", f"{_path(job_id)}?wait={WAIT}")), job
+        if job != before:
+            changed(job)
+    return job
+
+
+async def _patient(ask: Callable[[], Awaitable[Any]]) -> Any:
+    for second in range(PATIENCE + 1):
+        try:
+            return await ask()
+        except Unreachable:
+            if second == PATIENCE:
+                raise
+            await asyncio.sleep(1)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
+    """Everything there is, page by page, one file at a time."""
+    job = await gateway.ask("GET", _path(job_id))
+    files: list[Path] = []
+    named = [(name, job["files"][name]) for name in ("output", "error") if name in job["files"]]
+    for name, file_id in named:
+        files.append(await _written(gateway, f"/v1/files/{file_id}/content", folder / f"{job_id}_{name}.jsonl"))
+    offset: int | None = None if named else 0
+    while offset is not None:
+        page = await gateway.ask("GET", f"{_path(job_id)}/results?offset={offset}")
+        for result in page["data"]:
+            number = int(result["task_id"].rpartition("_")[2]) + 1
+            for file in result.get("files", ()):
+                path = folder / f"{number:05d}_{Path(file['name']).name}"
+                files.append(await _written(gateway, file["url"], path))
+            if "body" in result:
+                path = folder / f"{number:05d}.json"
+                body = json.dumps(result["body"], ensure_ascii=False, indent=2).encode()
+                await asyncio.to_thread(written_whole, path, body)
+                files.append(path)
+        offset = page["next_offset"]
+    return files
+
+
+async def _written(gateway: Connection, target: str, path: Path) -> Path:
+    async with gateway.open("GET", target) as answer:
+        await asyncio.to_thread(written_whole, path, await answer.read())
+    return path
+
+
+def _print(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _shown(job: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        _print(job)
+        return
+    _line(job, as_json=False)
+    _errors(job)
+
+
+def _line(job: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(job, ensure_ascii=False), flush=True)
+        return
+    text = f"{job['id']} {job['kind']} {job['status']}: {job['completed']}/{job['total']}"
+    words = (("failed", "失败"), ("running", "运行中"), ("pending", "等待"), ("cancelled", "已取消"))
+    text += "".join(f", {job[name]} {say(name, zh)}" for name, zh in words if job[name])
+    if eta := job.get("eta_seconds"):
+        text += say(f", about {eta} s left", f"，约剩 {eta} 秒")
+    out.print(text, highlight=False, soft_wrap=True)
+    if reason := job.get("waiting_for"):
+        out.print(say(f"waits: {reason}", f"等待：{reason}"), highlight=False, soft_wrap=True)
+
+
+def _errors(job: dict[str, Any]) -> None:
+    for failed in job.get("errors", ()):
+        err.print(marked("[red]{}[/red] {}", failed["task_id"], failed["error"]), highlight=False, soft_wrap=True)
+    for wrong in job.get("input_errors", ()):
+        line = say(f"line {wrong['line']}", f"第 {wrong['line']} 行") if wrong["line"] else ""
+        err.print(marked("[red]{}[/red] {}", line, wrong["message"]), highlight=False, soft_wrap=True)
+    if any(failed["retryable"] for failed in job.get("errors", ())):
+        again = f"gemgate jobs retry {job['id']}"
+        err.print(say(f"Try those again: {again}", f"重试：{again}"), highlight=False)

@@ -1,0 +1,188 @@
+"""Everything that runs in the background, whatever ordered it, in one shape: for the command line and the page.
+
+A job is what the database calls a batch: one task or many. Its texts are shown to its owner alone; an admin sees how
+everybody's jobs stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import Any, get_args
+
+from starlette.responses import Response
+
+from gemgate.batches import Batch, BatchKind, Task
+from gemgate.dialects.wire import rfc3339
+from gemgate.jobs.batches import OPENAI, Jobs, scope
+from gemgate.jobs.payloads import loads
+from gemgate.web.context import NodeContext
+from gemgate.web.json_response import json_response, large_json_response
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import whole_number
+
+router = Router()
+
+KINDS: tuple[BatchKind, ...] = get_args(BatchKind)
+PAGE = 100
+"""Results in one answer unless the caller asks for another number."""
+MOST_SECONDS = 55
+"""Seconds that a long poll may wait: proxies cut at sixty."""
+ERRORS = 20
+"""Failed tasks that a job names by itself; the others are among its results."""
+
+
+@operation(
+    router, "GET", "/api/jobs", "jobs.list", group="batches",
+    query={"limit": "integer", "after": "string", "kind": "string"},
+)  # fmt: skip
+async def listing(context: NodeContext) -> Response:
+    """The caller's jobs of all kinds, or of one, newest first; an admin's are everybody's."""
+    limit = whole_number(context.request, "limit", 20, least=1, most=500)
+    wanted = context.request.query_params.get("kind", "")
+    kinds = tuple(kind for kind in KINDS if wanted in ("", kind))
+    after = context.request.query_params.get("after")
+    found, total = await context.service.jobs.store.latest(scope(context.caller), kinds, limit, after)
+    return json_response({"object": "list", "data": [_job(context, batch) for batch in found], "total": total})
+
+
+@operation(router, "GET", "/api/jobs/{job_id}", "jobs.get", group="batches", query={"wait": "integer"})
+async def one(context: NodeContext) -> Response:
+    """How a job stands; with `wait` as soon as it changes, after so many seconds at the latest."""
+    batch = await _own(context)
+    seconds = whole_number(context.request, "wait", 0, least=0, most=MOST_SECONDS)
+    if seconds and not batch.closed_at:
+        batch = await _changed(context.service.jobs, batch, seconds)
+    return json_response(await _told(context, batch))
+
+
+async def _changed(jobs: Jobs, batch: Batch, seconds: float) -> Batch:
+    """The batch as soon as it stands otherwise than before."""
+    found = batch
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds), aclosing(jobs.watch(batch.id)) as changes:
+            async for _ in changes:
+                found = await jobs.store.get(None, batch.id) or found
+                if found != batch:
+                    break
+    return found
+
+
+@operation(
+    router, "GET", "/api/jobs/{job_id}/results", "jobs.results", group="batches",
+    query={"limit": "integer", "offset": "integer"},
+)  # fmt: skip
+async def results(context: NodeContext) -> Response:
+    """What came of the tasks that have ended, in their order, page by page (`next_offset`)."""
+    batch = await _own(context)
+    limit = whole_number(context.request, "limit", PAGE, least=1, most=500)
+    offset = whole_number(context.request, "offset", 0, least=0, most=10**9)
+    tasks, following = await context.service.jobs.page(batch, offset, limit)
+    return large_json_response({"data": [_result(context, batch, task) for task in tasks], "next_offset": following})
+
+
+@operation(router, "POST", "/api/jobs/{job_id}/cancel", "jobs.cancel", group="batches")
+async def cancel(context: NodeContext) -> Response:
+    """Give a job up: what is made stays"""
+    batch = await _own(context)
+    changed = batch if batch.state == "cancelled" else await context.service.jobs.change(batch, "cancelled")
+    return json_response(await _told(context, changed))
+
+
+@operation(router, "POST", "/api/jobs/{job_id}/retry", "jobs.retry", group="batches")
+async def retry(context: NodeContext) -> Response:
+    """Queue what failed or was cancelled once more"""
+    return json_response(await _told(context, await context.service.jobs.retry_failed(await _own(context))))
+
+
+async def _own(context: NodeContext) -> Batch:
+    return await context.service.jobs.get(context.caller, context.request.path_params["job_id"], KINDS)
+
+
+def status_of(batch: Batch) -> str:
+    """One word for all kinds."""
+    tally = batch.tally
+    if batch.state == "invalid":
+        return "failed"
+    if batch.state in ("cancelled", "expired"):
+        return batch.state if not tally.open and batch.closed_at else "cancelling"
+    if tally.open:
+        return "paused" if batch.state == "paused" else "processing" if batch.started_at else "queued"
+    if not batch.closed_at:
+        return "finalizing"
+    return "failed" if tally.failed and not tally.done else "completed"
+
+
+def _job(context: NodeContext, batch: Batch) -> dict[str, Any]:
+    about, tally = loads(batch.metadata), batch.tally
+    files = {name: about.get(f"{name}_file_id") for name in ("input", "output", "error")}
+    usage = about.get("usage")
+    job = {
+        "id": batch.id,
+        "object": "job",
+        "kind": batch.kind,
+        "status": status_of(batch),
+        "model": batch.model or None,
+        "total": tally.total,
+        "completed": tally.done,
+        "failed": tally.failed,
+        "cancelled": tally.cancelled,
+        "running": tally.running,
+        "pending": tally.queued,
+        "created_at": rfc3339(batch.created_at),
+        "started_at": rfc3339(batch.started_at) if batch.started_at else None,
+        "ended_at": rfc3339(batch.ended_at) if batch.ended_at and not tally.open else None,
+        "expires_at": rfc3339(batch.expires_at) if batch.expires_at else None,
+        "endpoint": about.get("endpoint"),
+        "files": {name: file for name, file in files.items() if file} if batch.kind in OPENAI else {},
+        "usage": {"input_tokens": usage[0], "output_tokens": usage[1] + usage[2]} if usage else None,
+        "own": batch.tenant == context.caller.tenant,
+    }
+    return job | ({"key": batch.tenant or None} if context.caller.admin else {})
+
+
+async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
+    """With when it will be over, what it waits for, and why tasks failed."""
+    jobs = context.service.jobs
+    eta = await jobs.eta(batch)
+    failed = await jobs.store.tasks(batch.id, status=("failed",), limit=ERRORS) if batch.tally.failed else ()
+    more = {
+        "eta_seconds": round(eta) if eta is not None else None,
+        "waiting_for": jobs.waiting_for(batch, context.caller.language) or None,
+        "errors": [_error(context, task) for task in failed],
+    }
+    errors = loads(batch.metadata).get("errors") or []
+    return _job(context, batch) | more | ({"input_errors": errors[:ERRORS]} if errors else {})
+
+
+def _error(context: NodeContext, task: Task) -> dict[str, Any]:
+    error = task.error_zh if context.caller.language.lower().startswith("zh") and task.error_zh else task.error
+    return {"task_id": task.id, "code": task.code, "error": error, "retryable": task.retryable}
+
+
+def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, Any]:
+    """A task that has ended: its pictures, else what it was answered; to others than its owner neither."""
+    if task.status == "failed":
+        return {"status": "failed", **_error(context, task)}
+    told: dict[str, Any] = {"status": "done", "task_id": task.id}
+    if batch.tenant != context.caller.tenant:
+        return told
+    found = loads(task.result)
+    images = found.get("pictures", [found] if "sha256" in found else [])
+    told |= {"prompt": task.prompt} if task.prompt else {}
+    told |= {"custom_id": loads(task.payload)["custom_id"]} if batch.kind in OPENAI else {}
+    if not images:
+        return told | {"body": found}
+    url_of = context.service.gateway.images.url_of
+    base = context.base_url
+    return told | {
+        "files": [
+            {
+                "name": image["name"].rpartition("/")[2],
+                "url": base + url_of(image["name"]) if url_of(image["name"]).startswith("/") else url_of(image["name"]),
+                "bytes": image["nbytes"],
+                "sha256": image["sha256"],
+            }
+            for image in images
+        ]
+    }

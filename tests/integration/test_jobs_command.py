@@ -1,0 +1,141 @@
+"""`gemgate jobs` as a person types it, over the API of a gateway that runs: jobs of every kind, one set of commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+import pytest
+from PIL import Image
+
+from gemgate_simulator import Painting, Simulator
+from tests.support.batch_calls import QUICK, ordered
+from tests.support.serving import Served, served, settings_for
+
+SECONDS = 120
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        simulator.google.images(cheap=True)
+        simulator.google.reply("fox", "", image=Painting())
+        simulator.google.reply("river", "The Seine")
+        simulator.google.reply("slow", "late", delay=100)
+        simulator.google.refuse("celebrity", "refusal")
+        yield simulator
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path / "data", concurrency=4), job_rules=QUICK) as running:
+        yield running
+
+
+async def typed(gate: Served, folder: Path, *words: str, code: int = 0, lang: str = "C.UTF-8") -> str:
+    environment = {**os.environ, "GEMGATE_URL": gate.url, "LC_ALL": lang, "COLUMNS": "200", "HOME": str(folder)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gemgate", "jobs", *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+        env=environment,
+    )
+    async with asyncio.timeout(SECONDS):
+        out, err = await process.communicate()
+    assert process.returncode == code, (words, out.decode(), err.decode())
+    return out.decode() + err.decode()
+
+
+async def responses_batch(gate: Served, *inputs: str) -> str:
+    url: Any = "/v1/responses"
+    lines = [
+        {"custom_id": f"line {number}", "method": "POST", "url": url, "body": {"input": text}}
+        for number, text in enumerate(inputs)
+    ]
+    data = "\n".join(map(json.dumps, lines)).encode()
+    async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client:
+        file = await client.files.create(file=("lines.jsonl", data), purpose="batch")
+        batch = await client.batches.create(input_file_id=file.id, endpoint=url, completion_window="24h")
+    return batch.id
+
+
+@pytest.mark.timeout(600)
+async def test_jobs_of_every_kind_are_listed_watched_fetched_retried_and_cancelled(
+    gate: Served, sim: Simulator, tmp_path: Path
+) -> None:
+    async with aiohttp.ClientSession(gate.url) as http:
+        pictures = (await ordered(http, prompts=["a fox", "a celebrity"]))["batch_id"]
+    texts = await responses_batch(gate, "the river?", "which river?")
+
+    events = [json.loads(row) for row in (await typed(gate, tmp_path, "watch", texts, "--json")).splitlines()]
+    assert events[-1]["status"] == "completed"
+    assert events[-1]["usage"]["output_tokens"] > 0
+    said = await typed(gate, tmp_path, "watch", pictures, code=1, lang="zh_CN.UTF-8")
+    assert "1 失败" in said
+    assert "Google 拒绝" in said
+
+    listed = json.loads(await typed(gate, tmp_path, "list", "--json"))
+    assert {job["id"]: job["kind"] for job in listed["data"]} == {
+        pictures: "images", texts: "responses",
+    }  # fmt: skip
+    only = json.loads(await typed(gate, tmp_path, "list", "--kind", "images", "--json"))
+    assert [job["id"] for job in only["data"]] == [pictures]
+    assert "任务" in await typed(gate, tmp_path, "list", lang="zh_CN.UTF-8")
+
+    job = json.loads(await typed(gate, tmp_path, "show", pictures, "--json"))
+    assert (job["completed"], job["failed"], job["own"]) == (1, 1, True)
+    assert job["errors"][0]["task_id"].endswith("_task_1")
+
+    fetched = json.loads(await typed(gate, tmp_path, "fetch", pictures, "-o", "foxes", "--json"))
+    (picture,) = fetched["files"]
+    assert Image.open(tmp_path / picture).size == (256, 256)
+    await typed(gate, tmp_path, "fetch", texts, "-o", "answers")
+    output = (tmp_path / "answers" / f"{texts}_output.jsonl").read_text("utf-8").splitlines()
+    assert sorted(json.loads(row)["custom_id"] for row in output) == ["line 0", "line 1"]
+
+    before = sim.record.generations
+    again = json.loads(await typed(gate, tmp_path, "retry", pictures, "--json"))
+    assert again["pending"] + again["running"] + again["failed"] == 1
+    await typed(gate, tmp_path, "watch", pictures, code=1)
+    assert sim.record.generations - before <= 1, "only what failed is asked again"
+
+    slow = await responses_batch(gate, "slow one")
+    gone = json.loads(await typed(gate, tmp_path, "cancel", slow, "--json"))
+    assert gone["status"] in ("cancelling", "cancelled")
+    await typed(gate, tmp_path, "watch", slow, code=1)
+    assert "batch_0000" in await typed(gate, tmp_path, "show", "batch_0000", code=1)
+
+
+async def test_texts_are_for_their_owner_and_an_admin_sees_how_it_stands(sim: Simulator, tmp_path: Path) -> None:
+    keys = {"api_key": "ann:key-of-ann-0000,bob:key-of-bob-0000", "admin_key": "key-of-admin-00"}
+    running = served(settings_for(sim, tmp_path, **keys), job_rules=QUICK)
+    async with running as gate, aiohttp.ClientSession(gate.url) as http:
+        said = {who: {"authorization": f"Bearer key-of-{who}"} for who in ("ann-0000", "bob-0000", "admin-00")}
+        job = (await ordered(http, headers=said["ann-0000"], prompts=["a fox of mine"]))["batch_id"]
+        async with asyncio.timeout(60):
+            while True:
+                path = f"/api/jobs/{job}?wait=5"
+                async with http.get(path, headers=said["ann-0000"]) as answer:
+                    if (await answer.json())["status"] == "completed":
+                        break
+        told = {}
+        for who, headers in said.items():
+            told[who] = ""
+            for path in (f"/api/jobs/{job}/results", f"/v1/batch/{job}/status", f"/api/jobs/{job}"):
+                async with http.get(path, headers=headers) as answer:
+                    told[who] += f"{answer.status} {await answer.text()}\n"
+        assert "a fox of mine" in told["ann-0000"]
+        assert [line[:3] for line in told["bob-0000"].splitlines()] == ["404"] * 3
+        assert [line[:3] for line in told["admin-00"].splitlines()] == ["200"] * 3
+        assert "a fox of mine" not in told["admin-00"]
+        async with http.get("/api/jobs", headers=said["admin-00"]) as answer:
+            (row,) = (await answer.json())["data"]
+        assert (row["id"], row["key"], row["own"]) == (job, "ann", False)
