@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from cryptography.fernet import Fernet
 
 from gemgate.batches import Claim, Done
 from gemgate.ports.vault import Sealed
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.response_log import SqlResponseLog
+from gemgate.stores.vault import Vault
 from tests.support.job_orders import drafts, order
 
 ID = "resp_1"
@@ -25,7 +27,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def jobs(database: Database) -> SqlJobStore:
-    return SqlJobStore(database)
+    return SqlJobStore(database, Vault([Fernet.generate_key().decode()]))
 
 
 @pytest.fixture
