@@ -110,7 +110,6 @@ async def test_jobs_of_every_kind_are_listed_watched_fetched_retried_and_cancell
     slow = await responses_batch(gate, "slow one")
     gone = json.loads(await typed(gate, tmp_path, "cancel", slow, "--json"))
     assert gone["status"] in ("cancelling", "cancelled")
-    await typed(gate, tmp_path, "watch", slow, code=1)
     assert "batch_0000" in await typed(gate, tmp_path, "show", "batch_0000", code=1)
 
 

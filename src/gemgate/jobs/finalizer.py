@@ -78,7 +78,7 @@ class BatchFinalizer:
             await self.store.change(batch_id, "expired")
         while batch := await self.store.closing(self.owner, self.rules.closing):
             about = loads(batch.metadata)
-            if batch.kind in ("chat", "generations"):
+            if "input_file_id" in about:  # an OpenAI batch
                 about |= await self._files_of(batch)
             if await self.store.close(batch.id, self.owner, dumps(about), self.clock.now()):
                 data: dict[str, str | int | float | bool | None] = {
