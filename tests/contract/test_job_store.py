@@ -576,3 +576,13 @@ async def test_a_text_that_was_moved_to_another_row_is_not_read(store: SqlJobSto
         await connection.execute(update(task_table).where(task_table.c.seq == 1).values(prompt=first))
     with pytest.raises(StorageDown, match="damaged"):
         await store.tasks("batch_00000001")
+
+
+async def test_a_job_that_is_queued_again_is_closed_again_at_once(store: SqlJobStore) -> None:
+    await submitted(store, 1)
+    for _ in range(2):
+        assert await store.settle(await claimed(store), Failed("code", "en", "zh", True))
+        closing = await store.closing("a", 900.0)
+        assert closing is not None, "whoever closed it before holds it no more"
+        assert await store.close(closing.id, "a", "{}", time.time())
+        assert await store.again(closing.id) is not None

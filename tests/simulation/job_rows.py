@@ -306,7 +306,7 @@ class MemoryJobs:
         state: BatchState = "finished" if row.batch.state == "active" else row.batch.state
         hook = replace(row.batch.hook, at=at if row.batch.hook.url else 0.0)
         row.change(state=state, metadata=about, closed_at=at, hook=hook)
-        row.closer = ""
+        row.closer, row.closer_until = "", 0.0
         return True
 
     async def hook_due(self, now: float, seconds: float) -> Batch | None:

@@ -307,7 +307,7 @@ class Jobs:
         """Seconds until the end at the rate of the last tasks; None while that is not known."""
         if batch.state != "active" or not batch.tally.open or batch.settled < 2:
             return None
-        last = await self.store.ended(batch.id, batch.settled - SAMPLE, SAMPLE)
+        last = await self.store.ended(batch.id, max(0, batch.settled - SAMPLE), SAMPLE)
         if len(last) < 2:
             return None
         span = last[-1].finished_at - last[0].finished_at

@@ -406,6 +406,7 @@ class SqlJobStore:
                 about=about,
                 closed_at=at,
                 closer="",
+                closer_until=0.0,
                 hook_at=case((batch.c.hook_url != "", at), else_=0.0),
             )
         )
