@@ -228,7 +228,8 @@ async def test_a_question_about_the_whole_server_finds_nothing() -> None:
     """`OPTIONS *` has no path to join to a node's address."""
     front: Any = RelayApp.__new__(RelayApp)
     sent: list[Any] = []
-    call: Any = SimpleNamespace(failed=lambda *_: None, request_id="r", headers={})
+    beside = SimpleNamespace(opened=False)
+    call: Any = SimpleNamespace(failed=lambda *_, **_more: None, request_id="r", headers={}, keepalive=beside)
     scope = {**connection(path="*").scope, "gemgate.context": call}
 
     async def send(message: Any) -> None:
