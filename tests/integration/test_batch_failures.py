@@ -390,7 +390,7 @@ async def test_slow_answers_outlive_a_short_lease(sim: Simulator, tmp_path: Path
     sim.google.reply("slow", lambda _: Answer("", images=(Painting(),), delay=3.5))
     rules = JobRules(lease=1.5, poll=0.1, backoff=QUICK.backoff)
     async with (
-        served(settings_for(sim, tmp_path), job_rules=rules) as gate,
+        served(settings_for(sim, tmp_path, first_byte_timeout_seconds=20), job_rules=rules) as gate,
         aiohttp.ClientSession(gate.url) as http,
     ):
         batch_id = (await ordered(http, prompts=["slow 1", "slow 2"]))["batch_id"]
