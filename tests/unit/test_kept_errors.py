@@ -15,12 +15,13 @@ KEPT = (
     errors.Spent("used up", "已用完", retry_after=60.0),
     errors.Refused("no", "不行", generated="maybe", code="content_policy_violation"),
     errors.Broken("reset", "重置", generated="maybe"),
+    errors.Interrupted("cut off", "中断", generated="maybe"),
     errors.Unprocessable("small", "太小", code="size_not_met", param="size"),
     errors.Busy("full", "已满"),
 )
 
 
-@pytest.mark.parametrize("error", KEPT, ids=lambda error: error.kind)
+@pytest.mark.parametrize("error", KEPT, ids=lambda error: type(error).__name__)
 def test_an_error_is_raised_again_as_it_was(error: GatewayError) -> None:
     again = error_of(loads(dumps(error_value(error))), error.en, error.zh)
     assert type(again) is type(error)

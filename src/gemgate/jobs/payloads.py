@@ -66,7 +66,7 @@ def image_of(value: Mapping[str, Any], prompt: str) -> GeneratedImage:
 def error_value(error: GatewayError) -> dict[str, Any]:
     """What an error has beside its texts and its code, which stand in the task."""
     return {
-        "kind": error.kind,
+        "type": type(error).__name__,
         "generated": error.generated,
         "param": error.param,
         "code": error.code,
@@ -77,8 +77,7 @@ def error_value(error: GatewayError) -> dict[str, Any]:
 
 def error_of(value: Mapping[str, Any], en: str, zh: str) -> GatewayError:
     """The error that `error_value` tells of; of one that left nothing, it is not known whether it cost a generation."""
-    kind = _KINDS.get(value.get("kind", ""), GatewayError)
-    error = kind(en, zh)
+    error = _TYPES.get(value.get("type", ""), GatewayError)(en, zh)
     if isinstance(error, NoAccount):
         error = NoAccount(en, zh, quota=bool(value["quota"]))
     return error.with_(
@@ -89,15 +88,15 @@ def error_of(value: Mapping[str, Any], en: str, zh: str) -> GatewayError:
     )
 
 
-def _kinds(of: type[GatewayError]) -> dict[str, type[GatewayError]]:
-    """The class of each kind of error; of several of one kind the lowest in the tree."""
-    found = {of.kind: of}
+def _types(of: type[GatewayError]) -> dict[str, type[GatewayError]]:
+    """The classes of errors by their names."""
+    found = {of.__name__: of}
     for below in of.__subclasses__():
-        found |= _kinds(below)
+        found |= _types(below)
     return found
 
 
-_KINDS = _kinds(GatewayError)
+_TYPES = _types(GatewayError)
 
 
 def dumps(value: Any) -> str:
