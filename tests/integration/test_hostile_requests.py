@@ -63,12 +63,15 @@ IDS = ["..%2f..%2fetc%2fpasswd", "%2e%2e%2f", "%00", "a%0d%0aset-cookie:x=1", "%
        "'%20or%201=1--",
        "$(id)", "..%5c..%5cwindows", "%c0%ae%c0%ae/"]  # fmt: skip
 
+INTERACTIONS = re.compile(r"(/gemini)?/(v1|v1beta)/interactions\b")
 GOOGLE = re.compile(r"/(gemini|v1beta|upload/v1(beta)?)(/|$)|/v1/models/[^?]*:\w+$")
 SIMPLE = re.compile(r"/v1/(generate|generate-images|batch)(/|$)|(?!/v1/)")
 
 
 def dialect_of(path: str) -> str:
     """Which dialect's error a path owes (docs/client-contracts.md 1), told again without looking at the code."""
+    if INTERACTIONS.match(path):
+        return "interactions"
     if GOOGLE.match(path):
         return "google"
     if path.startswith("/v1/messages"):
@@ -95,6 +98,8 @@ def flaw(path: str, status: int, headers: Any, body: bytes) -> str:
     match dialect_of(path):
         case "google":
             good = isinstance(error, dict) and error.get("code") == status and {"message", "status"} <= error.keys()
+        case "interactions":
+            good = isinstance(error, dict) and {"code", "message"} <= error.keys()
         case "anthropic":
             good = told.get("type") == "error" and {"type", "message"} <= (error or {}).keys()
         case "openai":
