@@ -48,8 +48,9 @@ async def followed(stream: Any, events: list[Any], deltas: int = 10**6) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_three_kills_while_it_streams_and_the_streams_join_to_the_whole(
-    nodes: list[Node], tmp_path: Path
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.soak)])
+async def test_kills_while_it_streams_and_the_streams_join_to_the_whole(
+    kills: int, nodes: list[Node], tmp_path: Path
 ) -> None:
     async with RemoteSimulator.spawn(("alice",)) as sim:
         await sim.google.world(carries_on=True)
@@ -64,7 +65,7 @@ async def test_three_kills_while_it_streams_and_the_streams_join_to_the_whole(
             node.kill()
         response_id = events[0].response.id
         assert 0 < len(text_of(events)) < len(STORY) / 2
-        for _ in range(2):  # killed again while the stream that goes on waits for what Google holds
+        for _ in range(kills - 1):  # killed again while the stream that goes on waits for what Google holds
             await sim.google.fault("hNvQHb", "stall", seconds=60)
             await node.start()
             async with sdk(node) as client:

@@ -35,6 +35,7 @@ def lines(count: int) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_fifty_thousand_lines_are_taken_within_bounds(tmp_path: Path) -> None:
     data = await asyncio.to_thread(lines, MAX_LINES)

@@ -46,6 +46,7 @@ async def ended(client: openai.AsyncOpenAI, batches: list[Batch], count: int) ->
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_a_killed_gateway_goes_on_with_responses_and_edits(tmp_path: Path) -> None:
     async with RemoteSimulator.spawn(("alice",)) as sim:
