@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import select
 
 from gemgate.batches import Claim, Done
-from gemgate.ports.vault import Sealed
+from gemgate.errors import StorageDown
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.response_log import SqlResponseLog
+from gemgate.stores.sql.schema import response_event
 from gemgate.stores.vault import Vault
 from tests.support.job_orders import drafts, order
 
@@ -26,13 +28,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def jobs(database: Database) -> SqlJobStore:
-    return SqlJobStore(database, Vault([Fernet.generate_key().decode()]))
+def vault() -> Vault:
+    return Vault([Fernet.generate_key().decode()])
 
 
 @pytest.fixture
-def log(database: Database) -> SqlResponseLog:
-    return SqlResponseLog(database)
+def jobs(database: Database, vault: Vault) -> SqlJobStore:
+    return SqlJobStore(database, vault)
+
+
+@pytest.fixture
+def log(database: Database, vault: Vault) -> SqlResponseLog:
+    return SqlResponseLog(database, vault)
 
 
 async def run(jobs: SqlJobStore, owner: str = "a", seconds: float = 30.0) -> Claim:
@@ -46,8 +53,8 @@ async def began(jobs: SqlJobStore, seconds: float = 30.0) -> Claim:
     return await run(jobs, seconds=seconds)
 
 
-def row(number: int) -> Sealed:
-    return Sealed("key", f"sealed {number}")
+def row(number: int) -> str:
+    return f"said {number}"
 
 
 async def test_rows_are_read_in_their_order_from_any_of_them(jobs: SqlJobStore, log: SqlResponseLog) -> None:
@@ -94,3 +101,16 @@ async def test_rows_go_with_their_response(jobs: SqlJobStore, log: SqlResponseLo
     assert not await jobs.forget(ID)
     assert not await log.append(claim, 1, row(1))
     assert await log.read(ID) == []
+
+
+async def test_what_was_said_is_sealed_and_outlives_a_change_of_keys(database: Database) -> None:
+    first, second = (Fernet.generate_key().decode() for _ in range(2))
+    old = SqlJobStore(database, Vault([first]))
+    claim = await began(old)
+    assert await SqlResponseLog(database, Vault([first])).append(claim, 0, row(0))
+    async with database.reading() as connection:
+        assert row(0) not in str((await connection.execute(select(response_event))).all())
+    assert await SqlJobStore(database, Vault([second, first])).rewrap() == 1
+    assert await SqlResponseLog(database, Vault([second])).read(ID) == [(0, row(0))]
+    with pytest.raises(StorageDown, match="COOKIE_KEYS"):
+        await SqlResponseLog(database, Vault([first])).read(ID)

@@ -16,7 +16,7 @@ from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import Interrupted
 from gemgate.images import GeneratedImage
 from gemgate.jobs import event_json
-from gemgate.jobs.told import Told
+from gemgate.jobs.emitted import Emitted
 
 BODY = wire.read(responses.ResponsesRequest, {"input": "hello", "background": True})
 BEGAN, ENDED = Began("Gemini", "alice"), Ended("stop", Usage(1, 2, 3), served="Gemini 3 Flash")
@@ -45,11 +45,11 @@ def test_runs_that_were_cut_anywhere_tell_the_answer_once(tail: Sequence[Event],
     log: list[Event] = []
     for last in (False, False, False, True):
         run = one_run(dice, tail)
-        told = Told(log)
-        if told.ended is not None:
+        emitted = Emitted(log)
+        if emitted.ended is not None:
             break
         heard = run if last else run[: dice.randrange(len(run) + 1)]
-        log += [new for event in heard if (new := told.rest(event)) is not None]
+        log += [new for event in heard if (new := emitted.rest(event)) is not None]
     assert fold(log) == fold(one_run(dice, tail))
     stream = written(log)
     numbers = [int(number) for number in re.findall(rb'"sequence_number":(\d+)', stream)]
@@ -76,18 +76,22 @@ def written(log: Sequence[Event], after: int = -1) -> bytes:
     ],
 )
 def test_another_answer_is_never_put_behind_what_was_told(run: list[Event]) -> None:
-    told = Told([BEGAN, TextDelta("The be"), TextDelta("ginning")])
+    emitted = Emitted([BEGAN, TextDelta("The be"), TextDelta("ginning")])
     with pytest.raises(Interrupted) as caught:
-        list(map(told.rest, run))
+        list(map(emitted.rest, run))
     assert caught.value.code == "response_interrupted"
     assert caught.value.en != caught.value.zh
 
 
 def test_other_thoughts_are_no_other_answer() -> None:
-    told = Told([BEGAN, ThoughtDelta("Let me"), TextDelta("Yes")])
+    emitted = Emitted([BEGAN, ThoughtDelta("Let me"), TextDelta("Yes")])
     run = [BEGAN, ThoughtDelta("I wonder"), ThoughtDelta(" about"), TextDelta("Yes, "), TextDelta("it is"), ENDED]
-    assert [told.rest(event) for event in run] == [None, None, None, TextDelta(", "), TextDelta("it is"), ENDED]
-    assert [Told([BEGAN, ThoughtDelta("Let me")]).rest(event) for event in run[1:4]] == [None, None, TextDelta("Yes, ")]
+    assert [emitted.rest(event) for event in run] == [None, None, None, TextDelta(", "), TextDelta("it is"), ENDED]
+    assert [Emitted([BEGAN, ThoughtDelta("Let me")]).rest(event) for event in run[1:4]] == [
+        None,
+        None,
+        TextDelta("Yes, "),
+    ]
 
 
 def test_every_event_is_read_as_it_was_written() -> None:

@@ -127,7 +127,7 @@ class Parts:
         )
 
     def event_log(self) -> EventLog:
-        return EventLog(self.storage.response_log, self.storage.vault)
+        return EventLog(self.storage.response_log)
 
     def background(self, jobs: Jobs, event_log: EventLog) -> BackgroundResponses:
         secrets = self.settings.responses_webhook_url, self.settings.responses_webhook_secret

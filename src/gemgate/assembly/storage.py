@@ -81,7 +81,7 @@ class Storage:
 
     @cached_property
     def response_log(self) -> SqlResponseLog:
-        return SqlResponseLog(self.database)
+        return SqlResponseLog(self.database, self.vault)
 
     @cached_property
     def keys(self) -> SqlKeyStore:

@@ -16,10 +16,11 @@ from gemgate.caller import Caller
 from gemgate.chat import Ended, Event, Fold, ImageGenerated
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, StorageDown
+from gemgate.errors import BadRequest, GatewayError, NotFound, StorageDown
 from gemgate.jobs.batches import Jobs, Submitter, scope
 from gemgate.jobs.event_log import EventLog, ResponseCall
 from gemgate.jobs.payloads import dumps, loads
+from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
@@ -65,12 +66,12 @@ class BackgroundResponses:
             requested_concurrency=1,
             need="image" if order.paints else "text",
             model=order.model,
+            defaults=order.call.dump_echo(),
             metadata=dumps({"base_url": origin.base_url, "language": origin.caller.language}),
             idempotency_key=_key(order.key),
             digest=order.digest,
         )
-        task = TaskDraft("", await self.log.seal_call(meta.id, order.call))
-        return await self.jobs.submit_response(batch, task, self.webhook)
+        return await self.jobs.submit_response(batch, TaskDraft("", order.call.dump()), self.webhook)
 
     async def earlier(self, origin: Submitter, key: str, digest: str) -> Batch | None:
         """The response that came under this idempotency key before; Conflict when it was another call."""
@@ -83,11 +84,12 @@ class BackgroundResponses:
 
     async def shown(self, batch: Batch, language: str) -> dict[str, Any]:
         """The response object as it stands now; what it says is shown once it has ended."""
+        if _open(batch):
+            echo = wire.read(responses.ResponsesRequest, loads(batch.defaults))
+            begun = responses.EventWriter(_meta(batch), echo, batch.model).response
+            return {**begun, "status": "in_progress" if batch.started_at else "queued"}
         task = await self._task(batch)
-        if _open(batch, task):
-            begun = responses.EventWriter(_meta(batch), await self.log.echo_of(task), batch.model).response
-            return {**begun, "status": "in_progress" if task.started_at else "queued"}
-        writer = responses.EventWriter(_meta(batch), (await self.log.call_of(task)).request, batch.model)
+        writer = responses.EventWriter(_meta(batch), (await _called(task))[1], batch.model)
         events, _ = await self.log.read(batch.id)
         for event in events:
             writer.event(0, await self._with_bytes(event))
@@ -99,7 +101,7 @@ class BackgroundResponses:
 
         While the database is away there is nothing to tell.
         """
-        body = (await self.log.call_of(await self._task(batch))).request
+        _, body = await _called(await self._task(batch))
         writer = responses.EventWriter(_meta(batch), body, batch.model, after=after)
         if beginning := writer.queued():
             yield beginning
@@ -121,28 +123,22 @@ class BackgroundResponses:
             if end is not None or (events and isinstance(events[-1], Ended)):
                 return
 
-    async def cancel(self, batch: Batch) -> Batch:
-        """Give it up; one that has ended stays as it is."""
-        with suppress(Conflict):
-            await self.jobs.change(batch, "cancelled")
-        return await self.jobs.store.get(None, batch.id) or batch
-
     async def stored(self, response_id: str, tenant: str) -> StoredResponse | None:
         """A background response that has ended, as one to go on from; BadRequest for one that has not."""
         batch = await self.jobs.store.get(tenant, response_id)
         if batch is None or batch.kind not in KINDS:
             return None
-        call = await self.log.call_of(await self._task(batch))
         events, _ = await self.log.read(batch.id)
         if not events or not isinstance(events[-1], Ended):
             raise _without_answer(response_id)
+        call, body = await _called(await self._task(batch))
         fold = Fold()
-        writer = responses.EventWriter(_meta(batch), call.request, batch.model)
+        writer = responses.EventWriter(_meta(batch), body, batch.model)
         for event in events:
             whole = await self._with_bytes(event)
             fold.add(whole)
             writer.event(0, whole)
-        history = responses.continuation(call.request, call.previous, call.references)
+        history = responses.continuation(body, call.previous, call.references)
         told = transcript.dump(answered(history, transcript.message_of(fold.reply())))
         return StoredResponse(batch.id, tenant, wire.dumps(writer.response).decode(), told, batch.created_at)
 
@@ -157,8 +153,7 @@ class BackgroundResponses:
         batch = await self.jobs.store.get(None, response_id)
         if batch is None:
             raise response_not_found(response_id)
-        task = await self._task(batch)
-        return None if _open(batch, task) else task
+        return None if _open(batch) else await self._task(batch)
 
     async def _with_bytes(self, event: Event) -> Event:
         """An image with its bytes, as it was told at first; with its address alone where the file was taken away."""
@@ -179,9 +174,19 @@ def _meta(batch: Batch) -> ResponseMeta:
     return ResponseMeta(batch.id, int(batch.created_at), loads(batch.metadata).get("base_url", ""))
 
 
-def _open(batch: Batch, task: Task) -> bool:
+async def _called(task: Task) -> tuple[ResponseCall, responses.ResponsesRequest]:
+    """What was asked, and its body as it is read."""
+
+    def read() -> tuple[ResponseCall, responses.ResponsesRequest]:
+        call = ResponseCall.load(task.payload)
+        return call, call.request
+
+    return await offload(len(task.payload), read)
+
+
+def _open(batch: Batch) -> bool:
     """Whether more may come of it."""
-    return task.status in ("queued", "running") and batch.state in ("active", "paused")
+    return batch.tally.open > 0 and batch.state in ("active", "paused")
 
 
 def _finish(writer: responses.EventWriter, task: Task, language: str) -> bytes:

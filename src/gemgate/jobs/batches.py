@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -339,6 +340,16 @@ class Jobs:
             if not self._watchers[batch_id]:
                 del self._watchers[batch_id]
 
+    async def wait(self, batch: Batch, seconds: float, until: Callable[[Batch], bool]) -> Batch:
+        """The batch as soon as `until` holds of it, or as it stands after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), aclosing(self.watch(batch.id)) as changes:
+                async for _ in changes:
+                    batch = await self.store.get(None, batch.id) or batch
+                    if until(batch):
+                        break
+        return batch
+
     def wait_changed(self, batch_id: str) -> None:
         """The batch changed: tell those who watch; it may have ended."""
         self.closer.wake()
@@ -367,6 +378,12 @@ class Jobs:
             self.worker.cancel(batch.id)
         self._changed(batch.id)
         return changed
+
+    async def cancel(self, batch: Batch) -> Batch:
+        """Give it up; one that has ended stays as it is."""
+        with suppress(Conflict):
+            await self.change(batch, "cancelled")
+        return await self.store.get(None, batch.id) or batch
 
     async def retry_failed(self, batch: Batch) -> Batch:
         """Queue what failed or was cancelled once more; Conflict when nothing did."""

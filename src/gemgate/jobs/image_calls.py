@@ -143,22 +143,13 @@ class ImageCalls:
                 code="image_task_not_found",
             ) from None
 
-    async def cancel(self, batch: Batch) -> Batch:
-        """Make no more of it; one that has ended stays as it is."""
-        if not batch.tally.open:
-            return batch
-        try:
-            return await self.jobs.change(batch, "cancelled")
-        except Conflict:  # it has ended meanwhile
-            return await self.jobs.store.get(None, batch.id) or batch
-
     async def tasks(self, batch: Batch) -> Sequence[Task]:
         """Its images' tasks in their order."""
         return await self.jobs.store.tasks(batch.id, limit=PAGE)
 
-    async def outcomes(self, batch: Batch) -> list[Outcome]:
+    def outcomes(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Of each image that has ended, the image without its bytes, or why there is none."""
-        return [self._outcome(task) for task in await self.tasks(batch) if task.status not in ("queued", "running")]
+        return [self._outcome(task) for task in tasks if task.status not in ("queued", "running")]
 
     def _outcome(self, task: Task) -> Outcome:
         if task.status == "done":
@@ -207,7 +198,7 @@ class ImageCalls:
                     raise min(errors, key=lambda error: error.generated == "no")
                 return results
             if not now.tally.running and not self.jobs.gateway.pool.all_lanes(NEEDS[now.need]):
-                await self.cancel(now)
+                await self.jobs.cancel(now)
                 raise self.jobs.gateway.pool.no_account_error(NEEDS[now.need])
         raise Busy(
             "The gateway stops; the call goes on when it is back, ask for it under the same Idempotency-Key",

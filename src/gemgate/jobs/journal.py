@@ -30,7 +30,7 @@ class NotToBeSentAgain(Exception):
 class TaskJournal:
     """`gateway`'s Journal for a claim. `part`: which of the task's generations is under way.
 
-    told: part of the answer has been told already, so that another answer would not fit behind it: none is asked for.
+    emitted: part of the answer was told already, so that another one would not fit behind it: none is asked for.
     """
 
     def __init__(self, store: JobStore, claim: Claim) -> None:
@@ -39,7 +39,7 @@ class TaskJournal:
         self._part = claim.task.checkpoint.part
         self.earlier = claim.task.checkpoint
         self.seed = hashlib.sha256(b"sentinel of " + claim.task.id.encode()).digest()[:8]
-        self.told = False
+        self.emitted = False
         self.checkpoint: Checkpoint | None = None
 
     def begin(self, part: int) -> None:
@@ -51,7 +51,7 @@ class TaskJournal:
 
     async def note(self, checkpoint: Checkpoint) -> None:
         checkpoint = replace(checkpoint, part=self._part)
-        if self.told and not checkpoint.cid:
+        if self.emitted and not checkpoint.cid:
             raise NotToBeSentAgain
         try:
             if not await self._store.note(self._claim, checkpoint):

@@ -39,10 +39,11 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
-from gemgate.jobs.event_log import EventLog, Pen
+from gemgate.jobs.emitted import Emitted, unread
+from gemgate.jobs.event_log import EventAppender, EventLog, ResponseCall
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
-from gemgate.jobs.told import Told, unread
+from gemgate.offload import offload
 from gemgate.ports.conversations import ResponseStore, StoredResponse
 from gemgate.ports.runtime import Clock
 from gemgate.prompting import transcript
@@ -124,12 +125,13 @@ class Runner:
         """A background response: what it says stands in its log, behind what earlier runs said."""
         batch, log = claim.batch, self.log
         assert log is not None
-        call = await log.call_of(claim.task)
+        payload = claim.task.payload
+        call = await offload(len(payload), lambda: ResponseCall.load(payload))
         earlier, row = await log.read(batch.id)
-        told, pen = Told(earlier), Pen(log, claim, self.clock, row)
-        if told.ended is not None:
+        emitted, appender = Emitted(earlier), EventAppender(log, claim, self.clock, row)
+        if emitted.ended is not None:
             return Done("")
-        journal.told = told.spoke
+        journal.emitted = emitted.spoke
         request = responses.read_request(call.request, call.previous, call.references)
         caller = replace(_caller(batch), language=loads(batch.metadata).get("language", "en"))
         admission = Admission(self._card(batch.model, batch.tenant), Quota(), caller, call.policy)
@@ -139,11 +141,11 @@ class Runner:
                 async for event in events:
                     if isinstance(event, ImageGenerated) and not event.image.name:
                         raise _not_kept(event.image)
-                    if (new := told.rest(event)) is not None:
-                        await pen.add(new)
+                    if (new := emitted.rest(event)) is not None:
+                        await appender.add(new)
         except NotToBeSentAgain:
             raise unread() from None
-        await pen.finish()
+        await appender.finish()
         return Done("")
 
     async def _response_line(self, claim: Claim, journal: TaskJournal) -> Done:

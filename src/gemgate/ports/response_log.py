@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gemgate.batches import Claim
-from gemgate.ports.vault import Sealed
 
 
 class ResponseLog(Protocol):
-    """Rows of sealed events, numbered from 0 for each response; they go with their response. StorageDown anywhere."""
+    """Rows of events, numbered from 0 for each response and sealed like all that a job holds; they go with their
+    response. StorageDown anywhere.
+    """
 
-    async def append(self, claim: Claim, number: int, said: Sealed) -> bool:
+    async def append(self, claim: Claim, number: int, said: str) -> bool:
         """Write the next row; the same one once more changes nothing. False, and nothing written, when the run lost its
         task or the response was given up.
         """
         ...
 
-    async def read(self, response_id: str, after: int = -1) -> Sequence[tuple[int, Sealed]]:
+    async def read(self, response_id: str, after: int = -1) -> Sequence[tuple[int, str]]:
         """The rows behind number `after`, in their order, each with its number."""
         ...

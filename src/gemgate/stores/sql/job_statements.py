@@ -42,14 +42,19 @@ async def locked(connection: AsyncConnection, batch_id: str) -> Row[Any] | None:
     return (await connection.execute(select(batch).where(batch.c.id == batch_id).with_for_update())).one_or_none()
 
 
-def of_run(statement: Update, claim: Claim) -> Update:
-    """Only while the run still holds its task."""
-    return statement.where(
+def held_by(claim: Claim) -> ColumnElement[bool]:
+    """Whether the run still holds its task."""
+    return and_(
         task.c.id == claim.task.id,
         task.c.status == "running",
         task.c.lease_owner == claim.owner,
         task.c.attempt == claim.task.attempt,
     )
+
+
+def of_run(statement: Update, claim: Claim) -> Update:
+    """Only while the run still holds its task."""
+    return statement.where(held_by(claim))
 
 
 def moved(batch_id: str, status: TaskStatus, count: int) -> Update:

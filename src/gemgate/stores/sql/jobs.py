@@ -49,9 +49,10 @@ from gemgate.batches import (
 )
 from gemgate.errors import Conflict, NotFound, StorageDown
 from gemgate.lazy_import import later
+from gemgate.offload import offload
 from gemgate.ports.jobs import LeaseStatus
 from gemgate.ports.vault import Sealed, Vault
-from gemgate.stores.sql.data_keys import KEY_COLUMNS, DataKey, DataKeys, rewrap_batches
+from gemgate.stores.sql.data_keys import KEY_COLUMNS, SEALED_AT_ONCE, DataKey, DataKeys, rewrap_batches
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_id, task_of, trail_columns
 from gemgate.stores.sql.job_statements import (
@@ -105,7 +106,7 @@ class SqlJobStore:
             if entered:
                 seq = 0
                 async for drafts in _pages(tasks):
-                    rows = [sealed_row(key, order.id, number, draft) for number, draft in enumerate(drafts, seq)]
+                    rows = await _sealed_rows(key, order.id, seq, drafts)
                     await connection.execute(insert(task), rows)
                     seq += len(rows)
                     await asyncio.sleep(0)
@@ -209,7 +210,7 @@ class SqlJobStore:
             async with self._database.writing() as connection:
                 claim = await self._claimed(connection, row.id, owner, seconds, accounts)
             if claim is not None:
-                return key.opened_claim(claim)
+                return await key.opened_claim(claim)
         return None
 
     async def _claimed(
@@ -465,8 +466,15 @@ class SqlJobStore:
         return await rewrap_batches(self._database, self._vault)
 
 
-def sealed_row(key: DataKey, batch_id: str, seq: int, draft: TaskDraft) -> dict[str, Any]:
-    return row_of(batch_id, seq, key.sealed_draft(task_id(batch_id, seq), draft))
+async def _sealed_rows(key: DataKey, batch_id: str, first: int, drafts: Sequence[TaskDraft]) -> list[dict[str, Any]]:
+    """The rows of tasks from number `first` on; large ones are sealed in a thread."""
+
+    def sealed() -> list[dict[str, Any]]:
+        tasks = ((seq, key.sealed_draft(task_id(batch_id, seq), draft)) for seq, draft in enumerate(drafts, first))
+        return [row_of(batch_id, seq, draft) for seq, draft in tasks]
+
+    size = sum(len(draft.prompt) + len(draft.payload) for draft in drafts)
+    return await offload(size, sealed, small=SEALED_AT_ONCE)
 
 
 async def _pages(tasks: Sequence[TaskDraft] | TaskPages) -> AsyncGenerator[Sequence[TaskDraft], None]:

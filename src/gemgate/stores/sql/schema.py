@@ -323,7 +323,6 @@ response_event = Table(
     Column("response", Text, ForeignKey("batch.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("events", Text, nullable=False, comment="Sealed"),
-    Column("events_key", Text, nullable=False),
 )
 
 node = Table(

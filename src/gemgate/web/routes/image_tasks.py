@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -43,30 +42,17 @@ async def get(context: NodeContext) -> Response:
     if "text/event-stream" in context.request.headers.get("accept", ""):
         return await sse.answer(context.request, _events(context, batch), lambda: HEARTBEAT, sse.Opened(), {})
     if seconds:
-        batch = await cancel_on_disconnect(context.request.receive, _ended(context, batch, seconds))
+        ended = context.service.jobs.wait(batch, seconds, lambda now: _task(context, now).has_ended)
+        batch = await cancel_on_disconnect(context.request.receive, ended)
     return large_json_response(await _view(context, batch))
 
 
 @operation(router, "DELETE", PATH, "images.tasks.cancel", group="images")
 async def cancel(context: NodeContext) -> Response:
     """Give a task up: what is made stays, and one that has ended is not changed."""
-    calls = calls_of(context)
-    batch = await calls.cancel(await calls.get(context.caller, context.request.path_params["task_id"]))
+    batch = await calls_of(context).get(context.caller, context.request.path_params["task_id"])
+    batch = await context.service.jobs.cancel(batch)
     return large_json_response(await _view(context, batch))
-
-
-async def _ended(context: NodeContext, batch: Batch, seconds: float) -> Batch:
-    """The batch when its task has ended, or as it stands after so long."""
-    jobs = context.service.jobs
-    try:
-        async with asyncio.timeout(seconds):
-            async for _ in jobs.watch(batch.id):
-                batch = await jobs.store.get(None, batch.id) or batch
-                if _task(context, batch).has_ended:
-                    break
-    except TimeoutError:
-        pass
-    return batch
 
 
 async def _events(context: NodeContext, batch: Batch) -> AsyncGenerator[bytes, None]:
@@ -95,10 +81,11 @@ async def _view(context: NodeContext, batch: Batch) -> dict[str, Any]:
     calls, task = calls_of(context), _task(context, batch)
     if not task.has_ended:
         return image_tasks.write_task(task)
-    outcomes = await calls.outcomes(batch)
+    tasks = await calls.tasks(batch)
+    outcomes = calls.outcomes(tasks)
     if not task.made:
         return image_tasks.write_task(task, error=_error(context, batch, outcomes))
-    about, request = loads(batch.metadata), request_of(batch, await calls.tasks(batch))
+    about, request = loads(batch.metadata), request_of(batch, tasks)
     if not about["as_url"]:
         outcomes = [await calls.with_bytes(one) for one in outcomes]
     if about["shape"] == "openai":

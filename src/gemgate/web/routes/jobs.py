@@ -6,15 +6,13 @@ everybody's jobs stand.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing, suppress
 from typing import Any, get_args
 
 from starlette.responses import Response
 
 from gemgate.batches import Batch, BatchKind, Task
 from gemgate.dialects.wire import rfc3339
-from gemgate.jobs.batches import OPENAI, Jobs, scope
+from gemgate.jobs.batches import OPENAI, scope
 from gemgate.jobs.payloads import loads
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
@@ -52,20 +50,9 @@ async def one(context: NodeContext) -> Response:
     batch = await _own(context)
     seconds = whole_number(context.request, "wait", 0, least=0, most=MOST_SECONDS)
     if seconds and not batch.closed_at:
-        batch = await _changed(context.service.jobs, batch, seconds)
+        before = batch
+        batch = await context.service.jobs.wait(batch, seconds, lambda now: now != before)
     return json_response(await _told(context, batch))
-
-
-async def _changed(jobs: Jobs, batch: Batch, seconds: float) -> Batch:
-    """The batch as soon as it stands otherwise than before."""
-    found = batch
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds), aclosing(jobs.watch(batch.id)) as changes:
-            async for _ in changes:
-                found = await jobs.store.get(None, batch.id) or found
-                if found != batch:
-                    break
-    return found
 
 
 @operation(

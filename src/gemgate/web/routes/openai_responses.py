@@ -175,7 +175,9 @@ async def cancel(context: NodeContext) -> Response:
     if batch is None:
         await _owned(context, response_id)
         raise _not_in_background("response_id")
-    return large_json_response(await background.shown(await background.cancel(batch), context.caller.language))
+    return large_json_response(
+        await background.shown(await context.service.jobs.cancel(batch), context.caller.language)
+    )
 
 
 @operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")

@@ -15,7 +15,6 @@ def upgrade() -> None:
         sa.Column("response", sa.Text, nullable=False),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("events", sa.Text, nullable=False, comment="Sealed"),
-        sa.Column("events_key", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("response", "number", name="pk_response_event"),
         sa.ForeignKeyConstraint(["response"], ["batch.id"], name="fk_response_event_response", ondelete="CASCADE"),
     )

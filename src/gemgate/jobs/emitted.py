@@ -36,7 +36,7 @@ def unread() -> Broken:
     )
 
 
-class Told:
+class Emitted:
     """`ended`: nothing is left to tell. `spoke`: more than the beginning was told."""
 
     def __init__(self, events: Iterable[Event]) -> None:
