@@ -166,14 +166,7 @@ class Jobs:
     async def find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
         """The batch that came under this idempotency key before; Conflict when it was another order."""
         found = await self.store.under_key(origin.caller.tenant, key) if key else None
-        if found is not None and found.digest != digest:
-            raise Conflict(
-                "This idempotency key was used for another order; choose a new one",
-                "该幂等键已用于另一份订单，请使用新的键",
-                param="idempotency_key",
-                code="idempotency_key_reused",
-            )
-        return found
+        return _same_order(found, digest) if found is not None else None
 
     async def _tasks(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
         """The tasks of an order of images."""
@@ -214,7 +207,7 @@ class Jobs:
                 continue  # the id is taken; eight digits are few
             self.wait_changed(entered.id)
             self.worker.wake()
-            return entered
+            return _same_order(entered, batch.digest)  # of two orders that met under one key the other may be first
 
     async def _check_open(self, tenant: str, more: int) -> None:
         """A batch is one call of the limits: what bounds it is how much of a key may wait."""
@@ -426,6 +419,18 @@ def scope(caller: Caller) -> str | None:
 def digest_of(body: bytes) -> str:
     """Tells orders apart that come under the same idempotency key."""
     return hashlib.sha256(body).hexdigest()[:32]
+
+
+def _same_order(found: Batch, digest: str) -> Batch:
+    """The batch that stands under an idempotency key; Conflict when it was another order."""
+    if found.digest == digest:
+        return found
+    raise Conflict(
+        "This idempotency key was used for another order; choose a new one",
+        "该幂等键已用于另一份订单，请使用新的键",
+        param="idempotency_key",
+        code="idempotency_key_reused",
+    )
 
 
 def batch_not_found(batch_id: str) -> NotFound:

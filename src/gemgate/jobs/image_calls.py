@@ -105,9 +105,7 @@ class ImageCalls:
             digest=digest,
             expires_at=now + WINDOW,
         )
-        entered = await jobs.submit_image_call(batch, [TaskDraft(request.prompt)] * request.n)
-        # Of two calls that met under one key the other one may have been first.
-        return await jobs.find_by_idempotency_key(submitter, order.key, digest) or entered
+        return await jobs.submit_image_call(batch, [TaskDraft(request.prompt)] * request.n)
 
     async def _references(self, request: ImageRequest, submitter: Submitter) -> tuple[Source, ...]:
         """Images to start from, those that came as bytes as files of the caller's."""

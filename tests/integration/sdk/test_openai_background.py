@@ -254,6 +254,18 @@ async def test_one_idempotency_key_makes_one_response(client: openai.AsyncOpenAI
     assert sim.record.generations == 1
 
 
+async def test_of_two_calls_that_meet_under_one_key_one_is_refused(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    key = {"Idempotency-Key": "night-2"}
+    calls = (
+        client.responses.create(model=MODEL, input=text, background=True, extra_headers=key) for text in ("one", "two")
+    )
+    met = await asyncio.gather(*calls, return_exceptions=True)
+    (made,) = [one for one in met if isinstance(one, Response)]
+    assert [type(one) for one in met if one is not made] == [openai.ConflictError]
+    await over(client, made)
+    assert sim.record.generations == 1
+
+
 async def test_what_is_stored_of_it_says_nothing_without_the_key(
     client: openai.AsyncOpenAI, sim: Simulator, gate: Served, tmp_path: Path
 ) -> None:
