@@ -105,30 +105,22 @@ def watch(
         raise typer.Exit(1)
 
 
-@jobs.command()
-def cancel(
-    job_id: IdArgument,
-    url: UrlOption = "",
-    key: KeyOption = "",
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
-    """Give a job up: what is made stays."""
-    job = through(lambda gateway: gateway.ask("POST", _path(job_id) + "/cancel", b""), url, key, config)
-    _shown(job, as_json=as_json)
+def _action(verb: str, help_text: str) -> None:
+    def act(
+        job_id: IdArgument,
+        url: UrlOption = "",
+        key: KeyOption = "",
+        as_json: JsonOption = False,
+        config: ConfigOption = None,
+    ) -> None:
+        job = through(lambda gateway: gateway.ask("POST", f"{_path(job_id)}/{verb}", b""), url, key, config)
+        _shown(job, as_json=as_json)
+
+    jobs.command(verb, help=help_text)(act)
 
 
-@jobs.command()
-def retry(
-    job_id: IdArgument,
-    url: UrlOption = "",
-    key: KeyOption = "",
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
-    """Queue what failed or was cancelled once more."""
-    job = through(lambda gateway: gateway.ask("POST", _path(job_id) + "/retry", b""), url, key, config)
-    _shown(job, as_json=as_json)
+_action("cancel", "Give a job up: what is made stays.")
+_action("retry", "Queue what failed or was cancelled once more.")
 
 
 @jobs.command()

@@ -1,8 +1,9 @@
-"""What a call of the Responses API goes on from: the response before it, and items that it only refers to by id."""
+"""What a response or an interaction goes on from: the one before it, and items that it only refers to by id."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import orjson
 
@@ -14,20 +15,24 @@ from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 
 Find = Callable[[str], Awaitable[StoredResponse | None]]
-"""A stored response of the caller's tenant by its id, however it was made."""
+"""A stored answer of the caller's tenant by its id, however it was made."""
 
 
-async def previous_messages(find: Find, response_id: str | None) -> tuple[Message, ...]:
-    """The conversation up to `previous_response_id`; BadRequest when the tenant has no such response."""
-    if response_id is None:
+async def previous_messages(
+    find: Find, answer_id: str | None, kind: Literal["response", "interaction"] = "response"
+) -> tuple[Message, ...]:
+    """The conversation up to `previous_response_id` or `previous_interaction_id`; BadRequest when the tenant has no
+    such answer.
+    """
+    if answer_id is None:
         return ()
-    found = await find(response_id)
+    found = await find(answer_id)
     if found is None:
         raise BadRequest(
-            f"Previous response with id {response_id[:100]!r} not found; send the whole input instead",
-            f"找不到 id 为 {response_id[:100]!r} 的上一个 response，请发送完整的 input",
-            param="previous_response_id",
-            code="previous_response_not_found",
+            f"Previous {kind} with id {answer_id[:100]!r} not found; send the whole input instead",
+            f"找不到 id 为 {answer_id[:100]!r} 的上一个 {kind}，请发送完整的 input",
+            param=f"previous_{kind}_id",
+            code=f"previous_{kind}_not_found",
         )
     return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
 

@@ -17,6 +17,7 @@ from gemgate.dialects import interactions, table, wire
 from gemgate.dialects.interactions import InteractionRequest
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, NotFound
+from gemgate.gateway.response_history import previous_messages
 from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
@@ -26,7 +27,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Endpoint, Router, operation, serves
 from gemgate.web.request_body import judged, read_body
-from gemgate.web.routes.openai_responses import stored
+from gemgate.web.stored_answers import stored
 
 router = Router()
 
@@ -36,7 +37,8 @@ async def create(context: NodeContext) -> Response:
     """Gemini interactions: whole, or as server-sent events with `stream`"""
     raw = await read_body(context.request, context.service.settings.max_body_bytes)
     body = await offload(len(raw), lambda: wire.read(InteractionRequest, wire.parse_json(raw)))
-    previous = await previous_of(context, body)
+    find = partial(context.service.interactions.get, tenant=context.caller.tenant)
+    previous = await previous_messages(find, body.previous_interaction_id, "interaction")
     chat = await offload(len(raw), lambda: judged(interactions.read_request(body, previous)))
     admission = await admit(context, chat)
     meta = context.meta(interactions.PREFIX)
@@ -58,21 +60,6 @@ def _texts(
     """What is kept of an interaction: itself with its input, and all messages up to and with its answer."""
     written = {**interactions.write(reply, meta, body, model), "input": body.input}
     return wire.dumps(written).decode(), transcript.dump(answered(history, transcript.message_of(reply)))
-
-
-async def previous_of(context: NodeContext, body: InteractionRequest) -> tuple[Message, ...]:
-    """The conversation up to `previous_interaction_id`."""
-    if body.previous_interaction_id is None:
-        return ()
-    found = await context.service.interactions.get(body.previous_interaction_id, context.caller.tenant)
-    if found is None:
-        raise BadRequest(
-            f"Previous interaction {body.previous_interaction_id[:100]!r} not found; send the whole input instead",
-            f"找不到上一个 interaction {body.previous_interaction_id[:100]!r}，请发送完整的 input",
-            param="previous_interaction_id",
-            code="previous_interaction_not_found",
-        )
-    return await offload(len(found.transcript), lambda: transcript.load(found.transcript))
 
 
 async def get(context: NodeContext) -> Response:

@@ -1,24 +1,19 @@
 """OpenAI responses: create, at once or in the background, ask for again, follow, continue, cancel, delete
 (docs/client-contracts.md 3).
-
-A response is stored before its last event leaves, so that whoever has seen its end can continue it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
 from starlette.responses import Response
 
 from gemgate.batches import Batch
-from gemgate.chat import ChatRequest, Ended, Event, Fold, Message, Reply
+from gemgate.chat import ChatRequest, Message, Reply
 from gemgate.dialects import responses, wire
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import BadRequest, StorageDown
+from gemgate.errors import BadRequest
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.jobs.background import HEARTBEAT, ResponseOrder, response_not_found
 from gemgate.jobs.batches import Submitter, digest_of
@@ -28,16 +23,14 @@ from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 from gemgate.web import sse
-from gemgate.web.completions import Answer, admit, collect, start_answers, stream_response
+from gemgate.web.completions import admit, collect, start_answers, stream_response
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import judged, read_body, whole_number
+from gemgate.web.stored_answers import stored
 
 router = Router()
-
-STORE_TIMEOUT = 2.0
-"""Seconds that a finished answer waits until it is kept."""
 
 
 @serves(router, "responses.create")
@@ -86,26 +79,6 @@ async def _followed(context: NodeContext, batch: Batch, after: int) -> Response:
     """Its events behind number `after`. Whoever leaves ends nothing."""
     chunks = context.service.background.stream(batch, after, context.caller.language)
     return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), context.headers)
-
-
-async def stored(
-    answer: Answer, context: NodeContext, meta: ResponseMeta, texts: Callable[[Reply], tuple[str, str]]
-) -> AsyncGenerator[Event, None]:
-    """The same events; right before the last one goes out the answer is kept, as the body and transcript of `texts`."""
-    fold = Fold()
-    async with aclosing(answer):
-        async for event in answer:
-            fold.add(event)
-            if isinstance(event, Ended):
-                written, text = await asyncio.to_thread(texts, fold.reply())
-                kept = StoredResponse(meta.id, context.caller.tenant, written, text, meta.created)
-                try:
-                    async with asyncio.timeout(STORE_TIMEOUT):
-                        await context.service.responses.save(kept)
-                except (StorageDown, TimeoutError):
-                    # The answer is worth more than that it can be continued by its id.
-                    context.note("response.not_kept")
-            yield event
 
 
 def _texts(
