@@ -176,16 +176,18 @@ class Answer:
 
     def _beside(self, body: list[Any], pieces: list[UpstreamEvent]) -> None:
         """What is said beside the answer, by place or by key."""
-        if (progress := fields.field(body, fields.PROGRESS)) is not None:
+        said = fields.beside(body)
+        if (progress := said.get(fields.PROGRESS)) is not None:
             self._pending = not self._finished_turn
             self.progress = fields.text_in(_without_tool(progress)) or self.progress
             self.painter = served.painter(self.progress) or self.painter
-        if isinstance(context := fields.field(body, fields.CONTEXT), str):
+        if isinstance(context := said.get(fields.CONTEXT), str):
             self._metadata[_CONTEXT_SLOT] = context
             self._pending = False
-        self.named(*served.of_body(body))
-        self.left = quota.windows(fields.field(body, fields.QUOTA)) or self.left
-        for name in fields.unknown_fields(body):
+        self.named(*served.of_fields(said))
+        if (rows := said.get(fields.QUOTA)) is not None:
+            self.left = quota.windows(rows) or self.left
+        for name in fields.unknown(said):
             self._not_known(name, pieces)
 
     def _not_known(self, field: str, pieces: list[UpstreamEvent]) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from curl_cffi import ffi, lib
+from curl_cffi import AsyncCurl, ffi, lib
+from curl_cffi.aio import CURL_POLL_NONE, CURL_SOCKET_TIMEOUT
 from curl_cffi.const import CurlECode, CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
 from curl_cffi.requests.exceptions import RequestException
@@ -41,6 +42,8 @@ _REJECTED = 7
 _NO_RECORD = (5, 1096)
 _NONE = (None,) * 5
 _WINDOWS = {1: "5h", 2: "weekly"}
+LOOK_SECONDS = 1.0
+"""Between two looks whether libcurl has told us everything, while something runs; its own calls come at once."""
 IDLE_CONNECTION_SECONDS = 60
 """A kept-alive connection older than this is not used again: the fewer idle ones, the fewer that die under a prompt."""
 
@@ -132,6 +135,7 @@ class HardenedClient(GeminiClient):
         # and idle ones are used again (docs/adr/0003).
         _set_multi(session, CurlMOpt.PIPELINING, 0)
         _set_multi(session, CurlMOpt.MAXCONNECTS, session.max_clients)
+        _look_seldom(session.acurl)
         session.curl_options = cast("Any", {CurlOpt.MAXAGE_CONN: IDLE_CONNECTION_SECONDS})
 
     @property
@@ -449,3 +453,16 @@ def _set_multi(session: AsyncSession[Response], option: CurlMOpt, value: int) ->
     """Set a number on the session's multi handle; curl_cffi 0.16's own setter hands over a pointer to it instead."""
     multi = session.acurl._curlm  # noqa: SLF001 - there is no public way to the handle
     lib.curl_multi_setopt(multi, option, ffi.cast("void *", value))
+
+
+def _look_seldom(acurl: AsyncCurl) -> None:
+    """Hazard: every session asks libcurl ten times a second, for ever, whether a call of its own was missed."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if acurl._curl2future:  # noqa: SLF001 - what runs; there is no public way to it
+                acurl.process_data(CURL_SOCKET_TIMEOUT, CURL_POLL_NONE)
+
+    acurl._timeout_checker.cancel()  # noqa: SLF001 - ended by the library together with the session, as this one is
+    acurl._timeout_checker = acurl.loop.create_task(look())  # noqa: SLF001

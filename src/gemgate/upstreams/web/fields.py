@@ -5,42 +5,42 @@ Field n of a row is `row[n]`, or `row[-1][str(n + 1)]` when the row ends with a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 PROGRESS: Final = 6
 CONTEXT: Final = 25
 QUOTA: Final = 27
+MODEL_ID: Final = 39
+MODEL_NAME: Final = 42
 
 _IDS_AND_CANDIDATES: Final = 5
-KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, 39, 42, 43, 44})
+_DIGITS: Final = 4
+"""Of a key that is a field's: names are few, because a metric has one row for each."""
+KNOWN: Final = frozenset({PROGRESS, 10, 14, 17, 20, CONTEXT, QUOTA, MODEL_ID, MODEL_NAME, 43, 44})
 """Fields of a part beside ids and candidates: progress, title, mark, rid, token, context, quota, the model that served,
 stored or not, suggestions (docs/google-wire.md 2.1, 6.1)."""
 
 
-def field(row: Any, number: int) -> Any:
-    """Field `number` of a row, None when it has none."""
-    if not isinstance(row, list) or not row:
-        return None
-    last = row[-1]
+def beside(row: list[Any]) -> dict[int, Any]:
+    """The fields of a part that stand beside its ids and candidates, by number; -1 stands for keys that are none."""
+    found: dict[int, Any] = {}
+    last = row[-1] if row else None
     if isinstance(last, dict):
-        if number < len(row) - 1 and row[number] is not None:
-            return row[number]
-        return last.get(str(number + 1))
-    return row[number] if number < len(row) else None
+        row = row[:-1]
+        for key, value in last.items():
+            number = int(key) - 1 if key.isdecimal() and len(key) <= _DIGITS else -1
+            if not 0 <= number < _IDS_AND_CANDIDATES:
+                found[number] = value
+    by_place = enumerate(row[_IDS_AND_CANDIDATES:], _IDS_AND_CANDIDATES)
+    return found | {number: value for number, value in by_place if value is not None}
 
 
-def unknown_fields(row: list[Any]) -> Iterator[str]:
-    """Names of the fields of a part that nothing is known of."""
-    for number in range(_IDS_AND_CANDIDATES, len(row)):
-        if number not in KNOWN and row[number] is not None and not isinstance(row[number], dict):
-            yield f"frame {number}"
-    if row and isinstance(row[-1], dict):
-        for key in row[-1]:
-            if not key.isdigit():
-                yield "frame key"
-            elif int(key) > _IDS_AND_CANDIDATES and int(key) - 1 not in KNOWN:
-                yield f"frame {int(key) - 1}"
+def unknown(found: Iterable[int]) -> Iterator[str]:
+    """Names of the fields that nothing is known of."""
+    for number in found:
+        if number not in KNOWN:
+            yield "frame key" if number < 0 else f"frame {number}"
 
 
 def text_in(value: Any) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from gemini_webapi.utils import get_nested_value as at
 
 from gemgate.upstreams.web import fields
 
-_NAME, _ID = 42, 39
 _TURN_NAME, _TURN_IDS = 21, (17, 14)
 _LOADING = re.compile(r"\bLoading\s+(.{2,40}?)\s*(?:\.{2,}|…|$)")
 
 
-def of_body(body: Any) -> tuple[str, str]:
-    """Display name and hex id of the model that serves, from a frame; "" for what it does not say."""
-    return _text(fields.field(body, _NAME)), _text(fields.field(body, _ID))
+def of_fields(said: Mapping[int, Any]) -> tuple[str, str]:
+    """Display name and hex id of the model that serves, from a frame's fields; "" for what it does not say."""
+    return _text(said.get(fields.MODEL_NAME)), _text(said.get(fields.MODEL_ID))
 
 
 def of_turn(turn: Any) -> tuple[str, str]:

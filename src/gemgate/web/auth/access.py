@@ -385,8 +385,9 @@ def presented_key(connection: HTTPConnection) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    in_query = connection.query_params.get("key", "") if takes_key_in_query(connection.url.path) else ""
-    return headers.get("x-api-key") or headers.get("x-goog-api-key") or in_query
+    if key := headers.get("x-api-key") or headers.get("x-goog-api-key"):
+        return key
+    return connection.query_params.get("key", "") if takes_key_in_query(connection.scope["path"]) else ""
 
 
 def _address(hop: str) -> str:
