@@ -6,6 +6,9 @@ not touch them. `tests/unit/test_start.py` lists what a plain start must not imp
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -30,3 +33,18 @@ def later(name: str) -> Any:
 def load(module: ModuleType) -> None:
     """Import it now: in a thread, where an import of some 100 ms would hold up the event loop."""
     import_module(module.__name__)
+
+
+@contextmanager
+def absent(name: str) -> Iterator[None]:
+    """What is imported meanwhile finds no such package: for libraries that load one only because it is installed."""
+    missing = object()
+    modules: dict[str, Any] = sys.modules
+    held = modules.get(name, missing)
+    modules[name] = None  # how the import system is told so
+    try:
+        yield
+    finally:
+        del modules[name]
+        if held is not missing:
+            modules[name] = held

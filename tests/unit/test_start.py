@@ -19,6 +19,7 @@ LATER = {
     "redis": "REDIS_URL",
     "psycopg": "DATABASE_URL of PostgreSQL",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
+    "rich.traceback": "nothing: our tracebacks are plain",
     "opentelemetry": "OTEL_EXPORTER_OTLP_ENDPOINT",
     "gemgate_simulator": "gemgate demo",
     "gemgate.imaging.logo": "the first picture",

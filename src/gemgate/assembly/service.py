@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from gemgate.accounts import AccountModel
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.caller import Caller
@@ -35,6 +33,7 @@ from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import Metrics, Observers, RecentRequests
+from gemgate.telemetry.logs import get_logger
 
 
 async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -47,7 +46,7 @@ async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001 - the one place that may
-            structlog.stdlib.get_logger("gemgate").exception("loop.failed", loop=name)
+            get_logger().exception("loop.failed", loop=name)
         pause = 1.0 if clock.monotonic() - began > 60 else min(60.0, pause * 2)
         await clock.sleep(pause)
 

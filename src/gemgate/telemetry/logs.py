@@ -12,9 +12,13 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any, TextIO
 
-import structlog
-
+from gemgate.lazy_import import absent
 from gemgate.ports.runtime import TelemetryEvent
+
+with absent("rich"):  # else its painted tracebacks are loaded, which are not ours: 3 MB
+    import structlog
+
+bind_contextvars = structlog.contextvars.bind_contextvars
 
 _LEVELS = {
     "machine.short": logging.WARNING,
@@ -77,11 +81,16 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
     return text
 
 
+def get_logger() -> Any:
+    """For what nobody foresaw; all else is a fact, which an observer writes."""
+    return structlog.stdlib.get_logger("gemgate")
+
+
 class LogObserver:
     """The facts an operator wants to read as they happen."""
 
     def __init__(self) -> None:
-        self._log = structlog.stdlib.get_logger("gemgate")
+        self._log = get_logger()
         self._plain = logging.getLogger("gemgate")
 
     def emit(self, fact: TelemetryEvent) -> None:

@@ -8,7 +8,6 @@ import re
 import secrets
 from collections.abc import Callable
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, forget_frames, said
 from gemgate.machine import crowded
+from gemgate.telemetry.logs import bind_contextvars, get_logger
 from gemgate.web import errors, paths
 from gemgate.web.context import AppState, RequestContext, context_of
 from gemgate.web.disconnect import ClientDisconnected
@@ -94,7 +94,7 @@ class RequestMiddleware:
         context.note(
             "request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55]
         )
-        structlog.contextvars.bind_contextvars(request_id=context.request_id)
+        bind_contextvars(request_id=context.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
                 await preflight(scope, answer.send)
@@ -168,9 +168,7 @@ async def exception_handler(request: Request, error: Exception) -> Response:
             if error.status_code == 405:
                 context.headers["allow"] = ", ".join(methods_at(request.scope["path"]))
         case _:
-            structlog.stdlib.get_logger("gemgate").exception(
-                "request.failed", request_id=context.request_id, exc_info=error
-            )
+            get_logger().exception("request.failed", request_id=context.request_id, exc_info=error)
             problem = internal_error(error)
     context.failed(problem, in_band=context.keepalive.opened)
     return errors.answer(problem, request, context.request_id)

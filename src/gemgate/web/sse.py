@@ -14,7 +14,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -22,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from gemgate.chat import Event
 from gemgate.dialects.table import StreamWriter
 from gemgate.errors import GatewayError, forget_frames
+from gemgate.telemetry.logs import get_logger
 from gemgate.web.disconnect import ClientDisconnected, cancel_on_disconnect
 
 HEARTBEAT_SECONDS = 10.0
@@ -78,7 +78,7 @@ async def encode(
         except Exception as error:
             if not opened.yes:
                 raise
-            structlog.stdlib.get_logger("gemgate").exception("stream.failed", request_id=request_id)
+            get_logger().exception("stream.failed", request_id=request_id)
             forget_frames(error)
             for piece in _failure(writer, internal_error(error), language, request_id):
                 yield piece

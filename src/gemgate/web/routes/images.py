@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -21,6 +20,7 @@ from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.image_calls import ImageCallOrder
 from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobFacts
+from gemgate.telemetry.logs import get_logger
 from gemgate.web import sse
 from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
@@ -165,7 +165,7 @@ def _told(
         raise error
     if isinstance(error, GatewayError):
         return [error]
-    structlog.stdlib.get_logger("gemgate").error("stream.failed", exc_info=error)
+    get_logger().error("stream.failed", exc_info=error)
     return [sse.internal_error(error)]
 
 
