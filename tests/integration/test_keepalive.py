@@ -154,7 +154,7 @@ async def test_an_error_behind_white_space_has_its_status_inside(sim: Simulator,
         told = await story(gate, request_id)
         async with aiohttp.ClientSession(gate.url) as http, http.get("/metrics") as metrics:
             counted = await metrics.text()
-    assert read.startswith(b"  ")
+    assert read.startswith(b" ")
     problem = json.loads(read)
     assert ERRORS[name](problem) == (NOT_REPEATED if name == "interactions" else 504), problem
     if name == "gemini":

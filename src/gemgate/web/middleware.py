@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
@@ -44,14 +44,14 @@ class RequestMiddleware:
         self._notices = notices
 
     @staticmethod
-    def _room(state: AppState, scope: Scope, context: RequestContext) -> int:
+    def _room(state: AppState, scope: Scope, headers: Headers, context: RequestContext) -> int:
         """Bytes of memory that the call may take. Busy when there is no room for it; operators are always heard."""
         if scope.get(CROWDED):
             context.headers["connection"] = "close"
             raise crowded()
         if scope["method"] in ("GET", "HEAD", "OPTIONS", "DELETE") or scope["path"].startswith("/api/"):
             return 0
-        length = _length(Headers(scope=scope))
+        length = _length(headers)
         if (busy := state.machine.refuses(length)) is not None:
             raise busy
         return state.machine.cost(length)
@@ -63,7 +63,8 @@ class RequestMiddleware:
         context = self._begin("req_" + secrets.token_hex(12))
         state, access = context.state, context.access
         paths.settle(scope, access.below(HTTPConnection(scope)))
-        context.policy_wanted = Headers(scope=scope).get("x-gemgate-model-policy", "")
+        headers = Headers(scope=scope)
+        context.policy_wanted = headers.get("x-gemgate-model-policy", "")
         scope["gemgate.context"] = context
         app, promised, unread, patience = self._app, 0, False, state.settings.keepalive_seconds
         try:
@@ -71,11 +72,11 @@ class RequestMiddleware:
                 context.request_id = stated.caller.request_id
                 self._notices.expect(context.request_id, scope)
                 patience = 0.0  # a gateway sends its client the blanks, and may ask another node meanwhile
-            promised = self._room(state, scope, context)
+            promised = self._room(state, scope, headers, context)
         except GatewayError as error:
             unread = error.code == "out_of_memory"
             app = errors.answer(error, HTTPConnection(scope), context.request_id)
-        origin = Headers(scope=scope).get("origin")
+        origin = headers.get("origin")
         cors = access.cors_headers(origin, scope["path"]) if origin else {}
 
         async def send_stamped(message: Message) -> None:
@@ -83,17 +84,12 @@ class RequestMiddleware:
                 if self._notices is not None:
                     self._notices.over(context.request_id)
                 context.begins()
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                headers["x-request-id"] = headers["request-id"] = context.request_id
-                for name, value in (*context.headers.items(), *cors.items()):
-                    headers[name] = value
-                message["headers"] = headers.raw
+                stamp = {"x-request-id": context.request_id, "request-id": context.request_id}
+                message["headers"] = stamped(message.get("headers", ()), stamp | context.headers | cors)
             await send(message)
 
         answer = context.keepalive = KeepAlive(send_stamped, patience, lambda: context.note("answer.kept_alive"))
-        context.note(
-            "request.begun", method=scope["method"], traceparent=Headers(scope=scope).get("traceparent", "")[:55]
-        )
+        context.note("request.begun", method=scope["method"], traceparent=headers.get("traceparent", "")[:55])
         bind_contextvars(request_id=context.request_id)
         try:
             if scope["method"] == "OPTIONS" and cors:
@@ -116,6 +112,13 @@ class RequestMiddleware:
                 "request.done", operation=context.operation, status=_status(answer), seconds=context.seconds(),
                 path=path, added=context.added,
             )  # fmt: skip
+
+
+def stamped(raw: Iterable[tuple[bytes, bytes]], ours: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """The head of an answer with our headers, which stand in place of those of the same name."""
+    added = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in ours.items()]
+    names = {name for name, _ in added}
+    return [header for header in raw if header[0].lower() not in names] + added
 
 
 def _status(answer: KeepAlive) -> int:

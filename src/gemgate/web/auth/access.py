@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -43,6 +44,8 @@ _FORWARDING = re.compile(
 )
 """Headers that only a proxy writes: any of them says that somebody else's request came through this machine."""
 
+REMEMBERED = 4096
+"""Addresses whose network is known without reading them again."""
 _ADMIN_PATHS = ("/api/", "/metrics")
 
 
@@ -70,7 +73,8 @@ class Access:
         if self._fleet_only and level != "open":
             raise _not_the_gateway()
         self.check_browser(connection.headers)
-        network = network_of(self.address(connection))
+        address = self.address(connection)
+        network = network_of(address)
         presented = presented_key(connection)
         key = await self._client_key(presented)
         session = None if presented else await self._session(connection)
@@ -91,7 +95,7 @@ class Access:
         return Caller(
             tenant=key.name if key else "",
             client=f"key:{key.name}" if key else network,
-            address=self.address(connection),
+            address=address,
             per_hour=key.per_hour if key else None,
             admin=is_admin,
             host=connection.url.netloc,
@@ -400,6 +404,7 @@ def _address(hop: str) -> str:
         return ""
 
 
+@lru_cache(REMEMBERED)
 def network_of(address: str) -> str:
     """What limits count by: an IPv4 address, or an IPv6 one's /64."""
     try:
