@@ -20,6 +20,7 @@ LATER = {
     "psycopg": "DATABASE_URL of PostgreSQL",
     "sqlalchemy.dialects.postgresql": "DATABASE_URL of PostgreSQL",
     "rich.traceback": "nothing: our tracebacks are plain",
+    "mcp": "the first call of an agent's tools",
     "opentelemetry": "OTEL_EXPORTER_OTLP_ENDPOINT",
     "gemgate_simulator": "gemgate demo",
     "gemgate.imaging.logo": "the first picture",

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs:jobs",
         "Everything that runs in the background, of all kinds: list, show, watch, cancel, retry, fetch.",
     ),
+    "mcp": ("mcp:mcp", "Tools for an agent on this machine, over standard input and output (Model Context Protocol)."),
     "settings": (
         "doctor:show_settings",
         "Print every setting in force and where it came from; secrets are never shown.",

@@ -155,8 +155,9 @@ def _origin(address: str) -> str:
 def _said(status: int, body: bytes, address: str) -> GatewayError:
     """The gateway's own words; where there are none, what to look at."""
     try:
-        detail = orjson.loads(body)["detail"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        told = orjson.loads(body)
+        detail = told.get("detail") or told["error"]["message"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return _no_gateway(_origin(address)) if status == 404 else Unreachable(f"{address} answered {status}", "")
     hint = ". Give the key of that gateway with --key" if status == 401 else ""
     kind: type[GatewayError] = NotFound if status == 404 else ClientError if status < 500 else Unreachable

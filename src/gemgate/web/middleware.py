@@ -65,7 +65,7 @@ class RequestMiddleware:
         paths.settle(scope, access.below(HTTPConnection(scope)))
         headers = Headers(scope=scope)
         context.policy_wanted = headers.get("x-gemgate-model-policy", "")
-        scope["gemgate.context"] = context
+        scope["gemgate.context"], scope["gemgate.app"] = context, self
         app, promised, unread, patience = self._app, 0, False, state.settings.keepalive_seconds
         try:
             if self._notices is not None and (stated := access.accept_forwarded(scope)):

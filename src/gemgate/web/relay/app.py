@@ -29,13 +29,13 @@ from gemgate.web.relay.metrics import RelayMetrics
 from gemgate.web.relay.node_client import NodeClient
 from gemgate.web.relay.relay import ConnectionCut, Relay, RelayedRequest
 from gemgate.web.relay.routes import Route, Routes, all_routes
-from gemgate.web.routes import keys, sessions, settings
+from gemgate.web.routes import keys, mcp, sessions, settings
 
-PARTS = (status, nodes, aggregate, sessions, keys, settings, page)
+PARTS = (status, nodes, aggregate, sessions, keys, settings, mcp, page)
 """What the gateway answers itself."""
 OWN = frozenset(
     {
-        *("health", "ready", "metrics", "page", "page.file", "page.docs", "settings"),
+        *("health", "ready", "metrics", "page", "page.file", "page.docs", "settings", "mcp"),
         *("nodes.list", "nodes.drain", "nodes.weight", "nodes.remove"),
         *("session", "session.begin", "session.end", "session.list", "session.revoke"),
         *("keys.list", "keys.make", "keys.revoke"),

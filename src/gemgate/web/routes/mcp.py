@@ -1,0 +1,56 @@
+"""The Model Context Protocol over HTTP; what it can do is in `web/mcp`."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+
+from gemgate.dialects import wire
+from gemgate.errors import NotFound
+from gemgate.offload import offload
+from gemgate.web.context import RequestContext
+from gemgate.web.operation import Router, operation
+from gemgate.web.request_body import read_body
+
+router = Router()
+
+
+class McpMessage(wire.Body):
+    """Body of POST /mcp: one JSON-RPC message."""
+
+    jsonrpc: Literal["2.0"]
+    method: str | None = Field(default=None, max_length=200)
+    id: str | int | None = None
+    params: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+@operation(
+    router,
+    "POST",
+    "/mcp",
+    "mcp",
+    group="any",
+    body=McpMessage,
+    produces="text/event-stream",
+    summary="Tools for agents: the Model Context Protocol over streamable HTTP, without sessions",
+)
+async def mcp(context: RequestContext) -> Response:
+    if find_spec("mcp") is None:
+        raise NotFound(
+            "Tools for agents need the library mcp: pip install 'gemgate[mcp]'",
+            "工具接口需要 mcp 库：pip install 'gemgate[mcp]'",
+            code="not_installed",
+        )
+    raw = await read_body(context.request, context.state.settings.max_body_bytes)
+    await offload(len(raw), lambda: wire.read(McpMessage, wire.parse_json(raw)))
+    # half a second of imports, once
+    endpoint = await asyncio.to_thread(import_module, "gemgate.web.mcp.endpoint")
+    answer: Response = endpoint.McpResponse(raw)
+    return answer
