@@ -18,6 +18,7 @@ from gemgate.chat import (
     Event,
     File,
     Fold,
+    Found,
     Image,
     ImageGenerated,
     Message,
@@ -35,7 +36,7 @@ from gemgate.errors import (
     GatewayError,
     PromptTooLong,
 )
-from gemgate.findings import NOTHING_FOUND, markdown
+from gemgate.findings import NOTHING_FOUND, Findings, markdown, moved
 from gemgate.gateway.admission import Admission, JobData
 from gemgate.gateway.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.gateway.conversations import ConversationPlan, Conversations
@@ -53,6 +54,7 @@ from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.fitting import Composed, size, too_long
 from gemgate.prompting.image_prompts import image_hints
 from gemgate.prompting.prefill import PrefillFilter, begun
+from gemgate.prompting.search_hints import search_hint
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tokens import prompt_tokens
 
@@ -117,6 +119,7 @@ class ChatAnswer:
         self._thread: Thread | None = None
         self._failed_cid = ""
         self._found = NOTHING_FOUND
+        self._whole = ""
         self._received = 0
         self._served = ""
         self._images: list[ImageGenerated] = []
@@ -164,19 +167,14 @@ class ChatAnswer:
                     yield event
                 break
             prompt_request = self._repair(prompt_request, outcome)
+        for event in self._beside(reason):
+            yield event
         for image in self._shown():
             yield image
-        appendix = self._appendix(reason)
-        self._tell_found(shown=appendix is not None)
-        if appendix:
-            self._fold.add(appendix)
-            self._written.add(appendix.text)
-            yield appendix
         ended = Ended(
             "stop_sequence" if self._stops.hit is not None else reason,
             self._usage(),
             self._stops.hit,
-            self._found,
             self._served,
             self._check_model_policy(),
         )
@@ -207,30 +205,43 @@ class ChatAnswer:
                 self._images.append(ImageGenerated(image))
             case Completed():
                 self._thread, self._found = piece.thread if piece.stored else None, piece.findings
+                self._whole = piece.text
                 self._served = piece.served
                 if not piece.stored:
                     self._failed_cid = ""
         return ()
 
-    def _tell_found(self, *, shown: bool) -> None:
-        """How much came beside the words: counts, never a content."""
+    def _beside(self, reason: Reason) -> Iterator[TextDelta | Found]:
+        """What came beside the words of a finished answer: as Markdown behind them, where nobody counts on their form,
+        what the caller's dialect has no shape for; the rest for the dialect. Only counts go into the facts.
+        """
         found = self._found
+        shown = not (found.sources or found.images or found.documents or found.media)
+        if found and self._stops.hit is None and reason == "stop":
+            free = self._request.response_format.kind == "text"
+            if self._request.cites:
+                found = moved(found, self._whole, self._fold.text)
+            native = found.sources if self._request.cites else ()
+            rest = replace(found, sources=() if native else found.sources)
+            text = self._markdown(rest) if free else ""
+            if native and not self._fold.ends_in_text and not text:
+                native, text = (), self._markdown(found) if free else ""
+            if text:
+                appendix = TextDelta(text if self._fold.has_text else text.lstrip("\n"))
+                self._fold.add(appendix)
+                self._written.add(appendix.text)
+                yield appendix
+            left = Found(Findings(native, found.citations if native else (), suggestions=found.suggestions))
+            if left.findings:
+                self._fold.add(left)
+                yield left
+            shown = shown or bool(text) or rest == replace(rest, images=(), documents=(), media=(), sources=())
         if found:
-            data: JobData = {
-                "sources": len(found.sources),
-                "pictures": len(found.images),
-                "documents": len(found.documents),
-                "suggestions": len(found.suggestions),
-                "shown": shown,
-            }
+            data: JobData = {**found.counts, "shown": shown}
             self._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))
 
-    def _appendix(self, reason: Reason) -> TextDelta | None:
-        """Sources, web images and documents behind the words, where nobody counts on the words' form."""
-        if self._stops.hit is not None or reason != "stop" or self._request.response_format.kind != "text":
-            return None
-        text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
-        return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
+    def _markdown(self, found: Findings) -> str:
+        return markdown(found, chinese=self._admission.caller.language.startswith("zh"))
 
     def _check_model_policy(self) -> tuple[str, ...]:
         """What was asked for and, as Google's name of the model shows, not given (docs/google-wire.md 2.5)."""
@@ -293,7 +304,15 @@ class ChatAnswer:
     async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        hints = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        hints = "\n\n".join(
+            filter(
+                None,
+                (
+                    image_hints(self._request.images or ImageOptions(), demanded=self.demands_image),
+                    search_hint(self._request.search),
+                ),
+            )
+        )
         if continued:
             instructions = "\n\n".join(
                 filter(None, (structured_output.instructions(self._request.response_format), hints))
