@@ -58,10 +58,11 @@ class CodeRun:
 
 @dataclass(frozen=True, slots=True)
 class WebImage:
-    """An image that was found on the web, not made."""
+    """An image that was found on the web, not made. private: only the account can fetch it."""
 
     url: str
     alt: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def markdown(found: Findings, *, chinese: bool = False) -> str:
     blocks = [_document(document) for document in found.documents]
     if found.images:
         blocks.append("\n".join(f"![{_label(image.alt)}]({_address(image.url)})" for image in found.images))
-    blocks += [f"[{_label(one.name) or one.kind}]({_address(one.url)})" for one in found.media]
+    blocks += [_card(one, chinese=chinese) for one in found.media]
     if found.sources:
         rows = [
             f"{source.number or place}. [{_label(source.title) or _address(source.url)}]({_address(source.url)})"
@@ -153,6 +154,12 @@ def markdown(found: Findings, *, chinese: bool = False) -> str:
         ]
         blocks.append("\n".join([f"**{'来源' if chinese else 'Sources'}**", "", *rows]))
     return "".join(f"\n\n{block}" for block in blocks)
+
+
+def _card(one: Media, *, chinese: bool) -> str:
+    facts = [one.mime, f"{one.nbytes} {'字节' if chinese else 'bytes'}" if one.nbytes else ""]
+    facts.append("仅能在该账号的浏览器中打开" if chinese else "opens only in the account's browser")
+    return f"[{_label(one.name) or one.kind}]({_address(one.url)}) ({', '.join(filter(None, facts))})"
 
 
 def _document(document: Document) -> str:

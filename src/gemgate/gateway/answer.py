@@ -36,7 +36,7 @@ from gemgate.errors import (
     GatewayError,
     PromptTooLong,
 )
-from gemgate.findings import NOTHING_FOUND, Findings, markdown, moved
+from gemgate.findings import NOTHING_FOUND, Findings, WebImage
 from gemgate.gateway.admission import Admission, JobData
 from gemgate.gateway.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.gateway.conversations import ConversationPlan, Conversations
@@ -47,8 +47,9 @@ from gemgate.images import ImageOptions
 from gemgate.offload import offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
-from gemgate.ports.upstream import Accepted, Completed, ImageReady, Started, Thread, UpstreamEvent
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, UpstreamEvent
 from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
+from gemgate.prompting.beside import split, unfinished
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.fitting import Composed, size, too_long
@@ -60,6 +61,8 @@ from gemgate.prompting.tokens import prompt_tokens
 
 LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
+MOST_FETCHED = 10
+"""Images of the web that are fetched with the account for one answer; the rest stay links."""
 LONG_ANSWER = 64_000
 """Characters beyond which the end of an answer is parsed in a thread."""
 
@@ -204,44 +207,59 @@ class ChatAnswer:
                 image = await self._image_pipeline.deliver(attempt.lease.upstream, ref, self._order())
                 self._images.append(ImageGenerated(image))
             case Completed():
-                self._thread, self._found = piece.thread if piece.stored else None, piece.findings
-                self._whole = piece.text
+                self._thread, self._whole = piece.thread if piece.stored else None, piece.text
+                self._found = await self._with_private(attempt, piece.findings)
                 self._served = piece.served
                 if not piece.stored:
                     self._failed_cid = ""
         return ()
 
-    def _beside(self, reason: Reason) -> Iterator[TextDelta | Found]:
-        """What came beside the words of a finished answer: as Markdown behind them, where nobody counts on their form,
-        what the caller's dialect has no shape for; the rest for the dialect. Only counts go into the facts.
-        """
-        found = self._found
-        shown = not (found.sources or found.images or found.documents or found.media)
-        if found and self._stops.hit is None and reason == "stop":
-            free = self._request.response_format.kind == "text"
-            if self._request.cites:
-                found = moved(found, self._whole, self._fold.text)
-            native = found.sources if self._request.cites else ()
-            rest = replace(found, sources=() if native else found.sources)
-            text = self._markdown(rest) if free else ""
-            if native and not self._fold.ends_in_text and not text:
-                native, text = (), self._markdown(found) if free else ""
-            if text:
-                appendix = TextDelta(text if self._fold.has_text else text.lstrip("\n"))
-                self._fold.add(appendix)
-                self._written.add(appendix.text)
-                yield appendix
-            left = Found(Findings(native, found.citations if native else (), suggestions=found.suggestions))
-            if left.findings:
-                self._fold.add(left)
-                yield left
-            shown = shown or bool(text) or rest == replace(rest, images=(), documents=(), media=(), sources=())
-        if found:
-            data: JobData = {**found.counts, "shown": shown}
-            self._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))
+    async def _with_private(self, attempt: Attempt, found: Findings) -> Findings:
+        """What only the account can fetch becomes an image of ours; where that fails it stays the link that it is."""
+        left: list[WebImage] = []
+        fetched = 0
+        for image in found.images:
+            if not image.private or fetched == MOST_FETCHED:
+                left.append(image)
+                continue
+            fetched += 1
+            order = replace(self._order(), prompt=image.alt or "web image", options=ImageOptions(remove_logo=False))
+            try:
+                ref = ImageRef(image.url, "", "", "", "", alt=image.alt, found=True)
+                stored = await self._image_pipeline.deliver(attempt.lease.upstream, ref, order)
+            except GatewayError:
+                left.append(image)
+            else:
+                self._images.append(ImageGenerated(stored))
+        return replace(found, images=tuple(left))
 
-    def _markdown(self, found: Findings) -> str:
-        return markdown(found, chinese=self._admission.caller.language.startswith("zh"))
+    def _beside(self, reason: Reason) -> Iterator[TextDelta | Found]:
+        """What came beside the words of a finished answer, behind them. Only counts go into the facts."""
+        if not self._found:
+            return
+        beside = unfinished(self._found)
+        if self._stops.hit is None and reason == "stop":
+            beside = split(
+                self._found,
+                self._whole,
+                self._fold.text,
+                cites=self._request.cites,
+                in_text=self._fold.ends_in_text,
+                free=self._request.response_format.kind == "text",
+                chinese=self._admission.caller.language.startswith("zh"),
+            )
+        data: JobData = {**self._found.counts, "shown": beside.whole}
+        self._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))
+        if beside.appendix:
+            appendix = beside.appendix if self._fold.has_text else beside.appendix.lstrip("\n")
+            self._written.add(appendix)
+            yield self._added(TextDelta(appendix))
+        if beside.native:
+            yield self._added(Found(beside.native))
+
+    def _added(self, event: TextDelta | Found) -> TextDelta | Found:
+        self._fold.add(event)
+        return event
 
     def _check_model_policy(self) -> tuple[str, ...]:
         """What was asked for and, as Google's name of the model shows, not given (docs/google-wire.md 2.5)."""
@@ -304,15 +322,8 @@ class ChatAnswer:
     async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        hints = "\n\n".join(
-            filter(
-                None,
-                (
-                    image_hints(self._request.images or ImageOptions(), demanded=self.demands_image),
-                    search_hint(self._request.search),
-                ),
-            )
-        )
+        asked = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        hints = "\n\n".join(filter(None, (asked, search_hint(self._request.search))))
         if continued:
             instructions = "\n\n".join(
                 filter(None, (structured_output.instructions(self._request.response_format), hints))

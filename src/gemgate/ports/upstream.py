@@ -102,7 +102,8 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A generated image that still has to be fetched, on the session that made it.
+    """A generated image that still has to be fetched, on the session that made it; or one of the web (`found`) that
+    only the account can fetch.
 
     token, prompt: what Google's full-size route wants to hear of it. announced: width, height and bytes as Google says,
     empty when it does not.
@@ -119,6 +120,7 @@ class ImageRef:
     token: str = field(default="", repr=False)
     prompt: str = field(default="", repr=False)
     announced: tuple[int, ...] = ()
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,8 @@ UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | Image
 class Fetched:
     """An image's bytes as they came.
 
-    source: by which route: "full_size", "s0" (the link without limit), "s4096", "s2048", "s1024", "preview", or
-    "inline" when the answer brought it.
+    source: by which route: "full_size", "s0" (the link without limit), "s4096", "s2048", "s1024", "preview",
+    "inline" when the answer brought it, or "web" when it was found there.
     """
 
     data: bytes = field(repr=False)

@@ -35,13 +35,14 @@ async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) ->
     """The image's bytes by the best route that works; the last route's error when none does."""
     side = f"s{4096 if (long_side or 0) > 2048 else 2048}"
     base = _SUFFIX.sub("", ref.url)
-    routes = [
+    made = [
         *[("full_size", "")] * FULL_SIZE_TRIES,
         ("s0", f"{base}=s0"),
         (side, f"{base}={side}"),
         (side, f"{base}={side}-rj"),
         ("preview", ref.url),
     ]
+    routes = [("web", ref.url)] if ref.found else made
     failure: GatewayError | None = None
     for source, url in routes:
         try:
@@ -64,7 +65,7 @@ async def _full_size(client: HardenedClient, ref: ImageRef) -> tuple[bytes, str]
 async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
     """Follow addresses in text bodies until a whole image comes."""
     for _ in range(MAX_HOPS):
-        if not _is_googles(url):
+        if not is_private(url):
             raise errors.drift("a picture's address leads away from Google", "no")
         data, mime = await _get(session, url)
         if looks_like_image(data):
@@ -77,7 +78,8 @@ async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
     raise errors.drift("a picture's addresses lead nowhere", "no")
 
 
-def _is_googles(url: str) -> bool:
+def is_private(url: str) -> bool:
+    """Whether it leads to a host of Google's that wants the account's session."""
     parts = urlsplit(url)
     return parts.scheme == "https" and any(("." + (parts.hostname or "")).endswith(name) for name in _GOOGLE)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from gemini_webapi.utils.citation import extract_citations
 
 from gemgate.findings import Citation, CodeRun, Document, Findings, Media, WebImage, WebSource
 from gemgate.upstreams.web import marks
+from gemgate.upstreams.web.image_download import is_private
 from gemgate.upstreams.web.marks import clean
 
 _CANVAS: Final = 30
@@ -142,11 +144,13 @@ def _grounding(field: Any) -> Iterator[WebSource]:
 
 
 def _once(sources: list[WebSource]) -> tuple[WebSource, ...]:
-    """Each address once, and none of the service's own."""
+    """Each address once, with the first title and snippet that is told, and none of the service's own."""
     kept: dict[str, WebSource] = {}
     for source in sources:
         if _is_foreign(source.url):
-            kept.setdefault(source.url, source)
+            first = kept.get(source.url, source)
+            title, snippet = first.title or source.title, first.snippet or source.snippet
+            kept[source.url] = replace(first, title=title, snippet=snippet)
     return tuple(kept.values())
 
 
@@ -163,7 +167,7 @@ def _images(rows: Any) -> Iterator[WebImage]:
     for row in rows if isinstance(rows, list) else ():
         url = at(row, [0, 0, 0])
         if isinstance(url, str) and url.startswith(("http://", "https://")):
-            yield WebImage(url, _words(at(row, [0, 4], "")))
+            yield WebImage(url, _words(at(row, [0, 4], "")), private=is_private(url))
 
 
 def _media(field: Any, kind: Literal["video", "audio"]) -> Iterator[Media]:
