@@ -39,8 +39,10 @@ from gemgate.dialects.wire import (
     ResponseMeta,
     Wishes,
     dumps,
+    header_safe,
     ignored,
     image_link,
+    is_wish,
     pieces,
     served_by,
     sse,
@@ -151,7 +153,6 @@ _NOT_HONOURED = (
     "logit_bias",
     "prediction",
     "verbosity",
-    "web_search_options",
 )
 
 
@@ -187,11 +188,16 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         images=options,
         demands_image="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
         model_policy=body.model_policy,
-        search=wants_search(box, choice),
+        search=wants_search(box, choice, offered=body.web_search_options is not None),
         cites=True,
         ignored=(
             *(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured),
             *(ignored(body.reasoning, prefix="reasoning.") if body.reasoning else ()),
+            *(
+                f"web_search_options.{header_safe(name)}"
+                for name, v in (body.web_search_options or {}).items()
+                if is_wish(name, v)
+            ),
             *box.ignored,
         ),
     )

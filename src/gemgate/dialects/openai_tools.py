@@ -279,9 +279,9 @@ def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
     return read_tool_choice(choice, box.by_name, parallel=parallel)
 
 
-def wants_search(box: Toolbox, choice: object) -> bool | None:
+def wants_search(box: Toolbox, choice: object, *, offered: bool = False) -> bool | None:
     """Whether the web is to be searched: forbidden with the tool, demanded by choice, else the app's matter."""
-    offered = box.hosted.intersection(SEARCH)
+    offered = offered or not box.hosted.isdisjoint(SEARCH)
     match choice:
         case "none" if offered:
             return False

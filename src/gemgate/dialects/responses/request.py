@@ -114,8 +114,14 @@ def read_request(
         chat,
         stream=bool(body.stream),
         model_policy=body.model_policy,
-        ignored=(*ignored(body, *_NOT_HONOURED), *chat.ignored),
+        ignored=(*(name for name in ignored(body, *_NOT_HONOURED) if name not in _given(body)), *chat.ignored),
     )
+
+
+def _given(body: ResponsesRequest) -> tuple[str, ...]:
+    """`include` where it asks for nothing but the sources, which always come."""
+    wanted = (body.model_extra or {}).get("include")
+    return ("include",) if wanted == ["web_search_call.action.sources"] else ()
 
 
 def read_token_count(
