@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from gemgate.accounts import (
     AccountModel,
     Cookies,
+    Gem,
     GoogleAccount,
     Kind,
     Rotated,
@@ -177,6 +178,21 @@ class Deadlines:
 
 
 Accept = Callable[[GoogleAccount], None]
+
+
+@runtime_checkable
+class GemKeeper(Protocol):
+    """An upstream whose account has gems; the official API's has none. GatewayErrors."""
+
+    async def gems(self) -> tuple[Gem, ...]:
+        """All gems that the account's owner has made."""
+        ...
+
+    async def save_gem(self, gem: Gem) -> str:
+        """Make a gem, or change the one with its id; the id."""
+        ...
+
+    async def delete_gem(self, gem_id: str) -> None: ...
 
 
 class Upstream(Protocol):
