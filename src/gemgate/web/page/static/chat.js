@@ -152,7 +152,7 @@ const Said = ({ turn }) => html`
 `;
 
 const listed = (sources) =>
-  sources.map(({ title, url }, n) => `${n + 1}. [${(title || url).replace(/[[\]\s]+/g, " ")}](${url.replace(/[()\s]/g, encodeURIComponent)})`).join("\n");
+  sources.map(({ title, url }, n) => `${n + 1}. [${(title || url).replace(/[[\]\s]+/g, " ")}](${url.replace(/[()\s]/g, (c) => "%" + c.charCodeAt(0).toString(16))})`).join("\n");
 
 const Answered = ({ turn }) => html`
   ${turn.thoughts && html`<details open=${turn.open && !turn.text}><summary>${t("thoughts")}</summary><div class="markdown plain">${turn.thoughts}</div></details>`}
