@@ -34,6 +34,7 @@ __all__ = [
     "ResponseFormat",
     "Reuse",
     "Role",
+    "Search",
     "Source",
     "Stored",
     "Text",
@@ -140,6 +141,9 @@ class ResponseFormat:
     bare: bool = False
 
 
+Search = Literal["own", "offered", "demanded", "forbidden"]
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One chat call, whatever dialect it came in.
@@ -151,7 +155,7 @@ class ChatRequest:
     images:   how images are wanted, where there may be some.
     demands_picture: an image is asked for, not only welcome: words instead of one may mean trouble.
     model_policy: the caller's own rule for answers by another model, None for the service's.
-    search:   whether the web is to be searched: None leaves it to the app, False forbids it.
+    search:   of the web: the app's own matter, or by a tool that the caller offered, demanded or forbade.
     cites:    the dialect has a shape for sources (`Found`); else they stand behind the text as Markdown.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
     """
@@ -171,7 +175,7 @@ class ChatRequest:
     demands_image: bool = False
     temporary: bool = False
     model_policy: ModelPolicy | None = None
-    search: bool | None = None
+    search: Search = "own"
     cites: bool = False
     ignored: tuple[str, ...] = ()
 

@@ -274,3 +274,22 @@ async def test_an_image_that_only_the_account_can_fetch_is_stored_as_it_came(
     async with http.get(image["image_url"]["url"]) as response:
         assert await response.read() == PNG
     assert [(image["source"], image["bytes"], image["logo"]) for image in facts] == [("web", len(PNG), "kept")]
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"), [("none", "Do not search the web"), ("required", "Search the web"), ("auto", "")]
+)
+async def test_a_search_is_forbidden_or_demanded_in_words_in_every_turn(
+    sim: Simulator, http: aiohttp.ClientSession, choice: str, said: str
+) -> None:
+    turns: list[dict[str, Any]] = []
+    for _ in range(2):
+        turns.append({"role": "user", "content": "tides?"})
+        body = {"model": MODEL, "messages": turns, "tools": [{"type": "web_search"}], "tool_choice": choice}
+        async with http.post("/v1/chat/completions", json=body) as response:
+            assert "x-gemgate-ignored" not in response.headers
+            turns.append((await response.json())["choices"][0]["message"])
+    assert len({call.cid for call in sim.record.calls}) == 1
+    for call in sim.record.calls:
+        assert said in call.prompt
+        assert said or "earch the web" not in call.prompt

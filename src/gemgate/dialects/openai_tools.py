@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
-from gemgate.chat import Tool, ToolCall, ToolChoice
+from gemgate.chat import Search, Tool, ToolCall, ToolChoice
 from gemgate.dialects.openai import FunctionBody, read_tool_choice
 from gemgate.dialects.wire import dumps, header_safe, is_wish, read
 from gemgate.errors import BadRequest
@@ -279,23 +279,23 @@ def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
     return read_tool_choice(choice, box.by_name, parallel=parallel)
 
 
-def wants_search(box: Toolbox, choice: object, *, offered: bool = False) -> bool | None:
-    """Whether the web is to be searched: forbidden with the tool, demanded by choice, else the app's matter."""
+def wants_search(box: Toolbox, choice: object, *, offered: bool = False) -> Search:
+    """What the tools and their choice say of searching the web. offered: otherwise than by a tool."""
     offered = offered or not box.hosted.isdisjoint(SEARCH)
     match choice:
         case "none" if offered:
-            return False
+            return "forbidden"
         case "required" if offered and not box.by_name:
-            return True
+            return "demanded"
         case {"type": str(kind)} if kind.startswith(SEARCH):
-            return True
+            return "demanded"
         case {"type": "allowed_tools", **given}:
             own, hosted, mode = _allowed(given)
             if any(kind.startswith(SEARCH) for kind in hosted):
-                return True if mode == "required" and not own else None
-            return False if offered else None
+                return "demanded" if mode == "required" and not own else "offered"
+            return "forbidden" if offered else "own"
         case _:
-            return None
+            return "offered" if offered else "own"
 
 
 def _allowed(given: Mapping[Any, Any]) -> tuple[list[object], list[str], object]:

@@ -316,6 +316,7 @@ class ChatAnswer:
             background=self._background,
             conversation_id=plan.conversation_id,
             image="may" if self.demands_image else "no",
+            searches=request.search in ("offered", "demanded"),
             journal=self._journal,
         )
 

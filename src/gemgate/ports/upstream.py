@@ -64,6 +64,7 @@ class Prompt:
     temporary: the chat shall not stand in the account's history.
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
     images:  an image is wanted, for which Google may be silent for longer.
+    searches: a search of the web was offered, for upstreams that do not search by themselves.
     """
 
     text: str
@@ -75,6 +76,7 @@ class Prompt:
     exact: bool = False
     long_side: int | None = None
     images: bool = False
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from gemgate.chat import Search
 
-def search_hint(search: bool | None) -> str:
-    """The wish in words; "" where it is the app's own business."""
-    if search is None:
-        return ""
-    if search:
+
+def search_hint(search: Search) -> str:
+    """The wish in words; "" where it is the app's own matter, offered or not."""
+    if search == "demanded":
         return "Search the web for this answer."
-    return "Do not search the web for this answer, and do not open links."
+    if search == "forbidden":
+        return "Do not search the web for this answer, and do not open links."
+    return ""

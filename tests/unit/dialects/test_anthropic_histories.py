@@ -154,14 +154,14 @@ def test_tools_that_anthropic_runs_are_left_to_google(kind: str, choice: Any) ->
 @pytest.mark.parametrize(
     ("choice", "search"),
     [
-        (None, None),
-        ({"type": "auto"}, None),
-        ({"type": "none"}, False),
-        ({"type": "any"}, True),
-        ({"type": "tool", "name": "web_search"}, True),
+        (None, "offered"),
+        ({"type": "auto"}, "offered"),
+        ({"type": "none"}, "forbidden"),
+        ({"type": "any"}, "demanded"),
+        ({"type": "tool", "name": "web_search"}, "demanded"),
     ],
 )
-def test_a_search_is_google_s_own_and_only_its_bounds_are_named(choice: Any, search: bool | None) -> None:
+def test_a_search_is_google_s_own_and_only_its_bounds_are_named(choice: Any, search: str) -> None:
     offered = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3, "cache_control": {"type": "x"}}
     chat = ask(tools=[offered], tool_choice=choice)
     assert (chat.tools, chat.search) == ((), search)

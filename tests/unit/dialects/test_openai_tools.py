@@ -188,22 +188,22 @@ def test_choices(choice: Any, wanted: ToolChoice) -> None:
 @pytest.mark.parametrize(
     ("choice", "search"),
     [
-        (None, None),
-        ("auto", None),
-        ("none", False),
-        ("required", None),
-        ({"type": "web_search_preview"}, True),
-        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}, False),
-        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]}, True),
-        ({"type": "allowed_tools", "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}]}, None),
+        (None, "offered"),
+        ("auto", "offered"),
+        ("none", "forbidden"),
+        ("required", "offered"),
+        ({"type": "web_search_preview"}, "demanded"),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}, "forbidden"),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]}, "demanded"),
+        ({"type": "allowed_tools", "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}]}, "offered"),
     ],
 )
-def test_a_choice_of_tools_says_whether_to_search(choice: Any, search: bool | None) -> None:
+def test_a_choice_of_tools_says_whether_to_search(choice: Any, search: str) -> None:
     offered = [{"type": "function", "name": "f"}, {"type": "web_search"}]
     chat = respond({"role": "user", "content": "x"}, tools=offered, tool_choice=choice)
     assert (chat.search, chat.ignored) == (search, ())
     alone = respond({"role": "user", "content": "x"}, tools=offered[:1], tool_choice="none")
-    assert alone.search is None, "a tool that was not offered is not refused"
+    assert alone.search == "own", "a tool that was not offered is not refused"
 
 
 def test_two_servers_with_one_function_are_told_apart_also_without_their_tools() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictBool
 
-from gemgate.chat import Tool, ToolChoice
+from gemgate.chat import Search, Tool, ToolChoice
 from gemgate.dialects.wire import Body, Wishes, header_safe, is_wish
 from gemgate.errors import BadRequest
 
@@ -164,15 +164,20 @@ def _is_search(tool: ToolBody) -> bool:
     return dated is not None and dated.group(1) == _SEARCH and tool.input_schema is None
 
 
-def read_search(tools: Sequence[ToolBody] | None, choice: ToolChoiceBody | None) -> bool | None:
-    """Whether the web is to be searched: forbidden with all tools, demanded by choice, else the app's matter."""
+def read_search(tools: Sequence[ToolBody] | None, choice: ToolChoiceBody | None) -> Search:
+    """What the tools and their choice say of searching the web."""
     names = {tool.name or _SEARCH for tool in tools or () if _is_search(tool)}
-    if choice is None or not names:
-        return None
-    if choice.type == "none":
-        return False
-    only = choice.type == "any" and len(names) == len(tools or ())
-    return True if only or (choice.type == "tool" and choice.name in names) else None
+    if not names:
+        return "own"
+    match choice.type if choice is not None else "auto":
+        case "none":
+            return "forbidden"
+        case "any" if len(names) == len(tools or ()):
+            return "demanded"
+        case "tool" if choice is not None and choice.name in names:
+            return "demanded"
+        case _:
+            return "offered"
 
 
 def ignored_tools(
@@ -186,7 +191,7 @@ def ignored_tools(
     wishes = {f"{_SEARCH}.{name}" for name, value in given if is_wish(name, value)}
     unknown = left - {tool.name or tool.type for tool in found}
     demanded = choice is not None and choice.type in ("any", "tool") and read.mode != "required"
-    demanded = demanded and read_search(tools, choice) is None
+    demanded = demanded and read_search(tools, choice) != "demanded"
     return (
         *(f"tools.{header_safe(name)}" for name in sorted(unknown | wishes)),
         *(("tool_choice",) if demanded else ()),

@@ -134,7 +134,7 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         n=config.candidate_count or 1,
         images=_images(config, model),
-        search=False if searches and mode == "NONE" else None,
+        search=("forbidden" if mode == "NONE" else "offered") if searches else "own",
         cites=True,
         demands_image="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
         ignored=_ignored(body, config, model) + hosted,

@@ -119,7 +119,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         images=wanted.images,
         demands_image=wanted.only_images,
-        search=False if mode == "none" and searches(body) else None,
+        search=("forbidden" if mode == "none" else "offered") if searches(body) else "own",
         cites=True,
         model_policy=body.model_policy,
         ignored=(*ignored(body), *_ignored(config), *wanted.ignored, *hosted),
