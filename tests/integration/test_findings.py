@@ -250,15 +250,21 @@ async def test_the_report_of_a_research_reaches_the_caller(
     assert [note["url_citation"]["url"] for note in message["annotations"]] == [page[0] for page in PAGES]
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["fetched", "refused"])
+@pytest.mark.parametrize("fails", ["", "refused", "too large", "too slow"])
 async def test_an_image_that_only_the_account_can_fetch_is_stored_as_it_came(
-    sim: Simulator, http: aiohttp.ClientSession, fails: bool
+    sim: Simulator, http: aiohttp.ClientSession, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = sim.google.gallery.add(PNG)
     link = picture.link("preview")
     sim.google.reply("tides", "Look.", rich=imaged([(link, "a tide"), ("https://example.org/t.png", "free")]))
-    if fails:
-        sim.google.fault("preview", "status", status=404)
+    match fails:
+        case "refused":
+            sim.google.fault("preview", "status", status=404)
+        case "too large":
+            monkeypatch.setattr("gemgate.upstreams.web.image_download.FOUND_MAX_BYTES", len(PNG) - 1)
+        case "too slow":
+            picture.delay = 30.0
+            monkeypatch.setattr("gemgate.gateway.answer.FETCH_SECONDS", 0.2)
     path, body = asked("chat", "tides?", stream=False)
     async with http.post(path, json=body) as response:
         message = (await response.json())["choices"][0]["message"]
@@ -268,7 +274,7 @@ async def test_an_image_that_only_the_account_can_fetch_is_stored_as_it_came(
         facts = (await response.json())["pictures"]
     if fails:
         assert f"![a tide]({link})" in message["content"]
-        assert [image["failed"] for image in facts] == ["upstream"]
+        assert [bool(image["failed"]) for image in facts] == [True]
         return
     (image,) = message["images"]
     async with http.get(image["image_url"]["url"]) as response:

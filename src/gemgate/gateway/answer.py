@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -63,6 +63,8 @@ LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
 MOST_FETCHED = 10
 """Images of the web that are fetched with the account for one answer; the rest stay links."""
+FETCH_SECONDS = 30.0
+"""How long an answer waits for all of them."""
 LONG_ANSWER = 64_000
 """Characters beyond which the end of an answer is parsed in a thread."""
 
@@ -216,22 +218,20 @@ class ChatAnswer:
 
     async def _with_private(self, attempt: Attempt, found: Findings) -> Findings:
         """What only the account can fetch becomes an image of ours; where that fails it stays the link that it is."""
-        left: list[WebImage] = []
-        fetched = 0
-        for image in found.images:
-            if not image.private or fetched == MOST_FETCHED:
-                left.append(image)
-                continue
-            fetched += 1
-            order = replace(self._order(), prompt=image.alt or "web image", options=ImageOptions(remove_logo=False))
-            try:
-                ref = ImageRef(image.url, "", "", "", "", alt=image.alt, found=True)
-                stored = await self._image_pipeline.deliver(attempt.lease.upstream, ref, order)
-            except GatewayError:
-                left.append(image)
-            else:
-                self._images.append(ImageGenerated(stored))
-        return replace(found, images=tuple(left))
+        done: set[WebImage] = set()
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                for image in [one for one in found.images if one.private][:MOST_FETCHED]:
+                    order = replace(self._order(), prompt=image.alt or "web image", options=ImageOptions())
+                    ref = ImageRef(image.url, "", "", "", "", alt=image.alt, found=True)
+                    with suppress(GatewayError):  # the pipeline has told why
+                        stored = await self._image_pipeline.deliver(attempt.lease.upstream, ref, order)
+                        self._images.append(ImageGenerated(stored))
+                        done.add(image)
+        except TimeoutError:
+            late: JobData = {"kind": "timeout", "seconds": FETCH_SECONDS}
+            self._observer.emit(TelemetryEvent("image.failed", self._admission.caller.request_id, late))
+        return replace(found, images=tuple(image for image in found.images if image not in done))
 
     def _beside(self, reason: Reason) -> Iterator[TextDelta | Found]:
         """What came beside the words of a finished answer, behind them. Only counts go into the facts."""
