@@ -310,11 +310,16 @@ class MeasuredWalls:
     tier: str = "unknown"
 
 
+GEM = "gem:"
+"""How the names of gems begin, as models."""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountModel:
     """A model that an account really has, as the web app reports it.
 
     id: hex id; name: `gemini-flash`; aliases: other spellings, lower case; number and capacity: what the wire needs.
+    gem: the gem that this is, answered by the model whose id is `base`; "" for a model itself.
     """
 
     id: str
@@ -322,6 +327,23 @@ class AccountModel:
     display: str
     description: str = ""
     aliases: tuple[str, ...] = ()
+    gem: str = ""
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gem:
+    """A person's own instruction of the web app, under a name. id: "" for one that is still to be made."""
+
+    id: str
+    name: str
+    prompt: str = field(repr=False)
+    description: str = ""
+
+    @property
+    def model(self) -> str:
+        """Its name as a model: `gem:NAME`, without what a path cannot hold."""
+        return GEM + re.sub(r"[\s/]+", "-", self.name.strip())
 
 
 @dataclass(frozen=True, slots=True)

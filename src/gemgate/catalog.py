@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from gemgate.accounts import AccountModel, Capability
+from gemgate.accounts import GEM, AccountModel, Capability, Gem
 from gemgate.errors import ModelNotFound, said
 
 
@@ -36,6 +36,8 @@ class ModelCard:
         """Which of an account's breakers guards calls of this model."""
         if self.kind == "image":
             return "image"
+        if self.id.startswith(GEM):
+            return "text"
         return "pro" if self.web.endswith("pro") or self.id.endswith("pro") else "text"
 
     def offer(self, offers: Iterable[AccountModel]) -> AccountModel | None:
@@ -118,8 +120,27 @@ _BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.alias
 
 
 def card_of_offer(offer: AccountModel) -> ModelCard:
-    """An account's own model as a card, for the ids that the web app itself reports."""
-    return ModelCard(offer.name, "text", offer.id, offer.display, offer.description, aliases=offer.aliases)
+    """An account's own model as a card, for the ids that the web app itself reports. A gem is known by its name: its id
+    is another one in each account.
+    """
+    web = offer.name if offer.name.startswith(GEM) else offer.id
+    return ModelCard(offer.name, "text", web, offer.display, offer.description, aliases=offer.aliases)
+
+
+def gem_offers(gems: Iterable[Gem], models: Sequence[AccountModel]) -> tuple[AccountModel, ...]:
+    """An account's gems as models of its: `gem:NAME`, answered by the default model. The first of a name counts."""
+    base = _BY_ID[DEFAULT_MODEL].offer(models) or (models[0] if models else None)
+    if base is None:
+        return ()
+    offers: dict[str, AccountModel] = {}
+    for gem in gems:
+        name = gem.model
+        about = " ".join(gem.description.split())
+        spoken = GEM + gem.name.strip().lower()
+        offers.setdefault(
+            name.lower(), AccountModel(GEM + gem.id, name, gem.name, about, (name.lower(), spoken), gem.id, base.id)
+        )
+    return tuple(offers.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ __all__ = [
     "Event",
     "File",
     "Fold",
+    "Found",
     "Image",
     "ImageGenerated",
     "Inline",
@@ -33,6 +34,7 @@ __all__ = [
     "ResponseFormat",
     "Reuse",
     "Role",
+    "Search",
     "Source",
     "Stored",
     "Text",
@@ -139,6 +141,9 @@ class ResponseFormat:
     bare: bool = False
 
 
+Search = Literal["own", "offered", "demanded", "forbidden"]
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One chat call, whatever dialect it came in.
@@ -150,6 +155,8 @@ class ChatRequest:
     images:   how images are wanted, where there may be some.
     demands_picture: an image is asked for, not only welcome: words instead of one may mean trouble.
     model_policy: the caller's own rule for answers by another model, None for the service's.
+    search:   of the web: the app's own matter, or by a tool that the caller offered, demanded or forbade.
+    cites:    the dialect has a shape for sources (`Found`); else they stand behind the text as Markdown.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
     """
 
@@ -168,6 +175,8 @@ class ChatRequest:
     demands_image: bool = False
     temporary: bool = False
     model_policy: ModelPolicy | None = None
+    search: Search = "own"
+    cites: bool = False
     ignored: tuple[str, ...] = ()
 
 
@@ -242,17 +251,23 @@ class ImageGenerated:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What the answer brought besides its words, as far as it is not in the text (`findings.markdown`). Sources follow
+    directly on a `TextDelta`, and their citations count the characters of all text before them.
+    """
+
+    findings: Findings
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """findings: what the answer brought besides its words; where a dialect has no shape for it, it stands in the text
-    already (`findings.markdown`).
-    served: Google's own name of the model that answered, which it tells at the end; "" where it told none.
+    """served: Google's own name of the model that answered, which it tells at the end; "" where it told none.
     unmet: wishes that turned out not to be honoured, for `x-gemgate-ignored`.
     """
 
     reason: Reason
     usage: Usage
     stop_sequence: str | None = None
-    findings: Findings = NOTHING_FOUND
     served: str = ""
     unmet: tuple[str, ...] = ()
 
@@ -261,7 +276,10 @@ UNKNOWN = "unknown"
 """What is told where Google named no model."""
 
 
-Event: TypeAlias = Began | TextDelta | ThoughtDelta | ToolCalled | ImageGenerated | Ended
+Told: TypeAlias = TextDelta | ThoughtDelta | ToolCalled | ImageGenerated | Found
+"""What an answer consists of."""
+
+Event: TypeAlias = Began | Told | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +287,7 @@ class Reply:
     """A whole answer: what `fold` makes of its events. `parts` keeps the order in which things came."""
 
     began: Began
-    parts: tuple[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated, ...]
+    parts: tuple[Told, ...]
     ended: Ended
 
     @property
@@ -285,6 +303,11 @@ class Reply:
         return tuple(part.call for part in self.parts if isinstance(part, ToolCalled))
 
     @property
+    def found(self) -> Findings:
+        """What it brought besides its words."""
+        return next((part.findings for part in self.parts if isinstance(part, Found)), NOTHING_FOUND)
+
+    @property
     def images(self) -> tuple[GeneratedImage, ...]:
         return tuple(part.image for part in self.parts if isinstance(part, ImageGenerated))
 
@@ -295,7 +318,7 @@ class Fold:
     def __init__(self) -> None:
         self._began: Began | None = None
         self._ended: Ended | None = None
-        self._parts: list[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated] = []
+        self._parts: list[Told] = []
         self._pieces: list[str] = []
         self._kind: type[TextDelta] | type[ThoughtDelta] | None = None
 
@@ -303,6 +326,17 @@ class Fold:
     def has_text(self) -> bool:
         """Whether anything has been said or shown yet."""
         return bool(self._pieces or self._parts)
+
+    @property
+    def ends_in_text(self) -> bool:
+        """Whether the last thing was text."""
+        return self._kind is TextDelta
+
+    @property
+    def text(self) -> str:
+        """All text so far."""
+        whole = "".join(part.text for part in self._parts if isinstance(part, TextDelta))
+        return whole + "".join(self._pieces) if self._kind is TextDelta else whole
 
     def add(self, event: Event) -> None:
         if isinstance(event, TextDelta | ThoughtDelta):

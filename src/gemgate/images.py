@@ -68,7 +68,8 @@ class GeneratedImage:
 
     name:      path below /images, `{yyyymm}/{yyyymmdd}/{name}`; empty when it could not be stored.
     url:       where it can be fetched: public, presigned or our own link; empty when not stored.
-    source:    by which way the original came: "full_size", "s0", "s4096", "s2048", "s1024", "preview".
+    source:    by which way the original came: "full_size", "s0", "s4096", "s2048", "s1024", "preview"; "web":
+               it was found there and not made.
     requested: the wanted long side in pixels, or None.
     data:      the delivered bytes while they are still at hand; None for an image read back from its facts.
     painter:   what Google calls the model that painted it; empty when it did not say.

@@ -61,3 +61,15 @@ def filmed(token: str, size: tuple[int, int] = (1280, 720), nbytes: int = 1_000_
     item += [None] * (25 - len(item))
     item[11], item[17], item[24] = "video/mp4", [[10, 0], *size], nbytes
     return {59: [[item]]}
+
+
+def sung(token: str) -> dict[int, Any]:
+    """The card of finished music: the sound, and the film of its cover (6.7)."""
+    base = "https://contribution.usercontent.google.com/download"
+    items = []
+    for name, mime in (("song.mp3", "audio/mpeg"), ("song.mp4", "video/mp4")):
+        item: list[Any] = [None, 2, name, None, None, token, None, [f"{base}?t={name}", f"{base}?c={name}"]]
+        item += [None] * (25 - len(item))
+        item[11], item[24] = mime, 744_000
+        items.append([None, item])
+    return {86: items}

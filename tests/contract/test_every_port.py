@@ -20,6 +20,7 @@ SUITES = {
     "Fetcher": "outbound",
     "FileStore": "file_store",
     "Gallery": "gallery",
+    "GemKeeper": "gem_keeper",
     "JobStore": "job_store",
     "KeyStore": "key_store",
     "Limiter": "limiter",

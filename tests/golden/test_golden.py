@@ -75,6 +75,34 @@ def test_a_whole_answer_is_written_to_the_byte(dialect: str, answer: str) -> Non
     agrees(HERE / dialect / f"{answer.replace(' ', '_')}.json", text.encode())
 
 
+SEARCHING = read(responses.ResponsesRequest, {"input": "hi", "tools": [{"type": "web_search"}]})
+SEARCHES = read(interactions.InteractionRequest, {"input": "hi", "tools": [{"type": "google_search"}]})
+OFFERED: dict[str, tuple[Callable[[], Any], Callable[[list[Event]], dict[str, Any]]]] = {
+    "responses": (
+        lambda: responses.EventWriter(meta("resp_"), SEARCHING, "m"),
+        lambda events: responses.write(fold(events), meta("resp_"), SEARCHING, "m"),
+    ),
+    "anthropic": (
+        lambda: anthropic.EventWriter(meta("msg_"), "m", searches=True),
+        lambda events: anthropic.write(fold(events), meta("msg_"), "m", searches=True),
+    ),
+    "interactions": (
+        lambda: interactions.EventWriter(meta("int_"), SEARCHES, "m"),
+        lambda events: interactions.write(fold(events), meta("int_"), SEARCHES, "m"),
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", OFFERED)
+def test_a_search_is_told_as_a_call_of_the_tool_that_was_offered(dialect: str) -> None:
+    begin, whole = OFFERED[dialect]
+    writer, events = begin(), ANSWERS["sources"]
+    body = b"".join(writer.event(0, event) for event in events) + writer.close()
+    agrees(HERE / dialect / "searched.stream", body)
+    text = json.dumps(sent(whole(events)), ensure_ascii=False, indent=2) + "\n"
+    agrees(HERE / dialect / "searched.json", text.encode())
+
+
 def without_golden_files(dialects: Iterable[Dialect]) -> list[str]:
     """Rows of the table that answer in words, and what of their answers no golden file holds."""
     missing = []

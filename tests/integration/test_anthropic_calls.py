@@ -54,10 +54,11 @@ async def test_a_search_of_anthropic_s_is_left_to_google(sim: Simulator, gate: S
     )
     message = await raw.parse()
     assert message.content[0].text == "It is low tide."  # type: ignore[union-attr]
-    assert "tools.web_search" in raw.headers["x-gemgate-ignored"]
+    assert raw.headers["x-gemgate-ignored"] == "max_tokens, tools.web_search.max_uses"
+    assert "Search the web" in sim.record.calls[-1].prompt
     counted = await client.messages.with_raw_response.count_tokens(model=MODEL, messages=ASKED, tools=tools)
     assert (await counted.parse()).input_tokens > 0
-    assert counted.headers["x-gemgate-ignored"] == "tools.web_search"
+    assert counted.headers["x-gemgate-ignored"] == "tools.web_search.max_uses"
     history: list[Any] = [
         *ASKED,
         {

@@ -1,4 +1,6 @@
-"""Sources, images of the web and documents reach every dialect as Markdown behind the text, streamed and whole."""
+"""Documents and images of the web stand behind the text in every dialect, streamed and whole; sources do where the
+dialect has no shape of its own for them.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +35,8 @@ def asked(dialect: str, text: str, *, stream: bool) -> tuple[str, dict[str, Any]
             return "/v1/chat/completions", {"model": MODEL, "messages": say, "stream": stream}
         case "responses":
             return "/v1/responses", {"model": MODEL, "input": text, "stream": stream}
+        case "simple":
+            return "/v1/generate", {"model": MODEL, "prompt": text}
         case "anthropic":
             return "/v1/messages", {"model": MODEL, "max_tokens": 999, "messages": say, "stream": stream}
         case _:
@@ -49,6 +53,8 @@ def said(dialect: str, event: dict[str, Any]) -> str:
             return "".join(part["text"] for item in event["output"] for part in item.get("content", []))
         case "responses":
             return event["delta"] if event["type"] == "response.output_text.delta" else ""
+        case "simple":
+            return str(event["text"])
         case "anthropic" if "content" in event:
             return "".join(block["text"] for block in event["content"])
         case "anthropic":
@@ -81,32 +87,58 @@ async def test_everything_found_stands_behind_the_text(
         "The moon does it."
         "\n\n## Tide table\n\n`tides.py`\n\n```python\nprint('a < b')\n```"
         "\n\n## An essay\n\n# Tides\n\nThey come & go."
-        "\n\n![a tide](https://example.org/t.png)" + LIST
+        "\n\n![a tide](https://example.org/t.png)"
     )
     assert await answer(http, dialect, "tides?", stream=stream) == expected
     assert sim.record.generations == 1
 
 
 @pytest.mark.parametrize("rich", [cited(PAGES), listed(PAGES), grounded(PAGES), cited(PAGES) | listed(PAGES)])
-@pytest.mark.parametrize("stream", [False, True])
 async def test_each_spelling_of_sources_is_read_once_and_without_own_hosts(
-    sim: Simulator, http: aiohttp.ClientSession, rich: dict[int, Any], stream: bool
+    sim: Simulator, http: aiohttp.ClientSession, rich: dict[int, Any]
 ) -> None:
     sim.google.reply("tides", "The moon does it [cite: 1, 2].", rich=rich)
-    assert await answer(http, "chat", "tides?", stream=stream) == "The moon does it." + LIST
+    assert await answer(http, "simple", "tides?", stream=False) == "The moon does it." + LIST
 
 
-async def test_nothing_is_put_behind_json_or_a_call(sim: Simulator, http: aiohttp.ClientSession) -> None:
-    sim.google.reply("tides", '{"a": 1}', rich=cited(PAGES))
+async def test_sources_of_no_text_stand_behind_what_there_is(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    """An annotation needs words: without any the sources are the answer's text themselves."""
+    sim.google.reply("tides", Answer(raw=("",), rich=cited(PAGES)))
+    assert await answer(http, "responses", "tides?", stream=False) == LIST.lstrip()
+
+
+async def test_cited_words_that_the_caller_did_not_get_lose_their_place_only(
+    sim: Simulator, http: aiohttp.ClientSession
+) -> None:
+    """An answer that was begun by the caller is told from there on."""
+    sim.google.reply("tides", "Oh, the moon [cite: 1] and then the sun [cite: 2].", rich=cited(PAGES))
+    path, body = asked("chat", "tides?", stream=False)
+    body["messages"].append({"role": "assistant", "content": "Oh, the moon"})
+    async with http.post(path, json=body) as response:
+        message = (await response.json())["choices"][0]["message"]
+    notes = [note["url_citation"] for note in message["annotations"]]
+    words = [message["content"][note["start_index"] : note["end_index"]] for note in notes]
+    assert (message["content"], words) == (" and then the sun.", ["and then the sun", ""])
+    assert [note["url"] for note in notes] == [PAGES[1][0], PAGES[0][0]]
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [({}, "(sources: 2); it was told"), ({"canvas": (Canvas("A", "b"),)}, "documents: 1); not all of it was told")],
+    ids=["sources", "a document"],
+)
+async def test_nothing_is_put_behind_json(
+    sim: Simulator, http: aiohttp.ClientSession, beside: dict[str, Any], told: str
+) -> None:
+    sim.google.reply("tides", Answer('{"a": 1}', rich=cited(PAGES), **beside))
     path, body = asked("chat", "tides?", stream=False)
     async with http.post(path, json={**body, "response_format": {"type": "json_object"}}) as response:
-        content = (await response.json())["choices"][0]["message"]["content"]
+        message = (await response.json())["choices"][0]["message"]
         request_id = response.headers["x-request-id"]
-    assert json.loads(content) == {"a": 1}
+    assert json.loads(message["content"]) == {"a": 1}
+    assert [note["url_citation"]["url"] for note in message["annotations"]] == [page[0] for page in PAGES]
     async with http.get(f"/api/requests/{request_id}") as response:
-        told = await response.json()
-    assert told["beside"] == {"sources": 2}
-    assert "(sources: 2); not shown" in str(told["story"])
+        assert told in str((await response.json())["story"])
 
 
 async def test_the_conversation_goes_on_behind_a_list_of_sources(sim: Simulator, http: aiohttp.ClientSession) -> None:
@@ -182,7 +214,7 @@ async def test_what_the_service_dresses_its_text_with_is_taken_off_and_its_quest
 CARDS = {
     "a plan of a research": (web_results.research_plan("Bees", ["read", "compare"]), {"rich 56"}),
     "a research under way": (web_results.research_task(PAGES, over=False), {"rich 57", "rich 58", "rich 70"}),
-    "a film": (web_results.filmed("$token"), {"rich 60"}),
+    "a film of another make": ({59: [["a new form"]]}, {"rich 60"}),
 }
 
 
@@ -213,6 +245,57 @@ async def test_the_report_of_a_research_reaches_the_caller(
     task = web_results.research_task(PAGES, over=True)
     sim.google.reply("bees", lambda prompt: Answer("Done.", rich=task, canvas=(report,)))
     async with http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "bees"}]}) as answer:
-        text = (await answer.json())["choices"][0]["message"]["content"]
-    assert "They fly." in text
-    assert LIST.strip() in text
+        message = (await answer.json())["choices"][0]["message"]
+    assert "They fly." in message["content"]
+    assert [note["url_citation"]["url"] for note in message["annotations"]] == [page[0] for page in PAGES]
+
+
+@pytest.mark.parametrize("fails", ["", "refused", "too large", "too slow"])
+async def test_an_image_that_only_the_account_can_fetch_is_stored_as_it_came(
+    sim: Simulator, http: aiohttp.ClientSession, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = sim.google.gallery.add(PNG)
+    link = picture.link("preview")
+    sim.google.reply("tides", "Look.", rich=imaged([(link, "a tide"), ("https://example.org/t.png", "free")]))
+    match fails:
+        case "refused":
+            sim.google.fault("preview", "status", status=404)
+        case "too large":
+            monkeypatch.setattr("gemgate.upstreams.web.image_download.FOUND_MAX_BYTES", len(PNG) - 1)
+        case "too slow":
+            picture.delay = 30.0
+            monkeypatch.setattr("gemgate.gateway.answer.FETCH_SECONDS", 0.2)
+    path, body = asked("chat", "tides?", stream=False)
+    async with http.post(path, json=body) as response:
+        message = (await response.json())["choices"][0]["message"]
+        request_id = response.headers["x-request-id"]
+    assert "![free](https://example.org/t.png)" in message["content"]
+    async with http.get(f"/api/requests/{request_id}") as response:
+        facts = (await response.json())["pictures"]
+    if fails:
+        assert f"![a tide]({link})" in message["content"]
+        assert [bool(image["failed"]) for image in facts] == [True]
+        return
+    (image,) = message["images"]
+    async with http.get(image["image_url"]["url"]) as response:
+        assert await response.read() == PNG
+    assert [(image["source"], image["bytes"], image["logo"]) for image in facts] == [("web", len(PNG), "kept")]
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"), [("none", "Do not search the web"), ("required", "Search the web"), ("auto", "")]
+)
+async def test_a_search_is_forbidden_or_demanded_in_words_in_every_turn(
+    sim: Simulator, http: aiohttp.ClientSession, choice: str, said: str
+) -> None:
+    turns: list[dict[str, Any]] = []
+    for _ in range(2):
+        turns.append({"role": "user", "content": "tides?"})
+        body = {"model": MODEL, "messages": turns, "tools": [{"type": "web_search"}], "tool_choice": choice}
+        async with http.post("/v1/chat/completions", json=body) as response:
+            assert "x-gemgate-ignored" not in response.headers
+            turns.append((await response.json())["choices"][0]["message"])
+    assert len({call.cid for call in sim.record.calls}) == 1
+    for call in sim.record.calls:
+        assert said in call.prompt
+        assert said or "earch the web" not in call.prompt

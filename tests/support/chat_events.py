@@ -11,6 +11,7 @@ from gemgate.chat import (
     Began,
     Ended,
     Event,
+    Found,
     ImageGenerated,
     TextDelta,
     ThoughtDelta,
@@ -19,6 +20,7 @@ from gemgate.chat import (
     Usage,
 )
 from gemgate.dialects.wire import ResponseMeta, dumps
+from gemgate.findings import Citation, Findings, WebSource
 from gemgate.images import GeneratedImage
 
 HEX = "0123456789abcdef0123456789abcdef"
@@ -56,6 +58,17 @@ def image(data: bytes | None = b"\x89PNG picture", url: str = "/images/202611/20
 CALL = ToolCall("call_1", "get_weather", '{"city":"北京","days":3}')
 USAGE = Usage(11, 7, 5)
 
+FOUND = Found(
+    Findings(
+        (
+            WebSource("https://example.org/tides", "How tides work", "The moon pulls.", 1),
+            WebSource("https://example.net/sea", "海"),
+        ),
+        (Citation(0, 3, (0,)), Citation(4, 8, (0,))),
+        suggestions=("Why?",),
+    )
+)
+
 ANSWERS: dict[str, list[Event]] = {
     "text": [
         Began("gemini-flash"),
@@ -87,6 +100,14 @@ ANSWERS: dict[str, list[Event]] = {
     "stored picture": [Began("gemini-pro"), ImageGenerated(image(None)), Ended("stop", USAGE)],
     "stopped": [Began("gemini-flash"), TextDelta("one two"), Ended("stop_sequence", USAGE, "three")],
     "refused": [Began("gemini-flash"), Ended("content_filter", USAGE)],
+    "sources": [
+        Began("gemini-flash"),
+        TextDelta("月亮 "),
+        TextDelta("🚀 low, high"),
+        FOUND,
+        ImageGenerated(image()),
+        Ended("stop", USAGE),
+    ],
     "cut": [Began("gemini-flash"), TextDelta("and so"), Ended("length", USAGE)],
 }
 
@@ -111,6 +132,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
             case _:
                 parts.append(ImageGenerated(image(draw(st.none() | st.binary(min_size=1, max_size=20)))))
     called = any(isinstance(part, ToolCalled) for part in parts)
+    if parts and isinstance(parts[-1], TextDelta) and draw(st.booleans()):
+        parts.append(Found(Findings((WebSource("https://example.org", draw(_TEXT)),), (Citation(0, 1, (0,)),))))
     reason = "tool_calls" if called else draw(st.sampled_from(["stop", "length", "content_filter"]))
     usage = Usage(draw(st.integers(0, 999)), draw(st.integers(0, 999)), draw(st.integers(0, 99)))
     return [Began("gemini-flash"), *parts, Ended(reason, usage)]

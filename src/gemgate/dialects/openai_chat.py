@@ -15,6 +15,7 @@ from gemgate.chat import (
     Ended,
     Event,
     File,
+    Found,
     ImageGenerated,
     Message,
     Reply,
@@ -28,7 +29,7 @@ from gemgate.chat import (
 from gemgate.dialects.image_options import of_a_chat
 from gemgate.dialects.openai import envelope, read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation
-from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input
+from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, text_input, wants_search
 from gemgate.dialects.wire import (
     EVENTS,
     MODEL_POLICY,
@@ -38,14 +39,17 @@ from gemgate.dialects.wire import (
     ResponseMeta,
     Wishes,
     dumps,
+    header_safe,
     ignored,
     image_link,
+    is_wish,
     pieces,
     served_by,
     sse,
 )
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.files import Stored
+from gemgate.findings import NOTHING_FOUND, Findings, attributed
 from gemgate.images import GeneratedImage, ModelPolicy
 
 __all__ = [
@@ -149,7 +153,6 @@ _NOT_HONOURED = (
     "logit_bias",
     "prediction",
     "verbosity",
-    "web_search_options",
 )
 
 
@@ -185,9 +188,16 @@ def read_request(body: ChatCompletionRequest) -> ChatRequest:
         images=options,
         demands_image="image" in (body.modalities or ()) and "text" not in (body.modalities or ()),
         model_policy=body.model_policy,
+        search=wants_search(box, choice, offered=body.web_search_options is not None),
+        cites=True,
         ignored=(
             *(name for name in ignored(body, *_NOT_HONOURED) if name not in honoured),
             *(ignored(body.reasoning, prefix="reasoning.") if body.reasoning else ()),
+            *(
+                f"web_search_options.{header_safe(name)}"
+                for name, v in (body.web_search_options or {}).items()
+                if is_wish(name, v)
+            ),
             *box.ignored,
         ),
     )
@@ -263,12 +273,23 @@ def write(replies: list[Reply], meta: ResponseMeta, model: str, box: Toolbox | N
     }
     if conversation := replies[0].began.conversation_id:
         completion["conversation_id"] = conversation
-    return completion | _suggestions(replies[0].ended)
+    return completion | _suggestions(replies[0].found)
 
 
-def _suggestions(ended: Ended) -> dict[str, Any]:
+def _suggestions(found: Findings) -> dict[str, Any]:
     """Questions that Google offers to ask next, a field of ours beside the answer where there are any."""
-    return {"suggestions": list(ended.findings.suggestions)} if ended.findings.suggestions else {}
+    return {"suggestions": list(found.suggestions)} if found.suggestions else {}
+
+
+def _annotations(found: Findings, length: int) -> list[dict[str, Any]]:
+    """The sources of a text of `length` characters, which is what the indexes count."""
+    return [
+        {
+            "type": "url_citation",
+            "url_citation": {"start_index": start, "end_index": end, "title": source.title, "url": source.url},
+        }
+        for source, start, end in attributed(found, length)
+    ]
 
 
 def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> dict[str, Any]:
@@ -282,7 +303,7 @@ def _message_out(reply: Reply, meta: ResponseMeta, box: Toolbox) -> dict[str, An
         "role": "assistant",
         "content": content if content or not reply.calls else None,
         "refusal": None,
-        "annotations": [],
+        "annotations": _annotations(reply.found, len(reply.text)),
     }
     if reply.thoughts:
         message["reasoning_content"] = reply.thoughts
@@ -340,6 +361,8 @@ class ChunkWriter:
         self._calls: dict[int, int] = {}
         self._images: dict[int, int] = {}
         self._flows: dict[int, MarkdownJoiner] = {}
+        self._lengths: dict[int, int] = {}
+        self._found: dict[int, Findings] = {}
 
     def event(self, index: int, event: Event) -> bytes:
         match event:
@@ -348,6 +371,7 @@ class ChunkWriter:
                     self._base["conversation_id"] = event.conversation_id
                 return self._chunk(index, {"role": "assistant", "content": ""})
             case TextDelta(text):
+                self._lengths[index] = self._lengths.get(index, 0) + len(text)
                 return self._chunk(index, {"content": self._flow(index).text(text)})
             case ThoughtDelta(text):
                 return self._chunk(index, {"reasoning_content": text})
@@ -355,10 +379,16 @@ class ChunkWriter:
                 return self._call(index, call)
             case ImageGenerated(image):
                 return self._image(index, image)
+            case Found(found):
+                self._found[index] = found
+                return b""
             case Ended():
                 self._usage = event.usage if self._usage is None else self._usage + event.usage
-                last = {"served_model": served_by([event]), **_suggestions(event)}
-                return self._chunk(index, {}, _REASONS.get(event.reason, event.reason), **last)
+                found = self._found.get(index, NOTHING_FOUND)
+                last = {"served_model": served_by([event]), **_suggestions(found)}
+                annotations = _annotations(found, self._lengths.get(index, 0))
+                delta = {"annotations": annotations} if annotations else {}
+                return self._chunk(index, delta, _REASONS.get(event.reason, event.reason), **last)
 
     def close(self) -> bytes:
         """What follows the last answer."""

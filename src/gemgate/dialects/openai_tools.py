@@ -7,15 +7,15 @@ are told as functions and their calls are written in the form of the tool. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
 
-from gemgate.chat import Tool, ToolCall, ToolChoice
+from gemgate.chat import Search, Tool, ToolCall, ToolChoice
 from gemgate.dialects.openai import FunctionBody, read_tool_choice
-from gemgate.dialects.wire import dumps, read
+from gemgate.dialects.wire import dumps, header_safe, is_wish, read
 from gemgate.errors import BadRequest
 
 Form = Literal["function", "custom", "local_shell_call", "shell_call", "apply_patch_call", "tool_search_call"]
@@ -54,7 +54,8 @@ _OWN: dict[str, tuple[Form, str, Mapping[str, Any]]] = {
     "shell": ("shell_call", "Run shell commands on the user's machine.", _SHELL),
     "apply_patch": ("apply_patch_call", "Create, update or delete a file.", _PATCH),
 }
-HOSTED = ("web_search", "google_search", "image_generation")
+SEARCH = ("web_search", "google_search", "url_context")
+HOSTED = (*SEARCH, "image_generation")
 """What Google's app has itself: may be offered, and is its own business."""
 
 NAMESPACE = "__"
@@ -135,8 +136,19 @@ def _read_tool(box: Toolbox, tool: object, where: str, namespace: str = "") -> N
         case _:
             hosted = next((name for name in HOSTED if kind.startswith(name)), "")
             box.hosted |= {hosted} if hosted else set()
-            if hosted != "image_generation":
-                box.leave(hosted or kind)
+            if not hosted:
+                box.leave(kind)
+            elif hosted in SEARCH:
+                for wish in _search_wishes(tool):
+                    box.leave(f"{hosted}.{wish}")
+
+
+def _search_wishes(tool: Mapping[str, Any]) -> Iterator[str]:
+    """What is wished of a search besides that it may be done: the app searches as it sees fit."""
+    inner = tool.get(_kind(tool))
+    given = {**tool, **inner} if isinstance(inner, Mapping) else tool
+    wishes = {name: value for name, value in given.items() if name != "type" and value is not inner}
+    return (header_safe(name) for name, value in wishes.items() if is_wish(name, value))
 
 
 def _kind(tool: Mapping[str, Any]) -> str:
@@ -245,17 +257,55 @@ def choose(box: Toolbox, choice: object, *, parallel: bool) -> ToolChoice:
     the choice is named as ignored.
     """
     match choice:
+        case "required" if not box.by_name and box.hosted.intersection(SEARCH):
+            return ToolChoice(parallel=parallel)
         case "required" if not box.by_name and (box.hosted or box.ignored):
             return _left(box, parallel=parallel)
         case {"type": str(kind)} if kind in box.by_name and box.by_name[kind].form.endswith("_call"):
             choice = {"name": kind}
+        case {"type": str(kind)} if kind.startswith(SEARCH):
+            return ToolChoice(parallel=parallel)
         case {"type": str(kind)} if kind.startswith(HOSTED) or f"tools.{kind}" in box.ignored:
             return _left(box, parallel=parallel)
         case {"namespace": str(namespace), "name": str(name)}:
             choice = {"name": box.name_of(name, namespace)}
+        case {"type": "allowed_tools", **given}:
+            own, hosted, mode = _allowed(given)
+            if hosted and not own:
+                return ToolChoice("none" if box.by_name else "auto", parallel=parallel)
+            choice = {"type": "allowed_tools", "mode": mode, "tools": own}
         case _:
             pass
     return read_tool_choice(choice, box.by_name, parallel=parallel)
+
+
+def wants_search(box: Toolbox, choice: object, *, offered: bool = False) -> Search:
+    """What the tools and their choice say of searching the web. offered: otherwise than by a tool."""
+    offered = offered or not box.hosted.isdisjoint(SEARCH)
+    match choice:
+        case "none" if offered:
+            return "forbidden"
+        case "required" if offered and not box.by_name:
+            return "demanded"
+        case {"type": str(kind)} if kind.startswith(SEARCH):
+            return "demanded"
+        case {"type": "allowed_tools", **given}:
+            own, hosted, mode = _allowed(given)
+            if any(kind.startswith(SEARCH) for kind in hosted):
+                return "demanded" if mode == "required" and not own else "offered"
+            return "forbidden" if offered else "own"
+        case _:
+            return "offered" if offered else "own"
+
+
+def _allowed(given: Mapping[Any, Any]) -> tuple[list[object], list[str], object]:
+    """The client's own tools among the allowed ones, the types of Google's, and the mode."""
+    inner = given.get("allowed_tools")
+    choice = inner if isinstance(inner, Mapping) else given
+    tools = choice.get("tools")
+    listed = tools if isinstance(tools, list) else []
+    hosted = [tool for tool in listed if isinstance(tool, Mapping) and str(tool.get("type")).startswith(HOSTED)]
+    return [tool for tool in listed if tool not in hosted], [str(tool["type"]) for tool in hosted], choice.get("mode")
 
 
 def _left(box: Toolbox, *, parallel: bool) -> ToolChoice:

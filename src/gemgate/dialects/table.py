@@ -264,8 +264,12 @@ ANTHROPIC = Dialect(
             summary="Anthropic messages",
             id_prefix="msg_",
             read=lambda body, _: anthropic.read_request(body),
-            write=lambda replies, _, call: anthropic.write(replies[0], call.meta, call.model),
-            writer=lambda _, call: anthropic.EventWriter(call.meta, call.model, prompt_tokens=call.prompt_tokens()),
+            write=lambda replies, body, call: anthropic.write(
+                replies[0], call.meta, call.model, searches=anthropic.searches(body.tools)
+            ),
+            writer=lambda body, call: anthropic.EventWriter(
+                call.meta, call.model, prompt_tokens=call.prompt_tokens(), searches=anthropic.searches(body.tools)
+            ),
             is_empty=lambda body: body.max_tokens == 0,
         ),
         Operation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from gemgate.chat import (
     Event,
     File,
     Fold,
+    Found,
     Image,
     ImageGenerated,
     Message,
@@ -35,7 +36,7 @@ from gemgate.errors import (
     GatewayError,
     PromptTooLong,
 )
-from gemgate.findings import NOTHING_FOUND, markdown
+from gemgate.findings import NOTHING_FOUND, Findings, WebImage
 from gemgate.gateway.admission import Admission, JobData
 from gemgate.gateway.attachments import MAX_FILES, Attachments, hides_text, text_bytes
 from gemgate.gateway.conversations import ConversationPlan, Conversations
@@ -46,18 +47,24 @@ from gemgate.images import ImageOptions
 from gemgate.offload import offload
 from gemgate.policy.model_rank import rank
 from gemgate.ports.runtime import Observer, TelemetryEvent
-from gemgate.ports.upstream import Accepted, Completed, ImageReady, Started, Thread, UpstreamEvent
+from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, UpstreamEvent
 from gemgate.prompting import structured_output, tokens, tool_calls, transcript, turns
+from gemgate.prompting.beside import split, unfinished
 from gemgate.prompting.compose import attachments_of, compose, files_to_answer
 from gemgate.prompting.fingerprint import call_id
 from gemgate.prompting.fitting import Composed, size, too_long
 from gemgate.prompting.image_prompts import image_hints
 from gemgate.prompting.prefill import PrefillFilter, begun
+from gemgate.prompting.search_hints import search_hint
 from gemgate.prompting.stops import StopFilter
 from gemgate.prompting.tokens import prompt_tokens
 
 LONG_PROMPT = 256_000
 """Characters of messages beyond which a prompt is written in a thread."""
+MOST_FETCHED = 10
+"""Images of the web that are fetched with the account for one answer; the rest stay links."""
+FETCH_SECONDS = 30.0
+"""How long an answer waits for all of them."""
 LONG_ANSWER = 64_000
 """Characters beyond which the end of an answer is parsed in a thread."""
 
@@ -117,6 +124,7 @@ class ChatAnswer:
         self._thread: Thread | None = None
         self._failed_cid = ""
         self._found = NOTHING_FOUND
+        self._whole = ""
         self._received = 0
         self._served = ""
         self._images: list[ImageGenerated] = []
@@ -164,19 +172,14 @@ class ChatAnswer:
                     yield event
                 break
             prompt_request = self._repair(prompt_request, outcome)
+        for event in self._beside(reason):
+            yield event
         for image in self._shown():
             yield image
-        appendix = self._appendix(reason)
-        self._tell_found(shown=appendix is not None)
-        if appendix:
-            self._fold.add(appendix)
-            self._written.add(appendix.text)
-            yield appendix
         ended = Ended(
             "stop_sequence" if self._stops.hit is not None else reason,
             self._usage(),
             self._stops.hit,
-            self._found,
             self._served,
             self._check_model_policy(),
         )
@@ -206,31 +209,57 @@ class ChatAnswer:
                 image = await self._image_pipeline.deliver(attempt.lease.upstream, ref, self._order())
                 self._images.append(ImageGenerated(image))
             case Completed():
-                self._thread, self._found = piece.thread if piece.stored else None, piece.findings
+                self._thread, self._whole = piece.thread if piece.stored else None, piece.text
+                self._found = await self._with_private(attempt, piece.findings)
                 self._served = piece.served
                 if not piece.stored:
                     self._failed_cid = ""
         return ()
 
-    def _tell_found(self, *, shown: bool) -> None:
-        """How much came beside the words: counts, never a content."""
-        found = self._found
-        if found:
-            data: JobData = {
-                "sources": len(found.sources),
-                "pictures": len(found.images),
-                "documents": len(found.documents),
-                "suggestions": len(found.suggestions),
-                "shown": shown,
-            }
-            self._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))
+    async def _with_private(self, attempt: Attempt, found: Findings) -> Findings:
+        """What only the account can fetch becomes an image of ours; where that fails it stays the link that it is."""
+        done: set[WebImage] = set()
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                for image in [one for one in found.images if one.private][:MOST_FETCHED]:
+                    order = replace(self._order(), prompt=image.alt or "web image", options=ImageOptions())
+                    ref = ImageRef(image.url, "", "", "", "", alt=image.alt, found=True)
+                    with suppress(GatewayError):  # the pipeline has told why
+                        stored = await self._image_pipeline.deliver(attempt.lease.upstream, ref, order)
+                        self._images.append(ImageGenerated(stored))
+                        done.add(image)
+        except TimeoutError:
+            late: JobData = {"kind": "timeout", "seconds": FETCH_SECONDS}
+            self._observer.emit(TelemetryEvent("image.failed", self._admission.caller.request_id, late))
+        return replace(found, images=tuple(image for image in found.images if image not in done))
 
-    def _appendix(self, reason: Reason) -> TextDelta | None:
-        """Sources, web images and documents behind the words, where nobody counts on the words' form."""
-        if self._stops.hit is not None or reason != "stop" or self._request.response_format.kind != "text":
-            return None
-        text = markdown(self._found, chinese=self._admission.caller.language.startswith("zh"))
-        return TextDelta(text if self._fold.has_text else text.lstrip("\n")) if text else None
+    def _beside(self, reason: Reason) -> Iterator[TextDelta | Found]:
+        """What came beside the words of a finished answer, behind them. Only counts go into the facts."""
+        if not self._found:
+            return
+        beside = unfinished(self._found)
+        if self._stops.hit is None and reason == "stop":
+            beside = split(
+                self._found,
+                self._whole,
+                self._fold.text,
+                cites=self._request.cites,
+                in_text=self._fold.ends_in_text,
+                free=self._request.response_format.kind == "text",
+                chinese=self._admission.caller.language.startswith("zh"),
+            )
+        data: JobData = {**self._found.counts, "shown": beside.whole}
+        self._observer.emit(TelemetryEvent("answer.beside", self._admission.caller.request_id, data))
+        if beside.appendix:
+            appendix = beside.appendix if self._fold.has_text else beside.appendix.lstrip("\n")
+            self._written.add(appendix)
+            yield self._added(TextDelta(appendix))
+        if beside.native:
+            yield self._added(Found(beside.native))
+
+    def _added(self, event: TextDelta | Found) -> TextDelta | Found:
+        self._fold.add(event)
+        return event
 
     def _check_model_policy(self) -> tuple[str, ...]:
         """What was asked for and, as Google's name of the model shows, not given (docs/google-wire.md 2.5)."""
@@ -287,13 +316,15 @@ class ChatAnswer:
             background=self._background,
             conversation_id=plan.conversation_id,
             image="may" if self.demands_image else "no",
+            searches=request.search in ("offered", "demanded"),
             journal=self._journal,
         )
 
     async def prompt_content(self, continued: bool, walls: Walls) -> PromptContent:
         """What is new to the conversation, or everything."""
         turn, plan = self._turn, self._plan
-        hints = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        asked = image_hints(self._request.images or ImageOptions(), demanded=self.demands_image)
+        hints = "\n\n".join(filter(None, (asked, search_hint(self._request.search))))
         if continued:
             instructions = "\n\n".join(
                 filter(None, (structured_output.instructions(self._request.response_format), hints))

@@ -229,6 +229,7 @@ class Dispatcher:
             exact=prompt_request.exact,
             long_side=prompt_request.card.long_side,
             images=prompt_request.image != "no",
+            searches=prompt_request.searches,
         )
 
     async def _with_served_model(

@@ -117,7 +117,7 @@ class ImagePipeline:
             self._undelivered(order, error.kind, began)
             raise
         fetched_at = self._clock.monotonic()
-        worked = await self._process(fetched, order)
+        worked = await (self._measured(fetched.data) if ref.found else self._process(fetched, order))
         if note := _too_small(worked.header, order):
             worked = replace(worked, notes=(*worked.notes, note))
         if note := _unlike_announced(fetched, ref, self._max_pixels):
@@ -170,6 +170,12 @@ class ImagePipeline:
             return await asyncio.to_thread(self._unprocessed, fetched.data, "cleaning took too long")
         except MemoryError:
             return await asyncio.to_thread(self._unprocessed, fetched.data, NO_MEMORY)
+
+    async def _measured(self, data: bytes) -> _Processed:
+        """An image of the web as it came: nothing is taken off it, and it says nothing of a generator."""
+        header = measure(data, max_pixels=self._max_pixels)
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        return _Processed(data, header, digest, "kept", False, ())
 
     def _unprocessed(self, data: bytes, note: str) -> _Processed:
         """The pixels that Google sent; only provenance is added, which decodes nothing."""

@@ -79,6 +79,7 @@ class PromptRequest:
                      its words say that the account is to blame.
     background:      a batch's; leaves a lane to interactive calls.
     journal:         of a durable prompt request.
+    searches:        a tool that searches the web was offered and not forbidden.
     repair:          "tools" or "json" when it asks once more for a better form, else "".
     model_policy:    "require" makes an error of an answer by another model, at its end.
     """
@@ -97,6 +98,7 @@ class PromptRequest:
     background: bool = False
     conversation_id: str = ""
     journal: Journal | None = None
+    searches: bool = False
     repair: str = ""
     model_policy: Policy = "report"
 

@@ -42,6 +42,7 @@ class Served:
 def serving_model(model: AccountModel, models: Sequence[AccountModel], answered: Completed) -> Served:
     """Who wrote: Google's name of it, or the name that the account's own list has for the id that it gave."""
     name = answered.served or next((one.display for one in models if one.id == answered.served_id), "")
+    model = next((one for one in models if one.id == model.base), model)  # a gem is no model of its own
     asked = model.name if rank(model.name) else model.display
     return Served(asked, named(name) if name else "", fits(asked, name))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
+from gemgate.chat import Began, Ended, Event, Found, ImageGenerated, TextDelta, ThoughtDelta, Told, ToolCalled
 from gemgate.errors import Broken, Interrupted
 
 CODE = "response_interrupted"
@@ -42,7 +42,7 @@ class Emitted:
     def __init__(self, events: Iterable[Event]) -> None:
         self.ended: Ended | None = None
         self._began = False
-        self._left: deque[TextDelta | ThoughtDelta | ToolCalled | ImageGenerated] = deque()
+        self._left: deque[Told] = deque()
         for event in events:
             match event:
                 case Began():
@@ -63,7 +63,7 @@ class Emitted:
                 return self._text(text)
             case ThoughtDelta(text):
                 return self._thought(text)
-            case ToolCalled() | ImageGenerated():
+            case ToolCalled() | ImageGenerated() | Found():
                 return self._thing(event)
             case Ended():
                 self._next()
@@ -71,7 +71,7 @@ class Emitted:
                     raise differs()
                 return event
 
-    def _next(self) -> TextDelta | ToolCalled | ImageGenerated | None:
+    def _next(self) -> TextDelta | ToolCalled | ImageGenerated | Found | None:
         """The next thing that was told, thoughts aside."""
         while self._left:
             first = self._left[0]
@@ -104,12 +104,14 @@ class Emitted:
             text = text[common:]
         return ThoughtDelta(text) if text and not self._left else None
 
-    def _thing(self, event: ToolCalled | ImageGenerated) -> Event | None:
-        """A call or an image is known by what it asks for, and by its place: ids and files are made anew."""
+    def _thing(self, event: ToolCalled | ImageGenerated | Found) -> Event | None:
+        """A call, an image or what was found is known by what it asks for, and by its place: ids and files are made
+        anew.
+        """
         known = self._next()
         if known is None:
             return event
-        same = isinstance(known, ImageGenerated) and isinstance(event, ImageGenerated)
+        same = isinstance(known, ImageGenerated | Found) and type(known) is type(event)
         if isinstance(known, ToolCalled) and isinstance(event, ToolCalled):
             same = (known.call.name, known.call.arguments) == (event.call.name, event.call.arguments)
         if not same:

@@ -1,5 +1,5 @@
 """The events of an answer as JSON, for the log of background responses. Images are told by their facts alone: the
-bytes are in the image store. Findings are not kept: what is shown of them stands in the text.
+bytes are in the image store. Of what was found, what the dialect shows of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
+from gemgate.chat import (
+    Began,
+    Ended,
+    Event,
+    Found,
+    ImageGenerated,
+    TextDelta,
+    ThoughtDelta,
+    ToolCall,
+    ToolCalled,
+    Usage,
+)
+from gemgate.findings import Citation, Findings, WebSource
 from gemgate.jobs.payloads import dumps, image_of, image_value, loads
 
 
@@ -33,7 +45,11 @@ def _dumped(event: Event) -> dict[str, Any]:
             return {"image": image_value(image), "prompt": image.prompt}
         case Began():
             return {"began": asdict(event)}
-        case Ended(reason, usage, stop_sequence, _, served, unmet):
+        case Found(found):
+            cited = [[one.start, one.end, list(one.sources)] for one in found.citations]
+            sources = [asdict(source) for source in found.sources]
+            return {"found": sources, "cited": cited, "suggestions": list(found.suggestions)}
+        case Ended(reason, usage, stop_sequence, served, unmet):
             more = {"stop_sequence": stop_sequence, "served": served, "unmet": list(unmet)}
             return {"ended": reason, "usage": asdict(usage), **more}
 
@@ -50,6 +66,9 @@ def _loaded(value: dict[str, Any]) -> Event:
             return ImageGenerated(image_of(facts, prompt))
         case {"began": dict(facts)}:
             return Began(**facts)
+        case {"found": list(sources), "cited": list(cited), "suggestions": list(suggestions)}:
+            citations = tuple(Citation(start, end, tuple(places)) for start, end, places in cited)
+            return Found(Findings(tuple(WebSource(**s) for s in sources), citations, suggestions=tuple(suggestions)))
         case {"ended": reason, "usage": dict(usage)}:
             unmet = tuple(value["unmet"])
             return Ended(reason, Usage(**usage), value["stop_sequence"], served=value["served"], unmet=unmet)

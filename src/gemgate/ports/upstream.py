@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from gemgate.accounts import (
     AccountModel,
     Cookies,
+    Gem,
     GoogleAccount,
     Kind,
     Rotated,
@@ -63,6 +64,7 @@ class Prompt:
     temporary: the chat shall not stand in the account's history.
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
     images:  an image is wanted, for which Google may be silent for longer.
+    searches: a search of the web was offered, for upstreams that do not search by themselves.
     """
 
     text: str
@@ -74,6 +76,7 @@ class Prompt:
     exact: bool = False
     long_side: int | None = None
     images: bool = False
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """A generated image that still has to be fetched, on the session that made it.
+    """A generated image that still has to be fetched, on the session that made it; or one of the web (`found`) that
+    only the account can fetch.
 
     token, prompt: what Google's full-size route wants to hear of it. announced: width, height and bytes as Google says,
     empty when it does not.
@@ -119,6 +123,7 @@ class ImageRef:
     token: str = field(default="", repr=False)
     prompt: str = field(default="", repr=False)
     announced: tuple[int, ...] = ()
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +160,8 @@ UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | Image
 class Fetched:
     """An image's bytes as they came.
 
-    source: by which route: "full_size", "s0" (the link without limit), "s4096", "s2048", "s1024", "preview", or
-    "inline" when the answer brought it.
+    source: by which route: "full_size", "s0" (the link without limit), "s4096", "s2048", "s1024", "preview",
+    "inline" when the answer brought it, or "web" when it was found there.
     """
 
     data: bytes = field(repr=False)
@@ -175,6 +180,21 @@ class Deadlines:
 
 
 Accept = Callable[[GoogleAccount], None]
+
+
+@runtime_checkable
+class GemKeeper(Protocol):
+    """An upstream whose account has gems; the official API's has none. GatewayErrors."""
+
+    async def gems(self) -> tuple[Gem, ...]:
+        """All gems that the account's owner has made."""
+        ...
+
+    async def save_gem(self, gem: Gem) -> str:
+        """Make a gem, or change the one with its id; the id."""
+        ...
+
+    async def delete_gem(self, gem_id: str) -> None: ...
 
 
 class Upstream(Protocol):

@@ -61,7 +61,14 @@ def _numbered(record: RequestRecord) -> Names:
     return called
 
 
-_BESIDE = {"sources": "来源", "pictures": "网络图片", "documents": "文档", "suggestions": "追问建议"}
+_BESIDE = {
+    "sources": "来源",
+    "pictures": "网络图片",
+    "documents": "文档",
+    "media": "视频或音频",
+    "runs": "运行的代码",
+    "suggestions": "追问建议",
+}
 
 
 def _beside(record: RequestRecord) -> Iterator[LocalText]:
@@ -70,7 +77,7 @@ def _beside(record: RequestRecord) -> Iterator[LocalText]:
         return
     en = ", ".join(f"{kind}: {count}" for kind, count in record.beside.items())
     zh = "，".join(f"{_BESIDE[kind]} {count}" for kind, count in record.beside.items())
-    where = ("they stand behind its text", "已附在正文之后") if record.beside_shown else ("not shown", "未显示")
+    where = ("it was told", "已返回") if record.beside_shown else ("not all of it was told", "未全部返回")
     yield LocalText(
         f"The answer brought more than words ({en}); {where[0]}.", f"回答还带有其他内容（{zh}），{where[1]}。"
     )

@@ -108,8 +108,8 @@ class ImageFacts:
 class RequestRecord:
     """`began` in epoch seconds; `tenant` and `client` say whose it is; everything else is empty until told.
 
-    beside: how many sources, images of the web, documents and suggestions came with the words; beside_shown: whether
-    they stand behind them. task: the durable job that answers it. abandoned: what became of its images after its caller
+    beside: how much came with the words, by kind (`findings.Findings.counts`); beside_shown: whether the caller got all
+    of it. task: the durable job that answers it. abandoned: what became of its images after its caller
     left: finishing, finished, failed or cancelled.
     """
 
@@ -336,7 +336,7 @@ def _undelivered(record: RequestRecord, data: Data, now: float) -> None:
 
 
 def _beside(record: RequestRecord, data: Data, now: float) -> None:
-    kinds = ("sources", "pictures", "documents", "suggestions")
+    kinds = ("sources", "pictures", "documents", "media", "runs", "suggestions")
     record.beside = {kind: int(data[kind]) for kind in kinds if data[kind]}
     record.beside_shown = bool(data["shown"])
 

@@ -14,6 +14,7 @@ from playwright.async_api import Browser, expect
 
 from gemgate.settings import Settings
 from gemgate_simulator import Simulator
+from gemgate_simulator.web_results import cited
 from tests.browser.page.conftest import Visitor, visiting
 from tests.support.serving import Served, served, until
 
@@ -39,7 +40,8 @@ async def test_from_pasted_cookies_to_the_zip_of_a_batch(
         await expect(page.locator("article .state")).to_have_text("ready")
         assert gate.service.pool.accounts[0].is_open
 
-        sim.google.reply("story", "Once **upon** a time.", thoughts="They want a story.", chars=4, pace=0.01)
+        rich = cited([("https://example.org/tale(1)", "A [tale] <b>", "")])
+        sim.google.reply("story", "Once **upon** a time.", thoughts="They want a story.", chars=4, pace=0.01, rich=rich)
         await _chat(visitor)
         await _images(visitor, tmp_path)
         assert sim.record.generations == 3
@@ -59,6 +61,7 @@ async def _chat(visitor: Visitor) -> None:
     await expect(page.locator(".talk strong")).to_have_text("upon")
     await page.click(".talk summary")
     await expect(page.locator(".talk details")).to_contain_text("They want a story.")
+    await expect(page.locator('.talk a[href="https://example.org/tale%281%29"]')).to_have_text("A tale <b>")
     await visitor.shot("chat")
     await expect(page.locator(".code").nth(1)).to_contain_text('reasoning_effort="high"')
 

@@ -86,6 +86,18 @@ async def test_the_page_works_through_the_gateway(fleet: RunningFleet) -> None:
     assert fleet.ask("GET", "/v1/models", key=told["key"])[0] == 200
 
 
+async def test_a_gem_is_answered_by_the_node_whose_account_has_it(fleet: RunningFleet) -> None:
+    status, made = fleet.ask("POST", "/api/gems/cem", {"name": "Sailor", "prompt": "You sail."})
+    assert status == 200
+    told = fleet.ask("GET", "/api/gems")[1]
+    assert [(row["id"], row["account"], row["node"]) for row in told["gems"]] == [(made["id"], "cem", OWNER["cem"])]
+    body = {"model": "gem:sailor", "messages": [{"role": "user", "content": "hi"}]}
+    await until(lambda: "gem:Sailor" in str(fleet.ask("GET", "/v1/models", key=KEY)))  # its node says so with its beat
+    assert fleet.ask("POST", "/v1/chat/completions", body, key=KEY)[0] == 200
+    assert record(fleet).generated_by_account == {"cem": 1}
+    assert fleet.ask("DELETE", f"/api/gems/cem/{made['id']}")[0] == 200
+
+
 async def test_weights_are_obeyed(fleet: RunningFleet) -> None:
     weights = {"w1": 1.0, "w2": 2.0, "w3": 3.0}
     await share_out(fleet, weights, calls=120, at_once=8)

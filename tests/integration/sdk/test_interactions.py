@@ -301,7 +301,7 @@ async def test_wishes_that_change_nothing_are_named(gate: Served) -> None:
     async with aiohttp.ClientSession(gate.url) as http, http.post("/v1beta/interactions", json=body) as answer:
         assert answer.status == 200
         named = answer.headers["x-gemgate-ignored"].split(", ")
-        assert set(named) == {"service_tier", "generation_config.temperature", "tools.google_search"}
+        assert set(named) == {"service_tier", "generation_config.temperature"}
         assert answer.headers["x-gemgate-served-model"]
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import BadRequest, Broken, Drift, GatewayError, ModelGone, Refused, Rejected, SignedOut, Spent
-from gemgate.ports.upstream import Completed, Deadlines, Prompt, SentFile, UpstreamEvent
+from gemgate.findings import Citation, Findings, WebSource
+from gemgate.ports.upstream import Completed, Deadlines, Prompt, SentFile, Unknown, UpstreamEvent
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.official.wire import Events
 from tests.support import official
@@ -217,3 +218,32 @@ def test_events_are_found_however_the_bytes_are_cut() -> None:
         events = Events()
         found = [one for at in range(0, len(stream), size) for one in events.feed(stream[at : at + size])]
         assert [*found, *events.end()] == [b'{"a":1}', b'{"b":\n2}', b'{"c":3}']
+
+
+@pytest.mark.parametrize("offered", [False, True])
+async def test_an_offered_search_goes_along_and_its_sources_come_back(
+    api: OfficialApi, upstream: OfficialUpstream, offered: bool
+) -> None:
+    chunks = [{"web": {"uri": "https://example.org/tides", "title": "Tides"}}, {"maps": {}}]
+    support = {"segment": {"startIndex": 7, "endIndex": 12}, "groundingChunkIndices": [0, 1]}
+    found = {"groundingChunks": chunks, "groundingSupports": [support, {"segment": {}, "groundingChunkIndices": [0]}]}
+    api.answer = lambda _: [
+        parts({"text": "月亮 "}),
+        parts({"text": "pulls."}, finishReason="STOP", groundingMetadata=found if offered else ["odd"]),
+    ]
+    *_, last = await answer(upstream, searches=offered)
+    assert isinstance(last, Completed)
+    assert ("tools" in api.bodies[0]) is offered
+    if offered:
+        assert api.bodies[0]["tools"] == [{"googleSearch": {}}]
+        assert last.findings == Findings((WebSource("https://example.org/tides", "Tides"),), (Citation(3, 8, (0,)),))
+
+
+async def test_a_grounding_of_another_form_is_told_and_costs_no_words(
+    api: OfficialApi, upstream: OfficialUpstream
+) -> None:
+    api.answer = lambda _: [parts({"text": "Low."}, finishReason="STOP", groundingMetadata={"groundingChunks": ["x"]})]
+    pieces = await answer(upstream, searches=True)
+    assert Unknown("grounding") in pieces
+    assert isinstance(pieces[-1], Completed)
+    assert (pieces[-1].text, pieces[-1].findings) == ("Low.", Findings())

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.chat import Image, Message, ResponseFormat, Text, ToolCall, ToolChoice, ToolResult
+from gemgate.chat import Image, Message, ResponseFormat, Text, ToolCall, ToolChoice, ToolResult, fold
 from gemgate.dialects import anthropic
 from gemgate.dialects.wire import read
 from gemgate.errors import BadRequest, OutputInvalid
 from gemgate.files import Inline
+from tests.support.chat_events import ANSWERS, meta, sent
 
 FUNCTION = {"name": "plant", "description": "d", "input_schema": {"type": "object", "properties": {}}}
 NEXT = {"role": "user", "content": "And the tulips?"}
@@ -135,7 +136,7 @@ def test_tools_that_the_client_runs_are_functions(kind: str, name: str, inputs: 
 
 @pytest.mark.parametrize(
     "kind",
-    ["web_search_20250305", "web_fetch_20260318", "code_execution_20250825", "tool_search_tool_regex_20251119"],
+    ["web_fetch_20260318", "code_execution_20250825", "tool_search_tool_regex_20251119"],
 )
 @pytest.mark.parametrize("choice", [None, {"type": "auto"}, {"type": "any"}, {"type": "tool", "name": "served"}])
 def test_tools_that_anthropic_runs_are_left_to_google(kind: str, choice: Any) -> None:
@@ -148,6 +149,29 @@ def test_tools_that_anthropic_runs_are_left_to_google(kind: str, choice: Any) ->
     assert beside.tool_choice.mode == ("required" if theirs else "auto")
     assert ("tool_choice" in beside.ignored) == (demanded and not theirs)
     assert [tool.name for tool in beside.tools] == ["plant"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "search"),
+    [
+        (None, "offered"),
+        ({"type": "auto"}, "offered"),
+        ({"type": "none"}, "forbidden"),
+        ({"type": "any"}, "demanded"),
+        ({"type": "tool", "name": "web_search"}, "demanded"),
+    ],
+)
+def test_a_search_is_google_s_own_and_only_its_bounds_are_named(choice: Any, search: str) -> None:
+    offered = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3, "cache_control": {"type": "x"}}
+    chat = ask(tools=[offered], tool_choice=choice)
+    assert (chat.tools, chat.search) == ((), search)
+    assert chat.ignored == ("max_tokens", "tools.web_search.max_uses")
+
+
+def test_what_came_of_our_search_says_nothing_when_it_comes_back() -> None:
+    content = sent(anthropic.write(fold(ANSWERS["sources"]), meta("msg_"), "m", searches=True))["content"]
+    assert [block["type"] for block in content[:3]] == ["text", "server_tool_use", "web_search_tool_result"]
+    assert kept(*content) == tuple(Text(block["text"]) for block in content if block["type"] == "text")
 
 
 def test_strict_tools_are_strict() -> None:

@@ -321,7 +321,7 @@ def test_a_full_request_is_read_in_both_spellings(body: dict[str, Any]) -> None:
     assert chat.images == ImageOptions(aspect="16:9", long_side=2048)
     assert (chat.stop, chat.n, chat.stream) == (("END",), 2, True)
     assert (chat.thinking, chat.include_thoughts) == (True, True)
-    assert chat.ignored == ("topK", "maxOutputTokens", "safetySettings", "tools.googleSearch")
+    assert chat.ignored == ("topK", "maxOutputTokens", "safetySettings")
 
 
 def test_one_object_may_stand_where_a_list_is_usual() -> None:

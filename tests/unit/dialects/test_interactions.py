@@ -88,6 +88,8 @@ def rebuilt(events: list[dict[str, Any]]) -> list[Any]:
                 assert index == len(steps) - 1
             case {"event_type": "step.delta", "delta": {"type": "thought_summary", "content": content}}:
                 _append(steps[-1].setdefault("summary", []), content)
+            case {"event_type": "step.delta", "delta": {"type": "text_annotation_delta", "annotations": notes}}:
+                steps[-1]["content"][-1]["annotations"] = notes
             case {"event_type": "step.delta", "delta": content}:
                 _append(steps[-1].setdefault("content", []), content)
             case {"event_type": "step.stop"} if steps[-1]["type"] == "function_call":
@@ -273,7 +275,6 @@ def test_the_rest_of_a_request_is_read() -> None:
         "generation_config.temperature",
         "generation_config.seed",
         "generation_config.transcription_config",
-        "tools.google_search",
         "tools.mcp_server",
     }
 

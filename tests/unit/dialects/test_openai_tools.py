@@ -156,7 +156,7 @@ def test_tools_in_every_spelling_and_what_cannot_be_offered_is_named() -> None:
                 {"type": "function", "name": "b", "parameters": []},
                 {"name": "c", "input_schema": {"type": "object", "properties": {"x": {}}}},
                 {"google_search": {}},
-                {"type": "web_search_2099"},
+                {"type": "web_search_2099", "filters": {"allowed_domains": ["example.org"]}},
                 {"type": "radar", "range": 3},
                 {"type": "image_generation"},
             ],
@@ -164,7 +164,7 @@ def test_tools_in_every_spelling_and_what_cannot_be_offered_is_named() -> None:
         assert [tool.name for tool in chat.tools] == ["a", "b", "c"]
         assert [tool.strict for tool in chat.tools] == [True, False, False]
         assert chat.tools[2].parameters == {"type": "object", "properties": {"x": {}}}
-        assert chat.ignored == ("tools.google_search", "tools.web_search", "tools.radar")
+        assert chat.ignored == ("tools.web_search.filters", "tools.radar")
         assert chat.images is None
 
 
@@ -183,6 +183,27 @@ def test_tools_in_every_spelling_and_what_cannot_be_offered_is_named() -> None:
 )
 def test_choices(choice: Any, wanted: ToolChoice) -> None:
     assert respond({"role": "user", "content": "x"}, tools=TOOLS, tool_choice=choice).tool_choice == wanted
+
+
+@pytest.mark.parametrize(
+    ("choice", "search"),
+    [
+        (None, "offered"),
+        ("auto", "offered"),
+        ("none", "forbidden"),
+        ("required", "offered"),
+        ({"type": "web_search_preview"}, "demanded"),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]}, "forbidden"),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]}, "demanded"),
+        ({"type": "allowed_tools", "tools": [{"type": "web_search"}, {"type": "function", "name": "f"}]}, "offered"),
+    ],
+)
+def test_a_choice_of_tools_says_whether_to_search(choice: Any, search: str) -> None:
+    offered = [{"type": "function", "name": "f"}, {"type": "web_search"}]
+    chat = respond({"role": "user", "content": "x"}, tools=offered, tool_choice=choice)
+    assert (chat.search, chat.ignored) == (search, ())
+    alone = respond({"role": "user", "content": "x"}, tools=offered[:1], tool_choice="none")
+    assert alone.search == "own", "a tool that was not offered is not refused"
 
 
 def test_two_servers_with_one_function_are_told_apart_also_without_their_tools() -> None:

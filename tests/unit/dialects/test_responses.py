@@ -301,7 +301,7 @@ def test_switches_and_formats() -> None:
     assert chat.response_format == ResponseFormat("json_schema", {"a": 1}, "out", True)
     assert chat.images is not None
     assert (chat.images.aspect, chat.images.long_side, chat.images.quality) == ("16:9", 2048, "high")
-    assert chat.ignored == ("temperature", "max_output_tokens", "include", "tools.web_search")
+    assert chat.ignored == ("temperature", "max_output_tokens", "include")
     offered = ask(tools=[{"type": "image_generation", "size": "2048x1152"}])
     assert offered.images is None, "an offer is no order"
     assert offered.ignored == ()

@@ -9,6 +9,7 @@ from gemgate.dialects.anthropic.answer import (
     write_token_count,
 )
 from gemgate.dialects.anthropic.request import MessagesRequest, MessageTokensRequest, read_request, read_token_count
+from gemgate.dialects.anthropic.tools import searches
 
 __all__ = [
     "EventWriter",
@@ -19,6 +20,7 @@ __all__ = [
     "model_object",
     "read_request",
     "read_token_count",
+    "searches",
     "write",
     "write_token_count",
 ]

@@ -14,6 +14,7 @@ from gemgate.chat import (
     Began,
     Ended,
     Event,
+    Found,
     ImageGenerated,
     Reply,
     TextDelta,
@@ -22,11 +23,15 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
+from gemgate.dialects.anthropic.messages import SEARCH_ID
 from gemgate.dialects.wire import EVENTS, MarkdownJoiner, ResponseMeta, pieces, rfc3339, served_by, sse, status_of
 from gemgate.errors import BadRequest, GatewayError
+from gemgate.findings import Findings, WebSource
 
 SIGNATURE = "gemgate"
-"""Clients keep a signature beside every thinking block and send it back; ours proves nothing and is never checked."""
+"""Clients keep a signature beside every thinking block and source and send it back; ours proves nothing and is never
+checked.
+"""
 
 _STOPS = {
     "stop": "end_turn",
@@ -37,11 +42,11 @@ _STOPS = {
 }
 
 
-def write(reply: Reply, meta: ResponseMeta, model: str) -> dict[str, Any]:
-    """The whole message."""
+def write(reply: Reply, meta: ResponseMeta, model: str, *, searches: bool = False) -> dict[str, Any]:
+    """The whole message. searches: the client offered a tool that searches the web, and is shown its call."""
     message = _message(meta, model, reply.ended.usage)
     served = {"served_model": served_by([reply.ended])}
-    return message | {"content": _content(reply, meta)} | _stop(reply.ended) | served
+    return message | {"content": _content(reply, meta, searches=searches)} | _stop(reply.ended) | served
 
 
 def _message(meta: ResponseMeta, model: str, usage: Usage) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def _stop(ended: Ended) -> dict[str, Any]:
     return stop
 
 
-def _content(reply: Reply, meta: ResponseMeta) -> list[dict[str, Any]]:
+def _content(reply: Reply, meta: ResponseMeta, *, searches: bool) -> list[dict[str, Any]]:
     flow = MarkdownJoiner()
     blocks: list[dict[str, Any]] = []
     for part in reply.parts:
@@ -73,6 +78,9 @@ def _content(reply: Reply, meta: ResponseMeta) -> list[dict[str, Any]]:
                 blocks.append({"type": "thinking", "thinking": text, "signature": SIGNATURE})
             case ToolCalled(call):
                 blocks.append(_tool_use(call) | {"input": json.loads(call.arguments)})
+            case Found(found) if found.sources:
+                blocks[-1]["citations"] = [*map(_citation, found.sources)]
+                blocks += _search(found, meta) if searches else ()
             case TextDelta() | ImageGenerated():
                 text = flow.image(part.image, meta) if isinstance(part, ImageGenerated) else flow.text(part.text)
                 if blocks and blocks[-1]["type"] == "text":
@@ -80,6 +88,38 @@ def _content(reply: Reply, meta: ResponseMeta) -> list[dict[str, Any]]:
                 else:
                     blocks.append({"type": "text", "text": text, "citations": None})
     return blocks
+
+
+def _citation(source: WebSource) -> dict[str, Any]:
+    """A source of the text. `cited_text` is the page's summary as Google tells it; for the words that lean on it the
+    dialect has no field.
+    """
+    return {
+        "type": "web_search_result_location",
+        "cited_text": source.snippet,
+        "encrypted_index": SIGNATURE,
+        "title": source.title or None,
+        "url": source.url,
+    }
+
+
+def _search(found: Findings, meta: ResponseMeta) -> list[dict[str, Any]]:
+    """The search as a call of the client's tool, and its results. What Google's app searched for it does not tell."""
+    call_id = SEARCH_ID + meta.id.removeprefix("msg_")
+    results = [
+        {
+            "type": "web_search_result",
+            "url": source.url,
+            "title": source.title or source.url,
+            "encrypted_content": SIGNATURE,
+            "page_age": None,
+        }
+        for source in found.sources
+    ]
+    return [
+        {"type": "server_tool_use", "id": call_id, "name": "web_search", "input": {"query": ""}},
+        {"type": "web_search_tool_result", "tool_use_id": call_id, "content": results},
+    ]
 
 
 def _tool_use(call: ToolCall) -> dict[str, Any]:
@@ -109,8 +149,9 @@ class EventWriter:
     heartbeat: bytes | None = sse({"type": "ping"}, "ping")
     media_type = EVENTS
 
-    def __init__(self, meta: ResponseMeta, model: str, *, prompt_tokens: int = 0) -> None:
+    def __init__(self, meta: ResponseMeta, model: str, *, prompt_tokens: int = 0, searches: bool = False) -> None:
         self._meta = meta
+        self._searches = searches
         self._start = _message(meta, model, Usage(prompt_tokens))
         self._flow = MarkdownJoiner()
         self._index = 0
@@ -129,6 +170,8 @@ class EventWriter:
                 return self._opened("thinking", empty) + self._delta(type="thinking_delta", thinking=text)
             case ToolCalled(call):
                 return self._call(call)
+            case Found(found):
+                return self._found(found)
             case Ended():
                 return self._end(event)
 
@@ -148,6 +191,19 @@ class EventWriter:
         parts = [self._delta(type="input_json_delta", partial_json=piece) for piece in pieces(call.arguments)]
         return b"".join([opening, *parts, self._closed()])
 
+    def _found(self, found: Findings) -> bytes:
+        """The sources: of the open text, and as a search behind it."""
+        if not found.sources:
+            return b""
+        events = [self._delta(type="citations_delta", citation=_citation(source)) for source in found.sources]
+        for block in _search(found, self._meta) if self._searches else ():
+            empty = {**block, "input": {}} if "input" in block else block
+            events.append(self._opened(block["type"], empty))
+            if "input" in block:
+                events.append(self._delta(type="input_json_delta", partial_json=json.dumps(block["input"])))
+            events.append(self._closed())
+        return b"".join(events)
+
     def _opened(self, kind: str, empty: dict[str, Any]) -> bytes:
         """Make the open block one of `kind`: calls get one each, neighbouring deltas share theirs."""
         if self._open == kind:
@@ -164,7 +220,7 @@ class EventWriter:
         self._open, self._index = "", index + 1
         return signed + _say("content_block_stop", index=index)
 
-    def _delta(self, **delta: str) -> bytes:
+    def _delta(self, **delta: Any) -> bytes:
         return _say("content_block_delta", index=self._index, delta=delta)
 
     def _end(self, ended: Ended) -> bytes:

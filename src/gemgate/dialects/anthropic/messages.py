@@ -52,6 +52,9 @@ class MessageBody(Body):
     content: str | list[Any]
 
 
+SEARCH_ID = "srvtoolu_gemgate_"
+"""How the ids of searches begin that we told: they come back and say nothing that the chat does not know."""
+
 _SERVED = re.compile(
     r"server_tool_use|mcp_tool_use|container_upload|compaction|tool_reference|fallback|\w+_tool_result", re.ASCII
 )
@@ -153,6 +156,10 @@ class _Reading:
                 return [call]
             case "tool_result":
                 return [self._result(block, where)]
+            case "server_tool_use" if history.id_of(block.id).startswith(SEARCH_ID):
+                return []
+            case "web_search_tool_result" if history.id_of(block.tool_use_id).startswith(SEARCH_ID):
+                return []
             case kind if _SERVED.fullmatch(kind):
                 return _told(raw)
             case _:

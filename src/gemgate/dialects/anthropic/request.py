@@ -12,7 +12,14 @@ from pydantic import Field, StrictBool
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text
 from gemgate.dialects import wire
 from gemgate.dialects.anthropic.messages import MessageBody, read_messages, text_of
-from gemgate.dialects.anthropic.tools import ToolBody, ToolChoiceBody, ignored_tools, read_choice, read_tools
+from gemgate.dialects.anthropic.tools import (
+    ToolBody,
+    ToolChoiceBody,
+    ignored_tools,
+    read_choice,
+    read_search,
+    read_tools,
+)
 from gemgate.dialects.wire import Body, Wishes
 from gemgate.errors import BadRequest
 
@@ -87,11 +94,13 @@ def read_token_count(body: MessageTokensRequest) -> ChatRequest:
         tool_choice=choice,
         response_format=_format(config.format if config and config.format else body.output_format),
         thinking=_thinking(body),
+        search=read_search(body.tools, body.tool_choice),
+        cites=True,
         include_thoughts=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
         ignored=(
             *(wire.ignored(config, prefix="output_config.") if config else ()),
             *(wire.ignored(thinking, prefix="thinking.") if thinking else ()),
-            *ignored_tools(left, body.tool_choice, choice),
+            *ignored_tools(body.tools or [], left, body.tool_choice, choice),
         ),
     )
 

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field, StrictBool
 
-from gemgate.chat import Tool, ToolChoice
-from gemgate.dialects.wire import Body, header_safe
+from gemgate.chat import Search, Tool, ToolChoice
+from gemgate.dialects.wire import Body, Wishes, header_safe, is_wish
 from gemgate.errors import BadRequest
 
 
-class ToolBody(Body):
+class ToolBody(Wishes):
     type: str | None = None
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
     description: str | None = None
@@ -135,6 +135,7 @@ _CLIENT: dict[str, tuple[str, str, dict[str, Any]]] = {
 """By the tool's type without its date: name, what it does, inputs."""
 
 _DATED = re.compile(r"(\w+?)_\d{8}")
+_SEARCH = "web_search"
 
 
 def read_tools(tools: Sequence[ToolBody]) -> tuple[tuple[Tool, ...], frozenset[str]]:
@@ -153,10 +154,48 @@ def read_tools(tools: Sequence[ToolBody]) -> tuple[tuple[Tool, ...], frozenset[s
     return tuple(found), frozenset(left)
 
 
-def ignored_tools(left: frozenset[str], choice: ToolChoiceBody | None, read: ToolChoice) -> tuple[str, ...]:
-    """The tools that are left to Google's app, and a choice that demands one of them."""
+def searches(tools: Sequence[ToolBody] | None) -> bool:
+    """Whether a tool that searches the web is offered: Google's app does it by itself."""
+    return any(_is_search(tool) for tool in tools or ())
+
+
+def _is_search(tool: ToolBody) -> bool:
+    dated = _DATED.fullmatch(tool.type or "")
+    return dated is not None and dated.group(1) == _SEARCH and tool.input_schema is None
+
+
+def read_search(tools: Sequence[ToolBody] | None, choice: ToolChoiceBody | None) -> Search:
+    """What the tools and their choice say of searching the web."""
+    names = {tool.name or _SEARCH for tool in tools or () if _is_search(tool)}
+    if not names:
+        return "own"
+    match choice.type if choice is not None else "auto":
+        case "none":
+            return "forbidden"
+        case "any" if len(names) == len(tools or ()):
+            return "demanded"
+        case "tool" if choice is not None and choice.name in names:
+            return "demanded"
+        case _:
+            return "offered"
+
+
+def ignored_tools(
+    tools: Sequence[ToolBody], left: frozenset[str], choice: ToolChoiceBody | None, read: ToolChoice
+) -> tuple[str, ...]:
+    """The tools that are left to Google's app and that it may not have, what is wished of a search, and a choice that
+    demands one of them.
+    """
+    found = [tool for tool in tools if _is_search(tool)]
+    given = [field for tool in found for field in (tool.model_extra or {}).items() if field[0] != "cache_control"]
+    wishes = {f"{_SEARCH}.{name}" for name, value in given if is_wish(name, value)}
+    unknown = left - {tool.name or tool.type for tool in found}
     demanded = choice is not None and choice.type in ("any", "tool") and read.mode != "required"
-    return (*(f"tools.{header_safe(name)}" for name in sorted(left)), *(("tool_choice",) if demanded else ()))
+    demanded = demanded and read_search(tools, choice) != "demanded"
+    return (
+        *(f"tools.{header_safe(name)}" for name in sorted(unknown | wishes)),
+        *(("tool_choice",) if demanded else ()),
+    )
 
 
 def _client_tool(tool: ToolBody, name: str, description: str, schema: dict[str, Any]) -> Tool:

@@ -20,6 +20,7 @@ from gemgate.chat import (
     Began,
     Ended,
     Event,
+    Found,
     ImageGenerated,
     Reply,
     TextDelta,
@@ -29,6 +30,7 @@ from gemgate.chat import (
 )
 from gemgate.dialects.wire import EVENTS, Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
+from gemgate.findings import NOTHING_FOUND, Findings
 
 _REASONS = {
     "stop": "STOP",
@@ -69,8 +71,9 @@ def write(replies: list[Reply], meta: ResponseMeta, model: str, *, inline_images
     candidates = []
     for index, reply in enumerate(replies):
         writer = PartWriter(meta, inline=inline_images)
-        parts = [writer.part(part) for part in reply.parts]
-        candidates.append(_candidate(parts, index, _REASONS[reply.ended.reason]))
+        parts = [writer.part(part) for part in reply.parts if not isinstance(part, Found)]
+        candidate = _candidate(parts, index, _REASONS[reply.ended.reason])
+        candidates.append(candidate | grounding(reply.found, reply.text))
     total = sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)
     del model  # an answer tells who gave it, not who was asked
     identity = _identity(meta, served_by([reply.ended for reply in replies]))
@@ -82,6 +85,27 @@ def _candidate(parts: list[Part], index: int, reason: str | None = None) -> dict
     if reason is not None:
         candidate["finishReason"] = reason
     return candidate
+
+
+def grounding(found: Findings, text: str) -> dict[str, Any]:
+    """A candidate's `groundingMetadata`, nothing without sources. Segments count the bytes of its text, as Google does;
+    what was searched for the app does not tell.
+    """
+    if not found.sources:
+        return {}
+    supports = [
+        {
+            "segment": {
+                "startIndex": len(text[: one.start].encode()),
+                "endIndex": len(text[: one.end].encode()),
+                "text": text[one.start : one.end],
+            },
+            "groundingChunkIndices": list(one.sources),
+        }
+        for one in found.citations
+    ]
+    chunks = [{"web": {"uri": source.url, "title": source.title}} for source in found.sources]
+    return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": supports}}
 
 
 def _identity(meta: ResponseMeta, served: str = "") -> dict[str, Any]:
@@ -138,6 +162,8 @@ class ChunkWriter:
         self._left = answers
         self._inline = inline_images
         self._writers = [PartWriter(meta, inline=inline_images) for _ in range(answers)]
+        self._texts: list[list[str]] = [[] for _ in range(answers)]
+        self._found: dict[int, Findings] = {}
         self._usage: Usage | None = None
         self._begun = False
 
@@ -147,7 +173,12 @@ class ChunkWriter:
                 return b""
             case Ended():
                 return self._end(index, event)
+            case Found(found):
+                self._found[index] = found
+                return b""
             case _:
+                if isinstance(event, TextDelta):
+                    self._texts[index].append(event.text)
                 candidate = _candidate([self._writers[index].part(event)], index)
                 return self._frame({"candidates": [candidate], **self._identity})
 
@@ -172,7 +203,9 @@ class ChunkWriter:
         """Usage stands in the last chunk only."""
         self._usage = ended.usage if self._usage is None else self._usage + ended.usage
         self._left -= 1
-        chunk: dict[str, Any] = {"candidates": [_candidate([], index, _REASONS[ended.reason])], **self._identity}
+        candidate = _candidate([], index, _REASONS[ended.reason])
+        candidate |= grounding(self._found.get(index, NOTHING_FOUND), "".join(self._texts[index]))
+        chunk: dict[str, Any] = {"candidates": [candidate], **self._identity}
         chunk["modelVersion"] = served_by([ended])
         if self._left == 0:
             chunk["usageMetadata"] = write_usage(self._usage)

@@ -119,7 +119,8 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
     config = body.generation_config or GenerationConfig()
     if config.speech_config is not None or "AUDIO" in _modalities(config):
         raise _unsupported("speech output", "ask for TEXT or IMAGE", "请使用 TEXT 或 IMAGE")
-    tools, hosted = _tools(body.tools, strict=_calling_mode(body.tool_config) == "VALIDATED")
+    mode = _calling_mode(body.tool_config)
+    tools, hosted, searches = _tools(body.tools, strict=mode == "VALIDATED")
     thinking = config.thinking_config or ThinkingConfig()
     return ChatRequest(
         messages=(*read_system(body.system_instruction), *read_contents(body.contents)),
@@ -133,6 +134,8 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         n=config.candidate_count or 1,
         images=_images(config, model),
+        search=("forbidden" if mode == "NONE" else "offered") if searches else "own",
+        cites=True,
         demands_image="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
         ignored=_ignored(body, config, model) + hosted,
     )
@@ -170,19 +173,32 @@ def _unsupported(param: str, instead: str, instead_zh: str) -> BadRequest:
     return BadRequest(f"{param} is not supported here; {instead}", f"不支持 {param}，{instead_zh}", param=param)
 
 
-def _tools(tools: list[ToolBody] | ToolBody | None, *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
-    """The declared functions, and the names of all other tools: the web app uses its own as it sees fit."""
+SEARCH = ("googleSearch", "googleSearchRetrieval", "urlContext")
+"""Tools that the web app has by itself; what they found is the answer's grounding."""
+
+
+def _tools(tools: list[ToolBody] | ToolBody | None, *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...], bool]:
+    """The declared functions, the names of tools and wishes that are not served, and whether a search is offered."""
     listed = tools if isinstance(tools, list) else [tools] if tools is not None else []
     found: list[Tool] = []
     hosted: list[str] = []
+    searches = False
     for at, tool in enumerate(listed):
         for name, value in (tool.model_extra or {}).items():
-            if value is not None:
-                hosted.append("tools." + wire.header_safe(to_camel(name)))
+            if value is None:
+                continue
+            if (kind := to_camel(name)) not in SEARCH:
+                hosted.append("tools." + wire.header_safe(kind))
+                continue
+            searches = True
+            wishes = value.items() if isinstance(value, Mapping) else ()
+            hosted += [
+                f"tools.{kind}.{wire.header_safe(to_camel(wish))}" for wish, inner in wishes if is_wish(wish, inner)
+            ]
         for index, function in enumerate(tool.function_declarations or ()):
             function_tool = _function(function, f"tools[{at}].functionDeclarations[{index}]")
             found.append(replace(function_tool, strict=strict))
-    return tuple(found), tuple(dict.fromkeys(hosted))
+    return tuple(found), tuple(dict.fromkeys(hosted)), searches
 
 
 def _function(function: FunctionDeclaration, where: str) -> Tool:

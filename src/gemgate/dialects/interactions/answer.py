@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gemgate.chat import Ended, ImageGenerated, Reply, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
+from gemgate.chat import Ended, Found, ImageGenerated, Reply, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
 from gemgate.dialects.gemini.answer import envelope as rpc_envelope
-from gemgate.dialects.interactions.request import InteractionRequest, wants_links
+from gemgate.dialects.interactions.request import PREFIX, InteractionRequest, searches, wants_links
+from gemgate.dialects.interactions.steps import SEARCH_ID
 from gemgate.dialects.wire import Base64, ResponseMeta, image_facts, image_link, rfc3339, served_by
 from gemgate.errors import GatewayError
+from gemgate.findings import Findings, attributed
 from gemgate.images import GeneratedImage
 
 Step = dict[str, Any]
@@ -28,7 +30,7 @@ _ECHOED = (
 
 def write(reply: Reply, meta: ResponseMeta, body: InteractionRequest, model: str) -> dict[str, Any]:
     """The finished interaction."""
-    steps = steps_of(reply, meta, links=wants_links(body))
+    steps = steps_of(reply, meta, links=wants_links(body), searches=searches(body))
     return finished(interaction_object(meta, body, model), steps, reply.ended)
 
 
@@ -86,8 +88,8 @@ def write_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool) -> list[Step]:
-    """The steps of an answer: what stands together of text and images is one."""
+def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool, searches: bool) -> list[Step]:
+    """The steps of an answer: what stands together of text and images is one. searches: a search tool was offered."""
     steps: list[Step] = []
     for part in reply.parts:
         match part:
@@ -95,6 +97,10 @@ def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool) -> list[Step]:
                 steps.append({"type": "thought", "summary": [text_content(text)]})
             case ToolCalled(call):
                 steps.append(call_step(call))
+            case Found(found) if found.sources:
+                newest = steps[-1]["content"][-1]
+                newest["annotations"] = citations_of(found, reply.text, newest["text"])
+                steps += search_steps(found, meta) if searches else ()
             case TextDelta() | ImageGenerated():
                 content = text_content(part.text) if isinstance(part, TextDelta) else None
                 if content is None:
@@ -104,6 +110,29 @@ def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool) -> list[Step]:
                     steps.append({"type": "model_output", "content": []})
                 steps[-1]["content"].append(content)
     return steps
+
+
+def citations_of(found: Findings, whole: str, text: str) -> list[dict[str, Any]]:
+    """The annotations of `text`, the end of the answer's `whole` text; they count bytes, as Google does. What leans on
+    words in front of it stands empty at its end.
+    """
+    gone = len(whole) - len(text)
+    notes = []
+    for source, start, end in attributed(found, len(whole)):
+        first, last = (start - gone, end - gone) if start >= gone else (len(text), len(text))
+        place = {"start_index": len(text[:first].encode()), "end_index": len(text[:last].encode())}
+        notes.append({"type": "url_citation", "url": source.url, "title": source.title, **place})
+    return notes
+
+
+def search_steps(found: Findings, meta: ResponseMeta) -> list[Step]:
+    """The search as a call of the client's tool, and its results. What the app searched for it does not tell."""
+    call_id = SEARCH_ID + meta.id.removeprefix(PREFIX)
+    results = [{"url": source.url, "title": source.title} for source in found.sources]
+    return [
+        {"type": "google_search_call", "id": call_id, "arguments": {"queries": []}},
+        {"type": "google_search_result", "call_id": call_id, "result": results},
+    ]
 
 
 def text_content(text: str) -> Content:

@@ -104,7 +104,8 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
     config = body.generation_config or GenerationConfig()
     if config.speech_config is not None:
         raise _unsupported("generation_config.speech_config", "ask for text or image", "请使用 text 或 image")
-    tools, hosted = _tools(body.tools or (), strict=_mode(config.tool_choice)[0] == "validated")
+    mode = _mode(config.tool_choice)[0]
+    tools, hosted = _tools(body.tools or (), strict=mode == "validated")
     wanted = _wanted(body, config)
     return ChatRequest(
         messages=(*_system(body.system_instruction), *read_input(body.input, previous)),
@@ -118,6 +119,8 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         stop=tuple(stop for stop in config.stop_sequences or () if stop),
         images=wanted.images,
         demands_image=wanted.only_images,
+        search=("forbidden" if mode == "none" else "offered") if searches(body) else "own",
+        cites=True,
         model_policy=body.model_policy,
         ignored=(*ignored(body), *_ignored(config), *wanted.ignored, *hosted),
     )
@@ -126,6 +129,15 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
 def wants_links(body: InteractionRequest) -> bool:
     """Whether images are to come as links instead of bytes."""
     return any(one.get("type") == "image" and one.get("delivery") == "uri" for one in _formats(body))
+
+
+SEARCH = ("google_search", "url_context")
+"""Tools that the web app has by itself; their sources come back in the answer."""
+
+
+def searches(body: InteractionRequest) -> bool:
+    """Whether a tool that searches the web is offered."""
+    return any(tool.get("type") in SEARCH for tool in body.tools or ())
 
 
 def _unsupported(param: str, instead: str, instead_zh: str) -> BadRequest:
@@ -141,13 +153,16 @@ def _ignored(config: GenerationConfig) -> tuple[str, ...]:
 
 
 def _tools(tools: Sequence[Mapping[str, Any]], *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
-    """The declared functions, and the names of all other tools: the web app uses its own as it sees fit."""
+    """The declared functions, and the names of tools and wishes that are not served."""
     found: list[Tool] = []
     hosted: list[str] = []
     for at, tool in enumerate(tools):
         where, kind = f"tools[{at}]", tool.get("type", "function" if "name" in tool else None)
         if kind == "function":
             found.append(_function(tool, where, strict=strict))
+        elif kind in SEARCH:
+            wishes = (name for name, value in tool.items() if name != "type" and is_wish(name, value))
+            hosted += [f"tools.{kind}.{header_safe(name)}" for name in wishes]
         elif isinstance(kind, str) and kind:
             hosted.append("tools." + header_safe(kind))
         else:

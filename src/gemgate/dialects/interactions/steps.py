@@ -20,6 +20,8 @@ from gemgate.files import Inline, Source
 _MEDIA = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "document": "application/pdf"}
 """Contents that are files, and what they are where nothing says it."""
 _CONTENTS = ("text", *_MEDIA)
+SEARCH_ID = "search_gemgate_"
+"""How the ids of searches begin that we told: they come back and say nothing that the chat does not know."""
 _USERS = ("user_input", "function_result")
 
 
@@ -90,6 +92,10 @@ class _Reading:
             case {"type": "thought"}:
                 texts = [part.text for part in content_parts(item.get("summary"), where) if isinstance(part, Text)]
                 self._say("assistant", [Thought("\n\n".join(texts))] if texts else [])
+            case {"type": "google_search_call", "id": str(mine)} if mine.startswith(SEARCH_ID):
+                pass
+            case {"type": "google_search_result", "call_id": str(mine)} if mine.startswith(SEARCH_ID):
+                pass
             case {"type": "function_call"}:
                 self._say("assistant", [self._call(item)])
             case {"type": "function_result"}:

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
+from gemgate.chat import Began, Ended, Event, Found, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
 from gemgate.dialects.interactions import answer
-from gemgate.dialects.interactions.request import InteractionRequest, wants_links
+from gemgate.dialects.interactions.request import InteractionRequest, searches, wants_links
 from gemgate.dialects.wire import EVENTS, ResponseMeta, dumps, pieces
 from gemgate.errors import BadRequest, GatewayError
+from gemgate.findings import Findings
 
 CREATED, COMPLETED, END = "evt_created", "evt_completed", "end"
 DONE = b"event: done\ndata: [DONE]\n\n"
@@ -82,6 +83,11 @@ def text_piece(step: str, text: str) -> dict[str, Any]:
             return answer.text_content(text)
 
 
+def annotation_piece(notes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The annotations of the text before them."""
+    return {"type": "text_annotation_delta", "annotations": notes}
+
+
 class EventWriter:
     """Writes the events of one interaction."""
 
@@ -91,6 +97,10 @@ class EventWriter:
     def __init__(self, meta: ResponseMeta, body: InteractionRequest, model: str) -> None:
         self._meta = meta
         self._links = wants_links(body)
+        self._searches = searches(body)
+        self._said: list[str] = []
+        self._fresh = 0
+        self._broken = False
         self._begun = answer.beginning(meta, model)
         self._whole = answer.interaction_object(meta, body, model)
         self._open = ""
@@ -102,7 +112,11 @@ class EventWriter:
             case Began():
                 return created(self._begun)
             case TextDelta(text):
-                return self._opened({"type": "model_output"}) + self._text(text)
+                opening = self._opened({"type": "model_output"})
+                if opening or self._broken:
+                    self._fresh, self._broken = len(self._said), False
+                self._said.append(text)
+                return opening + self._text(text)
             case ThoughtDelta(text):
                 return self._opened({"type": "thought"}) + self._text(text)
             case ToolCalled(call):
@@ -110,8 +124,11 @@ class EventWriter:
             case ImageGenerated(image):
                 opening = self._opened({"type": "model_output"})
                 self._place += 1
+                self._broken = True
                 content = answer.image_content(image, self._meta, link=self._links)
                 return opening + delta(self._index, self._place, content)
+            case Found(found):
+                return self._found(found)
             case Ended():
                 return self._closed() + completed(answer.finished(self._whole, [], event))
 
@@ -120,6 +137,16 @@ class EventWriter:
 
     def fail(self, error: GatewayError, language: str, request_id: str) -> bytes:
         return last_event(error, language, request_id)
+
+    def _found(self, found: Findings) -> bytes:
+        """The sources: of the open text, and as a search behind it."""
+        if not found.sources:
+            return b""
+        self._place += 1
+        notes = answer.citations_of(found, "".join(self._said), "".join(self._said[self._fresh :]))
+        events = [delta(self._index, self._place, annotation_piece(notes))]
+        events += map(self._opened, answer.search_steps(found, self._meta) if self._searches else ())
+        return b"".join(events)
 
     def _opened(self, step: answer.Step) -> bytes:
         """Begin a step of this type, unless it is open; end another."""
@@ -180,12 +207,14 @@ def _replayed(interaction: dict[str, Any], seen: Place) -> Iterator[bytes]:
 
 
 def _pieces(step: answer.Step) -> Iterator[Any]:
-    """Texts and images of a step in their order."""
+    """Texts, with their annotations behind them, and images of a step in their order."""
     if step["type"] == "function_call":
         yield dumps(step["arguments"]).decode()
         return
     for content in step.get("content") or step.get("summary") or ():
         yield content["text"] if content["type"] == "text" else content
+        if notes := content.get("annotations"):
+            yield annotation_piece(notes)
 
 
 def last_event(error: GatewayError, language: str, request_id: str) -> bytes:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from gemgate.chat import (
     Ended,
+    Found,
     ImageGenerated,
     Message,
     Reply,
@@ -24,10 +26,11 @@ from gemgate.chat import (
 from gemgate.dialects.openai import envelope as openai_envelope
 from gemgate.dialects.openai import error_code
 from gemgate.dialects.openai_content import Conversation
-from gemgate.dialects.openai_tools import Toolbox, object_of, text_input
+from gemgate.dialects.openai_tools import SEARCH, Toolbox, object_of, text_input
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
 from gemgate.dialects.wire import LONG_WAIT, Base64, ResponseMeta, image_facts, image_markdown, served_by, status_of
 from gemgate.errors import GatewayError
+from gemgate.findings import Findings, attributed
 from gemgate.images import GeneratedImage
 
 Item = dict[str, Any]
@@ -36,8 +39,42 @@ Item = dict[str, Any]
 def write(reply: Reply, meta: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """The finished response object."""
     box = toolbox(body)
-    items = [item_of(part, index, meta, box) for index, part in enumerate(reply.parts)]
+    items: list[Item] = []
+    for part in reply.parts:
+        if isinstance(part, Found):
+            if part.findings.sources:
+                newest = items[-1]["content"][0]
+                newest["annotations"] = citations_of(part.findings, items[:-1], newest["text"])
+                items += search_items(part.findings, len(items), meta, box)
+        else:
+            items.append(item_of(part, len(items), meta, box))
     return finished(response_object(meta, body, model), items, reply.ended)
+
+
+def citations_of(found: Findings, before: Sequence[Item], text: str) -> list[dict[str, Any]]:
+    """The annotations of `text`, the newest of the answer: `before` are the items in front of it, which have the rest
+    of what is cited. What leans on words in those stands empty at the end.
+    """
+    gone = sum(len(item["content"][0]["text"]) for item in before if item["type"] == "message")
+    return [
+        {
+            "type": "url_citation",
+            "start_index": start - gone if start >= gone else len(text),
+            "end_index": end - gone if start >= gone else len(text),
+            "title": source.title,
+            "url": source.url,
+        }
+        for source, start, end in attributed(found, gone + len(text))
+    ]
+
+
+def search_items(found: Findings, index: int, meta: ResponseMeta, box: Toolbox) -> list[Item]:
+    """The call of the search tool, where one was offered. What Google's app searched for it does not tell."""
+    if not box.hosted.intersection(SEARCH):
+        return []
+    sources = [{"type": "url", "url": source.url} for source in found.sources]
+    action = {"type": "search", "query": "", "sources": sources}
+    return [{"id": item_id("ws", index, meta), "type": "web_search_call", "status": "completed", "action": action}]
 
 
 def response_object(meta: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
@@ -142,18 +179,24 @@ def item_of(
             return message_item(image_markdown(image, meta), index, meta)
 
 
-def message_item(text: str, index: int, meta: ResponseMeta, status: str = "completed") -> Item:
+def message_item(
+    text: str,
+    index: int,
+    meta: ResponseMeta,
+    status: str = "completed",
+    notes: Sequence[dict[str, Any]] = (),
+) -> Item:
     return {
         "id": item_id("msg", index, meta),
         "type": "message",
         "status": status,
         "role": "assistant",
-        "content": [text_part(text)],
+        "content": [text_part(text, notes)],
     }
 
 
-def text_part(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def text_part(text: str, notes: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": list(notes), "logprobs": []}
 
 
 def reasoning_item(text: str, index: int, meta: ResponseMeta) -> Item:
@@ -216,7 +259,7 @@ def item_id(prefix: str, index: int, meta: ResponseMeta) -> str:
 
 def owner_of(item_id: str) -> str | None:
     """The id of the response that an item of ours belongs to; None for foreign ids."""
-    match = re.fullmatch(r"(?:msg|fc|rs|ig|ctc|lsh|sh|apc|tsc)_(.+)_\d+", item_id)
+    match = re.fullmatch(r"(?:msg|fc|rs|ig|ws|ctc|lsh|sh|apc|tsc)_(.+)_\d+", item_id)
     return f"resp_{match.group(1)}" if match else None
 
 

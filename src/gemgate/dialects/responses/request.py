@@ -17,7 +17,7 @@ from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, T
 from gemgate.dialects.image_options import Painting, left_over, options_of
 from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
-from gemgate.dialects.openai_tools import Toolbox, choose, read_tools
+from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, wants_search
 from gemgate.dialects.wire import MODEL_POLICY, Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions, ModelPolicy
@@ -114,8 +114,14 @@ def read_request(
         chat,
         stream=bool(body.stream),
         model_policy=body.model_policy,
-        ignored=(*ignored(body, *_NOT_HONOURED), *chat.ignored),
+        ignored=(*(name for name in ignored(body, *_NOT_HONOURED) if name not in _given(body)), *chat.ignored),
     )
+
+
+def _given(body: ResponsesRequest) -> tuple[str, ...]:
+    """`include` where it asks for nothing but the sources, which always come."""
+    wanted = (body.model_extra or {}).get("include")
+    return ("include",) if wanted == ["web_search_call.action.sources"] else ()
 
 
 def read_token_count(
@@ -145,6 +151,8 @@ def read_token_count(
         include_thoughts=bool(reasoning.summary or reasoning.generate_summary),
         images=_images(body.tools or ()) if wants_image else None,
         demands_image=wants_image,
+        search=wants_search(box, body.tool_choice),
+        cites=True,
         ignored=_ignored(body, box, wants_image=wants_image),
     )
 

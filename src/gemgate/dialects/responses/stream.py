@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from gemgate.chat import Began, Ended, Event, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
+from gemgate.chat import Began, Ended, Event, Found, ImageGenerated, TextDelta, ThoughtDelta, ToolCall, ToolCalled
 from gemgate.dialects.responses import answer
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
 from gemgate.dialects.wire import EVENTS, ResponseMeta, image_markdown, pieces, sse
 from gemgate.errors import GatewayError
+from gemgate.findings import Findings
 from gemgate.images import GeneratedImage
 
 
@@ -34,6 +35,7 @@ class EventWriter:
         self._items: list[answer.Item] = []
         self._open: type[TextDelta] | type[ThoughtDelta] | None = None
         self._pieces: list[str] = []
+        self._notes: list[dict[str, Any]] = []
         self.response = answer.response_object(meta, body, model)
 
     def queued(self) -> bytes:
@@ -55,6 +57,8 @@ class EventWriter:
                 return self._close_item() + self._call(call)
             case ImageGenerated(image):
                 return self._close_item() + self._image(image)
+            case Found(found):
+                return self._found(found)
             case Ended():
                 closing = self._close_item()
                 self.response = answer.finished(self.response, self._items, event)
@@ -117,8 +121,8 @@ class EventWriter:
 
     def _close_item(self) -> bytes:
         """End the open text or thought, if there is one."""
-        kind, text = self._open, "".join(self._pieces)
-        self._open, self._pieces = None, []
+        kind, text, notes = self._open, "".join(self._pieces), self._notes
+        self._open, self._pieces, self._notes = None, [], []
         if kind is None:
             return b""
         if kind is ThoughtDelta:
@@ -126,11 +130,35 @@ class EventWriter:
             part = {"type": "summary_text", "text": text}
             done += self._say("response.reasoning_summary_part.done", **self._summary(), part=part)
             return done + self._done(answer.reasoning_item(text, self._index, self._meta))
-        item = answer.message_item(text, self._index, self._meta)
+        item = answer.message_item(text, self._index, self._meta, notes=notes)
         place = {"item_id": item["id"], "output_index": self._index, "content_index": 0}
         done = self._say("response.output_text.done", **place, text=text, logprobs=[])
-        done += self._say("response.content_part.done", **place, part=answer.text_part(text))
+        done += self._say("response.content_part.done", **place, part=answer.text_part(text, notes))
         return done + self._done(item)
+
+    def _found(self, found: Findings) -> bytes:
+        """The sources: of the open text, and as a call of the search tool behind it."""
+        if not found.sources:
+            return b""
+        self._notes = answer.citations_of(found, self._items, "".join(self._pieces))
+        place = {"item_id": answer.item_id("msg", self._index, self._meta), "output_index": self._index}
+        events = [
+            self._say(
+                "response.output_text.annotation.added", **place, content_index=0, annotation_index=at, annotation=note
+            )
+            for at, note in enumerate(self._notes)
+        ]
+        events.append(self._close_item())
+        for item in answer.search_items(found, self._index, self._meta, self._box):
+            opening = {**item, "status": "in_progress"}
+            place = {"item_id": item["id"], "output_index": self._index}
+            events.append(self._say("response.output_item.added", output_index=self._index, item=opening))
+            events += [
+                self._say(f"response.web_search_call.{step}", **place)
+                for step in ("in_progress", "searching", "completed")
+            ]
+            events.append(self._done(item))
+        return b"".join(events)
 
     def _done(self, item: answer.Item) -> bytes:
         event = self._say("response.output_item.done", output_index=self._index, item=item)

@@ -10,6 +10,7 @@ from typing import Any
 
 from gemgate.accounts import AccountModel
 from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.findings import NOTHING_FOUND, Citation, Findings, WebSource
 from gemgate.ports.upstream import (
     Completed,
     Fetched,
@@ -18,6 +19,7 @@ from gemgate.ports.upstream import (
     Prompt,
     Started,
     Thread,
+    Unknown,
     Upload,
     UpstreamEvent,
 )
@@ -68,7 +70,10 @@ def request_body(prompt: Prompt, files: Sequence[Upload], *, thinking: bool) -> 
             config["imageConfig"] = {"imageSize": _SIZES[prompt.long_side]}
     elif thinking:
         config["thinkingConfig"] = {"includeThoughts": True}
-    return {"contents": [{"role": "user", "parts": parts}], **({"generationConfig": config} if config else {})}
+    body: dict[str, Any] = {"contents": [{"role": "user", "parts": parts}]}
+    if prompt.searches and not makes_images(prompt.offer):
+        body["tools"] = [{"googleSearch": {}}]
+    return {**body, "generationConfig": config} if config else body
 
 
 def makes_images(offer: AccountModel) -> bool:
@@ -88,6 +93,7 @@ class Answer:
     served: str = ""
     _began: bool = False
     _texts: list[str] = field(default_factory=list)
+    _grounding: Mapping[str, Any] = field(default_factory=dict)
 
     def feed(self, chunk: Any) -> list[UpstreamEvent]:
         """The pieces of one GenerateContentResponse; GatewayError for an error in its place."""
@@ -106,6 +112,8 @@ class Answer:
             self._began = True
             pieces.insert(0, Started(""))
         self.finish = str(candidate.get("finishReason") or self.finish)
+        grounding = candidate.get("groundingMetadata")
+        self._grounding = grounding if isinstance(grounding, Mapping) else self._grounding
         return pieces
 
     def _part(self, part: Mapping[str, Any]) -> list[UpstreamEvent]:
@@ -133,7 +141,30 @@ class Answer:
             raise errors.broken(f"no answer ({self.finish})")
         began: list[UpstreamEvent] = [] if self._began else [Started("")]
         painter = self.served if self.images else ""
-        return [*began, Completed(Thread(()), self.text, served=self.served, painter=painter)]
+        found = NOTHING_FOUND
+        try:
+            found = grounded(self._grounding, self.text)
+        except (AttributeError, TypeError, ValueError):
+            began.append(Unknown("grounding"))
+        return [*began, Completed(Thread(()), self.text, findings=found, served=self.served, painter=painter)]
+
+
+def grounded(metadata: Mapping[str, Any], text: str) -> Findings:
+    """The sources of an answer, and which words of its `text` lean on them: segments count UTF-8 bytes."""
+    chunks = [(chunk.get("web") or {}) for chunk in metadata.get("groundingChunks") or ()]
+    places = [place for place, web in enumerate(chunks) if web.get("uri")]
+    sources = tuple(WebSource(str(chunks[n]["uri"]), str(chunks[n].get("title") or "")) for n in places)
+    citations: list[Citation] = []
+    encoded = text.encode()
+    for support in metadata.get("groundingSupports") or ():
+        segment = support.get("segment") or {}
+        start, end = (
+            len(encoded[: segment.get(key) or 0].decode(errors="ignore")) for key in ("startIndex", "endIndex")
+        )
+        leans = tuple(places.index(n) for n in support.get("groundingChunkIndices") or () if n in places)
+        if leans and start < end:
+            citations.append(Citation(start, end, leans))
+    return Findings(sources, tuple(citations))
 
 
 def _decoded(data: Any) -> bytes:

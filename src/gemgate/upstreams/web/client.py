@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,7 @@ from gemini_webapi.constants import GRPC, Endpoint, Headers
 from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
-from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, GoogleAccount, Renewal, Rotated, UsageWindow
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Gem, GoogleAccount, Renewal, Rotated, UsageWindow
 from gemgate.errors import GatewayError
 from gemgate.ports.upstream import ImageRef
 from gemgate.upstreams.web import errors
@@ -103,6 +104,7 @@ class HardenedClient(GeminiClient):
         self._rotates_other_way = True
         """Whether the way that is not gone now is still to be tried."""
         self._open = False
+        self.gem_list: tuple[Gem, ...] = ()
         self._handles: Handles | None = None
         self.auto_refresh = False
 
@@ -126,6 +128,8 @@ class HardenedClient(GeminiClient):
         if not self.list_models():
             raise errors.drift("no models in the account's status", "no")
         await self._check_alive()
+        with suppress(GatewayError, *errors.FAILURES):
+            await self.own_gems()  # an account without them is one all the same
         self._open = True
         # Hazard: ten requests at once and no more; the pool is made anew for as many as we ever send.
         session = self.session
@@ -359,6 +363,32 @@ class HardenedClient(GeminiClient):
             if name and isinstance(used, int | float):
                 found.append(UsageWindow(name, float(used), get_nested_value(row, [3, 0, 0])))
         return tuple(found)
+
+    async def own_gems(self) -> tuple[Gem, ...]:
+        """The account's gems. Hazard: the library's calls close the client when one fails."""
+        rows = get_nested_value(await self.rpc(GRPC.LIST_BOTS, [2, [self.language], 0]), [2], [])
+        found = []
+        for row in rows if isinstance(rows, list) else ():
+            gem_id, name = get_nested_value(row, [0]), get_nested_value(row, [1, 0])
+            if isinstance(gem_id, str) and isinstance(name, str) and name.strip():
+                prompt, about = get_nested_value(row, [2, 0]), get_nested_value(row, [1, 1])
+                found.append(Gem(gem_id, name, prompt or "", about or ""))
+        self.gem_list = tuple(found)
+        return self.gem_list
+
+    async def save_gem(self, gem: Gem) -> str:
+        """Make a gem, or change the one with its id; the id. Broken when Google gives none."""
+        row: list[Any] = [gem.name, gem.description, gem.prompt, *[None] * 5, 0, None, 1, None, None, None, []]
+        if gem.id:
+            await self.rpc(GRPC.UPDATE_BOT_METADATA, [gem.id, [*row, 0]])
+            return gem.id
+        made = get_nested_value(await self.rpc(GRPC.CREATE_BOT, [row]), [0])
+        if not isinstance(made, str):
+            raise errors.broken("a gem was asked for and Google gave no id", "no")
+        return made
+
+    async def remove_gem(self, gem_id: str) -> None:
+        await self.rpc(GRPC.DELETE_BOT, [gem_id])
 
     async def close(self, delay: float = 0) -> None:
         """Hazard: any failing call closes the session under its neighbours. Only `shut` does."""

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from gemini_webapi.constants import (
     DEFAULT_METADATA,
+    GEM_FLAG_INDEX,
     MODEL_HEADER_KEY,
     STREAMING_FLAG_INDEX,
     TEMPORARY_CHAT_FLAG_INDEX,
@@ -40,7 +41,7 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
     picture_tool: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3).
     """
     thinking = 2 if prompt.extended_thinking else 1
-    model_headers = dict(client.resolve_model(prompt.offer.id).model_header)
+    model_headers = dict(client.resolve_model(prompt.offer.base or prompt.offer.id).model_header)
     selector: list[Any] = orjson.loads(model_headers[MODEL_HEADER_KEY])
     number = selector[-1]
     model_headers[MODEL_HEADER_KEY] = _json([*selector, thinking, client.session_uuid])
@@ -58,6 +59,8 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
     inner[27], inner[30], inner[41] = 1, [4], [1]
     if prompt.temporary:
         inner[TEMPORARY_CHAT_FLAG_INDEX] = 1
+    if prompt.offer.gem:
+        inner[GEM_FLAG_INDEX] = prompt.offer.gem
     if prompt.images and picture_tool:
         inner[49] = picture_tool
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1

@@ -21,6 +21,8 @@ from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.client import HardenedClient
 
 MAX_BYTES = 100_000_000
+FOUND_MAX_BYTES = 20_000_000
+"""Of an image of the web, which somebody else chose."""
 MAX_HOPS = 4
 SECONDS = 30.0
 RPC_SECONDS = 10.0
@@ -35,17 +37,19 @@ async def fetch(client: HardenedClient, ref: ImageRef, long_side: int | None) ->
     """The image's bytes by the best route that works; the last route's error when none does."""
     side = f"s{4096 if (long_side or 0) > 2048 else 2048}"
     base = _SUFFIX.sub("", ref.url)
-    routes = [
+    made = [
         *[("full_size", "")] * FULL_SIZE_TRIES,
         ("s0", f"{base}=s0"),
         (side, f"{base}={side}"),
         (side, f"{base}={side}-rj"),
         ("preview", ref.url),
     ]
+    routes = [("web", ref.url)] if ref.found else made
     failure: GatewayError | None = None
     for source, url in routes:
         try:
-            data, mime = await (_hops(client.session, url) if url else _full_size(client, ref))
+            most = FOUND_MAX_BYTES if ref.found else MAX_BYTES
+            data, mime = await (_hops(client.session, url, most) if url else _full_size(client, ref))
         except SignedOut:
             raise  # the session itself was refused: no other route can do better
         except GatewayError as error:
@@ -61,12 +65,12 @@ async def _full_size(client: HardenedClient, ref: ImageRef) -> tuple[bytes, str]
     return await _hops(client.session, f"{address}=d-I?alr=yes")
 
 
-async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
+async def _hops(session: AsyncSession[Response], url: str, most: int = MAX_BYTES) -> tuple[bytes, str]:
     """Follow addresses in text bodies until a whole image comes."""
     for _ in range(MAX_HOPS):
-        if not _is_googles(url):
+        if not is_private(url):
             raise errors.drift("a picture's address leads away from Google", "no")
-        data, mime = await _get(session, url)
+        data, mime = await _get(session, url, most)
         if looks_like_image(data):
             if not is_whole(data):
                 raise errors.broken("a picture came only in part", "no")
@@ -77,17 +81,18 @@ async def _hops(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
     raise errors.drift("a picture's addresses lead nowhere", "no")
 
 
-def _is_googles(url: str) -> bool:
+def is_private(url: str) -> bool:
+    """Whether it leads to a host of Google's that wants the account's session."""
     parts = urlsplit(url)
     return parts.scheme == "https" and any(("." + (parts.hostname or "")).endswith(name) for name in _GOOGLE)
 
 
-async def _get(session: AsyncSession[Response], url: str) -> tuple[bytes, str]:
-    """One GET; its body, bounded, and its type."""
+async def _get(session: AsyncSession[Response], url: str, most: int) -> tuple[bytes, str]:
+    """One GET; its body of at most so many bytes, and its type."""
     body = bytearray()
 
     def take(chunk: bytes) -> int:
-        if len(body) + len(chunk) > MAX_BYTES:
+        if len(body) + len(chunk) > most:
             return 0  # fewer bytes than given: libcurl ends the transfer
         body.extend(chunk)
         return len(chunk)

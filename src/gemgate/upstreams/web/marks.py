@@ -80,6 +80,11 @@ _MARK_OR_BEGINNING: Final = re.compile(f"(?:{_WHOLE}|(?:{'|'.join(_ENDS)})\\Z|{_
 _ALONE: Final = re.compile(f"(?P<entity>&(?!lt;(?:[F!c]|\\Z)){''.join(_ENTITY[1:])})")
 """An entity with which no mark can begin: most of those there are."""
 
+_NUMBERS: Final = re.compile(r"(\d{1,6})(?: ?[–-] ?(\d{1,6}))?")
+_MOST: Final = 100
+"""Sources of one mark that are believed."""
+_RUN: Final = re.compile(r"```(\w{1,20})\?code_(reference|stdout)[\w&=;]{0,80}\n(.*?)\n?```", re.DOTALL)
+
 _PERHAPS: Final = re.compile(r"[&<`\[]")
 _AHEAD: Final = 8
 """How far before what `_PERHAPS` finds a mark may begin (its newlines)."""
@@ -124,6 +129,36 @@ def instead(match: re.Match[str]) -> str:
 def clean(text: str) -> str:
     """A whole wire text as a reader shall see it; one that is nothing but marks keeps all but its placeholders."""
     return MARK.sub(instead, text) or alone(text)
+
+
+def cited(raw: str) -> list[tuple[int, tuple[int, ...]]]:
+    """Where the text that `clean` makes of `raw` cites: the place of each mark in it, and the numbers in the mark."""
+    found: list[tuple[int, tuple[int, ...]]] = []
+    at = length = 0
+    for mark in MARK.finditer(raw):
+        length += mark.start() - at + len(instead(mark))
+        at = mark.end()
+        if "[cite:" in mark.group() and mark.lastgroup == "cut":
+            found.append((length, _numbers(mark.group())))
+    return found
+
+
+def _numbers(mark: str) -> tuple[int, ...]:
+    """The numbers in a mark of citation, `2-4` as three of them."""
+    ranges = [(int(first), int(last or first)) for first, last in _NUMBERS.findall(mark)]
+    return tuple(number for first, last in ranges for number in range(first, min(last, first + _MOST) + 1))
+
+
+def runs(raw: str) -> list[tuple[str, str, str]]:
+    """The programs that were run while the text was written: language, code, output. A program's output follows it."""
+    found: list[tuple[str, str, str]] = []
+    for language, kind, inside in _RUN.findall(raw):
+        text = clean(inside).strip("\n")
+        if kind == "reference":
+            found.append((language, text, ""))
+        elif found and not found[-1][2]:
+            found[-1] = (*found[-1][:2], text)
+    return found
 
 
 def alone(text: str) -> str:

@@ -1,20 +1,25 @@
-"""What stands in a candidate besides its text: sources, images of the web, canvas documents; and what we do not know.
+"""What stands in a candidate besides its text: sources, images of the web, canvas documents, films and music; and what
+we do not know.
 
 Everything is read by meaning where it can be, and whatever is neither read nor known to be bookkeeping has a name in
-`unknown`, so that nothing of an answer vanishes unseen (docs/google-wire.md 6.3 to 6.5).
+`unknown`, so that nothing of an answer vanishes unseen (docs/google-wire.md 6.3 to 6.7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+import mimetypes
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from gemini_webapi.utils import get_nested_value as at
 from gemini_webapi.utils.citation import extract_citations
 
-from gemgate.findings import Document, Findings, WebImage, WebSource
-from gemgate.upstreams.web.marks import clean, suggestions
+from gemgate.findings import Citation, CodeRun, Document, Findings, Media, WebImage, WebSource
+from gemgate.upstreams.web import marks
+from gemgate.upstreams.web.image_download import is_private
+from gemgate.upstreams.web.marks import clean
 
 _CANVAS: Final = 30
 _RICH: Final = 12
@@ -24,6 +29,11 @@ _DIGITS: Final = 3
 """Of a key that is told by its name: names are few, because a metric has one row for each."""
 _MOST_VALUES: Final = 200_000
 """Values of one candidate that are looked through for sources: a bound, not a size that was seen."""
+
+_FILM: Final = "60"
+_MUSIC: Final = "87"
+_LEAD: Final = " \t\n.,;:!?。，；：！？*-•#>"
+"""What may stand between a mark of citation and the next words that lean on a source."""
 
 _READ: Final = frozenset({"2", "7", "8", "44", "canvas"})
 """Rich fields that are read, by their key: images of the web, progress, generated images, citations."""
@@ -53,19 +63,26 @@ class Riches:
     def findings(self, raw: str) -> Findings:
         """Everything that the snapshots brought; `raw`: the text as the wire has it."""
         fields = self._fields
+        runs = tuple(CodeRun(*run) for run in marks.runs(raw))
         if not fields and len(self._rest) <= _RICH:
-            return Findings(suggestions=suggestions(raw))
+            return Findings(runs=runs, suggestions=marks.suggestions(raw))
         grounded = list(_grounding(fields.get("1")))
         icons = [*_with_favicon([*fields.values(), *self._rest[:_RICH], *self._rest[_RICH + 1 :]])]
-        known = _READ | {"1"} if grounded else _READ
+        media = (*_media(fields.get(_FILM), "video"), *_media(fields.get(_MUSIC), "audio"))
+        known = _READ | ({"1"} if grounded else set()) | ({_FILM, _MUSIC} if media else set())
         self.unknown.update(
             f"rich {key}" for key in fields if key not in known and key.isdigit() and len(key) <= _DIGITS
         )
+        numbered = [*_citations(fields.get("44"))]
+        sources = _once([*numbered, *icons, *grounded])
         return Findings(
-            sources=_once([*_citations(fields.get("44")), *icons, *grounded]),
+            sources=sources,
+            citations=tuple(_cited(raw, numbered, sources)),
             images=tuple(_images(fields.get("2"))),
             documents=tuple(_documents(fields.get("canvas"))),
-            suggestions=suggestions(raw),
+            media=media,
+            runs=runs,
+            suggestions=marks.suggestions(raw),
         )
 
 
@@ -85,6 +102,21 @@ def _fields(block: Any) -> dict[str, Any]:
 def _citations(groups: Any) -> Iterator[WebSource]:
     for found in extract_citations(groups):
         yield WebSource(found["url"], found["title"] or "", number=found["id"])
+
+
+def _cited(raw: str, numbered: Sequence[WebSource], sources: Sequence[WebSource]) -> Iterator[Citation]:
+    """The words in front of each mark, from the mark before or the beginning of their line."""
+    places = {source.url: place for place, source in enumerate(sources)}
+    of_number = {source.number: places[source.url] for source in numbered if source.url in places}
+    text = clean(raw) if of_number else ""
+    last = 0
+    for place, numbers in marks.cited(raw) if of_number else ():
+        end = len(text[:place].rstrip())
+        begins = max(last, text.rfind("\n", 0, end) + 1)
+        start = end - len(text[begins:end].lstrip(_LEAD))
+        last = end
+        if (leans := tuple(dict.fromkeys(of_number[n] for n in numbers if n in of_number))) and start < end:
+            yield Citation(start, end, leans)
 
 
 def _with_favicon(values: list[Any]) -> Iterator[WebSource]:
@@ -112,11 +144,13 @@ def _grounding(field: Any) -> Iterator[WebSource]:
 
 
 def _once(sources: list[WebSource]) -> tuple[WebSource, ...]:
-    """Each address once, and none of the service's own."""
+    """Each address once, with the first title and snippet that is told, and none of the service's own."""
     kept: dict[str, WebSource] = {}
     for source in sources:
         if _is_foreign(source.url):
-            kept.setdefault(source.url, source)
+            first = kept.get(source.url, source)
+            title, snippet = first.title or source.title, first.snippet or source.snippet
+            kept[source.url] = replace(first, title=title, snippet=snippet)
     return tuple(kept.values())
 
 
@@ -133,7 +167,24 @@ def _images(rows: Any) -> Iterator[WebImage]:
     for row in rows if isinstance(rows, list) else ():
         url = at(row, [0, 0, 0])
         if isinstance(url, str) and url.startswith(("http://", "https://")):
-            yield WebImage(url, _words(at(row, [0, 4], "")))
+            yield WebImage(url, _words(at(row, [0, 4], "")), private=is_private(url))
+
+
+def _media(field: Any, kind: Literal["video", "audio"]) -> Iterator[Media]:
+    """The items of a card: each has the addresses of its preview and of itself at place 7 (docs/google-wire.md 6.6).
+    `kind` where neither type nor name says what it is.
+    """
+    waiting = [field]
+    while waiting:
+        item = waiting.pop()
+        url = at(item, [7, 1])
+        if isinstance(url, str) and url.startswith("https://"):
+            name, mime, nbytes = _words(at(item, [2])), _words(at(item, [11])).lower(), at(item, [24])
+            said = mime or (mimetypes.guess_type(name)[0] or "")
+            is_audio = said.startswith("audio/") if said else kind == "audio"
+            yield Media("audio" if is_audio else "video", url, name, mime, nbytes if isinstance(nbytes, int) else 0)
+        elif isinstance(item, list):
+            waiting.extend(reversed(item))
 
 
 def _documents(rows: Any) -> Iterator[Document]:

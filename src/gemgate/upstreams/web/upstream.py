@@ -19,7 +19,8 @@ from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import extract_json_from_response, upload_file
 from gemini_webapi.utils import get_nested_value as at
 
-from gemgate.accounts import AccountModel, Cookies, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, Gem, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.catalog import gem_offers
 from gemgate.errors import GatewayError, Stalled
 from gemgate.policy.model_rank import is_painter
 from gemgate.ports.upstream import (
@@ -395,6 +396,18 @@ class WebUpstream:
             asked = await self._call(client.usage_windows())
         return (*asked, *self._left)
 
+    async def gems(self) -> tuple[Gem, ...]:
+        async with self._using() as client:
+            return await self._call(client.own_gems())
+
+    async def save_gem(self, gem: Gem) -> str:
+        async with self._using() as client:
+            return await self._call(client.save_gem(gem))
+
+    async def delete_gem(self, gem_id: str) -> None:
+        async with self._using() as client:
+            await self._call(client.remove_gem(gem_id))
+
     @asynccontextmanager
     async def _using(self, session: _Session | None = None) -> AsyncIterator[HardenedClient]:
         """A session that stays open meanwhile: the given one, or the current."""
@@ -435,6 +448,7 @@ def _opened(client: HardenedClient) -> SignInResult:
     offers = tuple(
         AccountModel(m.model_id, m.model_name, m.display_name, m.description, tuple(m.aliases)) for m in models
     )
+    offers += gem_offers(client.gem_list, offers)
     return SignInResult(offers, client.account_status.name, has_chats=client.sees_chats)
 
 

@@ -96,6 +96,15 @@ async def accounts(context: FrontContext) -> Response:
 
 
 @operation(
+    router, "GET", "/api/gems", "gems.list", group="any", level="admin", summary="The gems of all accounts of all nodes"
+)
+async def gems(context: FrontContext) -> Response:
+    gathered = await query_all(context, lambda told: (list(told["gems"]), dict(told["problems"])))
+    problems = {name: why for told in gathered.answers.values() for name, why in told["problems"].items()}
+    return json_response({"gems": _rows(gathered, "gems"), "problems": problems, "silent": gathered.missing})
+
+
+@operation(
     router,
     "GET",
     "/api/overview",

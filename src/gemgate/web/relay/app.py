@@ -39,7 +39,7 @@ OWN = frozenset(
         *("nodes.list", "nodes.drain", "nodes.weight", "nodes.remove"),
         *("session", "session.begin", "session.end", "session.list", "session.revoke"),
         *("keys.list", "keys.make", "keys.revoke"),
-        *("accounts.list", "overview", "requests.list"),
+        *("accounts.list", "gems.list", "overview", "requests.list"),
     }
 )
 """Their operations."""

@@ -16,6 +16,7 @@ const t = words({
   stop: ["Stop", "停止"],
   again: ["New conversation", "新会话"],
   thoughts: ["Thoughts", "思考过程"],
+  sources: ["Sources", "来源"],
   waiting: ["Waiting for Google …", "等待 Google 回应…"],
   talk: ["Conversation", "会话"],
   why: ["How this was answered", "应答过程"],
@@ -58,7 +59,7 @@ export function Chat() {
     if (stop || !(text.trim() || files.length)) return;
     const said = { role: "user", content: content(text, files), text, files };
     const before = [...turns, said];
-    const answer = { role: "assistant", text: "", thoughts: "", requestId: "", served: "", open: true };
+    const answer = { role: "assistant", text: "", thoughts: "", sources: [], requestId: "", served: "", open: true };
     const show = () => setTurns([...before, { ...answer }]);
     const controller = new AbortController();
     setText("");
@@ -77,6 +78,8 @@ export function Chat() {
         const delta = told.choices?.[0]?.delta ?? {};
         answer.text += delta.content ?? "";
         answer.thoughts += delta.reasoning_content ?? "";
+        for (const { url_citation: source } of delta.annotations ?? [])
+          if (!answer.sources.some((known) => known.url === source.url)) answer.sources.push(source);
         answer.served = told.served_model ?? answer.served;
         show();
       }
@@ -148,9 +151,13 @@ const Said = ({ turn }) => html`
   </div>
 `;
 
+const listed = (sources) =>
+  sources.map(({ title, url }, n) => `${n + 1}. [${(title || url).replace(/[[\]\s]+/g, " ")}](${url.replace(/[()\s]/g, (c) => "%" + c.charCodeAt(0).toString(16))})`).join("\n");
+
 const Answered = ({ turn }) => html`
   ${turn.thoughts && html`<details open=${turn.open && !turn.text}><summary>${t("thoughts")}</summary><div class="markdown plain">${turn.thoughts}</div></details>`}
   ${turn.text ? html`<${Markdown} text=${turn.text} />` : !turn.thoughts && html`<p class="muted">${t("waiting")}</p>`}
+  ${turn.sources?.length > 0 && html`<p class="small muted">${t("sources")}</p><${Markdown} text=${listed(turn.sources)} />`}
   ${!turn.open && turn.served && html`<p class="small muted">${turn.served === "unknown" ? t("nobody") : t("served", { name: turn.served })}</p>`}
   ${!turn.open && turn.requestId && html`<p class="small"><a href="#/requests/${turn.requestId}">${t("why")}</a></p>`}
 `;
