@@ -23,7 +23,7 @@ class ModelCard:
     """
 
     id: str
-    kind: Literal["text", "image"]
+    kind: Literal["text", "image", "video"]
     web: str
     name: str
     description: str
@@ -34,8 +34,8 @@ class ModelCard:
     @property
     def capability(self) -> Capability:
         """Which of an account's breakers guards calls of this model."""
-        if self.kind == "image":
-            return "image"
+        if self.kind != "text":
+            return self.kind
         if self.id.startswith(GEM):
             return "text"
         return "pro" if self.web.endswith("pro") or self.id.endswith("pro") else "text"
@@ -112,6 +112,15 @@ CARDS: tuple[ModelCard, ...] = (
         official="gemini-3-pro-image-preview",
     ),
 )
+
+VIDEO = ModelCard(
+    "gemini-video",
+    "video",
+    "gemini-flash",
+    "Gemini Video",
+    "The account's video tool; Google decides which model films, how long and how large",
+)
+"""What every video is asked of; not in the list of models, because no chat can be held with it."""
 
 DEFAULT_MODEL = "gemini-3-flash-preview"
 DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"

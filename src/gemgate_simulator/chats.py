@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from gemgate_simulator.films import Film
 from gemgate_simulator.frames import Style, candidate
 from gemgate_simulator.gallery import SimulatedImage
 from gemgate_simulator.model_names import PAINTER, Named
@@ -45,6 +46,7 @@ class Turn:
     rich: Mapping[int, Any] = field(default_factory=dict)
     canvas: tuple[Canvas, ...] = ()
     images: tuple[SimulatedImage, ...] = ()
+    film: Film | None = None
     named: Named | None = None
     state: Literal["running", "whole", "stopped"] = "running"
     shown_from: float = 0.0
@@ -53,7 +55,7 @@ class Turn:
     def whole_rich(self) -> dict[int, Any]:
         """The rich fields of the finished answer."""
         shown = {IMAGES: [[image.item() for image in self.images]]} if self.images else {}
-        return {**self.rich, **shown}
+        return {**self.rich, **shown, **(self.film.card() if self.film else {})}
 
     def sheets(self, cid: str, share: float = 1.0) -> list[Any]:
         """The documents as slot 30 of a candidate holds them, so much of each."""
@@ -62,6 +64,10 @@ class Turn:
 
     def row(self, cid: str, previous: Turn | None, style: Style) -> list[Any]:
         """The turn as `hNvQHb` lists it."""
+        if self.film and self.state == "whole":
+            self.film.looked()
+            if self.film.is_ready and self.film.studio.failing:
+                self.texts = (self.film.studio.failing,)
         rich = {"running": {**self.rich, PROGRESS: [1]}, "stopped": self.rich, "whole": self.whole_rich()}[self.state]
         before = None if previous is None else [cid, previous.rid, previous.rcids[0]]
         rows = [

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from gemgate_simulator import attached
+from gemgate_simulator import attached, films
 from gemgate_simulator.accounts import FREE_MODELS, PAID_MODELS, Account, Model
 from gemgate_simulator.exchange import Request
 from gemgate_simulator.state import Page
@@ -39,6 +39,10 @@ _FIXED: dict[int, str] = {
 }
 IMAGE_TOOL = 14
 """Slot 49 of a prompt that asks for an image (docs/google-wire.md 3.3)."""
+VIDEO_TOOL = 11
+"""The same for a video (6.6)."""
+VIDEO_LIST = [4, 5, 6, 8, 16]
+"""What the model header lists where a video is asked for."""
 _RESEARCH = (3, 4, 49, 54, 55)
 _ONE_OF: dict[int, tuple[str, ...]] = {
     41: ("[1]", "[2]"),
@@ -123,7 +127,8 @@ def model_header(request: Request, page: Page | None, account: Account | None) -
     if not isinstance(row, list) or len(row) not in (17, 18) or not isinstance(row[4], str):
         return None, [f"{MODEL_HEADER} of a StreamGenerate has the wrong shape"]
     value, place = account.plan.capacity if account else (1, 12)
-    expected = [1, None, None, None, row[4], None, None, 0, [4, 5, 6, 8], None, None]
+    listed = VIDEO_LIST if row[8] == VIDEO_LIST else [4, 5, 6, 8]
+    expected = [1, None, None, None, row[4], None, None, 0, listed, None, None]
     expected += [value] if place == 12 else [None, value]
     wrong = [
         *_flag(request, "x-goog-ext-73010989-jspb", [0]),
@@ -153,6 +158,8 @@ class Order:
     thinking: bool = False
     research: bool = False
     tool: int = 0
+    aspect: str = ""
+    """Of the video that is asked for."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -198,17 +205,18 @@ def order(slots: Any, request: Request, page: Page | None, choice: Choice | None
     elif not complete:
         slots[79], slots[80] = 1, 1
     _read_flags(asked, slots)
+    _read_video(asked, slots, request)
     _compare_header(asked, slots, request, choice)
     return asked
 
 
 def _read_message(asked: Order, message: Any) -> None:
-    if not isinstance(message, list) or len(message) != 7 or not isinstance(message[0], str):
+    if not isinstance(message, list) or len(message) not in (7, 10) or not isinstance(message[0], str):
         asked.wrong.append("slot 0 is not [prompt,0,null,files,null,null,0]")
         return
     asked.text = message[0]
     files = message[3]
-    if [*message[1:3], *message[4:]] != [0, None, None, None, 0]:
+    if [*message[1:3], *message[4:7]] != [0, None, None, None, 0]:
         asked.wrong.append("slot 0 is not [prompt,0,null,files,null,null,0]")
     if files is None:
         return
@@ -240,6 +248,8 @@ def _read_flags(asked: Order, slots: list[Any]) -> None:
     if temporary not in (None, 1):
         asked.wrong.append(f"slot 45 is {temporary!r}, not 1")
     asked.tool = slots[49] if research == [None, None, IMAGE_TOOL, None, None] else 0
+    if slots[49] == VIDEO_TOOL:
+        asked.tool, research = VIDEO_TOOL, [None] * 5
     asked.research = research != [None] * 5 and not asked.tool
     if asked.research:
         shield, mark, *rest = research
@@ -249,6 +259,21 @@ def _read_flags(asked: Order, slots: list[Any]) -> None:
     asked.thinking = slots[80] == 2
     if slots[80] not in (1, 2):
         asked.wrong.append(f"slot 80 is {slots[80]!r}, not 1 or 2")
+
+
+def _read_video(asked: Order, slots: list[Any], request: Request) -> None:
+    """The tool, the shape in two places and the header's list belong together, and to a chat that is kept."""
+    row = _json(request.headers.get(MODEL_HEADER, ""))
+    listed = row[8] if isinstance(row, list) and len(row) > 8 else None
+    wants = asked.tool == VIDEO_TOOL
+    if wants:
+        asked.aspect = films.aspect_of(slots[0], slots[55])
+        if not asked.aspect or slots[3:5] != [None, None] or slots[54] is not None or listed != VIDEO_LIST:
+            asked.wrong.append("slots 0, 49, 55 and the model header do not go together as a video sends them")
+        if asked.temporary:
+            asked.wrong.append("a video is asked for in a temporary chat")
+    elif listed == VIDEO_LIST or (isinstance(slots[0], list) and len(slots[0]) == 10):
+        asked.wrong.append("parts of a video's request without its tool in slot 49")
 
 
 def _compare_header(asked: Order, slots: list[Any], request: Request, choice: Choice | None) -> None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qs
 
 from gemgate.accounts import PSID, PSIDTS
-from gemgate_simulator import pages
+from gemgate_simulator import films, pages
 from gemgate_simulator.accounts import Caller
 from gemgate_simulator.addresses import SORRY_HOST, SORRY_PATH, sorry
 from gemgate_simulator.exchange import Request, Response, page
@@ -46,6 +46,8 @@ def place(request: Request) -> str:
     """The word for what a request wants: a key of HANDLERS, "generate", "rpc" or "image"."""
     if known := _ROUTES.get((request.method, request.host, request.path)):
         return known
+    if request.host in (films.HOST, films.SECOND_HOST):
+        return "film"
     return "image" if request.host.endswith(_IMAGE_HOSTS) else "other"
 
 
@@ -157,6 +159,14 @@ def upload(world: ServiceState, request: Request, caller: Caller) -> Response:
     return page(200, world.uploads.add(name, mime, data, owner, world.clock()).id, "text/plain; charset=utf-8")
 
 
+def film(world: ServiceState, request: Request, caller: Caller) -> Response:
+    """The file of a video."""
+    response, wrong = world.films.respond(request, caller)
+    if wrong:
+        world.record.violation(wrong)
+    return response
+
+
 def other(world: ServiceState, request: Request, caller: Caller) -> Response:
     """Whatever a browser asks for besides; an unknown path of the app's own API is a broken rule."""
     del caller
@@ -175,5 +185,6 @@ HANDLERS: dict[str, Handler] = {
     "rotate_page": rotate_page,
     "login": login,
     "upload": upload,
+    "film": film,
     "other": other,
 }

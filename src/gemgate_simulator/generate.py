@@ -17,7 +17,7 @@ from gemgate_simulator.illustrate import illustrate
 from gemgate_simulator.model_names import serving
 from gemgate_simulator.pages import captcha
 from gemgate_simulator.record import Call
-from gemgate_simulator.script import Answer, Fault, Prompt, Upload
+from gemgate_simulator.script import Answer, Fault, Prompt, Speaker, Upload
 from gemgate_simulator.state import Page, ServiceState
 from gemgate_simulator.streaming import HEADERS, Telling, garbage
 
@@ -184,7 +184,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=NO_SUCH)
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
-    call.files, call.tool = _files(posted, owner), order.tool
+    call.files, call.tool, call.aspect = _files(posted, owner), order.tool, order.aspect
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
@@ -335,12 +335,26 @@ def _answer(world: ServiceState, telling: Telling, fault: Fault | None) -> Respo
             return telling.instead(Response(body=Break(fault.kind)))
 
 
+def _film(world: ServiceState, telling: Telling) -> Speaker:
+    """Answers a prompt that asks for a video, which is made from then on."""
+
+    def speak(prompt: Prompt) -> Answer:
+        tier = world.accounts[prompt.account].tier if prompt.account else "free"
+        asked = replace(prompt, cid=telling.chat.cid)
+        answer, telling.turn.film, rule = world.films.ordered(asked, telling.call.aspect, tier)
+        if rule:
+            world.record.violation(rule)
+        return answer
+
+    return speak
+
+
 def _speak(world: ServiceState, telling: Telling) -> Answer:
     """The scripted answer, in wire text, its images put on show; nothing at all for an empty prompt."""
     prompt = telling.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
-    answer = world.script.answer(prompt)
+    answer = world.script.answer(prompt, _film(world, telling) if telling.call.aspect else None)
     if telling.withholds:
         answer = replace(answer, thoughts="")
     telling.turn.images = illustrate(world, telling, answer)

@@ -18,6 +18,7 @@ from gemgate_simulator.drift import PLANTED, applies
 from gemgate_simulator.endpoints import HANDLERS, place, rpcids
 from gemgate_simulator.exchange import Break, Request, Response, page
 from gemgate_simulator.faults import apply_fault
+from gemgate_simulator.films import FilmHabits, Studio
 from gemgate_simulator.gallery import Gallery, SimulatedImage
 from gemgate_simulator.record import Record, Seen
 from gemgate_simulator.refusals import Meaning, wordings
@@ -26,7 +27,7 @@ from gemgate_simulator.state import ServiceState
 from gemgate_simulator.studio import Rule, Wishes
 from gemgate_simulator.uploads import Uploads
 
-_ELSEWHERE = ("image", "sorry", "login", "other", "rotate", "rotate_page", "upload")
+_ELSEWHERE = ("image", "film", "sorry", "login", "other", "rotate", "rotate_page", "upload")
 """Where a blocked address is answered all the same: other services, and the page that it is sent to."""
 
 
@@ -174,6 +175,10 @@ class Google:
         if account:
             self.account(account)
         self.world.studio.rule(Rule(wishes, account, tier, model))
+
+    def videos(self, **habits: Unpack[FilmHabits]) -> None:
+        """How videos are made from now on; see `films.Studio`."""
+        self.world.films.studio = Studio(**habits)
 
     def image(self, image_id: str) -> SimulatedImage:
         """An image on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""

@@ -63,6 +63,8 @@ class Call:
     read_bytes: int | None = None
     read_file_bytes: tuple[int | None, ...] = ()
     tool: int = 0
+    aspect: str = ""
+    """Of the video that was asked for."""
 
     @property
     def read(self) -> str:

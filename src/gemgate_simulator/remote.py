@@ -20,6 +20,7 @@ import aiohttp
 
 from gemgate_simulator.accounts import Tier
 from gemgate_simulator.control_json import brush_to_json, wishes_to_json
+from gemgate_simulator.films import FilmHabits
 from gemgate_simulator.record import Record
 from gemgate_simulator.refusals import Meaning
 from gemgate_simulator.script import ImageSource, Kind, Pacing, Pattern, Upload, brushes_of
@@ -71,6 +72,10 @@ class RemoteGoogle(Generic[T]):
         """See Google.pictures."""
         whom = {"account": account, "tier": tier, "model": model}
         return self._send("pictures", {**whom, **wishes_to_json(wishes)}, _same)
+
+    def videos(self, **habits: Unpack[FilmHabits]) -> T:
+        """See Google.videos."""
+        return self._send("videos", dict(habits), _same)
 
     def original(self, image_id: str) -> T:
         """See Google.original."""

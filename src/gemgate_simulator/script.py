@@ -183,7 +183,7 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 IMAGES = ("image", "preview", "hop1", "hop2", "original")
 """An image's links: any of them, or one kind (`links.Route`)."""
-PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "any", *IMAGES)
+PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "film", "any", *IMAGES)
 RPCS = (
     "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "GzXR5e", "qWymEb", "CNgdBe",
     "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
@@ -293,14 +293,14 @@ class Script:
         self._replies.clear()
         self._faults.clear()
 
-    def answer(self, prompt: Prompt) -> Answer:
-        """What to say to `prompt`."""
+    def answer(self, prompt: Prompt, otherwise: Speaker | None = None) -> Answer:
+        """What to say to `prompt`; where no reply matches it is `otherwise`, or the demo, that speaks."""
         for reply in reversed(self._replies):
             if reply.suits(prompt):
                 if reply.times is not None:
                     reply.times -= 1
                 return _spoken(reply.answer, prompt)
-        return _spoken(self._demo, prompt)
+        return _spoken(otherwise or self._demo, prompt)
 
     def next_fault(
         self, where: Sequence[str], account: str, text: str = "", *, reused: bool, early: bool = False

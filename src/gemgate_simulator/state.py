@@ -14,6 +14,7 @@ from gemgate_simulator.accounts import PLANS, Account, Accounts, Caller, Session
 from gemgate_simulator.addresses import Addresses
 from gemgate_simulator.chats import Chat, Chats
 from gemgate_simulator.drift import Drift
+from gemgate_simulator.films import Films
 from gemgate_simulator.frames import PLAIN, Style
 from gemgate_simulator.gallery import Gallery
 from gemgate_simulator.record import Record
@@ -107,6 +108,7 @@ class ServiceState:
         """Files that the page's ProcessFile was called for."""
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
+        self.films = Films()
         self.addresses = Addresses(self.clock)
         self.ways: OrderedDict[int, str] = OrderedDict()
         """Which way a connection came, by its number; the first door is "0"."""

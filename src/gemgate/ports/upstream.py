@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from gemgate.accounts import (
     AccountModel,
@@ -17,7 +18,8 @@ from gemgate.accounts import (
     UsageWindow,
 )
 from gemgate.chat import TextDelta, ThoughtDelta
-from gemgate.findings import NOTHING_FOUND, Findings
+from gemgate.findings import NOTHING_FOUND, Findings, Media
+from gemgate.videos import Aspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Prompt:
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
     images:  an image is wanted, for which Google may be silent for longer.
     searches: a search of the web was offered, for upstreams that do not search by themselves.
+    video: a video of this shape is wanted, which the chat gets later; "" for none.
     """
 
     text: str
@@ -77,6 +80,7 @@ class Prompt:
     long_side: int | None = None
     images: bool = False
     searches: bool = False
+    video: Aspect | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,15 @@ class GemKeeper(Protocol):
         ...
 
     async def delete_gem(self, gem_id: str) -> None: ...
+
+
+@runtime_checkable
+class MediaSource(Protocol):
+    """An upstream whose account can be asked for videos; the official API's cannot. GatewayErrors."""
+
+    async def fetch_media(self, media: Media, path: Path) -> int:
+        """Write the file to `path` piece by piece, without what it came wrapped in; its bytes. Broken when it is cut."""
+        ...
 
 
 class Upstream(Protocol):

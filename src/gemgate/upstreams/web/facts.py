@@ -55,6 +55,16 @@ class ImageFacts(_Facts):
     idle_seconds: float = Field(gt=0)
 
 
+class VideoFacts(_Facts):
+    """Videos (docs/google-wire.md 6.6)."""
+
+    tool: int = Field(gt=0)
+    listed: tuple[int, ...]
+    wide: int
+    tall: int
+    opi: str
+
+
 class UploadFacts(_Facts):
     """Files (docs/google-wire.md 8.2)."""
 
@@ -84,6 +94,7 @@ class WireFacts(_Facts):
     turns: TurnFacts
     session: SessionFacts
     pictures: ImageFacts
+    videos: VideoFacts
     uploads: UploadFacts
     canary: tuple[CanaryFact, ...] = ()
 

@@ -23,9 +23,12 @@ from gemini_webapi.constants import (
 
 from gemgate.ports.upstream import Prompt, SentFile
 from gemgate.upstreams.web.client import HardenedClient
+from gemgate.upstreams.web.facts import VideoFacts
 from gemgate.upstreams.web.file_names import fitting
 
 _SLOTS = 81
+_LISTED = 8
+"""Place of the list in the model header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,20 @@ class Request:
     body: bytes = field(repr=False)
 
 
-def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> Request:
+def build(
+    client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0, videos: VideoFacts | None = None
+) -> Request:
     """The request for one prompt; the model must be one of the client's own.
 
-    picture_tool: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3).
+    picture_tool: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3). videos: how a
+    video is asked for (6.6).
     """
     thinking = 2 if prompt.extended_thinking else 1
     model_headers = dict(client.resolve_model(prompt.offer.base or prompt.offer.id).model_header)
     selector: list[Any] = orjson.loads(model_headers[MODEL_HEADER_KEY])
     number = selector[-1]
+    if prompt.video and videos:
+        selector[_LISTED] = videos.listed
     model_headers[MODEL_HEADER_KEY] = _json([*selector, thinking, client.session_uuid])
     turn = str(uuid.uuid4()).upper()
 
@@ -63,6 +71,8 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
         inner[GEM_FLAG_INDEX] = prompt.offer.gem
     if prompt.images and picture_tool:
         inner[49] = picture_tool
+    if prompt.video and videos:
+        _ask_for_video(inner, videos, tall=prompt.video == "9:16")
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
     inner[79], inner[80] = number, thinking
 
@@ -73,6 +83,12 @@ def build(client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0) -> R
         **Headers.SAME_DOMAIN.value,
     }
     return Request(_params(client), headers, _form(client, inner))
+
+
+def _ask_for_video(inner: list[Any], videos: VideoFacts, *, tall: bool) -> None:
+    shape = [None] * 6 + [[[None, None, None, 2 if tall else 1]]]
+    inner[0] = [*inner[0], None, None, shape]
+    inner[49], inner[55] = videos.tool, [[videos.tall if tall else videos.wide]]
 
 
 def processing(client: HardenedClient, file: SentFile) -> Request:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from curl_cffi.requests.exceptions import RequestException
@@ -22,6 +23,7 @@ from gemini_webapi.utils import get_nested_value as at
 from gemgate.accounts import AccountModel, Cookies, Gem, Kind, Rotated, SignInResult, UsageWindow
 from gemgate.catalog import gem_offers
 from gemgate.errors import GatewayError, Stalled
+from gemgate.findings import Media
 from gemgate.policy.model_rank import is_painter
 from gemgate.ports.upstream import (
     Accept,
@@ -36,7 +38,7 @@ from gemgate.ports.upstream import (
     Upload,
     UpstreamEvent,
 )
-from gemgate.upstreams.web import canary, errors, generation, image_download, served
+from gemgate.upstreams.web import canary, errors, generation, image_download, media_download, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.cancellation import leave
 from gemgate.upstreams.web.client import RPC_SECONDS, HardenedClient
@@ -201,7 +203,7 @@ class WebUpstream:
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[UpstreamEvent], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
-        request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool)
+        request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool, videos=self._facts.videos)
         frames, silent = FrameReader(), answer.frames
         limits = self._deadlines
         over = time.monotonic() + limits.total
@@ -390,6 +392,10 @@ class WebUpstream:
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         async with self._using(self._made_on.get(ref.image_id)) as client:
             return await image_download.fetch(client, ref, long_side)
+
+    async def fetch_media(self, media: Media, path: Path) -> int:
+        async with self._using() as client:
+            return await media_download.fetch(client.session, media, path, self._seat.number, self._facts.videos.opi)
 
     async def usage(self) -> tuple[UsageWindow, ...]:
         async with self._using() as client:
