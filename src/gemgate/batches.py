@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-BatchKind = Literal["images", "chat", "generations", "edits", "responses", "image_call", "response"]
+BatchKind = Literal["images", "chat", "generations", "edits", "responses", "image_call", "response", "video"]
 """What a batch is made of: prompts for images (simple dialect), or lines of an OpenAI batch, one kind per endpoint.
 
 image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
 response: one task, a background response; the batch has the response's id.
+video: one task, a video; the batch has its id.
 """
-Need = Literal["image", "text", "image_call"]
+Need = Literal["image", "text", "image_call", "video"]
 """What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
 """What was decided about a batch: only an active one is worked on; invalid was never begun."""

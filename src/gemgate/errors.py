@@ -17,6 +17,7 @@
     ├── Blocked                our address, whatever the account
     ├── GoogleError            the service
     │   ├── Refused            safety refusal                  NoImage     text instead of an image
+    │   │                                                      NoVideo     there will be no video
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
     │   ├── Interrupted        cut off when part of it was told, and not to be gone on with
@@ -265,6 +266,12 @@ class Refused(GoogleError):
 
 class NoImage(Refused):
     kind = "no_image"
+
+
+class NoVideo(Refused):
+    """There will be no video; the text says why: no access, or words in its place."""
+
+    kind = "no_video"
 
 
 class Stalled(GoogleError):

@@ -21,7 +21,9 @@ HOST: Final = "contribution.usercontent.google.com"
 SECOND_HOST: Final = "contribution-rt.usercontent.google.com"
 CARD: Final = 59
 """The rich field of a finished video."""
-STARTED: Final = "I'm generating your video. This could take a few minutes, so check back to see when your video is ready."
+STARTED: Final = (
+    "I'm generating your video. This could take a few minutes, so check back to see when your video is ready."
+)
 NO_ACCESS: Final = "Video generation isn't available on your plan. To create videos, upgrade to Google AI Pro."
 ASPECTS: Final = {1: "16:9", 2: "9:16"}
 _SIZES: Final = {"16:9": (1280, 720), "9:16": (720, 1280)}
@@ -178,6 +180,3 @@ def _varint(number: int) -> bytes:
         out.append(number & 127 | 128)
         number >>= 7
     return bytes([*out, number])
-
-
-

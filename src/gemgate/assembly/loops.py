@@ -7,6 +7,7 @@ from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import thumbnails
 from gemgate.jobs.background import KINDS
+from gemgate.jobs.video_runner import VIDEOS
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -56,6 +57,13 @@ async def _watch_wire(service: Service) -> None:
         await service.clock.sleep(CANARY_EVERY)
 
 
+async def _forget_videos(service: Service, made_before: float) -> None:
+    """Files of videos that are older, known or not."""
+    old = [facts.key async for facts in service.blobs.list(VIDEOS) if facts.modified < made_before]
+    if old:
+        await service.blobs.delete(old)
+
+
 def run_upkeep(service: Service) -> None:
     """Background loops that are not an account's."""
     clock, settings = service.clock, service.settings
@@ -87,6 +95,7 @@ def run_upkeep(service: Service) -> None:
                 await service.gallery.forget(old)
             if kept_from:
                 await service.jobs.forget_before(kept_from)
+                await _forget_videos(service, kept_from)
             await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, KINDS)
             await clock.sleep(3600.0)
 

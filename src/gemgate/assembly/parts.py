@@ -22,6 +22,7 @@ from gemgate.jobs.background import BackgroundResponses
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.runner import Runner
+from gemgate.jobs.video_runner import VideoRunner
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import Worker
 from gemgate.machine import Machine
@@ -160,6 +161,7 @@ class Parts:
                     settings.default_image_model,
                     storage.responses,
                     event_log,
+                    self._videos(gateway, attachments, rules),
                 ),
                 gateway.pool,
                 owner,
@@ -181,6 +183,10 @@ class Parts:
             settings.default_image_model,
             settings.batch_tasks_per_key,
         )
+
+    def _videos(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> VideoRunner:
+        folder = self.settings.data_dir / "downloads"
+        return VideoRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
 
     def alerts(self, pool: AccountPool, account_registry: AccountRegistry, machine: Machine) -> AlertMonitor:
         return AlertMonitor(

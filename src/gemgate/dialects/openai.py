@@ -24,6 +24,7 @@ _CODES = {
     "too_large": "request_too_large",
     "refused": "content_policy_violation",
     "no_image": "no_image",
+    "no_video": "no_video",
     "timeout": "timeout",
     "signed_out": "cookie_expired",
     "upstream": "upstream_error",

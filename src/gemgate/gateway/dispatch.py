@@ -34,6 +34,7 @@ from gemgate.gateway.attempts import SENT_AGAIN, AttemptRecorder, Then
 from gemgate.gateway.image_refusals import check_image_outcome
 from gemgate.gateway.prompt_request import Attempt, PromptContent, PromptRequest
 from gemgate.gateway.resume import find_earlier_result
+from gemgate.gateway.video_outcome import check_video_outcome
 from gemgate.pool.pool import AccountPool, Lease
 from gemgate.ports.runtime import Clock, Observer
 from gemgate.ports.upstream import (
@@ -163,6 +164,8 @@ class Dispatcher:
         if isinstance(piece, Completed):
             piece = await self._with_served_model(prompt_request, attempt, piece, recorder)
         check_image_outcome(prompt_request, attempt, piece)
+        if prompt_request.video and isinstance(piece, Completed):
+            check_video_outcome(piece)
         return piece
 
     async def _decide(self, tries: _Tries, attempt: Attempt, error: GatewayError, *, last: bool) -> Then:
@@ -230,6 +233,7 @@ class Dispatcher:
             long_side=prompt_request.card.long_side,
             images=prompt_request.image != "no",
             searches=prompt_request.searches,
+            video=prompt_request.video,
         )
 
     async def _with_served_model(

@@ -39,13 +39,13 @@ from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.conversations import ConversationPlan, Conversations
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
-from gemgate.gateway.prompt_request import Journal, PromptContent, PromptRequest
+from gemgate.gateway.prompt_request import Attempt, Journal, PromptContent, PromptRequest
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
-from gemgate.ports.upstream import Completed, ImageReady, Upload
+from gemgate.ports.upstream import Completed, ImageReady, Upload, UpstreamEvent
 from gemgate.prompting import turns
 from gemgate.prompting.compose import attachments_of
 from gemgate.prompting.image_prompts import image_prompt
@@ -107,6 +107,14 @@ class Gateway:
     ) -> Admission:
         """The same for images, with their own default model. later: a batch's, which waits for an account."""
         return await self._admit(model or self._default_image_model, caller, policy, later=later)
+
+    async def admit_video(self, caller: Caller, *, later: bool = False) -> Admission:
+        """The same for a video. later: accounts of other nodes may make it."""
+        check_scope(catalog.VIDEO, caller)
+        if not later:
+            self.pool.check(catalog.VIDEO)
+        quota = await self._count(catalog.VIDEO.id, catalog.VIDEO, caller)
+        return Admission(catalog.VIDEO, quota, caller, self.model_policy)
 
     async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
         card = self.resolve(model, caller.tenant)
@@ -209,6 +217,10 @@ class Gateway:
             return planned
         finally:
             await answer.close(untouched=True)
+
+    def send(self, prompt_request: PromptRequest) -> AsyncGenerator[tuple[Attempt, UpstreamEvent], None]:
+        """The pieces of the answer to one prompt, for who knows what to make of them."""
+        return self._dispatcher.stream(prompt_request)
 
     def check_models(self, models: Iterable[str], caller: Caller) -> None:
         """Forbidden for one that the caller's key is not for; unknown ones are told of later."""

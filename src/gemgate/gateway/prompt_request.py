@@ -17,6 +17,7 @@ from gemgate.ports.upstream import (
     Thread,
     Upload,
 )
+from gemgate.videos import Aspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class PromptRequest:
     journal:         of a durable prompt request.
     searches:        a tool that searches the web was offered and not forbidden.
     repair:          "tools" or "json" when it asks once more for a better form, else "".
+    video:           the shape of a video that is wanted; "" for none. An answer whose words say that there will be
+                     none is an error, judged while the account is still held.
     model_policy:    "require" makes an error of an answer by another model, at its end.
     """
 
@@ -100,6 +103,7 @@ class PromptRequest:
     journal: Journal | None = None
     searches: bool = False
     repair: str = ""
+    video: Aspect | Literal[""] = ""
     model_policy: Policy = "report"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -24,14 +24,23 @@ class ImageSpec:
 
 def dump_spec(spec: ImageSpec) -> str:
     options = {name: value for name, value in asdict(spec.options).items() if value != _PLAIN[name]}
-    value = {"model": spec.model, "options": options, "references": [_dump_source(one) for one in spec.references]}
+    value = {"model": spec.model, "options": options, "references": dump_sources(spec.references)}
     return orjson.dumps(value).decode()
 
 
 def load_spec(text: str) -> ImageSpec:
     value = orjson.loads(text)
-    references = tuple(_load_source(one) for one in value["references"])
-    return ImageSpec(value["model"], ImageOptions(**value["options"]), references)
+    return ImageSpec(value["model"], ImageOptions(**value["options"]), load_sources(value["references"]))
+
+
+def dump_sources(sources: Iterable[Source]) -> list[dict[str, str]]:
+    """Where references come from, as JSON has it."""
+    return [_dump_source(one) for one in sources]
+
+
+def load_sources(values: Iterable[Mapping[str, str]]) -> tuple[Source, ...]:
+    """What `dump_sources` wrote."""
+    return tuple(map(_load_source, values))
 
 
 _PLAIN = asdict(ImageOptions())

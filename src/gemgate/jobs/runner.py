@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemgate.batches import Batch, Claim, Done, Task
+from gemgate.batches import Batch, Claim, Deferred, Done, Task
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import ImageGenerated, Reply, afold
@@ -43,6 +43,7 @@ from gemgate.jobs.emitted import Emitted, unread
 from gemgate.jobs.event_log import EventAppender, EventLog, ResponseCall
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
+from gemgate.jobs.video_runner import VideoRunner
 from gemgate.offload import offload
 from gemgate.ports.conversations import ResponseStore, StoredResponse
 from gemgate.ports.runtime import Clock
@@ -63,9 +64,11 @@ class Runner:
     responses: ResponseStore
     log: EventLog | None = None
     """Of background responses; None where there are none."""
+    videos: VideoRunner | None = None
+    """The same for videos."""
 
-    async def run(self, claim: Claim, journal: TaskJournal) -> Done:
-        """The result to store. GatewayError says why there is none."""
+    async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
+        """The result to store, or when to look again. GatewayError says why there is none."""
         match claim.batch.kind:
             case "images" | "image_call":
                 return await self._image(claim, journal)
@@ -77,6 +80,9 @@ class Runner:
                 return await self._chat(claim, journal)
             case "response":
                 return await self._response(claim, journal)
+            case "video":
+                assert self.videos is not None
+                return await self.videos.run(claim, journal)
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)
@@ -237,7 +243,7 @@ class Runner:
         """What is kept of an error: for an error file, for a response in each language, or to be raised again."""
         if claim.batch.kind == "images":
             return ""
-        if claim.batch.kind == "image_call":
+        if claim.batch.kind in ("image_call", "video"):
             return dumps(error_value(error))
         if claim.batch.kind == "response":
             return dumps({language: responses.failure(error, language) for language in ("en", "zh")})
@@ -266,7 +272,7 @@ class Runner:
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
-        if claim.batch.kind == "response":
+        if claim.batch.kind in ("response", "video"):
             return claim.batch.model
         default = self.default_model if claim.batch.need == "text" else self.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)

@@ -36,7 +36,7 @@ from gemgate.ports.jobs import JobStore, LeaseStatus
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.wakeup import Wakeup
 
-NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text", "image_call": "image"}
+NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text", "image_call": "image", "video": "video"}
 MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
 
@@ -160,7 +160,7 @@ class Worker:
 
     def _lanes(self, need: Need, ability: Capability) -> int:
         """Lanes for it at the moment; a single call is no batch, and none is kept free from it."""
-        return self.pool.all_lanes(ability) if need == "image_call" else self.pool.background_lanes(ability)
+        return self.pool.all_lanes(ability) if need in ("image_call", "video") else self.pool.background_lanes(ability)
 
     def _start(self, claim: Claim) -> None:
         for older in self._runs:

@@ -206,7 +206,9 @@ class MediaSource(Protocol):
     """An upstream whose account can be asked for videos; the official API's cannot. GatewayErrors."""
 
     async def fetch_media(self, media: Media, path: Path) -> int:
-        """Write the file to `path` piece by piece, without what it came wrapped in; its bytes. Broken when it is cut."""
+        """Write the file to `path` piece by piece, without what it came wrapped in; its bytes. Broken where it is cut
+        off.
+        """
         ...
 
 

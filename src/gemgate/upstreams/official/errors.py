@@ -121,3 +121,12 @@ def drift(why: str) -> Drift:
         generated="maybe",
         code="drift",
     )
+
+
+def no_videos() -> Spent:
+    """Only the web app's accounts are asked for videos."""
+    return Spent(
+        "An account of the official API is not asked for videos here: add one of the web app",
+        "官方 API 账号在此不用于生成视频：请添加网页版账号",
+        code="video_no_access",
+    )

@@ -207,7 +207,7 @@ class WebUpstream:
         frames, silent = FrameReader(), answer.frames
         limits = self._deadlines
         over = time.monotonic() + limits.total
-        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.images else limits.idle
+        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.images or prompt.video else limits.idle
         exchange = Exchange(
             client.handles,
             params=request.params,

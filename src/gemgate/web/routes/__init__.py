@@ -34,6 +34,7 @@ from gemgate.web.routes import (
     sessions,
     settings,
     status,
+    videos,
 )
 
 MODULES = (
@@ -44,6 +45,7 @@ MODULES = (
     models,
     image_tasks,
     images,
+    videos,
     batches,
     openai_batches,
     jobs,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from gemgate.dialects import openai_images, simple, wire
 from gemgate.dialects.openai_images import ImagesCall
@@ -21,7 +20,7 @@ from gemgate.jobs.image_calls import ImageCallOrder
 from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobFacts
 from gemgate.telemetry.logs import get_logger
-from gemgate.web import sse
+from gemgate.web import ranges, sse
 from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.image_calls import (
@@ -189,7 +188,6 @@ async def _made(
     return outcomes, model
 
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -209,16 +207,7 @@ async def stored(context: NodeContext) -> Response:
     headers = _headers(facts)
     if _is_known(context.request, facts, headers["etag"]):
         return Response(status_code=304, headers=headers)
-    status, start, end = _range(context.request, facts.size, headers["etag"])
-    if status == 416:
-        return Response(status_code=416, headers={**headers, "content-range": f"bytes */{facts.size}"})
-    headers["content-length"] = str(end - start)
-    if status == 206:
-        headers["content-range"] = f"bytes {start}-{end - 1}/{facts.size}"
-    if context.request.method == "HEAD":
-        return Response(None, status, headers, media_type=mime_of(name))
-    pieces = store.chunks(key, start, end)
-    return StreamingResponse(_behind(await anext(pieces, b""), pieces), status, headers, media_type=mime_of(name))
+    return await ranges.answer(context.request, store, facts, headers, mime_of(name))
 
 
 operation(
@@ -269,23 +258,3 @@ def _is_known(request: Request, facts: BlobFacts, etag: str) -> bool:
         return parsedate_to_datetime(request.headers["if-modified-since"]).timestamp() >= int(facts.modified)
     except (KeyError, ValueError):
         return False
-
-
-def _range(request: Request, size: int, etag: str) -> tuple[int, int, int]:
-    """200, 206 or 416, and the bytes meant, the end not included. Several ranges get the whole, as RFC 9110 allows."""
-    wanted = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if not wanted or request.headers.get("if-range", etag) != etag:
-        return 200, 0, size
-    first, last = wanted.groups()
-    if not first and not last:
-        return 200, 0, size
-    start = int(first) if first else max(0, size - int(last))
-    end = min(int(last) + 1, size) if first and last else size
-    return (206, start, end) if start < end else (416, 0, 0)
-
-
-async def _behind(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """All pieces again; the first was read before anything was promised."""
-    yield first
-    async for piece in rest:
-        yield piece

@@ -1,0 +1,201 @@
+"""OpenAI videos: what a call asks for, and the `video` object (docs/videos.md).
+
+Google decides how long and how large a video is: `seconds`, `model` and most of `size` are wishes, and those that
+change nothing are named. What a finished video is stands in its own file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from gemgate.catalog import VIDEO
+from gemgate.dialects.image_options import references_of
+from gemgate.dialects.openai import envelope, error_code
+from gemgate.dialects.wire import Body, dumps, read
+from gemgate.errors import BadRequest, GatewayError
+from gemgate.files import Inline, Source, Stored
+from gemgate.videos import Aspect, VideoFacts, VideoRequest
+
+VideoState = Literal["queued", "in_progress", "completed", "failed"]
+UNKNOWN: Final = "unknown"
+REFERENCE: Final = "input_reference"
+_SIZE: Final = re.compile(r"(\d{2,5})x(\d{2,5})")
+_HONOURED: Final = ("1280x720", "720x1280")
+
+__all__ = [
+    "CreateRequest",
+    "RemixRequest",
+    "Video",
+    "VideoCall",
+    "envelope",
+    "read_create",
+    "read_form",
+    "read_remix",
+    "write",
+    "write_deleted",
+    "write_list",
+]
+
+
+class CreateRequest(Body):
+    """Body of POST /v1/videos, as JSON or as a form."""
+
+    prompt: str = Field(pattern=r"\S", max_length=32_000)
+    model: str | None = None
+    seconds: str | int | None = None
+    size: str | None = None
+    input_reference: Any = None
+
+
+class RemixRequest(Body):
+    """Body of POST /v1/videos/{id}/remix."""
+
+    prompt: str = Field(pattern=r"\S", max_length=32_000)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCall:
+    """A read call. wished: seconds and size as they were asked for; ignored: the wishes that change nothing."""
+
+    request: VideoRequest
+    wished: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """Tells calls apart that come under one idempotency key, however their bodies were written."""
+        request = self.request
+        sent = [
+            hashlib.sha256(one.data).hexdigest() if isinstance(one, Inline) else asdict(one)
+            for one in request.references
+        ]
+        words = [request.prompt, request.aspect, request.remixed, sent, dict(sorted(self.wished.items()))]
+        return hashlib.sha256(dumps(words)).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video as it stands. Times in epoch seconds, 0 = not yet; facts: once its file is here."""
+
+    id: str
+    status: VideoState
+    prompt: str
+    model: str
+    created_at: float
+    completed_at: float = 0.0
+    wished: Mapping[str, str] | None = None
+    remixed: str = ""
+    facts: VideoFacts | None = None
+    error: GatewayError | None = None
+
+
+def read_create(body: CreateRequest) -> VideoCall:
+    """The words of a call. BadRequest for a size that is none, and for a reference that is no image."""
+    return _call(body, _references(body.input_reference))
+
+
+def read_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> VideoCall:
+    """The same of a multipart form, as the SDK sends it."""
+    given: dict[str, Any] = {}
+    nested: dict[str, str] = {}
+    for name, value in fields:
+        inside = re.fullmatch(rf"{REFERENCE}\[(\w+)\]", name)
+        (nested if inside else given)[inside[1] if inside else name] = value
+    body = read(CreateRequest, given)
+    sent = tuple(file for name, file in files if name == REFERENCE)
+    if any(not file.data for file in sent):
+        raise BadRequest(f"{REFERENCE} is empty", f"{REFERENCE} 为空", param=REFERENCE)
+    return _call(body, (*sent, *_references(nested or body.input_reference)))
+
+
+def read_remix(video_id: str, body: RemixRequest) -> VideoCall:
+    """The next turn of a video's chat."""
+    return VideoCall(VideoRequest(body.prompt, remixed=video_id), {})
+
+
+def _call(body: CreateRequest, references: tuple[Source, ...]) -> VideoCall:
+    if len(references) > 1:
+        raise BadRequest(f"At most one {REFERENCE}", f"最多一个 {REFERENCE}", param=REFERENCE)
+    wished: dict[str, str] = {}
+    ignored: list[str] = []
+    if body.model and body.model.strip().lower() != VIDEO.id:
+        ignored.append("model")
+    if body.seconds not in (None, ""):
+        wished["seconds"] = str(body.seconds)[:20]
+        ignored.append("seconds")
+    aspect: Aspect = "16:9"
+    if body.size and body.size.strip().lower() != "auto":
+        found = _SIZE.fullmatch(body.size.strip().lower())
+        if not found:
+            raise BadRequest("size is WIDTHxHEIGHT, such as 1280x720", "size 应为 宽x高，如 1280x720", param="size")
+        wished["size"] = found[0]
+        aspect = "9:16" if int(found[2]) > int(found[1]) else "16:9"
+        if found[0] not in _HONOURED:
+            ignored.append("size")
+    return VideoCall(VideoRequest(body.prompt, aspect, references), wished, tuple(ignored))
+
+
+def _references(value: Any) -> tuple[Source, ...]:
+    """An image by link, as a data URL, or by the id of a file."""
+    if value in (None, ""):
+        return ()
+    if isinstance(value, Mapping) and isinstance(value.get("file_id"), str):
+        return (Stored(value["file_id"]),)
+    if isinstance(value, Mapping) and "image_url" in value:
+        value = value["image_url"]
+    try:
+        return references_of({"image": value})
+    except BadRequest as error:
+        raise BadRequest(error.en, error.zh, param=REFERENCE, code=error.code) from None
+
+
+def write(video: Video, language: str) -> dict[str, Any]:
+    """The `video` object; what was measured of its file stands beside OpenAI's fields."""
+    facts, wished = video.facts, video.wished or {}
+    answer: dict[str, Any] = {
+        "id": video.id,
+        "object": "video",
+        "status": video.status,
+        "progress": 100 if video.status == "completed" else 0,
+        "created_at": int(video.created_at),
+        "completed_at": int(video.completed_at) if video.status in ("completed", "failed") else None,
+        "expires_at": None,
+        "model": video.model,
+        "prompt": video.prompt,
+        "remixed_from_video_id": video.remixed or None,
+        "seconds": f"{facts.seconds:g}" if facts else wished.get("seconds", UNKNOWN),
+        "size": f"{facts.width}x{facts.height}" if facts else wished.get("size", UNKNOWN),
+        "error": None,
+    }
+    if facts is not None:
+        answer |= {
+            "width": facts.width,
+            "height": facts.height,
+            "bytes": facts.nbytes,
+            "container": facts.container,
+            "codec": facts.codec,
+            "sha256": facts.sha256,
+        }
+    if video.error is not None:
+        answer["error"] = {"code": error_code(video.error) or video.error.kind, "message": video.error.text(language)}
+    return answer
+
+
+def write_list(videos: Sequence[Video], language: str, *, more: bool) -> dict[str, Any]:
+    """A page of them."""
+    return {
+        "object": "list",
+        "data": [write(video, language) for video in videos],
+        "first_id": videos[0].id if videos else None,
+        "last_id": videos[-1].id if videos else None,
+        "has_more": more,
+    }
+
+
+def write_deleted(video_id: str) -> dict[str, Any]:
+    return {"id": video_id, "object": "video.deleted", "deleted": True}
