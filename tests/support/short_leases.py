@@ -12,6 +12,6 @@ from gemgate.pool import registry
 
 if __name__ == "__main__":
     seconds = float(os.environ["SHORT_LEASE"])
-    node.JobRules = partial(JobRules, lease=seconds, poll=0.3)  # type: ignore[misc, assignment]
+    node.JobRules = partial(JobRules, lease=seconds, poll=0.3, video_look=0.3)  # type: ignore[misc, assignment]
     node.LEASE_SECONDS = registry.LEASE_SECONDS = seconds  # type: ignore[misc]
     cli.main()

@@ -10,8 +10,10 @@ from gemgate.ports.upstream import Completed
 from gemgate.prompting.refusal import meaning_of
 
 _PHRASES = (
-    r"\b(?:isn't|is not|aren't|are not|not yet) (?:currently )?available\b"
-    r".{0,40}\b(?:plan|account|country|region|tier)\b",
+    (
+        r"\b(?:isn't|is not|aren't|are not|not yet) (?:currently )?available\b"
+        r".{0,40}\b(?:plan|account|country|region|tier)\b"
+    ),
     r"\b(?:upgrade|subscribe) to\b",
     r"\b(?:subscription|google ai (?:pro|ultra))\b",
     r"(?:升级|订阅|升級|訂閱).{0,20}(?:视频|影片|Google|套餐|方案)",

@@ -122,13 +122,18 @@ class VideoRunner:
         try:
             return await self._run(claim, journal)
         except Spent as error:
-            if error.code == "video_no_access" and not self.gateway.pool.all_lanes("video"):
+            if error.code == "video_no_access" and not self._others_may():
                 raise no_access(error) from None
             raise
         except GatewayError as error:
             if not isinstance(error, NoAccount):
                 self.observer.emit(TelemetryEvent("video.failed", data={"kind": error.kind}))
             raise
+
+    def _others_may(self) -> bool:
+        """Whether another account could be asked, now or once it is signed in."""
+        states = [account.status("video") for account in self.gateway.pool.accounts]
+        return any(status.usable or status.state == "starting" for status in states)
 
     async def _run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         spec = VideoSpec.load(claim.task.prompt, claim.batch.defaults)

@@ -1,0 +1,287 @@
+"""Videos over real sockets, judged by OpenAI's own SDK; generations counted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+import pytest
+from openai.types import Video
+from PIL import Image
+
+from gemgate_simulator import RemoteSimulator, Simulator
+from gemgate_simulator.films import NO_ACCESS
+from gemgate_simulator.mp4 import Movie
+from tests.support.batch_calls import QUICK
+from tests.support.chaos import Node, environment
+from tests.support.serving import Served, served, settings_for, until
+
+RULES = replace(QUICK, video_look=0.1)
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path, concurrency=4), job_rules=RULES) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(gate: Served) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0, timeout=30) as one:
+        yield one
+
+
+async def ended(client: openai.AsyncOpenAI, video: Video, seconds: float = 20) -> Any:
+    async with asyncio.timeout(seconds):
+        while video.status in ("queued", "in_progress"):
+            await asyncio.sleep(0.05)
+            video = await client.videos.retrieve(video.id)
+    return video
+
+
+async def test_a_video_is_asked_for_once_waited_for_and_measured(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.videos(looks=3, seconds=8.5, nbytes=300_000)
+    raw = await client.videos.with_raw_response.create(
+        prompt="a fox runs", model="sora-2", seconds="4", size="720x1280"
+    )
+    assert raw.headers["x-gemgate-ignored"] == "model, seconds"
+    video = raw.parse()
+    assert video.id.startswith("video_")
+    assert (video.status, video.progress, video.prompt) == ("queued", 0, "a fox runs")
+    done = await ended(client, video)
+    assert (done.status, done.progress, done.seconds, done.size) == ("completed", 100, "8.5", "720x1280")
+    assert (done.container, done.codec, done.width, done.height) == ("mp4", "avc1", 720, 1280)
+    assert done.completed_at >= done.created_at
+    data = (await client.videos.download_content(video.id)).content
+    assert data == Movie(720, 1280, 8.5, 300_000).data()
+    assert (done.bytes, done.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert sim.record.generations == 1
+    (call,) = sim.record.calls
+    assert (call.tool, call.aspect, call.temporary) == (11, "9:16", False)
+    assert sim.record.requests_of("hNvQHb") >= 3
+    assert not sim.record.violations
+
+
+async def test_create_and_poll_with_an_image_to_start_from(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    image = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(image, "PNG")
+    video = await client.videos.create_and_poll(
+        prompt="let it move", input_reference=("red.png", image.getvalue(), "image/png"), poll_interval_ms=100
+    )
+    assert (video.status, video.size) == ("completed", "1280x720")
+    assert [file.data for file in sim.record.calls[0].files] == [image.getvalue()]
+    assert not sim.record.violations
+
+
+async def test_a_remix_is_the_next_turn_of_its_chat(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.videos(looks=2)
+    first = await ended(client, await client.videos.create(prompt="a fox runs"))
+    second = await ended(client, await client.videos.remix(first.id, prompt="now in snow"))
+    third = await ended(client, await client.videos.remix(second.id, prompt="now at night"))
+    assert [one.status for one in (first, second, third)] == ["completed"] * 3
+    assert (second.remixed_from_video_id, third.remixed_from_video_id) == (first.id, second.id)
+    assert len({call.cid for call in sim.record.calls}) == 1
+    assert sim.record.generations == 3
+    assert not sim.record.violations
+
+
+async def test_videos_are_listed_in_pages_and_deleted_with_their_files(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator
+) -> None:
+    made = [await ended(client, await client.videos.create(prompt=f"fox {n}")) for n in range(3)]
+    page = await client.videos.list(limit=2)
+    assert [one.id for one in page.data] == [made[2].id, made[1].id]
+    assert [one.id async for one in client.videos.list(limit=2)] == [one.id for one in reversed(made)]
+    assert [one.id async for one in client.videos.list(limit=2, order="asc")] == [one.id for one in made]
+    key = f"videos/{made[0].id}.mp4"
+    assert await gate.service.blobs.stat(key)
+    deleted = await client.videos.delete(made[0].id)
+    assert (deleted.id, deleted.deleted, deleted.object) == (made[0].id, True, "video.deleted")
+    assert await gate.service.blobs.stat(key) is None
+    for call in (client.videos.retrieve, client.videos.download_content, client.videos.delete):
+        with pytest.raises(openai.NotFoundError) as caught:
+            await call(made[0].id)
+        assert caught.value.code == "video_not_found"
+    assert sim.record.generations == 3
+
+
+async def test_parts_of_the_file_are_served(client: openai.AsyncOpenAI, gate: Served, sim: Simulator) -> None:
+    sim.google.videos(nbytes=5_000_000)
+    video = await ended(client, await client.videos.create(prompt="a long fox"))
+    whole = Movie(1280, 720, 8.0, 5_000_000).data()
+    path = f"/v1/videos/{video.id}/content"
+    async with aiohttp.ClientSession(gate.url) as http:
+        for asked, status, start, end in (
+            ("bytes=0-99", 206, 0, 100),
+            ("bytes=4999900-", 206, 4_999_900, 5_000_000),
+            ("bytes=-7", 206, 4_999_993, 5_000_000),
+            ("bytes=1000000-2999999", 206, 1_000_000, 3_000_000),
+        ):
+            async with http.get(path, headers={"Range": asked}) as answer:
+                assert answer.status == status
+                assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/5000000"
+                assert await answer.read() == whole[start:end]
+        async with http.get(path, headers={"Range": "bytes=5000000-"}) as answer:
+            assert (answer.status, answer.headers["content-range"]) == (416, "bytes */5000000")
+        async with http.head(path) as answer:
+            assert (answer.status, answer.headers["content-length"]) == (200, "5000000")
+            assert answer.headers["content-type"] == "video/mp4"
+        async with http.get(path + "?variant=thumbnail") as answer:
+            assert answer.status == 400
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_cut_file_is_fetched_again_and_never_delivered(
+    client: openai.AsyncOpenAI, sim: Simulator, announced: bool
+) -> None:
+    sim.google.videos(nbytes=200_000, announced=announced, cut=120_000, cuts=2)
+    video = await ended(client, await client.videos.create(prompt="a fox"))
+    assert (video.status, video.bytes) == ("completed", 200_000)
+    (film,) = sim.google.world.films.made.values()
+    assert film.fetches == [302, 200] * 3
+    assert sim.record.generations == 1
+
+
+async def test_a_file_inside_of_an_envelope_is_unwrapped(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    for announced in (True, False):
+        sim.google.videos(nbytes=200_000, envelope=True, announced=announced)
+        video = await ended(client, await client.videos.create(prompt=f"a fox {announced}"))
+        assert (await client.videos.download_content(video.id)).content == Movie(nbytes=200_000).data()
+    assert not sim.record.violations
+
+
+async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice",)) as sim:
+        sim.google.account("alice").tier = "free"
+        async with served(settings_for(sim, tmp_path), job_rules=RULES) as gate:
+            async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client:
+                video = await ended(client, await client.videos.create(prompt="a fox"))
+                assert video.status == "failed"
+                assert video.error.code == "video_not_available"
+                assert NO_ACCESS in video.error.message
+                with pytest.raises(openai.APIStatusError) as caught:
+                    await client.videos.create(prompt="another fox")
+                assert "may make no videos" in str(caught.value)
+                with pytest.raises(openai.ConflictError):
+                    await client.videos.download_content(video.id)
+                text = await client.chat.completions.create(
+                    model="gemini-3-flash-preview", messages=[{"role": "user", "content": "Say hello"}]
+                )
+                assert text.choices[0].message.content
+        assert sum(call.tool == 11 for call in sim.record.calls) == 1
+
+
+async def test_another_account_makes_what_the_first_one_may_not(tmp_path: Path) -> None:
+    async with Simulator(accounts=("alice", "bob")) as sim:
+        sim.google.account("alice").tier = "free"
+        async with served(settings_for(sim, tmp_path), job_rules=RULES) as gate:
+            async with aiohttp.ClientSession(gate.url) as http:
+                cookies = sim.google.cookies("bob")
+                body = {"name": "bob", "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"]}
+                async with http.post("/api/accounts", json=body) as answer:
+                    assert answer.status < 300, await answer.text()
+            await until(lambda: all(one.is_open for one in gate.service.pool.accounts))
+            async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client:
+                for n in range(3):
+                    assert (await ended(client, await client.videos.create(prompt=f"fox {n}"))).status == "completed"
+        assert sum(call.account == "alice" for call in sim.record.calls) <= 1
+        assert sum(call.account == "bob" for call in sim.record.calls) == 3
+
+
+async def test_a_refusal_in_words_ends_it(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.refuse("bad", "refusal", wording=1)
+    video = await ended(client, await client.videos.create(prompt="something bad"))
+    assert (video.status, video.error.code) == ("failed", "video_refused")
+    sim.google.videos(looks=2, failing="Sorry, I can't help with that one.")
+    video = await ended(client, await client.videos.create(prompt="something else"))
+    assert (video.status, video.error.code) == ("failed", "video_refused")
+    assert sim.record.generations == 2
+
+
+async def test_one_idempotency_key_is_one_video(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    more: Any = {"extra_headers": {"Idempotency-Key": "k1"}}
+    made = await asyncio.gather(*(client.videos.create(prompt="a fox", **more) for _ in range(4)))
+    assert len({video.id for video in made}) == 1
+    await ended(client, made[0])
+    assert (await client.videos.create(prompt="a fox", **more)).id == made[0].id
+    with pytest.raises(openai.ConflictError):
+        await client.videos.create(prompt="a dog", **more)
+    assert sim.record.generations == 1
+
+
+async def test_a_video_is_its_keys_own(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, api_key="one:secret-one-1234567890,two:secret-two-1234567890")
+    async with served(settings, job_rules=RULES) as gate:
+        one, two = (
+            openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key=f"secret-{name}-1234567890", max_retries=0)
+            for name in ("one", "two")
+        )
+        video = await ended(one, await one.videos.create(prompt="a fox"))
+        assert not (await two.videos.list()).data
+        for call in (two.videos.retrieve, two.videos.download_content, two.videos.delete):
+            with pytest.raises(openai.NotFoundError):
+                await call(video.id)
+        with pytest.raises(openai.NotFoundError):
+            await two.videos.remix(video.id, prompt="mine")
+        assert (await one.videos.retrieve(video.id)).status == "completed"
+        await one.close()
+        await two.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"prompt": " "}, "prompt"),
+        ({"prompt": "x", "size": "large"}, "size"),
+        ({"prompt": "x", "input_reference": 5}, "input_reference"),
+        ({"prompt": "x", "input_reference": {"file_id": "file-none"}}, None),
+    ],
+)
+async def test_what_is_wrong_is_told_before_anything_is_asked(
+    http: aiohttp.ClientSession, sim: Simulator, body: Any, param: str | None
+) -> None:
+    async with http.post("/v1/videos", json=body) as answer:
+        assert answer.status in (400, 404), await answer.text()
+        error = (await answer.json())["error"]
+    if param:
+        assert error["param"] == param
+    assert not sim.record.calls
+
+
+async def killed(tmp_path: Path, times: int) -> tuple[Any, Any]:
+    """A video whose gateway is killed so often while Google makes it; the video and what Google saw."""
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        await sim.google.videos(looks=2 + times, nbytes=100_000)
+        node = Node("solo", environment(sim, "alice", tmp_path), tmp_path, lease=1.0)
+        try:
+            await node.start()
+            async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client:
+                video = await client.videos.create(prompt="a fox")
+                for _ in range(times):
+                    async with asyncio.timeout(60):
+                        while not any(call.outcome == "complete" for call in (await sim.google.record()).calls):
+                            await asyncio.sleep(0.02)
+                    node.kill()
+                    await node.start()
+                video = await ended(client, await client.videos.retrieve(video.id), 120)
+                data = (await client.videos.download_content(video.id)).content
+            assert data == Movie(nbytes=100_000).data()
+            return video, await sim.google.record()
+        finally:
+            node.end()
+
+
+async def test_a_killed_gateway_reads_its_video_back(tmp_path: Path) -> None:
+    video, record = await killed(tmp_path, 1)
+    assert video.status == "completed"
+    assert record.generations == 1
+    assert not record.violations
