@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -183,12 +184,15 @@ async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(tmp_path:
 async def test_another_account_makes_what_the_first_one_may_not(tmp_path: Path) -> None:
     async with Simulator(accounts=("alice", "bob")) as sim:
         sim.google.account("alice").tier = "free"
-        async with served(settings_for(sim, tmp_path), job_rules=RULES) as gate:
-            async with aiohttp.ClientSession(gate.url) as http:
-                cookies = sim.google.cookies("bob")
-                body = {"name": "bob", "psid": cookies["__Secure-1PSID"], "psidts": cookies["__Secure-1PSIDTS"]}
-                async with http.post("/api/accounts", json=body) as answer:
-                    assert answer.status < 300, await answer.text()
+        entries = []
+        for name in ("alice", "bob"):
+            (tmp_path / f"{name}.json").write_text(json.dumps(sim.google.cookies(name)))
+            entries.append(f'[[account]]\nname = "{name}"\nsource = "file:{name}.json"\n')
+        (tmp_path / "accounts.toml").write_text("".join(entries))
+        settings = settings_for(
+            None, tmp_path, proxy_url=sim.proxy_url, proxy_ca_file=sim.ca_file, accounts_file=tmp_path / "accounts.toml"
+        )
+        async with served(settings, job_rules=RULES) as gate:
             await until(lambda: all(one.is_open for one in gate.service.pool.accounts))
             async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client:
                 for n in range(3):
@@ -285,3 +289,61 @@ async def test_a_killed_gateway_reads_its_video_back(tmp_path: Path) -> None:
     assert video.status == "completed"
     assert record.generations == 1
     assert not record.violations
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_ten_kills_and_one_generation(tmp_path: Path) -> None:
+    video, record = await killed(tmp_path, 10)
+    assert video.status == "completed"
+    assert record.generations == 1
+    assert not record.violations
+
+
+async def large(tmp_path: Path, nbytes: int) -> tuple[int, int]:
+    """A video of so many bytes, made and fetched in parts: what the gateway's memory grew by, for each."""
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        await sim.google.videos(looks=1, nbytes=nbytes)
+        node = Node("solo", environment(sim, "alice", tmp_path), tmp_path, lease=3.0)
+        try:
+            await node.start()
+            async with (
+                openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client,
+                aiohttp.ClientSession(node.url) as http,
+            ):
+                await ended(client, await client.videos.create(prompt="warm up"), 120)
+                before = memory(node.pid, "VmRSS")
+                Path(f"/proc/{node.pid}/clear_refs").write_text("5")
+                video = await ended(client, await client.videos.create(prompt="a long fox"), 240)
+                made = memory(node.pid, "VmHWM") - before
+                assert video.bytes == nbytes
+                digest, step = hashlib.sha256(), nbytes // 3 + 1
+                for start in range(0, nbytes, step):
+                    asked = {"Range": f"bytes={start}-{start + step - 1}"}
+                    async with http.get(f"/v1/videos/{video.id}/content", headers=asked) as answer:
+                        assert answer.status == 206
+                        async for piece in answer.content.iter_chunked(1 << 20):
+                            digest.update(piece)
+                assert digest.hexdigest() == video.sha256
+                return made, memory(node.pid, "VmHWM") - before
+        finally:
+            node.end()
+
+
+def memory(pid: int, field: str) -> int:
+    """Bytes: VmRSS is what the process takes, VmHWM the most it took since `clear_refs`."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+async def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:
+    made, served_ = await large(tmp_path, 64_000_000)
+    assert max(made, served_) < 32_000_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_a_file_of_300_megabytes_is_never_in_memory(tmp_path: Path) -> None:
+    made, served_ = await large(tmp_path, 300_000_000)
+    print(f"\n300 MB: memory grew by {made / 1e6:.1f} MB while it came, by {served_ / 1e6:.1f} MB with serving it")
+    assert max(made, served_) < 48_000_000

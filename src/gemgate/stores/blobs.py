@@ -27,6 +27,8 @@ else:
 
 TIMEOUT = timedelta(seconds=20)
 CHUNK = 1 << 20
+PARTS_AT_ONCE = 3
+"""Pieces of a file of 5 MB that are in memory at once while it is put; the default of the store is 12."""
 _FULL = ("No space left", "Disk quota exceeded", "File too large")
 PROBE = "probe"
 """The object that is put to find out whether a store takes any."""
@@ -124,7 +126,7 @@ class ObjectBlobStore:
     async def put_file(self, key: str, path: Path, mime: str) -> None:
         attributes: Any = None if self._local else {"Content-Type": mime}
         try:
-            await obstore.put_async(self._store, key, path, attributes=attributes)
+            await obstore.put_async(self._store, key, path, attributes=attributes, max_concurrency=PARTS_AT_ONCE)
         except (obstore.exceptions.BaseError, OSError) as error:
             self.trouble = _down(error)
             raise self.trouble from None
