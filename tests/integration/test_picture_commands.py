@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from gemgate_simulator import BlockingSimulator
+from gemgate_simulator.mp4 import Movie
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ def gemgate(sim: BlockingSimulator, tmp_path: Path):
     cookies = sim.google.cookies("alice")
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(tmp_path),
         "DATA_DIR": str(tmp_path / "data"),
         "COOKIE_KEY_FILE": str(tmp_path / "cookie.key"),
@@ -94,3 +96,22 @@ def test_wrong_words_are_told_in_one_line(gemgate, tmp_path: Path) -> None:
     missing = gemgate("edit", "nowhere.png", "x")
     assert missing.returncode == 1
     assert "nowhere.png" in missing.stderr
+
+
+def test_video_writes_the_file_and_says_what_it_measured(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    sim.google.videos(looks=1, nbytes=120_000)
+    before = sim.google.record().generations
+    done = gemgate("video", "a red fox runs", "--portrait", "-o", "out/fox.mp4", "--json")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert (row["file"], row["size"], row["bytes"]) == ("out/fox.mp4", "720x1280", 120_000)
+    assert (tmp_path / "out/fox.mp4").read_bytes() == Movie(720, 1280, nbytes=120_000).data()
+    assert sim.google.record().generations == before + 1
+
+
+def test_a_video_that_is_refused_is_one_clear_line(gemgate, sim: BlockingSimulator) -> None:
+    sim.google.refuse("nasty", "refusal", wording=1)
+    done = gemgate("video", "something nasty")
+    assert done.returncode == 1
+    assert "Google made no video" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -160,25 +160,24 @@ async def test_a_file_inside_of_an_envelope_is_unwrapped(client: openai.AsyncOpe
     assert not sim.record.violations
 
 
-async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(tmp_path: Path) -> None:
-    async with Simulator(accounts=("alice",)) as sim:
-        sim.google.account("alice").tier = "free"
-        async with served(settings_for(sim, tmp_path), job_rules=RULES) as gate:
-            async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client:
-                video = await ended(client, await client.videos.create(prompt="a fox"))
-                assert video.status == "failed"
-                assert video.error.code == "video_not_available"
-                assert NO_ACCESS in video.error.message
-                with pytest.raises(openai.APIStatusError) as caught:
-                    await client.videos.create(prompt="another fox")
-                assert "may make no videos" in str(caught.value)
-                with pytest.raises(openai.ConflictError):
-                    await client.videos.download_content(video.id)
-                text = await client.chat.completions.create(
-                    model="gemini-3-flash-preview", messages=[{"role": "user", "content": "Say hello"}]
-                )
-                assert text.choices[0].message.content
-        assert sum(call.tool == 11 for call in sim.record.calls) == 1
+async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    sim.google.account("alice").tier = "free"
+    video = await ended(client, await client.videos.create(prompt="a fox"))
+    assert video.status == "failed"
+    assert video.error.code == "video_not_available"
+    assert NO_ACCESS in video.error.message
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.videos.create(prompt="another fox")
+    assert "may make no videos" in str(caught.value)
+    with pytest.raises(openai.ConflictError):
+        await client.videos.download_content(video.id)
+    text = await client.chat.completions.create(
+        model="gemini-3-flash-preview", messages=[{"role": "user", "content": "Say hello"}]
+    )
+    assert text.choices[0].message.content
+    assert sum(call.tool == 11 for call in sim.record.calls) == 1
 
 
 async def test_another_account_makes_what_the_first_one_may_not(tmp_path: Path) -> None:

@@ -127,6 +127,13 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("gemgate_picture_seconds", "histogram", "Steps of a picture: download, work, store", ("stage",)),
     MetricSpec("gemgate_picture_downloaded_bytes", "counter", "Bytes of pictures fetched from Google"),
     MetricSpec("gemgate_picture_stored_bytes", "counter", "Bytes of pictures delivered"),
+    MetricSpec(
+        "gemgate_videos", "counter", "Videos by how they ended: delivered, or the kind of an error", ("outcome",)
+    ),
+    MetricSpec("gemgate_video_bytes", "counter", "Bytes of videos fetched from Google and stored"),
+    MetricSpec(
+        "gemgate_video_fetch_seconds", "histogram", "Fetching, measuring and storing a finished video", (), SPANS
+    ),
     MetricSpec("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
     MetricSpec("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
     MetricSpec("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),

@@ -40,6 +40,8 @@ class Metrics:
             "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
             "image.delivered": self._delivered,
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
+            "video.delivered": self._filmed,
+            "video.failed": lambda data: self._count("gemgate_videos", data["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
             "address.circuit": self._address,
@@ -123,6 +125,11 @@ class Metrics:
         self._of["gemgate_picture_stored_bytes"].inc(data["bytes"])
         for stage, name in (("download", "fetch_seconds"), ("work", "work_seconds"), ("store", "store_seconds")):
             self._observe("gemgate_picture_seconds", data[name], stage)
+
+    def _filmed(self, data: Mapping[str, Any]) -> None:
+        self._count("gemgate_videos", "delivered")
+        self._of["gemgate_video_bytes"].inc(data["bytes"])
+        self._of["gemgate_video_fetch_seconds"].observe(data["seconds"])
 
     def _circuit(self, data: Mapping[str, Any]) -> None:
         if data["open"]:

@@ -155,6 +155,11 @@ def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, Any]:
     if batch.tenant != context.caller.tenant:
         return told
     found = loads(task.result)
+    if batch.kind == "video":
+        facts = found["facts"]
+        file = {"name": f"{batch.id}.mp4", "url": f"{context.base_url}/v1/videos/{batch.id}/content"}
+        file |= {"bytes": facts["nbytes"], "sha256": facts["sha256"]}
+        return told | {"prompt": task.prompt, "files": [file]}
     images = found.get("pictures", [found] if "sha256" in found else [])
     told |= {"prompt": task.prompt} if task.prompt else {}
     told |= {"custom_id": loads(task.payload)["custom_id"]} if batch.kind in OPENAI else {}
