@@ -41,6 +41,7 @@ class FilmHabits(TypedDict, total=False):
     failing: str
     cut: int
     cuts: int
+    tiers: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class Films:
         film = Film(prompt.account, prompt.cid, prompt.text, movie, self.studio, self.studio.looks)
         self.made[film.key] = film
         rule = "a video was asked for once more while it was being made" if doubled else ""
-        return Answer(STARTED), film, rule
+        return Answer(STARTED, chars=40), film, rule
 
     def respond(self, request: Request, caller: Caller) -> tuple[Response, str]:
         """Answer a request for a file, and the rule it breaks, "" for none: the account's cookies at both hosts, its

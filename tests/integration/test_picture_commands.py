@@ -99,7 +99,7 @@ def test_wrong_words_are_told_in_one_line(gemgate, tmp_path: Path) -> None:
 
 
 def test_video_writes_the_file_and_says_what_it_measured(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
-    sim.google.videos(looks=1, nbytes=120_000)
+    sim.google.videos(looks=0, nbytes=120_000)
     before = sim.google.record().generations
     done = gemgate("video", "a red fox runs", "--portrait", "-o", "out/fox.mp4", "--json")
     assert done.returncode == 0, done.stderr

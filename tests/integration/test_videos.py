@@ -51,6 +51,7 @@ async def ended(client: openai.AsyncOpenAI, video: Video, seconds: float = 20) -
 
 async def test_a_video_is_asked_for_once_waited_for_and_measured(client: openai.AsyncOpenAI, sim: Simulator) -> None:
     sim.google.videos(looks=3, seconds=8.5, nbytes=300_000)
+    sim.google.fault("generate", "stall", after_frames=1, seconds=2.5)  # longer than IDLE_TIMEOUT_SECONDS
     raw = await client.videos.with_raw_response.create(
         prompt="a fox runs", model="sora-2", seconds="4", size="720x1280"
     )
@@ -163,7 +164,7 @@ async def test_a_file_inside_of_an_envelope_is_unwrapped(client: openai.AsyncOpe
 async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(
     client: openai.AsyncOpenAI, sim: Simulator
 ) -> None:
-    sim.google.account("alice").tier = "free"
+    sim.google.videos(tiers=("pro",))
     video = await ended(client, await client.videos.create(prompt="a fox"))
     assert video.status == "failed"
     assert video.error.code == "video_not_available"
@@ -238,6 +239,16 @@ async def test_a_video_is_its_keys_own(sim: Simulator, tmp_path: Path) -> None:
         assert (await one.videos.retrieve(video.id)).status == "completed"
         await one.close()
         await two.close()
+
+
+async def test_a_prompt_that_may_have_arrived_is_not_sent_again(client: openai.AsyncOpenAI, sim: Simulator) -> None:
+    sim.google.fault("generate", "reset", match="lost")
+    video = await ended(client, await client.videos.create(prompt="a lost fox"))
+    assert (video.status, video.error.code) == ("failed", "upstream_error")
+    assert sim.record.received == 1
+    sim.google.fault("generate", "close", after_frames=1, match="broken")
+    assert (await ended(client, await client.videos.create(prompt="a broken off fox"))).status == "completed"
+    assert sum(call.generated for call in sim.record.calls if "broken" in call.prompt) == 1
 
 
 @pytest.mark.parametrize(

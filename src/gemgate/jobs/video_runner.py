@@ -178,13 +178,23 @@ class VideoRunner:
             continues=continues, replay=_ANY_LENGTH if continues else 0,
             exact=True, video=spec.request.aspect, journal=journal,
         )  # fmt: skip
+        try:
+            return await self._answered(request, source)
+        except GatewayError as error:
+            sent = journal.checkpoint
+            if error.generated == "maybe" and sent is not None and not sent.cid:
+                raise Interrupted(error.en, error.zh, code=error.code, generated="maybe", quoted=error.quoted) from None
+            raise
+
+    async def _answered(self, request: PromptRequest, source: Chat | None) -> _Left:
+        """What Google says to the prompt, and where its chat stands."""
         left: _Left | None = None
         async with aclosing(self.gateway.send(request)) as pieces:
             async for attempt, piece in pieces:
                 if isinstance(piece, Completed):
-                    thread, account = piece.thread, attempt.lease.account_name
                     turns = source.turns + 1 if source else 1
-                    chat = Chat(account, attempt.identity, attempt.lease.model.id, thread.metadata, turns)
+                    lease, thread = attempt.lease, piece.thread.metadata
+                    chat = Chat(lease.account_name, attempt.identity, lease.model.id, thread, turns)
                     left = _Left(chat, self.clock.now(), film_in(piece.findings), piece.text)
         if left is None:
             raise Broken("Google's answer ended without a word", "Google 的回答没有内容", generated="maybe")
