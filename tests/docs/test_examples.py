@@ -21,6 +21,7 @@ from PIL import Image
 from tools.docs import examples
 from tools.docs.pages import OF_THE_PAGE
 
+from gemgate.jobs import JobRules
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for
@@ -41,7 +42,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
         settings = settings_for(
             sim, tmp_path / "data", api_key=KEYS["GEMGATE_KEY"], admin_key=KEYS["GEMGATE_ADMIN_KEY"]
         )
-        async with served(settings) as running:
+        async with served(settings, job_rules=JobRules(video_look=0.1)) as running:
             yield running, sim
 
 

@@ -59,7 +59,7 @@ async def test_a_video_is_asked_for_once_waited_for_and_measured(client: openai.
     video = raw.parse()
     assert video.id.startswith("video_")
     assert (video.status, video.progress, video.prompt) == ("queued", 0, "a fox runs")
-    done = await ended(client, video)
+    done = await client.videos.retrieve(video.id, extra_query={"wait": 20})
     assert (done.status, done.progress, done.seconds, done.size) == ("completed", 100, "8.5", "720x1280")
     assert (done.container, done.codec, done.width, done.height) == ("mp4", "avc1", 720, 1280)
     assert done.completed_at >= done.created_at

@@ -33,6 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Simple": ("context.plan", "generate", "generate-images", "upload", "conversations", "api.models"),
     "Batches of pictures": ("batch.",),
     "Jobs of every kind": ("jobs.",),
+    "Videos": ("videos",),
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),

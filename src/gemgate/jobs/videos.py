@@ -94,6 +94,11 @@ class Videos:
         """A video of the caller's; NotFound."""
         return await self._shown(await self._batch(caller, video_id))
 
+    async def wait(self, caller: Caller, video_id: str, seconds: float) -> Video:
+        """The same as soon as it has ended, or after so many seconds."""
+        batch = await self._batch(caller, video_id)
+        return await self._shown(await self.jobs.wait(batch, seconds, lambda now: not now.tally.open))
+
     async def page(
         self, caller: Caller, *, after: str | None, limit: int, oldest_first: bool = False
     ) -> tuple[Sequence[Video], bool]:

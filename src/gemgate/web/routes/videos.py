@@ -13,6 +13,7 @@ from gemgate.jobs.videos import Videos, video_not_found
 from gemgate.web import ranges
 from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
+from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import read_form, read_with, whole_number
@@ -21,6 +22,8 @@ router = Router()
 
 PATH = "/v1/videos"
 ONE = PATH + "/{video_id}"
+LONGEST_WAIT = 300
+"""Seconds of a long poll; a proxy may allow less."""
 
 
 @operation(router, "POST", PATH, "videos.create", group="images", body=CreateRequest)
@@ -79,10 +82,15 @@ async def listing(context: NodeContext) -> Response:
     return json_response(openai_videos.write_list(found, context.caller.language, more=more))
 
 
-@operation(router, "GET", ONE, "videos.get", group="images")
+@operation(router, "GET", ONE, "videos.get", group="images", query={"wait": "integer"})
 async def one(context: NodeContext) -> Response:
-    """How a video stands, and what was measured of it once it is here."""
-    return _shown(context, await _videos(context).get(context.caller, context.request.path_params["video_id"]))
+    """How a video stands, and what was measured of it once it is here; `?wait=SECONDS` (300 at most) waits for that."""
+    video_id = context.request.path_params["video_id"]
+    seconds = whole_number(context.request, "wait", 0, least=0, most=LONGEST_WAIT)
+    if not seconds:
+        return _shown(context, await _videos(context).get(context.caller, video_id))
+    waiting = _videos(context).wait(context.caller, video_id, seconds)
+    return _shown(context, await cancel_on_disconnect(context.request.receive, waiting))
 
 
 @operation(router, "DELETE", ONE, "videos.delete", group="images")
