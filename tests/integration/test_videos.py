@@ -116,6 +116,34 @@ async def test_videos_are_listed_in_pages_and_deleted_with_their_files(
     assert sim.record.generations == 3
 
 
+async def test_a_video_that_is_deleted_while_it_is_made_is_gone(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator
+) -> None:
+    sim.google.videos(looks=1000)
+    video = await client.videos.create(prompt="a fox")
+    await until(lambda: sim.record.requests_of("hNvQHb") > 1)
+    await client.videos.delete(video.id)
+    with pytest.raises(openai.NotFoundError):
+        await client.videos.retrieve(video.id)
+    assert not (await client.videos.list()).data
+    looks = sim.record.requests_of("hNvQHb")
+    await asyncio.sleep(0.5)
+    assert sim.record.requests_of("hNvQHb") <= looks + 1
+    assert sim.record.generations == 1
+
+
+async def test_metrics_count_videos(client: openai.AsyncOpenAI, gate: Served, sim: Simulator) -> None:
+    sim.google.videos(nbytes=100_000)
+    await ended(client, await client.videos.create(prompt="a fox"))
+    sim.google.refuse("bad", "refusal", wording=1)
+    await ended(client, await client.videos.create(prompt="a bad fox"))
+    async with aiohttp.ClientSession(gate.url) as http, http.get("/metrics") as answer:
+        text = await answer.text()
+    assert 'gemgate_videos_total{outcome="delivered"} 1.0' in text
+    assert 'gemgate_videos_total{outcome="no_video"} 1.0' in text
+    assert "gemgate_video_bytes_total 100000.0" in text
+
+
 async def test_parts_of_the_file_are_served(client: openai.AsyncOpenAI, gate: Served, sim: Simulator) -> None:
     sim.google.videos(nbytes=5_000_000)
     video = await ended(client, await client.videos.create(prompt="a long fox"))

@@ -18,7 +18,7 @@ from gemgate.accounts import Walls
 from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done
 from gemgate.caller import Caller
 from gemgate.catalog import VIDEO
-from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Spent, Stalled
+from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled
 from gemgate.findings import Media
 from gemgate.gateway.answer import within_walls
 from gemgate.gateway.attachments import Attachments
@@ -121,13 +121,14 @@ class VideoRunner:
         """The facts of the stored file, or when to look again. GatewayError says why there is no video."""
         try:
             return await self._run(claim, journal)
-        except Spent as error:
-            if error.code == "video_no_access" and not self._others_may():
-                raise no_access(error) from None
+        except NoAccount:
             raise
         except GatewayError as error:
-            if not isinstance(error, NoAccount):
-                self.observer.emit(TelemetryEvent("video.failed", data={"kind": error.kind}))
+            final = error.code == "video_no_access" and not self._others_may()
+            told = no_access(error) if final else error
+            self.observer.emit(TelemetryEvent("video.failed", data={"kind": told.kind}))
+            if final:
+                raise told from None
             raise
 
     def _others_may(self) -> bool:

@@ -102,7 +102,9 @@ class Videos:
     async def page(
         self, caller: Caller, *, after: str | None, limit: int, oldest_first: bool = False
     ) -> tuple[Sequence[Video], bool]:
-        """The caller's videos behind `after`, the newest first; and whether there are more."""
+        """The caller's videos behind `after`, the newest first; and whether there are more. NotFound for `after`."""
+        if after:
+            await self._batch(caller, after)
         if not oldest_first:
             found, _ = await self.jobs.store.latest(scope(caller), KINDS, limit + 1, after)
             return [await self._shown(batch) for batch in found[:limit]], len(found) > limit

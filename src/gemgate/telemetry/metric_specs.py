@@ -128,7 +128,10 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("gemgate_picture_downloaded_bytes", "counter", "Bytes of pictures fetched from Google"),
     MetricSpec("gemgate_picture_stored_bytes", "counter", "Bytes of pictures delivered"),
     MetricSpec(
-        "gemgate_videos", "counter", "Videos by how they ended: delivered, or the kind of an error", ("outcome",)
+        "gemgate_videos",
+        "counter",
+        "Videos delivered, and what kept them from it: the kind of each error",
+        ("outcome",),
     ),
     MetricSpec("gemgate_video_bytes", "counter", "Bytes of videos fetched from Google and stored"),
     MetricSpec(
