@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -18,11 +19,15 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
 from gemgate.stores.sql.database import epoch_now
 from gemgate.stores.sql.schema import task
+
+ENTERED = 100
+"""Tasks that are entered at a time: with more of them the driver would hold the event loop up."""
 
 
 def entry_of(order: Batch, count: int) -> dict[str, Any]:
@@ -72,8 +77,10 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
     match outcome:
         case Done(result):
             values |= {"result": result, "code": "", "error": "", "error_zh": "", "retryable": False}
-        case Failed(code, en, zh, retryable, result):
+        case Failed(code, en, zh, retryable, result, checkpoint):
             values |= {"result": result, "code": code, "error": en, "error_zh": zh, "retryable": retryable}
+            if checkpoint is not None:
+                values |= trail_columns(checkpoint)
         case Deferred(after, counts, code, en, zh, checkpoint):
             values |= {"run_after": epoch_now() + after, "code": code, "error": en, "error_zh": zh}
             values["failures"] = task.c.failures + (1 if counts else 0)
@@ -161,3 +168,14 @@ def task_of(row: Row[Any]) -> Task:
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
+
+
+async def pages(tasks: Sequence[TaskDraft] | TaskPages) -> AsyncGenerator[Sequence[TaskDraft], None]:
+    """Tasks that are ordered, at most ENTERED at a time."""
+    if isinstance(tasks, TaskPages):
+        async for page in tasks.pages():
+            for start in range(0, len(page), ENTERED):
+                yield page[start : start + ENTERED]
+        return
+    for start in range(0, len(tasks), ENTERED):
+        yield tasks[start : start + ENTERED]
