@@ -8,7 +8,10 @@ import time
 from typing import Any
 
 import aiohttp
+import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from openai import AsyncOpenAI, NotFoundError
 
 from gemgate_simulator import Painting
@@ -41,6 +44,18 @@ async def test_the_openai_sdk_through_the_gateway(fleet: RunningFleet) -> None:
         assert images.data
         assert images.data[0].b64_json
     assert record(fleet).generations == 5
+
+
+async def test_an_agents_tools_through_the_gateway(fleet: RunningFleet) -> None:
+    """The gateway speaks the protocol itself, and what a tool asks goes to a node as any call does."""
+    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=30) as http:
+        way = streamable_http_client(f"{fleet.url}/mcp", http_client=http)
+        async with Client(way) as client:
+            said = await client.call_tool("ask", {"prompt": "hello"})
+            made = await client.call_tool("make_image", {"prompt": "a red boat"})
+    assert said.content[0].text == "You said: hello"
+    assert [part.type for part in made.content] == ["resource_link", "text", "image"]
+    assert record(fleet).generations == 2
 
 
 async def test_every_dialect_is_passed_on_and_errors_come_in_the_callers_own(fleet: RunningFleet) -> None:
