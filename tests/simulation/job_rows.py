@@ -17,6 +17,7 @@ from gemgate.batches import (
     Deferred,
     Done,
     Failed,
+    JobStatus,
     Need,
     Released,
     Task,
@@ -106,9 +107,15 @@ class MemoryJobs:
         return next((row.shown for row in same), None)
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
         own = [row.shown for row in self.batches.values() if tenant in (None, row.batch.tenant)]
+        own = [one for one in own if status in (None, one.status)]
         own = sorted((b for b in own if b.kind in kinds), key=lambda b: (b.created_at, b.id), reverse=True)
         if after is None:
             return own[:limit], len(own)
@@ -189,6 +196,9 @@ class MemoryJobs:
         if (one := self.held(claim)) is None:
             return False
         one.task = replace(one.task, checkpoint=checkpoint)
+        row = self.batches[claim.batch.id]
+        if not checkpoint.cid and row.batch.sent is not None:
+            row.change(sent=row.batch.sent + 1)
         return True
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:

@@ -37,6 +37,7 @@ from gemgate.batches import (
     Checkpoint,
     Claim,
     Deferred,
+    JobStatus,
     Need,
     Released,
     Task,
@@ -59,11 +60,14 @@ from gemgate.stores.sql.job_statements import (
     CHANNEL,
     GIVEN_UP,
     OPEN,
+    held_by,
     locked,
     moved,
     of_run,
     owned,
+    ready,
     runnable,
+    standing,
     steered,
     tell,
 )
@@ -131,11 +135,17 @@ class SqlJobStore:
         return await self._one(select(batch).where(batch.c.tenant == tenant, batch.c.idempotency_key == key))
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
         order = (batch.c.created_at.desc(), batch.c.id.desc())
-        page = owned(select(batch).where(batch.c.kind.in_(kinds)).order_by(*order).limit(limit), tenant)
-        total = owned(select(func.count()).select_from(batch).where(batch.c.kind.in_(kinds)), tenant)
+        wanted = and_(batch.c.kind.in_(kinds), *([standing() == status] if status else []))
+        page = owned(select(batch).where(wanted).order_by(*order).limit(limit), tenant)
+        total = owned(select(func.count()).select_from(batch).where(wanted), tenant)
         async with self._database.reading() as connection:
             if after is not None:
                 place = owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
@@ -186,22 +196,8 @@ class SqlJobStore:
     async def claim(
         self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
     ) -> Claim | None:
-        waiting = exists().where(task.c.batch == batch.c.id, runnable(task, accounts))
-        ready = (
-            select(*KEY_COLUMNS)
-            .where(
-                batch.c.closed_at == 0,
-                batch.c.state == "active",
-                batch.c.queued > 0,
-                batch.c.running < batch.c.concurrency,
-                batch.c.need.in_(needs),
-                waiting,
-            )
-            .order_by(batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
-            .limit(LOOKED_AT)
-        )
         async with self._database.reading() as connection:
-            found = (await connection.execute(ready)).all()
+            found = (await connection.execute(ready(needs, accounts, LOOKED_AT))).all()
         for row in found:
             try:
                 key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))
@@ -271,7 +267,11 @@ class SqlJobStore:
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         change = of_run(update(task), claim).values(trail_columns(checkpoint))
+        held = exists().where(held_by(claim))
+        sent = update(batch).where(batch.c.id == claim.batch.id, held).values(sent=batch.c.sent + 1)
         async with self._database.writing() as connection:
+            if not checkpoint.cid:
+                await connection.execute(sent)
             return (await connection.execute(change)).rowcount == 1
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
