@@ -99,10 +99,11 @@ class Batch:
     def status(self) -> JobStatus:
         """How it stands, in one word for all kinds."""
         tally = self.tally
-        if self.state == "invalid":
-            return "failed"
-        if self.state == "cancelled" or self.state == "expired":
-            return self.state if not tally.open and self.closed_at else "cancelling"
+        match self.state:
+            case "invalid":
+                return "failed"
+            case "cancelled" | "expired" as given_up:
+                return given_up if not tally.open and self.closed_at else "cancelling"
         if tally.open:
             return "paused" if self.state == "paused" else "processing" if self.started_at else "queued"
         if not self.closed_at:

@@ -1,4 +1,4 @@
-"""How many prompts went to Google for a batch; of those from before it is not known. Claims find their batch by an index."""
+"""How many prompts went to Google for a batch, of those from before not known. Claims find their batch by an index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ down_revision = "0014"
 def upgrade() -> None:
     with op.batch_alter_table("batch") as table:
         table.add_column(sa.Column("sent", sa.Integer))
-    turn = ["closed_at", "state", "need", sa.text("priority DESC"), "claimed_at", "created_at", "id"]
+    turn: list[str | sa.TextClause] = [
+        "closed_at",
+        "state",
+        "need",
+        sa.text("priority DESC"),
+        "claimed_at",
+        "created_at",
+        "id",
+    ]
     op.create_index("ix_batch_turn", "batch", turn)
     op.drop_index("ix_batch_closed_at", "batch")
 
