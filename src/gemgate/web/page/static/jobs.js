@@ -112,7 +112,7 @@ function All({ title, ordering }) {
       ${!data && !problem && html`<${Loading} />`}
       ${data && !shown.length && html`<${Empty}>${t(filters.kind || filters.status ? "none_such" : "none")}<//>`}
       ${shown.length > 0 && html`
-        <${Table} caption=${title} head=${["job", "kind", "state", "progress", "failed", "sent", "took", "created"].map((name) => t(name))}>
+        <${Table} caption=${title} head=${["job", "state", "progress", "kind", "failed", "sent", "took", "created"].map((name) => t(name))}>
           ${shown.map((one) => html`<${Row} key=${one.id} one=${one} />`)}
         <//>
         <div class="row between">
@@ -131,9 +131,9 @@ function All({ title, ordering }) {
 const Row = ({ one }) => html`
   <tr>
     <th scope="row"><a href="#/jobs/${one.id}">${one.id.length > 22 ? `${one.id.slice(0, 20)}…` : one.id}</a>${!one.own && html` <span class="tag">${one.key ?? "–"}</span>`}</th>
-    <td class="nowrap">${t(one.kind)}</td>
     <td><${State} word=${one.status} /></td>
     <td><${Meter} done=${one.completed} failed=${one.failed} total=${one.total} label=${one.id} /> ${one.completed}/${one.total}</td>
+    <td class="nowrap">${t(one.kind)}</td>
     <td class="num">${one.failed || ""}</td>
     <td class="num">${one.prompts_sent ?? "–"}</td>
     <td class="num nowrap">${span(one.seconds)}</td>
@@ -148,14 +148,14 @@ function One({ id }) {
   const [trouble, setTrouble] = useState(null);
   useEffect(() => setOver(Boolean(data) && OVER.includes(data.status)), [data?.status]);
   return html`
-    <${Page} title="${data ? t(data.kind) : t("job")} ${id}" lead=${html`<a href="#/jobs">← ${t("all")}</a>`}>
+    <${Page} title="${t("job")} ${id}" lead=${html`<a href="#/jobs">← ${t("all")}</a>`}>
       <${Trouble} problem=${problem ?? trouble} />
       ${!data && !problem && html`<${Loading} />`}
       ${data && html`
         <section class="sheet" aria-label=${t("progress")}>
           <div class="row between">
             <p class="row"><${State} word=${data.status} /> <span role="status">${t("done", { done: number(data.completed), total: number(data.total) })}</span></p>
-            ${!over && data.eta_seconds != null && html`<p class="muted">${t("eta", { time: span(data.eta_seconds) })}</p>`}
+            ${!over && data.eta_seconds > 0 && html`<p class="muted">${t("eta", { time: span(data.eta_seconds) })}</p>`}
           </div>
           <${Meter} done=${data.completed} failed=${data.failed} total=${data.total} label=${t("progress")} />
           ${data.waiting_for && html`<p class="muted">${t("waiting", { what: data.waiting_for })}</p>`}
@@ -194,6 +194,7 @@ function Deeds({ job, path, changed, onTrouble }) {
 function Facts({ job }) {
   const when = (name) => job[name] && moment(seconds(job[name]));
   const rows = [
+    ["kind", t(job.kind)],
     ["model", job.model],
     ["endpoint", job.endpoint],
     ["created", when("created_at")],
