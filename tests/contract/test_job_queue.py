@@ -1,4 +1,4 @@
-"""A queue that is full: what a claim and a status cost while thousands of jobs wait, by what the database does for it."""
+"""A queue that is full: what a claim and a status cost while thousands wait, and what the database does for it."""
 
 from __future__ import annotations
 
