@@ -44,6 +44,7 @@ def start(sim: BlockingSimulator, tmp_path: Path) -> Iterator[Start]:
     cookies = sim.google.cookies("alice")
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(tmp_path),
         "DATA_DIR": str(tmp_path / "data"),
         "COOKIE_KEY_FILE": str(tmp_path / "cookie.key"),
@@ -199,3 +200,18 @@ def test_what_is_wrong_is_said_in_one_line(
     (tmp_path / "bad.jsonl").write_text('{"prompt": "a"}\nfox\n')
     done = typed("batch", *arguments, DATA_DIR=str(tmp_path / "data"))
     assert (done.exit_code, word in done.stderr) == (code, True), done.output
+
+
+def test_an_image_ordered_where_no_gateway_runs_is_made_by_the_command_that_watches_it(
+    start: Start, sim: BlockingSimulator, tmp_path: Path
+) -> None:
+    out, err = ended(start("image", "a fox", "--async", "-o", "foxes"))
+    job = out.strip()
+    assert "No gateway runs here" in err
+    assert f"gemgate jobs fetch {job} -o foxes" in err
+    assert sim.google.record().generations == 0
+    assert "completed" in ended(start("jobs", "watch", job))[0]
+    assert "1 files" in ended(start("jobs", "fetch", job, "-o", "foxes"))[0]
+    (file,) = (tmp_path / "foxes").iterdir()
+    assert Image.open(file).size[0] > 0
+    assert sim.google.record().generations == 1

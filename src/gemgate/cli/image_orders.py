@@ -28,6 +28,9 @@ def order_images(
         path = "/v1/images/edits" if wanted.references else "/v1/images/generations"
         task = await gateway.ask("POST", path, _body(wanted))
         if not wait:
+            if gateway.own and not as_json:
+                en = "No gateway runs here: it is made as soon as one does, or while `gemgate jobs watch` runs."
+                err.print(say(en, "这里没有正在运行的网关：网关启动后，或 `gemgate jobs watch` 运行期间才会生成。"))
             return task, []
         return await _waited(gateway, task["id"], wanted.n, folder, quiet=as_json)
 
