@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import event, insert, select, text
 
 from gemgate.batches import BatchKind, Need, Released
 from gemgate.stores.sql.database import Database, open_database
-from gemgate.stores.sql.job_statements import ready
+from gemgate.stores.sql.job_statements import ready, runnable
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import batch as batch_table
 from gemgate.stores.sql.schema import task as task_table
@@ -109,7 +110,7 @@ async def test_a_claim_looks_at_the_first_jobs_of_a_queue_and_at_no_other(databa
 
 async def explained(database: Database) -> str:
     """How the database finds the jobs whose turn it is."""
-    query = ready(NEEDS, ["alice"], 50).compile(
+    query = ready(NEEDS, partial(runnable, accounts=["alice"]), 50).compile(
         dialect=database._engine.sync_engine.dialect, compile_kwargs={"literal_binds": True}
     )
     explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "

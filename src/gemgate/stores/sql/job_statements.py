@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import (
@@ -112,13 +112,13 @@ def runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
     return and_(of.c.status == "queued", of.c.run_after <= epoch_now(), free)
 
 
-def ready(needs: Collection[Need], accounts: Collection[str], limit: int) -> Select[Any]:
-    """Ids and sealed keys of batches that have something to run now, those whose turn it is first.
+def ready(needs: Collection[Need], able: Callable[[FromClause], ColumnElement[bool]], limit: int) -> Select[Any]:
+    """Ids and sealed keys of batches that have something to run now (`able`, over tasks), those whose turn it is first.
 
     Each need is asked for by itself, in the order of `ix_batch_turn`, so that it ends after the first few however many
     batches wait.
     """
-    waiting = exists().where(task.c.batch == batch.c.id, runnable(task, accounts))
+    waiting = exists().where(task.c.batch == batch.c.id, able(task))
     turn = (batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
     columns = (*KEY_COLUMNS, batch.c.priority, batch.c.claimed_at, batch.c.created_at)
     first = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -196,8 +197,9 @@ class SqlJobStore:
     async def claim(
         self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
     ) -> Claim | None:
+        able = partial(runnable, accounts=accounts)
         async with self._database.reading() as connection:
-            found = (await connection.execute(ready(needs, accounts, LOOKED_AT))).all()
+            found = (await connection.execute(ready(needs, able, LOOKED_AT))).all()
         for row in found:
             try:
                 key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))
