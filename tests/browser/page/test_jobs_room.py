@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
+from gemgate.settings import Settings
 from gemgate_simulator import Painting, Simulator
 from tests.browser.page.conftest import overflows, visiting
 from tests.support.job_orders import drafts, order
-from tests.support.serving import Served, until
+from tests.support.serving import Served, served, until
 
 pytestmark = [pytest.mark.system]
 MANY = 120
@@ -35,6 +37,14 @@ async def posted(gate: Served, path: str, body: Any) -> Any:
     async with aiohttp.ClientSession(gate.url) as http, http.post(path, json=body) as answer:
         assert answer.status in (200, 202), await answer.text()
         return await answer.json()
+
+
+@pytest.fixture
+async def gate(settings: Callable[..., Settings]) -> AsyncIterator[Served]:
+    """A gateway that waits for a slow answer for as long as it takes to give it up."""
+    patience = {"first_byte_timeout_seconds": 60, "idle_timeout_seconds": 60, "request_timeout_seconds": 90}
+    async with served(settings("alice", "bob", **patience)) as running:
+        yield running
 
 
 async def test_jobs_of_all_kinds_are_paged_filtered_and_steered(gate: Served, sim: Simulator, chrome: Browser) -> None:
