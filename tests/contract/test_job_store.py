@@ -629,3 +629,15 @@ async def test_a_list_can_be_of_one_status_in_the_words_that_each_batch_says_its
         found, count = await store.latest(None, ["images"], 500, status=status)
         assert {one.id for one in found} == {one.id for one in everything if one.status == status}
         assert count == len(found) > 0
+
+
+@pytest.mark.parametrize("cid", ["", "c_1"])
+async def test_who_asks_again_has_a_prompt_sent_of_which_nothing_is_known(store: SqlJobStore, cid: str) -> None:
+    batch = await submitted(store, 1)
+    claim = await claimed(store)
+    await store.note(claim, Checkpoint("alice", "1"))
+    if cid:
+        await store.note(claim, Checkpoint("alice", "1", cid=cid))
+    await store.settle(claim, Cancelled())
+    await store.again(batch.id)
+    assert (await claimed(store)).task.checkpoint == (Checkpoint("alice", "1", cid=cid) if cid else Checkpoint())

@@ -291,7 +291,12 @@ class MemoryJobs:
         fresh: dict[str, Any] = {"status": "queued", "code": "", "error": "", "error_zh": "", "retryable": False}
         fresh |= {"failures": 0, "run_after": 0.0, "settled": 0, "finished_at": 0.0}
         for one in back:
-            one.task = replace(one.task, **fresh)
+            left = (
+                one.task.checkpoint
+                if one.task.checkpoint.cid
+                else replace(one.task.checkpoint, account="", identity="")
+            )
+            one.task = replace(one.task, checkpoint=left, **fresh)
         hook = replace(row.batch.hook, tries=0, at=0.0, outcome="")
         state: BatchState = "paused" if row.batch.state == "paused" else "active"
         row.change(state=state, ended_at=0.0, closed_at=0.0, expires_at=0.0, hook=hook)

@@ -129,7 +129,10 @@ class JobStore(Protocol):
         ...
 
     async def again(self, batch_id: str) -> Batch | None:
-        """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more."""
+        """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more.
+
+        A prompt that left no chat is forgotten: whoever asks again has it sent again.
+        """
         ...
 
     async def overdue(self, now: float) -> Sequence[str]:

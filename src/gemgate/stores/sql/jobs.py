@@ -354,6 +354,8 @@ class SqlJobStore:
                     error="",
                     error_zh="",
                     retryable=False,
+                    account=case((task.c.cid == "", ""), else_=task.c.account),
+                    identity=case((task.c.cid == "", ""), else_=task.c.identity),
                 )
             )
             new = update(batch).where(batch.c.id == batch_id)
