@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-BatchKind = Literal["images", "chat", "generations", "edits", "responses", "image_call", "response"]
+BatchKind = Literal[
+    "images", "chat", "generations", "edits", "responses", "image_call", "response", "interaction", "answer"
+]
 """What a batch is made of: prompts for images (simple dialect), or lines of an OpenAI batch, one kind per endpoint.
 
 image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
-response: one task, a background response; the batch has the response's id.
+response, interaction: one task, an answer in the background; the batch has the answer's id.
+answer: one task, a call answered in words under an idempotency key, in any dialect.
 """
-Need = Literal["image", "text", "image_call"]
+Need = Literal["image", "text", "image_call", "text_call"]
 """What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
 """What was decided about a batch: only an active one is worked on; invalid was never begun."""
@@ -32,6 +35,15 @@ class TaskCounts:
     done: int = 0
     failed: int = 0
     cancelled: int = 0
+
+    def __add__(self, other: TaskCounts) -> TaskCounts:
+        return TaskCounts(
+            self.queued + other.queued,
+            self.running + other.running,
+            self.done + other.done,
+            self.failed + other.failed,
+            self.cancelled + other.cancelled,
+        )
 
     @property
     def total(self) -> int:
@@ -189,18 +201,23 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It will not be tried again by itself; `retryable` says whether asking again makes sense."""
+    """It will not be tried again by itself; `retryable` says whether asking again makes sense. checkpoint: what a run
+    that is asked for all the same should know, None = what is known already.
+    """
 
     code: str
     en: str
     zh: str
     retryable: bool
     result: str = field(default="", repr=False)
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """It has to wait `after` seconds. counts: the run was one of its tries. trail: what the next run should know."""
+    """It has to wait `after` seconds. counts: the run was one of its tries. checkpoint: what the next run should
+    know.
+    """
 
     after: float
     counts: bool

@@ -357,6 +357,22 @@ async def test_a_batch_that_ended_is_closed_once_and_its_hook_told(store: SqlJob
     assert (told.hook.tries, told.hook.outcome) == (1, "delivered")
 
 
+async def test_a_head_start_is_his_who_names_the_batch(store: SqlJobStore) -> None:
+    await store.submit(order(), drafts(2), head_start=60)
+    assert await store.claim("b", ["image"], LEASE) is None
+    claim = await store.claim("a", ["image"], LEASE, named=["batch_00000001"])
+    assert claim is not None
+    await store.settle(claim, waits(60))
+    other = await store.claim("a", ["image"], LEASE, named=["batch_00000001"])
+    assert other is not None
+    assert other.task.id != claim.task.id, "what waits since it failed has no head start"
+    assert await store.settle(other, Failed("c", "e", "z", True))
+    assert await store.again("batch_00000001", head_start=0.2) is not None
+    assert await store.claim("b", ["image"], LEASE) is None
+    await asyncio.sleep(0.3)
+    assert await store.claim("b", ["image"], LEASE) is not None, "who was named may have died"
+
+
 async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: SqlJobStore) -> None:
     await submitted(store, 2, expires_at=time.time() + 50)
     await submitted(store, 1, batch_id="batch_late", expires_at=time.time() - 1)
@@ -371,7 +387,7 @@ async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: 
     assert await store.forget_before(time.time() - 50) == 1
     assert await store.get(None, "batch_late") is None
     assert await store.tasks("batch_late") == []
-    assert await store.stats() == TaskCounts(queued=2)
+    assert await store.stats() == {"images": TaskCounts(queued=2)}
 
 
 async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobStore, database: Database) -> None:
@@ -394,7 +410,7 @@ async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobS
             await store.again("batch_00000001")
         assert await tally(store) == await counted(database)
     assert (await tally(store)).total == 30
-    assert await store.stats() == await counted(database)
+    assert await store.stats() == {"images": await counted(database)}
 
 
 async def test_other_processes_hear_of_changes_where_the_database_can_tell(

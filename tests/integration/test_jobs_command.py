@@ -172,6 +172,20 @@ async def test_background_responses_and_image_calls_are_fetched_like_any_other(
     assert sim.record.generations == 3
 
 
+async def test_calls_under_a_key_and_interactions_are_fetched_too(gate: Served, tmp_path: Path) -> None:
+    call = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "the river?"}]}
+    async with aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/v1/chat/completions", json=call, headers={"idempotency-key": "k"}) as answer:
+            keyed = answer.headers["x-gemgate-task"]
+        asked = {"model": "gemini-3-flash-preview", "input": "which river?", "background": True}
+        async with http.post("/v1beta/interactions", json=asked) as answer:
+            interaction = (await answer.json())["id"]
+    await typed(gate, tmp_path, "watch", interaction)
+    for job in (keyed, interaction):
+        (written,) = json.loads(await typed(gate, tmp_path, "fetch", job, "-o", job, "--json"))["files"]
+        assert "The Seine" in (tmp_path / written).read_text("utf-8")
+
+
 async def test_an_image_is_ordered_from_the_terminal_and_fetched_later_or_waited_for(
     gate: Served, sim: Simulator, tmp_path: Path
 ) -> None:

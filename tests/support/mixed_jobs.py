@@ -23,7 +23,7 @@ from gemgate_simulator import RemoteSimulator
 
 LINES = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "edits": "/v1/images/edits"}
 """Kinds that are lines of an OpenAI batch, and its endpoint."""
-SINGLE = ("response", "image", "edit", "keyed image")
+SINGLE = ("response", "keyed chat", "image", "edit", "keyed image")
 KINDS = ("images", *LINES, *SINGLE)
 PICTURES = ("images", "edits", "image", "edit", "keyed image")
 TEXT = "gemini-3-flash-preview"
@@ -117,6 +117,9 @@ class MixedJobs:
                 await asyncio.sleep(0.3)
                 order = await self.asked("GET", f"/v1/responses/{order['id']}", number)
             self._response(number, order)
+            return
+        if kind == "keyed chat":
+            self._line("chat", number, await self.asked("POST", LINES["chat"], number, _body("chat", number), key))
             return
         path = "/v1/images/edits" if kind == "edit" else "/v1/images/generations"
         answer = await self.asked("POST", path, number, _body(kind, number), key)

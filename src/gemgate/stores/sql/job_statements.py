@@ -95,8 +95,8 @@ def moved(batch_id: str, status: TaskStatus, count: int) -> Update:
     )
 
 
-def runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
-    """Tasks that a node with these accounts may run now.
+def runnable(of: FromClause, accounts: Collection[str], named: Collection[str] = ()) -> ColumnElement[bool]:
+    """Tasks that a node with these accounts may run now; those of the batches `named` at once.
 
     What an earlier run left in a chat is read by the node that has its account, as long as that one lives.
     """
@@ -109,7 +109,10 @@ def runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
         of.c.run_after <= epoch_now() - READ_BY_OWNER,
         not_(elsewhere),
     )
-    return and_(of.c.status == "queued", of.c.run_after <= epoch_now(), free)
+    due = of.c.run_after <= epoch_now()
+    if named:  # what waits since a run failed has no head start
+        due = or_(due, and_(of.c.batch.in_(named), of.c.code == ""))
+    return and_(of.c.status == "queued", due, free)
 
 
 def ready(needs: Collection[Need], able: Callable[[FromClause], ColumnElement[bool]], limit: int) -> Select[Any]:

@@ -6,14 +6,17 @@ everybody's jobs stand.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, TypeVar, get_args
 
 from starlette.responses import Response
 
 from gemgate.batches import Batch, BatchKind, JobStatus, Task
+from gemgate.chat import Fold
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import BadRequest
-from gemgate.jobs.background import KINDS as BACKGROUND
+from gemgate.jobs.answers import KEYED
+from gemgate.jobs.background import FORMS
 from gemgate.jobs.batches import OPENAI, scope
 from gemgate.jobs.payloads import loads
 from gemgate.web.context import NodeContext
@@ -158,8 +161,10 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
     told: dict[str, Any] = {"status": "done", "task_id": task.id}
     if batch.tenant != context.caller.tenant:
         return told
-    if batch.kind in BACKGROUND:
+    if batch.kind in FORMS:
         return told | {"body": await context.service.background.shown(batch, context.caller.language)}
+    if batch.kind in KEYED:
+        return told | {"body": {"answers": await _answers(context, batch)}}
     found = loads(task.result)
     images = found.get("pictures", [found] if "sha256" in found else [])
     told |= {"prompt": task.prompt} if task.prompt else {}
@@ -179,3 +184,15 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
             for image in images
         ]
     }
+
+
+async def _answers(context: NodeContext, batch: Batch) -> list[dict[str, Any]]:
+    """What a call under a key was answered, in no dialect: the same call under its key gets it in its own."""
+    folds: defaultdict[int, Fold] = defaultdict(Fold)
+    for answer, event in await context.service.answers.said(batch):
+        folds[answer].add(event)
+    replies = [folds[answer].reply() for answer in sorted(folds)]
+    return [
+        {"text": one.text, "calls": [{"name": call.name, "arguments": call.arguments} for call in one.calls]}
+        for one in replies
+    ]

@@ -21,6 +21,7 @@ const t = words({
   image_call: ["image call", "图片调用"],
   response: ["background response", "后台 response"],
   interaction: ["background interaction", "后台 interaction"],
+  answer: ["call under a key", "带幂等键的调用"],
   none: ["No job yet.", "还没有任务。"],
   none_such: ["No job of this kind and state.", "没有符合条件的任务。"],
   job: ["Job", "任务"],
@@ -64,7 +65,7 @@ const t = words({
   foreign: ["It belongs to the key {key}: what was asked and answered is shown to that key alone.", "属于密钥 {key}：提问与回答仅向该密钥显示。"],
 });
 
-const KINDS = ["images", "chat", "responses", "generations", "edits", "image_call", "response"];
+const KINDS = ["images", "chat", "responses", "generations", "edits", "image_call", "response", "interaction", "answer"];
 const STATES = ["queued", "processing", "paused", "finalizing", "completed", "failed", "cancelling", "cancelled", "expired"];
 const OVER = ["completed", "failed", "cancelled", "expired"];
 const PAGE = 50;
