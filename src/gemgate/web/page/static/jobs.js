@@ -85,8 +85,9 @@ function All({ title, ordering }) {
   const [trail, setTrail] = useState([]); // the last job of each page before this one
   const query = new URLSearchParams(Object.entries({ ...filters, after: trail.at(-1) }).filter(([, value]) => value));
   const { data: told, problem } = usePoll(`/api/jobs?limit=${PAGE}&${query}`, EVERY);
-  const last = useRef(null); // what was shown stays until the next page is there, and the focus with it
-  const data = (last.current = told ?? last.current);
+  const last = useRef({ data: null, at: [] }); // a page stays until the next one is there, and the focus with it
+  if (told) last.current = { data: told, at: trail };
+  const { data, at } = last.current;
   const choose = (name) => (e) => {
     chosen = { ...filters, [name]: e.target.value };
     setFilters(chosen);
@@ -99,7 +100,7 @@ function All({ title, ordering }) {
         ${options}
       </select>
     <//>`;
-  const first = trail.length * PAGE;
+  const first = at.length * PAGE;
   const shown = data?.data ?? [];
   const behind = data && first + shown.length < data.total && shown.length === PAGE;
   return html`
@@ -119,9 +120,9 @@ function All({ title, ordering }) {
         <div class="row between">
           <p class="muted" role="status">${t("range", { first: number(first + 1), last: number(first + shown.length), total: number(data.total) })}</p>
           <div class="actions">
-            ${trail.length > 1 && html`<button type="button" onClick=${() => setTrail([])}>${t("newest")}</button>`}
-            ${trail.length > 0 && html`<button type="button" onClick=${() => setTrail(trail.slice(0, -1))}>${t("newer")}</button>`}
-            ${behind && html`<button type="button" onClick=${() => setTrail([...trail, shown.at(-1).id])}>${t("older")}</button>`}
+            ${at.length > 1 && html`<button type="button" onClick=${() => setTrail([])}>${t("newest")}</button>`}
+            ${at.length > 0 && html`<button type="button" onClick=${() => setTrail(at.slice(0, -1))}>${t("newer")}</button>`}
+            ${behind && html`<button type="button" onClick=${() => setTrail([...at, shown.at(-1).id])}>${t("older")}</button>`}
           </div>
         </div>
       `}
