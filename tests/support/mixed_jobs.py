@@ -119,7 +119,12 @@ class MixedJobs:
             self._response(number, order)
             return
         if kind == "keyed chat":
-            self._line("chat", number, await self.asked("POST", LINES["chat"], number, _body("chat", number), key))
+            answer = await self.asked("POST", LINES["chat"], number, _body("chat", number), key)
+            if "error" in answer:  # cut off, and not sent again: that stays its answer
+                self.interrupted.add(number)
+                self.delivered[number].append("")
+            else:
+                self._line("chat", number, answer)
             return
         path = "/v1/images/edits" if kind == "edit" else "/v1/images/generations"
         answer = await self.asked("POST", path, number, _body(kind, number), key)
@@ -146,7 +151,7 @@ class MixedJobs:
                     http.request(method, path, json=body, headers=headers) as answer,
                 ):
                     said = await answer.json()
-                    if answer.status < 400:
+                    if answer.status < 400 or "response_interrupted" in json.dumps(said):
                         return said
                     assert answer.status in (429, 500, 502, 503), (number, answer.status, said)
             except (aiohttp.ClientError, TimeoutError, OSError):
