@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from gemgate_simulator import Painting, RemoteSimulator, Simulator
+from gemgate_simulator.web_results import listed
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
 from tests.support.serving import Served, served, settings_for, until
@@ -205,6 +206,17 @@ async def test_images_in_chats_are_told_again_with_their_bytes(http: aiohttp.Cli
     first = await posted(http, path, body, "fox")
     assert json.loads(first)["candidates"][0]["content"]["parts"][-1]["inlineData"]["data"]
     assert first == await posted(http, path, body, "fox")
+    assert sim.record.generations == 1
+
+
+@pytest.mark.parametrize("way", ["chat", "responses", "messages", "gemini", "interactions"])
+async def test_sources_are_told_again_with_the_answer(http: aiohttp.ClientSession, sim: Simulator, way: str) -> None:
+    path, body = WAYS[way]
+    pages = [("https://example.org/tides", "How tides work", "The moon pulls.")]
+    sim.google.reply("hello", "The moon does it.", rich=listed(pages))
+    first = await posted(http, path, body, "once")
+    assert b"https://example.org/tides" in first
+    assert first == await posted(http, path, body, "once")
     assert sim.record.generations == 1
 
 
