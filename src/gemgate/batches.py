@@ -19,6 +19,10 @@ Need = Literal["image", "text", "image_call", "text_call"]
 """What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
 """What was decided about a batch: only an active one is worked on; invalid was never begun."""
+JobStatus = Literal[
+    "queued", "processing", "paused", "cancelling", "finalizing", "completed", "failed", "cancelled", "expired"
+]
+"""How a batch of whatever kind stands, in one word; finalizing: its tasks have ended, its files are being written."""
 TaskStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -75,6 +79,7 @@ class Batch:
     about:       JSON of what its own dialect has to show of it (metadata, output files).
     digest:      tells orders apart that come under the same idempotency key.
     settled:     counts tasks as they end; `Task.settled` is the number that each one got.
+    sent:        prompts that went to Google for it, so many generations at most; None: not known, of an older version.
     closed_at:   nothing changes any more, and what follows the last task (output files) is done.
     """
 
@@ -95,11 +100,27 @@ class Batch:
     idempotency_key: str = ""
     digest: str = ""
     settled: int = 0
+    sent: int | None = 0
     started_at: float = 0.0
     ended_at: float = 0.0
     closed_at: float = 0.0
     expires_at: float = 0.0
     hook: Webhook = Webhook()
+
+    @property
+    def status(self) -> JobStatus:
+        """How it stands, in one word for all kinds."""
+        tally = self.tally
+        match self.state:
+            case "invalid":
+                return "failed"
+            case "cancelled" | "expired" as given_up:
+                return given_up if not tally.open and self.closed_at else "cancelling"
+        if tally.open:
+            return "paused" if self.state == "paused" else "processing" if self.started_at else "queued"
+        if not self.closed_at:
+            return "finalizing"
+        return "failed" if tally.failed and not tally.done else "completed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,8 @@ async def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
 
 async def command(folder: Path, *words: str | Path, **more: str) -> tuple[int, str]:
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "DATA_DIR": str(folder / "data"), **more
+        "PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "HOME": str(folder / "home"), "DATA_DIR": str(folder / "data"), **more
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gemgate", *words),

@@ -17,6 +17,7 @@ from gemgate.batches import (
     Deferred,
     Done,
     Failed,
+    JobStatus,
     Need,
     Released,
     Task,
@@ -107,9 +108,15 @@ class MemoryJobs:
         return next((row.shown for row in same), None)
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
         own = [row.shown for row in self.batches.values() if tenant in (None, row.batch.tenant)]
+        own = [one for one in own if status in (None, one.status)]
         own = sorted((b for b in own if b.kind in kinds), key=lambda b: (b.created_at, b.id), reverse=True)
         if after is None:
             return own[:limit], len(own)
@@ -195,6 +202,9 @@ class MemoryJobs:
         if (one := self.held(claim)) is None:
             return False
         one.task = replace(one.task, checkpoint=checkpoint)
+        row = self.batches[claim.batch.id]
+        if not checkpoint.cid and row.batch.sent is not None:
+            row.change(sent=row.batch.sent + 1)
         return True
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -289,7 +299,12 @@ class MemoryJobs:
         due = self._now() + head_start if head_start else 0.0
         fresh |= {"failures": 0, "run_after": due, "settled": 0, "finished_at": 0.0}
         for one in back:
-            one.task = replace(one.task, **fresh)
+            left = (
+                one.task.checkpoint
+                if one.task.checkpoint.cid
+                else replace(one.task.checkpoint, account="", identity="")
+            )
+            one.task = replace(one.task, checkpoint=left, **fresh)
         hook = replace(row.batch.hook, tries=0, at=0.0, outcome="")
         state: BatchState = "paused" if row.batch.state == "paused" else "active"
         row.change(state=state, ended_at=0.0, closed_at=0.0, expires_at=0.0, hook=hook)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from dataclasses import dataclass
 
 from gemgate import cli
-from gemgate.assembly import node
+from gemgate.assembly import accounts, parts
 from gemgate.jobs import JobRules
 from gemgate.pool import registry
 
 if __name__ == "__main__":
     seconds = float(os.environ["SHORT_LEASE"])
-    node.JobRules = partial(JobRules, lease=seconds, poll=0.3)  # type: ignore[misc, assignment]
-    node.LEASE_SECONDS = registry.LEASE_SECONDS = seconds  # type: ignore[misc]
+
+    @dataclass(frozen=True, slots=True)
+    class ShortLeases(JobRules):
+        lease: float = seconds
+        poll: float = 0.3
+
+    for module, name, value in (
+        (parts, "JobRules", ShortLeases),
+        (accounts, "LEASE_SECONDS", seconds),
+        (registry, "LEASE_SECONDS", seconds),
+    ):
+        assert hasattr(module, name), f"{module.__name__} has no {name} that could be shortened"
+        setattr(module, name, value)
     cli.main()

@@ -12,6 +12,7 @@ from gemgate.batches import (
     BatchState,
     Checkpoint,
     Claim,
+    JobStatus,
     Need,
     Task,
     TaskCounts,
@@ -62,9 +63,17 @@ class JobStore(Protocol):
     async def under_key(self, tenant: str, key: str) -> Batch | None: ...
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
-        """Newest first, those older than the batch `after`; with how many there are in all. NotFound for `after`."""
+        """Newest first, those older than the batch `after`, of one status or of all; with how many there are in all.
+
+        NotFound for `after`.
+        """
         ...
 
     async def tasks(
@@ -98,7 +107,10 @@ class JobStore(Protocol):
         ...
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
-        """Write down what the run leaves behind; False when it lost the task and must not go on."""
+        """Write down what the run leaves behind; False when it lost the task and must not go on.
+
+        Without a `cid` its prompt leaves next: the batch counts it in `sent`.
+        """
         ...
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -127,7 +139,7 @@ class JobStore(Protocol):
     async def again(self, batch_id: str, *, head_start: float = 0.0) -> Batch | None:
         """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more.
 
-        head_start: see `submit`.
+        A prompt that left no chat is forgotten: whoever asks again has it sent again. head_start: see `submit`.
         """
         ...
 

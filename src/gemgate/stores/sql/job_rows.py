@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, case
 
 from gemgate.batches import (
     Batch,
@@ -42,6 +42,7 @@ def entry_of(order: Batch, count: int) -> dict[str, Any]:
         "concurrency": order.concurrency,
         "asked": order.requested_concurrency,
         "queued": count,
+        "sent": order.sent,
         "model": order.model,
         "as_base64": order.as_base64,
         "defaults": order.defaults,
@@ -95,6 +96,23 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
     return values
 
 
+def anew(head_start: float) -> dict[str, Any]:
+    """The columns of a task that is queued once more, with all its tries; a prompt that left no chat is forgotten."""
+    return {
+        "status": "queued",
+        "failures": 0,
+        "run_after": epoch_now() + head_start if head_start else 0.0,
+        "settled": 0,
+        "finished_at": 0.0,
+        "code": "",
+        "error": "",
+        "error_zh": "",
+        "retryable": False,
+        "account": case((task.c.cid == "", ""), else_=task.c.account),
+        "identity": case((task.c.cid == "", ""), else_=task.c.identity),
+    }
+
+
 def trail_columns(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "account": checkpoint.account,
@@ -139,6 +157,7 @@ def batch_of(row: Row[Any]) -> Batch:
         idempotency_key=row.idempotency_key or "",
         digest=row.digest,
         settled=row.settled,
+        sent=row.sent,
         started_at=row.started_at,
         ended_at=row.ended_at,
         closed_at=row.closed_at,

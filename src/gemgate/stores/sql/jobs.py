@@ -39,6 +39,7 @@ from gemgate.batches import (
     Checkpoint,
     Claim,
     Deferred,
+    JobStatus,
     Need,
     Released,
     Task,
@@ -57,6 +58,7 @@ from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.data_keys import KEY_COLUMNS, SEALED_AT_ONCE, DataKey, DataKeys, rewrap_batches
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import (
+    anew,
     batch_of,
     counted,
     ending,
@@ -71,11 +73,14 @@ from gemgate.stores.sql.job_statements import (
     CHANNEL,
     GIVEN_UP,
     OPEN,
+    held_by,
     locked,
     moved,
     of_run,
     owned,
+    ready,
     runnable,
+    standing,
     steered,
     tell,
 )
@@ -145,11 +150,17 @@ class SqlJobStore:
         return await self._one(select(batch).where(batch.c.tenant == tenant, batch.c.idempotency_key == key))
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
         order = (batch.c.created_at.desc(), batch.c.id.desc())
-        page = owned(select(batch).where(batch.c.kind.in_(kinds)).order_by(*order).limit(limit), tenant)
-        total = owned(select(func.count()).select_from(batch).where(batch.c.kind.in_(kinds)), tenant)
+        wanted = and_(batch.c.kind.in_(kinds), *([standing() == status] if status else []))
+        page = owned(select(batch).where(wanted).order_by(*order).limit(limit), tenant)
+        total = owned(select(func.count()).select_from(batch).where(wanted), tenant)
         async with self._database.reading() as connection:
             if after is not None:
                 place = owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
@@ -206,22 +217,8 @@ class SqlJobStore:
         named: Collection[str] = (),
     ) -> Claim | None:
         able = partial(runnable, accounts=accounts, named=named)
-        waiting = exists().where(task.c.batch == batch.c.id, able(task))
-        ready = (
-            select(*KEY_COLUMNS)
-            .where(
-                batch.c.closed_at == 0,
-                batch.c.state == "active",
-                batch.c.queued > 0,
-                batch.c.running < batch.c.concurrency,
-                batch.c.need.in_(needs),
-                waiting,
-            )
-            .order_by(batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
-            .limit(LOOKED_AT)
-        )
         async with self._database.reading() as connection:
-            found = (await connection.execute(ready)).all()
+            found = (await connection.execute(ready(needs, able, LOOKED_AT))).all()
         for row in found:
             try:
                 key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))
@@ -291,7 +288,11 @@ class SqlJobStore:
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         change = of_run(update(task), claim).values(trail_columns(checkpoint))
+        held = exists().where(held_by(claim))
+        sent = update(batch).where(batch.c.id == claim.batch.id, held).values(sent=batch.c.sent + 1)
         async with self._database.writing() as connection:
+            if not checkpoint.cid:
+                await connection.execute(sent)
             return (await connection.execute(change)).rowcount == 1
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -361,19 +362,7 @@ class SqlJobStore:
             if not back or row.state == "invalid":
                 return batch_of(row)
             over = update(task).where(task.c.batch == batch_id, task.c.status.in_(("failed", "cancelled")))
-            await connection.execute(
-                over.values(
-                    status="queued",
-                    failures=0,
-                    run_after=epoch_now() + head_start if head_start else 0.0,
-                    settled=0,
-                    finished_at=0.0,
-                    code="",
-                    error="",
-                    error_zh="",
-                    retryable=False,
-                )
-            )
+            await connection.execute(over.values(anew(head_start)))
             new = update(batch).where(batch.c.id == batch_id)
             new = new.values(
                 state="paused" if row.state == "paused" else "active",
