@@ -6,17 +6,24 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-BatchKind = Literal["images", "chat", "generations", "edits", "responses", "image_call", "response", "video"]
+BatchKind = Literal[
+    "images", "chat", "generations", "edits", "responses", "image_call", "response", "interaction", "answer", "video"
+]
 """What a batch is made of: prompts for images (simple dialect), or lines of an OpenAI batch, one kind per endpoint.
 
 image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
-response: one task, a background response; the batch has the response's id.
+response, interaction: one task, an answer in the background; the batch has the answer's id.
+answer: one task, a call answered in words under an idempotency key, in any dialect.
 video: one task, a video; the batch has its id.
 """
-Need = Literal["image", "text", "image_call", "video"]
+Need = Literal["image", "text", "image_call", "text_call", "video"]
 """What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
 """What was decided about a batch: only an active one is worked on; invalid was never begun."""
+JobStatus = Literal[
+    "queued", "processing", "paused", "cancelling", "finalizing", "completed", "failed", "cancelled", "expired"
+]
+"""How a batch of whatever kind stands, in one word; finalizing: its tasks have ended, its files are being written."""
 TaskStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -29,6 +36,15 @@ class TaskCounts:
     done: int = 0
     failed: int = 0
     cancelled: int = 0
+
+    def __add__(self, other: TaskCounts) -> TaskCounts:
+        return TaskCounts(
+            self.queued + other.queued,
+            self.running + other.running,
+            self.done + other.done,
+            self.failed + other.failed,
+            self.cancelled + other.cancelled,
+        )
 
     @property
     def total(self) -> int:
@@ -64,6 +80,7 @@ class Batch:
     about:       JSON of what its own dialect has to show of it (metadata, output files).
     digest:      tells orders apart that come under the same idempotency key.
     settled:     counts tasks as they end; `Task.settled` is the number that each one got.
+    sent:        prompts that went to Google for it, so many generations at most; None: not known, of an older version.
     closed_at:   nothing changes any more, and what follows the last task (output files) is done.
     """
 
@@ -84,11 +101,27 @@ class Batch:
     idempotency_key: str = ""
     digest: str = ""
     settled: int = 0
+    sent: int | None = 0
     started_at: float = 0.0
     ended_at: float = 0.0
     closed_at: float = 0.0
     expires_at: float = 0.0
     hook: Webhook = Webhook()
+
+    @property
+    def status(self) -> JobStatus:
+        """How it stands, in one word for all kinds."""
+        tally = self.tally
+        match self.state:
+            case "invalid":
+                return "failed"
+            case "cancelled" | "expired" as given_up:
+                return given_up if not tally.open and self.closed_at else "cancelling"
+        if tally.open:
+            return "paused" if self.state == "paused" else "processing" if self.started_at else "queued"
+        if not self.closed_at:
+            return "finalizing"
+        return "failed" if tally.failed and not tally.done else "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +202,23 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It will not be tried again by itself; `retryable` says whether asking again makes sense."""
+    """It will not be tried again by itself; `retryable` says whether asking again makes sense. checkpoint: what a run
+    that is asked for all the same should know, None = what is known already.
+    """
 
     code: str
     en: str
     zh: str
     retryable: bool
     result: str = field(default="", repr=False)
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """It has to wait `after` seconds. counts: the run was one of its tries. trail: what the next run should know."""
+    """It has to wait `after` seconds. counts: the run was one of its tries. checkpoint: what the next run should
+    know.
+    """
 
     after: float
     counts: bool

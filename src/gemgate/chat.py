@@ -323,6 +323,10 @@ class Fold:
         self._kind: type[TextDelta] | type[ThoughtDelta] | None = None
 
     @property
+    def has_begun(self) -> bool:
+        return self._began is not None
+
+    @property
     def has_text(self) -> bool:
         """Whether anything has been said or shown yet."""
         return bool(self._pieces or self._parts)

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from gemgate.batches import (
     Batch,
@@ -23,6 +24,7 @@ from gemgate.batches import (
     Deferred,
     Done,
     Failed,
+    JobStatus,
     Released,
     TaskCounts,
     TaskDraft,
@@ -355,6 +357,22 @@ async def test_a_batch_that_ended_is_closed_once_and_its_hook_told(store: SqlJob
     assert (told.hook.tries, told.hook.outcome) == (1, "delivered")
 
 
+async def test_a_head_start_is_his_who_names_the_batch(store: SqlJobStore) -> None:
+    await store.submit(order(), drafts(2), head_start=60)
+    assert await store.claim("b", ["image"], LEASE) is None
+    claim = await store.claim("a", ["image"], LEASE, named=["batch_00000001"])
+    assert claim is not None
+    await store.settle(claim, waits(60))
+    other = await store.claim("a", ["image"], LEASE, named=["batch_00000001"])
+    assert other is not None
+    assert other.task.id != claim.task.id, "what waits since it failed has no head start"
+    assert await store.settle(other, Failed("c", "e", "z", True))
+    assert await store.again("batch_00000001", head_start=0.2) is not None
+    assert await store.claim("b", ["image"], LEASE) is None
+    await asyncio.sleep(0.3)
+    assert await store.claim("b", ["image"], LEASE) is not None, "who was named may have died"
+
+
 async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: SqlJobStore) -> None:
     await submitted(store, 2, expires_at=time.time() + 50)
     await submitted(store, 1, batch_id="batch_late", expires_at=time.time() - 1)
@@ -369,7 +387,7 @@ async def test_batches_whose_time_is_up_are_named_and_old_ones_forgotten(store: 
     assert await store.forget_before(time.time() - 50) == 1
     assert await store.get(None, "batch_late") is None
     assert await store.tasks("batch_late") == []
-    assert await store.stats() == TaskCounts(queued=2)
+    assert await store.stats() == {"images": TaskCounts(queued=2)}
 
 
 async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobStore, database: Database) -> None:
@@ -392,7 +410,7 @@ async def test_the_counts_are_those_of_the_tasks_whatever_happens(store: SqlJobS
             await store.again("batch_00000001")
         assert await tally(store) == await counted(database)
     assert (await tally(store)).total == 30
-    assert await store.stats() == await counted(database)
+    assert await store.stats() == {"images": await counted(database)}
 
 
 async def test_other_processes_hear_of_changes_where_the_database_can_tell(
@@ -586,3 +604,56 @@ async def test_a_job_that_is_queued_again_is_closed_again_at_once(store: SqlJobS
         assert closing is not None, "whoever closed it before holds it no more"
         assert await store.close(closing.id, "a", "{}", time.time())
         assert await store.again(closing.id) is not None
+
+
+async def test_prompts_that_leave_are_counted_with_their_batch(store: SqlJobStore, database: Database) -> None:
+    batch = await submitted(store, 2)
+    claim = await claimed(store)
+    assert await store.note(claim, Checkpoint("alice", "1"))
+    assert await store.note(claim, Checkpoint("alice", "1", cid="c_1"))
+    assert await store.note(claim, Checkpoint("bob", "2", part=1))
+    await store.free()
+    assert not await store.note(claim, Checkpoint("alice", "1")), "it lost its task, and nothing leaves"
+    assert (await store.latest(None, ["images"], 1))[0][0].sent == 2
+    async with database.writing() as connection:
+        await connection.execute(update(batch_table).values(sent=None))
+    assert await store.note(await claimed(store), Checkpoint("alice", "1"))
+    found = await store.get(None, batch.id)
+    assert found is not None
+    assert found.sent is None, "of an order from an older version it is not known"
+
+
+async def test_a_list_can_be_of_one_status_in_the_words_that_each_batch_says_itself(
+    store: SqlJobStore, database: Database
+) -> None:
+    rows = product(
+        ("active", "paused", "cancelled", "expired", "invalid", "finished"), (0, 1), (0, 1), (0, 1), (0, 1), (0, 9.0)
+    )
+    columns = ("state", "running", "done", "failed", "started_at", "closed_at")
+    await store.submit(order(), [])
+    async with database.writing() as connection:
+        like = dict((await connection.execute(select(batch_table))).mappings().one())
+        all_of_them = [
+            {**like, "id": f"batch_{number}", **dict(zip(columns, values, strict=True))}
+            for number, values in enumerate(rows)
+        ]
+        await connection.execute(delete(batch_table))
+        await connection.execute(insert(batch_table), all_of_them)
+    everything, total = await store.latest(None, ["images"], 500)
+    assert total == len(everything) == 192
+    for status in get_args(JobStatus):
+        found, count = await store.latest(None, ["images"], 500, status=status)
+        assert {one.id for one in found} == {one.id for one in everything if one.status == status}
+        assert count == len(found) > 0
+
+
+@pytest.mark.parametrize("cid", ["", "c_1"])
+async def test_who_asks_again_has_a_prompt_sent_of_which_nothing_is_known(store: SqlJobStore, cid: str) -> None:
+    batch = await submitted(store, 1)
+    claim = await claimed(store)
+    await store.note(claim, Checkpoint("alice", "1"))
+    if cid:
+        await store.note(claim, Checkpoint("alice", "1", cid=cid))
+    await store.settle(claim, Cancelled())
+    await store.again(batch.id)
+    assert (await claimed(store)).task.checkpoint == (Checkpoint("alice", "1", cid=cid) if cid else Checkpoint())

@@ -23,6 +23,7 @@ async def store(database_url: str) -> AsyncIterator[ResponseStore]:
 
 async def test_what_was_saved_is_its_tenants_alone(store: ResponseStore) -> None:
     await store.save(ONE)
+    await store.save(ONE)
     assert await store.get("resp_1", "alice") == ONE
     assert await store.get("resp_1", "bob") is None
     assert not await store.delete("resp_1", "bob")

@@ -10,6 +10,8 @@ from typing import Any
 
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 from gemgate.settings import Settings
 from gemgate_simulator import RemoteSimulator, Simulator
@@ -92,6 +94,40 @@ async def test_kills_while_it_streams_and_the_streams_join_to_the_whole(
         record = await sim.record()
         assert record.generations == 1
         assert not record.violations
+
+
+@pytest.mark.timeout(600)
+async def test_a_kill_while_an_interaction_streams_and_the_streams_join_to_the_whole(
+    nodes: list[Node], tmp_path: Path
+) -> None:
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        await sim.google.world(carries_on=True)
+        await sim.google.reply("story", STORY, chars=40, pace=0.1)
+        node = Node("solo", environment(sim, "alice", tmp_path), tmp_path)
+        nodes.append(node)
+        await node.start()
+        events: list[Any] = []
+
+        google = genai.Client(api_key="any", http_options=types.HttpOptions(base_url=node.url))
+        client: Any = google.aio.interactions
+        with suppress(Exception):  # of whichever client the SDK uses
+            async for event in await client.create(model=MODEL, input="a story", background=True, stream=True):
+                events.append(event)
+                if len(events) == 8:
+                    node.kill()
+        name, last = events[0].interaction.id, events[-1].event_id
+        assert events[-1].event_type == "step.delta"
+        await node.start()
+        async with asyncio.timeout(60):
+            events += [event async for event in await client.get(id=name, stream=True, last_event_id=last)]
+        told = [event.delta.text for event in events if event.event_type == "step.delta"]
+        assert "".join(told) == STORY
+        assert events[-1].interaction.status == "completed"
+        assert (await client.get(id=name)).output_text == STORY
+        record = await sim.record()
+        assert record.generations == 1
+        assert not record.violations
+        await google.aio.aclose()
 
 
 @asynccontextmanager

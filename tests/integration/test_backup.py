@@ -9,7 +9,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import aiohttp
 import pytest
+from cryptography.fernet import Fernet
 
 from gemgate.assembly.storage import open_blobs
 from gemgate.errors import BadRequest, GatewayError
@@ -29,7 +31,8 @@ async def test_everything_comes_back_and_into_the_other_engine(tmp_path: Path, p
         secrets = list(sim.google.cookies("alice").values())
     place = tmp_path / "here" / "gemgate.sqlite3"
     before = await everything(place)
-    assert {"account", "conversation", "stored_response", "picture", "stored_file", "batch", "task"} <= before.keys()
+    told = {"account", "conversation", "stored_response", "picture", "stored_file", "batch", "task", "response_event"}
+    assert told <= before.keys()
 
     database = await open_database(place)
     file = tmp_path / "backup.zip"
@@ -60,6 +63,52 @@ async def test_everything_comes_back_and_into_the_other_engine(tmp_path: Path, p
     assert await everything(anew) == before
     original = {facts.key: facts.size async for facts in open_blobs(settings).list("")}
     assert {facts.key: facts.size async for facts in open_blobs(there).list("")} == original
+
+
+async def test_durable_answers_are_read_after_a_restore_and_under_a_new_key(tmp_path: Path) -> None:
+    """Data keys, logs and payloads come back; a rekey seals the data keys anew, and the old key may go."""
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    ask = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "say hello"}]}
+    keyed = {"Idempotency-Key": "once"}
+
+    async def told(http: aiohttp.ClientSession, *ids: str) -> list[str]:
+        """Both answers, whole and as events, and the one under the key."""
+        read = []
+        for path in (f"/v1/responses/{ids[0]}", f"/v1beta/interactions/{ids[1]}"):
+            for query in ("", "?stream=true"):
+                async with http.get(path + query) as answer:
+                    assert answer.status == 200, await answer.text()
+                    read.append(await answer.text())
+        async with http.post("/v1/chat/completions", json=ask, headers=keyed) as answer:
+            assert answer.status == 200, await answer.text()
+            return [*read, await answer.text()]
+
+    async with Simulator(("alice",)) as sim:
+        here, there = settings_for(sim, tmp_path / "here", cookie_keys=old), tmp_path / "there"
+        async with served(here) as gate, aiohttp.ClientSession(gate.url) as http:
+            made = []
+            for path in ("/v1/responses", "/v1beta/interactions"):
+                body = {"model": "gemini-3-flash-preview", "input": "say hello", "background": True}
+                async with http.post(path, json=body) as answer:
+                    made.append((await answer.json())["id"])
+                async with http.get(f"{path}/{made[-1]}?stream=true") as answer:
+                    assert ".completed" in await answer.text()
+            before = await told(http, *made)
+        database = await open_database(tmp_path / "here" / "gemgate.sqlite3")
+        manifest = await backup.write(tmp_path / "backup.zip", database, open_blobs(here), 1_700_000_000.0)
+        await database.close()
+        assert manifest.rows["response_event"] >= 3
+        there.mkdir()
+        both = settings_for(sim, there, cookie_keys=f"{new},{old}")
+        await backup.restore(tmp_path / "backup.zip", there / "gemgate.sqlite3", open_blobs(both), replace=False)
+        async with served(both):
+            pass  # its start seals everything under the new key
+        async with (
+            served(settings_for(sim, there, cookie_keys=new)) as gate,
+            aiohttp.ClientSession(gate.url) as http,
+        ):
+            assert await told(http, *made) == before
+        assert sim.record.generations == 3
 
 
 async def test_copying_adds_what_is_missing_and_ids_count_on(tmp_path: Path, postgres_url: str) -> None:  # noqa: F811
@@ -100,7 +149,8 @@ async def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
 
 async def command(folder: Path, *words: str | Path, **more: str) -> tuple[int, str]:
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "DATA_DIR": str(folder / "data"), **more
+        "PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "HOME": str(folder / "home"), "DATA_DIR": str(folder / "data"), **more
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gemgate", *words),

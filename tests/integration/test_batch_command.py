@@ -44,6 +44,7 @@ def start(sim: BlockingSimulator, tmp_path: Path) -> Iterator[Start]:
     cookies = sim.google.cookies("alice")
     environment = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(tmp_path),
         "DATA_DIR": str(tmp_path / "data"),
         "COOKIE_KEY_FILE": str(tmp_path / "cookie.key"),
@@ -148,11 +149,11 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     until(lambda: sim.google.record().generations >= 2)
     first.send_signal(signal.SIGINT)
     assert "goes on without you" in ended(first, 130)[1]
-    (row,) = json.loads(typed("batch", "list", "--json", *there).stdout)["batches"]
+    (row,) = json.loads(typed("batch", "list", "--json", *there).stdout)["data"]
     shown: dict[str, Any] = {}
 
     def over() -> bool:
-        request = urllib.request.Request(f"{url}/v1/batch/{row['batch_id']}/status")
+        request = urllib.request.Request(f"{url}/v1/batch/{row['id']}/status")
         request.add_header("authorization", f"Bearer {key}")
         with urllib.request.urlopen(request) as answer:
             shown.update(json.load(answer))
@@ -168,13 +169,13 @@ def test_on_a_gateway_that_runs_the_batch_goes_on_without_the_command(
     reference = next(call for call in sim.google.record().calls if "in this" in call.prompt)
     assert [sim.google.upload(file.id).data for file in reference.files] == [image.getvalue()]
     archive = tmp_path / "all.zip"
-    assert typed("batch", "fetch", row["batch_id"], "--zip", str(archive), *there).exit_code == 0
+    assert typed("batch", "fetch", row["id"], "--zip", str(archive), *there).exit_code == 0
     assert len(zipfile.ZipFile(archive).namelist()) == 6 + 2
     wrong = typed("batch", "list", "--url", url, "--key", "wrong-key-000000")
     assert (wrong.exit_code, "--key" in wrong.stderr) == (1, True)
-    shown_again = typed("batch", "show", row["batch_id"], *there)
-    assert "6/7 made, 1 failed" in shown_again.stdout
-    assert "ended" in typed("batch", "cancel", row["batch_id"], *there).stderr
+    shown_again = typed("batch", "show", row["id"], *there)
+    assert "6/7, 1 failed" in shown_again.stdout
+    assert "ended" in typed("batch", "cancel", row["id"], *there).stderr
     server.terminate()
     ended(server)
 
@@ -199,3 +200,18 @@ def test_what_is_wrong_is_said_in_one_line(
     (tmp_path / "bad.jsonl").write_text('{"prompt": "a"}\nfox\n')
     done = typed("batch", *arguments, DATA_DIR=str(tmp_path / "data"))
     assert (done.exit_code, word in done.stderr) == (code, True), done.output
+
+
+def test_an_image_ordered_where_no_gateway_runs_is_made_by_the_command_that_watches_it(
+    start: Start, sim: BlockingSimulator, tmp_path: Path
+) -> None:
+    out, err = ended(start("image", "a fox", "--async", "-o", "foxes"))
+    job = out.strip()
+    assert "No gateway runs here" in err
+    assert f"gemgate jobs fetch {job} -o foxes" in err
+    assert sim.google.record().generations == 0
+    assert "completed" in ended(start("jobs", "watch", job))[0]
+    assert "1 files" in ended(start("jobs", "fetch", job, "-o", "foxes"))[0]
+    (file,) = (tmp_path / "foxes").iterdir()
+    assert Image.open(file).size[0] > 0
+    assert sim.google.record().generations == 1

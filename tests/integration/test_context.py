@@ -32,7 +32,7 @@ SCRIPTS = (
     "```\ncode\n```\n",
 )
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-DIALECTS = ("chat", "responses", "anthropic", "gemini")
+DIALECTS = ("chat", "responses", "anthropic", "gemini", "interactions")
 
 
 @pytest.fixture
@@ -138,11 +138,26 @@ def _gemini(talk: Talk) -> dict[str, Any]:
     return {**body, **({"systemInstruction": {"parts": [{"text": talk.system}]}} if talk.system else {})}
 
 
+def _interactions(talk: Talk) -> dict[str, Any]:
+    steps = []
+    for role, text, file in talk.turns:
+        data = {"type": "document", "mime_type": "text/plain", "data": b64(file)}
+        content = [{"type": "text", "text": text}, *([data] if file else [])]
+        steps.append({"type": "model_output" if role == "assistant" else "user_input", "content": content})
+    tools = [
+        {"type": "function", "name": name, "description": about, "parameters": {"type": "object"}}
+        for name, about in talk.tools
+    ]
+    body = {"model": MODEL, "input": steps, "store": False, **({"tools": tools} if tools else {})}
+    return {**body, **({"system_instruction": talk.system} if talk.system else {})}
+
+
 WAYS = {
     "chat": ("/v1/chat/completions", _chat),
     "responses": ("/v1/responses", _responses),
     "anthropic": ("/v1/messages", _anthropic),
     "gemini": (f"/v1beta/models/{MODEL}:generateContent", _gemini),
+    "interactions": ("/v1beta/interactions", _interactions),
 }
 
 
@@ -154,6 +169,8 @@ def said_by(dialect: str, answer: dict[str, Any]) -> str:
             return str(answer["output"][-1]["content"][0]["text"])
         case "anthropic":
             return str(answer["content"][0]["text"])
+        case "interactions":
+            return str(answer["steps"][-1]["content"][0]["text"])
         case _:
             return str(answer["candidates"][0]["content"]["parts"][0]["text"])
 
@@ -167,6 +184,8 @@ def check_typed(dialect: str, answer: dict[str, Any]) -> None:
         case "anthropic":
             assert error["type"] == "invalid_request_error"
             assert error["message"].startswith("prompt is too long: ")
+        case "interactions":
+            assert error["code"] == "invalid_argument"
         case _:
             assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
 

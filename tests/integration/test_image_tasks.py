@@ -17,10 +17,13 @@ import openai
 import pytest
 from PIL import Image
 
+from gemgate.jobs.webhooks import signature
+from gemgate.outbound import GuardedSender
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment, painter
-from tests.support.serving import Served, served, settings_for
+from tests.support.serving import Served, served, settings_for, until
+from tests.support.webhooks import listening
 
 POSTED = {"prompt": "draw a red cat", "response_format": "url"}
 
@@ -92,6 +95,18 @@ async def test_the_preference_of_rfc_7240_asks_for_a_task_too(http: aiohttp.Clie
     for image, details in zip(done["result"]["images"], done["result"]["details"], strict=True):
         data = base64.b64decode(image.removeprefix("data:image/png;base64,"))
         assert hashlib.sha256(data).hexdigest() == details["sha256"]
+    assert sim.record.generations == 2
+
+
+async def test_googles_predict_is_a_task_too(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    sim.google.refuse("celebrity", "refusal")
+    path = "/v1beta/models/gemini-2.5-flash-image:predict"
+    task = await posted(http, {"instances": [{"prompt": "a cat"}]}, path, Prefer="respond-async")
+    (made,) = (await ended(http, task))["result"]["predictions"]
+    assert base64.b64decode(made["bytesBase64Encoded"]).startswith(b"\x89PNG")
+    task = await posted(http, {"instances": [{"prompt": "draw a celebrity"}]}, path, Prefer="respond-async")
+    failed = await ended(http, task)
+    assert (failed["status"], failed["error"]["status"]) == ("failed", "INVALID_ARGUMENT")
     assert sim.record.generations == 2
 
 
@@ -422,3 +437,35 @@ async def test_kill_9_loses_no_task_and_generates_nothing_twice(tmp_path: Path) 
             assert len(list((tmp_path / "data" / "blobs" / "images").rglob("*.png"))) == 2
         finally:
             node.end()
+
+
+async def test_the_end_of_a_task_is_told_to_its_webhook_signed(
+    http: aiohttp.ClientSession, sim: Simulator, gate: Served
+) -> None:
+    sim.google.refuse("celebrity", "refusal")
+    gate.service.jobs.webhook_sender.sender = GuardedSender(allowed=lambda address: True)
+    async with listening() as hook:
+        asked = {**POSTED, "async": True, "webhook": {"url": hook.url, "secret": "shared secret"}}
+        made = await posted(http, asked)
+        await until(lambda: len(hook.heard) == 1)
+        body, headers = hook.heard[0]
+        expected = signature("shared secret", headers["webhook-id"], headers["webhook-timestamp"], body)
+        assert headers["webhook-signature"] == expected
+        told = json.loads(body)
+        assert told["type"] == "image.task.completed"
+        assert told["data"] == {name: value for name, value in (await ended(http, made)).items() if name != "result"}
+        refused = {"prompt": "draw a celebrity", "webhook": hook.url, "webhook_secret": "x"}
+        await posted(http, refused, "/v1/generate-images", status=400, Idempotency_Key="k")
+        await until(lambda: len(hook.heard) == 2)
+        assert json.loads(hook.heard[1][0])["type"] == "image.task.failed"
+    assert sim.record.generations == 2
+
+
+async def test_a_webhook_needs_a_task_and_an_address_that_is_public(
+    http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    refused = await posted(http, {**POSTED, "async": True, "webhook": "http://127.0.0.1:9/x"}, status=400)
+    assert "public" in refused["error"]["message"]
+    assert sim.record.generations == 0
+    async with http.post("/v1/images/generations", json={**POSTED, "webhook": "http://example.org/x"}) as answer:
+        assert (answer.status, answer.headers["x-gemgate-ignored"]) == (200, "webhook")

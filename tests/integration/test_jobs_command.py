@@ -40,9 +40,14 @@ async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
 
 
 async def typed(gate: Served, folder: Path, *words: str, code: int = 0, lang: str = "C.UTF-8") -> str:
+    """What `gemgate jobs` says to these words."""
+    return await command(gate, folder, "jobs", *words, code=code, lang=lang)
+
+
+async def command(gate: Served, folder: Path, *words: str, code: int = 0, lang: str = "C.UTF-8") -> str:
     environment = {**os.environ, "GEMGATE_URL": gate.url, "LC_ALL": lang, "COLUMNS": "200", "HOME": str(folder)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gemgate", "jobs", *words),
+        *(sys.executable, "-m", "gemgate", *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
@@ -138,3 +143,67 @@ async def test_texts_are_for_their_owner_and_an_admin_sees_how_it_stands(sim: Si
         async with http.get("/api/jobs", headers=said["admin-00"]) as answer:
             (row,) = (await answer.json())["data"]
         assert (row["id"], row["key"], row["own"]) == (job, "ann", False)
+
+
+async def test_background_responses_and_image_calls_are_fetched_like_any_other(
+    gate: Served, sim: Simulator, tmp_path: Path
+) -> None:
+    async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client:
+        response = await client.responses.create(model="gemini-3-flash-preview", input="the river?", background=True)
+    async with aiohttp.ClientSession(gate.url) as http:
+        asked = {"prompt": "a fox", "n": 2, "async": True}
+        async with http.post("/v1/images/generations", json=asked) as answer:
+            call = (await answer.json())["id"]
+    for job in (response.id, call):
+        await typed(gate, tmp_path, "watch", job)
+    (written,) = json.loads(await typed(gate, tmp_path, "fetch", response.id, "-o", "said", "--json"))["files"]
+    said = openai.types.responses.Response.model_validate_json((tmp_path / written).read_text("utf-8"))
+    assert (said.id, said.status, said.output_text) == (response.id, "completed", "The Seine")
+    pictures = json.loads(await typed(gate, tmp_path, "fetch", call, "-o", "foxes", "--json"))["files"]
+    assert [Image.open(tmp_path / one).size for one in pictures] == [(256, 256)] * 2
+    shown = json.loads(await typed(gate, tmp_path, "show", call, "--json"))
+    assert (shown["kind"], shown["prompts_sent"]) == ("image_call", 2)
+    assert 0 <= shown["seconds"] < SECONDS
+    assert "2 prompts sent to Google" in await typed(gate, tmp_path, "show", call)
+    only = json.loads(await typed(gate, tmp_path, "list", "--kind", "response", "--status", "completed", "--json"))
+    assert [(job["id"], job["prompts_sent"]) for job in only["data"]] == [(response.id, 1)]
+    assert not json.loads(await typed(gate, tmp_path, "list", "--status", "failed", "--json"))["data"]
+    assert "queued, processing" in await typed(gate, tmp_path, "list", "--status", "asleep", code=1)
+    assert sim.record.generations == 3
+
+
+async def test_calls_under_a_key_and_interactions_are_fetched_too(gate: Served, tmp_path: Path) -> None:
+    call = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "the river?"}]}
+    async with aiohttp.ClientSession(gate.url) as http:
+        async with http.post("/v1/chat/completions", json=call, headers={"idempotency-key": "k"}) as answer:
+            keyed = answer.headers["x-gemgate-task"]
+        asked = {"model": "gemini-3-flash-preview", "input": "which river?", "background": True}
+        async with http.post("/v1beta/interactions", json=asked) as answer:
+            interaction = (await answer.json())["id"]
+    await typed(gate, tmp_path, "watch", interaction)
+    for job in (keyed, interaction):
+        (written,) = json.loads(await typed(gate, tmp_path, "fetch", job, "-o", job, "--json"))["files"]
+        assert "The Seine" in (tmp_path / written).read_text("utf-8")
+
+
+async def test_an_image_is_ordered_from_the_terminal_and_fetched_later_or_waited_for(
+    gate: Served, sim: Simulator, tmp_path: Path
+) -> None:
+    said = await command(gate, tmp_path, "image", "a fox", "-n", "2", "--async", "-o", "foxes")
+    job = said.split()[0]
+    assert job.startswith("imgtask_")
+    assert f"gemgate jobs fetch {job} -o foxes" in said
+    await typed(gate, tmp_path, "watch", job)
+    await typed(gate, tmp_path, "fetch", job, "-o", "foxes")
+    first, _ = sorted((tmp_path / "foxes").iterdir())
+    said = await command(
+        gate, tmp_path, "edit", f"foxes/{first.name}", "a fox at night", "--wait", "-o", "night", lang="zh_CN.UTF-8"
+    )
+    assert "已写入 1 个文件" in said
+    (made,) = (tmp_path / "night").iterdir()
+    assert Image.open(made).size == (256, 256)
+    assert [[file.data for file in call.files] for call in sim.record.calls][2:] == [[first.read_bytes()]]
+    said = await command(gate, tmp_path, "image", "a celebrity", "--wait", "-o", "nothing", code=1)
+    assert "refused" in said
+    assert "--async" in await command(gate, tmp_path, "image", "a fox", "--url", gate.url, code=2)
+    assert sim.record.generations == 4

@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -234,7 +235,72 @@ def by_fetch(url: str, body: Any) -> Any:
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
 
 
-@pytest.mark.parametrize("ask", [by_requests, by_httpx, by_urllib, by_fetch])
+JAVA = """
+import java.net.URI;
+import java.net.http.*;
+import java.time.Duration;
+
+class Ask {
+    public static void main(String[] given) throws Exception {
+        var call = HttpRequest.newBuilder(URI.create(given[0])).timeout(Duration.ofSeconds(20))
+            .header("content-type", "application/json").POST(HttpRequest.BodyPublishers.ofString(given[1])).build();
+        var answer = HttpClient.newHttpClient().send(call, HttpResponse.BodyHandlers.ofString());
+        System.out.write((answer.statusCode() + "\\n" + answer.body()).getBytes("UTF-8"));
+        System.out.flush();
+    }
+}
+"""
+
+
+def by_java(url: str, body: Any) -> Any:
+    """`java.net.http`, which asks for HTTP/2 by an upgrade; its JSON libraries skip white space, as JSON has it."""
+    java = shutil.which("java")
+    if java is None:
+        pytest.skip("java is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "Ask.java"
+        source.write_text(JAVA, "utf-8")
+        command = [java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", str(source), url, json.dumps(body)]
+        said = subprocess.run(command, check=True, capture_output=True, timeout=60, env={}).stdout.decode()
+    status, _, text = said.partition("\n")
+    assert status == "200", said
+    assert text.startswith("  "), "it came as white space ahead"
+    return json.loads(text)
+
+
+WANTS_HTTP_2 = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+async def test_a_wish_for_http_2_is_ignored_and_the_connection_goes_on(gate: Served) -> None:
+    """However the body is framed and in whatever pieces it comes; the next calls are on the same connection."""
+    body = json.dumps({"model": TEXT, "messages": TURN}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{WANTS_HTTP_2}"
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:9], body[9:])) + b"0\r\n\r\n"
+    framed = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks
+    plain = f"GET /health HTTP/1.1\r\nHost: localhost\r\n{WANTS_HTTP_2}\r\n".encode()
+    reader, writer = await asyncio.open_connection(*gate.url.removeprefix("http://").split(":"))
+    try:
+        for sent in (framed, chunked, plain, framed + plain):
+            for start in range(0, len(sent), 50):
+                writer.write(sent[start : start + 50])
+                await writer.drain()
+                await asyncio.sleep(0.001)
+            for _ in range(sent.count(b"HTTP/1.1")):
+                async with asyncio.timeout(20):
+                    status = await reader.readline()
+                    said = (await reader.readuntil(b"\r\n\r\n")).lower()
+                    assert status == b"HTTP/1.1 200 OK\r\n", said
+                    assert b"connection: close" not in said
+                    if b"chunked" in said:
+                        await reader.readuntil(b"0\r\n\r\n")
+                    else:
+                        await reader.readexactly(int(said.split(b"content-length: ")[1].split(b"\r\n")[0]))
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("ask", [by_requests, by_httpx, by_urllib, by_fetch, by_java])
 async def test_http_clients_read_it(gate: Served, sim: Simulator, ask: Callable[[str, Any], Any]) -> None:
     path, body = CHATS["chat"]
     told = await asyncio.to_thread(ask, gate.url + path, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Event, Message, Text, TextDelta
 from gemgate.dialects import table, wire
-from gemgate.dialects.table import Act, Answering, Dialect, Operation
+from gemgate.dialects.table import Act, Answering, Dialect, Operation, ReadContext
 from gemgate.errors import GatewayError
 from gemgate.web import app
 from gemgate.web.operation import Router, operation
@@ -35,7 +35,7 @@ class TelegramRequest(wire.Body):
     stream: bool = False
 
 
-def read(body: TelegramRequest, _: Mapping[str, str]) -> ChatRequest:
+def read(body: TelegramRequest, _: ReadContext) -> ChatRequest:
     return ChatRequest((Message("user", (Text(body.words),)),), stream=body.stream)
 
 

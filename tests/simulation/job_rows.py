@@ -17,6 +17,7 @@ from gemgate.batches import (
     Deferred,
     Done,
     Failed,
+    JobStatus,
     Need,
     Released,
     Task,
@@ -80,14 +81,15 @@ class MemoryJobs:
 
     # Orders
 
-    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages, *, head_start: float = 0.0) -> Batch:
         if batch.idempotency_key and (known := await self.under_key(batch.tenant, batch.idempotency_key)):
             return known
         if batch.id in self.batches:
             raise Conflict(f"The id {batch.id} is taken", code="batch_id_taken")
         drafts = [d async for page in tasks.pages() for d in page] if isinstance(tasks, TaskPages) else tasks
+        due = self._now() + head_start if head_start else 0.0
         rows = [
-            TaskRow(Task(f"{batch.id}_task_{seq}", batch.id, seq, draft.prompt, draft.payload))
+            TaskRow(Task(f"{batch.id}_task_{seq}", batch.id, seq, draft.prompt, draft.payload, run_after=due))
             for seq, draft in enumerate(drafts)
         ]
         self.batches[batch.id] = BatchRow(batch, rows)
@@ -106,9 +108,15 @@ class MemoryJobs:
         return next((row.shown for row in same), None)
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
         own = [row.shown for row in self.batches.values() if tenant in (None, row.batch.tenant)]
+        own = [one for one in own if status in (None, one.status)]
         own = sorted((b for b in own if b.kind in kinds), key=lambda b: (b.created_at, b.id), reverse=True)
         if after is None:
             return own[:limit], len(own)
@@ -131,7 +139,12 @@ class MemoryJobs:
     # Runs
 
     async def claim(
-        self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
+        self,
+        owner: str,
+        needs: Collection[Need],
+        seconds: float,
+        accounts: Collection[str] = (),
+        named: Collection[str] = (),
     ) -> Claim | None:
         order = sorted(
             self.batches.values(),
@@ -143,7 +156,7 @@ class MemoryJobs:
                 continue
             if sum(1 for _ in row.running()) >= batch.concurrency:
                 continue
-            if (found := next((one for one in row.tasks if self._runnable(one.task, accounts)), None)) is None:
+            if (found := next((one for one in row.tasks if self._runnable(one.task, accounts, named)), None)) is None:
                 continue
             now = self._now()
             task = found.task
@@ -156,9 +169,9 @@ class MemoryJobs:
             return Claim(found.task, row.shown, owner)
         return None
 
-    def _runnable(self, task: Task, accounts: Collection[str]) -> bool:
+    def _runnable(self, task: Task, accounts: Collection[str], named: Collection[str]) -> bool:
         now = self._now()
-        if task.status != "queued" or task.run_after > now:
+        if task.status != "queued" or (task.run_after > now and (task.batch not in named or task.code)):
             return False
         left = task.checkpoint
         waited = task.run_after <= now - READ_BY_OWNER
@@ -189,6 +202,9 @@ class MemoryJobs:
         if (one := self.held(claim)) is None:
             return False
         one.task = replace(one.task, checkpoint=checkpoint)
+        row = self.batches[claim.batch.id]
+        if not checkpoint.cid and row.batch.sent is not None:
+            row.change(sent=row.batch.sent + 1)
         return True
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -201,7 +217,8 @@ class MemoryJobs:
         match outcome:
             case Done(result):
                 self._end(row, one, "done", result=result, code="", error="", error_zh="", retryable=False)
-            case Failed(code, en, zh, retryable, result):
+            case Failed(code, en, zh, retryable, result, checkpoint):
+                one.task = replace(one.task, checkpoint=checkpoint or one.task.checkpoint)
                 said = {"code": code, "error": en, "error_zh": zh, "retryable": retryable}
                 self._end(row, one, "failed", result=result, **said)
             case Cancelled():
@@ -272,16 +289,22 @@ class MemoryJobs:
                 row.change(ended_at=self._now())
         return row.shown
 
-    async def again(self, batch_id: str) -> Batch | None:
+    async def again(self, batch_id: str, *, head_start: float = 0.0) -> Batch | None:
         if (row := self.batches.get(batch_id)) is None:
             return None
         back = [one for one in row.tasks if one.task.status in ("failed", "cancelled")]
         if not back or row.batch.state == "invalid":
             return row.shown
         fresh: dict[str, Any] = {"status": "queued", "code": "", "error": "", "error_zh": "", "retryable": False}
-        fresh |= {"failures": 0, "run_after": 0.0, "settled": 0, "finished_at": 0.0}
+        due = self._now() + head_start if head_start else 0.0
+        fresh |= {"failures": 0, "run_after": due, "settled": 0, "finished_at": 0.0}
         for one in back:
-            one.task = replace(one.task, **fresh)
+            left = (
+                one.task.checkpoint
+                if one.task.checkpoint.cid
+                else replace(one.task.checkpoint, account="", identity="")
+            )
+            one.task = replace(one.task, checkpoint=left, **fresh)
         hook = replace(row.batch.hook, tries=0, at=0.0, outcome="")
         state: BatchState = "paused" if row.batch.state == "paused" else "active"
         row.change(state=state, ended_at=0.0, closed_at=0.0, expires_at=0.0, hook=hook)
@@ -320,8 +343,11 @@ class MemoryJobs:
         own = self.batches[batch_id]
         own.change(hook=replace(own.batch.hook, tries=hook.tries, at=hook.at, outcome=hook.outcome))
 
-    async def stats(self) -> TaskCounts:
-        return _counts(one.task for row in self.batches.values() for one in row.tasks)
+    async def stats(self) -> Mapping[BatchKind, TaskCounts]:
+        counted: dict[BatchKind, TaskCounts] = {}
+        for row in self.batches.values():
+            counted[row.batch.kind] = counted.get(row.batch.kind, TaskCounts()) + row.tally
+        return counted
 
     async def rewrap(self) -> int:
         return 0

@@ -7,34 +7,35 @@ the kill will leave them: what must never be made again is known exactly.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
+import re
 import signal
 import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from sqlalchemy import Row, func, select
 from tests.support.servers import free_port
 
-from gemgate.batches import Batch, Task
-from gemgate.jobs.runner import image_key
 from gemgate.settings import Settings
-from gemgate.stores.sql.database import open_database
+from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.jobs import SqlJobStore
+from gemgate.stores.sql.schema import task
 from gemgate.stores.vault import Vault
 from gemgate_simulator import Painting, RemoteSimulator
 from gemgate_simulator.record import Call
 
 LANES = 8
 OURS = {name.upper() for name in Settings.model_fields}
+NUMBER = re.compile(r"number[ -](\d+)")
 KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
 
@@ -109,97 +110,114 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What one kill or halt cut off: the tasks that ran on that node and what stood of them, and when it was (epoch).
+    """What one kill or halt cut off, by the numbers of jobs, and when it was (epoch).
 
-    open: numbers of tasks that may be made once more, because nothing of them could be found.
+    running: the jobs that ran on that node. done: those that had ended, or whose image was stored.
+    open: jobs that may be made once more, because nothing of them could be found, and why that is.
     """
 
     at: float
     running: frozenset[int]
     done: frozenset[int]
-    open: frozenset[int]
+    open: Mapping[int, str]
+
+
+NO_CHAT = "cut between the prompt and the id of its chat"
+UNREADABLE = "its chat could not be read from there"
 
 
 @dataclass(slots=True)
 class Books:
-    """The database and the images, read from outside. readable: chats that were cut off can be read back."""
+    """The database and the images, read from outside; a job is known by the number in its prompt.
 
+    readable: chats that were cut off can be read back.
+    """
+
+    database: Database
     store: SqlJobStore
     images: Path
     sim: RemoteSimulator
-    batch_id: str
     readable: bool
-    keys: dict[str, int]
+    numbers: dict[str, int] = field(default_factory=dict)
     cuts: list[Cut] = field(default_factory=list)
 
-    async def batch(self) -> Batch:
-        batch = await self.store.get(None, self.batch_id)
-        assert batch is not None
-        return batch
-
-    async def tasks(self) -> Sequence[Task]:
-        return await self.store.tasks(self.batch_id, limit=20_000)
+    async def tasks(self) -> dict[int, Row[Any]]:
+        """The rows of all tasks, sealed as they are."""
+        async with self.database.reading() as connection:
+            rows = (await connection.execute(select(task))).all()
+        for batch_id in {row.batch for row in rows if row.id not in self.numbers}:
+            for one in await self.store.tasks(batch_id, limit=20_000):
+                self.numbers[one.id] = int(NUMBER.findall(one.prompt + one.payload)[0])
+        return {self.numbers[row.id]: row for row in rows if row.id in self.numbers}
 
     async def until_ended(self, count: int, seconds: float) -> None:
         """Until so many tasks have ended."""
+        over = select(func.count()).select_from(task).where(task.c.status.in_(("done", "failed")))
         async with asyncio.timeout(seconds):
             while True:
-                tally = (await self.batch()).tally
-                if tally.done + tally.failed >= count:
-                    return
+                async with self.database.reading() as connection:
+                    if int((await connection.execute(over)).scalar_one()) >= count:
+                        return
                 await asyncio.sleep(0.05)
 
     async def cut(self, account: str, at: float) -> Cut:
         """What stands at this moment, with the node of `account` halted."""
-        tasks = await self.tasks()
-        running = [task for task in tasks if task.status == "running" and task.checkpoint.account == account]
-        stored = self.stored()
-        lost = [task for task in running if task.seq not in stored]
-        if self.readable:
-            lost = [task for task in lost if not task.checkpoint.cid]
+        tasks, stored = await self.tasks(), self.stored()
+        running = {n: row for n, row in tasks.items() if row.status == "running" and row.account == account}
+        lost = {n: row for n, row in running.items() if n not in stored and not (self.readable and row.cid)}
         cut = Cut(
             at,
-            frozenset(task.seq for task in running),
-            frozenset(task.seq for task in tasks if task.status == "done") | stored,
-            frozenset(task.seq for task in lost),
+            frozenset(running),
+            frozenset(n for n, row in tasks.items() if row.status == "done") | stored,
+            {n: UNREADABLE if row.cid else NO_CHAT for n, row in lost.items()},
         )
         self.cuts.append(cut)
         return cut
 
     def stored(self) -> frozenset[int]:
-        """Tasks whose picture's file is there."""
-        return frozenset(self.keys[path.stem.rpartition("_")[2]] for path in self.images.rglob("*.png"))
+        """Jobs whose picture's file is there."""
+        return frozenset(int(NUMBER.findall(path.stem)[0]) for path in self.images.rglob("*.png"))
 
-    async def check(self, total: int) -> dict[str, Any]:
-        """None lost, none twice, nothing finished made again; what was made twice was cut off and not to be found."""
+    async def check(self, kinds: Mapping[int, str], pictures: Collection[int]) -> dict[str, dict[str, int]]:
+        """None lost, none twice, nothing finished made again; what was made twice was cut off and not to be found.
+
+        kinds: of each job. pictures: the jobs that make one. What it cost, by kind.
+        """
         tasks, record = await self.tasks(), await self.sim.record()
-        assert Counter(task.status for task in tasks) == {"done": total}
-        names = [json.loads(task.result)["name"] for task in tasks]
-        assert len(set(names)) == total
-        files = list(self.images.rglob("*.png"))
-        assert len(files) == total, "one file for each task, however often it was made"
-        assert self.stored() == set(range(total))
-        made: dict[int, list[Call]] = {n: [] for n in range(total)}
+        assert set(tasks) == set(kinds)
+        cut_off = frozenset().union(*(cut.running for cut in self.cuts))
+        for number, row in tasks.items():
+            assert row.status == "done" or (row.code == "response_interrupted" and number in cut_off), (number, row)
+        assert self.stored() == set(pictures)
+        assert len(list(self.images.rglob("*.png"))) == len(pictures), "one file each, however often it was made"
+        made: dict[int, list[Call]] = {n: [] for n in kinds}
         for call in record.calls:
             if call.generated:
-                made[int(call.prompt.split("number ")[1].split()[0])].append(call)
+                made[int(NUMBER.findall(call.prompt)[-1])].append(call)
         assert all(made.values())
         for number, calls in made.items():
-            excused = sum(number in cut.open for cut in self.cuts)
-            assert len(calls) <= 1 + excused, (number, calls, [cut for cut in self.cuts if number in cut.running])
+            excused = [cut.open[number] for cut in self.cuts if number in cut.open]
+            assert len(calls) <= 1 + len(excused), (number, kinds[number], calls, excused)
         for cut in self.cuts:
             again = [n for n in cut.done for call in made[n] if call.time > cut.at]
             assert not again, f"finished, and made again: {again}"
         assert record.generations == sum(map(len, made.values()))
         assert not record.violations
+        return {kind: self._figures(kind, kinds, tasks, made) for kind in dict.fromkeys(kinds.values())}
+
+    def _figures(
+        self, kind: str, kinds: Mapping[int, str], tasks: Mapping[int, Row[Any]], made: Mapping[int, Sequence[Call]]
+    ) -> dict[str, int]:
+        own = [number for number in kinds if kinds[number] == kind]
+        twice = [number for number in own if len(made[number]) > 1]
+        why = Counter(next(cut.open[n] for cut in reversed(self.cuts) if n in cut.open) for n in twice)
         return {
-            "tasks": total,
-            "cuts": len(self.cuts),
-            "in flight at a cut": sum(len(cut.running) for cut in self.cuts),
-            "not to be found": sum(len(cut.open) for cut in self.cuts),
-            "generations": record.generations,
-            "made twice": sum(len(calls) > 1 for calls in made.values()),
-            "chats read back": record.requests_of("hNvQHb"),
+            "jobs": len(own),
+            "generations": sum(len(made[number]) for number in own),
+            "in flight at a cut": sum(number in cut.running for cut in self.cuts for number in own),
+            "interrupted": sum(tasks[number].status == "failed" for number in own),
+            "made again": len(twice),
+            **why,
         }
 
 
@@ -232,22 +250,12 @@ async def painter(*accounts: str, readable: bool, pace: float = 0.1) -> AsyncIte
         yield sim
 
 
-async def ordered(url: str, count: int, concurrency: int) -> str:
-    body = {"prompts": [f"draw number {n} of many" for n in range(count)], "concurrency": concurrency}
-    async with aiohttp.ClientSession(url) as http, http.post("/v1/batch/images", json=body) as answer:
-        assert answer.status == 200, await answer.text()
-        return str((await answer.json())["batch_id"])
-
-
 @asynccontextmanager
-async def books(
-    url: str, folder: Path, sim: RemoteSimulator, batch_id: str, count: int, *, readable: bool
-) -> AsyncIterator[Books]:
+async def books(url: str, folder: Path, sim: RemoteSimulator, *, readable: bool) -> AsyncIterator[Books]:
     database = await open_database(url)
-    keys = {image_key(batch_id, seq): seq for seq in range(count)}
     try:
         store = SqlJobStore(database, Vault([KEY]))
-        yield Books(store, folder / "data" / "blobs" / "images", sim, batch_id, readable, keys)
+        yield Books(database, store, folder / "data" / "blobs" / "images", sim, readable)
     finally:
         await database.close()
 

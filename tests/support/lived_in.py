@@ -28,7 +28,7 @@ async def everything(url: str | Path) -> Tables:
 
 
 async def lived_in(sim: Simulator, folder: Path) -> None:
-    """A gateway that has been used: chats, an upload, an image, a batch, a key."""
+    """A gateway that has been used: chats, a response in the background, an upload, an image, a batch."""
     async with served(settings_for(sim, folder)) as gate, aiohttp.ClientSession(gate.url) as http:
         for said in ("hello", "你好"):
             body = {"messages": [{"role": "user", "content": said}]}
@@ -36,6 +36,10 @@ async def lived_in(sim: Simulator, folder: Path) -> None:
                 assert answer.status == 200
         async with http.post("/v1/responses", json={"input": "hello"}) as answer:
             assert answer.status == 200
+        async with http.post("/v1/responses", json={"input": "hello", "background": True}) as answer:
+            response = (await answer.json())["id"]
+        async with http.get(f"/v1/responses/{response}?stream=true") as answer:
+            assert "response.completed" in await answer.text()
         async with http.post("/v1/images/generations", json={"prompt": "a boat"}) as answer:
             assert answer.status == 200
         form = aiohttp.FormData()

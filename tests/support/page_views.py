@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PAGES = (
-    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "batches", "nodes",
+    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "jobs", "nodes",
     "requests", "keys", "alerts", "settings", "reference",
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, explicit
 from gemgate.telemetry import system_random
 from gemgate.web.app import create_app
+from gemgate.web.upgrades import StaysHttp1
 from gemgate_simulator import Simulator
 
 NO_LIMITS: dict[str, Any] = {
@@ -75,7 +76,7 @@ async def served(
         sock.listen(512)
         config = uvicorn.Config(
             create_app(settings, service),
-            http="httptools",
+            http=StaysHttp1,
             lifespan="on",
             log_config=None,
             access_log=False,

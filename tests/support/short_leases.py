@@ -1,7 +1,4 @@
-"""`gemgate` with leases of SHORT_LEASE seconds instead of thirty, for tests that cannot wait so long; else the same.
-
-Videos are looked for as often.
-"""
+"""`gemgate` with leases of SHORT_LEASE seconds instead of thirty, for tests that cannot wait so long; else the same."""
 
 from __future__ import annotations
 
@@ -13,17 +10,20 @@ from gemgate.assembly import accounts, parts
 from gemgate.jobs import JobRules
 from gemgate.pool import registry
 
-SECONDS = float(os.environ.get("SHORT_LEASE", "3"))
-
-
-@dataclass(frozen=True)
-class ShortRules(JobRules):
-    lease: float = SECONDS
-    poll: float = 0.3
-    video_look: float = 0.3
-
-
 if __name__ == "__main__":
-    parts.JobRules = ShortRules  # type: ignore[misc]
-    accounts.LEASE_SECONDS = registry.LEASE_SECONDS = SECONDS  # type: ignore[misc]
+    seconds = float(os.environ["SHORT_LEASE"])
+
+    @dataclass(frozen=True, slots=True)
+    class ShortLeases(JobRules):
+        lease: float = seconds
+        poll: float = 0.3
+        video_look: float = 0.3
+
+    for module, name, value in (
+        (parts, "JobRules", ShortLeases),
+        (accounts, "LEASE_SECONDS", seconds),
+        (registry, "LEASE_SECONDS", seconds),
+    ):
+        assert hasattr(module, name), f"{module.__name__} has no {name} that could be shortened"
+        setattr(module, name, value)
     cli.main()

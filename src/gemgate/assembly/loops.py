@@ -6,7 +6,7 @@ from gemgate.alerts.channels import Bark, Channel, Webhook
 from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import thumbnails
-from gemgate.jobs.background import KINDS
+from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.video_runner import VIDEOS
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
@@ -19,6 +19,8 @@ LOOP_WATCH = 1.0
 """Seconds between two looks at how late the event loop is."""
 RESPONSE_DAYS = 30
 """How long answers of the Responses API can be continued, as OpenAI keeps them."""
+KEY_HOURS = 24
+"""How long a call for words is known by its idempotency key, from its end on."""
 
 
 def alert_channels(settings: Settings) -> dict[str, Channel]:
@@ -96,7 +98,8 @@ def run_upkeep(service: Service) -> None:
             if kept_from:
                 await service.jobs.forget_before(kept_from)
                 await _forget_videos(service, kept_from)
-            await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, KINDS)
+            await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
+            await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)
             await clock.sleep(3600.0)
 
     service.run("watch the event loop", watch_loop)

@@ -14,6 +14,7 @@ from gemgate.assembly.service import Service
 from gemgate.assembly.storage import Storage, open_storage
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
+from gemgate.jobs.background import BackgroundAnswers
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -88,6 +89,7 @@ async def _built(
     stack.callback(gateway.images.close)
     event_log = make.event_log()
     jobs = make.jobs(gateway, attachments, account_registry, machine, event_log, job_rules)
+    answers = make.answers(jobs, event_log)
     service = Service(
         settings=settings,
         gateway=gateway,
@@ -102,7 +104,8 @@ async def _built(
         alert_store=storage.alerts,
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),
         jobs=jobs,
-        background=make.background(jobs, event_log),
+        answers=answers,
+        background=BackgroundAnswers(answers),
         responses=storage.responses,
         interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),

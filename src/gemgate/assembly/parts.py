@@ -18,7 +18,7 @@ from gemgate.gateway.image_delivery import ImagePipeline
 from gemgate.gateway.own_images import OwnImages
 from gemgate.imaging import MAX_PIXELS
 from gemgate.jobs import JobRules, Jobs
-from gemgate.jobs.background import BackgroundResponses
+from gemgate.jobs.answers import Answers
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.runner import Runner
@@ -130,10 +130,10 @@ class Parts:
     def event_log(self) -> EventLog:
         return EventLog(self.storage.response_log)
 
-    def background(self, jobs: Jobs, event_log: EventLog) -> BackgroundResponses:
+    def answers(self, jobs: Jobs, event_log: EventLog) -> Answers:
         secrets = self.settings.responses_webhook_url, self.settings.responses_webhook_secret
         url, secret = (one.get_secret_value() if one else "" for one in secrets)
-        return BackgroundResponses(jobs, event_log, self.storage.blobs, (url, secret))
+        return Answers(jobs, event_log, self.storage.blobs, (url, secret))
 
     def jobs(
         self,
@@ -170,7 +170,7 @@ class Parts:
                 observer,
                 rules,
                 account_registry.renew,
-                ready=lambda need: machine.refuses(None) is None and not (need != "text" and blobs.full),
+                ready=lambda need: machine.refuses(None) is None and not ("text" not in need and blobs.full),
             ),
             BatchFinalizer(store, storage.files, blobs, gateway.images, owner, clock, observer, rules),
             WebhookSender(store, GuardedSender(), storage.vault, clock, observer, rules, own_sender),

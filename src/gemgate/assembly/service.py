@@ -16,7 +16,8 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.own_images import OwnImages
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import Jobs
-from gemgate.jobs.background import BackgroundResponses
+from gemgate.jobs.answers import Answers
+from gemgate.jobs.background import BackgroundAnswers
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
@@ -95,7 +96,8 @@ class Service(Loops):
     alert_store: SqlAlertStore
     thumbnails: Thumbnails
     jobs: Jobs
-    background: BackgroundResponses
+    answers: Answers
+    background: BackgroundAnswers
     responses: ResponseStore
     interactions: ResponseStore
     uploads: ResumableUploads

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
+from gemgate.cli import jobs
 from gemgate.cli.batch_order import body_of, key_of, read_prompts
 from gemgate.cli.batch_watch import Haul, follow
-from gemgate.cli.connection import Connection, connected
+from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.images import SIZES
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, run
+from gemgate.cli.jobs import IdArgument, LimitOption, StatusOption
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, fail, out, say
 from gemgate.stores.drafts import drafted
 
 batch = typer.Typer(
@@ -29,22 +30,8 @@ batch = typer.Typer(
     no_args_is_help=True,
 )
 
-UrlOption = Annotated[
-    str,
-    typer.Option(
-        "--url", envvar="GEMGATE_URL", help="The gateway. [default: the one on this machine, else one of our own]",
-        show_default=False,
-    ),
-]  # fmt: skip
-KeyOption = Annotated[
-    str, typer.Option("--key", envvar="GEMGATE_KEY", help="Key for that gateway (API_KEY there).", show_default=False)
-]
-OutOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; it is made.", file_okay=False)]
-IdArgument = Annotated[str, typer.Argument(metavar="BATCH", help="Such as batch_60bfcf0a; see `gemgate batch list`.")]
 MANY = 256
 """Calls at once that are asked for; the gateway allows as many as its accounts have lanes."""
-
-Work = Callable[[Connection], Awaitable[Any]]
 
 
 @batch.command("run")
@@ -52,7 +39,7 @@ def run_batch(
     prompts: Annotated[
         str, typer.Argument(metavar="FILE", help="Prompts: lines, .csv with a heading, or .jsonl; - reads stdin.")
     ],
-    output: OutOption = Path("out"),
+    output: OutputOption = Path("out"),
     size: Annotated[
         str | None,
         typer.Option("--size", help="1k, 2k or 4k on the long side; 2k and 4k choose the model.", show_default=False),
@@ -102,7 +89,7 @@ def run_batch(
 @batch.command()
 def fetch(
     batch_id: IdArgument,
-    output: OutOption = Path("out"),
+    output: OutputOption = Path("out"),
     archive: Annotated[
         Path | None, typer.Option("--zip", help="One ZIP with manifest instead of files.", show_default=False)
     ] = None,
@@ -125,46 +112,25 @@ def fetch(
 
 @batch.command("list")
 def list_batches(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")] = 20,
+    limit: LimitOption = 20,
+    status: StatusOption = "",
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Batches, newest first."""
-    found = through(lambda gateway: gateway.ask("GET", f"/v1/batch?limit={limit}"), url, key, config)
-    if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
-        return
-    if not found["batches"]:
-        err.print("No batches yet: gemgate batch run prompts.txt", highlight=False)
-        return
-    table = Table("batch", "status", "made", "failed", "open", "model", "ordered", box=None)
-    for row in found["batches"]:
-        counts = (row["progress"], str(row["failed"] or ""), str(row["pending"] or ""))
-        table.add_row(row["batch_id"], row["status"], *counts, row["model"], row["created_at"])
-    out.print(table)
-    if found["total"] > len(found["batches"]):
-        err.print(f"{found['total']} in all; --limit shows more", highlight=False)
+    found = jobs.found(limit, "images", status, url, key, config)
+    none = say("No batches yet: gemgate batch run prompts.txt", "还没有批次：gemgate batch run prompts.txt")
+    jobs.listed(found, none, as_json=as_json)
 
 
-@batch.command()
-def show(
-    batch_id: IdArgument,
-    url: UrlOption = "",
-    key: KeyOption = "",
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
-    """How a batch stands, and why tasks failed."""
-    status = through(lambda gateway: gateway.ask("GET", f"/v1/batch/{batch_id}/status"), url, key, config)
-    if as_json:
-        print(json.dumps(status, ensure_ascii=False, indent=2))
-    else:
-        _show(status)
+batch.command()(jobs.show)
+jobs.steering(batch, "cancel")
+jobs.steering(batch, "retry")
 
 
-def _steering(verb: str, help_text: str) -> None:
+def _paused(verb: str, help_text: str) -> None:
     def steer(
         batch_id: IdArgument,
         url: UrlOption = "",
@@ -172,33 +138,17 @@ def _steering(verb: str, help_text: str) -> None:
         as_json: JsonOption = False,
         config: ConfigOption = None,
     ) -> None:
-        status = through(lambda gateway: gateway.ask("POST", f"/v1/batch/{batch_id}/{verb}", b""), url, key, config)
-        if as_json:
-            print(json.dumps(status, ensure_ascii=False, indent=2))
-        else:
-            _show(status)
+        async def work(gateway: Connection) -> Any:
+            await gateway.ask("POST", f"/v1/batch/{quote(batch_id, safe='')}/{verb}", b"")
+            return await gateway.ask("GET", jobs.path_of(batch_id))
+
+        jobs.shown(through(work, url, key, config), as_json=as_json)
 
     batch.command(verb, help=help_text)(steer)
 
 
-_steering("cancel", "Give a batch up: what is made stays.")
-_steering("pause", "Begin no more of a batch for now.")
-_steering("resume", "Go on with a paused batch.")
-_steering("retry", "Queue what failed or was cancelled once more.")
-
-
-def through(work: Work, url: str, key: str, config: Path | None, *, resident: bool = False) -> Any:
-    """Do it on the gateway that is meant; with resident, one of our own works on batches meanwhile."""
-    quiet = {} if "LOG_LEVEL" in os.environ else {"log_level": "error"}
-    settings = load_settings(quiet, config).settings
-
-    async def connect_and_work() -> Any:
-        async with connected(settings, url, key, resident=resident) as gateway:
-            if gateway.own and resident:
-                err.print("No gateway runs here: this command is one, as long as it lasts.", style="dim")
-            return await work(gateway)
-
-    return run(connect_and_work())
+_paused("pause", "Begin no more of a batch for now.")
+_paused("resume", "Go on with a paused batch.")
 
 
 async def _taken_up(gateway: Connection, batch_id: str, *, retry: bool) -> None:
@@ -254,27 +204,6 @@ def _end(haul: Haul, output: Path, *, as_json: bool) -> None:
         out.print(
             f"{status['batch_id']} {status['status']}: {new} pictures written to {output}/{there}", highlight=False
         )
-        _show_errors(status["batch_id"], list(haul.errors.values()))
+        jobs.errors_shown(status["batch_id"], list(haul.errors.values()))
     if haul.errors or status["status"] in ("failed", "cancelled"):
         raise typer.Exit(1)
-
-
-def _show(status: dict[str, Any]) -> None:
-    line = f"{status['batch_id']} {status['status']}: {status['progress']} made"
-    for name, word in (("failed", "failed"), ("pending", "open"), ("cancelled", "cancelled")):
-        line += f", {status[name]} {word}" if status.get(name) else ""
-    if eta := status.get("eta_seconds"):
-        line += f", about {eta} s left"
-    out.print(line, highlight=False)
-    if reason := status.get("waiting_for"):
-        out.print(f"waits: {reason}", highlight=False, soft_wrap=True)
-    _show_errors(status["batch_id"], status["errors"])
-
-
-def _show_errors(batch_id: str, errors: list[dict[str, Any]]) -> None:
-    for failed in errors[:10]:
-        err.print(marked("[red]{}[/red] {}", failed["task_id"], failed["error"]), highlight=False, soft_wrap=True)
-    if len(errors) > 10:
-        err.print(f"and {len(errors) - 10} more: gemgate batch show {batch_id} --json", highlight=False)
-    if any(failed["retryable"] for failed in errors):
-        err.print(f"Try those again: gemgate batch retry {batch_id}", highlight=False)

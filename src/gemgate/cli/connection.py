@@ -8,20 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+import typer
 import uvicorn
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
 from gemgate.cli.serve import listening
+from gemgate.cli.terminal import err, load_settings, run, say
 from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
@@ -29,6 +31,18 @@ from gemgate.web.app import create_app
 
 SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
+
+
+UrlOption = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="GEMGATE_URL", help="The gateway. [default: the one on this machine, else one of our own]",
+        show_default=False,
+    ),
+]  # fmt: skip
+KeyOption = Annotated[
+    str, typer.Option("--key", envvar="GEMGATE_KEY", help="Key for that gateway (API_KEY there).", show_default=False)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,23 @@ async def connected(settings: Settings, url: str, key: str, *, resident: bool) -
         else:
             async with _own(settings, resident=resident) as own:
                 yield Connection(http, own, _key_of(settings), own=True)
+
+
+def through(
+    work: Callable[[Connection], Awaitable[Any]], url: str, key: str, config: Path | None, *, resident: bool = False
+) -> Any:
+    """Do it on the gateway that is meant; with resident, one of our own works on batches meanwhile."""
+    quiet = {} if "LOG_LEVEL" in os.environ else {"log_level": "error"}
+    settings = load_settings(quiet, config).settings
+
+    async def connect_and_work() -> Any:
+        async with connected(settings, url, key, resident=resident) as gateway:
+            if gateway.own and resident:
+                en = "No gateway runs here: this command is one, as long as it lasts."
+                err.print(say(en, "这里没有正在运行的网关：本命令在运行期间充当网关。"), style="dim")
+            return await work(gateway)
+
+    return run(connect_and_work())
 
 
 @asynccontextmanager

@@ -13,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from gemgate.cli.chat import CALLER, signed_in
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, load_settings, marked, out, run
+from gemgate.cli.connection import KeyOption, UrlOption
+from gemgate.cli.image_orders import order_images
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, fail, load_settings, marked, out, run, say
 from gemgate.dialects.image_options import model_for
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import ClientError, GatewayError
@@ -32,12 +34,18 @@ SizeOption = Annotated[
 ]
 AspectOption = Annotated[str | None, typer.Option("--aspect", help="Such as 16:9 or 1:1.", show_default=False)]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Model id.", show_default=False)]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; it is made.", file_okay=False)]
 LogoOption = Annotated[bool, typer.Option("--keep-logo", help="Leave the visible logo on.")]
+AsyncOption = Annotated[
+    bool, typer.Option("--async", help="Order it at the gateway and leave; `gemgate jobs fetch` brings it.")
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Order it at the gateway and follow it to its files; it survives Ctrl-C.")
+]
 ExactOption = Annotated[bool, typer.Option("--require-size", help="Fail when Google delivers fewer pixels.")]
 
 
 def image(
+    context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="What the picture shows.")],
     count: CountOption = 1,
     size: SizeOption = None,
@@ -46,15 +54,27 @@ def image(
     output: OutputOption = Path(),
     keep_logo: LogoOption = False,
     require_size: ExactOption = False,
+    ordered: AsyncOption = False,
+    wait: WaitOption = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes"""
+    """Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes
+
+    Here, with the accounts of the settings, or at a gateway as a job (--async, --wait), which survives restarts.
+    """
     wanted = _request(prompt, [], count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
+    if ordered or wait:
+        order_images(wanted, output, url, key, config, wait=wait, as_json=as_json)
+        return
+    _only_ordered(context)
     _make(wanted, output, config, as_json=as_json)
 
 
 def edit(
+    context: typer.Context,
     images: Annotated[list[Path], typer.Argument(help="The picture to change; more give more to look at.")],
     prompt: Annotated[str, typer.Argument(help="What to change.")],
     count: CountOption = 1,
@@ -64,12 +84,30 @@ def edit(
     output: OutputOption = Path(),
     keep_logo: LogoOption = False,
     require_size: ExactOption = False,
+    ordered: AsyncOption = False,
+    wait: WaitOption = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Change a picture in words: gemgate edit fox.png "make it night" -o foxes"""
+    """Change a picture in words: gemgate edit fox.png "make it night" -o foxes
+
+    Here, with the accounts of the settings, or at a gateway as a job (--async, --wait), which survives restarts.
+    """
     wanted = _request(prompt, images, count, size, aspect, model, keep_logo=keep_logo, require_size=require_size)
+    if ordered or wait:
+        order_images(wanted, output, url, key, config, wait=wait, as_json=as_json)
+        return
+    _only_ordered(context)
     _make(wanted, output, config, as_json=as_json)
+
+
+def _only_ordered(context: typer.Context) -> None:
+    """Without a job the picture is made in this process: no gateway is asked."""
+    sources = [context.get_parameter_source(name) for name in ("url", "key")]
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        fail(say("--url and --key go with --async or --wait", "--url 和 --key 需与 --async 或 --wait 一起使用"), 2)
 
 
 def _request(

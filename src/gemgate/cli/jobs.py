@@ -1,4 +1,5 @@
-"""`gemgate jobs`: whatever runs in the background on a gateway, of every kind: batches of pictures, OpenAI's batches.
+"""`gemgate jobs`: whatever runs in the background on a gateway, of every kind: batches of pictures, OpenAI's batches,
+background responses, single calls for images. `gemgate batch` takes its listing and steering from here.
 
 The commands speak `/api/jobs` and nothing else, so that a gateway far away and one on this machine are the same.
 """
@@ -7,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.table import Table
 
-from gemgate.cli.batches import KeyOption, OutOption, UrlOption, through
-from gemgate.cli.connection import Connection, written_whole
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, language, marked, out
+from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
+from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, marked, out, say
 from gemgate.errors import Unreachable
 
 jobs = typer.Typer(
@@ -27,50 +27,62 @@ jobs = typer.Typer(
 )
 
 IdArgument = Annotated[str, typer.Argument(metavar="JOB", help="Such as batch_60bfcf0a; see `gemgate jobs list`.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")]
+StatusOption = Annotated[
+    str,
+    typer.Option("--status", help="Only queued, processing, completed, failed, cancelled, ...", show_default=False),
+]
 OVER = ("completed", "failed", "cancelled", "expired")
 WAIT = 20
 """Seconds of one long poll."""
 PATIENCE = 60
 """Seconds that a gateway which does not answer is waited for."""
-
-
-def say(en: str, zh: str) -> str:
-    """The text in the terminal's language."""
-    return zh if language() == "zh" else en
+ERRORS = 10
+"""Failures that are shown."""
 
 
 @jobs.command("list")
 def list_jobs(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="The newest so many.")] = 20,
+    limit: LimitOption = 20,
     kind: Annotated[
-        str, typer.Option("--kind", help="Only images, chat, responses, generations, edits, ...", show_default=False)
+        str,
+        typer.Option("--kind", help="Only images, chat, response, image_call, generations, ...", show_default=False),
     ] = "",
+    status: StatusOption = "",
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Jobs of all kinds, newest first."""
-    path = f"/api/jobs?limit={limit}&kind={quote(kind, safe='')}"
-    found = through(lambda gateway: gateway.ask("GET", path), url, key, config)
+    listed(found(limit, kind, status, url, key, config), say("No jobs yet", "还没有任务"), as_json=as_json)
+
+
+def found(limit: int, kind: str, status: str, url: str, key: str, config: Path | None) -> dict[str, Any]:
+    """The newest jobs, of one kind and status where these are named."""
+    query = urlencode({"limit": limit, "kind": kind, "status": status})
+    answer: dict[str, Any] = through(lambda gateway: gateway.ask("GET", f"/api/jobs?{query}"), url, key, config)
+    return answer
+
+
+def listed(answer: dict[str, Any], none: str, *, as_json: bool) -> None:
+    """Print a list of jobs; `none` where it is empty."""
     if as_json:
-        _print(found)
+        _print(answer)
         return
-    if not found["data"]:
-        err.print(say("No jobs yet", "还没有任务"), highlight=False)
+    if not answer["data"]:
+        err.print(none, highlight=False)
         return
     heads = say("job,kind,status,done,failed,open,model,ordered", "任务,类型,状态,完成,失败,未完成,模型,提交时间")
     table = Table(*heads.split(","), box=None)
-    for job in found["data"]:
+    for job in answer["data"]:
         left = job["pending"] + job["running"]
         counts = (f"{job['completed']}/{job['total']}", str(job["failed"] or ""), str(left or ""))
         table.add_row(job["id"], job["kind"], job["status"], *counts, job["model"] or "", job["created_at"])
     out.print(table)
-    if found["total"] > len(found["data"]):
-        err.print(
-            say(f"{found['total']} in all; --limit shows more", f"共 {found['total']} 个，可用 --limit 显示更多"),
-            highlight=False,
-        )
+    if answer["total"] > len(answer["data"]):
+        en, zh = f"{answer['total']} in all; --limit shows more", f"共 {answer['total']} 个，可用 --limit 显示更多"
+        err.print(say(en, zh), highlight=False)
 
 
 @jobs.command()
@@ -81,8 +93,8 @@ def show(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """How a job stands, and why tasks failed."""
-    _shown(through(lambda gateway: gateway.ask("GET", _path(job_id)), url, key, config), as_json=as_json)
+    """How a job stands, what it has cost, and why tasks failed."""
+    shown(through(lambda gateway: gateway.ask("GET", path_of(job_id)), url, key, config), as_json=as_json)
 
 
 @jobs.command()
@@ -96,61 +108,77 @@ def watch(
     """Follow a job to its end; 1 when anything of it failed or was given up. With --json one line for each change."""
 
     async def work(gateway: Connection) -> dict[str, Any]:
-        return await _followed(gateway, job_id, lambda job: _line(job, as_json=as_json))
+        return await followed(gateway, job_id, lambda job: _line(job, as_json=as_json))
 
     job = through(work, url, key, config, resident=True)
     if not as_json:
-        _errors(job)
-    if job["status"] != "completed" or job["failed"]:
+        _why(job)
+    if is_short(job):
         raise typer.Exit(1)
 
 
-def _action(verb: str, help_text: str) -> None:
-    def act(
+STEERING = {
+    "cancel": "Give a job up: what is made stays.",
+    "retry": "Queue what failed or was cancelled once more.",
+}
+
+
+def steering(group: typer.Typer, verb: str) -> None:
+    """Add the command that does this to one job."""
+
+    def steer(
         job_id: IdArgument,
         url: UrlOption = "",
         key: KeyOption = "",
         as_json: JsonOption = False,
         config: ConfigOption = None,
     ) -> None:
-        job = through(lambda gateway: gateway.ask("POST", f"{_path(job_id)}/{verb}", b""), url, key, config)
-        _shown(job, as_json=as_json)
+        job = through(lambda gateway: gateway.ask("POST", f"{path_of(job_id)}/{verb}", b""), url, key, config)
+        shown(job, as_json=as_json)
 
-    jobs.command(verb, help=help_text)(act)
+    group.command(verb, help=STEERING[verb])(steer)
 
 
-_action("cancel", "Give a job up: what is made stays.")
-_action("retry", "Queue what failed or was cancelled once more.")
+steering(jobs, "cancel")
+steering(jobs, "retry")
 
 
 @jobs.command()
 def fetch(
     job_id: IdArgument,
-    output: OutOption = Path("out"),
+    output: OutputOption = Path("out"),
     url: UrlOption = "",
     key: KeyOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Fetch what a job has made so far: pictures as files, answers as JSON, an OpenAI batch's output and error file."""
-    files = through(lambda gateway: _fetched(gateway, job_id, output), url, key, config)
+    files = through(lambda gateway: fetched(gateway, job_id, output), url, key, config)
     if as_json:
         _print({"id": job_id, "files": [str(path) for path in files]})
         return
-    en, zh = f"{len(files)} files written to {output}/", f"已写入 {len(files)} 个文件到 {output}/"
-    out.print(say(en, zh), highlight=False, soft_wrap=True)
+    out.print(written(files, output), highlight=False, soft_wrap=True)
 
 
-def _path(job_id: str) -> str:
+def written(files: list[Path], output: Path) -> str:
+    return say(f"{len(files)} files written to {output}/", f"已写入 {len(files)} 个文件到 {output}/")
+
+
+def path_of(job_id: str) -> str:
     return f"/api/jobs/{quote(job_id, safe='')}"
 
 
-async def _followed(gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def is_short(job: dict[str, Any]) -> bool:
+    """Whether anything of a job that is over is missing."""
+    return bool(job["status"] != "completed" or job["failed"])
+
+
+async def followed(gateway: Connection, job_id: str, changed: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """The job as it ended; a gateway that goes away for a moment is waited for."""
-    job: dict[str, Any] = await gateway.ask("GET", _path(job_id))
+    job: dict[str, Any] = await gateway.ask("GET", path_of(job_id))
     changed(job)
     while job["status"] not in OVER:
-        job, before = await _patient(lambda: gateway.ask("GET", f"{_path(job_id)}?wait={WAIT}")), job
+        job, before = await _patient(lambda: gateway.ask("GET", f"{path_of(job_id)}?wait={WAIT}")), job
         if job != before:
             changed(job)
     return job
@@ -167,16 +195,16 @@ async def _patient(ask: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError("the last try returns or raises")
 
 
-async def _fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
+async def fetched(gateway: Connection, job_id: str, folder: Path) -> list[Path]:
     """Everything there is, page by page, one file at a time."""
-    job = await gateway.ask("GET", _path(job_id))
+    job = await gateway.ask("GET", path_of(job_id))
     files: list[Path] = []
     named = [(name, job["files"][name]) for name in ("output", "error") if name in job["files"]]
     for name, file_id in named:
         files.append(await _written(gateway, f"/v1/files/{file_id}/content", folder / f"{job_id}_{name}.jsonl"))
     offset: int | None = None if named else 0
     while offset is not None:
-        page = await gateway.ask("GET", f"{_path(job_id)}/results?offset={offset}")
+        page = await gateway.ask("GET", f"{path_of(job_id)}/results?offset={offset}")
         for result in page["data"]:
             number = int(result["task_id"].rpartition("_")[2]) + 1
             for file in result.get("files", ()):
@@ -201,12 +229,16 @@ def _print(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _shown(job: dict[str, Any], *, as_json: bool) -> None:
+def shown(job: dict[str, Any], *, as_json: bool) -> None:
+    """Print how one job stands."""
     if as_json:
         _print(job)
         return
     _line(job, as_json=False)
-    _errors(job)
+    if job["seconds"] is not None and job["prompts_sent"] is not None:
+        en = f"{job['prompts_sent']} prompts sent to Google, {job['seconds']} s"
+        out.print(say(en, f"向 Google 发送 {job['prompts_sent']} 条提示，耗时 {job['seconds']} 秒"), highlight=False)
+    _why(job)
 
 
 def _line(job: dict[str, Any], *, as_json: bool) -> None:
@@ -223,12 +255,20 @@ def _line(job: dict[str, Any], *, as_json: bool) -> None:
         out.print(say(f"waits: {reason}", f"等待：{reason}"), highlight=False, soft_wrap=True)
 
 
-def _errors(job: dict[str, Any]) -> None:
-    for failed in job.get("errors", ()):
-        err.print(marked("[red]{}[/red] {}", failed["task_id"], failed["error"]), highlight=False, soft_wrap=True)
+def _why(job: dict[str, Any]) -> None:
+    errors_shown(job["id"], job.get("errors", ()))
     for wrong in job.get("input_errors", ()):
         line = say(f"line {wrong['line']}", f"第 {wrong['line']} 行") if wrong["line"] else ""
         err.print(marked("[red]{}[/red] {}", line, wrong["message"]), highlight=False, soft_wrap=True)
-    if any(failed["retryable"] for failed in job.get("errors", ())):
-        again = f"gemgate jobs retry {job['id']}"
+
+
+def errors_shown(job_id: str, errors: Sequence[dict[str, Any]]) -> None:
+    """Why tasks failed, and how they are tried again."""
+    for failed in errors[:ERRORS]:
+        err.print(marked("[red]{}[/red] {}", failed["task_id"], failed["error"]), highlight=False, soft_wrap=True)
+    if len(errors) > ERRORS:
+        more, all_of_them = len(errors) - ERRORS, f"gemgate jobs show {job_id} --json"
+        err.print(say(f"and {more} more: {all_of_them}", f"另有 {more} 个：{all_of_them}"), highlight=False)
+    if any(failed["retryable"] for failed in errors):
+        again = f"gemgate jobs retry {job_id}"
         err.print(say(f"Try those again: {again}", f"重试：{again}"), highlight=False)

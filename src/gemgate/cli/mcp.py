@@ -6,8 +6,7 @@ import asyncio
 from importlib.util import find_spec
 from pathlib import Path
 
-from gemgate.cli.batches import KeyOption, UrlOption, through
-from gemgate.cli.connection import Connection, written_whole
+from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.terminal import ConfigOption, fail
 from gemgate.errors import BadRequest
 

@@ -54,6 +54,7 @@ FleetOption = Annotated[
         show_default=False,
     ),
 ]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to; it is made.", file_okay=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -87,6 +88,11 @@ def language() -> str:
     """The language of the terminal, "zh" or "en"."""
     locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
     return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def say(en: str, zh: str) -> str:
+    """The text in the terminal's language."""
+    return zh if language() == "zh" else en
 
 
 def load_settings(

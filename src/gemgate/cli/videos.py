@@ -13,10 +13,9 @@ from urllib.parse import quote
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from gemgate.cli.batches import KeyOption, UrlOption, through
-from gemgate.cli.connection import Connection
-from gemgate.cli.jobs import PATIENCE, say
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out
+from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
+from gemgate.cli.jobs import PATIENCE
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
 from gemgate.errors import GatewayError, Unreachable
 from gemgate.imaging import measure
 from gemgate.stores.drafts import drafted

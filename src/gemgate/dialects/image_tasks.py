@@ -11,16 +11,34 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import Field
+
+from gemgate.batches import Batch
+from gemgate.dialects.wire import Body, Wishes
 from gemgate.errors import BadRequest
 
 TaskState = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
-Shape = Literal["openai", "simple"]
+Shape = Literal["openai", "simple", "gemini"]
 """The dialect in which a call for images was asked and is answered."""
 
 ASYNC = "true = answer at once with a task (202), whose result is asked for at its `poll`; as `Prefer: respond-async`"
+WEBHOOK = "an address, or {url, secret}, that is told once when the task has ended; signed as Standard Webhooks are"
 TASKS_PATH = "/v1/images/tasks"
 LONGEST_KEY = 200
 """Characters of an idempotency key."""
+
+
+class WebhookBody(Body):
+    url: str = Field(max_length=2000)
+    secret: str = Field(default="", max_length=500, repr=False)
+
+
+class TaskWishes(Wishes):
+    """What a body for images says of the task that it asks for."""
+
+    respond_async: bool | None = Field(default=None, alias="async", description=ASYNC)
+    webhook: WebhookBody | str | None = Field(default=None, description=WEBHOOK)
+    webhook_secret: str = Field(default="", max_length=500, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,31 @@ class ImageTask:
         return self.status not in ("queued", "in_progress")
 
 
+def state_of(batch: Batch) -> TaskState:
+    """How a call stands."""
+    tally = batch.tally
+    if tally.open and batch.state not in ("cancelled", "expired"):
+        return "in_progress" if batch.started_at else "queued"
+    if batch.state == "cancelled":
+        return "cancelled"
+    return "completed" if tally.done else "failed"
+
+
+def task_of(batch: Batch, base_url: str) -> ImageTask:
+    """A call as its caller sees it."""
+    tally = batch.tally
+    return ImageTask(
+        batch.id,
+        state_of(batch),
+        batch.created_at,
+        base_url,
+        tally.total,
+        tally.done,
+        tally.failed,
+        batch.ended_at or batch.closed_at or batch.created_at,
+    )
+
+
 def write_task(
     task: ImageTask, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -75,6 +118,13 @@ def write_task(
 def event_name(task: ImageTask) -> str:
     """The name of the server-sent event that tells how a task stands."""
     return f"image.task.{task.status}"
+
+
+def read_webhook(webhook: WebhookBody | str | None, secret: str) -> tuple[str, str]:
+    """The address that is told of an end, and the secret that signs; "" for none."""
+    if isinstance(webhook, str):
+        return webhook, secret
+    return (webhook.url, webhook.secret) if webhook else ("", "")
 
 
 _PREFERENCE = re.compile(r"\s*respond-async\s*(;|$)", re.IGNORECASE)

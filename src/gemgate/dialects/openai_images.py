@@ -22,7 +22,7 @@ from gemgate.dialects.image_options import (
     references_of,
     references_of_form,
 )
-from gemgate.dialects.image_tasks import ASYNC, no_stream
+from gemgate.dialects.image_tasks import TaskWishes, no_stream, read_webhook
 from gemgate.dialects.openai import envelope, image_entry, unsupported
 from gemgate.dialects.wire import ResponseMeta, read, sse
 from gemgate.errors import BadRequest, GatewayError
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-class GenerationsRequest(Started):
+class GenerationsRequest(TaskWishes, Started):
     """Body of POST /v1/images/generations; with an image to start from it is an edit."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
@@ -54,7 +54,6 @@ class GenerationsRequest(Started):
     response_format: Literal["b64_json", "url"] | None = None
     stream: bool | None = None
     mask: Any = None
-    respond_async: bool | None = Field(default=None, alias="async", description=ASYNC)
 
 
 class EditsRequest(GenerationsRequest):
@@ -70,6 +69,7 @@ class ImagesCall:
     stream: bool = False
     ignored: tuple[str, ...] = ()
     respond_async: bool = False
+    webhook: tuple[str, str] = ("", "")
 
 
 def read_generations(body: GenerationsRequest) -> ImagesCall:
@@ -128,7 +128,8 @@ def _call(body: GenerationsRequest, references: tuple[Source, ...]) -> ImagesCal
     as_url, stream, later = body.response_format == "url", bool(body.stream), bool(body.respond_async)
     if stream and later:
         raise no_stream()
-    return ImagesCall(request, as_url, stream, left_over(body), later)
+    hook = read_webhook(body.webhook, body.webhook_secret)
+    return ImagesCall(request, as_url, stream, left_over(body), later, hook)
 
 
 def write(

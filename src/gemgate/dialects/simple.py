@@ -14,7 +14,7 @@ from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
 from gemgate.dialects import wire
 from gemgate.dialects.image_options import Painting, Started, left_over, model_for, options_of, references_of
-from gemgate.dialects.image_tasks import ASYNC
+from gemgate.dialects.image_tasks import TaskWishes, read_webhook
 from gemgate.dialects.wire import (
     Base64,
     Body,
@@ -46,12 +46,11 @@ class ImageFields(Painting):
     model: str | None = None
 
 
-class ImagesRequest(ImageFields, Started):
+class ImagesRequest(TaskWishes, ImageFields, Started):
     """What all simple calls for images share."""
 
     prompt: str = Field(pattern=r"\S", max_length=32_000)
     response_type: ResponseType = "base64"
-    respond_async: bool | None = Field(default=None, alias="async", description=ASYNC)
 
 
 class GenerateImagesRequest(ImagesRequest):
@@ -79,6 +78,7 @@ class SimpleImagesCall:
     as_url: bool
     ignored: tuple[str, ...] = ()
     respond_async: bool = False
+    webhook: tuple[str, str] = ("", "")
 
 
 def read_generate(body: GenerateRequest) -> ChatRequest:
@@ -100,7 +100,8 @@ def read_images(body: GenerateImagesRequest | EditImageRequest) -> SimpleImagesC
         raise BadRequest("Missing required parameter: image", "缺少必需参数：image", param="image")
     options = options_of(given)
     request = ImageRequest(body.prompt, model_for(body.model, options), n, references, options)
-    return SimpleImagesCall(request, body.response_type == "url", left_over(body), bool(body.respond_async))
+    hook = read_webhook(body.webhook, body.webhook_secret)
+    return SimpleImagesCall(request, body.response_type == "url", left_over(body), bool(body.respond_async), hook)
 
 
 def write_images(

@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 
 from gemgate.dialects import wire
 from gemgate.dialects.image_options import MAX_REFERENCES, Started, left_over, model_for, options_of, references_of
+from gemgate.dialects.image_tasks import WebhookBody, read_webhook
 from gemgate.dialects.simple import ImageFields
-from gemgate.dialects.wire import Body, ResponseMeta, image_facts, image_link, inline, rfc3339, sse
+from gemgate.dialects.wire import ResponseMeta, image_facts, image_link, inline, rfc3339, sse
 from gemgate.errors import BadRequest
 from gemgate.files import Source
 from gemgate.images import GeneratedImage, ImageOptions
@@ -31,11 +32,6 @@ class BatchItemBody(ImageFields, Started):
 
     prompt: Words
     references: list[Any] | str | None = Field(default=None)
-
-
-class WebhookBody(Body):
-    url: str = Field(max_length=2000)
-    secret: str = Field(default="", max_length=500, repr=False)
 
 
 class BatchImagesRequest(ImageFields, Started):
@@ -145,8 +141,6 @@ def read_batch(body: BatchImagesRequest) -> BatchOrder:
     options, shared = options_of(given), references_of(given)
     items = [BatchItem(prompt, references=shared) for prompt in body.prompts or ()]
     items += [_item(item, options, shared, f"items[{at}]") for at, item in enumerate(body.items or ())]
-    hook = body.webhook
-    webhook = (hook, body.webhook_secret) if isinstance(hook, str) else (hook.url, hook.secret) if hook else ("", "")
     return BatchOrder(
         tuple(items),
         model_for(body.model, options),
@@ -155,7 +149,7 @@ def read_batch(body: BatchImagesRequest) -> BatchOrder:
         options,
         body.priority,
         body.idempotency_key or "",
-        webhook,
+        read_webhook(body.webhook, body.webhook_secret),
         (*left_over(body), *dict.fromkeys(f"items[].{name}" for item in body.items or () for name in left_over(item))),
     )
 

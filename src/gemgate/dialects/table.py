@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from gemgate.chat import ChatRequest, Event
+from gemgate.chat import ChatRequest, Event, Message
 from gemgate.dialects import (
     anthropic,
     gemini,
@@ -64,6 +64,15 @@ class StreamWriter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What a body is read with: parameters of the path, the messages it goes on from, and items it refers to by id."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    previous: tuple[Message, ...] = ()
+    references: Mapping[str, Message] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
     """What a writer is told of a call beside its body.
 
@@ -86,7 +95,7 @@ class Operation:
     """One thing that clients of a dialect can ask for.
 
     group:     required: which scope of a key it needs.
-    read:      (body, the path's parameters) -> chat. Without it a route module of its own reads.
+    read:      (body, read context) -> chat. Without it a route module of its own reads.
     write:     (replies, body, answering) -> the whole answer; of TOKENS: (count) -> the answer.
     writer:    (body, answering) -> the writer of a stream.
     refused:   (error, answering) -> the answer that tells a refusal, where the dialect has one for it with 200.
@@ -105,7 +114,7 @@ class Operation:
     query: Mapping[str, str] | None = None
     documented: bool = True
     id_prefix: str = ""
-    read: Callable[[Any, Mapping[str, str]], ChatRequest] | None = None
+    read: Callable[[Any, ReadContext], ChatRequest] | None = None
     write: Callable[..., Any] | None = None
     writer: Callable[[Any, Answering], StreamWriter] | None = None
     refused: Callable[[Refused, Answering], Any] | None = None
@@ -228,7 +237,7 @@ RESPONSES = Dialect(
             act=Act.CHAT,
             body=responses.ResponsesRequest,
             id_prefix="resp_",
-            read=lambda body, _: responses.read_request(body, (), {}),
+            read=lambda body, given: responses.read_request(body, given.previous, given.references),
             write=lambda replies, body, call: responses.write(replies[0], call.meta, body, call.model),
             writer=lambda body, call: responses.EventWriter(call.meta, body, call.model),
             continues=lambda body: body.previous_response_id,
@@ -323,7 +332,7 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             body=gemini.GenerateContentRequest,
             summary="Gemini generateContent",
             documented=shown,
-            read=lambda body, named: gemini.read_request(body, named["model"], stream=False),
+            read=lambda body, given: gemini.read_request(body, given.parameters["model"], stream=False),
             write=lambda replies, _, call: gemini.write(
                 replies, call.meta, call.model, inline_images=call.inline_images
             ),
@@ -340,7 +349,7 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             summary="Gemini streamGenerateContent: server-sent events with alt=sse, else one JSON array",
             query={"alt": "string"},
             documented=shown,
-            read=lambda body, named: gemini.read_request(body, named["model"], stream=True),
+            read=lambda body, given: gemini.read_request(body, given.parameters["model"], stream=True),
             writer=_gemini_writer,
             refused=_gemini_refused,
         ),
@@ -353,7 +362,7 @@ def _gemini_operations(prefix: str) -> tuple[Operation, ...]:
             body=gemini.CountTokensRequest,
             summary="Gemini countTokens",
             documented=shown,
-            read=lambda body, named: gemini.read_token_count(body, named["model"]),
+            read=lambda body, given: gemini.read_token_count(body, given.parameters["model"]),
             write=gemini.write_token_count,
         ),
         Operation(
@@ -397,7 +406,7 @@ INTERACTIONS = Dialect(
             body=interactions.InteractionRequest,
             documented=prefix == GEMINI_PREFIXES[0],
             id_prefix=interactions.PREFIX,
-            read=lambda body, _: interactions.read_request(body),
+            read=lambda body, given: interactions.read_request(body, given.previous),
             write=lambda replies, body, call: interactions.write(replies[0], call.meta, body, call.model),
             writer=lambda body, call: interactions.EventWriter(call.meta, body, call.model),
             continues=lambda body: body.previous_interaction_id,
@@ -459,6 +468,14 @@ def dialect_at(path: str, headers: Mapping[str, str]) -> Dialect:
 def operations() -> Iterator[Operation]:
     """All operations of all dialects."""
     return (row for dialect in ALL for row in dialect.operations)
+
+
+def operation(name: str) -> Operation:
+    """The first operation with this name: those that share one differ in their paths alone. KeyError for none."""
+    for row in operations():
+        if row.name == name:
+            return row
+    raise KeyError(name)
 
 
 def gen_ai_operation(name: str) -> str:

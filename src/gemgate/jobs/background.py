@@ -1,217 +1,178 @@
-"""Responses in the background (OpenAI's `background: true`): ordered, asked for, followed, cancelled, continued.
+"""Responses and interactions in the background: how they are shown, followed and gone on from, in their own dialects.
 
-Each is a batch of one task that has the response's id. Everything that is shown of it is written anew from its log, so
-that it says the same, with the same numbers, whoever asks and whenever.
+OpenAI's and Google's `background: true` are one engine (`jobs/answers.py`); a dialect adds its writer. Everything that
+is shown is written anew from the log, with the same numbers or ids of its events.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
-from gemgate.batches import Batch, BatchKind, Task, TaskDraft
-from gemgate.caller import Caller
-from gemgate.chat import Ended, Event, Fold, ImageGenerated
-from gemgate.dialects import responses, wire
+from gemgate.batches import Batch, BatchKind, Task
+from gemgate.chat import Ended, Event, Fold, Message
+from gemgate.dialects import interactions, responses, wire
+from gemgate.dialects.interactions import InteractionRequest
+from gemgate.dialects.responses import ResponsesRequest
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import BadRequest, GatewayError, NotFound, StorageDown
-from gemgate.jobs.batches import Jobs, Submitter, scope
-from gemgate.jobs.event_log import EventLog, ResponseCall
-from gemgate.jobs.payloads import dumps, loads
+from gemgate.errors import BadRequest, Busy, GatewayError, NotFound
+from gemgate.jobs.answers import AnswerKind, Answers, is_open
+from gemgate.jobs.event_log import AnswerCall
+from gemgate.jobs.payloads import error_of_task, loads
 from gemgate.offload import offload
-from gemgate.ports.blobs import BlobStore
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 
-KINDS: tuple[BatchKind, ...] = ("response",)
 HEARTBEAT = b": ping\n\n"
 
 
+class Writer(Protocol):
+    """A dialect's writer of events that can begin behind any of them. snapshot: the object as it stands."""
+
+    snapshot: dict[str, Any]
+
+    def queued(self) -> bytes: ...
+
+    def event(self, index: int, event: Event) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+    def stop(self, status: Literal["failed", "cancelled"], error: dict[str, Any] | None = None) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How one dialect shows what runs in the background.
+
+    writer: (meta, body, model, the last event that was seen or "") -> its writer. waiting: the status before it begins.
+    """
+
+    body: type[wire.Body]
+    writer: Callable[[ResponseMeta, Any, str, str], Writer]
+    failure: Callable[[GatewayError, str], dict[str, Any]]
+    continuation: Callable[[AnswerCall], tuple[Message, ...]]
+    waiting: str
+    previous: str
+
+
+def _after_number(number: str) -> int:
+    return int(number) if number else -1
+
+
+FORMS: dict[BatchKind, Form] = {
+    "response": Form(
+        body=ResponsesRequest,
+        writer=lambda meta, body, model, after: responses.EventWriter(meta, body, model, after=_after_number(after)),
+        failure=responses.failure,
+        continuation=lambda call: responses.continuation(call.request, call.given.previous, call.given.references),
+        waiting="queued",
+        previous="previous_response_id",
+    ),
+    "interaction": Form(
+        body=InteractionRequest,
+        writer=lambda meta, body, model, after: interactions.EventWriter(meta, body, model, after=after),
+        failure=interactions.failure,
+        continuation=lambda call: interactions.continuation(call.request, call.given.previous),
+        waiting="in_progress",
+        previous="previous_interaction_id",
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
-class ResponseOrder:
-    """A background response that is being ordered. paints: an image is asked for. key, digest: of its idempotency."""
+class BackgroundAnswers:
+    """What doors call, for batches of the kinds of `FORMS`."""
 
-    meta: ResponseMeta
-    call: ResponseCall
-    model: str
-    paints: bool
-    key: str = ""
-    digest: str = ""
-
-
-@dataclass(slots=True)
-class BackgroundResponses:
-    """What doors call. `log`: the same that the runner writes. webhook: whom ends are told, and its secret."""
-
-    jobs: Jobs
-    log: EventLog
-    blobs: BlobStore
-    webhook: tuple[str, str] = ("", "")
-
-    def __post_init__(self) -> None:
-        self.log.said = self.jobs.wake_watchers
-
-    async def submit(self, order: ResponseOrder, origin: Submitter) -> Batch:
-        """Enter a response that was counted; or find the one that came under the same idempotency key."""
-        meta = order.meta
-        batch = Batch(
-            id=meta.id,
-            kind="response",
-            tenant=origin.caller.tenant,
-            created_at=float(meta.created),
-            concurrency=1,
-            requested_concurrency=1,
-            need="image" if order.paints else "text",
-            model=order.model,
-            defaults=order.call.dump_echo(),
-            metadata=dumps({"base_url": origin.base_url, "language": origin.caller.language}),
-            idempotency_key=_key(order.key),
-            digest=order.digest,
-        )
-        return await self.jobs.submit_response(batch, TaskDraft("", order.call.dump()), self.webhook)
-
-    async def earlier(self, origin: Submitter, key: str, digest: str) -> Batch | None:
-        """The response that came under this idempotency key before; Conflict when it was another call."""
-        return await self.jobs.find_by_idempotency_key(origin, _key(key), digest)
-
-    async def find(self, caller: Caller, response_id: str) -> Batch | None:
-        """A background response of the caller's."""
-        batch = await self.jobs.store.get(scope(caller), response_id)
-        return batch if batch is not None and batch.kind in KINDS else None
+    answers: Answers
 
     async def shown(self, batch: Batch, language: str) -> dict[str, Any]:
-        """The response object as it stands now; what it says is shown once it has ended."""
-        if _open(batch):
-            echo = wire.read(responses.ResponsesRequest, loads(batch.defaults))
-            begun = responses.EventWriter(_meta(batch), echo, batch.model).response
-            return {**begun, "status": "in_progress" if batch.started_at else "queued"}
-        task = await self._task(batch)
-        writer = responses.EventWriter(_meta(batch), (await _called(task))[1], batch.model)
-        events, _ = await self.log.read(batch.id)
-        for event in events:
-            writer.event(0, await self._with_bytes(event))
-        _finish(writer, task, language)
-        return writer.response
+        """The object as it stands now; what it says is shown once it has ended."""
+        form = FORMS[batch.kind]
+        if is_open(batch) and not await self.answers.has_said_all(batch):
+            echo = wire.read(form.body, loads(batch.defaults))
+            begun = form.writer(_meta(batch), echo, batch.model, "").snapshot
+            return {**begun, "status": "in_progress" if batch.started_at else form.waiting}
+        task = await self.answers.task(batch)
+        writer = form.writer(_meta(batch), (await _called(task))[1], batch.model, "")
+        ended = False
+        for _, event in await self.answers.said(batch):
+            writer.event(0, event)
+            ended = isinstance(event, Ended)
+        if not ended:  # what stands in the log counts first
+            _stop(writer, form, task, language)
+        return writer.snapshot
 
-    async def stream(self, batch: Batch, after: int, language: str) -> AsyncGenerator[bytes, None]:
-        """Its events behind number `after` as they come, until it has ended or the process stops.
-
-        While the database is away there is nothing to tell.
+    async def stream(self, batch: Batch, after: str, language: str) -> AsyncGenerator[bytes, None]:
+        """Its events behind the one that is named `after` ("" for all) as they come, until it has ended or the process
+        stops. BadRequest for a name that no event has.
         """
-        _, body = await _called(await self._task(batch))
-        writer = responses.EventWriter(_meta(batch), body, batch.model, after=after)
+        form = FORMS[batch.kind]
+        _, body = await _called(await self.answers.task(batch))
+        writer = form.writer(_meta(batch), body, batch.model, after)
         if beginning := writer.queued():
             yield beginning
-        row = -1
-        async for _ in self.jobs.watch(batch.id):
-            try:
-                end = await self._ending(batch.id)
-                events, row = await self.log.read(batch.id, row)  # after it is known whether there will be more
-                written = [writer.event(0, await self._with_bytes(event)) for event in events]
-            except StorageDown:
-                continue
-            except NotFound:  # it was deleted
-                yield writer.stop("cancelled")
-                return
-            if end is not None:
-                written.append(_finish(writer, end, language))
-            if piece := b"".join(written):
-                yield piece
-            if end is not None or (events and isinstance(events[-1], Ended)):
-                return
+        try:
+            async for told in self.answers.follow(batch):
+                if piece := b"".join(writer.event(0, event) for _, event in told):
+                    yield piece
+        except Busy:  # the process stops: whoever reads goes on from here at the next one
+            return
+        except NotFound:  # it was deleted
+            yield writer.stop("cancelled")
+        except GatewayError:
+            yield _stop(writer, form, await self.answers.task(batch), language)
+        else:
+            yield writer.close()
 
-    async def stored(self, response_id: str, tenant: str) -> StoredResponse | None:
-        """A background response that has ended, as one to go on from; BadRequest for one that has not."""
-        batch = await self.jobs.store.get(tenant, response_id)
-        if batch is None or batch.kind not in KINDS:
+    async def stored(self, answer_id: str, tenant: str, kind: AnswerKind) -> StoredResponse | None:
+        """One that has ended, as one to go on from; BadRequest for one that has not."""
+        batch = await self.answers.jobs.store.get(tenant, answer_id)
+        if batch is None or batch.kind != kind:
             return None
-        events, _ = await self.log.read(batch.id)
-        if not events or not isinstance(events[-1], Ended):
-            raise _without_answer(response_id)
-        call, body = await _called(await self._task(batch))
+        form, events = FORMS[batch.kind], await self.answers.said(batch)
+        if not events or not isinstance(events[-1][1], Ended):
+            raise _without_answer(answer_id, form.previous)
+        call, body = await _called(await self.answers.task(batch))
         fold = Fold()
-        writer = responses.EventWriter(_meta(batch), body, batch.model)
-        for event in events:
-            whole = await self._with_bytes(event)
-            fold.add(whole)
-            writer.event(0, whole)
-        history = responses.continuation(body, call.previous, call.references)
-        told = transcript.dump(answered(history, transcript.message_of(fold.reply())))
-        return StoredResponse(batch.id, tenant, wire.dumps(writer.response).decode(), told, batch.created_at)
+        writer = form.writer(_meta(batch), body, batch.model, "")
+        for _, event in events:
+            fold.add(event)
+            writer.event(0, event)
+        told = transcript.dump(answered(form.continuation(call), transcript.message_of(fold.reply())))
+        return StoredResponse(batch.id, tenant, wire.dumps(writer.snapshot).decode(), told, batch.created_at)
 
-    async def _task(self, batch: Batch) -> Task:
-        found = await self.jobs.store.tasks(batch.id, limit=1)
-        if not found:  # it was deleted a moment ago
-            raise response_not_found(batch.id)
-        return found[0]
-
-    async def _ending(self, response_id: str) -> Task | None:
-        """Its task once it has ended; None while it has not. NotFound when it is gone."""
-        batch = await self.jobs.store.get(None, response_id)
-        if batch is None:
-            raise response_not_found(response_id)
-        return None if _open(batch) else await self._task(batch)
-
-    async def _with_bytes(self, event: Event) -> Event:
-        """An image with its bytes, as it was told at first; with its address alone where the file was taken away."""
-        if not isinstance(event, ImageGenerated):
-            return event
-        image = replace(event.image, url=self.jobs.gateway.images.url_of(event.image.name))
-        with suppress(NotFound):
-            image = replace(image, data=(await self.blobs.get("images/" + image.name)).data)
-        return ImageGenerated(image)
-
-
-def _key(given: str) -> str:
-    """A batch that came under the same idempotency key is another matter."""
-    return f"response {given}" if given else ""
+    async def asked(self, batch: Batch) -> Any:
+        """The input that came with it."""
+        return (await _called(await self.answers.task(batch)))[0].body.get("input")
 
 
 def _meta(batch: Batch) -> ResponseMeta:
     return ResponseMeta(batch.id, int(batch.created_at), loads(batch.metadata).get("base_url", ""))
 
 
-async def _called(task: Task) -> tuple[ResponseCall, responses.ResponsesRequest]:
+async def _called(task: Task) -> tuple[AnswerCall, Any]:
     """What was asked, and its body as it is read."""
 
-    def read() -> tuple[ResponseCall, responses.ResponsesRequest]:
-        call = ResponseCall.load(task.payload)
+    def read() -> tuple[AnswerCall, Any]:
+        call = AnswerCall.load(task.payload)
         return call, call.request
 
     return await offload(len(task.payload), read)
 
 
-def _open(batch: Batch) -> bool:
-    """Whether more may come of it."""
-    return batch.tally.open > 0 and batch.state in ("active", "paused")
-
-
-def _finish(writer: responses.EventWriter, task: Task, language: str) -> bytes:
-    """The end of a response that has ended otherwise than by its answer; what stands in the log counts first."""
-    if writer.response["status"] in ("completed", "incomplete"):
-        return b""
+def _stop(writer: Writer, form: Form, task: Task, language: str) -> bytes:
+    """The end of one that has ended otherwise than by its answer."""
     if task.status == "failed":
-        stored = loads(task.result).get("zh" if language.startswith("zh") else "en")
-        error = GatewayError(task.error, task.error_zh, code=task.code)
-        return writer.stop("failed", stored or responses.failure(error, language))
+        return writer.stop("failed", form.failure(error_of_task(task), language))
     return writer.stop("cancelled")
 
 
-def response_not_found(response_id: str) -> NotFound:
-    return NotFound(
-        f"Response with id {response_id[:100]!r} not found",
-        f"找不到 id 为 {response_id[:100]!r} 的 response",
-        param="response_id",
-    )
-
-
-def _without_answer(response_id: str) -> BadRequest:
+def _without_answer(answer_id: str, param: str) -> BadRequest:
     return BadRequest(
-        f"The response {response_id[:100]} has no whole answer (yet), so nothing can go on from it",
-        f"response {response_id[:100]} 尚无完整回答，无法继续",
-        param="previous_response_id",
+        f"{answer_id[:100]} has no whole answer (yet), so nothing can go on from it",
+        f"{answer_id[:100]} 尚无完整回答，无法继续",
+        param=param,
         code="response_not_completed",
     )

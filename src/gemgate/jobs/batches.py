@@ -18,15 +18,15 @@ from gemgate.batches import Batch, BatchKind, BatchState, Task, TaskDraft, TaskP
 from gemgate.caller import Caller, Quota
 from gemgate.dialects.openai_batches import Endpoint
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
-from gemgate.errors import BadRequest, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
+from gemgate.errors import BadRequest, Busy, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
 from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.line_file import LineFile
-from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps
+from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, loads
 from gemgate.jobs.webhooks import WebhookSender
-from gemgate.jobs.worker import NEEDS, Worker
+from gemgate.jobs.worker import NEEDS, SINGLE, Worker
 from gemgate.ports.files import FileStore
 from gemgate.ports.jobs import JobStore, webhook_secret_subject
 from gemgate.ports.runtime import Clock
@@ -47,6 +47,8 @@ WINDOW = 24 * 3600.0
 """OpenAI's completion window, in seconds."""
 REFERENCES_KEPT = 30 * 24 * 3600.0
 """Seconds that reference images of a batch are kept for its tasks and their retries."""
+SINGLE_TASKS = 100
+"""More tasks than a single call has."""
 SAMPLE = 20
 """Tasks from whose ends the rate is measured."""
 
@@ -159,9 +161,9 @@ class Jobs:
             return await self._submitted(batch, [], ("", ""), digits=32)
         return await self._submitted(batch, file.tasks, ("", ""), digits=32)
 
-    async def submit_image_call(self, batch: Batch, tasks: Sequence[TaskDraft]) -> Batch:
+    async def submit_image_call(self, batch: Batch, tasks: Sequence[TaskDraft], hook: tuple[str, str]) -> Batch:
         """A single call for images, entered; or the batch that came under its idempotency key meanwhile."""
-        return await self._submitted(batch, tasks, ("", ""), digits=32, prefix="imgtask_")
+        return await self._submitted(batch, tasks, hook, digits=32, prefix="imgtask_")
 
     async def submit_video(self, batch: Batch, prompt: str) -> Batch:
         """A video, entered; or the batch that came under its idempotency key meanwhile."""
@@ -184,9 +186,44 @@ class Jobs:
             for at, item in enumerate(order.items)
         ]
 
-    async def submit_response(self, response: Batch, task: TaskDraft, hook: tuple[str, str]) -> Batch:
-        """Enter a background response, which has its id already; or the one that came under its idempotency key."""
-        return await self._submitted(response, [task], hook, digits=32)
+    async def submit_answer(self, answer: Batch, task: TaskDraft, hook: tuple[str, str], *, prefix: str) -> Batch:
+        """Enter an answer in words, or find the one that came under its idempotency key meanwhile. prefix: of its id,
+        unless it has one already.
+        """
+        return await self._submitted(answer, [task], hook, digits=32, prefix=prefix)
+
+    async def generated_nothing(self, batch: Batch) -> bool:
+        """Whether a single call has ended and it is certain that Google made nothing for it, so that asking again makes
+        sense.
+        """
+        if batch.tally.open or batch.tally.done or 0 < batch.expires_at <= self.clock.now():
+            return False
+
+        def spent(task: Task) -> bool:
+            if task.status == "cancelled":
+                return task.attempt > 0
+            return not task.retryable or loads(task.result).get("generated") != "no"
+
+        return not any(spent(task) for task in await self.store.tasks(batch.id, limit=SINGLE_TASKS))
+
+    async def give_up_without_account(self, batch: Batch) -> None:
+        """NoAccount when nothing of a single call runs and no account can go on with it: who waits is told, and it is
+        given up.
+        """
+        if batch.tally.running or self.gateway.pool.all_lanes(NEEDS[batch.need]):
+            return
+        await self.cancel(batch)
+        raise self.gateway.pool.no_account_error(NEEDS[batch.need])
+
+    def stopping(self) -> Busy:
+        """What somebody who waits for a single call is told when the process stops."""
+        return Busy(
+            "The gateway stops; the call goes on when it is back, ask for it under the same Idempotency-Key",
+            "网关正在停止；重启后任务会继续，请使用相同的 Idempotency-Key 再次请求",
+            generated="maybe",
+            retry_after=5.0,
+            code="stopping",
+        )
 
     async def _submitted(
         self,
@@ -201,10 +238,11 @@ class Jobs:
         while True:
             fresh = replace(batch, id=batch.id or prefix + secrets.token_hex(digits // 2))
             fresh = replace(fresh, hook=await self._hook(fresh.id, *hook))
+            head_start = self._expected(fresh)
             try:
                 async with self._ordering:  # so that orders that come together are judged one after another
                     await self._check_open(batch.tenant, count)
-                    entered = await self.store.submit(fresh, tasks)
+                    entered = await self.store.submit(fresh, tasks, head_start=head_start)
             except Conflict:
                 if batch.id:
                     raise
@@ -212,6 +250,13 @@ class Jobs:
             self.wait_changed(entered.id)
             self.worker.wake()
             return _same_order(entered, batch.digest)  # of two orders that met under one key the other may be first
+
+    def _expected(self, batch: Batch) -> float:
+        """Seconds for which a single call is our worker's alone: who sent it here knew of an account for it."""
+        if batch.need not in SINGLE:
+            return 0.0
+        self.worker.expect(batch.id)
+        return self.worker.rules.head_start
 
     async def _check_open(self, tenant: str, more: int) -> None:
         """A batch is one call of the limits: what bounds it is how much of a key may wait."""
@@ -386,7 +431,7 @@ class Jobs:
         """Queue what failed or was cancelled once more; Conflict when nothing did."""
         if not batch.tally.failed + batch.tally.cancelled:
             raise Conflict("Nothing of this batch failed", "该批次没有失败的任务", code="nothing_to_retry")
-        changed = await self.store.again(batch.id)
+        changed = await self.store.again(batch.id, head_start=self._expected(batch))
         if changed is None:
             raise batch_not_found(batch.id)
         self._changed(batch.id)

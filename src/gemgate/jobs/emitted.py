@@ -29,8 +29,18 @@ def differs() -> Interrupted:
 def unread() -> Broken:
     """The rest cannot be read now. It may be there later: Google stores an answer when it has written it."""
     return Broken(
-        "The answer broke off after part of it was told, and its rest could not be read back; ask again for all of it",
-        "回答在输出一部分后中断，且无法读回剩余内容；请重新请求",
+        "The answer broke off, and what is left of it could not be read back; ask again for all of it",
+        "回答中断，且无法读回剩余内容；请重新请求",
+        generated="maybe",
+        code=CODE,
+    )
+
+
+def lost() -> Interrupted:
+    """Nothing is known of a prompt but that it may have left."""
+    return Interrupted(
+        "The call was cut off while its prompt was on its way, which may have been answered; ask anew if you must",
+        "发送提示词时中断，请求可能已被处理；如有需要请重新请求",
         generated="maybe",
         code=CODE,
     )
@@ -69,6 +79,7 @@ class Emitted:
                 self._next()
                 if self._left:
                     raise differs()
+                self.ended = event
                 return event
 
     def _next(self) -> TextDelta | ToolCalled | ImageGenerated | Found | None:

@@ -1,5 +1,5 @@
-"""The events of an answer as JSON, for the log of background responses. Images are told by their facts alone: the
-bytes are in the image store. Of what was found, what the dialect shows of it.
+"""The events of answers as JSON, for the log of what is durable. Images are told by their facts alone: the bytes are in
+the image store. Of what was found, what the dialect shows of it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from gemgate.findings import Citation, Findings, WebSource
 from gemgate.jobs.payloads import dumps, image_of, image_value, loads
 
 
-def dump(events: Sequence[Event]) -> str:
-    return dumps([_dumped(event) for event in events])
+def dump(events: Sequence[tuple[int, Event]]) -> str:
+    """Events, each with the number of its answer."""
+    return dumps([_dumped(event) | ({"answer": answer} if answer else {}) for answer, event in events])
 
 
-def load(text: str) -> list[Event]:
+def load(text: str) -> list[tuple[int, Event]]:
     """The events that `dump` wrote; KeyError or ValueError for anything else."""
-    return [_loaded(value) for value in loads(text)]
+    return [(value.get("answer", 0), _loaded(value)) for value in loads(text)]
 
 
 def _dumped(event: Event) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What background responses were asked and what they have said, and what each run adds to it.
+"""What durable answers were asked and what they have said, and what each run adds to it.
 
 An event is in the log before anybody hears of it: whoever lost a stream is told the rest from here, with the numbers
 that follow, whichever process wrote it.
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from gemgate.batches import Claim
-from gemgate.chat import Event, Message
-from gemgate.dialects import wire
-from gemgate.dialects.responses import ResponsesRequest
+from gemgate.chat import ChatRequest, Event
+from gemgate.dialects import table, wire
+from gemgate.dialects.table import ReadContext
 from gemgate.errors import StorageDown
 from gemgate.images import ModelPolicy
 from gemgate.jobs import event_json
@@ -28,53 +28,70 @@ from gemgate.prompting import transcript
 RETRY = 1.0
 """Seconds after which a store that is away is asked again."""
 
+Said: TypeAlias = tuple[int, Event]
+"""An event, and of which of a call's `n` answers it is."""
+
 
 @dataclass(frozen=True, slots=True)
-class ResponseCall:
-    """What a background response was asked: the body as it came, and what it goes on from or refers to."""
+class AnswerCall:
+    """What a durable answer was asked: the operation of the dialect table, the body as it came, and what it goes on
+    from or refers to. policy: about answers by another model.
+    """
 
+    operation: str
     body: Mapping[str, Any] = field(repr=False)
-    previous: tuple[Message, ...] = field(default=(), repr=False)
-    references: Mapping[str, Message] = field(default_factory=dict, repr=False)
+    given: ReadContext = field(default_factory=ReadContext, repr=False)
     policy: ModelPolicy = "report"
 
     @property
-    def request(self) -> ResponsesRequest:
-        return wire.read(ResponsesRequest, dict(self.body))
+    def request(self) -> Any:
+        """The body as its dialect reads it."""
+        return wire.read(table.operation(self.operation).body, dict(self.body))
+
+    def chat(self) -> ChatRequest:
+        """Its words."""
+        row = table.operation(self.operation)
+        assert row.read is not None
+        return row.read(self.request, self.given)
 
     def dump(self) -> str:
-        """The payload of the response's task."""
-        references = {name: transcript.dump([one]) for name, one in self.references.items()}
-        previous = transcript.dump(self.previous)
-        return dumps({"body": self.body, "previous": previous, "references": references, "policy": self.policy})
+        """The payload of the answer's task."""
+        given = {
+            "parameters": dict(self.given.parameters),
+            "previous": transcript.dump(self.given.previous),
+            "references": {name: transcript.dump([one]) for name, one in self.given.references.items()},
+        }
+        return dumps({"operation": self.operation, "body": self.body, "given": given, "policy": self.policy})
 
     def dump_echo(self) -> str:
-        """The body without its input, which may be large: what a response shows of it before it has an answer."""
+        """The body without its input, which may be large: what is shown of it before it has an answer."""
         return dumps({**self.body, "input": ""})
 
     @classmethod
-    def load(cls, payload: str) -> ResponseCall:
+    def load(cls, payload: str) -> AnswerCall:
         """What `dump` wrote."""
         stored = loads(payload)
-        references = {name: transcript.load(text)[0] for name, text in stored["references"].items()}
-        return cls(stored["body"], transcript.load(stored["previous"]), references, stored["policy"])
+        given = stored["given"]
+        references = {name: transcript.load(text)[0] for name, text in given["references"].items()}
+        context = ReadContext(given["parameters"], transcript.load(given["previous"]), references)
+        return cls(stored["operation"], stored["body"], context, stored["policy"])
 
 
 @dataclass(slots=True)
 class EventLog:
-    """`said` hears of responses that said more."""
+    """`said` hears of answers that said more."""
 
     store: ResponseLog
     said: Callable[[str], None] = lambda response_id: None
 
-    async def read(self, response_id: str, after: int = -1) -> tuple[list[Event], int]:
+    async def read(self, response_id: str, after: int = -1) -> tuple[list[Said], int]:
         """The events behind row `after`, and the number of the last row."""
         rows = await self.store.read(response_id, after)
         size = sum(len(text) for _, text in rows)
         events = await offload(size, lambda: [event for _, text in rows for event in event_json.load(text)])
         return events, rows[-1][0] if rows else after
 
-    async def append(self, claim: Claim, number: int, events: Sequence[Event]) -> None:
+    async def append(self, claim: Claim, number: int, events: Sequence[Said]) -> None:
         """Write row `number`; LeaseLost when the run may not any more."""
         if not await self.store.append(claim, number, event_json.dump(events)):
             raise LeaseLost
@@ -92,11 +109,12 @@ class EventAppender:
     claim: Claim
     clock: Clock
     row: int
-    _waiting: list[Event] = field(default_factory=list)
-    _next_row: list[Event] = field(default_factory=list)
+    _waiting: list[Said] = field(default_factory=list)
+    _next_row: list[Said] = field(default_factory=list)
 
-    async def add(self, event: Event) -> None:
-        self._waiting.append(event)
+    async def add(self, answer: int, event: Event) -> None:
+        """answer: which of the call's answers says it."""
+        self._waiting.append((answer, event))
         with suppress(StorageDown):
             await self._write()
 

@@ -14,20 +14,18 @@ from typing import TypeAlias
 
 from gemgate.batches import Batch, BatchKind, Task, TaskDraft
 from gemgate.caller import Caller, Quota
-from gemgate.dialects.image_tasks import ImageTask, Shape, TaskState
-from gemgate.errors import BadRequest, Busy, ClientError, Conflict, GatewayError, NotFound
+from gemgate.dialects.image_tasks import Shape
+from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound
 from gemgate.files import Inline, Source, Stored
 from gemgate.images import GeneratedImage, ImageRequest
-from gemgate.jobs.batches import WINDOW, Jobs, Submitter
-from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, error_of, image_of, load_spec, loads
-from gemgate.jobs.worker import NEEDS
+from gemgate.jobs.batches import SINGLE_TASKS, WINDOW, Jobs, Submitter
+from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, error_of_task, image_of, load_spec, loads
 from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
 
 IMAGE_CALLS: tuple[BatchKind, ...] = ("image_call",)
 PRIORITY = 1000
 """Above that of any batch: somebody waits for a single call, or will soon ask."""
-PAGE = 100
 
 Outcome: TypeAlias = GeneratedImage | GatewayError
 
@@ -38,6 +36,7 @@ class ImageCallOrder:
 
     shape, as_url: how it is answered. key: its idempotency key, "" for none. awaited: its caller waits for the answer,
     so that its first failure is the answer; otherwise it waits for an account and is tried again, as a batch is.
+    webhook: an address that is told of its end, and the secret that signs, "" for none.
     """
 
     request: ImageRequest
@@ -45,12 +44,14 @@ class ImageCallOrder:
     as_url: bool
     awaited: bool
     key: str = ""
+    webhook: tuple[str, str] = ("", "")
 
     def digest(self) -> str:
         """Tells calls apart that come under one idempotency key, however their bodies were written."""
         request = self.request
         sent = [_told(source) for source in request.references]
         words = [request.prompt, request.model, request.n, asdict(request.options), sent, self.shape, self.as_url]
+        words += [self.webhook[0]] if self.webhook[0] else []
         return hashlib.sha256(dumps(words).encode()).hexdigest()[:32]
 
 
@@ -71,8 +72,10 @@ class ImageCalls:
         digest = await offload(size, order.digest)
         jobs, request, caller = self.jobs, order.request, submitter.caller
         found = await jobs.find_by_idempotency_key(submitter, order.key, digest)
-        if found is not None and not await self._generated_nothing(found):
+        if found is not None and not await jobs.generated_nothing(found):
             return found
+        if order.webhook[0]:
+            jobs.webhook_sender.check(order.webhook[0])
         references = () if found else await self._references(request, submitter)
         admission = await jobs.gateway.admit_images(
             request.model, caller, request.options.model_policy, later=not order.awaited
@@ -105,7 +108,7 @@ class ImageCalls:
             digest=digest,
             expires_at=now + WINDOW,
         )
-        return await jobs.submit_image_call(batch, [TaskDraft(request.prompt)] * request.n)
+        return await jobs.submit_image_call(batch, [TaskDraft(request.prompt)] * request.n, order.webhook)
 
     async def _references(self, request: ImageRequest, submitter: Submitter) -> tuple[Source, ...]:
         """Images to start from, those that came as bytes as files of the caller's."""
@@ -116,18 +119,6 @@ class ImageCalls:
             raise
         except ClientError as error:
             raise BadRequest(error.en, error.zh, param=error.param or "image", code=error.code) from None
-
-    async def _generated_nothing(self, batch: Batch) -> bool:
-        """Whether it has ended and it is certain that Google made nothing for it, so that asking again makes sense."""
-        if batch.tally.open or batch.tally.done or batch.expires_at <= self.jobs.clock.now():
-            return False
-
-        def spent(task: Task) -> bool:
-            if task.status == "cancelled":
-                return task.attempt > 0
-            return not task.retryable or loads(task.result).get("generated") != "no"
-
-        return not any(spent(task) for task in await self.tasks(batch))
 
     async def get(self, caller: Caller, task_id: str) -> Batch:
         """A call of the caller's; NotFound."""
@@ -143,7 +134,7 @@ class ImageCalls:
 
     async def tasks(self, batch: Batch) -> Sequence[Task]:
         """Its images' tasks in their order."""
-        return await self.jobs.store.tasks(batch.id, limit=PAGE)
+        return await self.jobs.store.tasks(batch.id, limit=SINGLE_TASKS)
 
     def outcomes(self, tasks: Sequence[Task]) -> list[Outcome]:
         """Of each image that has ended, the image without its bytes, or why there is none."""
@@ -153,15 +144,7 @@ class ImageCalls:
         if task.status == "done":
             image = image_of(loads(task.result), task.prompt)
             return replace(image, url=self.jobs.gateway.images.url_of(image.name))
-        if task.status == "failed":
-            error = error_of(loads(task.result), task.error, task.error_zh)
-            return error if error.code else error.with_(code=task.code)
-        return Conflict(
-            "The image task was cancelled or has expired",
-            "图片任务已取消或已过期",
-            code="image_task_cancelled",
-            generated="maybe" if task.attempt else "no",
-        )
+        return error_of_task(task)
 
     async def with_bytes(self, outcome: Outcome) -> Outcome:
         """The outcome, an image with its bytes; somebody may have taken its file away, then without."""
@@ -184,7 +167,7 @@ class ImageCalls:
             now = await self.jobs.store.get(None, batch.id)
             if now is None:
                 raise NotFound("The image task was deleted", "图片任务已被删除", code="image_task_not_found")
-            while seen < now.settled and (tasks := await self.jobs.store.ended(batch.id, seen, PAGE)):
+            while seen < now.settled and (tasks := await self.jobs.store.ended(batch.id, seen, SINGLE_TASKS)):
                 for task in tasks:
                     found[task.id] = await self.with_bytes(self._outcome(task))
                     done(found[task.id])
@@ -195,47 +178,14 @@ class ImageCalls:
                 if len(errors) == len(results):
                     raise min(errors, key=lambda error: error.generated == "no")
                 return results
-            if not now.tally.running and not self.jobs.gateway.pool.all_lanes(NEEDS[now.need]):
-                await self.jobs.cancel(now)
-                raise self.jobs.gateway.pool.no_account_error(NEEDS[now.need])
-        raise Busy(
-            "The gateway stops; the call goes on when it is back, ask for it under the same Idempotency-Key",
-            "网关正在停止；重启后任务会继续，请使用相同的 Idempotency-Key 再次请求",
-            generated="maybe",
-            retry_after=5.0,
-            code="stopping",
-        )
+            await self.jobs.give_up_without_account(now)
+        raise self.jobs.stopping()
 
 
 def request_of(batch: Batch, tasks: Sequence[Task]) -> ImageRequest:
     """The call as it was asked, its references as they are stored."""
     spec = load_spec(batch.defaults)
     return ImageRequest(tasks[0].prompt, batch.model, len(tasks), spec.references, spec.options)
-
-
-def state_of(batch: Batch) -> TaskState:
-    """How a call stands."""
-    tally = batch.tally
-    if tally.open and batch.state not in ("cancelled", "expired"):
-        return "in_progress" if batch.started_at else "queued"
-    if batch.state == "cancelled":
-        return "cancelled"
-    return "completed" if tally.done else "failed"
-
-
-def task_of(batch: Batch, base_url: str) -> ImageTask:
-    """A call as its caller sees it."""
-    tally = batch.tally
-    return ImageTask(
-        batch.id,
-        state_of(batch),
-        batch.created_at,
-        base_url,
-        tally.total,
-        tally.done,
-        tally.failed,
-        batch.ended_at or batch.closed_at or batch.created_at,
-    )
 
 
 def _told(source: Source) -> list[str]:

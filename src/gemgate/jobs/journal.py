@@ -24,13 +24,13 @@ class JournalUnavailable(Exception):
 
 
 class NotToBeSentAgain(Exception):
-    """Part of the answer was told, and its rest is not to be read (yet); another answer would not fit behind it."""
+    """An answer may be there and is not to be read (yet); another one must not be asked for."""
 
 
 class TaskJournal:
     """`gateway`'s Journal for a claim. `part`: which of the task's generations is under way.
 
-    emitted: part of the answer was told already, so that another one would not fit behind it: none is asked for.
+    only_read: an earlier run may have been answered, or part of its answer was told: no other answer is asked for.
     """
 
     def __init__(self, store: JobStore, claim: Claim) -> None:
@@ -39,7 +39,7 @@ class TaskJournal:
         self._part = claim.task.checkpoint.part
         self.earlier = claim.task.checkpoint
         self.seed = hashlib.sha256(b"sentinel of " + claim.task.id.encode()).digest()[:8]
-        self.emitted = False
+        self.only_read = False
         self.checkpoint: Checkpoint | None = None
 
     def begin(self, part: int) -> None:
@@ -51,7 +51,7 @@ class TaskJournal:
 
     async def note(self, checkpoint: Checkpoint) -> None:
         checkpoint = replace(checkpoint, part=self._part)
-        if self.emitted and not checkpoint.cid:
+        if self.only_read and not checkpoint.cid:
             raise NotToBeSentAgain
         try:
             if not await self._store.note(self._claim, checkpoint):

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from gemgate.errors import GatewayError, NoAccount
+from gemgate.batches import Task
+from gemgate.errors import Conflict, GatewayError, NoAccount, Refused
 from gemgate.files import Inline, Link, Source, Stored
 from gemgate.images import GeneratedImage, ImageOptions
 
@@ -81,19 +82,32 @@ def error_value(error: GatewayError) -> dict[str, Any]:
         "code": error.code,
         "retry_after": error.retry_after,
         "quota": getattr(error, "quota", False),
+        "answer": getattr(error, "answer", ""),
+        "details": {name: one for name, one in error.details.items() if isinstance(one, int | float | str)},
     }
 
 
 def error_of(value: Mapping[str, Any], en: str, zh: str) -> GatewayError:
     """The error that `error_value` tells of; of one that left nothing, it is not known whether it cost a generation."""
-    error = _TYPES.get(value.get("type", ""), GatewayError)(en, zh)
-    if isinstance(error, NoAccount):
-        error = NoAccount(en, zh, quota=bool(value["quota"]))
-    return error.with_(
-        generated=value.get("generated", "maybe"),
-        param=value.get("param"),
-        code=value.get("code"),
-        retry_after=value.get("retry_after"),
+    made = _TYPES.get(value.get("type", ""), GatewayError)
+    more: dict[str, Any] = {name: value.get(name) for name in ("param", "code", "retry_after")}
+    if issubclass(made, NoAccount):
+        more["quota"] = bool(value.get("quota"))
+    if issubclass(made, Refused):
+        more["answer"] = value.get("answer", "")
+    return made(en, zh, generated=value.get("generated", "maybe"), details=value.get("details", {}), **more)
+
+
+def error_of_task(task: Task) -> GatewayError:
+    """Why a task that has ended has no result."""
+    if task.status == "failed":
+        error = error_of(loads(task.result), task.error, task.error_zh)
+        return error if error.code else error.with_(code=task.code)
+    return Conflict(
+        "The task was cancelled or has expired",
+        "任务已取消或已过期",
+        code="task_cancelled",
+        generated="maybe" if task.attempt else "no",
     )
 
 

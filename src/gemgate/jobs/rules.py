@@ -15,6 +15,7 @@ class JobRules:
     lease: how long a task stays with a process that says nothing; it says so three times as often.
     poll:  how often a worker looks for what nobody told it about.
     idle:  how often while there is no batch at all and no other process is likely to bring one.
+    head_start: for how long a single call is only for the process that somebody asked for it: it has an account for it.
     grace: what running tasks get to end when the process stops; then they are given back.
     video_look: between looks at a chat that shall get a video; video_patience: for how long.
     closing: how long the files of a batch may take. hooks: waits between tries to tell a webhook.
@@ -25,6 +26,7 @@ class JobRules:
     idle: float = 15.0
     alone: ClassVar[float] = 60.0
     """`idle` beside a SQLite file, which one gateway owns: whatever brings a batch wakes the loops itself."""
+    head_start: float = 2.0
     grace: float = 5.0
     video_look: float = 10.0
     video_patience: float = 1200.0

@@ -7,17 +7,17 @@ task is settled: a finished image is never made again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from gemgate.batches import Batch, Claim, Deferred, Done, Task
+from gemgate.batches import Batch, BatchKind, Claim, Deferred, Done, Task
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import ModelCard
-from gemgate.chat import ImageGenerated, Reply, afold
+from gemgate.chat import ChatRequest, Event, ImageGenerated, Reply, afold
 from gemgate.dialects import openai_chat, openai_images, responses, wire
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import (
@@ -39,8 +39,8 @@ from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
-from gemgate.jobs.emitted import Emitted, unread
-from gemgate.jobs.event_log import EventAppender, EventLog, ResponseCall
+from gemgate.jobs.emitted import Emitted, lost, unread
+from gemgate.jobs.event_log import AnswerCall, EventAppender, EventLog
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
 from gemgate.jobs.video_runner import VideoRunner
@@ -50,6 +50,8 @@ from gemgate.ports.runtime import Clock
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 
+SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video")
+"""Kinds of single calls, whose errors are raised again or shown in their dialect."""
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""
 
@@ -63,7 +65,7 @@ class Runner:
     default_image_model: str
     responses: ResponseStore
     log: EventLog | None = None
-    """Of background responses; None where there are none."""
+    """Of durable answers; None where there are none."""
     videos: VideoRunner | None = None
     """The same for videos."""
 
@@ -78,8 +80,8 @@ class Runner:
                 return await self._response_line(claim, journal)
             case "chat":
                 return await self._chat(claim, journal)
-            case "response":
-                return await self._response(claim, journal)
+            case "response" | "interaction" | "answer":
+                return await self._answer(claim, journal)
             case "video":
                 assert self.videos is not None
                 return await self.videos.run(claim, journal)
@@ -127,32 +129,34 @@ class Runner:
         )
         return Done(dumps(written | ({"ignored": list(request.ignored)} if request.ignored else {})))
 
-    async def _response(self, claim: Claim, journal: TaskJournal) -> Done:
-        """A background response: what it says stands in its log, behind what earlier runs said."""
+    async def _answer(self, claim: Claim, journal: TaskJournal) -> Done:
+        """A durable answer, or the `n` of a call: what is said stands in the log, behind what earlier runs said."""
         batch, log = claim.batch, self.log
         assert log is not None
         payload = claim.task.payload
-        call = await offload(len(payload), lambda: ResponseCall.load(payload))
+
+        def read() -> tuple[AnswerCall, ChatRequest]:
+            call = AnswerCall.load(payload)
+            return call, call.chat()
+
+        call, request = await offload(len(payload), read)
         earlier, row = await log.read(batch.id)
-        emitted, appender = Emitted(earlier), EventAppender(log, claim, self.clock, row)
-        if emitted.ended is not None:
-            return Done("")
-        journal.emitted = emitted.spoke
-        request = responses.read_request(call.request, call.previous, call.references)
-        caller = replace(_caller(batch), language=loads(batch.metadata).get("language", "en"))
+        appender = EventAppender(log, claim, self.clock, row)
+        about = loads(batch.metadata)
+        caller = replace(_caller(batch), language=about["language"])
         admission = Admission(self._card(batch.model, batch.tenant), Quota(), caller, call.policy)
-        answer = self.gateway.chat(request, admission, background=True, journal=journal)
-        try:
-            async with aclosing(answer) as events:
-                async for event in events:
-                    if isinstance(event, ImageGenerated) and not event.image.name:
-                        raise _not_kept(event.image)
-                    if (new := emitted.rest(event)) is not None:
-                        await appender.add(new)
-        except NotToBeSentAgain:
-            raise unread() from None
-        await appender.finish()
-        return Done("")
+        reason = ""
+        for part in range(request.n):
+            emitted = Emitted(event for answer, event in earlier if answer == part)
+            if emitted.ended is None:
+                journal.begin(part)
+                journal.only_read = emitted.spoke or bool(journal.earlier.account)
+                told = self.gateway.chat(request, admission, background=not about["awaited"], journal=journal)
+                await _append(told, emitted, appender, part, journal)
+                await appender.finish()
+            assert emitted.ended is not None
+            reason = emitted.ended.reason
+        return Done(dumps({"reason": reason}))
 
     async def _response_line(self, claim: Claim, journal: TaskJournal) -> Done:
         """A line for /v1/responses; kept to be continued like any other, unless `store` is false."""
@@ -240,13 +244,11 @@ class Runner:
             ) from None
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
-        """What is kept of an error: for an error file, for a response in each language, or to be raised again."""
+        """What is kept of an error: for an error file, or to be raised again."""
         if claim.batch.kind == "images":
             return ""
-        if claim.batch.kind in ("image_call", "video"):
+        if claim.batch.kind in SINGLE_KINDS:
             return dumps(error_value(error))
-        if claim.batch.kind == "response":
-            return dumps({language: responses.failure(error, language) for language in ("en", "zh")})
         status, body = openai_chat.envelope(error, loads(claim.batch.metadata).get("language", "en"), "")
         return dumps({"status": status, "body": body})
 
@@ -255,7 +257,7 @@ class Runner:
 
         Not after a process died over the task: nobody waits on that connection any more.
         """
-        awaited = claim.batch.kind == "image_call" and loads(claim.batch.metadata)["awaited"]
+        awaited = claim.batch.kind in SINGLE_KINDS and loads(claim.batch.metadata)["awaited"]
         return bool(awaited and not claim.task.checkpoint.account)
 
     def may_become_available(self, claim: Claim, error: GatewayError) -> bool:
@@ -272,10 +274,25 @@ class Runner:
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
-        if claim.batch.kind in ("response", "video"):
+        if claim.batch.kind in SINGLE_KINDS:
             return claim.batch.model
         default = self.default_model if claim.batch.need == "text" else self.default_image_model
         return str(line_of(claim.task)["body"].get("model") or default)
+
+
+async def _append(
+    answer: AsyncGenerator[Event, None], emitted: Emitted, appender: EventAppender, part: int, journal: TaskJournal
+) -> None:
+    """Write down what is new of an answer."""
+    try:
+        async with aclosing(answer) as events:
+            async for event in events:
+                if isinstance(event, ImageGenerated) and not event.image.name:
+                    raise _not_kept(event.image)
+                if (new := emitted.rest(event)) is not None:
+                    await appender.add(part, new)
+    except NotToBeSentAgain:
+        raise (unread() if journal.earlier.cid else lost()) from None
 
 
 def _not_kept(image: GeneratedImage) -> StorageDown:

@@ -55,6 +55,7 @@ class Videos:
             "request_id": caller.request_id,
             "wished": call.wished,
             "remixed": request.remixed,
+            "awaited": False,
         }
         batch = Batch(
             id="",

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from gemgate.batches import Batch
+from gemgate.dialects import image_tasks, responses
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import GatewayError, StorageDown
 from gemgate.jobs.payloads import loads
@@ -92,7 +93,7 @@ class WebhookSender:
     async def _message(self, batch: Batch) -> tuple[bytes, dict[str, str]]:
         """Body and headers; the same id on every try, so that the receiver can tell repetitions."""
         message_id = f"msg_{batch.id}_{int(batch.closed_at * 1000)}"
-        body = orjson.dumps(response_event_of(batch) if batch.kind == "response" else event_of(batch))
+        body = orjson.dumps(await self._event(batch))
         moment = str(int(self.clock.now()))
         headers = {
             "content-type": "application/json",
@@ -104,6 +105,16 @@ class WebhookSender:
             secret = (await self.vault.open(webhook_secret_subject(batch.id), sealed))["secret"]
             headers["webhook-signature"] = signature(secret, message_id, moment, body)
         return body, headers
+
+    async def _event(self, batch: Batch) -> dict[str, Any]:
+        match batch.kind:
+            case "response":
+                tasks = await self.store.tasks(batch.id, limit=1)
+                return response_event_of(batch, loads(tasks[0].result).get("reason", "") if tasks else "")
+            case "image_call":
+                return image_task_event_of(batch)
+            case _:
+                return event_of(batch)
 
 
 def event_of(batch: Batch) -> dict[str, Any]:
@@ -129,15 +140,26 @@ def event_of(batch: Batch) -> dict[str, Any]:
     }
 
 
-def response_event_of(batch: Batch) -> dict[str, Any]:
-    """What is told of a background response: OpenAI's event, which names it and no more."""
-    ended = "completed" if batch.tally.done else "failed" if batch.tally.failed else "cancelled"
+def response_event_of(batch: Batch, reason: str) -> dict[str, Any]:
+    """What is told of a background response: OpenAI's event, which names it and no more. reason: why it ended."""
+    answered = "incomplete" if reason in responses.CUT else "completed"
+    ended = answered if batch.tally.done else "failed" if batch.tally.failed else "cancelled"
     return {
         "id": f"evt_{batch.id.removeprefix('resp_')}",
         "object": "event",
         "created_at": int(batch.closed_at),
         "type": f"response.{ended}",
         "data": {"id": batch.id},
+    }
+
+
+def image_task_event_of(batch: Batch) -> dict[str, Any]:
+    """What is told of an image task: how it stands, without what was made, and where that is asked for."""
+    task = image_tasks.task_of(batch, loads(batch.metadata).get("base_url", ""))
+    return {
+        "type": image_tasks.event_name(task),
+        "timestamp": rfc3339(batch.closed_at),
+        "data": image_tasks.write_task(task),
     }
 
 

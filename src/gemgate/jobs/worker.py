@@ -36,7 +36,15 @@ from gemgate.ports.jobs import JobStore, LeaseStatus
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.wakeup import Wakeup
 
-NEEDS: Mapping[Need, Capability] = {"image": "image", "text": "text", "image_call": "image", "video": "video"}
+NEEDS: Mapping[Need, Capability] = {
+    "image": "image",
+    "text": "text",
+    "image_call": "image",
+    "text_call": "text",
+    "video": "video",
+}
+SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video")
+"""Of single calls, for which somebody waits or will soon ask."""
 MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
 
@@ -83,6 +91,8 @@ class Worker:
     ready: Callable[[Need], bool] = lambda need: True
     """Whether what such a task makes has a place to go to; until then none is begun."""
     _runs: set[_Run] = field(default_factory=set)
+    _named: dict[str, float] = field(default_factory=dict)
+    """Batches with a head start of ours, and until when."""
     _wakeup: Wakeup = field(init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stopping: bool = False
@@ -97,6 +107,10 @@ class Worker:
     def wake(self) -> None:
         """There may be something to do."""
         self._wakeup.wake()
+
+    def expect(self, batch_id: str) -> None:
+        """A single call was entered here, and has a head start: nobody else claims it for a moment."""
+        self._named[batch_id] = self.clock.monotonic() + self.rules.head_start
 
     async def work(self) -> None:
         """Until it is cancelled; then what runs is given back."""
@@ -145,7 +159,9 @@ class Worker:
         while needs := self._capacity():
             accounts = [account.name for account in self.pool.accounts]
             async with self._claiming:
-                claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts)
+                now = self.clock.monotonic()
+                self._named = {name: until for name, until in self._named.items() if until > now}
+                claim = await self.store.claim(self.owner, needs, self.rules.lease, accounts, tuple(self._named))
                 if claim is None:
                     return
                 self._start(claim)
@@ -160,7 +176,7 @@ class Worker:
 
     def _lanes(self, need: Need, ability: Capability) -> int:
         """Lanes for it at the moment; a single call is no batch, and none is kept free from it."""
-        return self.pool.all_lanes(ability) if need in ("image_call", "video") else self.pool.background_lanes(ability)
+        return self.pool.all_lanes(ability) if need in SINGLE else self.pool.background_lanes(ability)
 
     def _start(self, claim: Claim) -> None:
         for older in self._runs:
@@ -225,11 +241,11 @@ class Worker:
             in_service = self._may_be_served(run)
             verdict = judge(error, claim.task.failures, in_service=in_service, random=self.random(), rules=rules)
         code = error.code or error.kind
-        if verdict.kind == "fail":
-            result = self.runner.failure(claim, error)
-            return Failed(code, error.en, error.zh, may_be_asked_again(error), result)
         concluded = isinstance(error, AccountError | Blocked | ClientError | Refused | ModelGone | PromptTooLong)
         checkpoint = run.journal.ended(error, verdict, concluded=concluded)
+        if verdict.kind == "fail":
+            result = self.runner.failure(claim, error)
+            return Failed(code, error.en, error.zh, may_be_asked_again(error), result, checkpoint)
         return Deferred(verdict.after, verdict.kind == "again", code, error.en, error.zh, checkpoint)
 
     def _may_be_served(self, run: _Run) -> bool:

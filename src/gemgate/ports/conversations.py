@@ -88,7 +88,9 @@ class StoredResponse:
 
 
 class ResponseStore(Protocol):
-    async def save(self, response: StoredResponse) -> None: ...
+    async def save(self, response: StoredResponse) -> None:
+        """Keep it; the same one once more changes nothing."""
+        ...
 
     async def get(self, response_id: str, tenant: str) -> StoredResponse | None: ...
 

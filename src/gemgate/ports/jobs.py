@@ -12,6 +12,7 @@ from gemgate.batches import (
     BatchState,
     Checkpoint,
     Claim,
+    JobStatus,
     Need,
     Task,
     TaskCounts,
@@ -44,8 +45,11 @@ class JobStore(Protocol):
     claims and with single batches that are asked for.
     """
 
-    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
-        """Enter a batch with its tasks, all or nothing; or the one that came under the same idempotency key before."""
+    async def submit(self, batch: Batch, tasks: Sequence[TaskDraft] | TaskPages, *, head_start: float = 0.0) -> Batch:
+        """Enter a batch with its tasks, all or nothing; or the one that came under the same idempotency key before.
+
+        head_start: seconds for which only a claim that names it may have its tasks.
+        """
         ...
 
     async def open_tasks(self, tenant: str) -> int:
@@ -59,9 +63,17 @@ class JobStore(Protocol):
     async def under_key(self, tenant: str, key: str) -> Batch | None: ...
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
-        """Newest first, those older than the batch `after`; with how many there are in all. NotFound for `after`."""
+        """Newest first, those older than the batch `after`, of one status or of all; with how many there are in all.
+
+        NotFound for `after`.
+        """
         ...
 
     async def tasks(
@@ -75,13 +87,18 @@ class JobStore(Protocol):
         ...
 
     async def claim(
-        self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
+        self,
+        owner: str,
+        needs: Collection[Need],
+        seconds: float,
+        accounts: Collection[str] = (),
+        named: Collection[str] = (),
     ) -> Claim | None:
         """Take the task whose turn it is and hold it for so long; None when there is none to run now.
 
         The batch of the highest priority first, batches of one priority in turns, never more at once than the batch
         allows. A task that left an answer in a chat goes to the node that has its account among `accounts`, for a
-        minute or until that node is dead.
+        minute or until that node is dead. named: batches whose head start is this process's.
         """
         ...
 
@@ -90,7 +107,10 @@ class JobStore(Protocol):
         ...
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
-        """Write down what the run leaves behind; False when it lost the task and must not go on."""
+        """Write down what the run leaves behind; False when it lost the task and must not go on.
+
+        Without a `cid` its prompt leaves next: the batch counts it in `sent`.
+        """
         ...
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -116,8 +136,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def again(self, batch_id: str) -> Batch | None:
-        """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more."""
+    async def again(self, batch_id: str, *, head_start: float = 0.0) -> Batch | None:
+        """Queue what failed or was cancelled once more, with all its tries; its time does not run out any more.
+
+        A prompt that left no chat is forgotten: whoever asks again has it sent again. head_start: see `submit`.
+        """
         ...
 
     async def overdue(self, now: float) -> Sequence[str]:
@@ -145,8 +168,8 @@ class JobStore(Protocol):
         """
         ...
 
-    async def stats(self) -> TaskCounts:
-        """All tasks of all batches."""
+    async def stats(self) -> Mapping[BatchKind, TaskCounts]:
+        """All tasks of all batches, by what was ordered."""
         ...
 
     async def rewrap(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
 
 from gemgate.accounts import CAPABILITIES
-from gemgate.batches import TaskCounts
+from gemgate.batches import BatchKind, TaskCounts
 from gemgate.machine import PARTS, Part
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
@@ -17,20 +18,21 @@ Value = tuple[str, tuple[str, ...], float]
 """Name of a metric, values of its labels, value."""
 
 
+KINDS: tuple[BatchKind, ...] = get_args(BatchKind)
 _PHASES = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
 def gauges(
     pool: AccountPool,
     clock: Clock,
-    tally: TaskCounts | None,
+    tallies: Mapping[BatchKind, TaskCounts] | None,
     *,
     degraded: bool,
     spooled: int,
     short: Sequence[Part] = (),
 ) -> Iterator[Value]:
-    """Everything as it stands now. tally: None while the database is away; degraded: limits are counted per process;
-    spooled: images waiting for a bucket; short: what the machine lacks.
+    """Everything as it stands now. tallies: of tasks, None while the database is away; degraded: limits are counted per
+    process; spooled: images waiting for a bucket; short: what the machine lacks.
     """
     yield "gemgate_info", (__version__,), 1
     for state, count in Counter(account.status().state for account in pool.accounts).items():
@@ -42,9 +44,9 @@ def gauges(
         yield "gemgate_address_blocked", (address.name,), _PHASES[address.circuit.phase(now)]
         yield "gemgate_address_thaw_seconds", (address.name,), max(0.0, address.circuit.until - now)
     yield "gemgate_queue_waiting", (), pool.waiting
-    for status in ("queued", "running", "done", "failed", "cancelled"):
-        if tally is not None:
-            yield "gemgate_batch_tasks", (status,), getattr(tally, status)
+    for kind in KINDS if tallies is not None else ():
+        for status in ("queued", "running", "done", "failed", "cancelled"):
+            yield "gemgate_batch_tasks", (kind, status), getattr((tallies or {}).get(kind, TaskCounts()), status)
     for part in PARTS:
         yield "gemgate_short", (part,), part in short
     yield "gemgate_limits_degraded", (), degraded

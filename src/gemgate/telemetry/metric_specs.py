@@ -166,7 +166,12 @@ GAUGES: tuple[MetricSpec, ...] = (
     MetricSpec("gemgate_cookie_age_seconds", "gauge", "Since the account's cookies were renewed", ("account",)),
     MetricSpec("gemgate_session_age_seconds", "gauge", "Since the account signed in", ("account",)),
     MetricSpec("gemgate_pace_delay_seconds", "gauge", "Pause between two prompts of an account", ("account",)),
-    MetricSpec("gemgate_batch_tasks", "gauge", "Tasks of batches by their status", ("status",)),
+    MetricSpec(
+        "gemgate_batch_tasks",
+        "gauge",
+        "Tasks of batches, background answers and durable calls, by what was ordered and their status",
+        ("kind", "status"),
+    ),
     MetricSpec("gemgate_limits_degraded", "gauge", "1 while limits are counted per process because Redis is away"),
     MetricSpec(
         "gemgate_short", "gauge", "1 while it is short or away: memory, descriptors, disk, database, storage", ("part",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
@@ -10,21 +10,20 @@ from typing import TypeVar
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from gemgate.chat import Began, ChatRequest, Ended, Event, Reply, Usage, afold, fold
+from gemgate.chat import Began, ChatRequest, Ended, Event, Fold, Reply, Usage, fold
 from gemgate.dialects import table
-from gemgate.dialects.table import Act, Answering, Operation, StreamWriter
+from gemgate.dialects.table import Act, Answering, Operation, ReadContext, StreamWriter
 from gemgate.dialects.wire import ResponseMeta, served_by
 from gemgate.errors import GatewayError, Refused
-from gemgate.gateway.admission import Admission
 from gemgate.web import sse
+from gemgate.web.answers import Asked, Events, begin, key_of, name_ignored, unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, serve_row
 from gemgate.web.request_body import model_reader, read_with
-from gemgate.web.sse import Opened, encode, merged
+from gemgate.web.sse import Opened, encode
 
-Answer = AsyncGenerator[Event, None]
 T = TypeVar("T")
 
 
@@ -39,19 +38,16 @@ def completion_routes() -> Router:
 
 async def complete(row: Operation, context: NodeContext) -> Response:
     """Serves an operation whose act is CHAT, in any dialect: read, admit, answer whole or as it comes."""
-    body, chat = await _read(row, context)
-    meta = context.meta(row.id_prefix)
+    raw, body, chat = await _read(row, context)
     if row.is_empty is not None and row.is_empty(body):
-        return _nothing(row, context, body, chat, meta)
-    admission = await admit(context, chat)
-    inline = admission.card.kind == "image" or chat.images is not None
-    answering = _answering(context, chat, meta, chat.model or admission.card.id, inline=inline)
-    pending = start_answers(context, chat, admission)
+        return _nothing(row, context, body, chat)
+    begun = await begin(context, Asked(row, raw, chat, ReadContext(context.request.path_params)))
+    answering = _answering(context, chat, begun.meta, begun.model, inline=begun.inline)
     writer = row.writer(body, answering) if row.writer and chat.stream else None
     try:
         if writer is not None:
-            return await stream_response(context, pending, writer)
-        replies = await collect(context, pending)
+            return await stream_response(context, begun.events, writer)
+        replies = await collect(context, begun.events, chat.n)
     except Refused as error:
         if row.refused is None:
             raise
@@ -66,17 +62,23 @@ async def complete(row: Operation, context: NodeContext) -> Response:
 
 async def count_tokens(row: Operation, context: NodeContext) -> Response:
     """Serves an operation whose act is TOKENS: how many a request has, as far as we can tell."""
-    _, chat = await _read(row, context)
+    _, _, chat = await _read(row, context)
     name_ignored(context, chat)
     assert row.write is not None
     return json_response(row.write(context.service.gateway.count_tokens(chat, context.caller.tenant)))
 
 
-async def _read(row: Operation, context: NodeContext) -> tuple[BaseModel, ChatRequest]:
+async def _read(row: Operation, context: NodeContext) -> tuple[bytes, BaseModel, ChatRequest]:
+    """The body as it came, b"" unless it has an idempotency key; as it is read; and its words."""
     assert row.read is not None
-    read = row.read
-    reader = model_reader(row.body, lambda body: read(body, context.request.path_params))
-    return await read_with(context.request, context.service.settings.max_body_bytes, reader)
+    read, given = row.read, ReadContext(context.request.path_params)
+    words = model_reader(row.body, lambda body: read(body, given))
+    keyed = bool(key_of(context))
+    return await read_with(
+        context.request,
+        context.service.settings.max_body_bytes,
+        lambda body: (body if keyed else b"", *words(body)),
+    )
 
 
 def _answering(context: NodeContext, chat: ChatRequest, meta: ResponseMeta, model: str, *, inline: bool) -> Answering:
@@ -92,11 +94,11 @@ def _answering(context: NodeContext, chat: ChatRequest, meta: ResponseMeta, mode
     )
 
 
-def _nothing(row: Operation, context: NodeContext, body: BaseModel, chat: ChatRequest, meta: ResponseMeta) -> Response:
+def _nothing(row: Operation, context: NodeContext, body: BaseModel, chat: ChatRequest) -> Response:
     """The answer to who asks for none (`max_tokens: 0`, to warm a cache): the request is read, nothing is generated."""
     name_ignored(context, chat)
     model = chat.model or ""
-    answering = _answering(context, chat, meta, model, inline=False)
+    answering = _answering(context, chat, context.meta(row.id_prefix), model, inline=False)
     events: list[Event] = [Began(model), Ended("length", Usage(answering.prompt_tokens()))]
     if row.writer is not None and chat.stream:
         writer = row.writer(body, answering)
@@ -105,37 +107,9 @@ def _nothing(row: Operation, context: NodeContext, body: BaseModel, chat: ChatRe
     return json_response(row.write([fold(events)], body, answering))
 
 
-async def admit(context: NodeContext, chat: ChatRequest, *, later: bool = False) -> Admission:
-    """Count the call and note in the headers what was left and what is ignored. later: it waits for an account."""
-    admission = await context.service.gateway.admit(
-        chat.model, context.caller, context.model_policy or chat.model_policy, later=later
-    )
-    context.admitted(admission.quota)
-    name_ignored(context, chat)
-    return admission
-
-
-def name_ignored(context: NodeContext, chat: ChatRequest) -> None:
-    """Wishes that are not honoured, in the headers and in the facts."""
-    unmet(context, chat.ignored)
-
-
-def unmet(context: NodeContext, names: Iterable[str]) -> None:
-    """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
-    if names := tuple(names):
-        before = context.headers.get("x-gemgate-ignored")
-        context.headers["x-gemgate-ignored"] = all_names = ", ".join(filter(None, (before, *names)))
-        context.note("request.ignored", names=all_names)
-
-
-def start_answers(context: NodeContext, chat: ChatRequest, admission: Admission) -> list[Answer]:
-    """The `n` answers of a chat, not yet begun."""
-    return [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]
-
-
-async def collect(context: NodeContext, pending: Sequence[Answer]) -> list[Reply]:
+async def collect(context: NodeContext, events: Events, answers: int) -> list[Reply]:
     """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    replies = await made_whole(context, _folded(pending))
+    replies = await made_whole(context, _folded(events, answers))
     began(context, replies[0].began)
     context.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(context, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
@@ -150,26 +124,22 @@ async def made_whole(context: NodeContext, work: Awaitable[T]) -> T:
     return await cancel_on_disconnect(context.request.receive, work)
 
 
-async def _folded(pending: Sequence[Answer]) -> list[Reply]:
-    if len(pending) == 1:
-        async with aclosing(pending[0]) as only:
-            return [await afold(only)]
-    collected: list[list[Event]] = [[] for _ in pending]
-    async with aclosing(merged(pending)) as events:
+async def _folded(events: Events, answers: int) -> list[Reply]:
+    folds = [Fold() for _ in range(answers)]
+    async with aclosing(events):
         async for index, event in events:
-            collected[index].append(event)
-    return [fold(events) for events in collected]
+            folds[index].add(event)
+    return [one.reply() for one in folds]
 
 
 async def stream_response(
     context: NodeContext,
-    pending: Sequence[Answer],
+    events: Events,
     writer: StreamWriter,
 ) -> Response:
     """The answers as they come. The 200 waits a moment for the first event; until it, every error is a plain one."""
     opened = Opened()
-    events = _observe(merged(pending), context, opened)
-    chunks = encode(events, writer, context.caller.language, context.request_id, opened)
+    chunks = encode(_observe(events, context, opened), writer, context.caller.language, context.request_id, opened)
     headers = {"content-type": writer.media_type}
     return await sse.answer(context.request, chunks, lambda: writer.heartbeat, opened, headers)
 

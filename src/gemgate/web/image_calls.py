@@ -19,8 +19,9 @@ from gemgate.errors import GatewayError
 from gemgate.gateway.presence import CallerPresence
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import Submitter
-from gemgate.jobs.image_calls import ImageCallOrder, ImageCalls, task_of
+from gemgate.jobs.image_calls import ImageCallOrder, ImageCalls
 from gemgate.prompting import tokens
+from gemgate.web.answers import unmet
 from gemgate.web.completions import began, made_whole
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
@@ -35,11 +36,19 @@ def calls_of(context: NodeContext) -> ImageCalls:
 
 
 def durable_order(
-    context: NodeContext, request: ImageRequest, shape: Shape, *, as_url: bool, later: bool, stream: bool = False
+    context: NodeContext,
+    request: ImageRequest,
+    shape: Shape,
+    *,
+    as_url: bool,
+    later: bool,
+    stream: bool = False,
+    webhook: tuple[str, str] = ("", ""),
 ) -> ImageCallOrder | None:
     """The call as a durable one, if it asks to be: asynchronous, or under an idempotency key. BadRequest.
 
     later: its body asks for a task. A stream prefers nothing: who reads one wants to be told as it comes.
+    webhook: whom a task tells of its end.
     """
     headers = context.request.headers
     key = image_tasks.read_idempotency_key(headers.get("idempotency-key"))
@@ -47,9 +56,10 @@ def durable_order(
     if prefers:
         context.headers["preference-applied"] = "respond-async"
     if not (later or prefers or key):
+        unmet(context, ["webhook"] if webhook[0] else ())
         return None
     options = replace(request.options, model_policy=context.model_policy or request.options.model_policy)
-    return ImageCallOrder(replace(request, options=options), shape, as_url, not (later or prefers), key)
+    return ImageCallOrder(replace(request, options=options), shape, as_url, not (later or prefers), key, webhook)
 
 
 async def accepted(context: NodeContext, order: ImageCallOrder) -> Response:
@@ -59,7 +69,7 @@ async def accepted(context: NodeContext, order: ImageCallOrder) -> Response:
         context.note("task.entering")  # a fleet's gateway must not have another node enter it as well
     batch = await calls_of(context).submit(order, submitter, admitted=context.admitted)
     context.note("request.task", id=batch.id)
-    task = task_of(batch, context.base_url)
+    task = image_tasks.task_of(batch, context.base_url)
     return json_response(image_tasks.write_task(task), 202, {"location": task.poll})
 
 

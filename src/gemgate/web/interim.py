@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, cast
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gemgate.machine import CLIENTS
 from gemgate.ports.runtime import TelemetryEvent
+from gemgate.web.upgrades import StaysHttp1
 
 WANTED_HEADER = "x-gemgate-notice"
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -35,7 +35,7 @@ UNHEARD = 128
 CROWDED_SECONDS = 2.0
 
 
-class InterimProtocol(HttpToolsProtocol):
+class InterimProtocol(StaysHttp1):
     """The server's protocol; it leaves the connection where notices can be written to it, and waits for no head for
     ever: who is silent, or sends a byte now and then, keeps a descriptor and nothing else.
     """

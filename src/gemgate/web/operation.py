@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gemgate.dialects import table
-from gemgate.dialects.table import Group, Operation
+from gemgate.dialects.table import Act, Group, Operation
 from gemgate.web.auth.access import Level
 from gemgate.web.context import context_of
 from gemgate.web.errors import dialect_of
@@ -54,10 +54,9 @@ ERRORS = {
 }
 
 
-DURABLE = [
-    {"name": "Prefer", "in": "header", "schema": {"type": "string", "enum": ["respond-async"]}},
-    {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"}},
-]
+KEYED = [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"}}]
+"""The header of operations that generate once under the same key."""
+DURABLE = [{"name": "Prefer", "in": "header", "schema": {"type": "string", "enum": ["respond-async"]}}, *KEYED]
 """Headers of operations that may answer with a task."""
 
 
@@ -143,6 +142,8 @@ def operation(
         extra: dict[str, Any] = {"parameters": [*_path_parameters(path), *_query_parameters(query or {})]}
         if durable:
             extra["parameters"] += DURABLE
+        elif row is not None and row.act is Act.CHAT:
+            extra["parameters"] += KEYED
         if body is not None:
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
             extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}

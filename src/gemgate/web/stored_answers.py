@@ -13,7 +13,7 @@ from gemgate.chat import Ended, Event, Fold, Reply
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import StorageDown
 from gemgate.ports.conversations import StoredResponse
-from gemgate.web.completions import Answer
+from gemgate.web.answers import Events
 from gemgate.web.context import NodeContext
 
 STORE_TIMEOUT = 2.0
@@ -21,12 +21,12 @@ STORE_TIMEOUT = 2.0
 
 
 async def stored(
-    answer: Answer, context: NodeContext, meta: ResponseMeta, texts: Callable[[Reply], tuple[str, str]]
-) -> AsyncGenerator[Event, None]:
+    answer: Events, context: NodeContext, meta: ResponseMeta, texts: Callable[[Reply], tuple[str, str]]
+) -> AsyncGenerator[tuple[int, Event], None]:
     """The same events; right before the last one goes out the answer is kept, as the body and transcript of `texts`."""
     fold = Fold()
     async with aclosing(answer):
-        async for event in answer:
+        async for number, event in answer:
             fold.add(event)
             if isinstance(event, Ended):
                 written, text = await asyncio.to_thread(texts, fold.reply())
@@ -37,4 +37,4 @@ async def stored(
                 except (StorageDown, TimeoutError):
                     # The answer is worth more than that it can be continued by its id.
                     context.note("response.not_kept")
-            yield event
+            yield number, event

@@ -22,7 +22,7 @@ SOME = [("en", "light", "desktop"), ("zh", "dark", "phone")]
 
 
 async def filled(gate: Served, sim: Simulator) -> dict[str, str]:
-    """Something of everything: the places of one request, one batch and one image."""
+    """Something of everything: the places of one request, one job and one image."""
     async with aiohttp.ClientSession(gate.url) as http:
         await until(lambda: all(account.is_open for account in gate.service.pool.accounts))
         async with http.post("/api/keys", json={"name": "blog", "operations": ["chat"], "per_hour": 20}) as made:
@@ -41,7 +41,7 @@ async def filled(gate: Served, sim: Simulator) -> dict[str, str]:
             await asyncio.sleep(0.05)
         async with http.get("/api/gallery") as answer:
             image = (await answer.json())["pictures"][0]["id"]
-    return {"request": f"requests/{request_id}", "batch": f"batches/{batch_id}", "picture": f"gallery/{image}"}
+    return {"request": f"requests/{request_id}", "job": f"jobs/{batch_id}", "picture": f"gallery/{image}"}
 
 
 @pytest.mark.parametrize(

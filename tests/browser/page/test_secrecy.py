@@ -119,7 +119,7 @@ async def test_nothing_of_another_key_and_no_secret_reaches_the_page(
         await visitor.open()
         await signed_in(page)
         page.on("response", keep)
-        for place in (*PAGES, f"requests/{request_id}", f"batches/{batch_id}"):
+        for place in (*PAGES, f"requests/{request_id}", f"jobs/{batch_id}"):
             await visitor.open(place)
             sent.append((place, await page.content()))
         await visitor.open("gallery")

@@ -95,7 +95,7 @@ async def _images(visitor: Visitor, folder: Path) -> None:
 
 async def _batch(visitor: Visitor) -> None:
     page = visitor.page
-    await visitor.open("batches")
+    await visitor.open("batches")  # the old address: the form is open there
     await page.select_option("select[name=size]", "2k")
     await page.select_option("select[name=aspect]", "16:9")
     table = 'prompt,size\n"a fox, red",1k\n"a ""big"" jay",\nan owl,16:9\n'

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from typing import Any
 
 import aiohttp
+import httpx2
 import pytest
-from openai import AsyncOpenAI
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from openai import AsyncOpenAI, NotFoundError
 
+from gemgate_simulator import Painting
 from tests.integration.fleet.conftest import Postgres
 from tests.support.fleet_calls import OWNER, chat, kill_under_load, record, share_out, stream, text_of, until
 from tests.support.fleets import ADMIN, KEY, LIMITED, MODEL, OTHER, TOKEN, RunningFleet, request, serving
@@ -39,6 +44,18 @@ async def test_the_openai_sdk_through_the_gateway(fleet: RunningFleet) -> None:
         assert images.data
         assert images.data[0].b64_json
     assert record(fleet).generations == 5
+
+
+async def test_an_agents_tools_through_the_gateway(fleet: RunningFleet) -> None:
+    """The gateway speaks the protocol itself, and what a tool asks goes to a node as any call does."""
+    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, timeout=30) as http:
+        way = streamable_http_client(f"{fleet.url}/mcp", http_client=http)
+        async with Client(way) as client:
+            said = await client.call_tool("ask", {"prompt": "hello"})
+            made = await client.call_tool("make_image", {"prompt": "a red boat"})
+    assert said.content[0].text == "You said: hello"
+    assert [part.type for part in made.content] == ["resource_link", "text", "image"]
+    assert record(fleet).generations == 2
 
 
 async def test_every_dialect_is_passed_on_and_errors_come_in_the_callers_own(fleet: RunningFleet) -> None:
@@ -321,3 +338,57 @@ async def test_all_of_it_in_full(fleet: RunningFleet, postgres: Postgres) -> Non
     fleet.sim.google.clear()
     fleet.sim.google.forget()
     await hang_postgres(fleet, postgres, seconds=30)
+
+
+async def test_durable_calls_reach_a_node_that_can_answer_and_are_found_through_another_front(
+    fleet: RunningFleet,
+) -> None:
+    """Keyed calls and a background response: asked at one front while two accounts are spent, had at the other."""
+    fleet.sim.google.images(cheap=True)
+    fleet.sim.google.reply("durable", "An answer that lasts")
+    fleet.sim.google.reply("boat", "", image=Painting())
+    for account in ("ann", "ben"):
+        fleet.sim.google.fault("generate", "code", code=1037, account=account, times=-1)
+    other = await asyncio.to_thread(fleet.front, "front-2")
+    try:
+        await asyncio.to_thread(other.wait_listening)
+        said = {"model": MODEL, "messages": [{"role": "user", "content": "durable words"}]}
+        calls: dict[str, tuple[str, Any]] = {
+            "chat": ("/v1/chat/completions", said),
+            "stream": ("/v1/chat/completions", {**said, "stream": True}),
+            "image": ("/v1/images/generations", {"prompt": "a boat", "response_format": "b64_json"}),
+        }
+        told: list[dict[str, Any]] = []
+        for url in (fleet.url, other.url):
+            async with aiohttp.ClientSession(url, headers={"authorization": f"Bearer {KEY}"}) as http:
+                told.append({})
+                for name, (path, body) in calls.items():
+                    async with http.post(path, json=body, headers={"Idempotency-Key": f"fleet {name}"}) as answer:
+                        assert answer.status == 200, await answer.text()
+                        read = await answer.text()
+                        told[-1][name] = json.loads(read)["data"][0]["b64_json"] if name == "image" else read
+        assert told[0] == told[1]
+        async with (
+            AsyncOpenAI(base_url=f"{fleet.url}/v1", api_key=KEY, max_retries=0) as here,
+            AsyncOpenAI(base_url=f"{other.url}/v1", api_key=KEY, max_retries=0) as there,
+        ):
+            begun = await here.responses.create(model=MODEL, input="durable words", background=True)
+            events = [event async for event in await there.responses.retrieve(begun.id, stream=True)]
+            assert events[-1].type == "response.completed"
+            assert (await there.responses.retrieve(begun.id)).output_text == "An answer that lasts"
+            following = await there.responses.create(
+                model=MODEL, input="durable again", previous_response_id=begun.id, background=True
+            )
+            assert (await here.responses.retrieve(following.id)).id == following.id
+            await here.responses.delete(begun.id)
+            with pytest.raises(NotFoundError):
+                await there.responses.retrieve(begun.id)
+            assert [event async for event in await here.responses.retrieve(following.id, stream=True)]
+        counted = record(fleet)
+        assert counted.generations == 5
+        assert set(counted.generated_by_account) <= {"cem", "dan"}
+    finally:
+        await asyncio.to_thread(other.end)
+        fleet.sim.google.clear()
+        for account in ("ann", "ben"):
+            assert fleet.ask("POST", f"/api/accounts/{account}/reset", {})[0] == 200

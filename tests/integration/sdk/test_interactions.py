@@ -266,7 +266,7 @@ async def test_a_failure_in_mid_stream_is_its_last_event(
 @pytest.mark.parametrize(
     "body",
     [
-        {"background": True},
+        {"background": True, "store": False},
         {"input": []},
         {"model": None, "agent": "deep-research-preview-04-2026"},
         {"model": "gemini-9"},

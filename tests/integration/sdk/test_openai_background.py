@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from aiohttp import web
 from openai.types.responses import Response
 
+from gemgate.chat import Ended, Event, Reason
+from gemgate.gateway.gateway import Gateway
+from gemgate.ports.runtime import TelemetryEvent
 from gemgate_simulator import Painting, Simulator
 from tests.support.batch_calls import QUICK
 from tests.support.serving import Served, served, settings_for, until
+from tests.support.webhooks import listening
 
 MODEL = "gemini-3-flash-preview"
 STORY = " ".join(f"Sentence {number} of the story." for number in range(60))
@@ -135,38 +139,61 @@ async def test_what_fails_says_why_in_both_languages(client: openai.AsyncOpenAI,
     assert sim.record.generations == 0
 
 
+SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
+
+
 async def test_its_end_is_told_to_the_webhook_in_openais_words(sim: Simulator, tmp_path: Path) -> None:
-    heard: list[Any] = []
-    secret = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
-
-    async def take(request: web.Request) -> web.Response:
-        heard.append((await request.read(), dict(request.headers)))
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/hook", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    hook = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     sim.google.reply("story", STORY, pace=0.2)
-    settings = settings_for(sim, tmp_path, responses_webhook_url=hook, responses_webhook_secret=secret)
-    try:
+    async with listening() as hook:
+        settings = settings_for(sim, tmp_path, responses_webhook_url=hook.url, responses_webhook_secret=SECRET)
         async with (
             served(settings, job_rules=QUICK) as gate,
             openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client,
         ):
             done = await client.responses.create(model=MODEL, input="hello", background=True)
-            await until(lambda: len(heard) == 1)
+            await until(lambda: len(hook.heard) == 1)
             given_up = await client.responses.create(model=MODEL, input="a story", background=True)
             await client.responses.cancel(given_up.id)
-            await until(lambda: len(heard) == 2)
-            told = [client.webhooks.unwrap(body, headers, secret=secret) for body, headers in heard]
-    finally:
-        await runner.cleanup()
+            await until(lambda: len(hook.heard) == 2)
+            told = [client.webhooks.unwrap(body, headers, secret=SECRET) for body, headers in hook.heard]
     ends = [(event.type, getattr(event.data, "id", "")) for event in told]
     assert ends == [("response.completed", done.id), ("response.cancelled", given_up.id)]
+
+
+@pytest.mark.parametrize(("reason", "named"), [("length", "max_output_tokens"), ("content_filter", "content_filter")])
+async def test_one_that_was_cut_off_is_incomplete_whichever_way_it_is_told(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason, named: str
+) -> None:
+    """Nothing cuts an answer of the web app off so far: the end of a whole one is told as such a one's."""
+
+    whole = Gateway.chat
+
+    async def cut(*args: Any, **more: Any) -> AsyncIterator[Event]:
+        async for event in whole(*args, **more):
+            yield replace(event, reason=reason) if isinstance(event, Ended) else event
+
+    monkeypatch.setattr(Gateway, "chat", cut)
+    async with listening() as hook:
+        settings = settings_for(sim, tmp_path, responses_webhook_url=hook.url, responses_webhook_secret=SECRET)
+        async with (
+            served(settings, job_rules=QUICK) as gate,
+            openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client,
+        ):
+            plain = await client.responses.create(model=MODEL, input="say hello")
+            events = await numbered(await client.responses.create(model=MODEL, input="say hello", stream=True))
+            behind = await over(client, await client.responses.create(model=MODEL, input="say hello", background=True))
+            followed = await numbered(await client.responses.retrieve(behind.id, stream=True))
+            await until(lambda: len(hook.heard) == 1)
+            ((body, headers),) = hook.heard
+            told = client.webhooks.unwrap(body, headers, secret=SECRET)
+            following = await client.responses.create(model=MODEL, input="go on", previous_response_id=behind.id)
+    assert (told.type, getattr(told.data, "id", "")) == ("response.incomplete", behind.id)
+    assert events[-1].type == followed[-1].type == "response.incomplete"
+    for one in (plain, events[-1].response, behind, followed[-1].response, following):
+        assert one.status == "incomplete"
+        assert one.incomplete_details.reason == named
+        assert one.output[-1].status == "incomplete"
+    assert sim.record.generations == 4
 
 
 async def test_it_is_continued_and_continues_whichever_way_the_others_were_made(
@@ -252,6 +279,29 @@ async def test_one_idempotency_key_makes_one_response(client: openai.AsyncOpenAI
         await client.responses.create(model=MODEL, input="other", background=True, extra_headers=key)
     await over(client, made[0])
     assert sim.record.generations == 1
+
+
+async def test_a_fleet_hears_of_one_that_is_entered_unless_a_key_finds_it_again(
+    client: openai.AsyncOpenAI, sim: Simulator, gate: Served
+) -> None:
+    """Its front must not have another node enter it as well when this one dies before it has answered."""
+    heard: list[str] = []
+
+    class Ear:
+        def emit(self, event: TelemetryEvent) -> None:
+            heard.append(event.name)
+
+    gate.service.observer.add(Ear())
+    plain = await client.responses.create(model=MODEL, input="hello", background=True)
+    assert heard.index("task.entering") < heard.index("request.task")
+    heard.clear()
+    keyed = await client.responses.create(
+        model=MODEL, input="hello", background=True, extra_headers={"Idempotency-Key": "k"}
+    )
+    assert "task.entering" not in heard
+    for one in (plain, keyed):
+        await over(client, one)
+    assert sim.record.generations == 2
 
 
 async def test_of_two_calls_that_meet_under_one_key_one_is_refused(client: openai.AsyncOpenAI, sim: Simulator) -> None:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gemgate import cli
-from gemgate.cli import accounts, backup, batch_watch, batches, canary, clean, doctor, fleet, images, terminal
+from gemgate.cli import accounts, backup, batch_watch, canary, clean, doctor, fleet, images, jobs, terminal
 from gemgate.errors import Unreachable
 from gemgate.upstreams.web import canary as probes
 
@@ -87,10 +87,15 @@ def _facts(**more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _batch() -> None:
+def _job() -> None:
     failed = {"task_id": "task_0", "error": HOSTILE, "retryable": True}
-    status = {"batch_id": HOSTILE, "status": HOSTILE, "progress": "0/1", "errors": [failed], "waiting_for": HOSTILE}
-    batches._show(status)
+    counts = dict.fromkeys(("total", "completed", "failed", "running", "pending", "cancelled"), 1)
+    words = dict.fromkeys(("id", "kind", "status", "waiting_for", "model", "created_at"), HOSTILE)
+    cost = {"seconds": 1.0, "prompts_sent": 1}
+    wrong = {"line": 1, "message": HOSTILE}
+    job = {**words, **counts, **cost, "errors": [failed], "input_errors": [wrong]}
+    jobs.shown(job, as_json=False)
+    jobs.listed({"data": [job], "total": 2}, "", as_json=False)
 
 
 def _more() -> None:
@@ -142,7 +147,7 @@ def _thoughts() -> None:
 
 @pytest.mark.parametrize(
     "show",
-    [_batch, _more, _images, _cleaned, _canary, _account, _notes, _doctor, _fleet, _failure, _thoughts],
+    [_job, _more, _images, _cleaned, _canary, _account, _notes, _doctor, _fleet, _failure, _thoughts],
 )  # fmt: skip
 def test_nothing_from_outside_reaches_the_terminal_as_an_order(
     show: Callable[[], None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -335,7 +335,7 @@ def test_images_are_wanted_by_their_format_the_modality_or_the_model() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"background": True},
+        {"background": True, "store": False},
         {"agent": "deep-research-preview-04-2026"},
         {"environment": "env"},
         {"cached_content": "cachedContents/x"},

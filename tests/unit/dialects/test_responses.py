@@ -46,7 +46,7 @@ def ask(**body: Any) -> Any:
 
 def streamed(events: list[Event], **body: Any) -> tuple[bytes, dict[str, Any]]:
     writer = responses.EventWriter(meta("resp_"), body_of(**body), "m")
-    return b"".join(writer.event(0, event) for event in events) + writer.close(), writer.response
+    return b"".join(writer.event(0, event) for event in events) + writer.close(), writer.snapshot
 
 
 def frames(body: bytes) -> list[dict[str, Any]]:

@@ -168,5 +168,11 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     return status, {"error": error_fields(inner["status"], inner["message"]) | {"details": inner["details"]}}
 
 
+def failure(error: GatewayError, language: str) -> dict[str, Any]:
+    """One of the `errors` of an interaction that failed."""
+    _, body = envelope(error, language, "")
+    return {name: body["error"][name] for name in ("code", "message")}
+
+
 def error_fields(status: str, message: str) -> dict[str, Any]:
     return {"code": status.lower(), "message": message}

@@ -99,8 +99,12 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
     for name, (instead, instead_zh) in _NOT_OFFERED.items():
         if getattr(body, name) is not None:
             raise _unsupported(name, instead, instead_zh)
-    if body.background:
-        raise _unsupported("background", "use stream", "请使用 stream")
+    if body.background and body.store is False:
+        raise BadRequest(
+            "A background interaction has to be stored: leave store out, or background",
+            "background 模式的 interaction 必须保存：请去掉 store 或 background",
+            param="store",
+        )
     config = body.generation_config or GenerationConfig()
     if config.speech_config is not None:
         raise _unsupported("generation_config.speech_config", "ask for text or image", "请使用 text 或 image")
@@ -124,6 +128,11 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         model_policy=body.model_policy,
         ignored=(*ignored(body), *_ignored(config), *wanted.ignored, *hosted),
     )
+
+
+def continuation(body: InteractionRequest, previous: Sequence[Message] = ()) -> tuple[Message, ...]:
+    """What to remember of this interaction besides its answer. Its instruction is not carried over to the next one."""
+    return read_input(body.input, previous)
 
 
 def wants_links(body: InteractionRequest) -> bool:

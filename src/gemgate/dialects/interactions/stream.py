@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
-from gemgate.chat import Began, Ended, Event, Found, ImageGenerated, TextDelta, ThoughtDelta, ToolCalled
+from gemgate.chat import (
+    Began,
+    Ended,
+    Event,
+    Fold,
+    Found,
+    ImageGenerated,
+    TextDelta,
+    ThoughtDelta,
+    ToolCalled,
+    Usage,
+)
 from gemgate.dialects.interactions import answer
 from gemgate.dialects.interactions.request import InteractionRequest, searches, wants_links
 from gemgate.dialects.wire import EVENTS, ResponseMeta, dumps, pieces
@@ -22,6 +33,8 @@ DONE = b"event: done\ndata: [DONE]\n\n"
 
 Place = tuple[float, float]
 """Step and how far in it; before the first step is -1, behind the last is infinity."""
+BEGINNING: Place = (-2, 0)
+"""Before every event."""
 
 
 def place_of(event_id: str) -> Place:
@@ -47,28 +60,48 @@ def frame(kind: str, event_id: str, **fields: Any) -> bytes:
     return f"event: {kind}\n".encode() + line + b"data: " + body + b"\n\n"
 
 
-def created(interaction: dict[str, Any]) -> bytes:
-    return frame("interaction.created", CREATED, interaction=interaction)
+class Frames:
+    """The events of one interaction, those behind a place only: what stands before it is empty."""
+
+    def __init__(self, after: str = "") -> None:
+        """after: the id of the last event that was seen, "" for none. BadRequest for an unknown one."""
+        self._seen = place_of(after) if after else BEGINNING
+
+    def _told(self, place: Place, event: bytes) -> bytes:
+        return event if self._seen < place else b""
+
+    def created(self, interaction: dict[str, Any]) -> bytes:
+        return self._told((-1, 0), frame("interaction.created", CREATED, interaction=interaction))
+
+    def completed(self, interaction: dict[str, Any]) -> bytes:
+        """The end: everything but the steps, which were told."""
+        known = {name: value for name, value in interaction.items() if name != "steps"}
+        return self._told((float("inf"), 0), frame("interaction.completed", COMPLETED, interaction=known))
+
+    def started(self, index: int, step: answer.Step) -> bytes:
+        """A step begins: what is known of it before its pieces."""
+        known = {name: value for name, value in step.items() if name not in ("content", "summary")}
+        if step["type"] == "function_call":
+            known["arguments"] = {}
+        return self._told((index, 0), frame("step.start", f"evt_{index}_0", index=index, step=known))
+
+    def stopped(self, index: int) -> bytes:
+        return self._told((index, float("inf")), frame("step.stop", f"evt_{index}_{END}", index=index))
+
+    def thing(self, index: int, place: int, content: answer.Content) -> bytes:
+        """An image that ends at `place` of its step."""
+        return _delta(index, place, content) if self._seen < (index, place) else b""
+
+    def text(self, index: int, begins: int, step: str, text: str) -> bytes:
+        """A piece of text that begins at place `begins` of a step of this type; what was seen of it is left out."""
+        ends = begins + len(text)
+        if self._seen >= (index, ends):
+            return b""
+        seen = max(0, int(self._seen[1]) - begins) if self._seen[0] == index else 0
+        return _delta(index, ends, text_piece(step, text[seen:]))
 
 
-def completed(interaction: dict[str, Any]) -> bytes:
-    """The end: everything but the steps, which were told."""
-    return frame("interaction.completed", COMPLETED, interaction={k: v for k, v in interaction.items() if k != "steps"})
-
-
-def started(index: int, step: answer.Step) -> bytes:
-    """A step begins: what is known of it before its pieces."""
-    known = {name: value for name, value in step.items() if name not in ("content", "summary")}
-    if step["type"] == "function_call":
-        known["arguments"] = {}
-    return frame("step.start", f"evt_{index}_0", index=index, step=known)
-
-
-def stopped(index: int) -> bytes:
-    return frame("step.stop", f"evt_{index}_{END}", index=index)
-
-
-def delta(index: int, place: int, piece: dict[str, Any]) -> bytes:
+def _delta(index: int, place: int, piece: dict[str, Any]) -> bytes:
     return frame("step.delta", f"evt_{index}_{place}", index=index, delta=piece)
 
 
@@ -89,12 +122,18 @@ def annotation_piece(notes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 class EventWriter:
-    """Writes the events of one interaction."""
+    """Writes the events of one interaction.
+
+    `snapshot` is the object as it stands: once it has ended the finished one, with its steps. The same events are
+    always written with the same ids, so that one in the background can be written again, from any of them on.
+
+    after: the id of the last event that was seen, "" for none. BadRequest for an unknown one.
+    """
 
     heartbeat: bytes | None = b": ping\n\n"
     media_type = EVENTS
 
-    def __init__(self, meta: ResponseMeta, body: InteractionRequest, model: str) -> None:
+    def __init__(self, meta: ResponseMeta, body: InteractionRequest, model: str, *, after: str = "") -> None:
         self._meta = meta
         self._links = wants_links(body)
         self._searches = searches(body)
@@ -102,15 +141,24 @@ class EventWriter:
         self._fresh = 0
         self._broken = False
         self._begun = answer.beginning(meta, model)
-        self._whole = answer.interaction_object(meta, body, model)
+        self._frames = Frames(after)
+        self._fold = Fold()
+        self._began = False
         self._open = ""
         self._index = 0
         self._place = 0
+        self.snapshot = answer.interaction_object(meta, body, model)
+
+    def queued(self) -> bytes:
+        """The beginning of one in the background, before anything is known of its answer."""
+        self._began = True
+        return self._frames.created(self._begun)
 
     def event(self, _: int, event: Event) -> bytes:
+        self._fold.add(event)
         match event:
             case Began():
-                return created(self._begun)
+                return b"" if self._began else self._frames.created(self._begun)
             case TextDelta(text):
                 opening = self._opened({"type": "model_output"})
                 if opening or self._broken:
@@ -126,11 +174,13 @@ class EventWriter:
                 self._place += 1
                 self._broken = True
                 content = answer.image_content(image, self._meta, link=self._links)
-                return opening + delta(self._index, self._place, content)
+                return opening + self._frames.thing(self._index, self._place, content)
             case Found(found):
                 return self._found(found)
             case Ended():
-                return self._closed() + completed(answer.finished(self._whole, [], event))
+                closing = self._closed()
+                self.snapshot = answer.finished(self.snapshot, self._steps(), event)
+                return closing + self._frames.completed(self.snapshot)
 
     def close(self) -> bytes:
         return DONE
@@ -144,9 +194,23 @@ class EventWriter:
             return b""
         self._place += 1
         notes = answer.citations_of(found, "".join(self._said), "".join(self._said[self._fresh :]))
-        events = [delta(self._index, self._place, annotation_piece(notes))]
+        events = [self._frames.thing(self._index, self._place, annotation_piece(notes))]
         events += map(self._opened, answer.search_steps(found, self._meta) if self._searches else ())
         return b"".join(events)
+
+    def stop(self, status: Literal["failed", "cancelled"], error: dict[str, Any] | None = None) -> bytes:
+        """The interaction as far as it came, with the `error` that ended it."""
+        if not self._fold.has_begun:
+            self._fold.add(Began(""))
+        self._fold.add(Ended("stop", Usage()))
+        more = {"errors": [error]} if error else {}
+        self.snapshot = {**self.snapshot, "status": status, "steps": self._steps(), **more}
+        if error:
+            return frame("error", "", error=error)
+        return self._closed() + self._frames.completed(self.snapshot) + DONE
+
+    def _steps(self) -> list[answer.Step]:
+        return answer.steps_of(self._fold.reply(), self._meta, links=self._links, searches=self._searches)
 
     def _opened(self, step: answer.Step) -> bytes:
         """Begin a step of this type, unless it is open; end another."""
@@ -154,19 +218,19 @@ class EventWriter:
             return b""
         closing = self._closed()
         self._open = step["type"]
-        return closing + started(self._index, step)
+        return closing + self._frames.started(self._index, step)
 
     def _closed(self) -> bytes:
         if not self._open:
             return b""
-        ended = stopped(self._index)
+        ended = self._frames.stopped(self._index)
         self._open, self._place = "", 0
         self._index += 1
         return ended
 
     def _text(self, text: str) -> bytes:
-        self._place += len(text)
-        return delta(self._index, self._place, text_piece(self._open, text))
+        begins, self._place = self._place, self._place + len(text)
+        return self._frames.text(self._index, begins, self._open, text)
 
     def _call(self, step: answer.Step) -> bytes:
         """Two calls in a row are two steps."""
@@ -176,33 +240,25 @@ class EventWriter:
 
 def replay(interaction: dict[str, Any], after: str = "") -> Iterator[bytes]:
     """A stored interaction as events again, those behind the id `after` only; BadRequest for an unknown id."""
-    seen: Place = place_of(after) if after else (-2, 0)
-    return _replayed(interaction, seen)
+    return _replayed(interaction, Frames(after))
 
 
-def _replayed(interaction: dict[str, Any], seen: Place) -> Iterator[bytes]:
-    if seen < (-1, 0):
-        known = ("id", "object", "model", "created", "updated")
-        begun = {name: interaction[name] for name in known if name in interaction}
-        yield created({**begun, "status": "in_progress"})
+def _replayed(interaction: dict[str, Any], frames: Frames) -> Iterator[bytes]:
+    known = ("id", "object", "model", "created", "updated")
+    begun = {name: interaction[name] for name in known if name in interaction}
+    yield frames.created({**begun, "status": "in_progress"})
     for index, step in enumerate(interaction.get("steps", ())):
-        if seen < (index, 0):
-            yield started(index, step)
+        yield frames.started(index, step)
         place = 0
         for piece in _pieces(step):
-            text = piece if isinstance(piece, str) else None
-            begins, place = place, place + (len(text) if text is not None else 1)
-            if seen >= (index, place):
-                continue
-            if text is None:
-                yield delta(index, place, piece)
-                continue
-            told = max(0, int(seen[1]) - begins) if seen[0] == index else 0
-            yield delta(index, place, text_piece(step["type"], text[told:]))
-        if seen < (index, float("inf")):
-            yield stopped(index)
-    if seen < (float("inf"), 0):
-        yield completed(interaction)
+            if isinstance(piece, str):
+                yield frames.text(index, place, step["type"], piece)
+                place += len(piece)
+            else:
+                place += 1
+                yield frames.thing(index, place, piece)
+        yield frames.stopped(index)
+    yield frames.completed(interaction)
     yield DONE
 
 

@@ -1,6 +1,7 @@
 """OpenAI responses: read a request, write the response or its events (docs/client-contracts.md 3)."""
 
 from gemgate.dialects.responses.answer import (
+    CUT,
     envelope,
     failure,
     message_of_item,
@@ -20,6 +21,7 @@ from gemgate.dialects.responses.request import (
 from gemgate.dialects.responses.stream import EventWriter, last_event
 
 __all__ = [
+    "CUT",
     "EventWriter",
     "ResponsesRequest",
     "TokenCountRequest",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gemgate.chat import (
@@ -136,10 +136,15 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+CUT: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""Reasons for which an answer is `incomplete`, and what OpenAI calls them."""
+
+
 def finished(response: dict[str, Any], items: list[Item], ended: Ended) -> dict[str, Any]:
-    """The response with its output, usage and final status."""
-    reasons = {"length": "max_output_tokens", "content_filter": "content_filter"}
-    cut = reasons.get(ended.reason)
+    """The response with its output, usage and final status; of one that was cut off the last message is incomplete."""
+    cut = CUT.get(ended.reason)
+    if cut and items and items[-1]["type"] == "message":
+        items = [*items[:-1], {**items[-1], "status": "incomplete"}]
     return {
         **response,
         "status": "incomplete" if cut else "completed",

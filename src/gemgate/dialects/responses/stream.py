@@ -18,7 +18,7 @@ from gemgate.images import GeneratedImage
 class EventWriter:
     """Writes the events of one response.
 
-    `response` is the object as it stands: after `Ended` the finished one, which is what a store keeps. The same events
+    `snapshot` is the object as it stands: after `Ended` the finished one, which is what a store keeps. The same events
     are always written with the same numbers, so that a background response can be written again, from any of them on.
 
     after: events up to this number are not written, -1 writes all of them.
@@ -36,19 +36,19 @@ class EventWriter:
         self._open: type[TextDelta] | type[ThoughtDelta] | None = None
         self._pieces: list[str] = []
         self._notes: list[dict[str, Any]] = []
-        self.response = answer.response_object(meta, body, model)
+        self.snapshot = answer.response_object(meta, body, model)
 
     def queued(self) -> bytes:
         """The beginning of a background response, before anything is known of its answer."""
-        state = {"response": self.response}
+        state = {"response": self.snapshot}
         return self._say("response.created", **state) + self._say("response.queued", **state)
 
     def event(self, _: int, event: Event) -> bytes:
         match event:
             case Began():
-                created = b"" if self._number else self._say("response.created", response=self.response)
-                self.response = {**self.response, "status": "in_progress"}
-                return created + self._say("response.in_progress", response=self.response)
+                created = b"" if self._number else self._say("response.created", response=self.snapshot)
+                self.snapshot = {**self.snapshot, "status": "in_progress"}
+                return created + self._say("response.in_progress", response=self.snapshot)
             case TextDelta(text):
                 return self._text(text)
             case ThoughtDelta(text):
@@ -60,9 +60,9 @@ class EventWriter:
             case Found(found):
                 return self._found(found)
             case Ended():
-                closing = self._close_item()
-                self.response = answer.finished(self.response, self._items, event)
-                return closing + self._say(f"response.{self.response['status']}", response=self.response)
+                closing = self._close_item("incomplete" if event.reason in answer.CUT else "completed")
+                self.snapshot = answer.finished(self.snapshot, self._items, event)
+                return closing + self._say(f"response.{self.snapshot['status']}", response=self.snapshot)
 
     def close(self) -> bytes:
         return b""
@@ -76,8 +76,8 @@ class EventWriter:
         items = list(self._items)
         if self._open is TextDelta:
             items.append(answer.message_item("".join(self._pieces), len(items), self._meta, "incomplete"))
-        self.response = {**self.response, "status": status, "error": error, "output": items}
-        return self._say(f"response.{status}", response=self.response)
+        self.snapshot = {**self.snapshot, "status": status, "error": error, "output": items}
+        return self._say(f"response.{status}", response=self.snapshot)
 
     def _say(self, kind: str, **fields: Any) -> bytes:
         number = self._number
@@ -119,8 +119,8 @@ class EventWriter:
         item_id = answer.item_id("rs", self._index, self._meta)
         return {"item_id": item_id, "output_index": self._index, "summary_index": 0}
 
-    def _close_item(self) -> bytes:
-        """End the open text or thought, if there is one."""
+    def _close_item(self, status: Literal["completed", "incomplete"] = "completed") -> bytes:
+        """End the open text or thought, if there is one. status: of a text."""
         kind, text, notes = self._open, "".join(self._pieces), self._notes
         self._open, self._pieces, self._notes = None, [], []
         if kind is None:
@@ -130,7 +130,7 @@ class EventWriter:
             part = {"type": "summary_text", "text": text}
             done += self._say("response.reasoning_summary_part.done", **self._summary(), part=part)
             return done + self._done(answer.reasoning_item(text, self._index, self._meta))
-        item = answer.message_item(text, self._index, self._meta, notes=notes)
+        item = answer.message_item(text, self._index, self._meta, status, notes=notes)
         place = {"item_id": item["id"], "output_index": self._index, "content_index": 0}
         done = self._say("response.output_text.done", **place, text=text, logprobs=[])
         done += self._say("response.content_part.done", **place, part=answer.text_part(text, notes))

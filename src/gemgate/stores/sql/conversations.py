@@ -240,8 +240,9 @@ class SqlResponseStore:
             "transcript": response.transcript,
             "created_at": response.created_at,
         }
+        insert_one = sqlite_insert if self._database.is_sqlite else postgresql.insert
         async with self._database.writing() as connection:
-            await connection.execute(responses.insert().values(values))
+            await connection.execute(insert_one(responses).values(values).on_conflict_do_nothing())
 
     async def get(self, response_id: str, tenant: str) -> StoredResponse | None:
         if not response_id.startswith(self._prefix):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, case
 
 from gemgate.batches import (
     Batch,
@@ -18,11 +19,15 @@ from gemgate.batches import (
     TaskCounts,
     TaskDraft,
     TaskOutcome,
+    TaskPages,
     TaskStatus,
     Webhook,
 )
 from gemgate.stores.sql.database import epoch_now
 from gemgate.stores.sql.schema import task
+
+ENTERED = 100
+"""Tasks that are entered at a time: with more of them the driver would hold the event loop up."""
 
 
 def entry_of(order: Batch, count: int) -> dict[str, Any]:
@@ -37,6 +42,7 @@ def entry_of(order: Batch, count: int) -> dict[str, Any]:
         "concurrency": order.concurrency,
         "asked": order.requested_concurrency,
         "queued": count,
+        "sent": order.sent,
         "model": order.model,
         "as_base64": order.as_base64,
         "defaults": order.defaults,
@@ -72,8 +78,10 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
     match outcome:
         case Done(result):
             values |= {"result": result, "code": "", "error": "", "error_zh": "", "retryable": False}
-        case Failed(code, en, zh, retryable, result):
+        case Failed(code, en, zh, retryable, result, checkpoint):
             values |= {"result": result, "code": code, "error": en, "error_zh": zh, "retryable": retryable}
+            if checkpoint is not None:
+                values |= trail_columns(checkpoint)
         case Deferred(after, counts, code, en, zh, checkpoint):
             values |= {"run_after": epoch_now() + after, "code": code, "error": en, "error_zh": zh}
             values["failures"] = task.c.failures + (1 if counts else 0)
@@ -86,6 +94,23 @@ def ending(outcome: TaskOutcome, number: int) -> dict[str, Any]:
     if values["status"] != "queued":
         values |= {"settled": number, "finished_at": epoch_now()}
     return values
+
+
+def anew(head_start: float) -> dict[str, Any]:
+    """The columns of a task that is queued once more, with all its tries; a prompt that left no chat is forgotten."""
+    return {
+        "status": "queued",
+        "failures": 0,
+        "run_after": epoch_now() + head_start if head_start else 0.0,
+        "settled": 0,
+        "finished_at": 0.0,
+        "code": "",
+        "error": "",
+        "error_zh": "",
+        "retryable": False,
+        "account": case((task.c.cid == "", ""), else_=task.c.account),
+        "identity": case((task.c.cid == "", ""), else_=task.c.identity),
+    }
 
 
 def trail_columns(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -132,6 +157,7 @@ def batch_of(row: Row[Any]) -> Batch:
         idempotency_key=row.idempotency_key or "",
         digest=row.digest,
         settled=row.settled,
+        sent=row.sent,
         started_at=row.started_at,
         ended_at=row.ended_at,
         closed_at=row.closed_at,
@@ -161,3 +187,14 @@ def task_of(row: Row[Any]) -> Task:
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
+
+
+async def pages(tasks: Sequence[TaskDraft] | TaskPages) -> AsyncGenerator[Sequence[TaskDraft], None]:
+    """Tasks that are ordered, at most ENTERED at a time."""
+    if isinstance(tasks, TaskPages):
+        async for page in tasks.pages():
+            for start in range(0, len(page), ENTERED):
+                yield page[start : start + ENTERED]
+        return
+    for start in range(0, len(tasks), ENTERED):
+        yield tasks[start : start + ENTERED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import (
@@ -18,11 +18,13 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gemgate.batches import BatchState, Claim, TaskStatus
+from gemgate.batches import BatchState, Claim, JobStatus, Need, TaskStatus
+from gemgate.stores.sql.data_keys import KEY_COLUMNS
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.schema import account, batch, task
 
@@ -35,6 +37,23 @@ READ_BY_OWNER = 60.0
 
 def owned(query: Select[Any], tenant: str | None) -> Select[Any]:
     return query if tenant is None else query.where(batch.c.tenant == tenant)
+
+
+def standing() -> ColumnElement[JobStatus]:
+    """`Batch.status` of a row."""
+    open_ = batch.c.queued + batch.c.running > 0
+    given_up = batch.c.state.in_(GIVEN_UP)
+    return case(
+        (batch.c.state == "invalid", "failed"),
+        (and_(given_up, not_(open_), batch.c.closed_at > 0), batch.c.state),
+        (given_up, "cancelling"),
+        (and_(open_, batch.c.state == "paused"), "paused"),
+        (and_(open_, batch.c.started_at > 0), "processing"),
+        (open_, "queued"),
+        (batch.c.closed_at == 0, "finalizing"),
+        (and_(batch.c.failed > 0, batch.c.done == 0), "failed"),
+        else_="completed",
+    )
 
 
 async def locked(connection: AsyncConnection, batch_id: str) -> Row[Any] | None:
@@ -76,8 +95,8 @@ def moved(batch_id: str, status: TaskStatus, count: int) -> Update:
     )
 
 
-def runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
-    """Tasks that a node with these accounts may run now.
+def runnable(of: FromClause, accounts: Collection[str], named: Collection[str] = ()) -> ColumnElement[bool]:
+    """Tasks that a node with these accounts may run now; those of the batches `named` at once.
 
     What an earlier run left in a chat is read by the node that has its account, as long as that one lives.
     """
@@ -90,7 +109,39 @@ def runnable(of: FromClause, accounts: Collection[str]) -> ColumnElement[bool]:
         of.c.run_after <= epoch_now() - READ_BY_OWNER,
         not_(elsewhere),
     )
-    return and_(of.c.status == "queued", of.c.run_after <= epoch_now(), free)
+    due = of.c.run_after <= epoch_now()
+    if named:  # what waits since a run failed has no head start
+        due = or_(due, and_(of.c.batch.in_(named), of.c.code == ""))
+    return and_(of.c.status == "queued", due, free)
+
+
+def ready(needs: Collection[Need], able: Callable[[FromClause], ColumnElement[bool]], limit: int) -> Select[Any]:
+    """Ids and sealed keys of batches that have something to run now (`able`, over tasks), those whose turn it is first.
+
+    Each need is asked for by itself, in the order of `ix_batch_turn`, so that it ends after the first few however many
+    batches wait.
+    """
+    waiting = exists().where(task.c.batch == batch.c.id, able(task))
+    turn = (batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
+    columns = (*KEY_COLUMNS, batch.c.priority, batch.c.claimed_at, batch.c.created_at)
+    first = [
+        select(*columns)
+        .where(
+            batch.c.closed_at == 0,
+            batch.c.state == "active",
+            batch.c.need == need,
+            batch.c.queued > 0,
+            batch.c.running < batch.c.concurrency,
+            waiting,
+        )
+        .order_by(*turn)
+        .limit(limit)
+        .subquery()
+        for need in needs
+    ]
+    together = union_all(*(select(*one.c) for one in first)).subquery()
+    order = (together.c.priority.desc(), together.c.claimed_at, together.c.created_at, together.c.id)
+    return select(*(together.c[column.name] for column in KEY_COLUMNS)).order_by(*order).limit(limit)
 
 
 async def tell(database: Database, connection: AsyncConnection, batch_id: str) -> None:

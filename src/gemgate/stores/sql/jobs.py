@@ -8,12 +8,14 @@ fenced by its lease's owner and its number: whoever lost a task changes nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     and_,
     case,
@@ -37,6 +39,7 @@ from gemgate.batches import (
     Checkpoint,
     Claim,
     Deferred,
+    JobStatus,
     Need,
     Released,
     Task,
@@ -54,16 +57,30 @@ from gemgate.ports.jobs import LeaseStatus
 from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.data_keys import KEY_COLUMNS, SEALED_AT_ONCE, DataKey, DataKeys, rewrap_batches
 from gemgate.stores.sql.database import Database, epoch_now
-from gemgate.stores.sql.job_rows import batch_of, counted, ending, entry_of, row_of, task_id, task_of, trail_columns
+from gemgate.stores.sql.job_rows import (
+    anew,
+    batch_of,
+    counted,
+    ending,
+    entry_of,
+    pages,
+    row_of,
+    task_id,
+    task_of,
+    trail_columns,
+)
 from gemgate.stores.sql.job_statements import (
     CHANNEL,
     GIVEN_UP,
     OPEN,
+    held_by,
     locked,
     moved,
     of_run,
     owned,
+    ready,
     runnable,
+    standing,
     steered,
     tell,
 )
@@ -76,8 +93,7 @@ else:
 
 CHUNK = 500
 """Rows that are read or changed by one statement."""
-ENTERED = 100
-"""Tasks that are entered at a time: with more of them the driver would hold the event loop up."""
+_Able = Callable[[FromClause], ColumnElement[bool]]
 LOOKED_AT = 50
 """Batches with something to run that a claim looks at, the first ones of the order."""
 
@@ -92,7 +108,7 @@ class SqlJobStore:
 
     # Orders
 
-    async def submit(self, order: Batch, tasks: Sequence[TaskDraft] | TaskPages) -> Batch:
+    async def submit(self, order: Batch, tasks: Sequence[TaskDraft] | TaskPages, *, head_start: float = 0.0) -> Batch:
         if order.idempotency_key and (known := await self.under_key(order.tenant, order.idempotency_key)):
             return known
         key, sealed = await self._keys.make(order.id)
@@ -105,11 +121,14 @@ class SqlJobStore:
             entered = (await connection.execute(entry)).scalar_one_or_none() is not None
             if entered:
                 seq = 0
-                async for drafts in _pages(tasks):
+                async for drafts in pages(tasks):
                     rows = await _sealed_rows(key, order.id, seq, drafts)
                     await connection.execute(insert(task), rows)
                     seq += len(rows)
                     await asyncio.sleep(0)
+                if head_start:
+                    later = update(task).where(task.c.batch == order.id).values(run_after=epoch_now() + head_start)
+                    await connection.execute(later)
                 await tell(self._database, connection, order.id)
         if entered:
             found = await self.get(order.tenant, order.id)
@@ -131,11 +150,17 @@ class SqlJobStore:
         return await self._one(select(batch).where(batch.c.tenant == tenant, batch.c.idempotency_key == key))
 
     async def latest(
-        self, tenant: str | None, kinds: Sequence[BatchKind], limit: int, after: str | None = None
+        self,
+        tenant: str | None,
+        kinds: Sequence[BatchKind],
+        limit: int,
+        after: str | None = None,
+        status: JobStatus | None = None,
     ) -> tuple[Sequence[Batch], int]:
         order = (batch.c.created_at.desc(), batch.c.id.desc())
-        page = owned(select(batch).where(batch.c.kind.in_(kinds)).order_by(*order).limit(limit), tenant)
-        total = owned(select(func.count()).select_from(batch).where(batch.c.kind.in_(kinds)), tenant)
+        wanted = and_(batch.c.kind.in_(kinds), *([standing() == status] if status else []))
+        page = owned(select(batch).where(wanted).order_by(*order).limit(limit), tenant)
+        total = owned(select(func.count()).select_from(batch).where(wanted), tenant)
         async with self._database.reading() as connection:
             if after is not None:
                 place = owned(select(batch.c.created_at, batch.c.id).where(batch.c.id == after), tenant)
@@ -184,37 +209,29 @@ class SqlJobStore:
     # Runs
 
     async def claim(
-        self, owner: str, needs: Collection[Need], seconds: float, accounts: Collection[str] = ()
+        self,
+        owner: str,
+        needs: Collection[Need],
+        seconds: float,
+        accounts: Collection[str] = (),
+        named: Collection[str] = (),
     ) -> Claim | None:
-        waiting = exists().where(task.c.batch == batch.c.id, runnable(task, accounts))
-        ready = (
-            select(*KEY_COLUMNS)
-            .where(
-                batch.c.closed_at == 0,
-                batch.c.state == "active",
-                batch.c.queued > 0,
-                batch.c.running < batch.c.concurrency,
-                batch.c.need.in_(needs),
-                waiting,
-            )
-            .order_by(batch.c.priority.desc(), batch.c.claimed_at, batch.c.created_at, batch.c.id)
-            .limit(LOOKED_AT)
-        )
+        able = partial(runnable, accounts=accounts, named=named)
         async with self._database.reading() as connection:
-            found = (await connection.execute(ready)).all()
+            found = (await connection.execute(ready(needs, able, LOOKED_AT))).all()
         for row in found:
             try:
                 key = await self._keys.open(row.id, Sealed(row.data_key_id, row.data_key))
             except StorageDown:
                 continue  # nobody here can read it: it waits for its key
             async with self._database.writing() as connection:
-                claim = await self._claimed(connection, row.id, owner, seconds, accounts)
+                claim = await self._claimed(connection, row.id, owner, seconds, able)
             if claim is not None:
                 return await key.opened_claim(claim)
         return None
 
     async def _claimed(
-        self, connection: AsyncConnection, batch_id: str, owner: str, seconds: float, accounts: Collection[str]
+        self, connection: AsyncConnection, batch_id: str, owner: str, seconds: float, able: _Able
     ) -> Claim | None:
         row = await locked(connection, batch_id)
         if row is None or row.state != "active" or row.running >= row.concurrency:
@@ -222,7 +239,7 @@ class SqlJobStore:
         waiting = task.alias()
         first = (
             select(waiting.c.id)
-            .where(waiting.c.batch == batch_id, runnable(waiting, accounts))
+            .where(waiting.c.batch == batch_id, able(waiting))
             .order_by(waiting.c.seq)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -271,7 +288,11 @@ class SqlJobStore:
 
     async def note(self, claim: Claim, checkpoint: Checkpoint) -> bool:
         change = of_run(update(task), claim).values(trail_columns(checkpoint))
+        held = exists().where(held_by(claim))
+        sent = update(batch).where(batch.c.id == claim.batch.id, held).values(sent=batch.c.sent + 1)
         async with self._database.writing() as connection:
+            if not checkpoint.cid:
+                await connection.execute(sent)
             return (await connection.execute(change)).rowcount == 1
 
     async def settle(self, claim: Claim, outcome: TaskOutcome) -> bool:
@@ -332,7 +353,7 @@ class SqlJobStore:
         row = await steered(self._database, batch_id, state)
         return batch_of(row) if row is not None else None
 
-    async def again(self, batch_id: str) -> Batch | None:
+    async def again(self, batch_id: str, *, head_start: float = 0.0) -> Batch | None:
         async with self._database.writing() as connection:
             row = await locked(connection, batch_id)
             if row is None:
@@ -341,19 +362,7 @@ class SqlJobStore:
             if not back or row.state == "invalid":
                 return batch_of(row)
             over = update(task).where(task.c.batch == batch_id, task.c.status.in_(("failed", "cancelled")))
-            await connection.execute(
-                over.values(
-                    status="queued",
-                    failures=0,
-                    run_after=0.0,
-                    settled=0,
-                    finished_at=0.0,
-                    code="",
-                    error="",
-                    error_zh="",
-                    retryable=False,
-                )
-            )
+            await connection.execute(over.values(anew(head_start)))
             new = update(batch).where(batch.c.id == batch_id)
             new = new.values(
                 state="paused" if row.state == "paused" else "active",
@@ -441,11 +450,11 @@ class SqlJobStore:
         async with self._database.reading() as connection:
             return not await connection.scalar(select(unsettled))
 
-    async def stats(self) -> TaskCounts:
-        counts = [func.coalesce(func.sum(batch.c[name]), 0).label(name) for name in _COUNTS]
+    async def stats(self) -> Mapping[BatchKind, TaskCounts]:
+        counts = [func.sum(batch.c[name]).label(name) for name in _COUNTS]
         async with self._database.reading() as connection:
-            row = (await connection.execute(select(*counts))).one()
-        return TaskCounts(*(int(count) for count in row))
+            rows = (await connection.execute(select(batch.c.kind, *counts).group_by(batch.c.kind))).all()
+        return {row.kind: TaskCounts(*(int(count) for count in row[1:])) for row in rows}
 
     async def forget(self, batch_id: str) -> bool:
         async with self._database.writing() as connection:
@@ -475,17 +484,6 @@ async def _sealed_rows(key: DataKey, batch_id: str, first: int, drafts: Sequence
 
     size = sum(len(draft.prompt) + len(draft.payload) for draft in drafts)
     return await offload(size, sealed, small=SEALED_AT_ONCE)
-
-
-async def _pages(tasks: Sequence[TaskDraft] | TaskPages) -> AsyncGenerator[Sequence[TaskDraft], None]:
-    """At most ENTERED at a time."""
-    if isinstance(tasks, TaskPages):
-        async for page in tasks.pages():
-            for start in range(0, len(page), ENTERED):
-                yield page[start : start + ENTERED]
-        return
-    for start in range(0, len(tasks), ENTERED):
-        yield tasks[start : start + ENTERED]
 
 
 _COUNTS = ("queued", "running", "done", "failed", "cancelled")

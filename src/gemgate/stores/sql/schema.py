@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    text,
 )
 
 metadata = MetaData(
@@ -256,6 +257,7 @@ batch = Table(
     Column("failed", Integer, nullable=False, server_default="0"),
     Column("cancelled", Integer, nullable=False, server_default="0"),
     Column("settled", Integer, nullable=False, server_default="0"),
+    Column("sent", Integer),
     Column("model", Text, nullable=False),
     Column("as_base64", Boolean, nullable=False),
     Column("defaults", Text, nullable=False),
@@ -278,10 +280,10 @@ batch = Table(
     Column("hook_tries", Integer, nullable=False, server_default="0"),
     Column("hook_at", Double, nullable=False, server_default="0"),
     Column("hook_outcome", Text, nullable=False, server_default=""),
-    Index("ix_batch_closed_at", "closed_at"),
     Index("ix_batch_hook_at", "hook_at"),
     Index("ix_batch_tenant_created_at", "tenant", "created_at"),
     Index("ix_batch_tenant_idempotency_key", "tenant", "idempotency_key", unique=True),
+    Index("ix_batch_turn", "closed_at", "state", "need", text("priority DESC"), "claimed_at", "created_at", "id"),
 )
 
 task = Table(

@@ -18,7 +18,7 @@ from gemgate.accounts import AccountModel
 from gemgate.catalog import NO_ALIASES, Aliases, ModelCard
 from gemgate.chat import ChatRequest, File, Image, Part, ToolResult
 from gemgate.dialects import wire
-from gemgate.dialects.table import Act
+from gemgate.dialects.table import Act, ReadContext
 from gemgate.errors import GatewayError, ModelNotFound
 from gemgate.files import Stored
 from gemgate.fleet.affinity import AffinityKeys
@@ -122,7 +122,7 @@ def _chat(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInf
     if row.continues is not None and (earlier := row.continues(wired)):
         keys = AffinityKeys(tenant, (earlier,))
         return CallInfo(defaults.card(wired.model or defaults.model, tenant), True, keys, whole=not wired.stream)
-    chat = row.read(wired, route.parameters)
+    chat = row.read(wired, ReadContext(route.parameters))
     card = defaults.card(chat.model or defaults.model, tenant)
     files = tuple(source.id for source in _sources(chat) if isinstance(source, Stored))
     if chat.temporary:

@@ -19,7 +19,7 @@ from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
 from gemgate.offload import offload
 from gemgate.web import sse
-from gemgate.web.completions import unmet
+from gemgate.web.answers import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves

@@ -13,20 +13,23 @@ from starlette.responses import Response
 
 from gemgate.caller import Caller
 from gemgate.chat import ChatRequest
-from gemgate.dialects import anthropic, gemini, openai_chat, responses, wire
+from gemgate.dialects import anthropic, gemini, interactions, openai_chat, responses, wire
 from gemgate.errors import BadRequest
 from gemgate.gateway.answer import Planned
 from gemgate.offload import offload
 from gemgate.web.context import NodeContext
-from gemgate.web.errors import speaks_anthropic
+from gemgate.web.errors import speaks_anthropic, speaks_google
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import read_body
+from gemgate.web.routes.gemini_interactions import previous_of as previous_interaction
 from gemgate.web.routes.openai_responses import previous_of, references_of
 
 router = Router()
 
-DIALECTS = ("chat", "responses", "anthropic", "gemini")
+DIALECTS = ("chat", "responses", "anthropic", "gemini", "interactions")
+OF_INTERACTIONS = ("previous_interaction_id", "system_instruction", "generation_config", "response_modalities")
+"""Words that tell an interaction from a response: both have an `input`."""
 
 
 class ContextPlanRequest(wire.Echo):
@@ -61,7 +64,8 @@ def _dialect(request: Request, body: dict[str, Any]) -> str:
         if "contents" in body:
             return "gemini"
         if "input" in body:
-            return "responses"
+            google = speaks_google(request) or any(word in body for word in OF_INTERACTIONS)
+            return "interactions" if google else "responses"
         return "anthropic" if speaks_anthropic(request) or "system" in body else "chat"
     if said not in DIALECTS:
         raise BadRequest(
@@ -83,6 +87,10 @@ async def _read(context: NodeContext, dialect: str, body: dict[str, Any], model:
             previous = await previous_of(context, asked)
             references = await references_of(context, asked)
             return await offload(size, lambda: responses.read_request(asked, previous, references))
+        case "interactions":
+            interaction = await offload(size, lambda: wire.read(interactions.InteractionRequest, body))
+            said = await previous_interaction(context, interaction)
+            return await offload(size, lambda: interactions.read_request(interaction, said))
         case "anthropic":
             messages = partial(wire.read, anthropic.MessagesRequest, {"max_tokens": 1, **body})
             return await offload(size, lambda: anthropic.read_request(messages()))

@@ -8,17 +8,17 @@ from typing import Any
 from starlette.responses import Response
 
 from gemgate.batches import Batch
-from gemgate.dialects import image_tasks, openai_images, simple
+from gemgate.dialects import gemini, image_tasks, openai_images, simple
 from gemgate.dialects.image_tasks import ImageTask
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import SimpleImagesCall
 from gemgate.errors import GatewayError
-from gemgate.jobs.image_calls import request_of, task_of
+from gemgate.jobs.image_calls import request_of
 from gemgate.jobs.payloads import loads
 from gemgate.web import sse
 from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
-from gemgate.web.image_calls import Outcome, calls_of, write_openai, write_simple
+from gemgate.web.image_calls import Outcome, apart, calls_of, write_openai, write_simple
 from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
@@ -73,7 +73,7 @@ async def _events(context: NodeContext, batch: Batch) -> AsyncGenerator[bytes, N
 
 
 def _task(context: NodeContext, batch: Batch) -> ImageTask:
-    return task_of(batch, context.base_url)
+    return image_tasks.task_of(batch, context.base_url)
 
 
 async def _view(context: NodeContext, batch: Batch) -> dict[str, Any]:
@@ -88,11 +88,15 @@ async def _view(context: NodeContext, batch: Batch) -> dict[str, Any]:
     about, request = loads(batch.metadata), request_of(batch, tasks)
     if not about["as_url"]:
         outcomes = [await calls.with_bytes(one) for one in outcomes]
-    if about["shape"] == "openai":
-        wanted = ImagesCall(request, about["as_url"])
-        return image_tasks.write_task(task, write_openai(context, wanted, outcomes, batch.created_at))
-    simply = SimpleImagesCall(request, about["as_url"])
-    return image_tasks.write_task(task, write_simple(context, simply, outcomes, batch.model))
+    result: Any
+    match about["shape"]:
+        case "openai":
+            result = write_openai(context, ImagesCall(request, about["as_url"]), outcomes, batch.created_at)
+        case "gemini":
+            result = gemini.write_prediction(apart(outcomes)[0])
+        case _:
+            result = write_simple(context, SimpleImagesCall(request, about["as_url"]), outcomes, batch.model)
+    return image_tasks.write_task(task, result)
 
 
 def _error(context: NodeContext, batch: Batch, outcomes: list[Outcome]) -> dict[str, Any] | None:
@@ -101,5 +105,5 @@ def _error(context: NodeContext, batch: Batch, outcomes: list[Outcome]) -> dict[
     if not errors or batch.state == "cancelled":
         return None
     error = min(errors, key=lambda one: one.generated == "no")
-    shape = openai_images.envelope if loads(batch.metadata)["shape"] == "openai" else simple.envelope
-    return shape(error, context.caller.language, context.request_id)[1]
+    envelopes = {"openai": openai_images.envelope, "gemini": gemini.envelope, "simple": simple.envelope}
+    return envelopes[loads(batch.metadata)["shape"]](error, context.caller.language, context.request_id)[1]

@@ -21,7 +21,7 @@ from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobFacts
 from gemgate.telemetry.logs import get_logger
 from gemgate.web import ranges, sse
-from gemgate.web.completions import unmet
+from gemgate.web.answers import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.image_calls import (
     Outcome,
@@ -100,7 +100,13 @@ async def generate_images(context: NodeContext) -> Response:
 async def _openai_answer(context: NodeContext, wanted: ImagesCall) -> Response:
     unmet(context, wanted.ignored)
     order = durable_order(
-        context, wanted.request, "openai", as_url=wanted.as_url, later=wanted.respond_async, stream=wanted.stream
+        context,
+        wanted.request,
+        "openai",
+        as_url=wanted.as_url,
+        later=wanted.respond_async,
+        stream=wanted.stream,
+        webhook=wanted.webhook,
     )
     if order is not None and not order.awaited:
         return await accepted(context, order)
@@ -170,7 +176,9 @@ def _told(
 
 async def _simple_answer(context: NodeContext, wanted: SimpleImagesCall) -> Response:
     unmet(context, wanted.ignored)
-    order = durable_order(context, wanted.request, "simple", as_url=wanted.as_url, later=wanted.respond_async)
+    order = durable_order(
+        context, wanted.request, "simple", as_url=wanted.as_url, later=wanted.respond_async, webhook=wanted.webhook
+    )
     if order is not None and not order.awaited:
         return await accepted(context, order)
     outcomes, model = await _made(context, wanted.request, order)

@@ -6,12 +6,17 @@ everybody's jobs stand.
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections import defaultdict
+from typing import Any, TypeVar, get_args
 
 from starlette.responses import Response
 
-from gemgate.batches import Batch, BatchKind, Task
+from gemgate.batches import Batch, BatchKind, JobStatus, Task
+from gemgate.chat import Fold
 from gemgate.dialects.wire import rfc3339
+from gemgate.errors import BadRequest
+from gemgate.jobs.answers import KEYED
+from gemgate.jobs.background import FORMS
 from gemgate.jobs.batches import OPENAI, scope
 from gemgate.jobs.payloads import loads
 from gemgate.web.context import NodeContext
@@ -21,7 +26,9 @@ from gemgate.web.request_body import whole_number
 
 router = Router()
 
+T = TypeVar("T", bound=str)
 KINDS: tuple[BatchKind, ...] = get_args(BatchKind)
+STATES: tuple[JobStatus, ...] = get_args(JobStatus)
 PAGE = 100
 """Results in one answer unless the caller asks for another number."""
 MOST_SECONDS = 55
@@ -32,15 +39,15 @@ ERRORS = 20
 
 @operation(
     router, "GET", "/api/jobs", "jobs.list", group="batches",
-    query={"limit": "integer", "after": "string", "kind": "string"},
+    query={"limit": "integer", "after": "string", "kind": "string", "status": "string"},
 )  # fmt: skip
 async def listing(context: NodeContext) -> Response:
-    """The caller's jobs of all kinds, or of one, newest first; an admin's are everybody's."""
+    """The caller's jobs of all kinds and states, or of one, newest first; an admin's are everybody's."""
     limit = whole_number(context.request, "limit", 20, least=1, most=500)
-    wanted = context.request.query_params.get("kind", "")
-    kinds = tuple(kind for kind in KINDS if wanted in ("", kind))
+    kinds, states = _chosen(context, "kind", KINDS), _chosen(context, "status", STATES)
     after = context.request.query_params.get("after")
-    found, total = await context.service.jobs.store.latest(scope(context.caller), kinds, limit, after)
+    status = states[0] if len(states) == 1 else None
+    found, total = await context.service.jobs.store.latest(scope(context.caller), kinds, limit, after, status)
     return json_response({"object": "list", "data": [_job(context, batch) for batch in found], "total": total})
 
 
@@ -65,7 +72,8 @@ async def results(context: NodeContext) -> Response:
     limit = whole_number(context.request, "limit", PAGE, least=1, most=500)
     offset = whole_number(context.request, "offset", 0, least=0, most=10**9)
     tasks, following = await context.service.jobs.page(batch, offset, limit)
-    return large_json_response({"data": [_result(context, batch, task) for task in tasks], "next_offset": following})
+    told = [await _result(context, batch, task) for task in tasks]
+    return large_json_response({"data": told, "next_offset": following})
 
 
 @operation(router, "POST", "/api/jobs/{job_id}/cancel", "jobs.cancel", group="batches")
@@ -82,33 +90,30 @@ async def retry(context: NodeContext) -> Response:
     return json_response(await _told(context, await context.service.jobs.retry_failed(await _own(context))))
 
 
+def _chosen(context: NodeContext, name: str, words: tuple[T, ...]) -> tuple[T, ...]:
+    """The one that the query names, or all; BadRequest for one that there is not."""
+    wanted = context.request.query_params.get(name, "")
+    chosen = tuple(word for word in words if wanted in ("", word))
+    if not chosen:
+        known = ", ".join(map(str, words))
+        raise BadRequest(f"{name} must be one of {known}", f"{name} 必须是 {known} 之一", param=name)
+    return chosen
+
+
 async def _own(context: NodeContext) -> Batch:
     return await context.service.jobs.get(context.caller, context.request.path_params["job_id"], KINDS)
-
-
-def status_of(batch: Batch) -> str:
-    """One word for all kinds."""
-    tally = batch.tally
-    if batch.state == "invalid":
-        return "failed"
-    if batch.state in ("cancelled", "expired"):
-        return batch.state if not tally.open and batch.closed_at else "cancelling"
-    if tally.open:
-        return "paused" if batch.state == "paused" else "processing" if batch.started_at else "queued"
-    if not batch.closed_at:
-        return "finalizing"
-    return "failed" if tally.failed and not tally.done else "completed"
 
 
 def _job(context: NodeContext, batch: Batch) -> dict[str, Any]:
     about, tally = loads(batch.metadata), batch.tally
     files = {name: about.get(f"{name}_file_id") for name in ("input", "output", "error")}
     usage = about.get("usage")
+    ended = batch.ended_at if not tally.open else 0.0
     job = {
         "id": batch.id,
         "object": "job",
         "kind": batch.kind,
-        "status": status_of(batch),
+        "status": batch.status,
         "model": batch.model or None,
         "total": tally.total,
         "completed": tally.done,
@@ -118,10 +123,12 @@ def _job(context: NodeContext, batch: Batch) -> dict[str, Any]:
         "pending": tally.queued,
         "created_at": rfc3339(batch.created_at),
         "started_at": rfc3339(batch.started_at) if batch.started_at else None,
-        "ended_at": rfc3339(batch.ended_at) if batch.ended_at and not tally.open else None,
+        "ended_at": rfc3339(ended) if ended else None,
         "expires_at": rfc3339(batch.expires_at) if batch.expires_at else None,
         "endpoint": about.get("endpoint"),
         "files": {name: file for name, file in files.items() if file} if batch.kind in OPENAI else {},
+        "prompts_sent": batch.sent,
+        "seconds": round(max(0.0, ended - batch.started_at), 1) if ended and batch.started_at else None,
         "usage": {"input_tokens": usage[0], "output_tokens": usage[1] + usage[2]} if usage else None,
         "own": batch.tenant == context.caller.tenant,
     }
@@ -147,13 +154,17 @@ def _error(context: NodeContext, task: Task) -> dict[str, Any]:
     return {"task_id": task.id, "code": task.code, "error": error, "retryable": task.retryable}
 
 
-def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, Any]:
+async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, Any]:
     """A task that has ended: its pictures, else what it was answered; to others than its owner neither."""
     if task.status == "failed":
         return {"status": "failed", **_error(context, task)}
     told: dict[str, Any] = {"status": "done", "task_id": task.id}
     if batch.tenant != context.caller.tenant:
         return told
+    if batch.kind in FORMS:
+        return told | {"body": await context.service.background.shown(batch, context.caller.language)}
+    if batch.kind in KEYED:
+        return told | {"body": {"answers": await _answers(context, batch)}}
     found = loads(task.result)
     if batch.kind == "video":
         facts = found["facts"]
@@ -178,3 +189,15 @@ def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, Any]:
             for image in images
         ]
     }
+
+
+async def _answers(context: NodeContext, batch: Batch) -> list[dict[str, Any]]:
+    """What a call under a key was answered, in no dialect: the same call under its key gets it in its own."""
+    folds: defaultdict[int, Fold] = defaultdict(Fold)
+    for answer, event in await context.service.answers.said(batch):
+        folds[answer].add(event)
+    replies = [folds[answer].reply() for answer in sorted(folds)]
+    return [
+        {"text": one.text, "calls": [{"name": call.name, "arguments": call.arguments} for call in one.calls]}
+        for one in replies
+    ]

@@ -15,8 +15,8 @@ from gemgate.errors import BadRequest
 from gemgate.jobs.batches import BATCH_KINDS, OPENAI, TEXT, WINDOW, Submitter, scope
 from gemgate.jobs.line_file import spooled
 from gemgate.jobs.payloads import loads
+from gemgate.web.answers import unmet
 from gemgate.web.auth.access import check_group
-from gemgate.web.completions import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation, serves

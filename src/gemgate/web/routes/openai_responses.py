@@ -4,26 +4,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from starlette.responses import Response
 
-from gemgate.batches import Batch
-from gemgate.chat import ChatRequest, Message, Reply
-from gemgate.dialects import responses, wire
+from gemgate.chat import Message, Reply
+from gemgate.dialects import responses, table, wire
+from gemgate.dialects.table import ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest
 from gemgate.gateway.response_history import previous_messages, referenced_messages
-from gemgate.jobs.background import HEARTBEAT, ResponseOrder, response_not_found
-from gemgate.jobs.batches import Submitter, digest_of
-from gemgate.jobs.event_log import ResponseCall
+from gemgate.jobs.answers import AnswerKind, answer_not_found
 from gemgate.offload import offload
 from gemgate.ports.conversations import StoredResponse
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
-from gemgate.web import sse
-from gemgate.web.completions import admit, collect, start_answers, stream_response
+from gemgate.web.answers import Asked, begin, followed, in_background
+from gemgate.web.completions import collect, stream_response
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation, serves
@@ -32,53 +29,30 @@ from gemgate.web.stored_answers import stored
 
 router = Router()
 
+CREATE = table.operation("responses.create")
+KIND: AnswerKind = "response"
+
 
 @serves(router, "responses.create")
 async def create(context: NodeContext) -> Response:
     """OpenAI responses"""
     raw = await read_body(context.request, context.service.settings.max_body_bytes)
-    value = await offload(len(raw), lambda: wire.parse_json(raw))
-    body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, value))
+    body = await offload(len(raw), lambda: wire.read(responses.ResponsesRequest, wire.parse_json(raw)))
     previous = await previous_of(context, body)
     references = await references_of(context, body)
     chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
+    asked = Asked(CREATE, raw, chat, ReadContext(previous=previous, references=references))
     if body.background:
-        return await _in_background(context, raw, ResponseCall(value, previous, references), chat)
-    admission = await admit(context, chat)
-    meta = context.meta("resp_")
-    model = body.model or admission.card.id
-    (answer,) = start_answers(context, chat, admission)
+        return await in_background(context, asked, KIND)
+    begun = await begin(context, asked)
+    events, meta, model = begun.events, begun.meta, begun.model
     if body.store is not False:
         history = responses.continuation(body, previous, references)
-        answer = stored(answer, context, meta, partial(_texts, meta=meta, body=body, model=model, history=history))
+        events = stored(events, context, meta, partial(_texts, meta=meta, body=body, model=model, history=history))
     if chat.stream:
-        return await stream_response(context, [answer], responses.EventWriter(meta, body, model))
-    replies = await collect(context, [answer])
+        return await stream_response(context, events, responses.EventWriter(meta, body, model))
+    replies = await collect(context, events, 1)
     return large_json_response(responses.write(replies[0], meta, body, model))
-
-
-async def _in_background(context: NodeContext, raw: bytes, call: ResponseCall, chat: ChatRequest) -> Response:
-    """Enter it and answer at once, or follow it; under an idempotency key that is known, the one from before."""
-    background = context.service.background
-    origin = Submitter(context.caller, context.base_url)
-    key, digest = context.request.headers.get("idempotency-key", "")[:300], digest_of(raw)
-    batch = await background.earlier(origin, key, digest) if key else None
-    if batch is None:
-        admission = await admit(context, chat, later=True)
-        card = admission.card
-        paints = card.kind == "image" or chat.demands_image
-        call = replace(call, policy=admission.model_policy)
-        order = ResponseOrder(context.meta("resp_"), call, chat.model or card.id, paints, key, digest)
-        batch = await background.submit(order, origin)
-    if chat.stream:
-        return await _followed(context, batch, -1)
-    return large_json_response(await background.shown(batch, context.caller.language))
-
-
-async def _followed(context: NodeContext, batch: Batch, after: int) -> Response:
-    """Its events behind number `after`. Whoever leaves ends nothing."""
-    chunks = context.service.background.stream(batch, after, context.caller.language)
-    return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), context.headers)
 
 
 def _texts(
@@ -98,7 +72,7 @@ async def _kept(context: NodeContext, response_id: str) -> StoredResponse | None
     """A stored response of the caller's, whichever way it was made."""
     tenant = context.caller.tenant
     found = await context.service.responses.get(response_id, tenant)
-    return found or await context.service.background.stored(response_id, tenant)
+    return found or await context.service.background.stored(response_id, tenant, KIND)
 
 
 async def references_of(context: NodeContext, body: responses.TokenCountRequest) -> dict[str, Message]:
@@ -128,7 +102,7 @@ async def input_tokens(context: NodeContext) -> Response:
 async def get(context: NodeContext) -> Response:
     """A stored response, or one in the background: as it stands, or its events from a number on"""
     query, response_id = context.request.query_params, context.request.path_params["response_id"]
-    batch = await context.service.background.find(context.caller, response_id)
+    batch = await context.service.answers.find(context.caller, response_id, KIND)
     streamed = query.get("stream", "").lower() in ("true", "1")
     if batch is None:
         found = await _owned(context, response_id)
@@ -136,31 +110,28 @@ async def get(context: NodeContext) -> Response:
             raise _not_in_background("stream")
         return Response(found.body, media_type="application/json")
     if streamed:
-        return await _followed(context, batch, whole_number(context.request, "starting_after", -1, least=0, most=10**9))
+        after = whole_number(context.request, "starting_after", -1, least=0, most=10**9)
+        return await followed(context, batch, str(after))
     return large_json_response(await context.service.background.shown(batch, context.caller.language))
 
 
 @operation(router, "POST", "/v1/responses/{response_id}/cancel", "responses.cancel", group="chat")
 async def cancel(context: NodeContext) -> Response:
     """Give a background response up; one that has ended stays as it is"""
-    background, response_id = context.service.background, context.request.path_params["response_id"]
-    batch = await background.find(context.caller, response_id)
+    response_id = context.request.path_params["response_id"]
+    batch = await context.service.answers.find(context.caller, response_id, KIND)
     if batch is None:
         await _owned(context, response_id)
         raise _not_in_background("response_id")
-    return large_json_response(
-        await background.shown(await context.service.jobs.cancel(batch), context.caller.language)
-    )
+    batch = await context.service.jobs.cancel(batch)
+    return large_json_response(await context.service.background.shown(batch, context.caller.language))
 
 
 @operation(router, "DELETE", "/v1/responses/{response_id}", "responses.delete", group="chat")
 async def delete(context: NodeContext) -> Response:
     """Forget a stored response; one under way in the background ends"""
     response_id = context.request.path_params["response_id"]
-    batch = await context.service.background.find(context.caller, response_id)
-    if batch is not None:
-        await context.service.jobs.forget(batch)
-    else:
+    if not await context.service.answers.forget(context.caller, response_id, KIND):
         await _owned(context, response_id)
         await context.service.responses.delete(response_id, context.caller.tenant)
     return json_response(responses.write_deleted(response_id))
@@ -169,7 +140,7 @@ async def delete(context: NodeContext) -> Response:
 async def _owned(context: NodeContext, response_id: str) -> StoredResponse:
     found = await context.service.responses.get(response_id, context.caller.tenant)
     if found is None:
-        raise response_not_found(response_id)
+        raise answer_not_found(response_id, KIND)
     return found
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES
 from gemgate.assembly.service import Service
+from gemgate.batches import TaskCounts
 from gemgate.dialects import simple
 from gemgate.errors import StorageDown
 from gemgate.machine import Machine
@@ -29,7 +30,7 @@ async def health(context: NodeContext) -> Response:
     service = context.service
     figures = health_of(service, context.caller.language)
     try:
-        tally = await service.jobs.store.stats()
+        tally = sum((await service.jobs.store.stats()).values(), TaskCounts())
         figures["task_stats"] = {
             "pending": tally.queued,
             "processing": tally.running,
@@ -112,13 +113,13 @@ def refusing(machine: Machine, language: str) -> list[str]:
 async def metrics(context: NodeContext) -> Response:
     service = context.service
     try:
-        tally = await service.jobs.store.stats()
+        tallies = await service.jobs.store.stats()
     except StorageDown:  # the other figures are wanted all the more
-        tally = None
+        tallies = None
     status = gauges(
         service.pool,
         service.clock,
-        tally,
+        tallies,
         degraded=bool(service.limiter.degraded),
         spooled=service.blobs.waiting,
         short=[shortage.part for shortage in service.machine.shortages],

@@ -11,7 +11,7 @@ from gemgate.jobs.batches import Submitter
 from gemgate.jobs.video_runner import MIME
 from gemgate.jobs.videos import Videos, video_not_found
 from gemgate.web import ranges
-from gemgate.web.completions import unmet
+from gemgate.web.answers import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response

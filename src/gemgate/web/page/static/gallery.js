@@ -26,7 +26,7 @@ const t = words({
   preview: ["preview", "预览图"],
   note: ["Note", "备注"],
   key: ["Key", "密钥"],
-  batch: ["Batch", "批次"],
+  batch: ["Job", "任务"],
   from: ["Made from", "原图"],
   into: ["Made into", "由此生成"],
   save: ["Download", "下载"],
@@ -127,7 +127,7 @@ function Facts({ shown }) {
     ["source", details.source && t(details.source)],
     ["note", details.note],
     ["key", shown.key],
-    ["batch", shown.batch && html`<a href="#/batches/${shown.batch}">${shown.batch}</a>`],
+    ["batch", shown.batch && html`<a href="#/jobs/${shown.batch}">${shown.batch}</a>`],
     ["SHA-256", html`<code>${details.sha256}</code>`],
   ];
   return html`

@@ -2,9 +2,9 @@
 import { Accounts } from "./accounts.js";
 import { Alerts } from "./alerts.js";
 import { ask, events, get, post, useToken } from "./api.js";
-import { Batches } from "./batches.js";
 import { Gallery } from "./gallery.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
+import { Batches, Jobs } from "./jobs.js";
 import { Keys } from "./keys.js";
 import { Nodes } from "./nodes.js";
 import { Overview } from "./overview.js";
@@ -20,7 +20,7 @@ const t = words({
   accounts: ["Accounts", "账号"],
   playground: ["Playground", "试用"],
   gallery: ["Gallery", "图库"],
-  batches: ["Batches", "批量任务"],
+  jobs: ["Jobs", "任务"],
   nodes: ["Nodes", "节点"],
   requests: ["Requests", "请求"],
   keys: ["Limits and keys", "限额与密钥"],
@@ -48,12 +48,14 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, accounts: Accounts, playground: Playground, gallery: Gallery, batches: Batches,
+  overview: Overview, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
+  batches: Batches,
 };
+const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
   ["overview", "accounts", "nodes"],
-  ["playground", "gallery", "batches"],
+  ["playground", "gallery", "jobs"],
   ["requests", "keys", "alerts", "settings", "reference"],
 ];
 
@@ -166,6 +168,7 @@ function Frame({ session, onSession, speak }) {
   }, []);
   const [name, ...rest] = place;
   const Shown = Object.hasOwn(PAGES, name) ? PAGES[name] : null;
+  const room = NOW[name] ?? name;
   const leave = async () => onSession(await (await ask("DELETE", "/api/session")).json());
   return html`
     <a class="skip" href="#main" onClick=${(e) => (e.preventDefault(), document.getElementById("main").focus())}>
@@ -179,7 +182,7 @@ function Frame({ session, onSession, speak }) {
         </button>
         <nav id="pages" aria-label=${t("pages")}>
           ${GROUPS.map((group) => html`<ul>${group.map((one) => html`
-            <li><a href="#/${one}" aria-current=${one === name ? "page" : undefined}>${t(one)}</a></li>
+            <li><a href="#/${one}" aria-current=${one === room ? "page" : undefined}>${t(one)}</a></li>
           `)}</ul>`)}
         </nav>
         <div class="foot">
@@ -188,7 +191,7 @@ function Frame({ session, onSession, speak }) {
         </div>
       </header>
       <main id="main" tabindex="-1">
-        ${Shown ? html`<${Shown} key=${place.join("/")} rest=${rest} title=${t(name)} />` : html`<p>${t("lost")}</p>`}
+        ${Shown ? html`<${Shown} key=${place.join("/")} rest=${rest} title=${t(room)} />` : html`<p>${t("lost")}</p>`}
       </main>
     </div>
   `;

@@ -29,6 +29,8 @@ const t = words({
   completed: ["completed", "已完成"],
   failed: ["failed", "失败"],
   cancelled: ["cancelled", "已取消"],
+  cancelling: ["being given up", "取消中"],
+  finalizing: ["writing files", "写入文件"],
   active: ["active", "有效"],
   revoked: ["revoked", "已吊销"],
   expired: ["expired", "已过期"],
@@ -61,13 +63,14 @@ export function Page({ title, lead, actions, children }) {
 
 const TONES = {
   ready: "ok", HEALTHY: "ok", completed: "ok", active: "ok", answered: "ok",
-  busy: "info", starting: "info", processing: "info", queued: "info", BUSY: "info", INIT: "info", half_open: "info",
-  cooling: "warn", paused: "warn", blocked: "warn", open: "warn", "429_LIMIT": "warn", expired: "warn",
+  busy: "info", starting: "info", processing: "info", queued: "info", finalizing: "info", BUSY: "info", INIT: "info", half_open: "info",
+  cooling: "warn", paused: "warn", blocked: "warn", open: "warn", "429_LIMIT": "warn", cancelling: "warn", expired: "warn",
   needs_login: "bad", error: "bad", failed: "bad", ERROR: "bad", OFFLINE: "bad", revoked: "bad",
 };
 
 /** A state word. The tone only repeats what the word says. */
 export const State = ({ word }) => html`<span class="state ${TONES[word] ?? ""}">${t(word)}</span>`;
+export const stateWord = t;
 
 /** What is left until a moment in epoch seconds. */
 export function Countdown({ until }) {

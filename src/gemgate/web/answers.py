@@ -1,0 +1,137 @@
+"""A call for words begins, whatever its dialect: admitted at once, or durable under an idempotency key.
+
+Under a key it is a job: the same key and call find it again, whole or streamed, however often and after a restart.
+Without one nothing of that is in its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from gemgate.batches import Batch
+from gemgate.chat import ChatRequest, Event
+from gemgate.dialects import image_tasks, wire
+from gemgate.dialects.table import Operation, ReadContext
+from gemgate.dialects.wire import ResponseMeta
+from gemgate.gateway.admission import Admission
+from gemgate.jobs import answers
+from gemgate.jobs.answers import AnswerKind, AnswerOrder
+from gemgate.jobs.background import HEARTBEAT
+from gemgate.jobs.batches import Submitter, digest_of
+from gemgate.jobs.event_log import AnswerCall
+from gemgate.jobs.payloads import dumps, loads
+from gemgate.offload import offload
+from gemgate.web import sse
+from gemgate.web.context import NodeContext
+from gemgate.web.json_response import large_json_response
+from gemgate.web.sse import merged
+
+Events = AsyncGenerator[tuple[int, Event], None]
+"""Of the `n` answers of a call, each with the number of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that was read. raw: its body as it came; b"" will do for one that is neither durable nor has a key."""
+
+    row: Operation
+    raw: bytes
+    chat: ChatRequest
+    given: ReadContext
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call that is admitted, its events not read yet. model: as it is called; inline: images were asked for."""
+
+    events: Events
+    meta: ResponseMeta
+    model: str
+    inline: bool
+
+
+def key_of(context: NodeContext) -> str:
+    """The call's idempotency key, "" for none. BadRequest."""
+    return image_tasks.read_idempotency_key(context.request.headers.get("idempotency-key"))
+
+
+async def begin(context: NodeContext, asked: Asked) -> Begun:
+    """Admit the call and begin it, or find the one that came under its idempotency key before. Conflict."""
+    row, chat = asked.row, asked.chat
+    if not (key := key_of(context)):
+        admission = await admit(context, chat)
+        inline = admission.card.kind == "image" or chat.images is not None
+        pending = [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]
+        return Begun(merged(pending), context.meta(row.id_prefix), chat.model or admission.card.id, inline)
+    batch = await _entered(context, asked, "answer", key)
+    context.headers["x-gemgate-task"] = batch.id
+    meta = ResponseMeta(row.id_prefix + batch.id.removeprefix(answers.PREFIX), int(batch.created_at), context.base_url)
+    events = context.service.answers.events(batch)
+    return Begun(events, meta, batch.model, loads(batch.metadata)["inline"])
+
+
+async def in_background(context: NodeContext, asked: Asked, kind: AnswerKind) -> Response:
+    """Enter it and answer at once, or follow it; under an idempotency key that is known, the one from before."""
+    batch = await _entered(context, asked, kind, key_of(context))
+    if asked.chat.stream:
+        return await followed(context, batch, "")
+    return large_json_response(await context.service.background.shown(batch, context.caller.language))
+
+
+async def followed(context: NodeContext, batch: Batch, after: str) -> Response:
+    """The events of one in the background behind the one named `after`. Whoever leaves ends nothing."""
+    chunks = context.service.background.stream(batch, after, context.caller.language)
+    return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), context.headers)
+
+
+async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> Batch:
+    raw, row, given = asked.raw, asked.row, asked.given
+    value: Mapping[str, Any] = await offload(len(raw), lambda: wire.parse_json(raw))
+    meta = context.meta(row.id_prefix)
+    order = AnswerOrder(
+        kind=kind,
+        id="" if kind == "answer" else meta.id,
+        created_at=float(meta.created),
+        call=AnswerCall(row.name, value, given),
+        chat=asked.chat,
+        policy=context.model_policy or asked.chat.model_policy,
+        key=key,
+        digest=digest_of(dumps([row.name, dict(given.parameters)]).encode() + raw) if key else "",
+    )
+
+    def entering() -> None:
+        if not key:
+            context.note("task.entering")  # a fleet's gateway must not have another node enter it as well
+
+    origin = Submitter(context.caller, context.base_url)
+    batch = await context.service.answers.submit(order, origin, admitted=context.admitted, entering=entering)
+    context.note("request.task", id=batch.id)
+    name_ignored(context, asked.chat)
+    return batch
+
+
+async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
+    """Count the call and note in the headers what was left and what is ignored."""
+    admission = await context.service.gateway.admit(
+        chat.model, context.caller, context.model_policy or chat.model_policy
+    )
+    context.admitted(admission.quota)
+    name_ignored(context, chat)
+    return admission
+
+
+def name_ignored(context: NodeContext, chat: ChatRequest) -> None:
+    """Wishes that are not honoured, in the headers and in the facts."""
+    unmet(context, chat.ignored)
+
+
+def unmet(context: NodeContext, names: Iterable[str]) -> None:
+    """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
+    if names := tuple(names):
+        before = context.headers.get("x-gemgate-ignored")
+        context.headers["x-gemgate-ignored"] = all_names = ", ".join(filter(None, (before, *names)))
+        context.note("request.ignored", names=all_names)
