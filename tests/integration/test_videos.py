@@ -132,6 +132,36 @@ async def test_a_video_that_is_deleted_while_it_is_made_is_gone(
     assert sim.record.generations == 1
 
 
+async def test_a_video_is_a_job_like_any_other(
+    client: openai.AsyncOpenAI, gate: Served, http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    video = await ended(client, await client.videos.create(prompt="a fox"))
+    async with http.get("/api/jobs?kind=video") as answer:
+        (job,) = (await answer.json())["data"]
+    assert (job["id"], job["kind"], job["status"], job["prompts_sent"]) == (video.id, "video", "completed", 1)
+    async with http.get(f"/api/jobs/{video.id}/results") as answer:
+        text = await answer.text()
+        (file,) = json.loads(text)["data"][0]["files"]
+    assert (file["name"], file["bytes"], file["sha256"]) == (f"{video.id}.mp4", video.bytes, video.sha256)
+    assert sim.record.calls[0].cid not in text
+    async with http.get(file["url"]) as answer:
+        assert hashlib.sha256(await answer.read()).hexdigest() == video.sha256
+
+
+async def test_a_key_for_words_makes_no_videos(sim: Simulator, tmp_path: Path) -> None:
+    settings = settings_for(sim, tmp_path, admin_key="an-admin-key-for-tests")
+    async with served(settings, job_rules=RULES) as gate, aiohttp.ClientSession(gate.url) as http:
+        admin = {"Authorization": "Bearer an-admin-key-for-tests"}
+        body = {"name": "words", "operations": ["chat", "batches"]}
+        async with http.post("/api/keys", json=body, headers=admin) as answer:
+            key = (await answer.json())["key"]
+        async with http.post(
+            "/v1/videos", json={"prompt": "a fox"}, headers={"Authorization": f"Bearer {key}"}
+        ) as answer:
+            assert answer.status == 403, await answer.text()
+    assert not sim.record.calls
+
+
 async def test_metrics_count_videos(client: openai.AsyncOpenAI, gate: Served, sim: Simulator) -> None:
     sim.google.videos(nbytes=100_000)
     await ended(client, await client.videos.create(prompt="a fox"))
