@@ -220,7 +220,7 @@ async def test_a_file_inside_of_an_envelope_is_unwrapped(client: openai.AsyncOpe
 
 
 async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(
-    client: openai.AsyncOpenAI, sim: Simulator
+    client: openai.AsyncOpenAI, http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     sim.google.videos(tiers=("pro",))
     video = await ended(client, await client.videos.create(prompt="a fox"))
@@ -236,7 +236,13 @@ async def test_no_access_is_told_as_what_it_is_and_not_asked_for_again(
         model="gemini-3-flash-preview", messages=[{"role": "user", "content": "Say hello"}]
     )
     assert text.choices[0].message.content
-    assert sum(call.tool == 11 for call in sim.record.calls) == 1
+    async with http.get("/api/overview") as answer:
+        assert "rests for videos" in await answer.text()
+    async with http.post("/api/accounts/default/reset", json={"capability": "video"}) as answer:
+        assert answer.status == 200, await answer.text()
+    sim.google.videos()
+    assert (await ended(client, await client.videos.create(prompt="a third fox"))).status == "completed"
+    assert sum(call.tool == 11 for call in sim.record.calls) == 2
 
 
 async def test_another_account_makes_what_the_first_one_may_not(tmp_path: Path) -> None:

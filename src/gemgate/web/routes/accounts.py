@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from starlette.requests import Request
@@ -43,7 +43,7 @@ class AccountRequest(wire.Body):
 
 
 class ResetRequest(wire.Body):
-    capability: Literal["text", "pro", "image", "upload"] | None = None
+    capability: Capability | None = None
 
 
 def account_of(account: Account, account_registry: AccountRegistry, now: float, language: str) -> dict[str, Any]:
