@@ -56,9 +56,13 @@ def tables(connection: Connection) -> set[str]:
 
 async def test_the_migrations_make_exactly_the_schema(database: Database, database_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
-        # SQLite reports an empty default in another spelling than ours.
-        defaults = connection.dialect.name != "sqlite"
-        options = {"version_table": migrate.VERSION_TABLE, "compare_server_default": defaults}
+        # SQLite reports an empty default in another spelling than ours, and of an index not which way a column goes.
+        reported = connection.dialect.name != "sqlite"
+        options = {
+            "version_table": migrate.VERSION_TABLE,
+            "compare_server_default": reported,
+            "include_object": lambda _thing, name, *_: reported or name != "ix_batch_turn",
+        }
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, metadata))
 
