@@ -338,15 +338,15 @@ async def test_what_is_wrong_is_told_before_anything_is_asked(
 async def killed(tmp_path: Path, times: int) -> tuple[Any, Any]:
     """A video whose gateway is killed so often while Google makes it; the video and what Google saw."""
     async with RemoteSimulator.spawn(("alice",)) as sim:
-        await sim.google.videos(looks=2 + times, nbytes=100_000)
+        await sim.google.videos(looks=2 + 2 * times, nbytes=100_000)
         node = Node("solo", environment(sim, "alice", tmp_path), tmp_path, lease=1.0)
         try:
             await node.start()
             async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client:
                 video = await client.videos.create(prompt="a fox")
-                for _ in range(times):
+                for looked in range(times):  # from the first look on the chat's name is known to be written down
                     async with asyncio.timeout(60):
-                        while not any(call.outcome == "complete" for call in (await sim.google.record()).calls):
+                        while (await sim.google.record()).requests_of("hNvQHb") < looked + 1:
                             await asyncio.sleep(0.02)
                     node.kill()
                     await node.start()
@@ -363,6 +363,34 @@ async def test_a_killed_gateway_reads_its_video_back(tmp_path: Path) -> None:
     assert video.status == "completed"
     assert record.generations == 1
     assert not record.violations
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+async def test_a_kill_in_the_moment_of_the_answer_never_makes_a_second_video(tmp_path: Path) -> None:
+    """Whether the chat's name was written down or not: it is read back, or it has failed; asked for it is once."""
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        await sim.google.videos(looks=2, nbytes=100_000)
+        node = Node("solo", environment(sim, "alice", tmp_path), tmp_path, lease=1.0)
+        ends = []
+        try:
+            for n in range(5):
+                await node.start()
+                async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client:
+                    video = await client.videos.create(prompt=f"a fox {n}")
+                    async with asyncio.timeout(60):
+                        while (await sim.google.record()).received <= n:
+                            await asyncio.sleep(0.005)
+                    node.kill()
+                    await node.start()
+                    ends.append(await ended(client, video, 120))
+                    node.kill()
+        finally:
+            node.end()
+        record = await sim.google.record()
+    print([(one.status, one.error and one.error.code) for one in ends])
+    assert all(one.status == "completed" or one.error.code == "video_interrupted" for one in ends)
+    assert record.received == 5
 
 
 @pytest.mark.soak
