@@ -8,12 +8,13 @@ from functools import partial
 from typing import TypeVar
 
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from gemgate.chat import Began, ChatRequest, Ended, Event, Reply, Usage, afold, fold
 from gemgate.dialects import table
-from gemgate.dialects.table import Act, Answering, Operation, StreamWriter
+from gemgate.dialects.table import Act, Operation
 from gemgate.dialects.wire import ResponseMeta, served_by
+from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
 from gemgate.gateway.admission import Admission
 from gemgate.web import sse
@@ -21,7 +22,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, serve_row
-from gemgate.web.request_body import model_reader, read_with
+from gemgate.web.request_body import form_reader, model_reader, read_form_with, read_with
 from gemgate.web.sse import Opened, encode, merged
 
 Answer = AsyncGenerator[Event, None]
@@ -51,7 +52,8 @@ async def complete(row: Operation, context: NodeContext) -> Response:
     try:
         if writer is not None:
             return await stream_response(context, pending, writer)
-        replies = await collect(context, pending)
+        plain = row.is_plain(body)
+        replies = await collect(context, pending, blanks=not plain)
     except Refused as error:
         if row.refused is None:
             raise
@@ -61,7 +63,10 @@ async def complete(row: Operation, context: NodeContext) -> Response:
             )
         return json_response(row.refused(error, answering))
     assert row.write is not None
-    return (large_json_response if row.large else json_response)(row.write(replies, body, answering))
+    answer = row.write(replies, body, answering)
+    if plain:
+        return PlainTextResponse(answer)
+    return (large_json_response if row.large else json_response)(answer)
 
 
 async def count_tokens(row: Operation, context: NodeContext) -> Response:
@@ -74,9 +79,15 @@ async def count_tokens(row: Operation, context: NodeContext) -> Response:
 
 async def _read(row: Operation, context: NodeContext) -> tuple[BaseModel, ChatRequest]:
     assert row.read is not None
-    read = row.read
-    reader = model_reader(row.body, lambda body: read(body, context.request.path_params))
-    return await read_with(context.request, context.service.settings.max_body_bytes, reader)
+    read, limit = row.read, context.service.settings.max_body_bytes
+
+    def words(body: BaseModel) -> ChatRequest:
+        return read(body, context.request.path_params)
+
+    if row.form is not None:
+        return await read_form_with(context.request, limit, form_reader(row.body, row.form, words))
+    reader = model_reader(row.body, words)
+    return await read_with(context.request, limit, reader)
 
 
 def _answering(context: NodeContext, chat: ChatRequest, meta: ResponseMeta, model: str, *, inline: bool) -> Answering:
@@ -133,20 +144,24 @@ def start_answers(context: NodeContext, chat: ChatRequest, admission: Admission)
     return [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]
 
 
-async def collect(context: NodeContext, pending: Sequence[Answer]) -> list[Reply]:
-    """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    replies = await made_whole(context, _folded(pending))
+async def collect(context: NodeContext, pending: Sequence[Answer], *, blanks: bool = True) -> list[Reply]:
+    """All answers of a call that does not stream; the upstream calls stop when the client leaves.
+
+    blanks: white space may go ahead of the answer, as it may of JSON.
+    """
+    replies = await made_whole(context, _folded(pending), blanks=blanks)
     began(context, replies[0].began)
     context.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(context, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
     return replies
 
 
-async def made_whole(context: NodeContext, work: Awaitable[T]) -> T:
+async def made_whole(context: NodeContext, work: Awaitable[T], *, blanks: bool = True) -> T:
     """The result of `work`, which generates a whole answer: its client is kept waiting with blanks if it takes long
     (`web/keepalive.py`), and the work ends when the client leaves.
     """
-    context.keepalive.begin()
+    if blanks:
+        context.keepalive.begin()
     return await cancel_on_disconnect(context.request.receive, work)
 
 
