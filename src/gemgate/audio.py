@@ -64,7 +64,7 @@ def seconds_of(data: bytes) -> float | None:
         seconds = reader(data) if reader else None
     except (struct.error, IndexError, ZeroDivisionError):  # cut off, or not what it looks like
         return None
-    return round(seconds, 3) if seconds and seconds > 0 else None
+    return max(round(seconds or 0, 3), 0) or None
 
 
 def _wav(data: bytes) -> float | None:

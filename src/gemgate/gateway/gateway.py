@@ -137,7 +137,7 @@ class Gateway:
         """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         if request.transcription is not None:
-            request = asked_for(request, request.transcription)
+            request = asked_for(request, request.transcription, admission.card)
         durable = journal is not None  # what a run left is read back as the last answer of its conversation
         plan = await self.conversations.plan(request, admission.card, admission.caller, fresh=durable)
         known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}

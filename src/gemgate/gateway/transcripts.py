@@ -6,13 +6,23 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Ended, Event, Text, TextDelta, Transcription
-from gemgate.errors import GatewayError, OutputInvalid, Refused
+from gemgate.errors import BadRequest, GatewayError, OutputInvalid, Refused
 from gemgate.prompting.transcription import TranscriptFilter, instructions
 
 
-def asked_for(request: ChatRequest, wanted: Transcription) -> ChatRequest:
-    """The same request with the words that ask for the transcript, in front of the recording."""
+def asked_for(request: ChatRequest, wanted: Transcription, card: ModelCard) -> ChatRequest:
+    """The same request with the words that ask for the transcript, in front of the recording. BadRequest for a model
+    that makes images.
+    """
+    if card.kind == "image":
+        raise BadRequest(
+            f"{card.id} makes pictures; name a model that answers in words",
+            f"{card.id} 用于生成图片；请使用以文字回答的模型",
+            param="model",
+            code="model_not_supported",
+        )
     *before, last = request.messages
     return replace(request, messages=(*before, replace(last, parts=(Text(instructions(wanted)), *last.parts))))
 
