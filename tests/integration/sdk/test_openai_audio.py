@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,7 +15,7 @@ from openai.types.audio import Transcription, TranscriptionVerbose, TranslationV
 
 from gemgate_simulator import Simulator
 from tests.support import audio_files as made
-from tests.support.serving import Served
+from tests.support.serving import Served, served, settings_for
 
 WORDS = "Guten Morgen. Heute geht es um die Frage, wie man in Ulm am besten zum Münster kommt."
 MARK = "attached recording"
@@ -243,3 +244,33 @@ async def test_the_sync_client(gate: Served, speech: Simulator) -> None:
     whole, types = await asyncio.to_thread(transcribe)
     assert whole == WORDS
     assert types[-1] == "transcript.text.done"
+
+
+async def test_nothing_stands_before_plain_text_however_long_it_takes(sim: Simulator, tmp_path: Path) -> None:
+    sim.google.reply(MARK, WORDS, delay=0.6)
+    slow = settings_for(sim, tmp_path, keepalive_seconds=0.2)
+    async with served(slow) as gate, openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any") as client:
+        raw = client.audio.transcriptions.with_raw_response
+        plain, told = await raw.create(**ask(response_format="text")), await raw.create(**ask())
+    assert (plain.text, plain.headers.get("x-gemgate-keepalive")) == (WORDS, None)
+    assert told.text.startswith(" ")
+    assert (told.parse().text, told.headers["x-gemgate-keepalive"]) == (WORDS, "1")
+
+
+async def test_a_key_that_may_not_chat_may_not_have_recordings_written_down(sim: Simulator, tmp_path: Path) -> None:
+    sim.google.reply(MARK, WORDS)
+    keys = settings_for(sim, tmp_path, api_key="ann:a", admin_key="administrator", rate_limit_per_hour=1)
+    async with served(keys) as gate, aiohttp.ClientSession(gate.url) as http:
+        order = {"name": "painter", "operations": ["images"]}
+        async with http.post("/api/keys", json=order, headers={"authorization": "Bearer administrator"}) as answer:
+            painter = (await answer.json())["key"]
+        async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key=painter, max_retries=0) as client:
+            with pytest.raises(openai.PermissionDeniedError):
+                await client.audio.transcriptions.create(**ask())
+        async with openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="a", max_retries=0) as client:
+            await client.audio.transcriptions.create(**ask())
+            with pytest.raises(openai.RateLimitError):
+                await client.audio.translations.create(**ask())
+        async with http.get("/metrics", headers={"authorization": "Bearer administrator"}) as answer:
+            assert 'operation="audio.transcriptions"' in await answer.text()
+    assert sim.record.generations == 1
