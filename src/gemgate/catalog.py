@@ -125,7 +125,14 @@ VIDEO = ModelCard(
 DEFAULT_MODEL = "gemini-3-flash-preview"
 DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
 
+SPEECH_MODELS = (
+    *("whisper-1", "gpt-transcribe", "gpt-4o-transcribe", "gpt-4o-mini-transcribe"),
+    *("gpt-4o-mini-transcribe-2025-12-15", "gpt-4o-transcribe-diarize"),
+)
+"""OpenAI's names for what writes down recordings; many clients send no other. They mean the Flash model."""
+
 _BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.aliases)}
+_BY_ID |= dict.fromkeys(SPEECH_MODELS, _BY_ID[DEFAULT_MODEL])
 
 
 def card_of_offer(offer: AccountModel) -> ModelCard:

@@ -46,6 +46,7 @@ __all__ = [
     "ToolCalled",
     "ToolChoice",
     "ToolResult",
+    "Transcription",
     "Usage",
     "afold",
     "fold",
@@ -141,6 +142,20 @@ class ResponseFormat:
     bare: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """How the words of a recording are wanted: as they are said, or `translated` into English.
+
+    languages: in which it is spoken, as the caller calls them. keywords: words that may be said, as they are spelt.
+    style:     a text whose spelling and style is followed.
+    """
+
+    translated: bool = False
+    languages: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    style: str = ""
+
+
 Search = Literal["own", "offered", "demanded", "forbidden"]
 
 
@@ -157,6 +172,7 @@ class ChatRequest:
     model_policy: the caller's own rule for answers by another model, None for the service's.
     search:   of the web: the app's own matter, or by a tool that the caller offered, demanded or forbade.
     cites:    the dialect has a shape for sources (`Found`); else they stand behind the text as Markdown.
+    transcription: the answer is the words of the recording in `messages` and nothing else; what is none is an error.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
     """
 
@@ -177,6 +193,7 @@ class ChatRequest:
     model_policy: ModelPolicy | None = None
     search: Search = "own"
     cites: bool = False
+    transcription: Transcription | None = None
     ignored: tuple[str, ...] = ()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any, Literal
 
 from gemgate_simulator.encode import sniffed
@@ -64,10 +65,38 @@ def seen(reference: Reference, upload: Upload, habits: FileHabits) -> Upload | N
     if reference.short:
         return replace(upload, name=reference.name) if habits.short == "taken" else None
     mime = reference.mime
-    by_name = mimetypes.guess_type(reference.name)[0]
-    shown = sniffed(upload.data)
+    by_name = _SOUNDS.get(PurePath(reference.name).suffix.lower()) or mimetypes.guess_type(reference.name)[0]
+    shown = sniffed(upload.data) or _heard(upload.data)
     fits = reference.kind == _kind(mime) and by_name in (None, mime) and shown in (None, mime)
+    if mime.startswith("audio/"):
+        fits = (
+            fits and by_name is not None and shown is not None
+        )  # bytes that are no sound, or a name without an ending
     return replace(upload, name=reference.name, mime=mime) if fits else None
+
+
+_SOUNDS = {
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".m4a": "audio/mp4",
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+}
+"""What a browser says of a file with such an ending; the tables of Python and of systems differ among each other."""
+
+
+def _heard(data: bytes) -> str | None:
+    """The type of a recording by its first bytes, None when they show nothing."""
+    if data.startswith(b"RIFF") and data[8:12] == b"WAVE":
+        return "audio/wav"
+    if data.startswith((b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xfa")):
+        return "audio/mpeg"
+    if data[4:8] == b"ftyp":
+        return "video/mp4" if b"vide" in data else "audio/mp4"
+    starts = {b"fLaC": "audio/flac", b"OggS": "audio/ogg", b"\x1aE\xdf\xa3": "video/webm"}
+    return next((mime for start, mime in starts.items() if data.startswith(start)), None)
 
 
 def _kind(mime: str) -> int:

@@ -42,6 +42,8 @@ def demo(prompt: Prompt) -> Answer:
     """The answer to `prompt`, with thoughts when extended thinking was asked for."""
     if (word := _code_word(prompt)) is not None:
         return Answer(word)
+    if prompt.text.startswith("Write down what is said in the attached recording"):
+        return Answer(_heard(prompt))
     wanted = read(prompt)
     if wanted.is_told:
         prompt = replace(prompt, text=wanted.question)
@@ -70,6 +72,13 @@ def _code_word(prompt: Prompt) -> str | None:
     texts = [prompt.text, *(file.data.decode("utf-8", "ignore") for file in prompt.files)]
     found = [match for text in texts for match in re.findall(r"code word is (\w+)\.$", text[-100:])]
     return found[-1] if found else "NONE"
+
+
+def _heard(prompt: Prompt) -> str:
+    """What stands for the words of a recording; the demo model has no ears, but knows whether a recording came."""
+    came = [file for file in prompt.files if file.mime.startswith(("audio/", "video/"))]
+    told = "; ".join(f"{file.name}, {len(file.data)} bytes" for file in came)
+    return f"These are the words of the demo model for {told}." if came else "[no audio]"
 
 
 def paced(seconds: float) -> Callable[[Prompt], Answer]:

@@ -24,6 +24,7 @@ from tools.docs.pages import OF_THE_PAGE
 from gemgate.jobs import JobRules
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
+from tests.support.audio_files import wav
 from tests.support.serving import Served, served, settings_for
 
 KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
@@ -49,6 +50,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
 def files(folder: Path) -> None:
     Image.new("RGB", (64, 64), "red").save(folder / "picture.png")
     (folder / "notes.txt").write_text("some words")
+    (folder / "speech.wav").write_bytes(wav())
     line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions"}
     body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
     (folder / "lines.jsonl").write_text(json.dumps({**line, "body": body}) + "\n")

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from gemgate.chat import ChatRequest, Event, Message, ResponseFormat, Text, Tool, ToolChoice, fold
-from gemgate.dialects import anthropic, gemini, interactions, openai_chat, responses, simple, table
+from gemgate.dialects import anthropic, gemini, interactions, openai_audio, openai_chat, responses, simple, table
 from gemgate.dialects.table import Act, Dialect
 from gemgate.dialects.wire import read
 from gemgate.errors import Broken
+from gemgate.files import Inline
 from gemgate.prompting import turns
 from gemgate.prompting.compose import compose
 from tests.support.chat_events import ANSWERS, meta, sent
@@ -26,10 +27,14 @@ from tests.support.chat_events import ANSWERS, meta, sent
 HERE = Path(__file__).parent
 BODY = read(responses.ResponsesRequest, {"input": "hi", "reasoning": {"summary": "auto"}})
 ASKED = read(interactions.InteractionRequest, {"input": "hi", "generation_config": {"thinking_summaries": "auto"}})
+SPOKEN = openai_audio.read_form(
+    openai_audio.TranscriptionRequest, [("model", "whisper-1")], [("file", Inline(b"fLaC"))]
+)
 
 WRITERS: dict[str, Callable[[], Any]] = {
     "openai_chat": lambda: openai_chat.ChunkWriter(meta("chatcmpl-"), "gemini-2.5-flash", include_usage=True),
     "responses": lambda: responses.EventWriter(meta("resp_"), BODY, "gemini-2.5-flash"),
+    "openai_audio": openai_audio.EventWriter,
     "anthropic": lambda: anthropic.EventWriter(meta("msg_"), "gemini-2.5-flash", prompt_tokens=11),
     "gemini": lambda: gemini.ChunkWriter(meta(""), "gemini-2.5-flash", inline_images=True),
     "interactions": lambda: interactions.EventWriter(meta("int_"), ASKED, "gemini-2.5-flash"),
@@ -38,6 +43,7 @@ WRITERS: dict[str, Callable[[], Any]] = {
 WHOLES: dict[str, Callable[[list[Event]], dict[str, Any]]] = {
     "openai_chat": lambda events: openai_chat.write([fold(events)], meta("chatcmpl-"), "gemini-2.5-flash"),
     "responses": lambda events: responses.write(fold(events), meta("resp_"), BODY, "gemini-2.5-flash"),
+    "openai_audio": lambda events: openai_audio.write(fold(events), SPOKEN),
     "anthropic": lambda events: anthropic.write(fold(events), meta("msg_"), "gemini-2.5-flash"),
     "gemini": lambda events: gemini.write([fold(events)], meta(""), "gemini-2.5-flash", inline_images=True),
     "interactions": lambda events: interactions.write(fold(events), meta("int_"), ASKED, "gemini-2.5-flash"),

@@ -15,7 +15,8 @@ import pytest
 from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Event, Message, Text, TextDelta
 from gemgate.dialects import table, wire
-from gemgate.dialects.table import Act, Answering, Dialect, Operation, ReadContext
+from gemgate.dialects.table import Act, Dialect, Operation, ReadContext
+from gemgate.dialects.writing import Answering
 from gemgate.errors import GatewayError
 from gemgate.web import app
 from gemgate.web.operation import Router, operation

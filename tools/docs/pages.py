@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
             "images.generations",
             "images.edits",
             "images.tasks.",
+            "audio.",
             "files.",
             "batches.",
         ),

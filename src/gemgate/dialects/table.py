@@ -7,18 +7,19 @@ the golden files are held by a test.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from gemgate.chat import ChatRequest, Event, Message
+from gemgate.chat import ChatRequest, Message
 from gemgate.dialects import (
     anthropic,
     gemini,
     interactions,
+    openai_audio,
     openai_batches,
     openai_chat,
     openai_images,
@@ -26,8 +27,10 @@ from gemgate.dialects import (
     simple,
 )
 from gemgate.dialects import simple_batches as batches
-from gemgate.dialects.wire import ResponseMeta, dumps
+from gemgate.dialects.wire import dumps
+from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
+from gemgate.files import Inline
 
 Group = Literal["any", "chat", "images", "batches", "files"]
 """What a key's scope can name; `any`: whoever has a key."""
@@ -46,23 +49,6 @@ class Act(StrEnum):
     IMAGE_BATCH = "image batch"
 
 
-class StreamWriter(Protocol):
-    """A dialect's way to write events; one writer per stream, `index` tells several answers apart.
-
-    heartbeat: what its clients skip, read anew each time; it may come before the first event. None: the dialect has no
-    such thing, and the 200 waits for the first event however long that takes.
-    """
-
-    heartbeat: bytes | None
-    media_type: str
-
-    def event(self, index: int, event: Event) -> bytes: ...
-
-    def close(self) -> bytes: ...
-
-    def fail(self, error: GatewayError, language: str, request_id: str) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ReadContext:
     """What a body is read with: parameters of the path, the messages it goes on from, and items it refers to by id."""
@@ -70,24 +56,6 @@ class ReadContext:
     parameters: Mapping[str, str] = field(default_factory=dict)
     previous: tuple[Message, ...] = ()
     references: Mapping[str, Message] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """What a writer is told of a call beside its body.
-
-    model:         as the caller named it, else the one that answers.
-    prompt_tokens: their estimated number, counted when it is asked for.
-    inline_images: whether images were asked for, so that they may go out as bytes.
-    """
-
-    meta: ResponseMeta
-    model: str
-    answers: int
-    query: Mapping[str, str]
-    language: str
-    prompt_tokens: Callable[[], int]
-    inline_images: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,6 +70,8 @@ class Operation:
     is_empty:  whether a body asks for no answer, only to be read.
     continues: the stored answer that a body goes on from. An operation that has it is served by a module of its own.
     large:     whole answers may carry images as base64.
+    form:      (body's model, fields, files) -> the body, where clients send a form; else it is JSON.
+    is_plain:  whether a body asks for an answer that is text and not JSON, so that nothing may stand before it.
     """
 
     method: str
@@ -121,6 +91,8 @@ class Operation:
     is_empty: Callable[[Any], bool] | None = None
     continues: Callable[[Any], str | None] | None = None
     large: bool = False
+    form: Callable[[Any, Sequence[tuple[str, str]], Sequence[tuple[str, Inline]]], Any] | None = None
+    is_plain: Callable[[Any], bool] = lambda _: False
 
     @property
     def is_generic(self) -> bool:
@@ -251,6 +223,34 @@ RESPONSES = Dialect(
             act=Act.TOKENS,
             body=responses.TokenCountRequest,
         ),
+    ),
+)
+
+AUDIO = Dialect(
+    name="openai_audio",
+    family="openai",
+    prefixes=re.compile(r"/v1/audio(/|$)"),
+    error_body=openai_audio.envelope,
+    stream_error=_frame(openai_audio.envelope),
+    operations=tuple(
+        Operation(
+            method="POST",
+            path=f"/v1/audio/{name}",
+            name=f"audio.{name}",
+            group="chat",
+            act=Act.CHAT,
+            body=body,
+            summary=summary,
+            form=openai_audio.read_form,
+            read=lambda body, _: openai_audio.read_request(body),
+            write=lambda replies, body, _: openai_audio.write(replies[0], body),
+            writer=lambda _, __: openai_audio.EventWriter(),
+            is_plain=openai_audio.is_plain,
+        )
+        for name, body, summary in (
+            ("transcriptions", openai_audio.TranscriptionRequest, "The words of a recording"),
+            ("translations", openai_audio.TranslationRequest, "The words of a recording, in English"),
+        )
     ),
 )
 
@@ -456,7 +456,7 @@ SIMPLE = Dialect(
     ),
 )
 
-ALL: tuple[Dialect, ...] = (INTERACTIONS, GEMINI, SIMPLE, ANTHROPIC, RESPONSES, OPENAI)
+ALL: tuple[Dialect, ...] = (INTERACTIONS, GEMINI, SIMPLE, ANTHROPIC, RESPONSES, AUDIO, OPENAI)
 """The first that takes a request has it; what none takes is answered in SIMPLE."""
 
 

@@ -11,6 +11,7 @@ import hashlib
 import mimetypes
 from collections.abc import Iterable, Sequence
 
+from gemgate import audio
 from gemgate.caller import Caller
 from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound, UnsupportedMedia, said
 from gemgate.files import Inline, Link, Source, Stored
@@ -121,6 +122,8 @@ class Attachments:
         try:
             mime = measure(found.data, max_pixels=self._max_pixels).mime
         except UnsupportedMedia:
+            if not image and (recording := audio.kind_of(found.data)) is not None:
+                return recording.mime
             declared = found.mime or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
             if image or declared.startswith("image/"):
                 raise BadRequest(
@@ -181,7 +184,7 @@ def _missing(number: int, error: GatewayError) -> Upload:
 
 def _named(name: str, mime: str, number: int) -> str:
     """The file's own name; with an extension where it has none that says what it is, as a document's title has not."""
-    ending = mimetypes.guess_extension(mime) or ""
+    ending = audio.ending_of(mime) or mimetypes.guess_extension(mime) or ""
     if not name:
         return f"file-{number}{ending}"
     if mimetypes.guess_type(name)[0] or mime.startswith(_TELLS_NOTHING):

@@ -40,6 +40,7 @@ from gemgate.gateway.conversations import ConversationPlan, Conversations
 from gemgate.gateway.dispatch import Dispatcher
 from gemgate.gateway.image_delivery import ImageJob, ImagePipeline
 from gemgate.gateway.prompt_request import Attempt, Journal, PromptContent, PromptRequest
+from gemgate.gateway.transcripts import asked_for, only_words
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
@@ -143,6 +144,8 @@ class Gateway:
         background, journal: a batch's; see `PromptRequest`.
         """
         request = replace(request, temporary=request.temporary or self._temporary_chats)
+        if request.transcription is not None:
+            request = asked_for(request, request.transcription, admission.card)
         durable = journal is not None  # what a run left is read back as the last answer of its conversation
         plan = await self.conversations.plan(request, admission.card, admission.caller, fresh=durable)
         known: JobData = {"messages": len(plan.messages), "new": plan.new or len(plan.messages)}
@@ -151,6 +154,8 @@ class Gateway:
         untouched = False
         try:
             events = from_image(answer.events()) if answer.demands_image else answer.events()
+            if request.transcription is not None:
+                events = only_words(events)
             async with aclosing(events) as events:
                 async for event in events:
                     yield event

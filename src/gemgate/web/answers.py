@@ -62,7 +62,11 @@ def key_of(context: NodeContext) -> str:
 async def begin(context: NodeContext, asked: Asked) -> Begun:
     """Admit the call and begin it, or find the one that came under its idempotency key before. Conflict."""
     row, chat = asked.row, asked.chat
-    if not (key := key_of(context)):
+    key = key_of(context)
+    if key and row.form is not None:  # a form is not kept, so that nothing could be begun again
+        unmet(context, ("idempotency-key",))
+        key = ""
+    if not key:
         admission = await admit(context, chat)
         inline = admission.card.kind == "image" or chat.images is not None
         pending = [context.service.gateway.chat(chat, admission) for _ in range(chat.n)]

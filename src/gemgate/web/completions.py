@@ -8,12 +8,13 @@ from functools import partial
 from typing import TypeVar
 
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from gemgate.chat import Began, ChatRequest, Ended, Event, Fold, Reply, Usage, fold
 from gemgate.dialects import table
-from gemgate.dialects.table import Act, Answering, Operation, ReadContext, StreamWriter
+from gemgate.dialects.table import Act, Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta, served_by
+from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
 from gemgate.web import sse
 from gemgate.web.answers import Asked, Events, begin, key_of, name_ignored, unmet
@@ -21,7 +22,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, serve_row
-from gemgate.web.request_body import model_reader, read_with
+from gemgate.web.request_body import form_reader, model_reader, read_form_with, read_with
 from gemgate.web.sse import Opened, encode
 
 T = TypeVar("T")
@@ -47,7 +48,8 @@ async def complete(row: Operation, context: NodeContext) -> Response:
     try:
         if writer is not None:
             return await stream_response(context, begun.events, writer)
-        replies = await collect(context, begun.events, chat.n)
+        plain = row.is_plain(body)
+        replies = await collect(context, begun.events, chat.n, blanks=not plain)
     except Refused as error:
         if row.refused is None:
             raise
@@ -57,7 +59,10 @@ async def complete(row: Operation, context: NodeContext) -> Response:
             )
         return json_response(row.refused(error, answering))
     assert row.write is not None
-    return (large_json_response if row.large else json_response)(row.write(replies, body, answering))
+    answer = row.write(replies, body, answering)
+    if plain:
+        return PlainTextResponse(answer)
+    return (large_json_response if row.large else json_response)(answer)
 
 
 async def count_tokens(row: Operation, context: NodeContext) -> Response:
@@ -72,13 +77,15 @@ async def _read(row: Operation, context: NodeContext) -> tuple[bytes, BaseModel,
     """The body as it came, b"" unless it has an idempotency key; as it is read; and its words."""
     assert row.read is not None
     read, given = row.read, ReadContext(context.request.path_params)
-    words = model_reader(row.body, lambda body: read(body, given))
-    keyed = bool(key_of(context))
-    return await read_with(
-        context.request,
-        context.service.settings.max_body_bytes,
-        lambda body: (body if keyed else b"", *words(body)),
-    )
+    limit = context.service.settings.max_body_bytes
+
+    def words(body: BaseModel) -> ChatRequest:
+        return read(body, given)
+
+    if row.form is not None:
+        return b"", *await read_form_with(context.request, limit, form_reader(row.body, row.form, words))
+    reader, keyed = model_reader(row.body, words), bool(key_of(context))
+    return await read_with(context.request, limit, lambda body: (body if keyed else b"", *reader(body)))
 
 
 def _answering(context: NodeContext, chat: ChatRequest, meta: ResponseMeta, model: str, *, inline: bool) -> Answering:
@@ -107,20 +114,24 @@ def _nothing(row: Operation, context: NodeContext, body: BaseModel, chat: ChatRe
     return json_response(row.write([fold(events)], body, answering))
 
 
-async def collect(context: NodeContext, events: Events, answers: int) -> list[Reply]:
-    """All answers of a call that does not stream; the upstream calls stop when the client leaves."""
-    replies = await made_whole(context, _folded(events, answers))
+async def collect(context: NodeContext, events: Events, answers: int, *, blanks: bool = True) -> list[Reply]:
+    """All answers of a call that does not stream; the upstream calls stop when the client leaves.
+
+    blanks: white space may go ahead of the answer, as it may of JSON.
+    """
+    replies = await made_whole(context, _folded(events, answers), blanks=blanks)
     began(context, replies[0].began)
     context.headers["x-gemgate-served-model"] = served_by(reply.ended for reply in replies)
     unmet(context, dict.fromkeys(name for reply in replies for name in reply.ended.unmet))
     return replies
 
 
-async def made_whole(context: NodeContext, work: Awaitable[T]) -> T:
+async def made_whole(context: NodeContext, work: Awaitable[T], *, blanks: bool = True) -> T:
     """The result of `work`, which generates a whole answer: its client is kept waiting with blanks if it takes long
     (`web/keepalive.py`), and the work ends when the client leaves.
     """
-    context.keepalive.begin()
+    if blanks:
+        context.keepalive.begin()
     return await cancel_on_disconnect(context.request.receive, work)
 
 

@@ -146,7 +146,8 @@ def operation(
             extra["parameters"] += KEYED
         if body is not None:
             reference = {"$ref": f"#/components/schemas/{body.__name__}"}
-            extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+            sent = "multipart/form-data" if row is not None and row.form else "application/json"
+            extra["requestBody"] = {"required": True, "content": {sent: {"schema": reference}}}
         router.add(
             spec,
             serve,

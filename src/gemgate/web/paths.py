@@ -19,7 +19,8 @@ _SLASHES = re.compile(r"/{2,}")
 _TWICE = re.compile(r"/v1(?:beta)?(?=/v1(?:beta)?(?:/|$))")
 _ELSEWHERE = re.compile(r"(?:/gemini)?/v1(?:beta)?/openai|/openai(?:/v1)?|/api/v1|/anthropic(?:/v1)?")
 _OURS = re.compile(
-    r"/(?:(?:chat/completions|responses|messages|models|files|batches)(?:/|$)|images/(?:generations|edits?)$)"
+    r"/(?:(?:chat/completions|responses|messages|models|files|batches)(?:/|$)|images/(?:generations|edits?)$"
+    r"|audio/(?:transcriptions|translations)$)"
 )
 """What stands directly below `/v1` for the clients of OpenAI and Anthropic."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
@@ -120,12 +120,16 @@ def judged(meant: T) -> T:
     return meant
 
 
+Fields = list[tuple[str, str]]
+Files = list[tuple[str, Inline]]
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """A multipart form: text fields and files, in their order."""
 
-    fields: list[tuple[str, str]]
-    files: list[tuple[str, Inline]]
+    fields: Fields
+    files: Files
 
 
 class _Parser(MultiPartParser):
@@ -173,3 +177,21 @@ async def read_form(request: Request, limit: int) -> Form:
     finally:
         await form.close()
     return found
+
+
+async def read_form_with(request: Request, limit: int, reader: Callable[[Form], T]) -> T:
+    """What `reader` makes of a multipart form; a large one is read in a thread."""
+    form = await read_form(request, limit)
+    return await offload(sum(len(file.data) for _, file in form.files), lambda: reader(form))
+
+
+def form_reader(
+    model: type[M], body_of: Callable[[Any, Fields, Files], M], words: Callable[[M], T]
+) -> Callable[[Form], tuple[M, T]]:
+    """A reader of forms: the wire model, and the words it means."""
+
+    def read(form: Form) -> tuple[M, T]:
+        wired = body_of(model, form.fields, form.files)
+        return wired, judged(words(wired))
+
+    return read

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gemgate.chat import Event
-from gemgate.dialects.table import StreamWriter
+from gemgate.dialects.writing import StreamWriter
 from gemgate.errors import GatewayError, forget_frames
 from gemgate.telemetry.logs import get_logger
 from gemgate.web.disconnect import ClientDisconnected, cancel_on_disconnect

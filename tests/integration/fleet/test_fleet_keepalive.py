@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
+import openai
 import pytest
 
+from tests.support.audio_files import wav
 from tests.support.fleet_calls import record, until
 from tests.support.fleets import ADMIN, MODEL, Process, RunningFleet, start
 
@@ -46,6 +48,19 @@ async def test_a_slow_answer_of_a_node_comes_behind_white_space(fleet: RunningFl
     assert "x-gemgate-keepalive" not in headers
     assert b"[DONE]" in read
     assert record(fleet).generations == 2
+
+
+async def test_recordings_go_through_to_a_node(fleet: RunningFleet, front: Process) -> None:
+    fleet.sim.google.reply("attached recording", "late words", delay=0.5)
+    async with openai.AsyncOpenAI(base_url=front.url + "/v1", api_key=ADMIN, max_retries=0) as client:
+        send = client.audio.transcriptions.with_raw_response.create
+        told = await send(file=("a.wav", wav()), model="whisper-1")
+        plain = await send(file=("a.wav", wav()), model="whisper-1", response_format="text")
+        stream = await client.audio.transcriptions.create(file=("a.wav", wav()), model=MODEL, stream=True)
+        assert [event.type async for event in stream][-1] == "transcript.text.done"
+    assert (told.text[:1], told.parse().text) == (" ", "late words")
+    assert (plain.text, plain.headers.get("x-gemgate-keepalive")) == ("late words", None)
+    assert record(fleet).generations == 3
 
 
 async def test_another_node_takes_over_behind_the_white_space(fleet: RunningFleet, front: Process) -> None:

@@ -35,6 +35,7 @@ SPELLINGS = {
         "/v1beta/openai/images/generations",
         "/api/v1/images/generations",
     ),
+    "/v1/audio/transcriptions": ("/audio/transcriptions", "/openai/v1/audio/transcriptions", "/audio/transcriptions/"),
     "/v1/images/edits": ("/images/edits", "/openai/v1/images/edits/"),
 }
 

@@ -58,6 +58,8 @@ _ID = re.compile(
 )
 _FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]{1,500}\r\n){0,8}\r\n([^\r\n]{1,200})\r\n')
 """Bounded repetitions: without a bound every line of a hostile form would be read once for each line before it."""
+_FORM_OF_ANSWER = re.compile(rb'name="?(?:stream|response_format)\b')
+"""Where a form for words may ask for a stream or for plain text; in doubt it does."""
 _JSON_BEGINS = (b"{", b" ", b"\n", b"\r", b"\t")
 _MAKES = (
     *("responses.create", "interactions.create", "files.create", "upload", "batch.create", "batches.create"),
@@ -118,6 +120,9 @@ def _chat(route: Route, body: bytes, tenant: str, defaults: Defaults) -> CallInf
     row = route.row
     assert row is not None
     assert row.read is not None
+    if row.form is not None:
+        card = defaults.card(_model_of(body) or defaults.model, tenant)
+        return CallInfo(card, True, AffinityKeys(tenant), whole=not _FORM_OF_ANSWER.search(body))
     wired: Any = wire.read(row.body, wire.parse_json(body))
     if row.continues is not None and (earlier := row.continues(wired)):
         keys = AffinityKeys(tenant, (earlier,))
