@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from random import Random
 
 from hypothesis import assume, given
@@ -33,7 +34,9 @@ histories = st.lists(messages, min_size=1, max_size=6)
 
 
 def plain(history: list[Message]) -> list:
-    """What tells histories apart for a reader: roles and contents; not ids of calls, not how text is split."""
+    """What tells histories apart for a reader: roles and contents; not ids of calls, not how text is split, nor the
+    order of a turn's results, nor whether one comes twice.
+    """
     out = []
     for m in history:
         parts: list = []
@@ -52,7 +55,8 @@ def plain(history: list[Message]) -> list:
         if m.role == "assistant":
             parts = [("t", p[1].strip()) if p[0] == "t" else p for p in parts]
         out.append((m.role, tuple(p for p in parts if p != ("t", ""))))
-    return out
+    runs = groupby(out, key=lambda told: told[0] == "tool")
+    return [one for results, run in runs for one in ([frozenset(run)] if results else run)]
 
 
 @given(histories, histories)
