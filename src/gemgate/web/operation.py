@@ -117,11 +117,12 @@ def operation(
     documented: bool = True,
     row: Operation | None = None,
     durable: bool = False,
+    accepted: str = "",
 ) -> Callable[[Endpoint], Endpoint]:
     """Decorator. `name`: of the operation in facts and metrics. `body`, `query` (name -> type) document the request.
 
     group: which scope of a key it needs, `any` for none. success: the status that says so. durable: it may be asked to
-    answer with a task, and takes an idempotency key.
+    answer with a task, and takes an idempotency key. accepted: what a 202 says, where there may be one.
     """
     spec = OperationSpec(method, path, name, level, group, body, row)
 
@@ -158,7 +159,7 @@ def operation(
             response_model=None,
             responses={
                 success: {"description": "the answer", "content": {produces: {}}},
-                **({202: {"description": "a task, whose result is asked for at its `poll`"}} if durable else {}),
+                **({202: {"description": accepted}} if accepted else {}),
                 **{status: {"description": text} for status, text in ERRORS.items()},
             },
             include_in_schema=documented,
@@ -192,7 +193,7 @@ def serve_row(router: Router, row: Operation, endpoint: Endpoint, *, durable: bo
     register = operation(
         router, row.method, row.path, row.name,
         group=row.group, body=row.body, query=row.query, summary=row.summary, documented=row.documented, row=row,
-        durable=durable,
+        durable=durable, accepted="a task, whose result is asked for at its `poll`" if durable else "",
     )  # fmt: skip
     register(endpoint)
 

@@ -39,6 +39,7 @@ class McpMessage(wire.Body):
     group="any",
     body=McpMessage,
     produces="text/event-stream",
+    accepted="a notification, which has no answer",
     summary="Tools for agents: the Model Context Protocol over streamable HTTP, without sessions",
 )
 async def mcp(context: RequestContext) -> Response:
