@@ -24,6 +24,7 @@ SUITES = {
     "JobStore": "job_store",
     "KeyStore": "key_store",
     "Limiter": "limiter",
+    "MediaSource": "media_source",
     "NodeRegistry": "node_registry",
     "Observer": "observer",
     "ResponseLog": "response_log",
