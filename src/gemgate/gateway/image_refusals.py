@@ -31,6 +31,17 @@ def check_image_outcome(prompt_request: PromptRequest, attempt: Attempt, piece: 
             pass
 
 
+def nobody_signed_in(shown: str) -> SignedOut:
+    """What the words of a guest's session mean, whatever was asked for. shown: of them."""
+    return SignedOut(
+        f"Google answered as if nobody were signed in: {shown}",
+        f"Google 的回答表明账号未登录：{shown}",
+        generated="maybe",
+        code="cookie_expired",
+        quoted=shown,
+    )
+
+
 def image_refusal(text: str, *, account_only: bool) -> GatewayError | None:
     """Every meaning has its own error, and with it its own consequence for the account (docs/decisions.md 29).
 
@@ -47,13 +58,7 @@ def image_refusal(text: str, *, account_only: bool) -> GatewayError | None:
                 quoted=shown,
             )
         case "signed_out":
-            return SignedOut(
-                f"Google answered as if nobody were signed in: {shown}",
-                f"Google 的回答表明账号未登录：{shown}",
-                generated="maybe",
-                code="cookie_expired",
-                quoted=shown,
-            )
+            return nobody_signed_in(shown)
         case _ if account_only:
             return None
         case "wrong_model":

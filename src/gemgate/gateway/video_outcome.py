@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from gemgate.errors import GatewayError, NoVideo, SignedOut, Spent
+from gemgate.errors import GatewayError, NoVideo, Spent
 from gemgate.findings import Findings, Media
+from gemgate.gateway.image_refusals import nobody_signed_in
 from gemgate.ports.upstream import Completed
 from gemgate.prompting.refusal import meaning_of
 
@@ -54,13 +55,7 @@ def video_refusal(text: str) -> GatewayError | None:
                 quoted=shown,
             )
         case "signed_out":
-            return SignedOut(
-                f"Google answered as if nobody were signed in: {shown}",
-                f"Google 的回答表明账号未登录：{shown}",
-                generated="maybe",
-                code="cookie_expired",
-                quoted=shown,
-            )
+            return nobody_signed_in(shown)
         case "refusal" | "wrong_model":
             return refused(text)
         case "other":

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -300,6 +300,16 @@ class Jobs:
             param = f"{where}.references"
             raise BadRequest(f"{param}: {error.en}", f"{param}：{error.zh}", param=param, code=error.code) from None
         return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, references))
+
+    async def keep_references(self, sources: Iterable[Source], origin: Submitter, param: str) -> tuple[Source, ...]:
+        """The same of a single call's, whose `param` they are. NotFound, BadRequest."""
+        kept: dict[str, Stored] = {}
+        try:
+            return tuple([await self.keep_reference(one, origin, kept) for one in sources])
+        except NotFound:
+            raise
+        except ClientError as error:
+            raise BadRequest(error.en, error.zh, param=error.param or param, code=error.code) from None
 
     async def keep_reference(self, source: Source, origin: Submitter, kept: dict[str, Stored]) -> Stored | Link:
         """Where the reference can be had when the task runs; the same bytes are stored once."""

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from gemgate.batches import Batch, BatchKind, Task, TaskDraft
 from gemgate.caller import Caller, Quota
 from gemgate.dialects.image_tasks import Shape
-from gemgate.errors import BadRequest, ClientError, GatewayError, NotFound
+from gemgate.errors import GatewayError, NotFound
 from gemgate.files import Inline, Source, Stored
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import SINGLE_TASKS, WINDOW, Jobs, Submitter
@@ -76,7 +76,7 @@ class ImageCalls:
             return found
         if order.webhook[0]:
             jobs.webhook_sender.check(order.webhook[0])
-        references = () if found else await self._references(request, submitter)
+        references = () if found else await self.jobs.keep_references(request.references, submitter, "image")
         admission = await jobs.gateway.admit_images(
             request.model, caller, request.options.model_policy, later=not order.awaited
         )
@@ -109,16 +109,6 @@ class ImageCalls:
             expires_at=now + WINDOW,
         )
         return await jobs.submit_image_call(batch, [TaskDraft(request.prompt)] * request.n, order.webhook)
-
-    async def _references(self, request: ImageRequest, submitter: Submitter) -> tuple[Source, ...]:
-        """Images to start from, those that came as bytes as files of the caller's."""
-        kept: dict[str, Stored] = {}
-        try:
-            return tuple([await self.jobs.keep_reference(one, submitter, kept) for one in request.references])
-        except NotFound:
-            raise
-        except ClientError as error:
-            raise BadRequest(error.en, error.zh, param=error.param or "image", code=error.code) from None
 
     async def get(self, caller: Caller, task_id: str) -> Batch:
         """A call of the caller's; NotFound."""

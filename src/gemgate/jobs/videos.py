@@ -10,14 +10,14 @@ from gemgate.batches import Batch, BatchKind, Task
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import VIDEO
 from gemgate.dialects.openai_videos import Video, VideoCall, VideoState
-from gemgate.errors import BadRequest, ClientError, Conflict, GatewayError, NotFound
-from gemgate.files import Inline, Source, Stored
+from gemgate.errors import Conflict, GatewayError, NotFound
+from gemgate.files import Inline
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
 from gemgate.jobs.payloads import dumps, error_of, loads
 from gemgate.jobs.video_runner import Chat, VideoSpec, key_of
 from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
-from gemgate.videos import VideoFacts, VideoRequest
+from gemgate.videos import VideoFacts
 
 KINDS: Final[tuple[BatchKind, ...]] = ("video",)
 PRIORITY: Final = 1000
@@ -46,7 +46,7 @@ class Videos:
         if found is not None:
             return await self._shown(found)
         source = await self._source(caller, request.remixed) if request.remixed else None
-        references = await self._references(request, submitter)
+        references = await jobs.keep_references(request.references, submitter, "input_reference")
         elsewhere = await jobs.elsewhere(jobs.lanes)
         admitted((await jobs.gateway.admit_video(caller, later=elsewhere > 0)).quota)
         now = jobs.clock.now()
@@ -81,15 +81,6 @@ class Videos:
         if task.status != "done":
             raise _not_completed(video_id)
         return Chat.of(loads(task.result)["chat"])
-
-    async def _references(self, request: VideoRequest, submitter: Submitter) -> tuple[Source, ...]:
-        kept: dict[str, Stored] = {}
-        try:
-            return tuple([await self.jobs.keep_reference(one, submitter, kept) for one in request.references])
-        except NotFound:
-            raise
-        except ClientError as error:
-            raise BadRequest(error.en, error.zh, param="input_reference", code=error.code) from None
 
     async def get(self, caller: Caller, video_id: str) -> Video:
         """A video of the caller's; NotFound."""

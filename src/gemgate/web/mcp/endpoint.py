@@ -51,23 +51,29 @@ class _AppApi:
         return told
 
     async def fetch(self, address: str) -> bytes:
-        path = urlsplit(address)
-        at = path.path.find("/images/")
-        if at < 0:
-            raise _not_ours()
-        answer = await self._send("GET", f"{path.path[at:]}?{path.query}", None)
+        if not address.startswith("/"):  # a link, whatever stands before our own path in it
+            link = urlsplit(address)
+            at = link.path.find("/images/")
+            if at < 0:
+                raise _not_ours()
+            address = f"{link.path[at:]}?{link.query}"
+        answer = await self._send("GET", address, None)
         if answer.status_code != 200:
             raise _not_ours()
         return bytes(answer.content)
 
     async def read(self, path: str) -> bytes:
-        raise BadRequest(
-            f"{said(path)}: send a link, a data: URL or an uploaded file's id; only gemgate mcp reads paths",
-            f"{said(path)}：请提供链接、data: URL 或已上传文件的 ID；仅 gemgate mcp 可读取本地路径",
-        )
+        raise _no_paths(path)
 
     async def write_beside(self, path: str, data: bytes) -> str:
-        raise NotImplementedError("no path is read here")
+        raise _no_paths(path)
+
+
+def _no_paths(path: str) -> BadRequest:
+    return BadRequest(
+        f"{said(path)}: send a link, a data: URL or an uploaded file's id; only gemgate mcp reads paths",
+        f"{said(path)}：请提供链接、data: URL 或已上传文件的 ID；仅 gemgate mcp 可读取本地路径",
+    )
 
 
 def _not_ours() -> NotFound:

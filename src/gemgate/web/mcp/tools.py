@@ -6,9 +6,10 @@ import base64
 import functools
 import mimetypes
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Annotated, Any, Final, Literal, ParamSpec, Protocol, TypeVar
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 import orjson
 from mcp.server.mcpserver import Context, MCPServer
@@ -18,6 +19,7 @@ from pydantic import Field
 
 from gemgate import imaging
 from gemgate.errors import ClientError, GatewayError
+from gemgate.images import handle_of
 from gemgate.offload import offload
 from gemgate.version import __version__
 
@@ -42,7 +44,7 @@ class Api(Protocol):
         ...
 
     async def fetch(self, address: str) -> bytes:
-        """The bytes of an image that an answer of the gateway links to. GatewayError."""
+        """The bytes at a path of the API, or of an image that an answer of the gateway links to. GatewayError."""
         ...
 
     async def read(self, path: str) -> bytes:
@@ -227,12 +229,13 @@ async def _shown(api: Api, answer: Any) -> Content:
     """Links, true sizes and previews of the images of an answer, and what failed."""
     shown: Content = []
     for at, image in enumerate(answer.get("data", ()), 1):
-        name = image["url"].partition("?")[0].rpartition("/")[2]
+        place = unquote(urlsplit(image["url"]).path.rpartition("/images/")[2])
+        name = place.rpartition("/")[2]
         shown.append(ResourceLink(type="resource_link", uri=image["url"], name=name, mime_type=image.get("mime")))
         shown.append(TextContent(type="text", text=_dumps({"image": at, **image})))
-        original = await api.fetch(image["url"])
-        preview = await offload(len(original), functools.partial(imaging.thumbnail, original))
-        shown.append(ImageContent(type="image", data=base64.b64encode(preview).decode(), mime_type=PREVIEW))
+        with suppress(GatewayError, ClientError):  # it is made, and shown by its link all the same
+            preview = await api.fetch(f"/api/gallery/{handle_of(place)}/thumb")
+            shown.append(ImageContent(type="image", data=base64.b64encode(preview).decode(), mime_type=PREVIEW))
     if failed := answer.get("errors"):
         shown.append(TextContent(type="text", text=_dumps({"errors": failed})))
     return shown
