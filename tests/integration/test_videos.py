@@ -138,6 +138,9 @@ async def test_a_video_is_a_job_like_any_other(
     video = await ended(client, await client.videos.create(prompt="a fox"))
     async with http.get("/api/jobs?kind=video") as answer:
         (job,) = (await answer.json())["data"]
+    while job["status"] == "finalizing":  # the file is there before the job is closed
+        async with http.get(f"/api/jobs/{video.id}?wait=5") as answer:
+            job = await answer.json()
     assert (job["id"], job["kind"], job["status"], job["prompts_sent"]) == (video.id, "video", "completed", 1)
     async with http.get(f"/api/jobs/{video.id}/results") as answer:
         text = await answer.text()
