@@ -142,6 +142,11 @@ class Access:
         session = await self._session(connection)
         return (session, session_token(connection)) if session else None
 
+    @property
+    def asks_key(self) -> bool:
+        """Whether calls for an answer need a key: API_KEY is set."""
+        return bool(self._keys)
+
     def page_access(self, connection: HTTPConnection) -> Literal["open", "key", "closed"]:
         """How the page can be had from here without a session: freely, with the admin key, or not at all."""
         if self._admin:

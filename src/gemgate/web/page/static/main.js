@@ -1,7 +1,8 @@
 // The frame: who is signed in, which page is shown, language and theme.
 import { Accounts } from "./accounts.js";
 import { Alerts } from "./alerts.js";
-import { ask, events, get, post, useToken } from "./api.js";
+import { ask, events, get, post, useSession } from "./api.js";
+import { Connect } from "./connect.js";
 import { Gallery } from "./gallery.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
 import { Batches, Jobs } from "./jobs.js";
@@ -17,6 +18,7 @@ import { chinese, keep, words } from "./words.js";
 
 const t = words({
   overview: ["Overview", "总览"],
+  connect: ["Connect", "连接"],
   accounts: ["Accounts", "账号"],
   playground: ["Playground", "试用"],
   gallery: ["Gallery", "图库"],
@@ -48,13 +50,13 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs,
+  overview: Overview, connect: Connect, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
-  ["overview", "accounts", "nodes"],
+  ["overview", "connect", "accounts", "nodes"],
   ["playground", "gallery", "jobs"],
   ["requests", "keys", "alerts", "settings", "reference"],
 ];
@@ -70,7 +72,7 @@ function App() {
   const [problem, setProblem] = useState(null);
   const [lang, setLang] = useState(document.documentElement.lang);
   const took = useCallback((next) => {
-    useToken(next.csrf);
+    useSession(next);
     setSession((before) => ({ ...next, ended: !next.signed_in && Boolean(before?.signed_in || before?.ended) }));
   }, []);
   const look = useCallback(() => get("/api/session").then(took, setProblem), []);

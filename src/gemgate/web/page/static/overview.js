@@ -1,5 +1,6 @@
 // Whether everything is all right, in one sentence; the accounts behind it; what to do when there are none.
 import { AccountCard, NewAccount } from "./account.js";
+import { ConnectCard } from "./connect.js";
 import { html } from "./html.js";
 import { useClock, usePoll } from "./live.js";
 import { Loading, Note, Page, Trouble } from "./parts.js";
@@ -49,6 +50,7 @@ export function Overview({ title }) {
       <div class="verdict ${data.level}" role="status"><span class="dot"></span><p>${told(data.sentence)}</p></div>
       <${Trouble} problem=${problem} />
       ${data.degraded.length > 0 && html`<${Note} tone="warn"><p><strong>${t("degraded")}:</strong> ${data.degraded.join("; ")}</p><//>`}
+      <${ConnectCard} />
       <dl class="figures">
         <div><dt>${t("hour")}</dt><dd>${number(data.requests.ended)}</dd></div>
         <div><dt>${t("failed")}</dt><dd>${number(data.requests.failed)}</dd></div>
