@@ -20,7 +20,7 @@ from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.uploads import ResumableUploads
-from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests, SystemClock
+from gemgate.telemetry import CallSeries, LogObserver, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.telemetry.traces import NoOtelError, Traces, exported
 from gemgate.version import __version__
 
@@ -73,7 +73,9 @@ async def _built(
     """All parts, none of them running; what has to be closed is on the stack."""
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
-    recent = RecentRequests(settings.recent_requests, clock.now, [metrics.ended, *([traces.ended] if traces else [])])
+    series = CallSeries(clock.now)
+    ended = [metrics.ended, series.ended, *([traces.ended] if traces else [])]
+    recent = RecentRequests(settings.recent_requests, clock.now, ended)
     observer = Observers([metrics, recent, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
@@ -114,6 +116,7 @@ async def _built(
         machine=machine,
         metrics=metrics,
         recent=recent,
+        series=series,
         observer=observer,
         clock=clock,
         random=random,

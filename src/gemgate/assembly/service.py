@@ -33,7 +33,7 @@ from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
-from gemgate.telemetry import Metrics, Observers, RecentRequests
+from gemgate.telemetry import CallSeries, Metrics, Observers, RecentRequests
 from gemgate.telemetry.logs import get_logger
 
 
@@ -106,6 +106,7 @@ class Service(Loops):
     machine: Machine
     metrics: Metrics
     recent: RecentRequests
+    series: CallSeries
     observer: Observers
     random: Random
     started_at: float

@@ -1,10 +1,13 @@
 // Whether everything is all right, in one sentence; the accounts behind it; what to do when there are none.
-import { AccountCard, NewAccount } from "./account.js";
+import { NewAccount } from "./account.js";
+import { AccountRows } from "./account_rows.js";
+import { get, here } from "./api.js";
 import { ConnectCard } from "./connect.js";
-import { html } from "./html.js";
+import { Dashboard } from "./dashboard.js";
+import { html, useEffect, useState } from "./html.js";
 import { useClock, usePoll } from "./live.js";
 import { Loading, Note, Page, Trouble } from "./parts.js";
-import { ago, number, told, words } from "./words.js";
+import { ago, moment, number, told, words } from "./words.js";
 
 const t = words({
   hour: ["Requests in the last hour", "最近一小时请求"],
@@ -12,10 +15,13 @@ const t = words({
   under_way: ["Under way", "进行中"],
   waiting: ["Waiting for a lane", "等待通道"],
   lanes: ["Lanes busy", "占用通道"],
-  since: ["Running since", "启动于"],
+  since: ["Started", "启动于"],
   degraded: ["Degraded", "降级运行"],
   accounts: ["Accounts", "账号"],
-  all: ["Look after the accounts", "管理账号"],
+  all: ["All accounts", "管理账号"],
+  newest: ["Newest pictures", "最新图片"],
+  gallery: ["All pictures", "全部图片"],
+  picture: ["Picture of {when}", "{when} 的图片"],
   welcome: ["Set up your first account", "设置第一个账号"],
   welcome_lead: [
     "gemgate answers with your own Google account. Three steps, about two minutes.",
@@ -59,14 +65,31 @@ export function Overview({ title }) {
         <div><dt>${t("lanes")}</dt><dd>${busy} / ${lanes}</dd></div>
         ${data.started_at && html`<div><dt>${t("since")}</dt><dd>${ago(data.started_at, now)}</dd></div>`}
       </dl>
+      <${Dashboard} />
+      <${Newest} />
       <section class="stack" aria-labelledby="accounts">
         <div class="row between"><h2 id="accounts">${t("accounts")}</h2><a href="#/accounts">${t("all")}</a></div>
-        <div class="cards">
-          ${data.accounts.map((one) => html`<${AccountCard} key=${(one.node ?? "") + one.name} account=${one} />`)}
-        </div>
+        <${AccountRows} accounts=${data.accounts} />
       </section>
       <p class="muted small">gemgate ${data.version}${data.node ? ` · ${data.node}` : ""}</p>
     <//>
+  `;
+}
+
+/** The newest pictures, for a look. */
+function Newest() {
+  const [pictures, setPictures] = useState([]);
+  useEffect(() => {
+    get("/api/gallery?limit=8").then((page) => setPictures(page.pictures), () => {});
+  }, []);
+  if (!pictures.length) return null;
+  return html`
+    <section class="stack tight" aria-labelledby="newest">
+      <div class="row between"><h2 id="newest">${t("newest")}</h2><a href="#/gallery">${t("gallery")}</a></div>
+      <ul class="strip">${pictures.map((one) => html`
+        <li key=${one.id}><a href="#/gallery/${one.id}"><img src=${here(one.thumb)} width="160" height="160" loading="lazy"
+          alt=${one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) })} /></a></li>`)}</ul>
+    </section>
   `;
 }
 
