@@ -76,7 +76,7 @@ async def _built(
     series = CallSeries(clock.now)
     ended = [metrics.ended, series.ended, *([traces.ended] if traces else [])]
     recent = RecentRequests(settings.recent_requests, clock.now, ended)
-    observer = Observers([metrics, recent, LogObserver()])
+    observer = Observers([metrics, recent, series, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)

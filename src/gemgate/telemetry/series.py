@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gemgate.ports.runtime import TelemetryEvent
 from gemgate.telemetry.metric_specs import SPANS
 from gemgate.telemetry.request_record import RequestRecord
 
@@ -34,7 +35,6 @@ class Interval:
     def add(self, record: RequestRecord) -> None:
         self.calls += 1
         self.failed += (record.status or 0) >= 400 or record.in_band
-        self.images += sum(not image.failed for image in record.images)
         self.prompt_tokens += record.prompt_tokens
         self.output_tokens += record.output_tokens
         self.spread[bisect_left(SPANS, record.seconds or 0.0)] += 1
@@ -44,15 +44,26 @@ class Interval:
 
 
 class CallSeries:
-    """`ended` takes the records of requests that are over; those that asked for an answer count. now: epoch seconds."""
+    """`ended` takes the records of requests that are over: those that asked for an answer count. Images count by their
+    facts, for those of jobs belong to no request. now: epoch seconds.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._kept: dict[str, OrderedDict[int, Interval]] = {name: OrderedDict() for name in STEPS}
 
     def ended(self, record: RequestRecord) -> None:
-        if not record.model:
-            return
+        if record.model:
+            for interval in self._current():
+                interval.add(record)
+
+    def emit(self, fact: TelemetryEvent) -> None:
+        if fact.name == "image.delivered":
+            for interval in self._current():
+                interval.images += 1
+
+    def _current(self) -> Iterator[Interval]:
+        """The present interval of each step; the oldest goes when one too many is begun."""
         now = self._now()
         for name, (step, most) in STEPS.items():
             kept, at = self._kept[name], int(now // step) * step
@@ -61,7 +72,7 @@ class CallSeries:
                 interval = kept[at] = Interval()
                 while len(kept) > most:
                     kept.popitem(last=False)
-            interval.add(record)
+            yield interval
 
     def points(self, name: str) -> list[dict[str, Any]]:
         """The steps in which something ended, oldest first; none that is older than what is kept. name: of `STEPS`."""

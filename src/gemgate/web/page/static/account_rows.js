@@ -15,12 +15,13 @@ const t = words({
   signed: ["signed in {when}", "{when}登录"],
   ends: ["end about {when}", "预计{when}失效"],
   fix: ["Hand over new cookies", "更换 Cookie"],
-  rests: ["{what} rests", "{what}冷却中"],
+  rests: ["resting: {what}", "{what}冷却中"],
   trying: ["the next call tries again", "下一次请求将试探"],
 });
 
 const TROUBLE = ["needs_login", "error", "blocked", "cooling", "paused", "starting", "busy", "ready"];
-const rank = (one) => TROUBLE.indexOf(one.state);
+const restsOf = (one) => one.cooldowns.filter((each) => each.until || each.phase !== "closed");
+const rank = (one) => TROUBLE.indexOf(one.state) - (restsOf(one).length ? 2.5 : 0);
 
 export function AccountRows({ accounts }) {
   const now = useClock(accounts.length > 0);
@@ -29,7 +30,7 @@ export function AccountRows({ accounts }) {
 }
 
 function Row({ one, now }) {
-  const resting = one.cooldowns.filter((each) => each.until || each.phase !== "closed");
+  const resting = restsOf(one);
   return html`
     <article aria-label=${one.name}>
       <div class="who"><h3>${one.name}</h3>${one.node && html`<span class="tag">${one.node}</span>`}<${State} word=${one.state} /></div>

@@ -33,8 +33,8 @@ const made = new Map();
 function time(seconds, step) {
   const key = `${language()}${step >= 3600}`;
   if (!made.has(key)) {
-    const options = step >= 3600 ? { weekday: "short", hour: "2-digit", minute: "2-digit" } : { hour: "2-digit", minute: "2-digit" };
-    made.set(key, new Intl.DateTimeFormat(language(), options));
+    const day = step >= 3600 ? { weekday: "short" } : {};
+    made.set(key, new Intl.DateTimeFormat(language(), { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
   }
   return made.get(key).format(seconds * 1000);
 }
