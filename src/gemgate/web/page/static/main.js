@@ -2,6 +2,7 @@
 import { Accounts } from "./accounts.js";
 import { Alerts } from "./alerts.js";
 import { ask, events, get, post, useSession } from "./api.js";
+import { Chat } from "./chat.js";
 import { Connect } from "./connect.js";
 import { Gallery } from "./gallery.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
@@ -20,7 +21,8 @@ const t = words({
   overview: ["Overview", "总览"],
   connect: ["Connect", "连接"],
   accounts: ["Accounts", "账号"],
-  playground: ["Playground", "试用"],
+  chat: ["Chat", "聊天"],
+  playground: ["Make pictures", "生成图片"],
   gallery: ["Gallery", "图库"],
   jobs: ["Jobs", "任务"],
   nodes: ["Nodes", "节点"],
@@ -50,14 +52,14 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, connect: Connect, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs,
+  overview: Overview, connect: Connect, accounts: Accounts, chat: Chat, playground: Playground, gallery: Gallery, jobs: Jobs,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
   ["overview", "connect", "accounts", "nodes"],
-  ["playground", "gallery", "jobs"],
+  ["chat", "playground", "gallery", "jobs"],
   ["requests", "keys", "alerts", "settings", "reference"],
 ];
 

@@ -1,10 +1,9 @@
 // Pictures from words, and pictures changed by words, with a look at before and after.
 import { ask, get, here, own, whole } from "./api.js";
 import { Attach, dataUrl } from "./attach.js";
-import { Snippets } from "./chat.js";
 import { html, useEffect, useState } from "./html.js";
 import { Field, Trouble, useModels } from "./parts.js";
-import { editSnippets, imageSnippets } from "./snippets.js";
+import { editSnippets, imageSnippets, Snippets } from "./snippets.js";
 import { bytes, span, words } from "./words.js";
 
 const t = words({
@@ -133,7 +132,7 @@ export function Generate() {
     make(() => ask("POST", "/v1/images/generations", { body: hold.body }));
   };
   return html`
-    <div class="beside">
+    <div class="stack">
       <div class="stack">
         <form class="stack" onSubmit=${submit}>
           <${Wishes} hold=${hold} />
@@ -170,7 +169,7 @@ export function Edit({ from }) {
     make(() => ask("POST", "/v1/images/edits", { form }));
   };
   return html`
-    <div class="beside">
+    <div class="stack">
       <div class="stack">
         <form class="stack" onSubmit=${submit}>
           <${Attach} files=${files} onFiles=${setFiles} />
