@@ -16,7 +16,16 @@ from gemgate.telemetry.metrics import Metrics
 from gemgate.telemetry.recent import RecentRequests
 from gemgate.telemetry.series import CallSeries
 
-__all__ = ["CallSeries", "LogObserver", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_random"]
+__all__ = [
+    "CallSeries",
+    "LogObserver",
+    "Metrics",
+    "Observers",
+    "RecentRequests",
+    "SystemClock",
+    "set_up_logging",
+    "system_random",
+]
 
 
 class Observers:

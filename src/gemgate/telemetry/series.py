@@ -1,4 +1,4 @@
-"""Calls over time in memory, for the charts of the page: sums by minute, quarter of an hour and hour, of bounded number.
+"""Calls over time in memory, for the charts of the page: so many sums by minute, quarter of an hour and hour.
 
 What it knows ends with the process. Moments are epoch seconds, the beginnings of whole steps in UTC, so that the
 series of several nodes can be added up.

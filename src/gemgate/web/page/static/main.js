@@ -56,6 +56,7 @@ const PAGES = {
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
+const WHOLE = new Set(["gallery"]); // rooms that stay as they are while one thing in them is opened
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
   ["overview", "connect", "accounts", "nodes"],
@@ -163,9 +164,12 @@ function Frame({ session, onSession, speak }) {
   const [open, setOpen] = useState(false);
   useEffect(() => {
     const moved = () => {
-      setPlace(placeOf());
+      const next = placeOf();
+      setPlace((before) => {
+        if (!WHOLE.has(next[0]) || before[0] !== next[0]) scrollTo(0, 0);
+        return next;
+      });
       setOpen(false);
-      scrollTo(0, 0);
     };
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
@@ -195,7 +199,7 @@ function Frame({ session, onSession, speak }) {
         </div>
       </header>
       <main id="main" tabindex="-1">
-        ${Shown ? html`<${Shown} key=${place.join("/")} rest=${rest} title=${t(room)} />` : html`<p>${t("lost")}</p>`}
+        ${Shown ? html`<${Shown} key=${WHOLE.has(name) ? name : place.join("/")} rest=${rest} title=${t(room)} />` : html`<p>${t("lost")}</p>`}
       </main>
     </div>
   `;

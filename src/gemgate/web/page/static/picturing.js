@@ -124,9 +124,13 @@ function Made({ state, alt, children }) {
   `;
 }
 
-export function Generate() {
+/** `from`: the handle of a picture of the gallery whose prompt is to be used again. */
+export function Generate({ from }) {
   const hold = useWishes();
   const [state, make] = useMaking();
+  useEffect(() => {
+    if (from) get(`/api/gallery/${from}`).then((one) => one.prompt && hold.set("prompt", one.prompt), () => {});
+  }, [from]);
   const submit = (event) => {
     event.preventDefault();
     make(() => ask("POST", "/v1/images/generations", { body: hold.body }));
