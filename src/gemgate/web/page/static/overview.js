@@ -2,12 +2,12 @@
 import { NewAccount } from "./account.js";
 import { AccountRows } from "./account_rows.js";
 import { get, here } from "./api.js";
-import { ConnectCard } from "./connect.js";
+import { ConnectCard, Test } from "./connect.js";
 import { Dashboard } from "./dashboard.js";
 import { html, useEffect, useState } from "./html.js";
 import { useClock, usePoll } from "./live.js";
-import { Loading, Note, Page, Trouble } from "./parts.js";
-import { ago, moment, number, told, words } from "./words.js";
+import { Loading, Note, Page, Trouble, useModels } from "./parts.js";
+import { ago, keep, kept, moment, number, told, words } from "./words.js";
 
 const t = words({
   hour: ["Requests in the last hour", "最近一小时请求"],
@@ -19,13 +19,17 @@ const t = words({
   degraded: ["Degraded", "降级运行"],
   accounts: ["Accounts", "账号"],
   all: ["All accounts", "管理账号"],
+  first_text: ["The last step: the first answer. Then connect a program.", "最后一步：获得第一个回答，然后连接程序。"],
+  hide: ["Hide", "隐藏"],
+  step4: ["See the first answer", "获得第一个回答"],
+  step4_text: ["The next page has a test to send, and the address for your programs.", "下一页可以发送测试，并提供程序所需的地址。"],
   newest: ["Newest pictures", "最新图片"],
   gallery: ["All pictures", "全部图片"],
   picture: ["Picture of {when}", "{when} 的图片"],
   welcome: ["Set up your first account", "设置第一个账号"],
   welcome_lead: [
-    "gemgate answers with your own Google account. Three steps, about two minutes.",
-    "gemgate 使用您自己的 Google 账号应答。共三步，约两分钟。",
+    "gemgate answers with your own Google account. Four steps, about two minutes.",
+    "gemgate 使用您自己的 Google 账号应答。共四步，约两分钟。",
   ],
   step1: ["Sign in where nobody else signs in", "在单独的窗口登录"],
   step1_text: [
@@ -56,6 +60,7 @@ export function Overview({ title }) {
       <div class="verdict ${data.level}" role="status"><span class="dot"></span><p>${told(data.sentence)}</p></div>
       <${Trouble} problem=${problem} />
       ${data.degraded.length > 0 && html`<${Note} tone="warn"><p><strong>${t("degraded")}:</strong> ${data.degraded.join("; ")}</p><//>`}
+      <${First} ended=${data.requests.ended} />
       <${ConnectCard} />
       <dl class="figures">
         <div><dt>${t("hour")}</dt><dd>${number(data.requests.ended)}</dd></div>
@@ -73,6 +78,24 @@ export function Overview({ title }) {
       </section>
       <p class="muted small">gemgate ${data.version}${data.node ? ` · ${data.node}` : ""}</p>
     <//>
+  `;
+}
+
+/** The end of the first-run guide: the first answer. Gone once something was answered. */
+function First({ ended }) {
+  const models = useModels();
+  const [open, setOpen] = useState(!kept("answered"));
+  const done = () => keep("answered", "yes");
+  useEffect(() => {
+    if (ended > 0 && !kept("answered")) done();
+  }, [ended]);
+  const [began] = useState(ended);
+  if (!open || began > 0) return null;
+  return html`
+    <div class="first-answer">
+      <${Test} model=${models.default || "gemini-3-flash-preview"} onAnswered=${done} />
+      <div class="row between"><span class="muted small">${t("first_text")}</span><button type="button" class="quiet small" onClick=${() => (done(), setOpen(false))}>${t("hide")}</button></div>
+    </div>
   `;
 }
 
@@ -104,6 +127,7 @@ function Welcome({ onDone }) {
           <h2>${t("step3")}</h2><p>${t("step3_text")}</p>
           <div class="sheet"><${NewAccount} onDone=${onDone} first /></div>
         </div></li>
+        <li><div class="stack tight"><h2>${t("step4")}</h2><p>${t("step4_text")}</p></div></li>
       </ol>
     <//>
   `;
