@@ -1,4 +1,4 @@
-"""The chat room: several turns, stopped, asked again, kept; and an answer of 40 000 characters that never holds it up."""
+"""The chat room: turns that are stopped, asked again and kept; an answer of 40 000 characters that holds nothing up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG = 40_000
 def long_answers() -> dict[str, str]:
     """By name: answers of LONG characters, of many blocks, one paragraph, one list, one block of code, and hostile."""
     parts = "".join(
-        f"## Part {n}\n\nSome **words** with `code` that go on until they wrap on any screen there is.\n\n- one\n- two\n\n"
+        f"## Part {n}\n\nSome **words** with `code` that go on until they wrap anywhere.\n\n- one\n- two\n\n"
         f"```js\nconst x{n} = {n}; // hello\n```\n\n"
         for n in range(300)
     )

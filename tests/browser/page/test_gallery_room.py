@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -85,12 +84,11 @@ async def test_a_picture_is_looked_at_closely_and_the_next_one_comes_by_a_key(ga
         await expect(page.locator("textarea[name=prompt]")).to_have_value("a fox")
 
 
-async def test_a_search_is_bounded(gate: Served, tmp_path: Path) -> None:
+async def test_a_search_is_bounded(gate: Served) -> None:
     async with aiohttp.ClientSession(gate.url) as http:
         for query, status in (
             ("prompt=" + "+".join("abcdefghi"), 400),
             ("prompt=" + "a" * 201, 400),
-            ("prompt=a%00b", 400),
             ("size=8k", 400),
             ("offset=-1", 400),
             ("prompt=%25&size=4k&model=none&offset=10000000", 200),

@@ -9,7 +9,6 @@ from gemgate.ports.runtime import TelemetryEvent
 from gemgate.telemetry.metric_specs import SPANS
 from gemgate.telemetry.request_record import RequestRecord
 from gemgate.telemetry.series import BOUNDS, STEPS, SUMS, CallSeries, series_json
-from gemgate.testing import FakeClock
 
 CALL = st.tuples(
     st.floats(0, 40_000),  # seconds since the call before
@@ -19,7 +18,20 @@ CALL = st.tuples(
 )
 
 
-def record(clock: FakeClock, status: int, seconds: float, tokens: int, model: str = "m") -> RequestRecord:
+class Clock:
+    """Epoch seconds that stand still until they are moved."""
+
+    def __init__(self) -> None:
+        self.moment = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.moment
+
+    def advance(self, seconds: float) -> None:
+        self.moment += seconds
+
+
+def record(clock: Clock, status: int, seconds: float, tokens: int, model: str = "m") -> RequestRecord:
     made = RequestRecord("r", 1, clock.now() - seconds)
     made.model, made.status, made.seconds, made.prompt_tokens, made.output_tokens = model, status, seconds, tokens, 1
     return made
@@ -29,7 +41,7 @@ def record(clock: FakeClock, status: int, seconds: float, tokens: int, model: st
 def test_every_call_counts_once_and_several_nodes_are_as_one(
     calls: list[tuple[float, int, float, int]], count: int
 ) -> None:
-    clock = FakeClock()
+    clock = Clock()
     nodes, alone = [CallSeries(clock.now) for _ in range(count)], CallSeries(clock.now)
     for number, (gap, status, seconds, tokens) in enumerate(calls):
         clock.advance(gap)
@@ -52,7 +64,7 @@ def test_every_call_counts_once_and_several_nodes_are_as_one(
 
 
 def test_what_is_kept_is_bounded_and_looking_on_is_no_call() -> None:
-    clock = FakeClock()
+    clock = Clock()
     series = CallSeries(clock.now)
     for _ in range(1000):
         clock.advance(60.0)
@@ -65,7 +77,7 @@ def test_what_is_kept_is_bounded_and_looking_on_is_no_call() -> None:
 
 
 def test_a_duration_stands_below_its_bound() -> None:
-    clock = FakeClock()
+    clock = Clock()
     series = CallSeries(clock.now)
     for seconds in (0.0, SPANS[0], 1.0, 10_000.0):
         series.ended(record(clock, 200, seconds, 0))

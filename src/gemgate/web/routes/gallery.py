@@ -77,10 +77,11 @@ def _search(request: Request) -> ImageSearch:
             f"最多可搜索 {WORDS} 个词、{LONGEST_SEARCH} 个字符",
             param="prompt",
         )
-    if "\0" in prompt + query.get("model", "") or (size and size not in SIZES):
-        param = "size" if size and size not in SIZES else "prompt"
+    if size and size not in SIZES:
         raise BadRequest(
-            "Use text without zero bytes, and 1k, 2k or 4k as size", "不支持该查询；尺寸可用 1k、2k、4k", param=param
+            f"{size[:20]} is no size; use {', '.join(SIZES)}",
+            f"尺寸 {size[:20]} 无效，可用：{'、'.join(SIZES)}",
+            param="size",
         )
     return ImageSearch(query.get("batch", ""), words, query.get("model", ""), SIZES.get(size))
 
