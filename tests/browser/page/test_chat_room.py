@@ -44,10 +44,11 @@ async def said(visitor: Visitor, text: str) -> None:
 async def test_turns_are_stopped_asked_again_changed_found_and_kept(
     gate: Served, sim: Simulator, chrome: Browser
 ) -> None:
-    sim.google.reply("endless", "on and on " * 2000, chars=10, pace=0.02)
     sim.google.reply(
         "markup", '<img src=x onerror="alert(1)"> <b>bold</b> [link](javascript:alert(1))\n\n- [x] done\n\n$a\\,b$'
     )
+    # The last reply that fits counts: a history that is told anew has all the words.
+    sim.google.reply("endless", "on and on " * 2000, chars=10, pace=0.02)
     async with visiting(chrome, gate.url) as visitor:
         page = visitor.page
         await visitor.open("chat")
