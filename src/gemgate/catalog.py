@@ -23,7 +23,7 @@ class ModelCard:
     """
 
     id: str
-    kind: Literal["text", "image", "video"]
+    kind: Literal["text", "image", "video", "music"]
     web: str
     name: str
     description: str
@@ -120,7 +120,25 @@ VIDEO = ModelCard(
     "Gemini Video",
     "The account's video tool; Google decides which model films, how long and how large",
 )
-"""What every video is asked of; not in the list of models, because no chat can be held with it."""
+"""What every video is asked of."""
+MUSIC = ModelCard(
+    "lyria-3",
+    "music",
+    "gemini-flash",
+    "Lyria 3",
+    "The account's music tool, asked with the Flash model",
+    aliases=("lyria", "lyria-3-preview", "lyria-3-clip", "lyria-3-clip-preview"),
+)
+MUSIC_PRO = ModelCard(
+    "lyria-3-pro",
+    "music",
+    "gemini-pro",
+    "Lyria 3 Pro",
+    "The account's music tool, asked with the Pro model",
+    aliases=("lyria-pro", "lyria-3-pro-preview"),
+)
+MEDIA_CARDS = (VIDEO, MUSIC, MUSIC_PRO)
+"""What takes minutes and brings files. A chat with one is an order (`jobs/media_chat.py`)."""
 
 DEFAULT_MODEL = "gemini-3-flash-preview"
 DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
@@ -131,7 +149,7 @@ SPEECH_MODELS = (
 )
 """OpenAI's names for what writes down recordings; many clients send no other. They mean the Flash model."""
 
-_BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.aliases)}
+_BY_ID = {spelling: card for card in (*CARDS, *MEDIA_CARDS) for spelling in (card.id, *card.aliases)}
 _BY_ID |= dict.fromkeys(SPEECH_MODELS, _BY_ID[DEFAULT_MODEL])
 
 
@@ -219,6 +237,10 @@ def _of_family(wanted: str, offers: tuple[AccountModel, ...]) -> ModelCard | Non
     return _BY_ID[_FAMILIES[family, paints]]
 
 
+_FILMS = re.compile(r"(?:veo|sora)-[\w.-]{1,60}")
+"""Google's and OpenAI's ids of what makes videos."""
+
+
 def _plain(model: str) -> str:
     return model.strip().removeprefix("models/").removeprefix("google/").lower()
 
@@ -237,6 +259,8 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
         return card_of_offer(offer)
     if card := _of_family(wanted, offers):
         return card
+    if _FILMS.fullmatch(wanted):
+        return VIDEO
     known = list(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
     names = ", ".join(known)
     near = next(iter(get_close_matches(wanted[:100], known, n=1, cutoff=0.5)), "")

@@ -17,7 +17,7 @@
     ├── Blocked                our address, whatever the account
     ├── GoogleError            the service
     │   ├── Refused            safety refusal                  NoImage     text instead of an image
-    │   │                                                      NoVideo     there will be no video
+    │   │                                                      NoVideo     there will be no video; NoMusic: nor music
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
     │   ├── Interrupted        cut off when part of it was told, and not to be gone on with
@@ -272,6 +272,12 @@ class NoVideo(Refused):
     """There will be no video; the text says why: no access, or words in its place."""
 
     kind = "no_video"
+
+
+class NoMusic(Refused):
+    """The same of music."""
+
+    kind = "no_music"
 
 
 class Stalled(GoogleError):

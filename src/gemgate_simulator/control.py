@@ -164,6 +164,7 @@ _VERBS: dict[str, Verb] = {
     "pictures": _images,
     "picture": _image,
     "videos": lambda google, arguments: google.videos(**arguments),
+    "music": lambda google, arguments: google.music(**arguments),
     "clear": _clear,
     "record": _record,
     "forget": _forget,

@@ -184,7 +184,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=NO_SUCH)
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
-    call.files, call.tool, call.aspect = _files(posted, owner), order.tool, order.aspect
+    call.files, call.tool, call.aspect, call.song = _files(posted, owner), order.tool, order.aspect, order.song
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
@@ -336,12 +336,16 @@ def _answer(world: ServiceState, telling: Telling, fault: Fault | None) -> Respo
 
 
 def _film(world: ServiceState, telling: Telling) -> Speaker:
-    """Answers a prompt that asks for a video, which is made from then on."""
+    """Answers a prompt that asks for a video or music, which is made from then on."""
 
     def speak(prompt: Prompt) -> Answer:
         tier = world.accounts[prompt.account].tier if prompt.account else "free"
         asked = replace(prompt, cid=telling.chat.cid)
-        answer, telling.turn.film, rule = world.films.ordered(asked, telling.call.aspect, tier)
+        if telling.call.song:
+            made = world.films.composed(asked, telling.call.song, tier, world.switches.music_card)
+        else:
+            made = world.films.ordered(asked, telling.call.aspect, tier)
+        answer, telling.turn.film, rule = made
         if rule:
             world.record.violation(rule)
         return answer
@@ -354,7 +358,7 @@ def _speak(world: ServiceState, telling: Telling) -> Answer:
     prompt = telling.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
-    answer = world.script.answer(prompt, _film(world, telling) if telling.call.aspect else None)
+    answer = world.script.answer(prompt, _film(world, telling) if telling.call.aspect or telling.call.song else None)
     if telling.withholds:
         answer = replace(answer, thoughts="")
     telling.turn.images = illustrate(world, telling, answer)

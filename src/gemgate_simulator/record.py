@@ -65,6 +65,8 @@ class Call:
     tool: int = 0
     aspect: str = ""
     """Of the video that was asked for."""
+    song: str = ""
+    """Length and voice of the music that was asked for."""
 
     @property
     def read(self) -> str:

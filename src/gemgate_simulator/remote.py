@@ -77,6 +77,10 @@ class RemoteGoogle(Generic[T]):
         """See Google.videos."""
         return self._send("videos", dict(habits), _same)
 
+    def music(self, **habits: Unpack[FilmHabits]) -> T:
+        """See Google.music."""
+        return self._send("music", dict(habits), _same)
+
     def original(self, image_id: str) -> T:
         """See Google.original."""
         return self._send("picture", {"id": image_id}, lambda files: base64.b64decode(files["original"]))

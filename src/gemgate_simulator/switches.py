@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gemgate_simulator.attached import FileHabits
+from gemgate_simulator.films import CardForm
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Switches:
     hides_running: a turn is in no list before it is stored (9.2); stored_after: seconds from its end until it is.
     silent_status: otAQ7b does not say how an account stands (7.2).
     terse:       models without extended thinking tell no thoughts when it is asked for (2.5).
+    music_card:  how the card of music lists its files (6.7, unseen).
     usage:       what jSf9Qc answers: rows; an empty object; a row of a kind that nobody knows among the others (7.3).
     """
 
@@ -43,3 +45,4 @@ class Switches:
     early_end: Literal["keeps", "discards"] = "keeps"
     hides_running: bool = False
     stored_after: float = 0.0
+    music_card: CardForm = "rows"

@@ -43,7 +43,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
         settings = settings_for(
             sim, tmp_path / "data", api_key=KEYS["GEMGATE_KEY"], admin_key=KEYS["GEMGATE_ADMIN_KEY"]
         )
-        async with served(settings, job_rules=JobRules(video_look=0.1)) as running:
+        async with served(settings, job_rules=JobRules(media_look=0.1)) as running:
             yield running, sim
 
 

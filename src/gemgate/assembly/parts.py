@@ -21,8 +21,8 @@ from gemgate.jobs import JobRules, Jobs
 from gemgate.jobs.answers import Answers
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
+from gemgate.jobs.media_runner import MediaRunner
 from gemgate.jobs.runner import Runner
-from gemgate.jobs.video_runner import VideoRunner
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import Worker
 from gemgate.machine import Machine
@@ -161,7 +161,7 @@ class Parts:
                     settings.default_image_model,
                     storage.responses,
                     event_log,
-                    self._videos(gateway, attachments, rules),
+                    self._media(gateway, attachments, rules),
                 ),
                 gateway.pool,
                 owner,
@@ -184,9 +184,9 @@ class Parts:
             settings.batch_tasks_per_key,
         )
 
-    def _videos(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> VideoRunner:
+    def _media(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> MediaRunner:
         folder = self.settings.data_dir / "downloads"
-        return VideoRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
+        return MediaRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
 
     def alerts(self, pool: AccountPool, account_registry: AccountRegistry, machine: Machine) -> AlertMonitor:
         return AlertMonitor(

@@ -37,7 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         'Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes',
     ),
     "edit": ("images:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
-    "video": ("videos:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
+    "music": ("media:music", 'Make music from a prompt: gemgate music "a slow waltz" -o waltz.mp3'),
+    "video": ("media:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
     "clean": (
         "clean:clean_files",
         "Take the visible logo off picture files, where there is evidence that it is there.",

@@ -32,9 +32,9 @@ from gemgate.gateway import served_model
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.attempts import SENT_AGAIN, AttemptRecorder, Then
 from gemgate.gateway.image_refusals import check_image_outcome
+from gemgate.gateway.media_outcome import check_media_outcome
 from gemgate.gateway.prompt_request import Attempt, PromptContent, PromptRequest
 from gemgate.gateway.resume import find_earlier_result
-from gemgate.gateway.video_outcome import check_video_outcome
 from gemgate.pool.pool import AccountPool, Lease
 from gemgate.ports.runtime import Clock, Observer
 from gemgate.ports.upstream import (
@@ -164,8 +164,8 @@ class Dispatcher:
         if isinstance(piece, Completed):
             piece = await self._with_served_model(prompt_request, attempt, piece, recorder)
         check_image_outcome(prompt_request, attempt, piece)
-        if prompt_request.video and isinstance(piece, Completed):
-            check_video_outcome(piece)
+        if prompt_request.making is not None and isinstance(piece, Completed):
+            check_media_outcome(prompt_request.making.kind, piece)
         return piece
 
     async def _decide(self, tries: _Tries, attempt: Attempt, error: GatewayError, *, last: bool) -> Then:
@@ -233,7 +233,7 @@ class Dispatcher:
             long_side=prompt_request.card.long_side,
             images=prompt_request.image != "no",
             searches=prompt_request.searches,
-            video=prompt_request.video,
+            making=prompt_request.making,
         )
 
     async def _with_served_model(

@@ -109,13 +109,12 @@ class Gateway:
         """The same for images, with their own default model. later: a batch's, which waits for an account."""
         return await self._admit(model or self._default_image_model, caller, policy, later=later)
 
-    async def admit_video(self, caller: Caller, *, later: bool = False) -> Admission:
-        """The same for a video. later: accounts of other nodes may make it."""
-        check_scope(catalog.VIDEO, caller)
+    async def admit_media(self, card: ModelCard, caller: Caller, *, later: bool = False) -> Admission:
+        """The same for a video or music. later: accounts of other nodes may make it."""
+        check_scope(card, caller)
         if not later:
-            self.pool.check(catalog.VIDEO)
-        quota = await self._count(catalog.VIDEO.id, catalog.VIDEO, caller)
-        return Admission(catalog.VIDEO, quota, caller, self.model_policy)
+            self.pool.check(card)
+        return Admission(card, await self._count(card.id, card, caller), caller, self.model_policy)
 
     async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
         card = self.resolve(model, caller.tenant)

@@ -11,13 +11,13 @@ from gemgate.batches import Checkpoint
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.chat import Began, Reuse
+from gemgate.media import MediaRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import Lease
 from gemgate.ports.upstream import (
     Thread,
     Upload,
 )
-from gemgate.videos import Aspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class PromptRequest:
     journal:         of a durable prompt request.
     searches:        a tool that searches the web was offered and not forbidden.
     repair:          "tools" or "json" when it asks once more for a better form, else "".
-    video:           the shape of a video that is wanted; "" for none. An answer whose words say that there will be
+    making:          a video or music that is wanted, None for neither. An answer whose words say that there will be
                      none is an error, judged while the account is still held.
     model_policy:    "require" makes an error of an answer by another model, at its end.
     """
@@ -103,7 +103,7 @@ class PromptRequest:
     journal: Journal | None = None
     searches: bool = False
     repair: str = ""
-    video: Aspect | Literal[""] = ""
+    making: MediaRequest | None = None
     model_policy: Policy = "report"
 
 

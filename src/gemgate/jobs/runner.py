@@ -42,15 +42,15 @@ from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.emitted import Emitted, lost, unread
 from gemgate.jobs.event_log import AnswerCall, EventAppender, EventLog
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
+from gemgate.jobs.media_runner import MediaRunner
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
-from gemgate.jobs.video_runner import VideoRunner
 from gemgate.offload import offload
 from gemgate.ports.conversations import ResponseStore, StoredResponse
 from gemgate.ports.runtime import Clock
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 
-SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video")
+SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video", "music")
 """Kinds of single calls, whose errors are raised again or shown in their dialect."""
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""
@@ -66,8 +66,8 @@ class Runner:
     responses: ResponseStore
     log: EventLog | None = None
     """Of durable answers; None where there are none."""
-    videos: VideoRunner | None = None
-    """The same for videos."""
+    media: MediaRunner | None = None
+    """The same for videos and music."""
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The result to store, or when to look again. GatewayError says why there is none."""
@@ -82,9 +82,9 @@ class Runner:
                 return await self._chat(claim, journal)
             case "response" | "interaction" | "answer":
                 return await self._answer(claim, journal)
-            case "video":
-                assert self.videos is not None
-                return await self.videos.run(claim, journal)
+            case "video" | "music":
+                assert self.media is not None
+                return await self.media.run(claim, journal)
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)

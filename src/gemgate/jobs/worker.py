@@ -42,8 +42,9 @@ NEEDS: Mapping[Need, Capability] = {
     "image_call": "image",
     "text_call": "text",
     "video": "video",
+    "music": "music",
 }
-SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video")
+SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video", "music")
 """Of single calls, for which somebody waits or will soon ask."""
 MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""

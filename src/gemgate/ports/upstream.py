@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from gemgate.accounts import (
     AccountModel,
@@ -19,7 +19,7 @@ from gemgate.accounts import (
 )
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.findings import NOTHING_FOUND, Findings, Media
-from gemgate.videos import Aspect
+from gemgate.media import MediaRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Prompt:
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
     images:  an image is wanted, for which Google may be silent for longer.
     searches: a search of the web was offered, for upstreams that do not search by themselves.
-    video: a video of this shape is wanted, which the chat gets later; "" for none.
+    making: a video or music is wanted, which the chat gets later; None for neither.
     """
 
     text: str
@@ -80,7 +80,7 @@ class Prompt:
     long_side: int | None = None
     images: bool = False
     searches: bool = False
-    video: Aspect | Literal[""] = ""
+    making: MediaRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class GemKeeper(Protocol):
 
 @runtime_checkable
 class MediaSource(Protocol):
-    """An upstream whose account can be asked for videos; the official API's cannot. GatewayErrors."""
+    """An upstream whose account can be asked for videos and music; the official API's cannot. GatewayErrors."""
 
     async def fetch_media(self, media: Media, path: Path) -> int:
         """Write the file to `path` piece by piece, without what it came wrapped in; its bytes. Broken where it is cut

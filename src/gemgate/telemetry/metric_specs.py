@@ -137,6 +137,14 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "gemgate_video_fetch_seconds", "histogram", "Fetching, measuring and storing a finished video", (), SPANS
     ),
+    MetricSpec(
+        "gemgate_music",
+        "counter",
+        "Music delivered, and what kept it from being so: the kind of each error",
+        ("outcome",),
+    ),
+    MetricSpec("gemgate_music_bytes", "counter", "Bytes of music, sound and film, fetched from Google and stored"),
+    MetricSpec("gemgate_music_fetch_seconds", "histogram", "Fetching, measuring and storing finished music", (), SPANS),
     MetricSpec("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
     MetricSpec("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
     MetricSpec("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),

@@ -15,6 +15,8 @@ from gemgate.telemetry.gauges import Value
 from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec
 from gemgate.telemetry.request_record import RequestRecord
 
+_OF_MEDIA = {"video": "gemgate_videos", "music": "gemgate_music"}
+
 
 class Metrics:
     """Counts facts; `ended` takes the records of ended requests."""
@@ -40,8 +42,8 @@ class Metrics:
             "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
             "image.delivered": self._delivered,
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
-            "video.delivered": self._filmed,
-            "video.failed": lambda data: self._count("gemgate_videos", data["kind"]),
+            "media.delivered": self._media,
+            "media.failed": lambda data: self._count(_OF_MEDIA[data["media"]], data["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
             "address.circuit": self._address,
@@ -126,10 +128,12 @@ class Metrics:
         for stage, name in (("download", "fetch_seconds"), ("work", "work_seconds"), ("store", "store_seconds")):
             self._observe("gemgate_picture_seconds", data[name], stage)
 
-    def _filmed(self, data: Mapping[str, Any]) -> None:
-        self._count("gemgate_videos", "delivered")
-        self._of["gemgate_video_bytes"].inc(data["bytes"])
-        self._of["gemgate_video_fetch_seconds"].observe(data["seconds"])
+    def _media(self, data: Mapping[str, Any]) -> None:
+        """A video or music is here."""
+        kind = data["media"]
+        self._count(_OF_MEDIA[kind], "delivered")
+        self._of[f"gemgate_{kind}_bytes"].inc(data["bytes"])
+        self._of[f"gemgate_{kind}_fetch_seconds"].observe(data["seconds"])
 
     def _circuit(self, data: Mapping[str, Any]) -> None:
         if data["open"]:

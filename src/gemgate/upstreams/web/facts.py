@@ -65,6 +65,16 @@ class VideoFacts(_Facts):
     opi: str
 
 
+class MusicFacts(_Facts):
+    """Music (docs/google-wire.md 6.7)."""
+
+    tool: int = Field(gt=0)
+    short: int
+    standard: int
+    instrumental: int
+    vocals: int
+
+
 class UploadFacts(_Facts):
     """Files (docs/google-wire.md 8.2)."""
 
@@ -95,6 +105,7 @@ class WireFacts(_Facts):
     session: SessionFacts
     pictures: ImageFacts
     videos: VideoFacts
+    music: MusicFacts
     uploads: UploadFacts
     canary: tuple[CanaryFact, ...] = ()
 

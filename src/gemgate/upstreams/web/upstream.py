@@ -203,11 +203,11 @@ class WebUpstream:
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[UpstreamEvent], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
-        request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool, videos=self._facts.videos)
+        request = generation.build(client, prompt, self._facts)
         frames, silent = FrameReader(), answer.frames
         limits = self._deadlines
         over = time.monotonic() + limits.total
-        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.images or prompt.video else limits.idle
+        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.images or prompt.making else limits.idle
         exchange = Exchange(
             client.handles,
             params=request.params,

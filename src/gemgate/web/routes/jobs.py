@@ -13,11 +13,14 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch, BatchKind, JobStatus, Task
 from gemgate.chat import Fold
+from gemgate.dialects import simple_music
+from gemgate.dialects.simple_music import write_file
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import BadRequest
 from gemgate.jobs.answers import KEYED
 from gemgate.jobs.background import FORMS
 from gemgate.jobs.batches import OPENAI, scope
+from gemgate.jobs.media import files_of
 from gemgate.jobs.payloads import loads
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
@@ -29,6 +32,8 @@ router = Router()
 T = TypeVar("T", bound=str)
 KINDS: tuple[BatchKind, ...] = get_args(BatchKind)
 STATES: tuple[JobStatus, ...] = get_args(JobStatus)
+PATHS = {"video": "/v1/videos", "music": simple_music.PATH}
+"""Where what takes minutes to be made is served."""
 PAGE = 100
 """Results in one answer unless the caller asks for another number."""
 MOST_SECONDS = 55
@@ -166,11 +171,12 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
     if batch.kind in KEYED:
         return told | {"body": {"answers": await _answers(context, batch)}}
     found = loads(task.result)
-    if batch.kind == "video":
-        facts = found["facts"]
-        file = {"name": f"{batch.id}.mp4", "url": f"{context.base_url}/v1/videos/{batch.id}/content"}
-        file |= {"bytes": facts["nbytes"], "sha256": facts["sha256"]}
-        return told | {"prompt": task.prompt, "files": [file]}
+    if batch.kind in PATHS:
+        path, base = PATHS[batch.kind], context.base_url
+        return told | {
+            "prompt": task.prompt,
+            "files": [write_file(batch.id, path, file, base) for file in files_of(task)],
+        }
     images = found.get("pictures", [found] if "sha256" in found else [])
     told |= {"prompt": task.prompt} if task.prompt else {}
     told |= {"custom_id": loads(task.payload)["custom_id"]} if batch.kind in OPENAI else {}
