@@ -12,6 +12,9 @@ from typing import Literal
 from gemgate.accounts import GEM, AccountModel, Capability, Gem
 from gemgate.errors import ModelNotFound, said
 
+Kind = Literal["text", "image", "video", "music"]
+"""What a model brings."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -23,7 +26,7 @@ class ModelCard:
     """
 
     id: str
-    kind: Literal["text", "image", "video", "music"]
+    kind: Kind
     web: str
     name: str
     description: str
@@ -243,6 +246,14 @@ _FILMS = re.compile(r"(?:veo|sora)-[\w.-]{1,60}")
 
 def _plain(model: str) -> str:
     return model.strip().removeprefix("models/").removeprefix("google/").lower()
+
+
+def kind_of_model(model: str) -> Kind:
+    """What a public id brings, without aliases and what accounts offer."""
+    wanted = _plain(model)
+    if _FILMS.fullmatch(wanted):
+        return "video"
+    return _BY_ID[wanted].kind if wanted in _BY_ID else "text"
 
 
 def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> ModelCard:

@@ -25,6 +25,7 @@ from gemgate.chat import (
     Reuse,
 )
 from gemgate.errors import (
+    BadRequest,
     Broken,
     GatewayError,
     LimitError,
@@ -119,6 +120,7 @@ class Gateway:
     async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
         card = self.resolve(model, caller.tenant)
         check_scope(card, caller)
+        _check_answers(card)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
         return Admission(card, await self._count(model, card, caller), caller, policy or self.model_policy)
@@ -142,6 +144,7 @@ class Gateway:
 
         background, journal: a batch's; see `PromptRequest`.
         """
+        _check_answers(admission.card)
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         if request.transcription is not None:
             request = asked_for(request, request.transcription, admission.card)
@@ -329,3 +332,16 @@ class Gateway:
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
+
+
+def _check_answers(card: ModelCard) -> None:
+    """BadRequest for a model that makes videos or music: it is waited for by itself, never inside of another job."""
+    path = {"video": "/v1/videos", "music": "/v1/music"}.get(card.kind)
+    if path:
+        raise BadRequest(
+            f"{card.id} is asked in a chat of its own, or by {path}, which is a job already; neither in a batch nor in "
+            "the background of another call",
+            f"{card.id} 请在普通对话中或通过 {path} 使用（其本身就是后台任务），不能放入批处理或其他后台调用",
+            param="model",
+            code="unsupported_parameter",
+        )

@@ -21,10 +21,10 @@ from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import Submitter
 from gemgate.jobs.image_calls import ImageCallOrder, ImageCalls
 from gemgate.prompting import tokens
-from gemgate.web.answers import unmet
 from gemgate.web.completions import began, made_whole
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
+from gemgate.web.unmet import unmet
 
 Outcome = GeneratedImage | GatewayError
 Making = Coroutine[Any, Any, list[Outcome]]

@@ -7,20 +7,21 @@ from typing import Final
 
 from starlette.responses import Response
 
-from gemgate.dialects import image_tasks
+from gemgate.dialects import image_tasks, simple_music
 from gemgate.errors import BadRequest
 from gemgate.jobs.batches import Submitter
 from gemgate.jobs.media import MediaJobs, media_not_found
 from gemgate.jobs.media_runner import key_of
 from gemgate.media import ENDINGS, MadeMedia, MediaCall, MediaFile, MediaKind
 from gemgate.web import ranges
-from gemgate.web.answers import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.request_body import whole_number
+from gemgate.web.unmet import unmet
 
 LONGEST_WAIT: Final = 300
 """Seconds of a long poll; a proxy may allow less."""
+PATHS: Final[dict[MediaKind, str]] = {"video": "/v1/videos", "music": simple_music.PATH}
 LIST_QUERY: Final = {"after": "string", "limit": "integer", "order": "string"}
 
 
@@ -58,6 +59,11 @@ async def looked_at(context: NodeContext, kind: MediaKind, media_id: str) -> Mad
     if not seconds:
         return await jobs.get(context.caller, media_id)
     return await cancel_on_disconnect(context.request.receive, jobs.wait(context.caller, media_id, seconds))
+
+
+def address_of(context: NodeContext, made: MadeMedia, file: MediaFile) -> str:
+    """Where a file is served."""
+    return str(simple_music.write_file(made.id, PATHS[made.kind], file, context.base_url)["url"])
 
 
 async def served(context: NodeContext, made: MadeMedia, file: MediaFile) -> Response:

@@ -11,7 +11,7 @@ from gemgate.dialects.interactions.request import PREFIX, InteractionRequest, se
 from gemgate.dialects.interactions.steps import SEARCH_ID
 from gemgate.dialects.wire import Base64, ResponseMeta, image_facts, image_link, rfc3339, served_by
 from gemgate.errors import GatewayError
-from gemgate.findings import Findings, attributed
+from gemgate.findings import Findings, Media, attributed
 from gemgate.images import GeneratedImage
 
 Step = dict[str, Any]
@@ -97,6 +97,10 @@ def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool, searches: bool) -
                 steps.append({"type": "thought", "summary": [text_content(text)]})
             case ToolCalled(call):
                 steps.append(call_step(call))
+            case Found(found) if found.media:
+                if not steps or steps[-1]["type"] != "model_output":
+                    steps.append({"type": "model_output", "content": []})
+                steps[-1]["content"] += [media_content(one, link=links) for one in found.media]
             case Found(found) if found.sources:
                 newest = steps[-1]["content"][-1]
                 newest["annotations"] = citations_of(found, reply.text, newest["text"])
@@ -151,6 +155,14 @@ def image_content(image: GeneratedImage, meta: ResponseMeta, *, link: bool) -> C
     else:
         known["uri"] = image_link(image, meta)
     return {**known, "facts": image_facts(image)}
+
+
+def media_content(media: Media, *, link: bool) -> Content:
+    """Sound or a film as bytes, or as a link where that was asked for or is all there is."""
+    known: Content = {"type": media.kind, "mime_type": media.mime}
+    if media.data is not None and not link:
+        return {**known, "data": Base64(media.data)}
+    return {**known, "uri": media.url}
 
 
 REPEATED = (408, 409, 429)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field, StrictBool
 
+from gemgate.catalog import kind_of_model
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
@@ -125,6 +126,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         demands_image=wanted.only_images,
         search=("forbidden" if mode == "none" else "offered") if searches(body) else "own",
         cites=True,
+        plays=True,
         model_policy=body.model_policy,
         ignored=(*ignored(body), *_ignored(config), *wanted.ignored, *hosted),
     )
@@ -136,8 +138,10 @@ def continuation(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
 
 
 def wants_links(body: InteractionRequest) -> bool:
-    """Whether images are to come as links instead of bytes."""
-    return any(one.get("type") == "image" and one.get("delivery") == "uri" for one in _formats(body))
+    """Whether images, sound and films are to come as links instead of bytes."""
+    return any(
+        one.get("type") in ("image", "audio", "video") and one.get("delivery") == "uri" for one in _formats(body)
+    )
 
 
 SEARCH = ("google_search", "url_context")
@@ -254,8 +258,9 @@ def _wanted(body: InteractionRequest, config: GenerationConfig) -> _Wanted:
     formats = _formats(body)
     modalities = {modality.lower() for modality in body.response_modalities or ()}
     kinds = modalities | {str(one["type"]) for one in formats}
+    makes = {"music": "audio", "video": "video"}.get(kind_of_model(body.model or ""), "")
     for kind in ("audio", "video", "document"):
-        if kind in kinds:
+        if kind in kinds and kind != makes:
             raise _unsupported(f"{kind} output", "ask for text or image", "请使用 text 或 image")
     text = [one for one in formats if one["type"] == "text"]
     image = next((one for one in formats if one["type"] == "image"), None)

@@ -189,7 +189,14 @@ class EventWriter:
         return last_event(error, language, request_id)
 
     def _found(self, found: Findings) -> bytes:
-        """The sources: of the open text, and as a search behind it."""
+        """Sound and films; the sources: of the open text, and as a search behind it."""
+        if found.media:
+            events = [self._opened({"type": "model_output"})]
+            self._broken = True
+            for one in found.media:
+                self._place += 1
+                events.append(self._frames.thing(self._index, self._place, answer.media_content(one, link=self._links)))
+            return b"".join(events)
         if not found.sources:
             return b""
         self._place += 1

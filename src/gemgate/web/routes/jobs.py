@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch, BatchKind, JobStatus, Task
 from gemgate.chat import Fold
-from gemgate.dialects import simple_music
 from gemgate.dialects.simple_music import write_file
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import BadRequest
@@ -21,9 +20,12 @@ from gemgate.jobs.answers import KEYED
 from gemgate.jobs.background import FORMS
 from gemgate.jobs.batches import OPENAI, scope
 from gemgate.jobs.media import files_of
+from gemgate.jobs.media_runner import kind_of
 from gemgate.jobs.payloads import loads
+from gemgate.media import MEDIA_KINDS
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
+from gemgate.web.media_routes import PATHS
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
 
@@ -32,8 +34,6 @@ router = Router()
 T = TypeVar("T", bound=str)
 KINDS: tuple[BatchKind, ...] = get_args(BatchKind)
 STATES: tuple[JobStatus, ...] = get_args(JobStatus)
-PATHS = {"video": "/v1/videos", "music": simple_music.PATH}
-"""Where what takes minutes to be made is served."""
 PAGE = 100
 """Results in one answer unless the caller asks for another number."""
 MOST_SECONDS = 55
@@ -171,8 +171,8 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
     if batch.kind in KEYED:
         return told | {"body": {"answers": await _answers(context, batch)}}
     found = loads(task.result)
-    if batch.kind in PATHS:
-        path, base = PATHS[batch.kind], context.base_url
+    if batch.kind in MEDIA_KINDS:
+        path, base = PATHS[kind_of(batch)], context.base_url
         return told | {
             "prompt": task.prompt,
             "files": [write_file(batch.id, path, file, base) for file in files_of(task)],
