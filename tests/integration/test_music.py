@@ -118,7 +118,9 @@ async def test_music_is_listed_as_a_job_and_deleted_with_its_files(
     listed = await called(http, "GET", "/v1/music?limit=1")
     assert ([one["id"] for one in listed["data"]], listed["has_more"]) == ([second["id"]], True)
     jobs = await called(http, "GET", "/api/jobs?kind=music")
-    assert [(job["kind"], job["status"], job["prompts_sent"]) for job in jobs["data"]] == [("music", "completed", 1)] * 2
+    assert [(job["kind"], job["status"], job["prompts_sent"]) for job in jobs["data"]] == [
+        ("music", "completed", 1)
+    ] * 2
     results = await called(http, "GET", f"/api/jobs/{first['id']}/results")
     assert results["data"][0]["files"] == first["files"]
     keys = [f"music/{first['id']}.{ending}" for ending in ("mp3", "mp4")]

@@ -20,6 +20,7 @@ from gemgate.web.routes import (
     gemini,
     gemini_files,
     gemini_interactions,
+    gemini_videos,
     gems,
     image_tasks,
     images,
@@ -41,6 +42,7 @@ from gemgate.web.routes import (
 MODULES = (
     openai_responses,
     gemini,
+    gemini_videos,
     gemini_files,
     gemini_interactions,
     models,
