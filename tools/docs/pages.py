@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Batches of pictures": ("batch.",),
     "Jobs of every kind": ("jobs.",),
     "Videos": ("videos",),
+    "Music": ("music",),
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
