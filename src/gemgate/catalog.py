@@ -272,7 +272,7 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
         return card
     if _FILMS.fullmatch(wanted):
         return VIDEO
-    known = list(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
+    known = list(dict.fromkeys([card.id for card in (*CARDS, *MEDIA_CARDS)] + [offer.name for offer in offers]))
     names = ", ".join(known)
     near = next(iter(get_close_matches(wanted[:100], known, n=1, cutoff=0.5)), "")
     hint, hint_zh = (f" The nearest is {near}.", f"最接近的是 {near}。") if near else ("", "")
@@ -287,7 +287,7 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
 def listing(offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> list[ModelCard]:
     """All cards callers may name: the catalogue, what the accounts offer beside it, then aliases without wildcards."""
     offers = tuple(offers)
-    cards = {card.id: card for card in CARDS}
+    cards = {card.id: card for card in (*CARDS, *MEDIA_CARDS)}
     for offer in offers:
         cards.setdefault(offer.name, card_of_offer(offer))
     for alias, model in aliases.of(tenant):

@@ -121,7 +121,7 @@ async def test_what_is_wrong_is_told_before_anything_is_asked(
 async def test_other_models_and_files_are_refused(http: aiohttp.ClientSession) -> None:
     body = {"instances": [{"prompt": "x"}]}
     async with http.post("/v1beta/models/gemini-3-flash-preview:predictLongRunning", json=body) as answer:
-        assert answer.status == 400
+        assert answer.status == 404
     for path in ("/v1beta/files/abc:download", f"/v1beta/files/video{'0' * 32}:download", "/v1beta/operations/none"):
         async with http.get(path) as answer:
             assert answer.status == 404, path

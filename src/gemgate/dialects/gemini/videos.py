@@ -16,7 +16,7 @@ from gemgate.dialects.gemini.predict import PredictImage
 from gemgate.dialects.gemini.request import Wishes
 from gemgate.dialects.openai import error_code
 from gemgate.dialects.wire import decode_base64
-from gemgate.errors import BadRequest, NotFound, Refused
+from gemgate.errors import BadRequest, ModelNotFound, NotFound, Refused
 from gemgate.files import Inline
 from gemgate.media import Aspect, MadeMedia, MediaCall, VideoRequest
 
@@ -61,12 +61,14 @@ class PredictLongRunningRequest(Wishes):
 
 
 def read_video(body: PredictLongRunningRequest, model: str) -> MediaCall:
-    """The words of a call. BadRequest for a model without videos, several of them, and forms that are not read."""
+    """The words of a call. ModelNotFound for one without videos; BadRequest for several, and forms that are not read."""
     if kind_of_model(model) != "video":
-        raise BadRequest(
-            f"{model[:80]} makes no videos; ask veo-3.1-generate-preview or {VIDEO.id}",
-            f"{model[:80]} 不能生成视频；请使用 veo-3.1-generate-preview 或 {VIDEO.id}",
+        raise ModelNotFound(
+            f"{model[:80]} makes no videos; ask veo-3.1-generate-preview or {VIDEO.id}, and other models by "
+            ":generateContent",
+            f"{model[:80]} 不能生成视频；请使用 veo-3.1-generate-preview 或 {VIDEO.id}，其他模型请用 :generateContent",
             param="model",
+            code="model_not_found",
         )
     instance, parameters = body.instances[0], body.parameters or VideoParameters()
     for name, given in (
