@@ -61,7 +61,7 @@ class PredictLongRunningRequest(Wishes):
 
 
 def read_video(body: PredictLongRunningRequest, model: str) -> MediaCall:
-    """The words of a call. ModelNotFound for one without videos; BadRequest for several, and forms that are not read."""
+    """The words of a call. ModelNotFound for one without videos; BadRequest for several, or forms that are not read."""
     if kind_of_model(model) != "video":
         raise ModelNotFound(
             f"{model[:80]} makes no videos; ask veo-3.1-generate-preview or {VIDEO.id}, and other models by "
