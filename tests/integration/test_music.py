@@ -117,6 +117,9 @@ async def test_music_is_listed_as_a_job_and_deleted_with_its_files(
     first, second = await made(http, "one"), await made(http, "two")
     listed = await called(http, "GET", "/v1/music?limit=1")
     assert ([one["id"] for one in listed["data"]], listed["has_more"]) == ([second["id"]], True)
+    for one in (first, second):  # its files are there before the job is closed
+        while (await called(http, "GET", f"/api/jobs/{one['id']}?wait=5"))["status"] == "finalizing":
+            pass
     jobs = await called(http, "GET", "/api/jobs?kind=music")
     assert [(job["kind"], job["status"], job["prompts_sent"]) for job in jobs["data"]] == [
         ("music", "completed", 1)
