@@ -12,7 +12,7 @@ from typing import Literal
 from gemgate.accounts import GEM, AccountModel, Capability, Gem
 from gemgate.errors import ModelNotFound, said
 
-Kind = Literal["text", "image", "video", "music"]
+Kind = Literal["text", "image", "video", "music", "research"]
 """What a model brings."""
 
 
@@ -143,6 +143,19 @@ MUSIC_PRO = ModelCard(
 MEDIA_CARDS = (VIDEO, MUSIC, MUSIC_PRO)
 """What takes minutes and brings files. A chat with one is an order (`jobs/media_chat.py`)."""
 
+RESEARCH = ModelCard(
+    "gemini-deep-research",
+    "research",
+    "gemini-flash",
+    "Gemini Deep Research",
+    "The account's deep research: a plan, minutes of reading, a report with its sources; in the background only",
+)
+RESEARCH_MODELS = (
+    *("gemini-deep-research", "o3-deep-research", "o3-deep-research-2025-06-26"),
+    *("o4-mini-deep-research", "o4-mini-deep-research-2025-06-26"),
+)
+"""Its name, and OpenAI's names for the like of it."""
+
 DEFAULT_MODEL = "gemini-3-flash-preview"
 DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
 
@@ -154,6 +167,7 @@ SPEECH_MODELS = (
 
 _BY_ID = {spelling: card for card in (*CARDS, *MEDIA_CARDS) for spelling in (card.id, *card.aliases)}
 _BY_ID |= dict.fromkeys(SPEECH_MODELS, _BY_ID[DEFAULT_MODEL])
+_BY_ID |= dict.fromkeys(RESEARCH_MODELS, RESEARCH)
 
 
 def card_of_offer(offer: AccountModel) -> ModelCard:

@@ -130,3 +130,16 @@ def test_music_writes_the_sound_or_the_film(gemgate, sim: BlockingSimulator, tmp
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/waltz.mp4").read_bytes() == Movie(720, 720, 2.0).data()
     assert sim.google.record().generations == before + 2
+
+
+def test_research_writes_the_report_with_its_sources(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    sim.google.research(looks=1)
+    before = sim.google.record().generations
+    done = gemgate("research", "why are foxes white", "-o", "out/report.md")
+    assert done.returncode == 0, done.stderr
+    assert "3 sources" in done.stdout
+    assert "Compare what they say" in done.stderr
+    written = (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    assert written.startswith("# Foxes in snow\n")
+    assert written.endswith("3. [Ice ages](https://example.net/ice)\n")
+    assert sim.google.record().generations == before + 2

@@ -19,9 +19,18 @@ WHAT = {
     "image": "pictures",
     "video": "videos",
     "music": "music",
+    "research": "deep research",
     "upload": "uploads",
 }
-WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "video": "视频", "music": "音乐", "upload": "上传"}
+WHAT_ZH = {
+    "text": "文本",
+    "pro": "Pro 文本",
+    "image": "图片",
+    "video": "视频",
+    "music": "音乐",
+    "research": "Deep Research",
+    "upload": "上传",
+}
 _OF_MACHINE = {
     "memory": ("memory", "内存"),
     "descriptors": ("room for connections", "连接数"),

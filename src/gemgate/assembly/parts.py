@@ -22,6 +22,7 @@ from gemgate.jobs.answers import Answers
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.media_runner import MediaRunner
+from gemgate.jobs.research_runner import ResearchRunner
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import Worker
@@ -162,6 +163,7 @@ class Parts:
                     storage.responses,
                     event_log,
                     self._media(gateway, attachments, rules),
+                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules),
                 ),
                 gateway.pool,
                 owner,

@@ -26,6 +26,7 @@ _CODES = {
     "no_image": "no_image",
     "no_video": "no_video",
     "no_music": "no_music",
+    "no_research": "no_research",
     "timeout": "timeout",
     "signed_out": "cookie_expired",
     "upstream": "upstream_error",

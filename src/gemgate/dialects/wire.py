@@ -30,6 +30,7 @@ STATUS: dict[str, int] = {
     "refused": 400,
     "no_video": 400,
     "no_music": 400,
+    "no_research": 400,
     "no_image": 400,
     "model_gone": 400,
     "unauthorized": 401,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from gemgate.batches import Batch, BatchKind, Claim, Deferred, Done, Task
 from gemgate.caller import Caller, Quota
-from gemgate.catalog import ModelCard
+from gemgate.catalog import RESEARCH, ModelCard
 from gemgate.chat import ChatRequest, Event, ImageGenerated, Reply, afold
 from gemgate.dialects import openai_chat, openai_images, responses, wire
 from gemgate.dialects.wire import ResponseMeta
@@ -35,7 +35,7 @@ from gemgate.errors import (
 from gemgate.files import Source
 from gemgate.gateway.admission import Admission
 from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.gateway import Gateway, only_in_background
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
@@ -44,13 +44,14 @@ from gemgate.jobs.event_log import AnswerCall, EventAppender, EventLog
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.media_runner import MediaRunner
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
+from gemgate.jobs.research_runner import ResearchRunner
 from gemgate.offload import offload
 from gemgate.ports.conversations import ResponseStore, StoredResponse
 from gemgate.ports.runtime import Clock
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 
-SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video", "music")
+SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video", "music", "research")
 """Kinds of single calls, whose errors are raised again or shown in their dialect."""
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""
@@ -68,6 +69,7 @@ class Runner:
     """Of durable answers; None where there are none."""
     media: MediaRunner | None = None
     """The same for videos and music."""
+    research: ResearchRunner | None = None
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The result to store, or when to look again. GatewayError says why there is none."""
@@ -85,6 +87,9 @@ class Runner:
             case "video" | "music":
                 assert self.media is not None
                 return await self.media.run(claim, journal)
+            case "research":
+                assert self.research is not None
+                return await self.research.run(claim, journal)
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)
@@ -233,7 +238,7 @@ class Runner:
         """The model as it is offered now. One that only an account still signing in may have is waited for."""
         pool = self.gateway.pool
         try:
-            return self.gateway.resolve(model, tenant)
+            card = self.gateway.resolve(model, tenant)
         except ModelNotFound:
             if all(account.is_open for account in pool.accounts):
                 raise
@@ -242,6 +247,9 @@ class Runner:
                 f"已登录的账号中没有模型 {model}",
                 code="no_account",
             ) from None
+        if card.kind == "research":  # a line of a batch: it has a door of its own
+            raise only_in_background(model)
+        return card
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
         """What is kept of an error: for an error file, or to be raised again."""
@@ -274,6 +282,8 @@ class Runner:
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
+        if claim.batch.kind == "research":
+            return RESEARCH.id
         if claim.batch.kind in SINGLE_KINDS:
             return claim.batch.model
         default = self.default_model if claim.batch.need == "text" else self.default_image_model

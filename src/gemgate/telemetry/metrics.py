@@ -44,6 +44,8 @@ class Metrics:
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
             "media.delivered": self._media,
             "media.failed": lambda data: self._count(_OF_MEDIA[data["media"]], data["kind"]),
+            "research.delivered": self._researched,
+            "research.failed": lambda data: self._count("gemgate_researches", data["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
             "address.circuit": self._address,
@@ -134,6 +136,11 @@ class Metrics:
         self._count(_OF_MEDIA[kind], "delivered")
         self._of[f"gemgate_{kind}_bytes"].inc(data["bytes"])
         self._of[f"gemgate_{kind}_fetch_seconds"].observe(data["seconds"])
+
+    def _researched(self, data: Mapping[str, Any]) -> None:
+        self._count("gemgate_researches", data["what"])
+        if data["what"] == "report":
+            self._of["gemgate_research_seconds"].observe(data["seconds"])
 
     def _circuit(self, data: Mapping[str, Any]) -> None:
         if data["open"]:

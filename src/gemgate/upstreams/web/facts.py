@@ -75,6 +75,15 @@ class MusicFacts(_Facts):
     vocals: int
 
 
+class ResearchFacts(_Facts):
+    """Deep research (docs/google-wire.md 6.8)."""
+
+    tool: int = Field(gt=0)
+    plan_slots: int = Field(ge=81, le=120)
+    start_slots: int = Field(ge=98, le=120)
+    budget_rpc: str
+
+
 class UploadFacts(_Facts):
     """Files (docs/google-wire.md 8.2)."""
 
@@ -106,6 +115,7 @@ class WireFacts(_Facts):
     pictures: ImageFacts
     videos: VideoFacts
     music: MusicFacts
+    research: ResearchFacts
     uploads: UploadFacts
     canary: tuple[CanaryFact, ...] = ()
 

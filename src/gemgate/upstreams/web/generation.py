@@ -23,6 +23,7 @@ from gemini_webapi.constants import (
 
 from gemgate.media import MusicRequest, VideoRequest
 from gemgate.ports.upstream import Prompt, SentFile
+from gemgate.upstreams.web import research
 from gemgate.upstreams.web.client import HardenedClient
 from gemgate.upstreams.web.facts import MusicFacts, VideoFacts, WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
@@ -42,8 +43,8 @@ class Request:
 def build(client: HardenedClient, prompt: Prompt, facts: WireFacts | None = None) -> Request:
     """The request for one prompt; the model must be one of the client's own.
 
-    facts: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3), and how videos (6.6) and
-    music (6.7) are asked for; None for those that are shipped.
+    facts: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3), and how videos (6.6),
+    music (6.7) and research (6.8) are asked for; None for those that are shipped.
     """
     facts, making = facts or shipped(), prompt.making
     thinking = 2 if prompt.extended_thinking else 1
@@ -78,6 +79,8 @@ def build(client: HardenedClient, prompt: Prompt, facts: WireFacts | None = None
             _ask_for_music(inner, facts.music, making)
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
     inner[79], inner[80] = number, thinking
+    if prompt.research:
+        inner = research.ask(inner, prompt.research, facts.research)
 
     headers = {
         **Headers.GEMINI.value,

@@ -31,9 +31,18 @@ _WHAT = {
     "image": "pictures",
     "video": "videos",
     "music": "music",
+    "research": "deep research",
     "upload": "uploads",
 }
-_WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "video": "视频", "music": "音乐", "upload": "上传"}
+_WHAT_ZH = {
+    "text": "文本",
+    "pro": "Pro 文本",
+    "image": "图片",
+    "video": "视频",
+    "music": "音乐",
+    "research": "Deep Research",
+    "upload": "上传",
+}
 Level = Literal["ok", "starting", "warn", "down", "setup"]
 
 
