@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -43,6 +43,8 @@ VIDEO_TOOL = 11
 """The same for a video (6.6)."""
 VIDEO_LIST = [4, 5, 6, 8, 16]
 """What the model header lists where a video is asked for."""
+RESEARCH_TOOL = 1
+"""The same for a deep research, its plan and its start (6.8)."""
 _RESEARCH = (3, 4, 49, 54, 55)
 _ONE_OF: dict[int, tuple[str, ...]] = {
     41: ("[1]", "[2]"),
@@ -156,7 +158,7 @@ class Order:
     temporary: bool = False
     turn: int = 0
     thinking: bool = False
-    research: bool = False
+    research: Literal["", "plan", "start"] = ""
     tool: int = 0
     aspect: str = ""
     """Of the video that is asked for."""
@@ -250,15 +252,28 @@ def _read_flags(asked: Order, slots: list[Any]) -> None:
     asked.tool = slots[49] if research == [None, None, IMAGE_TOOL, None, None] else 0
     if slots[49] == VIDEO_TOOL:
         asked.tool, research = VIDEO_TOOL, [None] * 5
-    asked.research = research != [None] * 5 and not asked.tool
-    if asked.research:
-        shield, mark, *rest = research
-        fits = isinstance(shield, str) and shield.startswith("!") and isinstance(mark, str) and _HEX32.fullmatch(mark)
-        if not fits or rest != [1, [[[[[1]]]]], [[1]]]:
-            asked.wrong.append("slots 3, 4, 49, 54 and 55 do not go together as deep research sends them")
+    if research != [None] * 5 and not asked.tool:
+        _read_research(asked, slots)
     asked.thinking = slots[80] == 2
     if slots[80] not in (1, 2):
         asked.wrong.append(f"slot 80 is {slots[80]!r}, not 1 or 2")
+
+
+def _read_research(asked: Order, slots: list[Any]) -> None:
+    """A plan, or the start of the one before it. The attestation of slots 3 and 4 is not needed, and whole or not there
+    (docs/google-wire.md 2.6, 6.8).
+    """
+    shield, mark, *rest = (slots[n] for n in _RESEARCH)
+    attested = isinstance(shield, str) and shield.startswith("!") and isinstance(mark, str) and _HEX32.fullmatch(mark)
+    plan = rest == [RESEARCH_TOOL, [[[[[1]]]]], [[1]]] and slots[97] is None
+    start = rest == [RESEARCH_TOOL, [], []] and slots[97] == [0]
+    if not (plan or start) or not (attested or (shield, mark) == (None, None)):
+        asked.wrong.append("slots 3, 4, 49, 54, 55 and 97 do not go together as deep research sends them")
+    asked.research = "start" if start else "plan"
+    if asked.temporary:
+        asked.wrong.append("a research is asked for in a temporary chat")
+    if start and asked.turn == 0:
+        asked.wrong.append("a research is started in the first turn of a chat")
 
 
 def _read_video(asked: Order, slots: list[Any], request: Request) -> None:

@@ -163,6 +163,7 @@ _VERBS: dict[str, Verb] = {
     "fault": _fault,
     "pictures": _images,
     "picture": _image,
+    "research": lambda google, arguments: google.research(**arguments),
     "videos": lambda google, arguments: google.videos(**arguments),
     "clear": _clear,
     "record": _record,

@@ -185,6 +185,7 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
     call.files, call.tool, call.aspect = _files(posted, owner), order.tool, order.aspect
+    call.research = order.research
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
@@ -349,12 +350,29 @@ def _film(world: ServiceState, telling: Telling) -> Speaker:
     return speak
 
 
+def _researched(world: ServiceState, telling: Telling) -> Speaker:
+    """Answers a turn of a deep research, which goes on whatever becomes of its connection."""
+
+    def speak(prompt: Prompt) -> Answer:
+        asked = replace(prompt, cid=telling.chat.cid)
+        plans = telling.call.research == "plan"
+        done = world.researches.planned(asked) if plans else world.researches.start(asked)
+        telling.turn.lasts = True
+        telling.turn.research = done.research if done.started else None
+        if done.rule:
+            world.record.violation(done.rule)
+        return done.answer
+
+    return speak
+
+
 def _speak(world: ServiceState, telling: Telling) -> Answer:
     """The scripted answer, in wire text, its images put on show; nothing at all for an empty prompt."""
     prompt = telling.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
-    answer = world.script.answer(prompt, _film(world, telling) if telling.call.aspect else None)
+    maker = _film if telling.call.aspect else _researched if telling.call.research else None
+    answer = world.script.answer(prompt, maker(world, telling) if maker else None)
     if telling.withholds:
         answer = replace(answer, thoughts="")
     telling.turn.images = illustrate(world, telling, answer)

@@ -22,6 +22,7 @@ from gemgate_simulator.films import FilmHabits, Studio
 from gemgate_simulator.gallery import Gallery, SimulatedImage
 from gemgate_simulator.record import Record, Seen
 from gemgate_simulator.refusals import Meaning, wordings
+from gemgate_simulator.research import Habits, ResearchHabits
 from gemgate_simulator.script import Answer, Fault, ImageSource, Kind, Pacing, Pattern, Script, Speaker, brushes_of
 from gemgate_simulator.state import ServiceState
 from gemgate_simulator.studio import Rule, Wishes
@@ -179,6 +180,10 @@ class Google:
     def videos(self, **habits: Unpack[FilmHabits]) -> None:
         """How videos are made from now on; see `films.Studio`."""
         self.world.films.studio = Studio(**habits)
+
+    def research(self, **habits: Unpack[ResearchHabits]) -> None:
+        """How deep research goes from now on; see `research.Habits`."""
+        self.world.researches.habits = Habits(**habits)
 
     def image(self, image_id: str) -> SimulatedImage:
         """An image on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""

@@ -64,6 +64,7 @@ class Call:
     read_file_bytes: tuple[int | None, ...] = ()
     tool: int = 0
     aspect: str = ""
+    research: str = ""
     """Of the video that was asked for."""
 
     @property

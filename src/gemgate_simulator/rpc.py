@@ -264,6 +264,10 @@ def _read_chat(ask: Ask) -> Any:
     return [rows[::-1][:limit], None, None, []]
 
 
+def _gates(ask: Ask) -> Any:
+    return _expect(ask, [], ask.world.researches.gates())
+
+
 def _stop(ask: Ask) -> Any:
     match ask.payload:
         case [[str(cid), str(rid)], [""]]:
@@ -272,6 +276,9 @@ def _stop(ask: Ask) -> Any:
                 return Status(MISSING, chat.why if chat.wrong else "")
             if telling := ask.world.telling.get(rid):
                 telling.stop()
+            for turn in chat.turns:
+                if turn.rid == rid and turn.research:
+                    turn.research.stop()
             return []
         case _:
             return Status(MALFORMED, "the payload is not [[cid,rid],['']]")
@@ -388,6 +395,7 @@ _TABLE: dict[str, Handler] = {
     "GPRiHf": _abuse,
     "hNvQHb": _read_chat,
     "NkpXw": _stop,
+    "MyzX6c": _gates,
     "GzXR5e": _delete_chat,
     "qWymEb": _tasks,
     "CNgdBe": _list_gems,

@@ -22,8 +22,9 @@ from gemini_webapi.constants import (
 )
 
 from gemgate.ports.upstream import Prompt, SentFile
+from gemgate.upstreams.web import research
 from gemgate.upstreams.web.client import HardenedClient
-from gemgate.upstreams.web.facts import VideoFacts
+from gemgate.upstreams.web.facts import VideoFacts, WireFacts
 from gemgate.upstreams.web.file_names import fitting
 
 _SLOTS = 81
@@ -38,20 +39,17 @@ class Request:
     body: bytes = field(repr=False)
 
 
-def build(
-    client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0, videos: VideoFacts | None = None
-) -> Request:
+def build(client: HardenedClient, prompt: Prompt, facts: WireFacts | None = None) -> Request:
     """The request for one prompt; the model must be one of the client's own.
 
-    picture_tool: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3). videos: how a
-    video is asked for (6.6).
+    facts: how images, videos and research are asked for (docs/google-wire.md 3.3, 6.6, 6.8).
     """
     thinking = 2 if prompt.extended_thinking else 1
     model_headers = dict(client.resolve_model(prompt.offer.base or prompt.offer.id).model_header)
     selector: list[Any] = orjson.loads(model_headers[MODEL_HEADER_KEY])
     number = selector[-1]
-    if prompt.video and videos:
-        selector[_LISTED] = videos.listed
+    if prompt.video and facts:
+        selector[_LISTED] = facts.videos.listed
     model_headers[MODEL_HEADER_KEY] = _json([*selector, thinking, client.session_uuid])
     turn = str(uuid.uuid4()).upper()
 
@@ -69,12 +67,14 @@ def build(
         inner[TEMPORARY_CHAT_FLAG_INDEX] = 1
     if prompt.offer.gem:
         inner[GEM_FLAG_INDEX] = prompt.offer.gem
-    if prompt.images and picture_tool:
-        inner[49] = picture_tool
-    if prompt.video and videos:
-        _ask_for_video(inner, videos, tall=prompt.video == "9:16")
+    if prompt.images and facts and facts.pictures.tool:
+        inner[49] = facts.pictures.tool
+    if prompt.video and facts:
+        _ask_for_video(inner, facts.videos, tall=prompt.video == "9:16")
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
     inner[79], inner[80] = number, thinking
+    if prompt.research and facts:
+        inner = research.ask(inner, prompt.research, facts.research)
 
     headers = {
         **Headers.GEMINI.value,
