@@ -272,8 +272,8 @@ def number_of(seat: str) -> int:
 State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 
-Capability = Literal["text", "pro", "image", "video", "upload"]
-CAPABILITIES: tuple[Capability, ...] = ("text", "pro", "image", "video", "upload")
+Capability = Literal["text", "pro", "image", "video", "research", "upload"]
+CAPABILITIES: tuple[Capability, ...] = ("text", "pro", "image", "video", "research", "upload")
 
 Kind = Literal["web", "official"]
 

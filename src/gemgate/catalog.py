@@ -23,7 +23,7 @@ class ModelCard:
     """
 
     id: str
-    kind: Literal["text", "image", "video"]
+    kind: Literal["text", "image", "video", "research"]
     web: str
     name: str
     description: str
@@ -122,6 +122,19 @@ VIDEO = ModelCard(
 )
 """What every video is asked of; not in the list of models, because no chat can be held with it."""
 
+RESEARCH = ModelCard(
+    "gemini-deep-research",
+    "research",
+    "gemini-flash",
+    "Gemini Deep Research",
+    "The account's deep research: a plan, minutes of reading, a report with its sources; in the background only",
+)
+RESEARCH_MODELS = (
+    *("gemini-deep-research", "o3-deep-research", "o3-deep-research-2025-06-26"),
+    *("o4-mini-deep-research", "o4-mini-deep-research-2025-06-26"),
+)
+"""Its name, and OpenAI's names for the like of it."""
+
 DEFAULT_MODEL = "gemini-3-flash-preview"
 DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
 
@@ -133,6 +146,7 @@ SPEECH_MODELS = (
 
 _BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.aliases)}
 _BY_ID |= dict.fromkeys(SPEECH_MODELS, _BY_ID[DEFAULT_MODEL])
+_BY_ID |= dict.fromkeys(RESEARCH_MODELS, RESEARCH)
 
 
 def card_of_offer(offer: AccountModel) -> ModelCard:

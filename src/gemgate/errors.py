@@ -18,6 +18,7 @@
     ├── GoogleError            the service
     │   ├── Refused            safety refusal                  NoImage     text instead of an image
     │   │                                                      NoVideo     there will be no video
+    │   │                                                      NoResearch  there will be no research
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
     │   ├── Interrupted        cut off when part of it was told, and not to be gone on with
@@ -272,6 +273,12 @@ class NoVideo(Refused):
     """There will be no video; the text says why: no access, or words in its place."""
 
     kind = "no_video"
+
+
+class NoResearch(Refused):
+    """There will be no deep research; the text says why: nothing left of it, or words in its place."""
+
+    kind = "no_research"
 
 
 class Stalled(GoogleError):

@@ -38,18 +38,19 @@ class ResearchReport:
 class ResearchState:
     """How far a research has come, as its chat says.
 
-    started: whether the plan was taken and Google works on it. steps: what it has done, heading and words. pages: that
-    it has visited. said: the words beside it. thread, turns: where the chat stands.
+    plan: that its last turn proposes. whole: whether the answer of that turn is finished. started: whether a plan was
+    taken and Google works on it. steps: what it has done, heading and words. pages: that it has visited. said: the
+    words of the last turn. thread: where the chat stands.
     """
 
     plan: ResearchPlan | None = None
+    whole: bool = True
     started: bool = False
     steps: tuple[tuple[str, str], ...] = ()
     pages: tuple[WebSource, ...] = ()
     report: ResearchReport | None = None
     said: str = field(default="", repr=False)
     thread: tuple[str | None, ...] = ()
-    turns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

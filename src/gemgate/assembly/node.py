@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,6 +16,7 @@ from gemgate.assembly.storage import Storage, open_storage
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
 from gemgate.jobs.background import BackgroundAnswers
+from gemgate.jobs.research import Researches
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -90,6 +92,7 @@ async def _built(
     event_log = make.event_log()
     jobs = make.jobs(gateway, attachments, account_registry, machine, event_log, job_rules)
     answers = make.answers(jobs, event_log)
+    researches = Researches(answers)
     service = Service(
         settings=settings,
         gateway=gateway,
@@ -106,6 +109,7 @@ async def _built(
         jobs=jobs,
         answers=answers,
         background=BackgroundAnswers(answers),
+        researches=researches,
         responses=storage.responses,
         interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
@@ -119,6 +123,7 @@ async def _built(
         random=random,
         started_at=clock.now(),
     )
+    jobs.worker.given_up = lambda batch_id: service.finish(asyncio.ensure_future(researches.stop(batch_id)))
     stack.push_async_callback(service.close)
     return service
 

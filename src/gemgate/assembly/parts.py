@@ -21,6 +21,7 @@ from gemgate.jobs import JobRules, Jobs
 from gemgate.jobs.answers import Answers
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
+from gemgate.jobs.research_runner import ResearchRunner
 from gemgate.jobs.runner import Runner
 from gemgate.jobs.video_runner import VideoRunner
 from gemgate.jobs.webhooks import WebhookSender
@@ -162,6 +163,7 @@ class Parts:
                     storage.responses,
                     event_log,
                     self._videos(gateway, attachments, rules),
+                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules),
                 ),
                 gateway.pool,
                 owner,

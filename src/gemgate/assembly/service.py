@@ -18,6 +18,7 @@ from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import Jobs
 from gemgate.jobs.answers import Answers
 from gemgate.jobs.background import BackgroundAnswers
+from gemgate.jobs.research import Researches
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
@@ -98,6 +99,7 @@ class Service(Loops):
     jobs: Jobs
     answers: Answers
     background: BackgroundAnswers
+    researches: Researches
     responses: ResponseStore
     interactions: ResponseStore
     uploads: ResumableUploads

@@ -25,6 +25,7 @@ _CODES = {
     "refused": "content_policy_violation",
     "no_image": "no_image",
     "no_video": "no_video",
+    "no_research": "no_research",
     "timeout": "timeout",
     "signed_out": "cookie_expired",
     "upstream": "upstream_error",

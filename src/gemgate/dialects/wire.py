@@ -29,6 +29,7 @@ STATUS: dict[str, int] = {
     "bad_request": 400,
     "refused": 400,
     "no_video": 400,
+    "no_research": 400,
     "no_image": 400,
     "model_gone": 400,
     "unauthorized": 401,

@@ -25,6 +25,7 @@ from gemgate.chat import (
     Reuse,
 )
 from gemgate.errors import (
+    BadRequest,
     Broken,
     GatewayError,
     LimitError,
@@ -46,7 +47,7 @@ from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
-from gemgate.ports.upstream import Completed, ImageReady, Upload, UpstreamEvent
+from gemgate.ports.upstream import Completed, ImageReady, Researcher, Upload, UpstreamEvent
 from gemgate.prompting import turns
 from gemgate.prompting.compose import attachments_of
 from gemgate.prompting.image_prompts import image_prompt
@@ -88,7 +89,16 @@ class Gateway:
 
     def models(self, tenant: str = "") -> list[ModelCard]:
         """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
-        return catalog.listing(self.pool.models(), self._aliases, tenant)
+        cards = catalog.listing(self.pool.models(), self._aliases, tenant)
+        return [*cards, catalog.RESEARCH] if self.researches else cards
+
+    @property
+    def researches(self) -> bool:
+        """Whether an account that is signed in can be asked for deep research."""
+        return any(
+            one.is_open and isinstance(one.upstream, Researcher) and catalog.RESEARCH.offer(one.models) is not None
+            for one in self.pool.accounts
+        )
 
     def resolve(self, model: str, tenant: str) -> ModelCard:
         """The model that a caller means. ModelNotFound."""
@@ -117,8 +127,18 @@ class Gateway:
         quota = await self._count(catalog.VIDEO.id, catalog.VIDEO, caller)
         return Admission(catalog.VIDEO, quota, caller, self.model_policy)
 
+    async def admit_research(self, caller: Caller, *, later: bool = False) -> Admission:
+        """The same for a deep research. later: accounts of other nodes may do it."""
+        check_scope(catalog.RESEARCH, caller)
+        if not later:
+            self.pool.check(catalog.RESEARCH)
+        quota = await self._count(catalog.RESEARCH.id, catalog.RESEARCH, caller)
+        return Admission(catalog.RESEARCH, quota, caller, self.model_policy)
+
     async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
         card = self.resolve(model, caller.tenant)
+        if card.kind == "research":
+            raise only_in_background(model)
         check_scope(card, caller)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
@@ -330,3 +350,15 @@ class Gateway:
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
+
+
+def only_in_background(model: str) -> BadRequest:
+    """Deep research takes minutes: no connection waits for it, as in the official APIs."""
+    return BadRequest(
+        f"{model[:100]} takes minutes and runs in the background only: POST /v1/responses with background: true, or "
+        "POST /v1beta/interactions with agent and background: true",
+        f"{model[:100]} 需要数分钟，只能在后台运行：请用 POST /v1/responses 并设置 background: true，"
+        "或用 POST /v1beta/interactions 并设置 agent 和 background: true",
+        param="background",
+        code="background_required",
+    )

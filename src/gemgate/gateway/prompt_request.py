@@ -17,6 +17,7 @@ from gemgate.ports.upstream import (
     Thread,
     Upload,
 )
+from gemgate.research import ResearchTurn
 from gemgate.videos import Aspect
 
 
@@ -84,6 +85,8 @@ class PromptRequest:
     repair:          "tools" or "json" when it asks once more for a better form, else "".
     video:           the shape of a video that is wanted; "" for none. An answer whose words say that there will be
                      none is an error, judged while the account is still held.
+    research:        a turn of a deep research: what is left of it is looked at before a plan is asked for, and an
+                     answer that brings no plan or start is an error.
     model_policy:    "require" makes an error of an answer by another model, at its end.
     """
 
@@ -104,6 +107,7 @@ class PromptRequest:
     searches: bool = False
     repair: str = ""
     video: Aspect | Literal[""] = ""
+    research: ResearchTurn = ""
     model_policy: Policy = "report"
 
 

@@ -26,7 +26,7 @@ from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
 
 AnswerKind = Literal["response", "interaction", "answer"]
-BACKGROUND: tuple[BatchKind, ...] = ("response", "interaction")
+BACKGROUND: tuple[BatchKind, ...] = ("response", "interaction", "research")
 KEYED: tuple[BatchKind, ...] = ("answer",)
 PREFIX = "answer_"
 """How ids of calls under a key begin."""
@@ -128,7 +128,7 @@ class Answers:
     async def find(self, caller: Caller, answer_id: str, kind: BatchKind) -> Batch | None:
         """An answer of the caller's in the background."""
         batch = await self.jobs.store.get(scope(caller), answer_id)
-        return batch if batch is not None and batch.kind == kind else None
+        return batch if batch is not None and batch.told_as == kind else None
 
     async def forget(self, caller: Caller, answer_id: str, kind: BatchKind) -> bool:
         """Drop one of the caller's in the background, or what a stored one left that came under an idempotency key;

@@ -18,6 +18,8 @@ class JobRules:
     head_start: for how long a single call is only for the process that somebody asked for it: it has an account for it.
     grace: what running tasks get to end when the process stops; then they are given back.
     video_look: between looks at a chat that shall get a video; video_patience: for how long.
+    research_look: the first wait between looks at a chat in which a research runs; research_patience: how long one may
+    take; research_doubt: how long a turn is looked for that may not have left.
     closing: how long the files of a batch may take. hooks: waits between tries to tell a webhook.
     """
 
@@ -30,6 +32,9 @@ class JobRules:
     grace: float = 5.0
     video_look: float = 10.0
     video_patience: float = 1200.0
+    research_look: float = 10.0
+    research_patience: float = 3600.0
+    research_doubt: float = 120.0
     closing: float = 900.0
     hooks: tuple[float, ...] = (10.0, 60.0, 300.0, 1800.0)
     backoff: Backoff = field(default_factory=Backoff)

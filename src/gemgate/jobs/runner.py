@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from gemgate.batches import Batch, BatchKind, Claim, Deferred, Done, Task
 from gemgate.caller import Caller, Quota
-from gemgate.catalog import ModelCard
+from gemgate.catalog import RESEARCH, ModelCard
 from gemgate.chat import ChatRequest, Event, ImageGenerated, Reply, afold
 from gemgate.dialects import openai_chat, openai_images, responses, wire
 from gemgate.dialects.wire import ResponseMeta
@@ -43,6 +43,7 @@ from gemgate.jobs.emitted import Emitted, lost, unread
 from gemgate.jobs.event_log import AnswerCall, EventAppender, EventLog
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
+from gemgate.jobs.research_runner import ResearchRunner
 from gemgate.jobs.video_runner import VideoRunner
 from gemgate.offload import offload
 from gemgate.ports.conversations import ResponseStore, StoredResponse
@@ -50,7 +51,7 @@ from gemgate.ports.runtime import Clock
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 
-SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video")
+SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video", "research")
 """Kinds of single calls, whose errors are raised again or shown in their dialect."""
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""
@@ -68,6 +69,7 @@ class Runner:
     """Of durable answers; None where there are none."""
     videos: VideoRunner | None = None
     """The same for videos."""
+    research: ResearchRunner | None = None
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The result to store, or when to look again. GatewayError says why there is none."""
@@ -85,6 +87,9 @@ class Runner:
             case "video":
                 assert self.videos is not None
                 return await self.videos.run(claim, journal)
+            case "research":
+                assert self.research is not None
+                return await self.research.run(claim, journal)
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)
@@ -274,6 +279,8 @@ class Runner:
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
+        if claim.batch.kind == "research":
+            return RESEARCH.id
         if claim.batch.kind in SINGLE_KINDS:
             return claim.batch.model
         default = self.default_model if claim.batch.need == "text" else self.default_image_model

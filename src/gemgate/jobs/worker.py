@@ -42,8 +42,9 @@ NEEDS: Mapping[Need, Capability] = {
     "image_call": "image",
     "text_call": "text",
     "video": "video",
+    "research": "research",
 }
-SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video")
+SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video", "research")
 """Of single calls, for which somebody waits or will soon ask."""
 MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
@@ -90,6 +91,8 @@ class Worker:
     touched: Callable[[str], None] = lambda batch_id: None
     ready: Callable[[Need], bool] = lambda need: True
     """Whether what such a task makes has a place to go to; until then none is begun."""
+    given_up: Callable[[str], None] = lambda batch_id: None
+    """Hears of batches that were cancelled here."""
     _runs: set[_Run] = field(default_factory=set)
     _named: dict[str, float] = field(default_factory=dict)
     """Batches with a head start of ours, and until when."""
@@ -139,6 +142,7 @@ class Worker:
 
     def cancel(self, batch_id: str) -> None:
         """A batch was cancelled: stop what runs of it here."""
+        self.given_up(batch_id)
         for run in self._runs:
             if run.claim.batch.id == batch_id:
                 run.stop("given up")

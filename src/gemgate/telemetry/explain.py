@@ -282,6 +282,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "upstream": ("Google's answer broke off", "Google 的回答中断"),
     "refused": ("Google refused to answer", "Google 拒绝回答"),
     "no_image": ("Google answered with words instead of a picture", "Google 返回了文字而不是图片"),
+    "no_research": ("Google made no research of this prompt", "Google 没有为该提示完成研究"),
     "no_video": ("Google made no video for this prompt", "Google 没有为该提示生成视频"),
     "model_gone": ("Google did not accept the model or the conversation", "Google 不接受该模型或会话"),
     "model_not_served": ("Another model answered than was asked for", "作答的模型不是所要求的模型"),

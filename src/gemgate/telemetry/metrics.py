@@ -42,6 +42,8 @@ class Metrics:
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
             "video.delivered": self._filmed,
             "video.failed": lambda data: self._count("gemgate_videos", data["kind"]),
+            "research.delivered": self._researched,
+            "research.failed": lambda data: self._count("gemgate_researches", data["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
             "address.circuit": self._address,
@@ -130,6 +132,11 @@ class Metrics:
         self._count("gemgate_videos", "delivered")
         self._of["gemgate_video_bytes"].inc(data["bytes"])
         self._of["gemgate_video_fetch_seconds"].observe(data["seconds"])
+
+    def _researched(self, data: Mapping[str, Any]) -> None:
+        self._count("gemgate_researches", data["what"])
+        if data["what"] == "report":
+            self._of["gemgate_research_seconds"].observe(data["seconds"])
 
     def _circuit(self, data: Mapping[str, Any]) -> None:
         if data["open"]:

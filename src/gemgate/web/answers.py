@@ -92,11 +92,12 @@ async def followed(context: NodeContext, batch: Batch, after: str) -> Response:
     return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), context.headers)
 
 
-async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> Batch:
+async def order_of(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> AnswerOrder:
+    """The call as one that is durable."""
     raw, row, given = asked.raw, asked.row, asked.given
     value: Mapping[str, Any] = await offload(len(raw), lambda: wire.parse_json(raw))
     meta = context.meta(row.id_prefix)
-    order = AnswerOrder(
+    return AnswerOrder(
         kind=kind,
         id="" if kind == "answer" else meta.id,
         created_at=float(meta.created),
@@ -106,6 +107,10 @@ async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: st
         key=key,
         digest=digest_of(dumps([row.name, dict(given.parameters)]).encode() + raw) if key else "",
     )
+
+
+async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> Batch:
+    order = await order_of(context, asked, kind, key)
 
     def entering() -> None:
         if not key:

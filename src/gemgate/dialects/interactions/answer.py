@@ -25,6 +25,7 @@ _ECHOED = (
     "response_mime_type",
     "response_modalities",
     "labels",
+    "agent_config",
 )
 
 
@@ -38,20 +39,20 @@ def interaction_object(meta: ResponseMeta, body: InteractionRequest, model: str)
     """An interaction that has begun: what it echoes of the request, and no steps yet."""
     given = body.model_dump(exclude_none=True, exclude_unset=True)
     return {
-        **beginning(meta, model),
+        **beginning(meta, model, agent=body.agent is not None),
         **{name: given[name] for name in _ECHOED if name in given},
         **({"generation_config": given["generation_config"]} if given.get("generation_config") else {}),
     }
 
 
-def beginning(meta: ResponseMeta, model: str) -> dict[str, Any]:
-    """What the first event of a stream says of it."""
+def beginning(meta: ResponseMeta, model: str, *, agent: bool = False) -> dict[str, Any]:
+    """What the first event of a stream says of it. agent: `model` is an agent's name."""
     at = rfc3339(meta.created)
     return {
         "id": meta.id,
         "object": "interaction",
         "status": "in_progress",
-        "model": model,
+        "agent" if agent else "model": model,
         "created": at,
         "updated": at,
     }

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field, StrictBool
 
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice
+from gemgate.dialects import research
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
@@ -75,12 +76,13 @@ class InteractionRequest(Wishes):
 
 
 _NOT_OFFERED = {
-    "agent": ("name a model", "请指定 model"),
+    "agent": ("name a model, or deep-research-...", "请指定 model，或 deep-research-..."),
     "agent_config": ("name a model", "请指定 model"),
     "environment": ("there are no environments here", "这里没有 environment"),
     "cached_content": ("send the input itself", "请直接发送 input"),
     "continuation_token": ("no interaction here hands one out", "这里的 interaction 不会给出它"),
 }
+_OF_AGENT = ("agent", "agent_config")
 _FORMATS = ("text", "image", "audio", "video")
 
 
@@ -96,8 +98,9 @@ class _Wanted:
 
 def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> ChatRequest:
     """The words of an interaction; BadRequest for what cannot be passed on."""
+    researches = research.is_agent(body.agent)
     for name, (instead, instead_zh) in _NOT_OFFERED.items():
-        if getattr(body, name) is not None:
+        if getattr(body, name) is not None and not (researches and name in _OF_AGENT):
             raise _unsupported(name, instead, instead_zh)
     if body.background and body.store is False:
         raise BadRequest(
@@ -113,7 +116,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
     wanted = _wanted(body, config)
     return ChatRequest(
         messages=(*_system(body.system_instruction), *read_input(body.input, previous)),
-        model=body.model,
+        model=str(body.agent) if researches else body.model,
         stream=bool(body.stream),
         tools=tools,
         tool_choice=_tool_choice(config.tool_choice, tools),

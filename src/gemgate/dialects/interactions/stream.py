@@ -140,7 +140,7 @@ class EventWriter:
         self._said: list[str] = []
         self._fresh = 0
         self._broken = False
-        self._begun = answer.beginning(meta, model)
+        self._begun = answer.beginning(meta, model, agent=body.agent is not None)
         self._frames = Frames(after)
         self._fold = Fold()
         self._began = False
@@ -244,7 +244,7 @@ def replay(interaction: dict[str, Any], after: str = "") -> Iterator[bytes]:
 
 
 def _replayed(interaction: dict[str, Any], frames: Frames) -> Iterator[bytes]:
-    known = ("id", "object", "model", "created", "updated")
+    known = ("id", "object", "model", "agent", "created", "updated")
     begun = {name: interaction[name] for name in known if name in interaction}
     yield frames.created({**begun, "status": "in_progress"})
     for index, step in enumerate(interaction.get("steps", ())):

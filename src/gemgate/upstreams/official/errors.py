@@ -130,3 +130,12 @@ def no_videos() -> Spent:
         "官方 API 账号在此不用于生成视频：请添加网页版账号",
         code="video_no_access",
     )
+
+
+def no_research() -> Spent:
+    """The same for deep research."""
+    return Spent(
+        "An account of the official API is not asked for deep research here: add one of the web app",
+        "官方 API 账号在此不用于 Deep Research：请添加网页版账号",
+        code="research_no_access",
+    )

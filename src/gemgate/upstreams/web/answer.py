@@ -112,7 +112,7 @@ class Answer:
         thread = Thread(tuple(self._metadata), self._turns)
         names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
         metadata, text = thread.metadata, self._text.text
-        research = state_of(self._riches.fields, said=text, thread=metadata, turns=self._turns)
+        research = state_of(self._riches.fields, said=text, thread=metadata)
         ended = Completed(thread, text, revised, self.stored, found, **names, left=self.left, research=research)
         pieces.append(ended)
         return pieces

@@ -6,6 +6,7 @@ A plan is one turn, its start the next; the report stands in the chat later. Eve
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from gemini_webapi.constants import GRPC
@@ -20,6 +21,7 @@ from gemgate.upstreams.web.rich_content import CANVAS_KEY, fields_of
 
 _TURNS: Final = 10
 """Turns that are looked through: the report may land on an earlier one than the newest."""
+_WHOLE: Final = 2
 _CHATS: Final = 20
 """Of the list, where one is looked for by its prompt."""
 _SLACK: Final = 60.0
@@ -43,18 +45,15 @@ async def read(client: HardenedClient, cid: str) -> ResearchState | None:
     rows = at(await client.rpc(GRPC.LIST_CONVERSATION_TURNS, [cid, _TURNS, None, 1, [1], [4], None, 1]), [0])
     if not isinstance(rows, list) or not rows:
         return None
-    plan, newest, thread = None, None, _thread(cid, rows[0])
-    for row in rows:
-        found = _state(at(row, [3, 0, 0]))
-        if found is None:
-            continue
-        plan = plan or found.plan
-        if found.report is not None or newest is None or (found.started and not newest.started):
-            newest = found
-    said = clean(at(rows[0], [3, 0, 0, 1, 0]) or "")
-    newest = newest or ResearchState()
-    return ResearchState(
-        plan, newest.started, newest.steps, newest.pages, newest.report, said, thread, min(len(rows), _TURNS)
+    states = [found for row in rows if (found := _state(at(row, [3, 0, 0]))) is not None]
+    known = next((one for one in states if one.report), None) or next((one for one in states if one.started), None)
+    last, candidate = _state(at(rows[0], [3, 0, 0])), at(rows[0], [3, 0, 0])
+    return replace(
+        known or ResearchState(),
+        plan=last.plan if last is not None else None,
+        whole=at(candidate, [8, 0]) == _WHOLE,
+        said=clean(at(candidate, [1, 0]) or ""),
+        thread=_thread(cid, rows[0]),
     )
 
 

@@ -20,9 +20,7 @@ _CITATIONS: Final = 43
 _MOST_STEPS: Final = 1000
 
 
-def state_of(
-    fields: Mapping[str, Any], *, said: str = "", thread: tuple[str | None, ...] = (), turns: int = 0
-) -> ResearchState | None:
+def state_of(fields: Mapping[str, Any], *, said: str = "", thread: tuple[str | None, ...] = ()) -> ResearchState | None:
     """What one turn says of a research, by its rich fields and canvas; None where it says nothing of one."""
     plan, report, task = _plan(fields.get(_PLAN)), None, None
     for row in fields.get(CANVAS_KEY) or ():
@@ -32,7 +30,7 @@ def state_of(
     if plan is None and not started:
         return None
     steps, pages = tuple(_steps(fields.get(_TASK))), once([*with_favicon([fields.get(_TASK)])])
-    return ResearchState(plan, started, steps, pages, report, said, thread, turns)
+    return ResearchState(plan, True, started, steps, pages, report, said, thread)
 
 
 def _plan(field: Any) -> ResearchPlan | None:

@@ -15,8 +15,7 @@ from gemgate.batches import Batch, BatchKind, JobStatus, Task
 from gemgate.chat import Fold
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import BadRequest
-from gemgate.jobs.answers import KEYED
-from gemgate.jobs.background import FORMS
+from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.batches import OPENAI, scope
 from gemgate.jobs.payloads import loads
 from gemgate.web.context import NodeContext
@@ -161,8 +160,10 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
     told: dict[str, Any] = {"status": "done", "task_id": task.id}
     if batch.tenant != context.caller.tenant:
         return told
-    if batch.kind in FORMS:
-        return told | {"body": await context.service.background.shown(batch, context.caller.language)}
+    if batch.kind in BACKGROUND:
+        body = await context.service.background.shown(batch, context.caller.language)
+        document = (loads(task.result) if task.result else {}).get("file")
+        return told | {"body": body} | ({"files": [_document(context, document)]} if document else {})
     if batch.kind in KEYED:
         return told | {"body": {"answers": await _answers(context, batch)}}
     found = loads(task.result)
@@ -188,6 +189,16 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
             }
             for image in images
         ]
+    }
+
+
+def _document(context: NodeContext, file: dict[str, Any]) -> dict[str, Any]:
+    """The report of a research, among the files of its key."""
+    return {
+        "name": file["name"],
+        "url": f"{context.base_url}/v1/files/{file['id']}/content",
+        "bytes": file["bytes"],
+        "sha256": file["sha256"],
     }
 
 

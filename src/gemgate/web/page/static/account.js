@@ -10,6 +10,7 @@ const t = words({
   pro: ["Pro text", "Pro 文本"],
   image: ["pictures", "图片"],
   video: ["videos", "视频"],
+  research: ["deep research", "Deep Research"],
   upload: ["uploads", "上传"],
   lanes: ["{busy} of {max} lanes busy", "{max} 个通道中 {busy} 个占用"],
   lanes_word: ["Lanes", "通道"],

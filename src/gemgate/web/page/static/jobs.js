@@ -20,6 +20,7 @@ const t = words({
   edits: ["edits batch", "改图批次"],
   image_call: ["image call", "图片调用"],
   video: ["video", "视频"],
+  research: ["deep research", "Deep Research"],
   response: ["background response", "后台 response"],
   interaction: ["background interaction", "后台 interaction"],
   answer: ["call under a key", "带幂等键的调用"],
@@ -66,7 +67,7 @@ const t = words({
   foreign: ["It belongs to the key {key}: what was asked and answered is shown to that key alone.", "属于密钥 {key}：提问与回答仅向该密钥显示。"],
 });
 
-const KINDS = ["images", "chat", "responses", "generations", "edits", "image_call", "response", "interaction", "answer", "video"];
+const KINDS = ["images", "chat", "responses", "generations", "edits", "image_call", "response", "interaction", "answer", "video", "research"];
 const STATES = ["queued", "processing", "paused", "finalizing", "completed", "failed", "cancelling", "cancelled", "expired"];
 const OVER = ["completed", "failed", "cancelled", "expired"];
 const PAGE = 50;
