@@ -55,17 +55,23 @@ class ResearchRunner:
         """Where the plan or the report is, or when to look again. GatewayError says why there is none."""
         try:
             return await self._run(claim, journal)
-        except NoAccount:
-            raise
         except GatewayError as error:
-            begun = (journal.checkpoint or journal.earlier).image  # then its account is the only one
-            final = isinstance(error, Spent) and bool(begun or not self._others_may())
-            until = rfc3339(error.resets_at) if isinstance(error, Spent) and error.resets_at else ""
-            told = none_left(error, until) if final else error
+            begun = bool((journal.checkpoint or journal.earlier).image)  # then its account is the only one
+            spent = isinstance(error, Spent) or (isinstance(error, NoAccount) and error.quota and not begun)
+            final = spent and (begun or not self._others_may())
+            if isinstance(error, NoAccount) and not final:
+                raise
+            told = none_left(error, self._reset_of(error)) if final else error
             self.observer.emit(TelemetryEvent("research.failed", data={"kind": told.kind}))
             if final:
                 raise told from None
             raise
+
+    def _reset_of(self, error: GatewayError) -> str:
+        """When there will be some again, "" where nobody says."""
+        if isinstance(error, Spent):
+            return rfc3339(error.resets_at) if error.resets_at else ""
+        return rfc3339(self.clock.now() + error.retry_after) if error.retry_after else ""
 
     def _others_may(self) -> bool:
         """Whether another account could be asked, now or once it is signed in."""
