@@ -115,3 +115,16 @@ def test_a_video_that_is_refused_is_one_clear_line(gemgate, sim: BlockingSimulat
     assert done.returncode == 1
     assert "Google made no video" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_research_writes_the_report_with_its_sources(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    sim.google.research(looks=1)
+    before = sim.google.record().generations
+    done = gemgate("research", "why are foxes white", "-o", "out/report.md")
+    assert done.returncode == 0, done.stderr
+    assert "3 sources" in done.stdout
+    assert "Compare what they say" in done.stderr
+    written = (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    assert written.startswith("# Foxes in snow\n")
+    assert written.endswith("3. [Ice ages](https://example.net/ice)\n")
+    assert sim.google.record().generations == before + 2

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import json
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +19,12 @@ from google import genai
 from google.genai import types
 from google.genai._gaos.lib import compat_errors
 
-from gemgate_simulator import Simulator
+from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.research import CONFIRM
 from tests.support.batch_calls import QUICK
+from tests.support.chaos import Node, environment
 from tests.support.serving import Served, served, settings_for, until
+from tests.support.webhooks import listening
 
 AGENT = "deep-research-preview-04-2026"
 RULES = replace(QUICK, research_look=0.1)
@@ -113,9 +118,7 @@ async def test_a_response_is_planned_started_and_read_once(
 
 async def test_a_response_is_followed_and_followed_again(client: openai.AsyncOpenAI, sim: Simulator) -> None:
     sim.google.research(looks=4)
-    stream = await client.responses.create(
-        model="gemini-deep-research", input="foxes", background=True, stream=True
-    )
+    stream = await client.responses.create(model="gemini-deep-research", input="foxes", background=True, stream=True)
     events = [event async for event in stream]
     text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     assert text == REPORT
@@ -276,9 +279,7 @@ async def test_without_background_it_is_refused_in_every_dialect(
                 await client.responses.create(model=model, input="foxes", **options)
             assert (caught.value.code, caught.value.param) == ("background_required", "background")
     with pytest.raises(openai.BadRequestError) as caught:
-        await client.chat.completions.create(
-            model="o3-deep-research", messages=[{"role": "user", "content": "foxes"}]
-        )
+        await client.chat.completions.create(model="o3-deep-research", messages=[{"role": "user", "content": "foxes"}])
     assert "/v1/responses" in caught.value.message
     with pytest.raises(compat_errors.BadRequestError) as told:
         await google.create(agent=AGENT, input="foxes")
@@ -292,3 +293,67 @@ async def test_without_background_it_is_refused_in_every_dialect(
 
 async def test_it_is_listed_where_an_account_can(client: openai.AsyncOpenAI) -> None:
     assert "gemini-deep-research" in [model.id async for model in client.models.list()]
+
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of 24 characters").decode()
+
+
+async def killed(tmp_path: Path, moments: list[float], looks: int) -> tuple[Any, Any, list[str]]:
+    """A research whose gateway is killed so many seconds after each of its starts; it, what Google saw, what the
+    webhook heard.
+    """
+    async with RemoteSimulator.spawn(("alice",)) as sim, listening() as hook:
+        await sim.google.research(looks=looks)
+        more = {"RESPONSES_WEBHOOK_URL": hook.url, "RESPONSES_WEBHOOK_SECRET": SECRET}
+        node = Node("solo", {**environment(sim, "alice", tmp_path), **more}, tmp_path, lease=1.0)
+        try:
+            await node.start()
+            async with openai.AsyncOpenAI(base_url=node.url + "/v1", api_key="any", timeout=60) as client:
+                response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
+                for moment in moments:
+                    await asyncio.sleep(moment)
+                    node.kill()
+                    await node.start()
+                response = await answered(client, await client.responses.retrieve(response.id), 120)
+                async with asyncio.timeout(30):
+                    while not hook.heard:
+                        await asyncio.sleep(0.05)
+                await asyncio.sleep(1)  # a second one would come at once
+            return response, await sim.google.record(), [json.loads(body)["type"] for body, _ in hook.heard]
+        finally:
+            node.end()
+
+
+async def test_a_killed_gateway_reads_its_research_back(tmp_path: Path) -> None:
+    response, record, told = await killed(tmp_path, [1.0], 4)
+    assert (response.status, response.output_text) == ("completed", REPORT)
+    assert [call.research for call in record.calls] == ["plan", "start"]
+    assert told == ["response.completed"]
+    assert not record.violations
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_ten_kills_one_plan_one_start_and_one_report(tmp_path: Path) -> None:
+    response, record, told = await killed(tmp_path, [1.0] * 10, 25)
+    assert (response.status, response.output_text) == ("completed", REPORT)
+    assert [call.research for call in record.calls] == ["plan", "start"]
+    assert record.generations == 2
+    assert told == ["response.completed"]
+    assert not record.violations
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(10))
+async def test_a_kill_at_any_moment_never_asks_twice(tmp_path: Path, seed: int) -> None:
+    """Between the note that a turn leaves and its leaving there is a moment in which nobody can know: then it has
+    failed, and was sent once at most.
+    """
+    response, record, told = await killed(tmp_path, [random.Random(seed).uniform(0.0, 0.25)], 2)
+    print(seed, response.status, response.error, [call.research for call in record.calls])
+    sent = [call.research for call in record.calls]
+    assert sent in (["plan"], ["plan", "start"], [])
+    assert response.status == "completed" or "broke off" in response.error.message
+    assert len(told) == 1
+    assert not record.violations

@@ -18,6 +18,7 @@ if __name__ == "__main__":
         lease: float = seconds
         poll: float = 0.3
         video_look: float = 0.3
+        research_look: float = 0.3
 
     for module, name, value in (
         (parts, "JobRules", ShortLeases),

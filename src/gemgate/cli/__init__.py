@@ -38,6 +38,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "edit": ("images:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
     "video": ("videos:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
+    "research": (
+        "research:research",
+        'Look into something thoroughly: gemgate research "why foxes turn white" -o report.md',
+    ),
     "clean": (
         "clean:clean_files",
         "Take the visible logo off picture files, where there is evidence that it is there.",

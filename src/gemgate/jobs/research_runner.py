@@ -91,7 +91,7 @@ class ResearchRunner:
         else:
             plan = None
         if place.phase == "planning":
-            return await self._later(journal, place, self.rules.research_look / 5)
+            return await self._later(journal, place)
         await story.began(RESEARCH.web, place.account)
         if plan is not None:
             await journal.note(place.checkpoint())
@@ -113,10 +113,10 @@ class ResearchRunner:
             if state.report is not None:
                 return await self._kept(claim, story, place, state.report)
         await story.appender.finish()
-        return await self._later(journal, place, self.rules.research_look)
+        return await self._later(journal, place)
 
-    async def _later(self, journal: TaskJournal, place: ResearchPlace, pause: float) -> Deferred:
-        """Look again, the less often the longer it takes. Says when it has taken too long."""
+    async def _later(self, journal: TaskJournal, place: ResearchPlace) -> Deferred:
+        """Look again, soon at first and the less often the longer it takes. Says when it has taken too long."""
         waited = max(0.0, self.clock.now() - place.since)
         if place.phase in ("planning", "starting") and waited > self.rules.research_doubt:
             raise _interrupted(place.phase)
@@ -124,8 +124,9 @@ class ResearchRunner:
             raise _late(self.rules.research_patience)
         if place.cid:
             await journal.note(place.checkpoint())
+        look = self.rules.research_look
         return Deferred(
-            pause + waited / 20, False, "research_in_progress",
+            min(look, look / 5 + waited) + waited / 20, False, "research_in_progress",
             "Google is doing the research", "Google 正在进行研究", journal.checkpoint,
         )  # fmt: skip
 
