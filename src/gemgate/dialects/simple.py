@@ -188,6 +188,7 @@ def write_models(cards: list[ModelCard], default: str) -> dict[str, Any]:
             "text": [card.id for card in cards if card.kind == "text"],
             "image": [card.id for card in CARDS if card.kind == "image"],
         },
+        "background": [card.id for card in cards if card.kind == "research"],
         "default": default,
     }
 

@@ -33,6 +33,14 @@ async def check_research_budget(lease: Lease) -> None:
 
 def check_research_outcome(turn: ResearchTurn, piece: Completed) -> None:
     """At the end of a turn of a research: raise what its words say where it brings neither plan nor start."""
+    if not piece.stored:
+        raise NoResearch(
+            "The account keeps no history, and the report could only be read there: switch its Gemini Apps activity on",
+            "该账号不保存历史记录，而报告只能从历史记录读取：请开启 Gemini 应用活动记录",
+            answer=piece.text,
+            generated="maybe",
+            code="research_not_kept",
+        )
     found = piece.research
     if found is None or not (found.plan if turn == "plan" else found.started):
         raise research_refusal(piece.text) or refused(piece.text)

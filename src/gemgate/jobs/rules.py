@@ -18,8 +18,8 @@ class JobRules:
     head_start: for how long a single call is only for the process that somebody asked for it: it has an account for it.
     grace: what running tasks get to end when the process stops; then they are given back.
     video_look: between looks at a chat that shall get a video; video_patience: for how long.
-    research_look: between looks at a chat in which a research runs, but for the first; research_patience: how long one may
-    take; research_doubt: how long a turn is looked for that may not have left.
+    research_look: between looks at a chat in which a research runs, but for the first; research_patience: how long one
+    may take; research_doubt: how long a turn is looked for that may not have left.
     closing: how long the files of a batch may take. hooks: waits between tries to tell a webhook.
     """
 

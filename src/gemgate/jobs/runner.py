@@ -35,7 +35,7 @@ from gemgate.errors import (
 from gemgate.files import Source
 from gemgate.gateway.admission import Admission
 from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.gateway import Gateway, only_in_background
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
@@ -238,7 +238,7 @@ class Runner:
         """The model as it is offered now. One that only an account still signing in may have is waited for."""
         pool = self.gateway.pool
         try:
-            return self.gateway.resolve(model, tenant)
+            card = self.gateway.resolve(model, tenant)
         except ModelNotFound:
             if all(account.is_open for account in pool.accounts):
                 raise
@@ -247,6 +247,9 @@ class Runner:
                 f"已登录的账号中没有模型 {model}",
                 code="no_account",
             ) from None
+        if card.kind == "research":  # a line of a batch: it has a door of its own
+            raise only_in_background(model)
+        return card
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
         """What is kept of an error: for an error file, or to be raised again."""
