@@ -27,6 +27,7 @@ SUITES = {
     "MediaSource": "media_source",
     "NodeRegistry": "node_registry",
     "Observer": "observer",
+    "Researcher": "researcher",
     "ResponseLog": "response_log",
     "ResponseStore": "response_store",
     "Sender": "outbound",
