@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.handmade_calls import Hand
 
 from gemgate_simulator.google import Google
 from gemgate_simulator.research import CONFIRM, SPENT, Habits, Researches
 from gemgate_simulator.script import Prompt
+from tests.support.handmade_calls import Hand
 
 ASKED = Prompt("foxes", "alice", "gemini-flash", cid="c_1")
 START = replace(ASKED, text=CONFIRM)
