@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "video": ("videos:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
     "research": (
         "research:research",
-        'Look into something thoroughly: gemgate research "why foxes turn white" -o report.md',
+        'Look into something thoroughly: gemgate research "why foxes turn white" -o foxes.markdown',
     ),
     "clean": (
         "clean:clean_files",

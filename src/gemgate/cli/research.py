@@ -34,7 +34,7 @@ def research(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Look into something thoroughly: gemgate research "why foxes turn white" -o report.md
+    """Look into something thoroughly: gemgate research "why foxes turn white" -o foxes.markdown
 
     It takes minutes and goes on at a gateway that runs, whatever becomes of this command; its id is told at once.
     """
