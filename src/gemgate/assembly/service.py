@@ -20,6 +20,7 @@ from gemgate.jobs.answers import Answers
 from gemgate.jobs.background import BackgroundAnswers
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
+from gemgate.pool.history import History
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
@@ -87,6 +88,7 @@ class Service(Loops):
     gateway: Gateway
     pool: AccountPool
     account_registry: AccountRegistry
+    history: History
     database: Database
     blobs: BlobStore
     files: SqlFileStore

@@ -41,6 +41,7 @@ class Metrics:
             "image.delivered": self._delivered,
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
             "video.delivered": self._filmed,
+            "history.called": lambda d: self._count("gemgate_history_calls", d["account"], d["what"], d["kind"]),
             "video.failed": lambda data: self._count("gemgate_videos", data["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
