@@ -186,6 +186,7 @@ IMAGES = ("image", "preview", "hop1", "hop2", "original")
 PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "film", "any", *IMAGES)
 RPCS = (
     "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "GzXR5e", "qWymEb", "CNgdBe",
+    "MUAZcd", "unqWSc",
     "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
 )  # fmt: skip
 """Every RPC of docs/gemini-webapi.md 4."""

@@ -271,7 +271,7 @@ class Account:
 
     @contextmanager
     def going_out(self) -> Iterator[None]:
-        """A sign-in, or a call beside prompts. Blocked while the address rests; the first one after that is its probe."""
+        """A sign-in, or a call beside prompts. Blocked while the address rests; the first one then is its probe."""
         if (blocked := self._blocked()) is not None:
             left = max(1.0, blocked.until - self._clock.now())
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")

@@ -7,6 +7,7 @@ only what this gateway has made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 T = TypeVar("T")
 P = ParamSpec("P")
 
+_CHAT_ID = re.compile(r"c_[0-9A-Za-z_-]{1,100}")
 TURNS_AT_ONCE = 50
 """Of an export: a page of them is one answer of Google's in memory."""
 LONGEST_CHAT = 5_000
@@ -199,7 +201,7 @@ class History:
     async def delete(self, name: str, chat_id: str, caller: Caller) -> None:
         """Delete for good what this gateway has made, whoever asked for it. Forbidden for all else."""
         account = self._account(name)
-        if chat_id not in await self._ledger.made([chat_id]):
+        if await self._made_for(name, chat_id) is None:
             raise Forbidden(
                 "This chat was not made by this gateway, so it is not deleted here; its owner can in the Gemini app",
                 "该对话不是由本网关创建的，因此不会在此删除；账号所有者可在 Gemini 应用中删除",
@@ -259,7 +261,8 @@ class History:
                 page = await self._patiently(self.page, here, PAGE, name)
             except GatewayError as error:
                 yield NotExported(name, "", error)
-                break
+                yield ExportEnd(here)
+                return
             for account, trouble in page.problems.items():
                 yield NotExported(account, "", trouble)
             start = here or Place(page.chats[0].account if page.chats else "", "pinned")
@@ -329,9 +332,15 @@ class History:
             await account.sign_in(seen=epoch)
         raise AssertionError
 
+    async def _made_for(self, name: str, chat_id: str) -> str | None:
+        """The tenant for whom this gateway made it, None where it did not. NotFound for what is no chat's id."""
+        if not _CHAT_ID.fullmatch(chat_id):
+            raise _no_chat(name, chat_id)
+        return (await self._ledger.made([chat_id])).get(chat_id)
+
     async def _own(self, name: str, chat_id: str, caller: Caller) -> None:
         """Forbidden for a chat that was made under another key."""
-        tenant = (await self._ledger.made([chat_id])).get(chat_id)
+        tenant = await self._made_for(name, chat_id)
         if not KeptChat(name, ListedChat(chat_id, ""), tenant).is_open_to(caller):
             raise Forbidden(
                 "This chat was made under another key: what was said in it is for that key alone",
