@@ -38,6 +38,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "edit": ("images:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
     "video": ("videos:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
+    "transcribe": (
+        "transcribe:transcribe",
+        "Write down what is said in a recording: gemgate transcribe talk.mp3 -o talk.txt",
+    ),
+    "history": (
+        "history:history",
+        "The accounts' own chats at Google, where ACCOUNT_HISTORY opens them: list, search, show, export, change.",
+    ),
     "clean": (
         "clean:clean_files",
         "Take the visible logo off picture files, where there is evidence that it is there.",

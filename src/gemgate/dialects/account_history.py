@@ -22,11 +22,10 @@ _FENCE = re.compile(r"`{3,}|~{3,}")
 class SearchRequest(wire.Body):
     """Body of POST /api/history/search: words of the account's owner do not belong into addresses, which are logged.
 
-    account: one account, else all of them. cursor: `next` of the answer before.
+    cursor: `next` of the answer before.
     """
 
     query: str = Field(min_length=1, max_length=500, pattern=r"\S")
-    account: str = Field(default="", max_length=200)
     limit: int = Field(default=50, ge=1, le=100)
     cursor: str = Field(default="", max_length=8000)
 

@@ -56,14 +56,8 @@ async def everywhere(context: NodeContext) -> Response:
     body=shapes.SearchRequest,
     summary="Chats in which words are found, by Google's own search or by their titles",
 )
-async def search(context: NodeContext) -> Response:
-    body, _ = await read_with(context.request, BODY, model_reader(shapes.SearchRequest, lambda body: body))
-    place = read_cursor(body.cursor)
-    page = await context.service.history.page(place, body.limit, body.account, body.query.strip())
-    kept = [one for one in page.chats if one.is_open_to(context.caller)]  # a hit would tell what is said in it
-    return json_response(
-        {**_page(context, page, kept), "by": "titles" if page.by_titles else "google"}, headers=PRIVATE
-    )
+async def search_all(context: NodeContext) -> Response:
+    return await _search(context, "")
 
 
 @operation(
@@ -93,6 +87,20 @@ async def export_all(context: NodeContext) -> Response:
 )
 async def listing(context: NodeContext) -> Response:
     return await _listing(context, context.request.path_params["name"])
+
+
+@operation(
+    router,
+    "POST",
+    "/api/history/{name}/search",
+    "accounts.history.search",
+    group="any",
+    level="admin",
+    body=shapes.SearchRequest,
+    summary="Chats of one account in which words are found",
+)
+async def search(context: NodeContext) -> Response:
+    return await _search(context, context.request.path_params["name"])
 
 
 @operation(
@@ -212,6 +220,16 @@ async def _listing(context: NodeContext, name: str) -> Response:
     place = read_cursor(context.request.query_params.get("cursor", ""))
     page = await context.service.history.page(place, limit, name)
     return json_response(_page(context, page, page.chats), headers=PRIVATE)
+
+
+async def _search(context: NodeContext, name: str) -> Response:
+    body, _ = await read_with(context.request, BODY, model_reader(shapes.SearchRequest, lambda body: body))
+    place = read_cursor(body.cursor)
+    page = await context.service.history.page(place, body.limit, name, body.query.strip())
+    kept = [one for one in page.chats if one.is_open_to(context.caller)]  # a hit would tell what is said in it
+    return json_response(
+        {**_page(context, page, kept), "by": "titles" if page.by_titles else "google"}, headers=PRIVATE
+    )
 
 
 async def _export(context: NodeContext, name: str) -> Response:
