@@ -142,12 +142,15 @@ class History:
             if page is not None:
                 return page.chats, False, replace(place, token=page.token) if page.token else None
             place = Place(account.name, "pinned")
+        words = query.casefold()
+        found: list[ListedChat] = []
+        looked = 0
         while True:
-            page = await self._listed(account, place, limit)
+            page = await self._listed(account, place, limit - looked)
+            looked += len(page.chats)
+            found += [chat for chat in page.chats if words in chat.title.casefold()]
             following = place.following(page.token)
-            words = query.casefold()
-            found = [chat for chat in page.chats if words in chat.title.casefold()] if query else page.chats
-            if page.chats or following is None:
+            if following is None or following.shelf == place.shelf or looked >= limit:
                 return found, bool(query), following
             place = following
 
