@@ -172,6 +172,9 @@ class Settings(BaseSettings):
         description="When Google answers with another model than asked: `report` tells it, `require` makes it an error",
     )
     history: str = Field("keep", description="Chats at Google: `keep`, `temporary` or `delete:SECONDS`")
+    account_history: bool = Field(
+        False, description="Open the accounts' own chats at Google to the admin key: read, export, rename, pin, delete"
+    )
     abandoned: Literal["finish", "cancel"] = Field(
         "finish",
         description="A call for pictures whose caller leaves after its prompt went to Google: `finish` and keep them, "

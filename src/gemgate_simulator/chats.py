@@ -131,7 +131,11 @@ class Chat:
     def row(self) -> list[Any]:
         """The conversation as `MaZiqc` lists it."""
         seconds = int(self.time)
-        return [self.cid, self.title, self.pinned or None, None, None, [seconds, int((self.time - seconds) * 1e9)]]
+        row: list[Any] = [self.cid, self.title, self.pinned or None, *[None] * 19]
+        row[5], row[9] = [seconds, int((self.time - seconds) * 1e9)], 2
+        if self.turns:
+            row[21] = self.turns[-1].rcids[0]
+        return row
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
+    "The accounts' own history": ("history.", "accounts.history."),
     "Administration": ("accounts.", "gems.", "cookies.", "keys.", "alerts", "nodes", "backup"),
 }
 OF_THE_PAGE = (
@@ -63,7 +64,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
     (
         "Models, chats, pictures",
-        "default_ model_aliases model_policy history abandoned watermark logo_profiles retention",
+        "default_ model_aliases model_policy history account_history abandoned watermark logo_profiles retention",
     ),
     ("Storage of pictures", "storage public_base_url r2_ s3_"),
     ("Several machines", "fleet db_ external_ gemini_ internal_"),

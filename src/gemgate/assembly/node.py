@@ -98,6 +98,7 @@ async def _built(
         gateway=gateway,
         pool=pool,
         account_registry=account_registry,
+        history=make.history(pool, account_registry),
         database=storage.database,
         blobs=storage.blobs,
         files=storage.files,

@@ -28,11 +28,13 @@ from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import Worker
 from gemgate.machine import Machine
 from gemgate.outbound import GuardedFetcher, GuardedSender
+from gemgate.pool.history import History
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, Random
 from gemgate.settings import Settings
+from gemgate.stores.sql.chat_ledger import SqlChatLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,17 @@ class Parts:
             clock=self.clock,
             lease_seconds=self.settings.request_timeout_seconds,
             delete_after=float(seconds) if history == "delete" else None,
+            tracks=self.settings.account_history,
+        )
+
+    def history(self, pool: AccountPool, registry: AccountRegistry) -> History:
+        return History(
+            pool,
+            registry,
+            SqlChatLedger(self.storage.database, self.storage.conversations),
+            clock=self.clock,
+            observer=self.observer,
+            enabled=self.settings.account_history,
         )
 
     def event_log(self) -> EventLog:

@@ -21,6 +21,7 @@ from gemgate.jobs.background import BackgroundAnswers
 from gemgate.jobs.research import Researches
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
+from gemgate.pool.history import History
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
@@ -88,6 +89,7 @@ class Service(Loops):
     gateway: Gateway
     pool: AccountPool
     account_registry: AccountRegistry
+    history: History
     database: Database
     blobs: BlobStore
     files: SqlFileStore

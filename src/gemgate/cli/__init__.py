@@ -43,6 +43,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "research:research",
         'Look into something thoroughly: gemgate research "why foxes turn white" -o foxes.markdown',
     ),
+    "transcribe": (
+        "transcribe:transcribe",
+        "Write down what is said in a recording: gemgate transcribe talk.mp3 -o talk.txt",
+    ),
+    "history": (
+        "history:history",
+        "The accounts' own chats at Google, where ACCOUNT_HISTORY opens them: list, search, show, export, change.",
+    ),
     "clean": (
         "clean:clean_files",
         "Take the visible logo off picture files, where there is evidence that it is there.",

@@ -252,7 +252,7 @@ class Account:
                     raise self.last_error.with_()
                 return
             try:
-                with self._probing():
+                with self.going_out():
                     fresh = cookies if from_source else None
                     if cookies is None and self.source is not None:
                         fresh = await self.source.read()
@@ -270,8 +270,8 @@ class Account:
                 raise explained from None
 
     @contextmanager
-    def _probing(self) -> Iterator[None]:
-        """A sign-in goes out, unless the address rests: then one of all who wait for its end is the probe."""
+    def going_out(self) -> Iterator[None]:
+        """A sign-in, or a call beside prompts. Blocked while the address rests; the first one then is its probe."""
         if (blocked := self._blocked()) is not None:
             left = max(1.0, blocked.until - self._clock.now())
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")

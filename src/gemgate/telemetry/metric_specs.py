@@ -155,6 +155,12 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "gemgate_research_seconds", "histogram", "From the start of a deep research to its report", (), RESEARCH_SPANS
     ),
+    MetricSpec(
+        "gemgate_history_calls",
+        "counter",
+        "Calls to Google for an account's own chats: list, search, look, read, rename, pin, delete; and how they ended",
+        ("account", "what", "outcome"),
+    ),
     MetricSpec("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
     MetricSpec("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
     MetricSpec("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),

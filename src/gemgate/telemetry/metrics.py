@@ -46,6 +46,7 @@ class Metrics:
             "media.failed": lambda data: self._count(_OF_MEDIA[data["media"]], data["kind"]),
             "research.delivered": self._researched,
             "research.failed": lambda data: self._count("gemgate_researches", data["kind"]),
+            "history.called": lambda d: self._count("gemgate_history_calls", d["account"], d["what"], d["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
             "address.circuit": self._address,

@@ -47,6 +47,7 @@ from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
+from gemgate.upstreams.web.history import WebHistory
 from gemgate.upstreams.web.seat import Seat
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ class WebUpstream:
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
         self._left: tuple[UsageWindow, ...] = ()
+        self.history = WebHistory(self._using)
 
     async def open(
         self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
