@@ -21,6 +21,7 @@ from rich.table import Table
 from gemgate.accounts import Capability, Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts, opened, rekeyed
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
+from gemgate.dialects import cookie_text
 from gemgate.errors import BadRequest, GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
 
@@ -397,13 +398,13 @@ def _read_cookies(place: Path | None) -> Cookies:
     """From the file, from standard input, or asked for without showing what is typed. BadRequest for nonsense."""
     try:
         if place is not None and str(place) != "-":
-            return Cookies.parse(place.read_text("utf-8-sig"))
+            return cookie_text.read(place.read_text("utf-8-sig"))
         if not sys.stdin.isatty():
-            return Cookies.parse(sys.stdin.read())
+            return cookie_text.read(sys.stdin.read())
         err.print("Paste the values from the cookies of gemini.google.com; nothing is shown.", highlight=False)
         psid = Prompt.ask("__Secure-1PSID", console=err, password=True)
         if any(mark in psid for mark in "={["):
-            return Cookies.parse(psid)  # a whole header or a browser extension's export
+            return cookie_text.read(psid)  # a whole header or a browser extension's export
         psidts = Prompt.ask("__Secure-1PSIDTS", console=err, password=True)
         return Cookies(psid.strip(), psidts.strip())
     except (OSError, UnicodeDecodeError) as error:
