@@ -259,15 +259,21 @@ class Gem:
         return GEM + re.sub(r"[\s/]+", "-", self.name.strip())
 
 
+def _called(text: str) -> str:
+    return hashlib.sha256(text.strip().lower().encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class GoogleAccount:
     """Whose a session is, as Google's page says (docs/google-wire.md 5.6); nothing when it does not say.
 
     id: twelve hex digits that tell accounts apart. label: the address, cut short for people to recognise it.
+    called: digests of what a person calls it, the address and the part before @. They are not stored.
     """
 
     id: str = ""
     label: str = ""
+    called: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
     def of(cls, number: str, address: str) -> GoogleAccount:
@@ -276,7 +282,12 @@ class GoogleAccount:
             return cls()
         name, at, host = address.partition("@")
         label = f"{name[:2]}…{name[-1]}@{host}" if at and len(name) > 3 else f"{name[:1]}…@{host}" if at else ""
-        return cls(hashlib.sha256(number.encode()).hexdigest()[:12], label)
+        called = frozenset(_called(text) for text in (address, name) if text)
+        return cls(hashlib.sha256(number.encode()).hexdigest()[:12], label, called)
+
+    def is_called(self, text: str) -> bool:
+        """Whether a person means this one: by its address, the part of it before @, or as it is shown here."""
+        return _called(text) in self.called or bool(self.label and text.strip().lower() == self.label.lower())
 
     def __str__(self) -> str:
         return self.label or self.id

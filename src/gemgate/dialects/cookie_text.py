@@ -88,8 +88,10 @@ class _Found:
         mine = [row for row in self.own if row.jar == jar and row.value]
         three = {_name(row): row.value for row in mine if _name(row)}
         return Cookies(
-            *(three.get(name, "") for name in _THREE),
-            others=companions(
+            three.get(PSID, ""),
+            three.get(PSIDTS, ""),
+            three.get(PSIDCC, ""),
+            companions(
                 Companion(row.name, row.domain or f".{_SITE}", row.path, row.value)
                 for row in mine
                 if row.domain or row.name in COMPANIONS

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES, Capability, Cookies, binding_browser
-from gemgate.dialects import simple, wire
+from gemgate.dialects import cookie_text, simple, wire
 from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
@@ -54,6 +54,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
     return {
         "name": account.name,
         "kind": account.upstream.kind,
+        "google": str(account.google) or None,
         "state": status.state,
         "why": status.why.zh if zh else status.why.en,
         "seconds_left": max(0.0, round(status.until - now, 1)) if status.until else None,
@@ -111,7 +112,9 @@ def _notice(account: Account, zh: bool) -> str:
 
 
 def _imported(context: RequestContext, cookies: Cookies) -> str:
-    """What a person should know of cookies that come in: of the browser they name, or of the one that sends them."""
+    """What a person should know of cookies that come in: what they lack, or of the browser they name or come from."""
+    if (lacking := cookie_text.lacks(cookies)) is not None:
+        return lacking.zh if context.caller.language.startswith("zh") else lacking.en
     asking = binding_browser(context.request.headers.get("user-agent", "")[:500])
     return binding.imported(cookies.bound, asking)[context.caller.language.startswith("zh")]
 

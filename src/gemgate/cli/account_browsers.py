@@ -1,0 +1,43 @@
+"""Commands about browsers as the place where accounts are signed in: who is there, and pairing one with an account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemgate.cli.account_backend import AccountBackend
+from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
+from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, print_json, say_where
+from gemgate.cli.terminal import ConfigOption, JsonOption, err
+
+
+def who(
+    place: Annotated[
+        str | None, typer.Argument(help="firefox, chrome, firefox:PROFILE, file:PATH. [default: all browsers]")
+    ] = None,
+    cookies: Annotated[
+        Path | None, typer.Option("--cookies", help="File with cookies, in any form; - reads standard input.")
+    ] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """List who is signed in: every profile, container and account (/u/N) of a browser, or behind cookies."""
+    held = read_cookies(cookies) if cookies is not None else None
+    places = [""] if held else [spelled(place)] if place else [f"browser:{one}" for one in ("firefox", "chrome")]
+
+    async def work(backend: AccountBackend) -> None:
+        if not as_json:
+            say_where(backend)
+        with err.status("looking who is signed in …"):
+            found = await everybody(backend, places, held)
+        if as_json:
+            print_json({"identities": found})
+        else:
+            show_identities(found)
+
+    at_desk(work, url, admin_key, node, config)
