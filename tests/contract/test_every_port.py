@@ -29,6 +29,7 @@ SUITES = {
     "Observer": "observer",
     "ResponseLog": "response_log",
     "ResponseStore": "response_store",
+    "PairingStore": "pairing_store",
     "Sender": "outbound",
     "Upstream": "upstream",
     "Vault": "vault",

@@ -15,6 +15,7 @@ from gemgate.assembly.storage import Storage, open_storage
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
 from gemgate.jobs.background import BackgroundAnswers
+from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -100,6 +101,7 @@ async def _built(
         files=storage.files,
         gallery=storage.gallery,
         keys=storage.keys,
+        paired=PairedBrowsers(account_registry, storage.pairings, clock=clock, observer=observer),
         alerts=make.alerts(pool, account_registry, machine),
         alert_store=storage.alerts,
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),

@@ -20,6 +20,7 @@ from gemgate.jobs.answers import Answers
 from gemgate.jobs.background import BackgroundAnswers
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
+from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
@@ -92,6 +93,7 @@ class Service(Loops):
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
+    paired: PairedBrowsers
     alerts: AlertMonitor
     alert_store: SqlAlertStore
     thumbnails: Thumbnails

@@ -63,6 +63,10 @@ class AccountBackend(Protocol):
         """test, refresh, pause, resume or reset."""
         ...
 
+    async def pair(self, name: str) -> Facts:
+        """A code that pairs a browser with the account, once, and until when."""
+        ...
+
     async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
         """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all."""
         ...
@@ -154,6 +158,9 @@ class _Online:
     async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         return await self._ask("POST", f"{_path(name)}/{action}", {"capability": capability} if capability else None)
 
+    async def pair(self, name: str) -> Facts:
+        return await self._ask("POST", f"{_path(name)}/pairing")
+
     async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
         place = {"cookies": cookies.as_dict()} if cookies else {"source": source}
         return await self._ask("POST", "api/identities", {**place, "google": google})
@@ -242,6 +249,10 @@ class _Offline:
         if action in ("test", "refresh"):
             return account_of(account, self._account_registry, self._service.clock.now(), self._language)
         return await self.one(name)
+
+    async def pair(self, name: str) -> Facts:
+        code, expires_at = await self._service.paired.offer(name, self._caller)
+        return {"account": name, "code": code, "expires_at": expires_at, "gateway": local_url(self._service.settings)}
 
     async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
         found = await identities(self._service, source, cookies)

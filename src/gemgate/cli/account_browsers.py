@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gemgate.cli.account_backend import AccountBackend
+from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
-from gemgate.cli.account_desk import KeyOption, NodeOption, UrlOption, at_desk, print_json, say_where
-from gemgate.cli.terminal import ConfigOption, JsonOption, err
+from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, marked, out
 
 
 def who(
@@ -41,3 +42,30 @@ def who(
             show_identities(found)
 
     at_desk(work, url, admin_key, node, config)
+
+
+def pair(
+    name: NameArgument,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show a code for the browser extension: it counts once, for ten minutes, and can only push this account's cookies."""
+
+    async def work(backend: AccountBackend) -> None:
+        if not as_json:
+            say_where(backend)
+        _show_code(await backend.pair(name), as_json=as_json)
+
+    at_desk(work, url, admin_key, node, config)
+
+
+def _show_code(facts: Facts, *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+        return
+    until = time.strftime("%H:%M:%S", time.localtime(facts["expires_at"]))
+    out.print(marked("[bold]{}[/bold]  for {}, until {}", facts["code"], facts["account"], until), highlight=False)
+    err.print(f"Type it into the extension, with the gateway's address: {facts['gateway']}", highlight=False)

@@ -13,6 +13,7 @@ from gemgate.dialects import cookie_text, simple, wire
 from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
+from gemgate.pool.status import browser_lives
 from gemgate.ports.accounts import AccountSetup
 from gemgate.web.context import NodeContext, RequestContext
 from gemgate.web.json_response import json_response
@@ -64,7 +65,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "number": account.number,
         "language": account.language,
         "source": account.source.name if account.source else "",
-        "live_browser": bool(account.source and account.source.live),
+        "live_browser": bool(account.source and account.source.live) or browser_lives(account.browser_seen_at, now),
         "address": account.egress.name,
         "address_rest": {
             "phase": account.egress.circuit.phase(now),
@@ -207,6 +208,7 @@ async def one(context: NodeContext) -> Response:
 async def remove(context: NodeContext) -> Response:
     name = context.request.path_params["name"]
     await context.service.account_registry.remove(name, context.caller)
+    await context.access.keybook.refresh()  # the keys of its browsers are over
     return json_response({"name": name, "removed": True})
 
 
