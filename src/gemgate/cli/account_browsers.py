@@ -52,7 +52,7 @@ def pair(
     node: NodeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show a code for the browser extension: it counts once, for ten minutes, and can only push this account's cookies."""
+    """Show a code for the browser extension. It counts once, for ten minutes, and lets it push this account's cookies."""
 
     async def work(backend: AccountBackend) -> None:
         if not as_json:
