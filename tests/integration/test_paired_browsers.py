@@ -12,11 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.caller import Caller
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.refresher import SessionRefresher
 from gemgate.pool.status import BROWSER_SILENT_SECONDS, browser_lives
 from gemgate.settings import Settings
 from gemgate.testing import FakeClock
+from gemgate.web.auth import forwarded_caller
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for
 
@@ -53,7 +55,12 @@ class Browser:
     async def code(self) -> str:
         # an admin's own page or command, not the browser
         headers = {"authorization": f"Bearer {ADMIN}"}
-        async with self.http.post(f"/api/accounts/{self.name}/pairing", headers=headers) as answer:
+        way = f"/api/accounts/{self.name}/pairing"
+        async with self.http.post(way, headers=headers) as answer:
+            if answer.status == 404:
+                async with self.http.post("/api/accounts", json={"name": self.name}, headers=headers) as made:
+                    assert made.status == 200
+        async with self.http.post(way, headers=headers) as answer:
             assert answer.status == 201
             return str((await answer.json())["code"])
 
@@ -200,20 +207,19 @@ async def _ends_with_the_account(browser: Browser, gate: Served) -> None:
     assert (await browser.ask("GET", "/api/accounts/mine/cookies"))[0] == 401
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        *({}, {"version": 1}, {"version": 0, "cookies": "x"}, {"version": 2**53, "cookies": "x"}),
-        *({"version": 1.5, "cookies": "x"}, {"version": 1, "cookies": []}, {"version": 1, "cookies": "nothing"}),
-        {"version": 1, "cookies": "x" * 300_000},
-    ],
-)
-async def test_what_is_no_push_is_refused(sim: Simulator, tmp_path: Path, body: dict[str, Any]) -> None:
+NO_PUSH: list[dict[str, Any]] = [
+    *({}, {"version": 1}, {"version": 0, "cookies": "x"}, {"version": 2**53, "cookies": "x"}),
+    *({"version": 1.5, "cookies": "x"}, {"version": 1, "cookies": []}, {"version": 1, "cookies": "nothing"}),
+    {"version": 1, "cookies": "x" * 300_000},
+]
+
+
+async def test_what_is_no_push_is_refused(sim: Simulator, tmp_path: Path) -> None:
     async with served(house(sim, tmp_path), wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
         browser = Browser(http)
         await browser.pair()
-        status, _ = await browser.ask("PUT", "/api/accounts/mine/cookies", body)
-        assert status in (400, 413)
+        for body in NO_PUSH:
+            assert (await browser.ask("PUT", "/api/accounts/mine/cookies", body))[0] in (400, 413)
         assert (await browser.state())["version"] == 0
 
 
@@ -251,6 +257,20 @@ async def test_foreign_pages_cannot_push(sim: Simulator, tmp_path: Path) -> None
         async with http.get("/v1/models", headers={"origin": EXTENSION}) as answer:
             assert answer.status == 403
         assert not gate.service.pool.accounts
+
+
+def test_a_fleets_gateway_states_whose_browser_it_is() -> None:
+    stated = forwarded_caller.ForwardedCaller(Caller("browser-1", account="mine"), "client", "https")
+    scope = {
+        "type": "http",
+        "headers": [
+            (forwarded_caller.TOKEN_HEADER.encode(), b"token"),
+            (forwarded_caller.CALLER_HEADER.encode(), forwarded_caller.encode(stated).encode()),
+        ],
+    }
+    believed = forwarded_caller.accept(scope, "token")
+    assert believed is not None
+    assert believed.caller.account == "mine"
 
 
 def test_a_browser_lives_until_it_is_silent() -> None:

@@ -12,6 +12,7 @@ from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
 from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, marked, out
+from gemgate.ports.accounts import AccountSetup
 
 
 def who(
@@ -52,11 +53,16 @@ def pair(
     node: NodeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show a code for the browser extension. It counts once, for ten minutes, and lets it push this account's cookies."""
+    """Show a code for the browser extension: it counts once, for ten minutes, and only lets it push cookies.
+
+    An account that is not there yet is set up: the first push signs it in.
+    """
 
     async def work(backend: AccountBackend) -> None:
         if not as_json:
             say_where(backend)
+        if name not in {facts["name"] for facts in await backend.all()}:
+            await backend.set_up(AccountSetup(name))  # its first push signs it in
         _show_code(await backend.pair(name), as_json=as_json)
 
     at_desk(work, url, admin_key, node, config)

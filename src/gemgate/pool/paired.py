@@ -19,7 +19,6 @@ from gemgate.errors import BadRequest, Conflict, NotFound, RateLimited
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
-from gemgate.ports.accounts import AccountSetup
 from gemgate.ports.pairings import CookiePush, PairingCode, PairingStore
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
@@ -55,11 +54,10 @@ class PairedBrowsers:
         self._paces: dict[str, Bucket] = {}
 
     async def offer(self, name: str, caller: Caller) -> tuple[str, float]:
-        """A code for a browser of this account, and when it expires in epoch seconds. An account that is not there yet
-        is set up: its first push signs it in. BadRequest for one that has no cookies.
+        """A code for a browser of this account, and when it expires in epoch seconds. NotFound; BadRequest for an
+        account that has no use for cookies.
         """
-        account = self._registry.find(name) or await self._registry.add(AccountSetup(name), caller)
-        _check_web(account)
+        _check_web(self._registry.account(name))
         code = "".join(secrets.choice(_LETTERS) for _ in range(CODE_LENGTH))
         now = self._clock.now()
         await self._store.offer(PairingCode(digest_of(code), name, now + CODE_SECONDS), now)

@@ -226,10 +226,6 @@ class AccountRegistry:
             )
         return accounts[0] if accounts else None
 
-    def find(self, name: str) -> Account | None:
-        """An account that runs here, if there is one."""
-        return self._pool.account(name)
-
     def sharing(self, account: Account) -> list[Account]:
         """The account and those that go by the same cookies under other numbers."""
         held = account.cookies

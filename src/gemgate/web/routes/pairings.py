@@ -59,7 +59,7 @@ class PushRequest(wire.Body):
     summary="A code that pairs one browser with the account; it counts once, for ten minutes",
 )
 async def offer(context: NodeContext) -> Response:
-    """An account that is not there yet is set up. An older code of the account counts no more."""
+    """An older code of the account counts no more."""
     name = context.request.path_params["name"]
     code, expires_at = await context.service.paired.offer(name, context.caller)
     shown = {
