@@ -179,7 +179,7 @@ client_key = Table(
     Column("expires_at", Double, nullable=False, server_default="0"),
     Column("revoked_at", Double, nullable=False, server_default="0"),
     Column("used_at", Double, nullable=False, server_default="0"),
-    Column("account", Text, nullable=False, server_default="", comment="Of a paired browser: whose cookies it pushes"),
+    Column("account", Text, nullable=False, server_default=""),
     Index("ix_client_key_name", "name", unique=True),
     Index("ix_client_key_digest", "digest", unique=True),
 )
@@ -196,7 +196,7 @@ account_push = Table(
     "account_push",
     metadata,
     Column("account", Text, ForeignKey("account.name", ondelete="CASCADE"), primary_key=True),
-    Column("version", BigInteger, nullable=False, comment="Counts up in the browser"),
+    Column("version", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),
     Column("changed_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
