@@ -15,6 +15,7 @@ class Caller:
     admin:    may see all tenants and the account names.
     models:   ids that the key is limited to, empty for all.
     operations: groups of operations that the key is limited to, empty for all.
+    account:  of a paired browser: the one account whose cookies its key may push, "" for everybody else.
     quota:    what is left, when the call was counted before it came here: it is not counted again.
     host:     our own name and port as the caller called them, so that our links are known when they come back.
     """
@@ -30,6 +31,7 @@ class Caller:
     operations: frozenset[str] = frozenset()
     quota: Quota | None = None
     host: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ SUITES = {
     "Researcher": "researcher",
     "ResponseLog": "response_log",
     "ResponseStore": "response_store",
+    "PairingStore": "pairing_store",
     "Sender": "outbound",
     "Upstream": "upstream",
     "Vault": "vault",

@@ -17,6 +17,7 @@ from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
 from gemgate.jobs.background import BackgroundAnswers
 from gemgate.jobs.research import Researches
+from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -104,6 +105,7 @@ async def _built(
         files=storage.files,
         gallery=storage.gallery,
         keys=storage.keys,
+        paired=PairedBrowsers(account_registry, storage.pairings, clock=clock, observer=observer),
         alerts=make.alerts(pool, account_registry, machine),
         alert_store=storage.alerts,
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),

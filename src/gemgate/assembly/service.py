@@ -22,6 +22,7 @@ from gemgate.jobs.research import Researches
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
 from gemgate.pool.history import History
+from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
@@ -95,6 +96,7 @@ class Service(Loops):
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
+    paired: PairedBrowsers
     alerts: AlertMonitor
     alert_store: SqlAlertStore
     thumbnails: Thumbnails

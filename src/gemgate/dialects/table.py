@@ -32,8 +32,8 @@ from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
 from gemgate.files import Inline
 
-Group = Literal["any", "chat", "images", "batches", "files"]
-"""What a key's scope can name; `any`: whoever has a key."""
+Group = Literal["any", "chat", "images", "batches", "files", "pairing"]
+"""What a key's scope can name; `any`: whoever has a key; `pairing`: what paired browsers may, and all that they may."""
 
 ErrorBody = Callable[[GatewayError, str, str], tuple[int, Any]]
 """(error, language, request id) -> status and body."""

@@ -14,6 +14,7 @@ class ClientKey:
     name:       the tenant of its callers. hint: the secret's last characters, to tell keys apart.
     models:     ids it may use, operations: groups of them (chat, images, batches, files); empty for all.
     expires_at, revoked_at, used_at: epoch seconds, 0 = never.
+    account:    of a paired browser: the one account whose cookies it may push, and nothing else; "" = a client's key.
     """
 
     id: str
@@ -27,6 +28,7 @@ class ClientKey:
     expires_at: float = 0.0
     revoked_at: float = 0.0
     used_at: float = 0.0
+    account: str = ""
 
     def holds(self, now: float) -> bool:
         """Whether it still opens anything."""

@@ -170,6 +170,12 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
         "Rotations of cookies: rotated, withheld, refused, failed",
         ("account", "outcome"),
     ),
+    MetricSpec(
+        "gemgate_cookie_pushes",
+        "counter",
+        "Pushes of paired browsers: new (cookies that signed in), known (those in use already), alive (no change)",
+        ("account", "outcome"),
+    ),
     MetricSpec("gemgate_event_loop_lag_seconds", "histogram", "How late the event loop runs what is due", (), LAGS),
 )
 """Metrics that facts move."""

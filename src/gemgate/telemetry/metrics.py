@@ -53,6 +53,7 @@ class Metrics:
             "cookies.rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "rotated"),
             "cookies.withheld": lambda data: self._count("gemgate_cookie_rotations", data["account"], data["renewal"]),
             "cookies.refused": lambda data: self._count("gemgate_cookie_rotations", data["account"], "refused"),
+            "cookies.pushed": lambda data: self._count("gemgate_cookie_pushes", data["account"], data["outcome"]),
             "cookies.not_rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "failed"),
             "loop.lag": lambda data: self._of["gemgate_event_loop_lag_seconds"].observe(data["seconds"]),
         }

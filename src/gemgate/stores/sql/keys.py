@@ -52,6 +52,7 @@ class SqlKeyStore:
             "per_hour": key.per_hour,
             "created_at": key.created_at,
             "expires_at": key.expires_at,
+            "account": key.account,
         }
         try:
             async with self._database.writing() as connection:
@@ -132,4 +133,5 @@ def _key(row: Row[Any]) -> ClientKey:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         used_at=row.used_at,
+        account=row.account,
     )

@@ -179,8 +179,29 @@ client_key = Table(
     Column("expires_at", Double, nullable=False, server_default="0"),
     Column("revoked_at", Double, nullable=False, server_default="0"),
     Column("used_at", Double, nullable=False, server_default="0"),
+    Column("account", Text, nullable=False, server_default=""),
     Index("ix_client_key_name", "name", unique=True),
     Index("ix_client_key_digest", "digest", unique=True),
+)
+
+pairing_code = Table(
+    "pairing_code",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("account", Text, ForeignKey("account.name", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+account_push = Table(
+    "account_push",
+    metadata,
+    Column("account", Text, ForeignKey("account.name", ondelete="CASCADE"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("agent", Text, nullable=False, server_default=""),
+    Column("language", Text, nullable=False, server_default=""),
 )
 
 page_session = Table(

@@ -54,6 +54,8 @@ def encode(stated: ForwardedCaller) -> str:
         fields["models"] = sorted(caller.models)
     if caller.operations:
         fields["operations"] = sorted(caller.operations)
+    if caller.account:
+        fields["account"] = caller.account
     if caller.quota is not None:
         fields["quota"] = [caller.quota.limit, caller.quota.remaining, caller.quota.reset]
     return json.dumps(fields, separators=(",", ":"))
@@ -107,6 +109,7 @@ def _read(text: str) -> ForwardedCaller:
             request_id=fields["request_id"],
             models=frozenset(fields.get("models", ())),
             operations=frozenset(fields.get("operations", ())),
+            account=str(fields.get("account", "")),
             quota=Quota(*quota) if quota is not None else None,
         )
         return ForwardedCaller(

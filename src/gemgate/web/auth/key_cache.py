@@ -113,8 +113,11 @@ class KeyCache:
         operations: Collection[str] = (),
         per_hour: int | None = None,
         seconds: float = 0.0,
+        account: str = "",
     ) -> tuple[ClientKey, str]:
-        """A new key and its secret, which is not kept. `seconds` until it expires, 0 = never. Conflict."""
+        """A new key and its secret, which is not kept. `seconds` until it expires, 0 = never. account: of a paired
+        browser. Conflict.
+        """
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._clock.now()
         key = ClientKey(
@@ -127,6 +130,7 @@ class KeyCache:
             frozenset(operations),
             per_hour,
             now + seconds if seconds else 0.0,
+            account=account,
         )
         await self._store.add_key(key)
         await self.refresh()
