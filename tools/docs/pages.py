@@ -37,7 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Videos": ("videos",),
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
-    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
+    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings", "usage"),
     "Administration": ("accounts.", "gems.", "cookies.", "keys.", "alerts", "nodes", "backup"),
 }
 OF_THE_PAGE = (

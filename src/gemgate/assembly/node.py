@@ -22,6 +22,7 @@ from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.telemetry.traces import NoOtelError, Traces, exported
+from gemgate.telemetry.usage import UsageLedger
 from gemgate.version import __version__
 
 
@@ -74,7 +75,8 @@ async def _built(
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
     recent = RecentRequests(settings.recent_requests, clock.now, [metrics.ended, *([traces.ended] if traces else [])])
-    observer = Observers([metrics, recent, LogObserver()])
+    usage = UsageLedger(storage.usage, clock.now)
+    observer = Observers([metrics, recent, usage, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)
@@ -114,6 +116,7 @@ async def _built(
         machine=machine,
         metrics=metrics,
         recent=recent,
+        usage=usage,
         observer=observer,
         clock=clock,
         random=random,
@@ -133,6 +136,7 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
         await storage.jobs.rewrap()
     run_upkeep(service)
     service.run("conversations", storage.conversations.tend)
+    service.run("usage", service.usage.tend)
     if not resident:
         return
     if settings.redis_url:

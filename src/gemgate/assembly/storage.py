@@ -27,6 +27,7 @@ from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.response_log import SqlResponseLog
+from gemgate.stores.sql.usage import SqlUsageStore
 from gemgate.stores.vault import Vault, open_vault
 from gemgate.telemetry import SystemClock
 
@@ -86,6 +87,10 @@ class Storage:
     @cached_property
     def keys(self) -> SqlKeyStore:
         return SqlKeyStore(self.database)
+
+    @cached_property
+    def usage(self) -> SqlUsageStore:
+        return SqlUsageStore(self.database)
 
     @cached_property
     def alerts(self) -> SqlAlertStore:

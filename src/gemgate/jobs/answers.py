@@ -15,6 +15,7 @@ from typing import Literal
 from gemgate.batches import Batch, BatchKind, Need, Task, TaskDraft
 from gemgate.caller import Caller, Quota
 from gemgate.chat import ChatRequest, Ended, Event, ImageGenerated
+from gemgate.dialects import table
 from gemgate.errors import NotFound, StorageDown
 from gemgate.gateway.admission import Admission
 from gemgate.images import ModelPolicy
@@ -106,6 +107,7 @@ class Answers:
             "request_id": caller.request_id,
             "awaited": order.awaited,
             "answers": chat.n,
+            "dialect": table.family_of(call.operation),
             "inline": card.kind == "image" or chat.images is not None,
         }
         return Batch(

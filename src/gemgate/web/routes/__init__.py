@@ -34,6 +34,7 @@ from gemgate.web.routes import (
     sessions,
     settings,
     status,
+    usage,
     videos,
 )
 
@@ -61,6 +62,7 @@ MODULES = (
     overview,
     settings,
     requests,
+    usage,
     mcp,
     nodes,
     page,
