@@ -12,6 +12,7 @@ import gemgate.ports
 PORTS = Path(gemgate.ports.__file__).parent
 SUITES = {
     "AccountStore": "account_store",
+    "Budgets": "budgets",
     "AlertStore": "alert_store",
     "BlobStore": "blob_store",
     "Clock": "clock",

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gemgate import telemetry
 from gemgate.assembly.accounts import names_apart, run_accounts, seeds_of
-from gemgate.assembly.limits import open_limiter, run_probe
+from gemgate.assembly.limits import open_limiter, run_probe, settles
 from gemgate.assembly.loops import run_upkeep
 from gemgate.assembly.parts import Parts, node_name
 from gemgate.assembly.service import Service
@@ -75,7 +75,7 @@ async def _built(
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
     recent = RecentRequests(settings.recent_requests, clock.now, [metrics.ended, *([traces.ended] if traces else [])])
-    usage = UsageLedger(storage.usage, clock.now)
+    usage = UsageLedger(storage.usage, clock.now, settles(storage.budgets))
     observer = Observers([metrics, recent, usage, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
@@ -137,6 +137,7 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
     run_upkeep(service)
     service.run("conversations", storage.conversations.tend)
     service.run("usage", service.usage.tend)
+    service.run("budgets", storage.budgets.tend)
     if not resident:
         return
     if settings.redis_url:

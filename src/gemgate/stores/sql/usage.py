@@ -47,7 +47,7 @@ class SqlUsageStore:
             where=usage_writer.c.written < mark.excluded.written,
         )
         async with self._database.writing() as connection:
-            if (await connection.execute(mark)).rowcount and values:
+            if (await connection.execute(mark.returning(usage_writer.c.id))).first() is not None and values:
                 await connection.execute(_upsert(self._database.is_sqlite), values)
 
     async def ask(self, question: UsageQuestion) -> Sequence[UsageRow]:
