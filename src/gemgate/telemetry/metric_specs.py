@@ -177,6 +177,9 @@ GAUGES: tuple[MetricSpec, ...] = (
         "gemgate_short", "gauge", "1 while it is short or away: memory, descriptors, disk, database, storage", ("part",)
     ),
     MetricSpec("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
+    MetricSpec(
+        "gemgate_usage_unwritten", "gauge", "Rows of usage that wait for the database; a moment's worth, usually"
+    ),
 )
 """Metrics that are read where they are decided, at the moment of the scrape."""
 

@@ -74,8 +74,11 @@ class UsageLedger:
         self._writing = asyncio.Lock()
         self._names: set[str] = set()
         self._names_of = 0
-        self.failed = 0
-        """Times that sums could not be written and were kept for another try."""
+
+    @property
+    def unwritten(self) -> int:
+        """Rows that wait for the database."""
+        return len(self._waiting) + len(self._unsure)
 
     def emit(self, fact: TelemetryEvent) -> None:
         fold = _FOLDS.get(fact.name)
@@ -191,7 +194,6 @@ class UsageLedger:
                 try:
                     await self.store.add(self._writer, self._number, self._unsure, self._now())
                 except BaseException:
-                    self.failed += 1
                     self._told.set()  # perhaps they are written: under their number they are not added again
                     raise
                 self._unsure, self._number = {}, self._number + 1
