@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -199,7 +200,7 @@ async def exactly(database: Database, url: object, limit: int, processes: int, c
     told = await asyncio.gather(*(asyncio.to_thread(one.communicate, None, 240) for one in ran))
     made = sum(int(text) for text, _ in told)
     budgets, spare = SqlBudgets(database, SystemClock()), 0
-    with pytest.raises(OverBudget):
+    with suppress(OverBudget):
         while True:
             await budgets.take(f"last{spare}", "kim", Budget.of({"images_per_month": limit}), ONE, at_once=True)
             spare += 1
@@ -208,7 +209,7 @@ async def exactly(database: Database, url: object, limit: int, processes: int, c
 
 
 async def test_a_budget_is_exact_under_processes(database: Database, database_url: str) -> None:
-    await exactly(database, database_url, limit=20, processes=3, calls=10)
+    await exactly(database, database_url, limit=8, processes=2, calls=5)
 
 
 @pytest.mark.soak

@@ -82,13 +82,7 @@ async def test_every_kind_of_call_is_in_the_ledger(http: aiohttp.ClientSession, 
                     if (await answer.json())["status"] in ("completed", "failed"):
                         break
                 await asyncio.sleep(0.05)
-    rows = await usage(http, by="key,dialect,kind,outcome")
-    found = {
-        (r["key"], r["dialect"], r["kind"], r["outcome"]): (r["calls"], r["images"], r["videos"])
-        for r in rows
-        if r["calls"]
-    }
-    assert found == {
+    wanted = {
         ("blog", "openai", "chat", "ok"): (3, 0, 0),
         ("blog", "openai", "image", "ok"): (1, 2, 0),
         ("blog", "simple", "batch_image", "ok"): (3, 3, 0),
@@ -97,10 +91,16 @@ async def test_every_kind_of_call_is_in_the_ledger(http: aiohttp.ClientSession, 
         ("shop", "openai", "background_chat", "ok"): (1, 0, 0),
         ("shop", "openai", "video", "ok"): (1, 0, 1),
     }
+    found: dict[tuple[str, ...], tuple[int, int, int]] = {}
+    async with asyncio.timeout(10):
+        while found != wanted:  # a job's end is seen in the database before its process knows of it
+            rows = await usage(http, by="key,dialect,kind,outcome")
+            names, amounts = ("key", "dialect", "kind", "outcome"), ("calls", "images", "videos")
+            found = {tuple(row[n] for n in names): tuple(row[n] for n in amounts) for row in rows if row["calls"]}
     (total,) = await usage(http, by="")
-    assert total["generations"] == len(sim.record.generations)
+    assert total["generations"] == sim.record.generations
     assert total["bytes"] > 100_000
-    assert {row["account"] for row in await usage(http, by="account") if row["calls"]} == {"alice"} - set() or total
+    assert {row["account"] for row in await usage(http, by="account")} == {"default"}
     assert all(row["served"] for row in await usage(http, by="served", kind="chat"))
 
 
@@ -175,7 +175,7 @@ async def test_a_used_up_budget_is_refused_in_every_dialect(http: aiohttp.Client
         assert "left=0" in headers["x-gemgate-budget"]
     async with http.post("/v1/chat/completions", json=chat(stream=True), headers=kim) as answer:
         assert answer.status == 429
-    assert len(sim.record.generations) == 1
+    assert sim.record.generations == 1
     async with http.patch(f"/api/keys/{key_id}", json={"budget": {"calls_per_day": 2}}, headers=ADMIN) as answer:
         assert (await answer.json())["budget"] == {"calls_per_day": 2}
     assert (await post(http, "/v1/chat/completions", chat(), kim))[0] == 200
@@ -193,13 +193,13 @@ async def test_images_are_counted_before_they_are_made(http: aiohttp.ClientSessi
     assert (await post(http, "/v1/images/generations", {"prompt": "a fox"}, kim))[0] == 200
     assert (await post(http, "/v1/images/generations", {"prompt": "a fox"}, kim))[0] == 429
     assert (await post(http, "/v1/chat/completions", chat(), kim))[0] == 200
-    assert len(sim.record.generations) == 4
+    assert sim.record.generations == 4
     rows = await usage(http, by="outcome", key="kim", kind="image")
     assert {row["outcome"]: row["calls"] for row in rows} == {"ok": 2, "insufficient_quota": 3}
 
 
 async def test_a_batch_waits_for_its_budget(http: aiohttp.ClientSession, sim: Simulator, gate: Served) -> None:
-    key_id, kim = await made(http, "kim", images_per_day=2)
+    _, kim = await made(http, "kim", images_per_day=2)
     _, batch, _ = await post(http, "/v1/batch/images", {"prompts": ["one", "two", "three", "four"]}, kim)
     job = batch.get("batch_id") or batch["id"]
 
@@ -212,7 +212,7 @@ async def test_a_batch_waits_for_its_budget(http: aiohttp.ClientSession, sim: Si
         while (await state())["completed"] < 2 or (await state())["running"]:
             await asyncio.sleep(0.05)
     assert (await state())["failed"] == 0
-    assert len(sim.record.generations) == 2
+    assert sim.record.generations == 2
 
 
 async def test_calls_at_once(http: aiohttp.ClientSession, sim: Simulator) -> None:
@@ -223,4 +223,6 @@ async def test_calls_at_once(http: aiohttp.ClientSession, sim: Simulator) -> Non
         assert (status, told["error"]["code"]) == (429, "rate_limit_exceeded")
         assert "at_once;limit=1;left=0" in headers["x-gemgate-budget"]
         await slow.read()
-    assert (await post(http, "/v1/chat/completions", chat(), kim))[0] == 200
+    async with asyncio.timeout(10):
+        while (await post(http, "/v1/chat/completions", chat(), kim))[0] != 200:
+            await asyncio.sleep(0.05)

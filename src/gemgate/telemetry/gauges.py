@@ -33,7 +33,7 @@ def gauges(
     unwritten: int = 0,
 ) -> Iterator[Value]:
     """Everything as it stands now. tallies: of tasks, None while the database is away; degraded: limits are counted per
-    process; spooled: images waiting for a bucket; short: what the machine lacks; unwritten: rows that the ledger of usage has not written yet.
+    process; spooled: images waiting for a bucket; short: what the machine lacks; unwritten: rows of usage.
     """
     yield "gemgate_info", (__version__,), 1
     for state, count in Counter(account.status().state for account in pool.accounts).items():
