@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Executable, delete, func, select
+from sqlalchemy import Executable, cast, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.lazy_import import later
@@ -52,7 +52,7 @@ class SqlUsageStore:
 
     async def ask(self, question: UsageQuestion) -> Sequence[UsageRow]:
         columns = [usage.c[name] for name in question.by]
-        sums = [func.sum(usage.c[name]) for name in AMOUNTS]
+        sums = [cast(func.sum(usage.c[name]), usage.c[name].type) for name in AMOUNTS]  # no decimals of PostgreSQL
         hours = list(range(24)) if "hour" in question.by else [WHOLE_DAY]
         query = select(*columns, *sums).where(
             usage.c.hour.in_(hours), usage.c.day >= question.since, usage.c.day < question.until
@@ -64,20 +64,12 @@ class SqlUsageStore:
         async with self._database.reading() as connection:
             found = (await connection.execute(query.limit(question.most))).all()
         width = len(columns)
-        return [UsageRow(tuple(row[:width]), _sums(row[width:])) for row in found if row[width] is not None]
+        return [UsageRow(tuple(row[:width]), UsageSums(*row[width:])) for row in found if row[width] is not None]
 
     async def forget_before(self, day: int) -> int:
         async with self._database.writing() as connection:
             await connection.execute(delete(usage_writer).where(usage_writer.c.at < day * DAY))
             return int((await connection.execute(delete(usage).where(usage.c.day < day))).rowcount)
-
-
-def _sums(values: Sequence[Any]) -> UsageSums:
-    """Sums of PostgreSQL are decimals."""
-    sums = UsageSums()
-    for name, value in zip(AMOUNTS, values, strict=True):
-        setattr(sums, name, float(value) if name == "seconds" else int(value))
-    return sums
 
 
 @functools.cache
