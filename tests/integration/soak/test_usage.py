@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gemgate.ports.usage import DIMENSIONS, UsageOf, UsageQuestion, UsageSums
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.usage import SqlUsageStore
+from gemgate_simulator import RemoteSimulator
+from tests.support.chaos import Node, environment
 from tests.support.servers import database_url, postgres_server, postgres_url
 
 __all__ = ["database_url", "postgres_server", "postgres_url"]
@@ -82,3 +88,46 @@ async def test_any_question_about_a_year_is_answered_at_once(database: Database)
     print(*(f"  {name}: {seconds * 1e3:.0f} ms" for name, seconds in slowest[:8]), sep="\n")
     most = QUESTION_SECONDS * (2 if database.is_sqlite else 10)  # a machine of half the speed, a busy one
     assert not [name for name, seconds in took.items() if seconds > most]
+
+
+async def test_a_gateway_that_is_killed_again_and_again_loses_a_moment_at_most(tmp_path: Path) -> None:
+    """Calls without a pause; before each kill those that ended a second ago or more must be counted, none twice."""
+    settled = 1.0
+    answered: list[float] = []
+    sure = 0
+
+    async def calls(http: aiohttp.ClientSession, worker: int) -> None:
+        with suppress(aiohttp.ClientError):
+            while True:
+                body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": f"hi {worker}"}]}
+                async with http.post("/v1/chat/completions", json=body) as answer:
+                    await answer.read()
+                    assert answer.status == 200
+                answered.append(time.monotonic())
+
+    async with RemoteSimulator.spawn(("alice",)) as sim:
+        node = Node("solo", environment(sim, "alice", tmp_path, MODEL_ALIASES=""), tmp_path)
+        try:
+            for _ in range(4):
+                await node.start()
+                begun = len(answered)
+                async with aiohttp.ClientSession(node.url) as http, asyncio.TaskGroup() as group:
+                    for worker in range(3):
+                        group.create_task(calls(http, worker))
+                    async with asyncio.timeout(60):
+                        while len(answered) - begun < 30:
+                            await asyncio.sleep(0.05)
+                    node.kill()
+                    killed = time.monotonic()
+                sure += sum(at < killed - settled for at in answered[begun:])
+        finally:
+            node.end()
+        generations = await sim.record.generations()
+    database = await open_database(tmp_path / "data" / "gemgate.sqlite3")
+    try:
+        (total,) = await SqlUsageStore(database).ask(UsageQuestion((), 0, 10**6))
+    finally:
+        await database.close()
+    print(f"\n{sure} sure, {total.sums.calls} in the ledger, {len(answered)} answered, {generations} generations")
+    assert sure <= total.sums.calls <= len(answered) + 3 * 4  # an answer may be on its way when the gateway dies
+    assert total.sums.generations <= generations
