@@ -122,7 +122,7 @@ async def test_a_gateway_that_is_killed_again_and_again_loses_a_moment_at_most(t
                 sure += sum(at < killed - settled for at in answered[begun:])
         finally:
             node.end()
-        generations = await sim.record.generations()
+        generations = (await sim.record()).generations
     database = await open_database(tmp_path / "data" / "gemgate.sqlite3")
     try:
         (total,) = await SqlUsageStore(database).ask(UsageQuestion((), 0, 10**6))
