@@ -2,7 +2,7 @@
 to the database together with those of others.
 
 A call is a request for an answer that came as far as a model, or a task of a durable one: the request that ordered it
-is none beside it. What a killed process had not written yet, half a second's worth, is lost and never counted twice.
+is none beside it. What a killed process had not written yet, a moment's worth, is lost and never counted twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gemgate.errors import StorageDown
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.ports.usage import UsageOf, UsageStore, UsageSums
 
-BEHIND = 0.5
+BEHIND = 0.25
 """Seconds for which sums are gathered before they are written together."""
 AGAIN = 2.0
 """Seconds until the next try when the database is away."""
