@@ -9,6 +9,7 @@
     │   └── Unprocessable      understood, but it cannot be had (size_policy=require)
     ├── LimitError             our own rules
     │   ├── RateLimited        too often; carries the seconds
+    │   │   └── OverBudget     a budget of a day or a month is used up
     │   └── Busy               every lane taken and the queue full, or waited too long
     ├── AccountError           one Google account
     │   ├── SignedOut          cookies dead, refused, or answered as an anonymous guest
@@ -215,6 +216,12 @@ class RateLimited(LimitError):
     """Carries `details`: limit, remaining, reset (seconds) of the rule that refused."""
 
     kind = "rate_limited"
+
+
+class OverBudget(RateLimited):
+    """A budget is used up, for hours or weeks: nothing to try again soon. `details` as of its base."""
+
+    kind = "insufficient_quota"
 
 
 class Busy(LimitError):

@@ -12,6 +12,7 @@ import gemgate.ports
 PORTS = Path(gemgate.ports.__file__).parent
 SUITES = {
     "AccountStore": "account_store",
+    "Budgets": "budgets",
     "AlertStore": "alert_store",
     "BlobStore": "blob_store",
     "ChatHistory": "account_history",
@@ -36,6 +37,7 @@ SUITES = {
     "PairingStore": "pairing_store",
     "Sender": "outbound",
     "Upstream": "upstream",
+    "UsageStore": "usage_store",
     "Vault": "vault",
 }
 

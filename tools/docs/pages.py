@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Music": ("music",),
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
-    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
+    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings", "usage"),
     "The accounts' own history": ("history.", "accounts.history."),
     "Administration": ("accounts.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
 }
@@ -60,7 +60,10 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("Listening and keys", "host port api_key admin_key auth trusted_proxies cors_origins"),
     ("Accounts", "secure_ accounts_file cookie_ official_ proxy_"),
     ("State", "data_dir database_url redis_"),
-    ("Limits and rests", "rate_limit_ model_interval rpm_ address_ concurrency cooldown_ files_per_key batch_tasks"),
+    (
+        "Limits and rests",
+        "rate_limit_ model_interval rpm_ budget key_budget usage_ address_ concurrency cooldown_ files_per_key batch_tasks",
+    ),
     ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
     (
         "Models, chats, pictures",

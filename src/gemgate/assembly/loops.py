@@ -99,6 +99,8 @@ def run_upkeep(service: Service) -> None:
             if kept_from:
                 await service.jobs.forget_before(kept_from)
                 await _forget_media(service, kept_from)
+            if settings.usage_days:
+                await service.usage.store.forget_before(int(clock.now() // 86_400) - settings.usage_days)
             await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
             await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)
             await clock.sleep(3600.0)

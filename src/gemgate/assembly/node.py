@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gemgate import telemetry
 from gemgate.assembly.accounts import names_apart, run_accounts, seeds_of
-from gemgate.assembly.limits import open_limiter, run_probe
+from gemgate.assembly.limits import open_limiter, run_probe, settles
 from gemgate.assembly.loops import run_upkeep
 from gemgate.assembly.parts import Parts, node_name
 from gemgate.assembly.service import Service
@@ -25,6 +25,7 @@ from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.telemetry.traces import NoOtelError, Traces, exported
+from gemgate.telemetry.usage import UsageLedger
 from gemgate.version import __version__
 
 
@@ -77,7 +78,8 @@ async def _built(
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
     recent = RecentRequests(settings.recent_requests, clock.now, [metrics.ended, *([traces.ended] if traces else [])])
-    observer = Observers([metrics, recent, LogObserver()])
+    usage = UsageLedger(storage.usage, clock.now, settles(storage.budgets))
+    observer = Observers([metrics, recent, usage, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)
@@ -121,6 +123,7 @@ async def _built(
         machine=machine,
         metrics=metrics,
         recent=recent,
+        usage=usage,
         observer=observer,
         clock=clock,
         random=random,
@@ -141,6 +144,8 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
         await storage.jobs.rewrap()
     run_upkeep(service)
     service.run("conversations", storage.conversations.tend)
+    service.run("usage", service.usage.tend)
+    service.run("budgets", storage.budgets.tend)
     if not resident:
         return
     if settings.redis_url:

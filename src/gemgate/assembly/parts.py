@@ -106,6 +106,7 @@ class Parts:
             aliases=settings.aliases(),
             temporary_chats=settings.history == "temporary",
             model_policy=settings.model_policy,
+            budgets=self.storage.budgets,
         )
 
     def _images(self, machine: Machine) -> ImagePipeline:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from gemgate.accounts import AccountModel
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.caller import Caller
+from gemgate.errors import StorageDown
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.own_images import OwnImages
@@ -38,6 +40,7 @@ from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import Metrics, Observers, RecentRequests
 from gemgate.telemetry.logs import get_logger
+from gemgate.telemetry.usage import UsageLedger
 
 
 async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -112,6 +115,7 @@ class Service(Loops):
     machine: Machine
     metrics: Metrics
     recent: RecentRequests
+    usage: UsageLedger
     observer: Observers
     random: Random
     started_at: float
@@ -155,6 +159,8 @@ class Service(Loops):
             for work in late:
                 work.cancel()
         await self.stop()
+        with suppress(StorageDown):
+            await self.usage.written()
         for account in self.pool.accounts:
             await account.upstream.close()
         await self.account_registry.close()

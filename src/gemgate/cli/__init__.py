@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs:jobs",
         "Everything that runs in the background, of all kinds: list, show, watch, cancel, retry, fetch.",
     ),
+    "usage": ("usage:usage", "What calls cost: by day, key, model, account; as a table, CSV or JSON."),
     "mcp": ("mcp:mcp", "Tools for an agent on this machine, over standard input and output (Model Context Protocol)."),
     "settings": (
         "doctor:show_settings",

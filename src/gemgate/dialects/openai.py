@@ -52,7 +52,7 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     body = {
         "error": {
             "message": error.text(language),
-            "type": error_type(status),
+            "type": error.kind if error.kind == "insufficient_quota" else error_type(status),
             "param": error.param,
             "code": error_code(error),
             "request_id": request_id,

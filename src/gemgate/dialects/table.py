@@ -478,6 +478,11 @@ def operation(name: str) -> Operation:
     raise KeyError(name)
 
 
+def family_of(name: str) -> str:
+    """The family of the dialect that has the operation with this name; "" for none."""
+    return next((one.family for one in ALL for row in one.operations if row.name == name), "")
+
+
 def gen_ai_operation(name: str) -> str:
     """`gen_ai.operation.name` (OpenTelemetry) of the operation with this name; "chat" where the table has none."""
     for dialect in ALL:

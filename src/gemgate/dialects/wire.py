@@ -46,6 +46,7 @@ STATUS: dict[str, int] = {
     "model_not_served": 422,
     "output_invalid": 422,  # final: clients repeat every 5xx, and each time is a generation
     "rate_limited": 429,
+    "insufficient_quota": 429,
     "spent": 429,
     "internal": 500,
     "upstream": 502,

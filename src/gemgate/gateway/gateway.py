@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from gemgate import catalog
 from gemgate.accounts import Walls
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Caller, Cost, Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     Began,
@@ -34,7 +34,7 @@ from gemgate.errors import (
     PromptTooLong,
     forget_frames,
 )
-from gemgate.gateway.admission import Admission, JobData, check_scope
+from gemgate.gateway.admission import NOTHING, Admission, Charge, JobData, check_scope
 from gemgate.gateway.answer import ChatAnswer, Planned, draft_call_id, from_image, within_walls
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.conversations import ConversationPlan, Conversations
@@ -45,6 +45,7 @@ from gemgate.gateway.transcripts import asked_for, only_words
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
+from gemgate.ports.budgets import Budgets
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, ImageReady, Researcher, Upload, UpstreamEvent
@@ -72,11 +73,13 @@ class Gateway:
         aliases: catalog.Aliases = catalog.NO_ALIASES,
         temporary_chats: bool = False,
         model_policy: Policy = "report",
+        budgets: Budgets | None = None,
     ) -> None:
         self.pool = pool
         self.images = images
         self.conversations = conversations
         self._limiter = limiter
+        self.budgets = budgets
         self._attachments = attachments
         self._dispatcher = Dispatcher(pool, attachments, observer, clock)
         self._clock = clock
@@ -105,36 +108,43 @@ class Gateway:
         return catalog.resolve(model, self.pool.models(), self._aliases, tenant)
 
     async def admit(
-        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+        self,
+        model: str | None,
+        caller: Caller,
+        policy: Policy | None = None,
+        *,
+        later: bool = False,
+        charge: Charge = NOTHING,
     ) -> Admission:
         """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited.
 
-        later: it waits for an account.
+        later: it waits for an account. charge: to the budgets.
         """
-        return await self._admit(model or self._default_model, caller, policy, later=later)
+        return await self._admit(model or self._default_model, caller, policy, charge, later=later)
 
     async def admit_images(
-        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+        self,
+        model: str | None,
+        caller: Caller,
+        policy: Policy | None = None,
+        *,
+        later: bool = False,
+        charge: Charge = NOTHING,
     ) -> Admission:
         """The same for images, with their own default model. later: a batch's, which waits for an account."""
-        return await self._admit(model or self._default_image_model, caller, policy, later=later)
+        return await self._admit(model or self._default_image_model, caller, policy, charge, later=later)
 
-    async def admit_media(self, card: ModelCard, caller: Caller, *, later: bool = False) -> Admission:
-        """The same for a video or music. later: accounts of other nodes may make it."""
+    async def admit_order(self, card: ModelCard, caller: Caller, *, later: bool = False) -> Admission:
+        """The same for a video, music or a deep research. later: accounts of other nodes may take it."""
         check_scope(card, caller)
         if not later:
             self.pool.check(card)
-        return Admission(card, await self._count(card.id, card, caller), caller, self.model_policy)
+        charge = Charge(Cost(videos=1 if card.kind == "video" else 0), durable=True)
+        return Admission(card, await self._count(card.id, card, caller, charge), caller, self.model_policy)
 
-    async def admit_research(self, caller: Caller, *, later: bool = False) -> Admission:
-        """The same for a deep research. later: accounts of other nodes may do it."""
-        check_scope(catalog.RESEARCH, caller)
-        if not later:
-            self.pool.check(catalog.RESEARCH)
-        quota = await self._count(catalog.RESEARCH.id, catalog.RESEARCH, caller)
-        return Admission(catalog.RESEARCH, quota, caller, self.model_policy)
-
-    async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
+    async def _admit(
+        self, model: str, caller: Caller, policy: Policy | None, charge: Charge, *, later: bool = False
+    ) -> Admission:
         card = self.resolve(model, caller.tenant)
         if card.kind == "research":
             raise only_in_background(model)
@@ -142,19 +152,33 @@ class Gateway:
         _check_answers(card)
         if not later:
             self.pool.check(card)  # a call that nobody can take uses up no limit
-        return Admission(card, await self._count(model, card, caller), caller, policy or self.model_policy)
+        if charge.cost is not None and card.kind == "image" and not charge.cost.images:
+            charge = replace(charge, cost=replace(charge.cost, images=1))
+        quota = await self._count(model, card, caller, charge)
+        return Admission(card, quota, caller, policy or self.model_policy)
 
-    async def _count(self, model: str, card: ModelCard, caller: Caller) -> Quota:
-        """Count one call against the caller's limits. RateLimited."""
+    async def _count(self, model: str, card: ModelCard, caller: Caller, charge: Charge = NOTHING) -> Quota:
+        """Count one call against the caller's limits and budgets. RateLimited."""
         facts: JobData = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
             quota = await self._limiter.take(caller, card.id)
+            quota = await self._charge(quota, caller, charge)
         except LimitError as error:
             rule = error.details.get("rule", "closed")
             self._observer.emit(TelemetryEvent("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
         self._observer.emit(TelemetryEvent("call.admitted", caller.request_id, facts))
         return quota
+
+    async def _charge(self, quota: Quota, caller: Caller, charge: Charge) -> Quota:
+        """The quota with what is left of the budgets, the call charged to them. OverBudget."""
+        if self.budgets is None or charge.cost is None:
+            return quota
+        if charge.durable:
+            await self.budgets.check(caller.tenant, caller.budget, charge.cost)
+            return quota
+        left = await self.budgets.take(caller.request_id, caller.tenant, caller.budget, charge.cost, at_once=True)
+        return replace(quota, left=left) if left else quota
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None

@@ -52,7 +52,7 @@ class MediaJobs:
         references = await jobs.keep_references(request.references, submitter, "input_reference")
         elsewhere = await jobs.elsewhere(jobs.lanes)
         card = next(card for card in MEDIA_CARDS if card.id == call.model)
-        admitted((await jobs.gateway.admit_media(card, caller, later=elsewhere > 0)).quota)
+        admitted((await jobs.gateway.admit_order(card, caller, later=elsewhere > 0)).quota)
         now = jobs.clock.now()
         about = {
             "base_url": submitter.base_url,

@@ -65,7 +65,7 @@ class Researches:
         if found is not None and not again:
             return found
         elsewhere = await jobs.elsewhere(jobs.lanes)
-        admitted((await jobs.gateway.admit_research(caller, later=elsewhere > 0)).quota)
+        admitted((await jobs.gateway.admit_order(RESEARCH, caller, later=elsewhere > 0)).quota)
         if found is not None:
             return await jobs.retry_failed(found)
         about = {

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gemgate.batches import Batch, BatchKind, Claim, Deferred, Done, Task
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Caller, Cost, Quota
 from gemgate.catalog import RESEARCH, ModelCard
 from gemgate.chat import ChatRequest, Event, ImageGenerated, Reply, afold
 from gemgate.dialects import openai_chat, openai_images, responses, wire
@@ -73,6 +73,7 @@ class Runner:
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The result to store, or when to look again. GatewayError says why there is none."""
+        await self._charge(claim)
         match claim.batch.kind:
             case "images" | "image_call":
                 return await self._image(claim, journal)
@@ -90,6 +91,16 @@ class Runner:
             case "research":
                 assert self.research is not None
                 return await self.research.run(claim, journal)
+
+    async def _charge(self, claim: Claim) -> None:
+        """Charge the task to the budgets, once. OverBudget; never for one whose prompt may have left before."""
+        budgets, task = self.gateway.budgets, claim.task
+        if budgets is None:
+            return
+        if task.checkpoint.account:
+            budgets.resume(task.id)
+            return
+        await budgets.take(task.id, claim.batch.tenant, None, _cost(claim), at_once=self.ends_at_once(claim))
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)
@@ -312,6 +323,20 @@ def _not_kept(image: GeneratedImage) -> StorageDown:
         generated="maybe",
         code="storage_unavailable",
     )
+
+
+def _cost(claim: Claim) -> Cost:
+    match claim.batch.kind:
+        case "images" | "image_call":
+            return Cost(images=1)
+        case "generations" | "edits":
+            try:
+                return Cost(images=images_call(claim.batch, claim.task).request.n)
+            except ClientError:
+                return Cost()  # its run says what is wrong with the line
+        case "video":
+            return Cost(videos=1)
+    return Cost(images=1 if claim.batch.need in ("image", "image_call") else 0)
 
 
 def image_key(batch_id: str, seq: int, part: int = 0) -> str:

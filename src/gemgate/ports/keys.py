@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gemgate.caller import NO_BUDGET, Budget
+
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
@@ -29,6 +31,7 @@ class ClientKey:
     revoked_at: float = 0.0
     used_at: float = 0.0
     account: str = ""
+    budget: Budget = NO_BUDGET
 
     def holds(self, now: float) -> bool:
         """Whether it still opens anything."""
@@ -60,6 +63,10 @@ class KeyStore(Protocol):
 
     async def reserve(self, names: Sequence[str], now: float) -> None:
         """Keep the names of API_KEY for it, for ever; Conflict (`param`: the name) when one was made here before."""
+        ...
+
+    async def set_budget(self, key_id: str, budget: Budget) -> bool:
+        """Whether there is such a key that is not revoked."""
         ...
 
     async def revoke_key(self, key_id: str, at: float) -> bool: ...

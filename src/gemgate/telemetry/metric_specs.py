@@ -207,6 +207,7 @@ GAUGES: tuple[MetricSpec, ...] = (
         "gemgate_short", "gauge", "1 while it is short or away: memory, descriptors, disk, database, storage", ("part",)
     ),
     MetricSpec("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
+    MetricSpec("gemgate_usage_unwritten", "gauge", "Rows of usage that wait for the database, a moment's worth"),
 )
 """Metrics that are read where they are decided, at the moment of the scrape."""
 

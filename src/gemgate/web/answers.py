@@ -21,7 +21,7 @@ from gemgate.dialects import image_tasks, wire
 from gemgate.dialects.table import Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import ModelNotFound
-from gemgate.gateway.admission import Admission
+from gemgate.gateway.admission import Admission, charge_of
 from gemgate.jobs import answers
 from gemgate.jobs.answers import AnswerKind, AnswerOrder
 from gemgate.jobs.background import HEARTBEAT
@@ -154,7 +154,7 @@ async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: st
 async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
     admission = await context.service.gateway.admit(
-        chat.model, context.caller, context.model_policy or chat.model_policy
+        chat.model, context.caller, context.model_policy or chat.model_policy, charge=charge_of(chat)
     )
     context.admitted(admission.quota)
     name_ignored(context, chat)

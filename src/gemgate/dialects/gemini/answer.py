@@ -275,6 +275,9 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     if error.param:
         violation = {"field": error.param, "description": error.text(language)}
         details.append({"@type": f"{_RPC}.BadRequest", "fieldViolations": [violation]})
+    if error.kind == "insufficient_quota":
+        spent = {"subject": str(error.details.get("rule", "")), "description": error.text(language)}
+        details.append({"@type": f"{_RPC}.QuotaFailure", "violations": [spent]})
     if request_id:
         details.append({"@type": f"{_RPC}.RequestInfo", "requestId": request_id})
     body = {"code": status, "message": error.text(language), "status": _STATUS.get(status, "INTERNAL")}

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from gemgate.caller import Caller
+from gemgate.caller import NO_BUDGET, Caller
 from gemgate.dialects.table import Group
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
@@ -109,6 +109,7 @@ class Access:
             models=key.models if isinstance(key, ClientKey) else frozenset(),
             operations=key.operations if isinstance(key, ClientKey) else frozenset(),
             account=key.account if isinstance(key, ClientKey) else "",
+            budget=key.budget if isinstance(key, ClientKey) else NO_BUDGET,
         )
 
     def accept_forwarded(self, scope: Scope) -> forwarded_caller.ForwardedCaller | None:

@@ -39,6 +39,7 @@ from gemgate.web.routes import (
     sessions,
     settings,
     status,
+    usage,
     videos,
 )
 
@@ -71,6 +72,7 @@ MODULES = (
     overview,
     settings,
     requests,
+    usage,
     mcp,
     nodes,
     page,
