@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
-PAGE = Path(__file__).parents[2] / "docs" / "front-ends.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "front-ends.md"
 _SECTION = re.compile(r"(?ms)^### (?P<title>[^\n]+)\n(?P<text>.*?)(?=^##)")
 _FENCE = re.compile(r"(?ms)^```(?P<kind>\w+)\n(?P<text>.*?)^```")
 
@@ -22,8 +23,18 @@ def titles() -> list[str]:
 def block(title: str, kind: str, url: str, key: str) -> str:
     """The block of a kind (`sh`, `toml`, ...) in an agent's section, with the gateway's address and a key put in."""
     section = next(found["text"] for found in _SECTION.finditer(PAGE.read_text("utf-8")) if found["title"] == title)
-    text = next(found["text"] for found in _FENCE.finditer(section) if found["kind"] == kind)
-    return re.sub(r"\bKEY\b", key, text.replace("HOST:8100", urlsplit(url).netloc))
+    return _filled(next(found["text"] for found in _FENCE.finditer(section) if found["kind"] == kind), url, key)
+
+
+def fenced(page: str, kind: str, number: int, url: str, key: str) -> str:
+    """A page's block of a kind, counted from 0, with the gateway's address and a key put in."""
+    blocks = [found["text"] for found in _FENCE.finditer((DOCS / page).read_text("utf-8")) if found["kind"] == kind]
+    return _filled(blocks[number], url, key)
+
+
+def _filled(text: str, url: str, key: str) -> str:
+    address = urlsplit(url).netloc
+    return re.sub(r"\bKEY\b", key, text.replace("HOST:8100", address).replace("127.0.0.1:8100", address))
 
 
 def variables(title: str, url: str, key: str) -> dict[str, str]:

@@ -7,7 +7,9 @@ sends is looked at and thrown away.
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from gemgate_simulator import Simulator
+from gemgate_simulator import Painting, Simulator
+from tests.agents import documented
 from tests.agents.model import TASK, Call, Step, Worker
 from tests.agents.programs import (
     CLAUDE,
@@ -28,6 +31,7 @@ from tests.agents.programs import (
     GEMINI,
     GROWN,
     GROWS,
+    KEY,
     OTHERS,
     PLANTED,
     SECOND,
@@ -76,6 +80,7 @@ class Employed:
     command: tuple[str, ...]
     work: Path
     variables: dict[str, str]
+    url: str
     simulator: Simulator
 
     async def told(self, arguments: Sequence[str], prompt: str, *, fails: bool = False) -> str:
@@ -99,7 +104,7 @@ async def employed(program: Program, folder: Path, worker: Worker, **more: Any) 
             variables = environ(program, home, gate.url)
             if setup := program.before(gate.url):
                 await turn((*command, *setup), work, variables)
-            yield Employed(program, command, work, variables, simulator)
+            yield Employed(program, command, work, variables, gate.url, simulator)
 
 
 def folders(folder: Path) -> Path:
@@ -201,3 +206,44 @@ async def test_daily_and_a_used_up_limit(program: Program, tmp_path: Path) -> No
         record = agent.simulator.record
     assert "limit" in said.lower() or "429" in said, said
     assert record.generations <= 2
+
+
+ASKED = "Ask somebody else about the garden ledger, and have it painted."
+
+
+def asking(prefix: str) -> tuple[Step, ...]:
+    """Two tools of ours, which the agent shows its model only when they are looked for, and the last words."""
+    return (
+        (Call(("ToolSearch",), {"query": f"select:{prefix}ask,{prefix}make_image"}),),
+        (Call((f"{prefix}ask",), {"prompt": "What is a bed of beans?"}),),
+        (Call((f"{prefix}make_image",), {"prompt": "A bed of beans"}),),
+        DONE,
+    )
+
+
+def heard(worker: Worker, simulator: Simulator) -> None:
+    """Both tools answered the agent, each with one generation, and the agent told the model what they said."""
+    assert not worker.missing, worker.missing
+    assert worker.at == len(worker.steps)
+    assert any(result.startswith("Garden") for result in worker.results), worker.results
+    assert any("/images/" in result for result in worker.results), worker.results
+    record = simulator.record  # the answer to `ask` is one of `aside`, the picture is one more
+    assert record.generations == record.received == worker.at + len(worker.aside) + 1
+    assert not record.violations
+
+
+@pytest.mark.parametrize("way", ["http", "stdio"])
+async def test_daily_uses_our_tools(way: str, tmp_path: Path) -> None:
+    """An agent that is told of our tools as docs/mcp.md says uses them, beside its model from the same gateway."""
+    folders(tmp_path)
+    worker = Worker(asking("mcp__gemgate__"))
+    async with employed(CLAUDE, tmp_path, worker) as agent:
+        agent.simulator.google.reply(
+            "A bed of beans", "Here it is.", image=Painting("gradient", size=(64, 48)), times=1
+        )
+        servers = json.loads(documented.fenced("mcp.md", "json", 0 if way == "stdio" else 1, agent.url, KEY))
+        if way == "stdio":
+            servers["mcpServers"]["gemgate"]["command"] = str(Path(sys.executable).with_name("gemgate"))
+        said = await agent.told(("{prompt}", "--strict-mcp-config", "--mcp-config", json.dumps(servers)), ASKED)
+        assert DONE in said, said
+        heard(worker, agent.simulator)

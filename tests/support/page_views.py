@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 PAGES = (
-    "overview", "connect", "accounts", "chat", "playground", "playground/edit", "gallery", "jobs", "nodes",
-    "requests", "keys", "alerts", "settings", "reference",
+    "overview", "connect", "accounts", "chat", "playground", "playground/edit", "gallery", "jobs", "history",
+    "nodes", "requests", "keys", "alerts", "settings", "reference",
 )  # fmt: skip
 
 

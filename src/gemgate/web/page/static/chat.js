@@ -202,7 +202,7 @@ function Thread({ talk, onBegan }) {
                 <div class="row">
                   ${attach}
                   <select name="model" aria-label=${t("model")} value=${model} onChange=${(e) => set("model", e.target.value)}>
-                    ${models.models.map((one) => html`<option value=${one.id} selected=${one.id === model}>${one.id}</option>`)}
+                    ${models.models.filter((one) => !(models.background ?? []).includes(one.id)).map((one) => html`<option value=${one.id} selected=${one.id === model}>${one.id}</option>`)}
                   </select>
                   <label class="check small"><input type="checkbox" name="thinking" checked=${settings.thinking} onChange=${(e) => set("thinking", e.target.checked)} /> ${t("thinking")}</label>
                 </div>

@@ -5,6 +5,7 @@ import { ask, events, get, post, useSession } from "./api.js";
 import { Chat } from "./chat.js";
 import { Connect } from "./connect.js";
 import { Gallery } from "./gallery.js";
+import { History } from "./history.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
 import { Batches, Jobs } from "./jobs.js";
 import { Keys } from "./keys.js";
@@ -25,6 +26,7 @@ const t = words({
   playground: ["Make pictures", "生成图片"],
   gallery: ["Gallery", "图库"],
   jobs: ["Jobs", "任务"],
+  history: ["Chats at Google", "Google 对话"],
   nodes: ["Nodes", "节点"],
   requests: ["Requests", "请求"],
   keys: ["Limits and keys", "限额与密钥"],
@@ -52,7 +54,7 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, connect: Connect, accounts: Accounts, chat: Chat, playground: Playground, gallery: Gallery, jobs: Jobs,
+  overview: Overview, connect: Connect, accounts: Accounts, chat: Chat, playground: Playground, gallery: Gallery, jobs: Jobs, history: History,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
@@ -60,7 +62,7 @@ const WHOLE = new Set(["gallery"]); // rooms that stay as they are while one thi
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
   ["overview", "connect", "accounts", "nodes"],
-  ["chat", "playground", "gallery", "jobs"],
+  ["chat", "playground", "gallery", "jobs", "history"],
   ["requests", "keys", "alerts", "settings", "reference"],
 ];
 
