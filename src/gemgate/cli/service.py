@@ -64,8 +64,13 @@ def install(
         draft.write(service_files.content(plan))
     if existed and plan.keeper.startswith("launchd"):
         _run(service_files.uninstall_steps(plan)[0], must=False)  # launchd takes no new file for what it has
-    for step in steps:
-        _run(step)
+    try:
+        for step in steps:
+            _run(step)
+    except typer.Exit:
+        if not existed:
+            file.unlink()
+        raise
     out.print(say(f"{file}: it runs", f"{file}：已启动"), highlight=False, soft_wrap=True)
     if plan.keeper == "systemd-user" and not system:
         advice = "loginctl enable-linger"
@@ -105,7 +110,8 @@ def uninstall(system: SystemOption = False, show: PrintOption = False) -> None:
 @app.command()
 def restart(system: SystemOption = False) -> None:
     """Start it anew: after an update of gemgate, or a change of its settings. Calls that run have 30 s to end."""
-    _run(service_files.restart_step(_plan(Path(settings.CONFIG_FILE), system=system)))
+    for step in service_files.restart_steps(_plan(Path(settings.CONFIG_FILE), system=system)):
+        _run(step)
 
 
 @app.command()

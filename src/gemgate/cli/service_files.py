@@ -77,11 +77,11 @@ def install_steps(plan: Plan) -> tuple[Step, ...]:
     """The commands after the file is written; done again, they make a new file count."""
     match plan.keeper:
         case "systemd-user" | "systemd-system":
-            return (_systemctl(plan, "daemon-reload"), _systemctl(plan, "enable", NAME), restart_step(plan))
+            return (_systemctl(plan, "daemon-reload"), _systemctl(plan, "enable", NAME), *restart_steps(plan))
         case "launchd-user" | "launchd-system":
             return (("launchctl", "bootstrap", plan.domain, str(plan.file)),)
         case "task":
-            return (("schtasks", "/Create", "/TN", NAME, "/XML", str(plan.file), "/F"), restart_step(plan))
+            return (("schtasks", "/Create", "/TN", NAME, "/XML", str(plan.file), "/F"), *restart_steps(plan))
 
 
 def uninstall_steps(plan: Plan) -> tuple[Step, ...]:
@@ -95,15 +95,15 @@ def uninstall_steps(plan: Plan) -> tuple[Step, ...]:
             return (("schtasks", "/End", "/TN", NAME), ("schtasks", "/Delete", "/TN", NAME, "/F"))
 
 
-def restart_step(plan: Plan) -> Step:
+def restart_steps(plan: Plan) -> tuple[Step, ...]:
     """Start it, anew when it runs: a new version of the program counts from then on."""
     match plan.keeper:
         case "systemd-user" | "systemd-system":
-            return _systemctl(plan, "restart", NAME)
+            return (_systemctl(plan, "restart", NAME),)
         case "launchd-user" | "launchd-system":
-            return ("launchctl", "kickstart", "-k", f"{plan.domain}/{NAME}")
+            return (("launchctl", "kickstart", "-k", f"{plan.domain}/{NAME}"),)
         case "task":
-            return ("schtasks", "/Run", "/TN", NAME)
+            return (("schtasks", "/End", "/TN", NAME), ("schtasks", "/Run", "/TN", NAME))
 
 
 def status_step(plan: Plan) -> Step:
@@ -140,6 +140,14 @@ def _literal(text: object) -> str:
     return str(text).replace("%", "%%")
 
 
+def _command(plan: Plan, config: str) -> str:
+    """ExecStart. systemd takes no quotes, escapes or variables in the program's own path: then env(1) starts it."""
+    first, *rest = plan.program
+    plain = not set(first) & set("\"'\\$")
+    start = [f'"{_literal(first)}"'] if plain else ["/usr/bin/env", _word(first)]
+    return " ".join([*start, *map(_word, rest), "serve", "--config", config])
+
+
 def _word(text: object) -> str:
     """One word of ExecStart: no specifier, variable, quote or escape of systemd's in it."""
     inner = _literal(text).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
@@ -161,7 +169,6 @@ LockPersonality=yes
 
 
 def _user_unit(plan: Plan) -> str:
-    start = " ".join([*map(_word, plan.program), "serve", "--config", _word(plan.config)])
     return f"""\
 # Written by `gemgate service install`; changes of yours go into: systemctl --user edit gemgate
 [Unit]
@@ -169,7 +176,7 @@ Description=gemgate
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={start}
+ExecStart={_command(plan, _word(plan.config))}
 WorkingDirectory={_literal(plan.config.parent)}
 {_UNIT_COMMON}
 [Install]
@@ -179,7 +186,6 @@ WantedBy=default.target
 
 def _system_unit(plan: Plan) -> str:
     """No user is made and no file is owned: systemd lends an account, two folders, and a look at the settings."""
-    start = " ".join([*map(_word, plan.program), "serve", "--config", "%d/gemgate.toml"])
     return f"""\
 # Written by `gemgate service install --system`; changes of yours go into: systemctl edit gemgate
 [Unit]
@@ -189,7 +195,7 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={start}
+ExecStart={_command(plan, "%d/gemgate.toml")}
 LoadCredential=gemgate.toml:{_literal(plan.config)}
 DynamicUser=yes
 # The key that seals cookies stays out of the folder for data: a copy of one must not open the other.
