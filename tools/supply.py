@@ -18,6 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gemgate.version import __version__
+
 LOCK = Path(__file__).parents[1] / "requirements" / "run.txt"
 UV = Path(__file__).parents[1] / ".tools" / "bin" / "uv"
 ADVISORIES = os.environ.get("ADVISORIES_URL", "https://api.osv.dev/v1/querybatch")
@@ -200,7 +202,7 @@ def main(arguments: Sequence[str]) -> int:
         case ["wheels"]:
             return wheels()
         case ["sbom", path]:
-            Path(path).write_text(json.dumps(sbom(locked, metadata.version("gemgate")), indent=1) + "\n", "utf-8")
+            Path(path).write_text(json.dumps(sbom(locked, __version__), indent=1) + "\n", "utf-8")
             return 0
         case _:
             print(__doc__)

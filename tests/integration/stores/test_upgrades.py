@@ -23,6 +23,8 @@ from gemgate.version import __version__
 from tests.support.serving import settings_for
 
 DUMP = Path(__file__).with_name("before_0012.sql")
+KEPT = sorted((*Path(__file__).parent.glob("before_*.sql"), *Path(__file__).with_name("released").glob("*.sql")))
+"""Databases that older versions lived in; each release adds its own (tools/release.py)."""
 REVISIONS = sorted(migrate._known())
 Found = dict[str, list[tuple[Any, ...]]]
 
@@ -75,6 +77,22 @@ async def test_every_schema_comes_up_and_is_kept_as_it_was(
     assert copies(tmp_path) == [copy]  # nothing to upgrade, nothing to copy
 
 
+@pytest.mark.parametrize("dump", KEPT, ids=lambda dump: dump.stem)
+async def test_what_a_released_version_left_comes_up(dump: Path, tmp_path: Path) -> None:
+    place = tmp_path / "gemgate.sqlite3"
+    with contextlib.closing(sqlite3.connect(place)) as connection:
+        connection.executescript(dump.read_text("utf-8"))
+    before = rows(place)
+    async with open_storage(settings_for(None, tmp_path), exclusive=True) as storage:
+        accounts = await storage.accounts.all()
+    after = rows(place)
+    assert accounts
+    assert all(one.trouble is None and one.cookies is not None for one in accounts)
+    assert {name: len(found) for name, found in after.items() if name in before} == {
+        name: len(found) for name, found in before.items() if name in after
+    }
+
+
 async def test_a_new_database_is_no_upgrade(tmp_path: Path) -> None:
     await (await open_database(tmp_path / "gemgate.sqlite3")).close()
     assert not copies(tmp_path)
@@ -107,7 +125,7 @@ async def test_without_room_for_the_copy_nothing_is_migrated(
     place.write_bytes(old_0010)
     before = rows(place)
 
-    def full(*_: object) -> sqlite3.Connection:
+    def full(*_: object, **__: object) -> sqlite3.Connection:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(upgrade_copy, "sqlite3", SimpleNamespace(connect=full, Error=sqlite3.Error))
