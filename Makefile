@@ -48,7 +48,8 @@ dist: install ## wheel, sdist, SBOM, checksums and statements in dist/; the pack
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/hatchling build -t sdist -t wheel
 	$(BIN)/python -m tools.supply sbom dist/gemgate.cdx.json
 	$(BIN)/python -m tools.release files dist
-	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py -m "soak or not soak" --dist-folder dist
+	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py tests/integration/deploy/test_published.py \
+		-m "soak or not soak" --timeout 900 --dist-folder dist
 
 .PHONY: release
 release: install ## a release in dist/, committed and tagged: make release VERSION=x.y.z

@@ -2,6 +2,7 @@
 
 prepare  writes the version, the changelog's section and a database that this version has lived in, for later tests
 seal     writes notes beside the files in dist/, commits and tags; pushing the tag publishes (.github/workflows)
+notes    writes those notes alone, where the tag is there already
 `files DIST` writes checksums and statements for what lies there: `make dist` ends with it.
 """
 
@@ -29,6 +30,7 @@ from gemgate_simulator import Simulator
 ROOT = Path(__file__).parents[1]
 VERSION_FILE = Path("src/gemgate/version.py")
 CHANGELOG = Path("CHANGELOG.md")
+CHART = Path("deploy/helm/gemgate/Chart.yaml")
 RELEASED = Path("tests/integration/stores/released")
 SUMS = "SHA256SUMS"
 NOTES = "NOTES.md"
@@ -78,7 +80,9 @@ def prepare(root: Path, version: str, date: datetime.date) -> None:
         raise NotToBeReleasedError(f"there is a tag v{version} already")
     changelog = changed((root / CHANGELOG).read_text("utf-8"), version, date)
     written = _VERSION.sub(f'__version__ = "{version}"', (root / VERSION_FILE).read_text("utf-8"))
+    chart = re.sub(r"(?m)^(version|appVersion): .*$", rf'\1: "{version}"', (root / CHART).read_text("utf-8"))
     (root / VERSION_FILE).write_text(written, "utf-8")
+    (root / CHART).write_text(chart, "utf-8")
     (root / CHANGELOG).write_text(changelog, "utf-8")
 
 
@@ -92,14 +96,17 @@ async def lived() -> str:
             return "\n".join([*connection.iterdump(), f"PRAGMA user_version = {signed};", ""])
 
 
-def seal(root: Path, version: str) -> None:
-    """Notes, commit and tag, for files in dist/ that are of this version and whole."""
-    dist = root / "dist"
-    wrong = flaws(dist, version)
-    if wrong:
+def notes(root: Path, version: str) -> None:
+    """The changelog's section beside files in dist/ that are of this version and whole."""
+    if wrong := flaws(root / "dist", version):
         raise NotToBeReleasedError("; ".join(wrong))
-    (dist / NOTES).write_text(section((root / CHANGELOG).read_text("utf-8"), version), "utf-8")
-    _git(root, "add", "--", str(VERSION_FILE), str(CHANGELOG), str(RELEASED))
+    (root / "dist" / NOTES).write_text(section((root / CHANGELOG).read_text("utf-8"), version), "utf-8")
+
+
+def seal(root: Path, version: str) -> None:
+    """Notes, commit and tag."""
+    notes(root, version)
+    _git(root, "add", "--", str(VERSION_FILE), str(CHANGELOG), str(CHART), str(RELEASED))
     _git(root, "commit", "--quiet", "--message", f"Release {version}")
     _git(root, "tag", "--annotate", f"v{version}", "--message", f"gemgate {version}")
 
@@ -179,6 +186,8 @@ def main(words: Sequence[str]) -> int:
                 kept.write_text(asyncio.run(lived()), "utf-8")
             case ["files", dist]:
                 files(Path(dist), _git(ROOT, "rev-parse", "HEAD"))
+            case ["notes", version]:
+                notes(ROOT, version)
             case ["seal", version]:
                 seal(ROOT, version)
                 print(

@@ -28,6 +28,8 @@ def repository(tmp_path: Path) -> Path:
     (root / "src/gemgate").mkdir(parents=True)
     (root / release.VERSION_FILE).write_text(f'"""One place."""\n\n__version__ = "{__version__}"\n')
     (root / release.CHANGELOG).write_text(CHANGES)
+    (root / release.CHART).parent.mkdir(parents=True)
+    (root / release.CHART).write_text(f'apiVersion: v2\nversion: {__version__}\nappVersion: "{__version__}"\n')
     (root / release.RELEASED).mkdir(parents=True)
     (root / release.RELEASED / "0.0.9.sql").write_text("-- nothing\n")
     (root / ".gitignore").write_text("dist/\n")
@@ -54,6 +56,7 @@ def test_a_release_is_written_sealed_and_tagged(repository: Path) -> None:
     assert f'__version__ = "{NEXT}"' in (repository / release.VERSION_FILE).read_text()
     changelog = (repository / release.CHANGELOG).read_text()
     assert "## [Unreleased]\n\n## [999.0.0] - 2027-01-02\n\n### Added" in changelog
+    assert (repository / release.CHART).read_text() == 'apiVersion: v2\nversion: "999.0.0"\nappVersion: "999.0.0"\n'
     dist = built(repository, NEXT)
     release.seal(repository, NEXT)
     assert (dist / release.NOTES).read_text() == "### Added\n- A thing.\n"
