@@ -1,7 +1,8 @@
 """A release: `python -m tools.release prepare X.Y.Z`, then `make dist`, then `… seal X.Y.Z`; `make release` does all three.
 
-prepare  writes the version, the changelog's section and a database that this version has lived in, for later tests
-seal     writes notes beside the files in dist/, commits and tags; pushing the tag publishes (.github/workflows)
+prepare  writes the version, the changelog's section and a database that this version has lived in, for later tests,
+         and commits them: what is built is built from that commit
+seal     writes notes beside the files in dist/ and tags the commit; pushing the tag publishes (.github/workflows)
 notes    writes those notes alone, where the tag is there already
 `files DIST` writes checksums and statements for what lies there: `make dist` ends with it.
 """
@@ -96,6 +97,12 @@ async def lived() -> str:
             return "\n".join([*connection.iterdump(), f"PRAGMA user_version = {signed};", ""])
 
 
+def commit(root: Path, version: str) -> None:
+    """What prepare wrote."""
+    _git(root, "add", "--", str(VERSION_FILE), str(CHANGELOG), str(CHART), str(RELEASED))
+    _git(root, "commit", "--quiet", "--message", f"Release {version}")
+
+
 def notes(root: Path, version: str) -> None:
     """The changelog's section beside files in dist/ that are of this version and whole."""
     if wrong := flaws(root / "dist", version):
@@ -104,10 +111,10 @@ def notes(root: Path, version: str) -> None:
 
 
 def seal(root: Path, version: str) -> None:
-    """Notes, commit and tag."""
+    """Notes and tag, for files that were built from this commit."""
     notes(root, version)
-    _git(root, "add", "--", str(VERSION_FILE), str(CHANGELOG), str(CHART), str(RELEASED))
-    _git(root, "commit", "--quiet", "--message", f"Release {version}")
+    if _git(root, "status", "--porcelain"):
+        raise NotToBeReleasedError("the work tree has changes, which would not be in the tag")
     _git(root, "tag", "--annotate", f"v{version}", "--message", f"gemgate {version}")
 
 
@@ -121,12 +128,12 @@ def flaws(dist: Path, version: str) -> list[str]:
     return [f"dist/{name} is not what {SUMS} says" for name, sum_ in told.items() if _digest(dist / name) != sum_]
 
 
-def files(dist: Path, commit: str) -> None:
+def files(dist: Path, source: str) -> None:
     """Statements in in-toto's form (v1, unsigned: CI signs) for what was built, and checksums of everything."""
     built = sorted((*dist.glob("*.whl"), *dist.glob("*.tar.gz")))
     subject = [{"name": one.name, "digest": {"sha256": _digest(one)}} for one in built]
     bom = json.loads((dist / "gemgate.cdx.json").read_text("utf-8"))
-    _write(dist / "gemgate.provenance.intoto.json", statement(subject, *provenance(commit)))
+    _write(dist / "gemgate.provenance.intoto.json", statement(subject, *provenance(source)))
     _write(dist / "gemgate.sbom.intoto.json", statement(subject, "https://cyclonedx.org/bom", bom))
     everything = sorted(one for one in dist.iterdir() if one.is_file() and one.name not in (SUMS, NOTES))
     (dist / SUMS).write_text("".join(f"{_digest(one)}  {one.name}\n" for one in everything), "utf-8")
@@ -142,10 +149,10 @@ def statement(subject: list[dict[str, Any]], kind: str, predicate: dict[str, Any
     }
 
 
-def provenance(commit: str) -> tuple[str, dict[str, Any]]:
+def provenance(source: str) -> tuple[str, dict[str, Any]]:
     """SLSA's provenance (v1): the commit and the locks that went in. A machine of one's own is no trusted builder."""
     locks = [ROOT / "requirements" / name for name in ("run.txt", "build.txt")]
-    materials: list[dict[str, Any]] = [{"name": "source", "digest": {"gitCommit": commit}}]
+    materials: list[dict[str, Any]] = [{"name": "source", "digest": {"gitCommit": source}}]
     materials += [{"name": f"requirements/{one.name}", "digest": {"sha256": _digest(one)}} for one in locks]
     definition = {
         "buildType": "urn:gemgate:make-dist:v1",
@@ -180,6 +187,7 @@ def main(words: Sequence[str]) -> int:
                 prepare(ROOT, version, datetime.datetime.now(datetime.UTC).date())
                 # A process of its own: this one knows the version of before.
                 subprocess.run([sys.executable, "-m", "tools.release", "database"], cwd=ROOT, check=True)
+                commit(ROOT, version)
             case ["database"]:
                 kept = ROOT / RELEASED / f"{__version__}.sql"
                 kept.parent.mkdir(exist_ok=True)
@@ -190,9 +198,7 @@ def main(words: Sequence[str]) -> int:
                 notes(ROOT, version)
             case ["seal", version]:
                 seal(ROOT, version)
-                print(
-                    f"v{version} is committed and tagged; dist/ has its files. To publish: git push origin HEAD v{version}"
-                )
+                print(f"v{version} is tagged; dist/ has its files. To publish: git push origin HEAD v{version}")
             case _:
                 print(__doc__)
                 return 2

@@ -57,6 +57,7 @@ def test_a_release_is_written_sealed_and_tagged(repository: Path) -> None:
     changelog = (repository / release.CHANGELOG).read_text()
     assert "## [Unreleased]\n\n## [999.0.0] - 2027-01-02\n\n### Added" in changelog
     assert (repository / release.CHART).read_text() == 'apiVersion: v2\nversion: "999.0.0"\nappVersion: "999.0.0"\n'
+    release.commit(repository, NEXT)
     dist = built(repository, NEXT)
     release.seal(repository, NEXT)
     assert (dist / release.NOTES).read_text() == "### Added\n- A thing.\n"
