@@ -408,10 +408,7 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, and for each field where its value came from: default, file, .env, environment or option.
-
-    gone: a sentence for each name in the file that no longer does anything.
-    """
+    """Settings; where each value came from (default, file, .env, environment, option); what in the file is `gone`."""
 
     settings: Settings
     origins: Mapping[str, str]

@@ -15,7 +15,7 @@ from gemgate.assembly.storage import sqlite_path
 from gemgate.chat import ChatRequest, Message, Text
 from gemgate.cli import completion, settings_file
 from gemgate.cli.account_backend import opened
-from gemgate.cli.accounts import read_cookies
+from gemgate.cli.account_choice import read_cookies
 from gemgate.cli.chat import signed_in, streamed
 from gemgate.cli.doctor import stored_accounts
 from gemgate.cli.settings_file import Answers
