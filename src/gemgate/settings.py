@@ -408,10 +408,11 @@ def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, and for each field where its value came from: default, file, .env, environment or option."""
+    """Settings; where each value came from (default, file, .env, environment, option); what in the file is `gone`."""
 
     settings: Settings
     origins: Mapping[str, str]
+    gone: tuple[str, ...] = ()
 
 
 def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
@@ -420,6 +421,7 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     if config is not None and not config.is_file():
         raise SettingsError(f"{config} does not exist")
     values: dict[str, Any] = {}
+    gone: list[str] = []
     origins = dict.fromkeys(Settings.model_fields, "default")
     try:
         layers: list[tuple[str, dict[str, Any]]] = [
@@ -433,12 +435,13 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     for origin, layer in layers:
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
         unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
-        if unknown:
+        gone += [f"{file}: {name} does nothing any more; use {GONE[name]}" for name in unknown if name in GONE]
+        if unknown := [name for name in unknown if name not in GONE]:
             raise SettingsError(f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all")
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
     try:
-        return Loaded(_Explicit(**values), origins)
+        return Loaded(_Explicit(**values), origins, tuple(gone))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""
