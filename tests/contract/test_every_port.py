@@ -31,6 +31,7 @@ SUITES = {
     "ResponseStore": "response_store",
     "Sender": "outbound",
     "Upstream": "upstream",
+    "UsageStore": "usage_store",
     "Vault": "vault",
 }
 

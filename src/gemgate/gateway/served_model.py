@@ -54,7 +54,7 @@ def image_model(card: ModelCard, answered: Completed) -> Served:
     return Served(asked, named(name) if name else "", fits(asked, name), painted=True)
 
 
-async def examine(account: Account, needs: Sequence[Capability], served: Served) -> Cause:
+async def examine(account: Account, needs: Sequence[Capability], served: Served, now: float) -> Cause:
     """Ask Google why a lower model answered. A guest is signed out; else the Pro capability rests, and only that."""
     try:
         await account.upstream.ping()
@@ -64,9 +64,10 @@ async def examine(account: Account, needs: Sequence[Capability], served: Served)
     except GatewayError:
         return "unknown"
     try:
-        full = [window for window in await account.upstream.usage() if window.used >= 1.0]
+        account.usage.read(await account.upstream.usage(), now)
     except GatewayError:
-        full = []
+        pass  # what was known before stands
+    full = [one.window for one in account.usage.standings(needs, now) if one.window.used >= 1.0]
     cause: Cause = "spent" if full else "unknown"
     if "pro" in needs:
         why = f"{served.name} answered instead of {served.asked}; {_CAUSES[cause][0]}"
