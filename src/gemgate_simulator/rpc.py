@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from gemgate_simulator import checks
+from gemgate_simulator import checks, windows
 from gemgate_simulator.accounts import FREE_MODELS, PLANS, Account, Caller
 from gemgate_simulator.chats import RuleViolation
 from gemgate_simulator.exchange import Request, Response, page
@@ -30,8 +30,6 @@ DENIED, MISSING, MALFORMED, INTERNAL = 7, 5, 3, 13
 
 NO_RECORD = 1096
 """With 13: there is no (more) stored record of it (docs/google-wire.md 4.1)."""
-
-_HOURS_5, _WEEK = 5 * 3600, 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +215,7 @@ def _list_chats(ask: Ask) -> Any:
 def _usage(ask: Ask) -> Any:
     assert ask.account is not None
     now = int(ask.world.clock())
-    short, week = ask.account.used
-    rows = [
-        [round(100 * (1 - short)), short, 1, [[now + _HOURS_5]]],
-        [round(1000 * (1 - week)), week, 2, [[now + _WEEK]]],
-        [50, 0.0, 3, [[now + _WEEK]]],
-    ]
+    rows = windows.rows(ask.account, ask.world.clock())
     habit = ask.world.switches.usage
     if habit == "new_kind":
         rows = [["a", None, 9, "odd"], [7, 0.5, 17, [[now]]], *rows]
@@ -231,7 +224,7 @@ def _usage(ask: Ask) -> Any:
 
 def _quota(ask: Ask) -> Any:
     assert ask.account is not None
-    reset = int(ask.world.clock()) + _HOURS_5
+    reset = windows.ends(ask.account, ask.world.clock())[0]
     match ask.payload:
         case [[[int(), int()], *_] as pairs]:
             return [[[pair, None, ask.account.used[0] * 100, [reset], 100, 88] for pair in pairs]]
@@ -241,7 +234,7 @@ def _quota(ask: Ask) -> Any:
 
 def _extra_quota(ask: Ask) -> Any:
     assert ask.account is not None
-    return _expect(ask, [], [False, ask.account.used[0], [int(ask.world.clock()) + _HOURS_5]])
+    return _expect(ask, [], [False, ask.account.used[0], [windows.ends(ask.account, ask.world.clock())[0]]])
 
 
 def _abuse(ask: Ask) -> Any:

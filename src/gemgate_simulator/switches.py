@@ -27,6 +27,8 @@ class Switches:
     hides_running: a turn is in no list before it is stored (9.2); stored_after: seconds from its end until it is.
     silent_status: otAQ7b does not say how an account stands (7.2).
     terse:       models without extended thinking tell no thoughts when it is asked for (2.5).
+    actions:     what becomes of a prompt for a model of whose actions none is left: answered, or code 1037. Nobody has
+                 measured it (7.3, 6.1).
     usage:       what jSf9Qc answers: rows; an empty object; a row of a kind that nobody knows among the others (7.3).
     """
 
@@ -34,6 +36,7 @@ class Switches:
     silent_status: bool = False
     terse: bool = False
     usage: Literal["rows", "empty", "new_kind"] = "rows"
+    actions: Literal["told", "refused"] = "told"
     silent: bool = False
     counts_turns: bool = True
     stalls_ahead: bool = False

@@ -290,7 +290,7 @@ class VirtualUpstream:
         return Rotated("withheld", Cookies("unused"))
 
     async def usage(self) -> UsageReport:
-        return ()
+        return UsageReport()
 
     async def close(self) -> None:
         self.closed = True

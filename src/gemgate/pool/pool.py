@@ -336,7 +336,12 @@ class AccountPool:
         return account, model
 
     def check(
-        self, card: ModelCard, needs: tuple[Capability, ...] = (), avoid: Iterable[str] = (), *, background: bool = False
+        self,
+        card: ModelCard,
+        needs: tuple[Capability, ...] = (),
+        avoid: Iterable[str] = (),
+        *,
+        background: bool = False,
     ) -> None:
         """Raise NoAccount or ModelNotFound when no account can take such a call however long it waits."""
         needs = needs or (card.capability,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gemgate.accounts import Capability, Tier, UsageReport, UsageWindow
 from gemgate.policy import usage_windows
@@ -146,7 +147,7 @@ class AccountUsage:
         line = [one for one in self._line(window) if one.at >= now - seconds]
         cost = self._costs.get(window, {}).get(capability, 0.0)
         grown = 0.0
-        for before, after in zip(line, line[1:], strict=False):
+        for before, after in pairwise(line):
             if usage_windows.same_period(before.window, after.window, after.at):
                 grown += max(0.0, after.window.used - before.window.used - cost * after.calls.get(capability, 0))
         return grown / (line[-1].at - line[0].at) if len(line) > 1 and line[-1].at > line[0].at else 0.0
@@ -178,4 +179,6 @@ class AccountUsage:
         """What calls take of each window. One that cannot be told any more keeps its last figure."""
         for name, line in self._series.items():
             if name != usage_windows.CREDITS:
-                self._costs[name] = self._costs.get(name, {}) | usage_windows.costs(list(line)[-usage_windows.MOST_SPANS:])
+                self._costs[name] = self._costs.get(name, {}) | usage_windows.costs(
+                    list(line)[-usage_windows.MOST_SPANS :]
+                )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.accounts import Cookies, Renewal, Rotated, UsageWindow
+from gemgate.accounts import Cookies, Renewal, Rotated, UsageReport, UsageWindow
 from gemgate.errors import Broken, GatewayError, SignedOut, Unreachable
 from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
@@ -72,11 +72,11 @@ class Google(ScriptedUpstream):
         if self.dead is not None:
             raise self.dead
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
+    async def usage(self) -> UsageReport:
         self.usage_asked += 1
         if self.usage_trouble is not None:
             raise self.usage_trouble
-        return (UsageWindow("5h", 0.25 * self.usage_asked, None),)
+        return UsageReport((UsageWindow("5h", 0.25 * self.usage_asked, None),), "pro")
 
 
 class Kept:
@@ -290,18 +290,18 @@ async def test_usage_is_read_on_a_slow_timer_and_its_failure_means_nothing(made:
     await kept.clock.advance(25)
     assert kept.google.usage_asked == 0
     await kept.clock.advance(10)
-    assert kept.account.usage == (UsageWindow("5h", 0.25, None),)
-    at = kept.account.usage_at
+    assert kept.account.usage.windows == (UsageWindow("5h", 0.25, None),)
+    at = kept.account.usage.read_at
     kept.google.usage_trouble = Broken("500")
     await kept.clock.advance(610)
     assert kept.google.usage_asked == 2
-    assert kept.account.usage == (UsageWindow("5h", 0.25, None),)
-    assert kept.account.usage_at == at
+    assert kept.account.usage.windows == (UsageWindow("5h", 0.25, None),)
+    assert kept.account.usage.read_at == at
     assert kept.state == "ready"
     assert kept.facts.named("usage.not_read")
     kept.google.usage_trouble = None
     await kept.clock.advance(610)
-    assert kept.account.usage[0].used == 0.75
+    assert kept.account.usage.windows[0].used == 0.75
 
 
 async def test_refused_cookies_are_tried_less_and_less_often(made: Any) -> None:

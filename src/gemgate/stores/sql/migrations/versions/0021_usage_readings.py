@@ -20,7 +20,9 @@ def upgrade() -> None:
         sa.Column("resets_at", sa.Double),
         sa.Column("remaining", sa.Double),
         sa.Column("total", sa.Double),
-        sa.Column("calls", sa.Text, nullable=False, server_default="", comment="JSON: calls of ours since the reading before"),
+        sa.Column(
+            "calls", sa.Text, nullable=False, server_default="", comment="JSON: calls of ours since the reading before"
+        ),
         sa.PrimaryKeyConstraint("account", "at", "name", "model", name="pk_usage_reading"),
     )
     op.create_index("ix_usage_reading_at", "usage_reading", ["at"])
