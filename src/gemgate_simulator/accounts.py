@@ -134,8 +134,8 @@ class Account:
 
     status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds an
     older one still counts after its replacement. needs_stamp: whether `__Secure-1PSID` alone is refused.
-    used: how much of the 5-hour and of the weekly window is spent, 0..1; spends: how much of each one generation takes;
-    ends: when those windows and that of credits end, in epoch seconds; taken: generations by model in the first of them.
+    used: how much of the 5-hour and of the weekly window is spent, 0..1; spends: how much one generation takes of them;
+    ends: when those windows and that of credits end, epoch seconds; taken: generations by model in the first of them.
     stores: whether its chats are kept (not while
     its activity is switched off). page: what it tells: a token; none, and "" is taken for one; none, and one that an
     earlier page gave out counts for an hour. token_life: seconds that a page's token counts, None for ever. consented:

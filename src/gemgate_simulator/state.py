@@ -8,9 +8,9 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from gemgate_simulator.accounts import PLANS, Account, Accounts, Caller, Session
+from gemgate_simulator.accounts import Account, Accounts, Caller, Session
 from gemgate_simulator.addresses import Addresses
 from gemgate_simulator.chats import Chat, Chats
 from gemgate_simulator.drift import Drift

@@ -7,6 +7,7 @@ Google lowers the model in silence for a session that is none any more and for a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,10 +64,8 @@ async def examine(account: Account, needs: Sequence[Capability], served: Served,
         return "guest"
     except GatewayError:
         return "unknown"
-    try:
+    with suppress(GatewayError):  # what was known before stands
         account.usage.read(await account.upstream.usage(), now)
-    except GatewayError:
-        pass  # what was known before stands
     full = [one.window for one in account.usage.standings(needs, now) if one.window.used >= 1.0]
     cause: Cause = "spent" if full else "unknown"
     if "pro" in needs:

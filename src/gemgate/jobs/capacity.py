@@ -33,8 +33,8 @@ FRESH = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What the store said. open: batches that are not over; seconds: that a task took, None unknown; elsewhere: lanes of
-    other nodes; at: in epoch seconds.
+    """What the store said. open: batches that are not over; seconds: that a task took, None unknown; elsewhere: lanes
+    of other nodes; at: in epoch seconds.
     """
 
     open: Sequence[Batch]

@@ -122,9 +122,12 @@ class AccountUsage:
             cost = self._costs.get(one.name, {}).get(needs[0]) if needs else None
             found.append(Standing(one, max(0.0, one.share_left - taken), usage_windows.step(one, cost)))
         for capability in needs:
-            for one in usage_windows.live(self._told.get(capability, ()), now):
-                if (capability, one.name, one.model) not in self._wrong:
-                    found.append(Standing(one, one.share_left, usage_windows.step(one, None)))
+            told = usage_windows.live(self._told.get(capability, ()), now)
+            found += [
+                Standing(one, one.share_left, usage_windows.step(one, None))
+                for one in told
+                if (capability, one.name, one.model) not in self._wrong
+            ]
         return found
 
     def binding(self, needs: Sequence[Capability], now: float) -> Standing | None:
