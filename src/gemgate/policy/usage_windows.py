@@ -19,7 +19,7 @@ LEAST_CALLS = 5
 """Calls of a kind that must stand in a series before it says what one of them costs."""
 MOST_SPANS = 200
 """Spans between two readings that are looked at, the newest."""
-_ROUNDS = 40
+_ROUNDS = 200
 
 
 def live(windows: Iterable[UsageWindow], now: float) -> list[UsageWindow]:
@@ -54,25 +54,20 @@ def same_period(before: UsageWindow, after: UsageWindow, at: float) -> bool:
 def costs(readings: Sequence[UsageReading]) -> dict[Capability, float]:
     """The share of one window that a call of each capability takes, from its series (oldest first).
 
-    The non-negative least squares of how much the window grew over the calls in between, by multiplicative updates.
-    Capabilities with too few calls are left out, and spans without calls of ours: what grew there was somebody else's.
+    The non-negative least squares of how much the window grew over the calls in between, by coordinates. Capabilities
+    with too few calls are left out, and spans without calls of ours: what grew there was somebody else's.
     """
     spans = [
         (after.window.used - before.window.used, after.calls)
         for before, after in pairwise(readings)
         if any(after.calls.values()) and same_period(before.window, after.window, after.at)
     ][-MOST_SPANS:]
-    counted: dict[Capability, int] = {}
-    for _, calls in spans:
-        for capability, number in calls.items():
-            counted[capability] = counted.get(capability, 0) + number
-    found = {capability: 1.0 for capability, number in counted.items() if number > 0}
-    for _ in range(_ROUNDS if len(found) > 1 else 1):
-        fitted = [sum(found[c] * n for c, n in calls.items() if c in found) for _, calls in spans]
-        updated: dict[Capability, float] = {}
-        for capability, cost in found.items():
-            wanted = sum(calls.get(capability, 0) * grown for grown, calls in spans)
-            given = sum(calls.get(capability, 0) * fit for fit, (_, calls) in zip(fitted, spans, strict=True))
-            updated[capability] = cost * wanted / given if given > 0 else 0.0
-        found = updated
-    return {capability: cost for capability, cost in found.items() if counted[capability] >= LEAST_CALLS}
+    names = sorted({capability for _, calls in spans for capability, number in calls.items() if number > 0})
+    gram = {a: {b: sum(calls.get(a, 0) * calls.get(b, 0) for _, calls in spans) for b in names} for a in names}
+    wanted = {a: sum(calls.get(a, 0) * grown for grown, calls in spans) for a in names}
+    found = dict.fromkeys(names, 0.0)
+    for _ in range(_ROUNDS):
+        for a in names:
+            others = sum(gram[a][b] * found[b] for b in names if b != a)
+            found[a] = max(0.0, (wanted[a] - others) / gram[a][a])
+    return {a: found[a] for a in names if sum(calls.get(a, 0) for _, calls in spans) >= LEAST_CALLS}

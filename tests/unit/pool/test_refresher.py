@@ -315,7 +315,7 @@ async def test_usage_is_read_sooner_after_calls_and_after_a_refusal_and_never_tw
     for _ in range(20):
         kept.account.usage.refused()
         await kept.clock.advance(10)
-    assert kept.google.usage_asked in (3, 4)
+    assert 2 < kept.google.usage_asked <= 2 + 4
 
 
 async def test_a_dead_account_is_not_asked_for_its_usage(made: Any) -> None:
