@@ -58,7 +58,10 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("Listening and keys", "host port api_key admin_key auth trusted_proxies cors_origins"),
     ("Accounts", "secure_ accounts_file cookie_ official_ proxy_"),
     ("State", "data_dir database_url redis_"),
-    ("Limits and rests", "rate_limit_ model_interval rpm_ address_ concurrency cooldown_ files_per_key batch_tasks"),
+    (
+        "Limits and rests",
+        "rate_limit_ model_interval rpm_ address_ concurrency reserve_ cooldown_ files_per_key batch_tasks",
+    ),
     ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
     (
         "Models, chats, pictures",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from gemgate.accounts import Capability
 from gemgate.policy.capacity import Budget, Capacity, Source, Unknown
-from gemgate.policy.usage_windows import LENGTHS
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
-from gemgate.pool.usage import Standing
+from gemgate.pool.usage import AccountUsage
 
 DRAIN_SECONDS = 3 * 3600.0
 """How far back it is looked what others than batches take of the windows."""
@@ -33,35 +34,45 @@ def _makers(pool: AccountPool, capability: Capability) -> list[Account]:
 
 def _source(pool: AccountPool, account: Account, capability: Capability, unknown: list[Unknown], now: float) -> Source:
     status = account.status(capability)
-    budgets = []
-    for standing in account.usage.standings([capability], now):
-        drain = account.usage.drain(standing.window.name, capability, now, DRAIN_SECONDS)
-        budget = _budget(standing, pool.reserve, drain)
-        if budget is None:
-            unknown.append("cost")
-        else:
-            budgets.append(budget)
+    same = [one.usage for one in pool.accounts if one.usage.tier == account.usage.tier]
+    found, missing = budgets(account.usage, capability, pool.reserve, now, usual_costs(same, capability))
+    unknown += missing
     return Source(
         account.name,
         pool.lanes_for_batches(account),
         account.egress.name,
         account.pacer.rpm,
         status.until if not status.usable else 0.0,
-        tuple(budgets),
+        found,
     )
 
 
-def _budget(standing: Standing, reserve: float, drain: float) -> Budget | None:
-    """A window in calls; None where it is not known what one takes of it."""
-    window, cost = standing.window, standing.cost
-    if cost is None:
-        return None
-    cost = max(cost, LEAST_COST)
-    return Budget(
-        window.name,
-        max(0.0, standing.left - reserve) / cost,
-        (1.0 - reserve) / cost,
-        window.resets_at,
-        LENGTHS.get(window.name),
-        drain / cost,
-    )
+def usual_costs(usages: Iterable[AccountUsage], capability: Capability) -> dict[str, float]:
+    """What a call of a capability takes of each window on average over accounts of one plan, where it was measured."""
+    found: dict[str, list[float]] = {}
+    for usage in usages:
+        for window, costs in usage.costs().items():
+            if capability in costs:
+                found.setdefault(window, []).append(costs[capability])
+    return {window: sum(costs) / len(costs) for window, costs in found.items()}
+
+
+def budgets(
+    usage: AccountUsage, capability: Capability, reserve: float, now: float, usual: Mapping[str, float] | None = None
+) -> tuple[tuple[Budget, ...], list[Unknown]]:
+    """What an account's windows leave to batches, in calls; and what of that is not known. usual: what a call takes of
+    a window where this account was not measured.
+    """
+    found: list[Budget] = []
+    unknown: list[Unknown] = []
+    for standing in usage.standings([capability], now):
+        window = standing.window
+        cost = standing.cost if standing.cost is not None else (usual or {}).get(window.name)
+        if cost is None:
+            unknown.append("cost")
+            continue
+        cost = max(cost, LEAST_COST)
+        drain = usage.drain(window.name, capability, now, DRAIN_SECONDS) / cost
+        left, full = max(0.0, standing.left - reserve) / cost, (1.0 - reserve) / cost
+        found.append(Budget(window.name, left, full, window.resets_at, usage.length(window), drain))
+    return tuple(found), unknown

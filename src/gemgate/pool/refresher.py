@@ -179,7 +179,7 @@ class SessionRefresher:
         if now < self._plan.usage_read_at + USAGE_GAP:
             return False
         early = usage.calls > 0 and now >= self._plan.usage_read_at + USAGE_EVERY
-        return now >= self._plan.usage_at or usage.wanted or early
+        return now >= self._plan.usage_at or usage.wanted or early or usage.stale(self._clock.now())
 
     async def _read_usage(self, now: float) -> None:
         """How much of Google's windows is used: never in the path of a call."""

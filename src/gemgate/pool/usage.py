@@ -18,6 +18,9 @@ SAID_AGAIN = 3600.0
 UNMEASURED_CALLS = 10
 """Calls after which a window is read anew while it is not known what one of them takes of it."""
 NOTED_FOR = 60.0
+"""Seconds for which what every answer tells of a window is written down once."""
+LEAST_LENGTH = 3600.0
+"""Resets that are nearer to each other are one that Google tells less exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class AccountUsage:
         self._series: dict[str, deque[UsageReading]] = {}
         self._unsaved: deque[UsageReading] = deque(maxlen=MOST_READINGS)
         self._noted: dict[tuple[str, str], UsageReading] = {}
+        self._lengths: dict[tuple[str, str], float] = {}
+        """Seconds from one reset to the next, as they were seen: the shortest."""
         self._wrong: set[tuple[Capability, str, str]] = set()
         """Windows with nothing left that took calls all the same: they do not bind those."""
 
@@ -91,6 +96,7 @@ class AccountUsage:
         before = {(one.name, one.model): one for one in self._told.get(capability, ())}
         for one in left:
             was = before.get((one.name, one.model))
+            self._learn_length(was, one)
             if one.used < 1:
                 self._wrong.discard((capability, one.name, one.model))
             elif was is not None and was.used >= 1 and was.resets_at == one.resets_at:
@@ -102,6 +108,21 @@ class AccountUsage:
             for other, windows in self._told.items()
         }
         self._told[capability] = tuple(left)
+
+    def stale(self, now: float) -> bool:
+        """Whether a window has begun anew since Google was asked: nobody knows how it stands."""
+        return any(self.read_at < (one.resets_at or 0.0) <= now for one in self._wide)
+
+    def length(self, window: UsageWindow) -> float | None:
+        """Seconds from one reset of a window to the next, None unknown."""
+        return usage_windows.LENGTHS.get(window.name) or self._lengths.get((window.name, window.model))
+
+    def _learn_length(self, was: UsageWindow | None, now: UsageWindow) -> None:
+        if was is None or was.resets_at is None or now.resets_at is None:
+            return
+        key, seen = (now.name, now.model), now.resets_at - was.resets_at
+        if seen >= LEAST_LENGTH and now.used <= was.used:
+            self._lengths[key] = min(seen, self._lengths.get(key, seen))
 
     def answered(self, capability: Capability) -> None:
         """A call of ours was answered."""

@@ -30,7 +30,9 @@ def test_the_window_with_the_smallest_share_left_binds_and_credits_and_past_ones
     ("left", "cost", "reserve", "kept"),
     [(0.5, 0.1, 0.1, False), (0.2, 0.1, 0.1, False), (0.19, 0.1, 0.1, True), (0.05, 0.0, 0.1, True), (0.0, 0.1, 0.0, False)],
 )  # fmt: skip
-def test_a_call_that_would_take_of_the_reserve_is_kept_back(left: float, cost: float, reserve: float, kept: bool) -> None:
+def test_a_call_that_would_take_of_the_reserve_is_kept_back(
+    left: float, cost: float, reserve: float, kept: bool
+) -> None:
     assert reserved(left, cost, reserve) is kept
 
 
