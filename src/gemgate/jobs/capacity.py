@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from gemgate.accounts import Capability
 from gemgate.batches import Batch, BatchKind
 from gemgate.jobs.worker import NEEDS
+from gemgate.offload import offload
 from gemgate.policy.capacity import Capacity, Forecast, Source, forecast
 from gemgate.pool.capacity import capacity
 from gemgate.pool.pool import AccountPool
@@ -17,7 +18,7 @@ from gemgate.ports.jobs import JobStore
 from gemgate.ports.runtime import Clock
 
 KINDS_OF: dict[Capability, tuple[BatchKind, ...]] = {
-    "image": ("images", "generations", "edits", "image_call"),
+    "image": ("images", "generations", "edits"),
     "text": ("chat", "responses"),
     "video": ("video",),
 }
@@ -61,15 +62,17 @@ class Planner:
         work = await self._work(capability)
         seconds = await self._seconds_of(batch) or work.seconds
         ahead = _ahead(work.open, batch.tally.open, batch.priority, batch.id)
-        return self._forecast(capability, replace(work, seconds=seconds), batch.tally.open, ahead, batch.concurrency)
+        return await self._forecast(
+            capability, replace(work, seconds=seconds), batch.tally.open, ahead, batch.concurrency
+        )
 
     async def of_order(self, capability: Capability, count: int, *, priority: int = 0, lanes: int = 0) -> Forecast:
         """When so many calls would be done if they were ordered now; behind what stands ahead of them."""
         work = await self._work(capability)
         ahead = _ahead(work.open, count, priority, "")
-        return self._forecast(capability, work, count, ahead, lanes)
+        return await self._forecast(capability, work, count, ahead, lanes)
 
-    def _forecast(self, capability: Capability, work: _Work, count: int, ahead: int, lanes: int) -> Forecast:
+    async def _forecast(self, capability: Capability, work: _Work, count: int, ahead: int, lanes: int) -> Forecast:
         """Its own lanes bound a batch only where nothing stands beside it."""
         now = self.clock.now()
         there = capacity(self.pool, capability, work.seconds, now)
@@ -79,7 +82,7 @@ class Planner:
             there = Capacity(
                 [*there.sources, other], there.seconds, there.lanes, there.paces, [*there.unknown, "elsewhere"]
             )
-        found = forecast(there, count + ahead, now)
+        found = await offload(len(there.sources) * (count + ahead), lambda: forecast(there, count + ahead, now))
         behind = tuple((at, max(0.0, done - ahead)) for at, done in found.curve)
         return replace(found, count=count, curve=behind)
 
@@ -98,7 +101,8 @@ class Planner:
     async def _seconds_of(self, batch: Batch) -> float | None:
         """How long the last tasks of a batch took, on average; None where fewer than two have made something."""
         last = await self.store.ended(batch.id, max(0, batch.settled - SAMPLE), SAMPLE)
-        spans = [task.finished_at - task.started_at for task in last if task.status == "done" and task.started_at]
+        made = [task for task in last if task.status == "done" and task.started_at and task.attempt <= 1]
+        spans = [task.finished_at - task.started_at for task in made]  # of one that ran twice the wait is in it
         return max(0.001, sum(spans) / len(spans)) if len(spans) > 1 else None
 
 

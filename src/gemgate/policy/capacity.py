@@ -21,7 +21,9 @@ anew; the windows of accounts that other nodes run."""
 
 HORIZON = 14 * 86_400.0
 """Seconds that are looked ahead: two of Google's weeks."""
-MOST_STEPS = 2_000
+MOST_STEPS = 5_000
+EXACT, LEAST_STEP = 86_400.0, 600.0
+"""Seconds that are looked at exactly, and how coarsely what lies behind them."""
 NEARER = 0.05
 """By how much sooner it must be without a bound for that to be what bounds it, as a share."""
 
@@ -124,24 +126,25 @@ def forecast(capacity: Capacity, count: int, now: float) -> Forecast:
 
 
 def _bound(capacity: Capacity, count: int, now: float, flow: _Flow) -> tuple[Bound, str]:
-    """What it would be done soonest without."""
+    """What it would be done soonest without, of what has held it up at all."""
     sources = capacity.sources
-    without: dict[Bound, Capacity] = {
-        "window": replace(capacity, sources=[replace(one, budgets=()) for one in sources]),
-        "rest": replace(capacity, sources=[replace(one, rests_until=0.0) for one in sources]),
-        "pace": replace(capacity, sources=[replace(one, per_minute=0.0) for one in sources], paces={}),
-    }
+    without: dict[Bound, Capacity] = {}
+    if flow.held:
+        without["window"] = replace(capacity, sources=[replace(one, budgets=()) for one in sources])
+    if any(one.rests_until > now for one in sources):
+        without["rest"] = replace(capacity, sources=[replace(one, rests_until=0.0) for one in sources])
+    if flow.paced:
+        without["pace"] = replace(capacity, sources=[replace(one, per_minute=0.0) for one in sources], paces={})
     takes = flow.at - now if flow.left <= 1e-9 else HORIZON
-    spans: dict[Bound, float] = {}
+    best: Bound = "concurrency"
+    soonest = takes * (1 - NEARER)
     for bound, freed in without.items():
         other = _Flow(freed, count, now)
         other.run()
-        spans[bound] = other.at - now if other.left <= 1e-9 else HORIZON
-    best = min(spans, key=lambda one: spans[one])
-    if spans[best] >= takes * (1 - NEARER):
-        return "concurrency", ""
-    held = max(flow.held, key=lambda one: flow.held[one], default="") if best == "window" else ""
-    return best, held
+        span = other.at - now if other.left <= 1e-9 else HORIZON
+        if span < soonest:
+            best, soonest = bound, span
+    return best, max(flow.held, key=lambda one: flow.held[one]) if best == "window" else ""
 
 
 @dataclass(slots=True)
@@ -170,6 +173,8 @@ class _Flow:
         self.curve: list[tuple[float, float]] = [(now, 0.0)]
         self.held: dict[str, float] = {}
         """Seconds for which each window kept an account from working."""
+        self.paced = False
+        """Whether a pace slowed it down at all."""
         self.unfilled = False
         self._count = count
         self._now = now
@@ -190,6 +195,8 @@ class _Flow:
             span = self._span(rates)
             if span == math.inf:
                 break
+            if self.at - self._now > EXACT and (total := sum(rates)):
+                span = min(max(span, LEAST_STEP), self.left / total)
             self._flow(rates, span)
             self._renew()
         self.unfilled = self.left > 1e-9 and any(stand.stuck for stand in self._stands)
@@ -204,6 +211,7 @@ class _Flow:
             mine = [n for n, stand in enumerate(self._stands) if stand.source.address == address]
             total = sum(rates[n] for n in mine)
             if per_minute and total > per_minute / 60:
+                self.paced = True
                 for n in mine:
                     rates[n] *= per_minute / 60 / total
         most, total = self._lanes / self._seconds, sum(rates)
@@ -212,8 +220,11 @@ class _Flow:
     def _own(self, stand: _Stand) -> float:
         if not stand.open(self.at):
             return 0.0
-        rate = stand.source.lanes / self._seconds
-        return min(rate, stand.source.per_minute / 60) if stand.source.per_minute else rate
+        rate, pace = stand.source.lanes / self._seconds, stand.source.per_minute / 60
+        if not pace or rate <= pace:
+            return rate
+        self.paced = True
+        return pace
 
     def _span(self, rates: Sequence[float]) -> float:
         """Seconds until something changes."""

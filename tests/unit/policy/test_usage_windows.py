@@ -28,7 +28,8 @@ def test_the_window_with_the_smallest_share_left_binds_and_credits_and_past_ones
 
 @pytest.mark.parametrize(
     ("left", "cost", "reserve", "kept"),
-    [(0.5, 0.1, 0.1, False), (0.2, 0.1, 0.1, False), (0.19, 0.1, 0.1, True), (0.05, 0.0, 0.1, True), (0.0, 0.1, 0.0, False)],
+    [(0.5, 0.1, 0.1, False), (0.2, 0.1, 0.1, False), (0.19, 0.1, 0.1, True), (0.05, 0.0, 0.1, True),
+     (0.0, 0.1, 0.0, False)],
 )  # fmt: skip
 def test_a_call_that_would_take_of_the_reserve_is_kept_back(
     left: float, cost: float, reserve: float, kept: bool
@@ -36,13 +37,10 @@ def test_a_call_that_would_take_of_the_reserve_is_kept_back(
     assert reserved(left, cost, reserve) is kept
 
 
-def series(steps: list[tuple[int, int]], text: float, image: float, resets: int = 0) -> list[UsageReading]:
+def series(steps: list[tuple[int, int]], text: float, image: float) -> list[UsageReading]:
     used = list(accumulate((t * text + i * image for t, i in steps), initial=0.0))
     found = [UsageReading("a", NOW, UsageWindow("5h", 0.0, NOW + 1e6))]
     for number, ((texts, images), now_used) in enumerate(zip(steps, used[1:], strict=True), 1):
-        if resets and number == resets:
-            found.append(UsageReading("a", NOW + number * 600 - 1, UsageWindow("5h", 0.0, NOW + 2e6)))
-            now_used -= used[number - 1]
         window = UsageWindow("5h", now_used, NOW + 1e6)
         found.append(UsageReading("a", NOW + number * 600, window, {"text": texts, "image": images}))
     return found
