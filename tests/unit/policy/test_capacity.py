@@ -98,9 +98,13 @@ def test_a_forecast_never_goes_back_and_more_work_is_never_done_sooner(
 
 def test_a_forecast_of_many_accounts_costs_little() -> None:
     there = [
-        Source(f"a{n}", 2, budgets=(Budget("5h", n, 40, NOW + 60 * n + 1, 18_000), Budget("weekly", 500, 2000, NOW + 9e4, 6e5)))
+        Source(
+            f"a{n}",
+            2,
+            budgets=(Budget("5h", n, 40, NOW + 60 * n + 1, 18_000), Budget("weekly", 500, 2000, NOW + 9e4, 6e5)),
+        )
         for n in range(20)
-    ]  # fmt: skip
+    ]
     began = time.process_time()
     forecast(Capacity(there, 60.0), 1_000_000, NOW)
     assert time.process_time() - began < 1.5

@@ -89,7 +89,7 @@ class Night:
             "text": dice.uniform(0.5, 2) * len(self.accounts),
             "image": dice.uniform(0, 0.2),
         }
-        self.count = dice.randint(40, 120) * len(self.accounts)
+        self.count = dice.randint(10, 110) * len(self.accounts)
         self.refused = self.asked = self.made = 0
         self.furthest = 0.0
         self.spans: list[float] = []
@@ -101,10 +101,10 @@ class Night:
         dice, image = self.dice, self.image * self.dice.uniform(0.85, 1.15)
         text = image / dice.uniform(8, 20)
         week = dice.uniform(6, 12)
-        short = Window("5h", dice.uniform(0, 0.4), DUSK + EVENING + dice.uniform(600, 5 * 3600), LENGTHS["5h"],
-                       {"image": image, "text": text})  # fmt: skip
-        weekly = Window("weekly", dice.uniform(0, 0.4), DUSK + EVENING + dice.uniform(0.2, 6) * 86_400, LENGTHS["weekly"],
-                        {"image": image / week, "text": text / week})  # fmt: skip
+        ends = DUSK + EVENING + dice.uniform(600, 5 * 3600)
+        short = Window("5h", dice.uniform(0, 0.4), ends, LENGTHS["5h"], {"image": image, "text": text})
+        ends, costs = DUSK + EVENING + dice.uniform(0.2, 6) * 86_400, {"image": image / week, "text": text / week}
+        weekly = Window("weekly", dice.uniform(0, 0.4), ends, LENGTHS["weekly"], costs)  # type: ignore[arg-type]
         total = dice.randint(150, 500)
         action = Window("action 6", 0.0, DUSK + EVENING + dice.uniform(4, 20) * 3600, 86_400, {"image": 1 / total})
         return Account(name, dice.randint(2, 4), [short, weekly], action if dice.random() < 0.4 else None)
@@ -143,7 +143,7 @@ class Night:
                 if self.made == self.count:
                     assert planned is not None
                     return planned, self.now - DUSK - EVENING
-            while waiting and self.start("image", batch=True):
+            while waiting and what != "person" and self.start("image", batch=True):
                 waiting -= 1
         raise AssertionError("the batch never ended")
 
@@ -159,7 +159,10 @@ class Night:
     def person(self, capability: Literal["text", "image"]) -> None:
         self.at(self.now + self.dice.expovariate(self.hourly[capability] / 3600), "person", capability)
         self.asked += 1
-        self.refused += not self.start(capability, batch=False)
+        if all(one.refuses(capability, self.now) for one in self.accounts):
+            self.refused += 1
+        else:
+            self.start(capability, batch=False)  # where every lane is taken people wait, as ever
 
     def start(self, capability: Capability, *, batch: bool) -> bool:
         free = [one for one in self.accounts if one.busy < one.lanes - batch]
