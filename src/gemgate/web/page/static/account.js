@@ -2,7 +2,7 @@
 import { get, post } from "./api.js";
 import { html, useState } from "./html.js";
 import { useClock } from "./live.js";
-import { Countdown, Field, State, Table, Trouble } from "./parts.js";
+import { Countdown, Field, State, Trouble } from "./parts.js";
 import { ago, moment, number, words } from "./words.js";
 
 const t = words({
@@ -31,10 +31,8 @@ const t = words({
   left_of: ["{percent} % of {window}", "{window} 剩余 {percent}%"],
   begins_anew: ["begins anew", "重置于"],
   windows: ["All of Google's windows", "全部 Google 用量窗口"],
-  window: ["Window", "窗口"],
-  used: ["Used", "已用"],
-  remaining: ["Left", "剩余"],
-  resets: ["Begins anew", "重置时间"],
+  used_of: ["{percent} % used", "已用 {percent}%"],
+  remaining: ["{left} left", "剩余 {left}"],
   "5h": ["5 hours", "5 小时"],
   weekly: ["the week", "每周"],
   credits: ["credits", "积分"],
@@ -129,13 +127,14 @@ function Windows({ account }) {
   return html`
     <details>
       <summary>${t("windows")}</summary>
-      <${Table} caption=${t("windows")} head=${["window", "used", "remaining", "resets"].map((name) => t(name))}>
+      <dl class="facts">
         ${account.usage.map((one) => html`
-          <tr><td>${t(one.window)}${one.model ? ` (${one.model})` : ""}</td><td class="num">${Math.round(one.used * 100)} %</td>
-            <td class="num">${one.remaining == null ? "–" : number(one.remaining)}${one.total ? ` / ${number(one.total)}` : ""}</td>
-            <td class="nowrap">${one.resets_at ? moment(one.resets_at) : "–"}</td></tr>
+          <dt>${t(one.window)}${one.model ? ` (${one.model})` : ""}</dt>
+          <dd>${t("used_of", { percent: Math.round(one.used * 100) })}
+            ${one.remaining != null && `, ${t("remaining", { left: number(one.remaining) + (one.total ? ` / ${number(one.total)}` : "") })}`}
+            ${one.resets_at && html`<span class="small muted">, ${t("begins_anew")} ${moment(one.resets_at)}</span>`}</dd>
         `)}
-      <//>
+      </dl>
     </details>
   `;
 }
