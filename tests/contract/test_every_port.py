@@ -31,7 +31,7 @@ SUITES = {
     "ResponseStore": "response_store",
     "Sender": "outbound",
     "Upstream": "upstream",
-    "UsageStore": "usage_store",
+    "WindowStore": "window_store",
     "Vault": "vault",
 }
 

@@ -19,7 +19,7 @@ async def look(gate: Served) -> None:
     """As the refresher does when it is due."""
     for account in gate.service.pool.accounts:
         account.usage.read(await account.upstream.usage(), gate.service.clock.now())
-        await gate.service.usage.add(account.usage.unsaved())
+        await gate.service.windows.add(account.usage.unsaved())
 
 
 async def asked(http: aiohttp.ClientSession, path: str, expect: int = 200) -> Any:

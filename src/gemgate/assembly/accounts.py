@@ -162,7 +162,7 @@ def run_accounts(service: Service, *, resident: bool) -> None:
         refresher = SessionRefresher(
             account,
             rotate_gap=facts.load(settings.wire_facts).session.rotate_gap_seconds,
-            keep=service.usage.add,
+            keep=service.windows.add,
             rotate_every=settings.cookie_refresh_seconds if account.upstream.kind == "web" else 0.0,
             clock=service.clock,
             random=service.random,
@@ -201,7 +201,7 @@ def run_accounts(service: Service, *, resident: bool) -> None:
 async def _restore_usage(service: Service, account: Account) -> None:
     """Go on with the series of the account's windows; without the database it begins anew."""
     try:
-        readings = await service.usage.since(account.name, service.clock.now() - SERIES_SECONDS)
+        readings = await service.windows.since(account.name, service.clock.now() - SERIES_SECONDS)
     except GatewayError as error:
         data: dict[str, str | int | float | bool | None] = {"account": account.name, "why": error.en}
         service.observer.emit(TelemetryEvent("usage.not_restored", data=data))

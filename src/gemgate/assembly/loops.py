@@ -100,7 +100,7 @@ def run_upkeep(service: Service) -> None:
             if kept_from:
                 await service.jobs.forget_before(kept_from)
                 await _forget_videos(service, kept_from)
-            await service.usage.forget_before(clock.now() - READING_DAYS * 86_400)
+            await service.windows.forget_before(clock.now() - READING_DAYS * 86_400)
             await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
             await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)
             await clock.sleep(3600.0)

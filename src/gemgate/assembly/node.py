@@ -107,7 +107,7 @@ async def _built(
         jobs=jobs,
         answers=answers,
         background=BackgroundAnswers(answers),
-        usage=storage.usage,
+        windows=storage.windows,
         responses=storage.responses,
         interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),

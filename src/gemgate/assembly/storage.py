@@ -27,7 +27,7 @@ from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.response_log import SqlResponseLog
-from gemgate.stores.sql.usage import SqlUsageStore
+from gemgate.stores.sql.usage_windows import SqlWindowStore
 from gemgate.stores.vault import Vault, open_vault
 from gemgate.telemetry import SystemClock
 
@@ -69,8 +69,8 @@ class Storage:
         return SqlConversationStore(self.database, behind=self.database.is_sqlite)
 
     @cached_property
-    def usage(self) -> SqlUsageStore:
-        return SqlUsageStore(self.database)
+    def windows(self) -> SqlWindowStore:
+        return SqlWindowStore(self.database)
 
     @cached_property
     def responses(self) -> SqlResponseStore:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from gemgate.accounts import Capability, UsageWindow
-from gemgate.ports.usage import UsageReading
+from gemgate.ports.usage_windows import UsageReading
 
 CREDITS = "credits"
 LENGTHS: Mapping[str, float] = {"5h": 5 * 3600.0, "weekly": 7 * 86_400.0}

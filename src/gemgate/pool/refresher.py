@@ -14,7 +14,7 @@ from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
 from gemgate.pool.account import Account
 from gemgate.pool.status import PHANTOM
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
-from gemgate.ports.usage import UsageReading
+from gemgate.ports.usage_windows import UsageReading
 
 FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
 FIRST_REFUSED, LONGEST_REFUSED = 1800.0, 6 * 3600.0

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from gemgate.accounts import Capability, Tier, UsageReport, UsageWindow
 from gemgate.policy import usage_windows
-from gemgate.ports.usage import UsageReading
+from gemgate.ports.usage_windows import UsageReading
 
 MOST_READINGS = 2000
 """Readings of an account that are kept at hand."""

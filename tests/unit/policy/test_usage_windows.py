@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gemgate.accounts import UsageReport, UsageWindow
 from gemgate.policy.usage_windows import binding, costs, live, reserved
 from gemgate.pool.usage import AccountUsage
-from gemgate.ports.usage import UsageReading
+from gemgate.ports.usage_windows import UsageReading
 
 NOW = 1_790_000_000.0
 FIVE = UsageWindow("5h", 0.5, NOW + 3600)

@@ -245,7 +245,7 @@ async def usage(context: NodeContext) -> Response:
     service = context.service
     account = service.account_registry.account(context.request.path_params["name"])
     hours = whole_number(context.request, "hours", 24, least=1, most=MOST_HOURS)
-    rows = await service.usage.since(account.name, service.clock.now() - hours * 3600)
+    rows = await service.windows.since(account.name, service.clock.now() - hours * 3600)
     readings = [{"at": one.at, **_window(account, one.window), "calls": dict(one.calls)} for one in rows]
     return json_response({"name": account.name, "readings": readings})
 

@@ -11,12 +11,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.accounts import CAPABILITIES, Capability, UsageWindow
-from gemgate.ports.usage import UsageReading
+from gemgate.ports.usage_windows import UsageReading
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import usage_reading as table
 
 
-class SqlUsageStore:
+class SqlWindowStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -22,7 +22,7 @@ class UsageReading:
     calls: Mapping[Capability, int] = field(default_factory=dict)
 
 
-class UsageStore(Protocol):
+class WindowStore(Protocol):
     """The series of readings. StorageDown anywhere."""
 
     async def add(self, readings: Sequence[UsageReading]) -> None:
