@@ -6,9 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-from urllib.parse import unquote
+from dataclasses import dataclass, field
+from typing import Literal
 
 from gemgate.errors import BadRequest
 
@@ -20,6 +19,11 @@ _ALIASES = {
     for alias in (name.lower(), name.lower().removeprefix("__"), name[9:].lower(), "secure_" + name[9:].lower())
 }
 """Spellings people use for the three cookies, in lower case: __Secure-1PSID, Secure-1PSID, 1PSID, SECURE_1PSID."""
+
+
+def known_name(name: str) -> str:
+    """Which of the three cookies a name means, in any of the spellings people use; "" for none."""
+    return _ALIASES.get(name.strip().lower(), "")
 
 
 MOST_OTHERS = 40
@@ -45,7 +49,8 @@ COMPANIONS = frozenset(
     ]
 )
 """Names that Google sets for the whole of google.com: what is kept of a text that tells no domains."""
-_JAR, _BOUND = "jar", "bound"
+JAR, BOUND = "jar", "bound"
+"""Keys of `Cookies.as_dict` beside the names of cookies."""
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _VALUE = re.compile(r"[!#-+\--:<-\[\]-~]{1,4096}")
 
@@ -65,9 +70,12 @@ def binding_browser(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """Another cookie of google.com that the source had. A later value of the same name, domain and path replaces it."""
+    """Another cookie of google.com that the source had. A later value of the same name, domain and path replaces it.
 
-    name: str
+    Its name is not shown either: in a damaged copy a value may stand where the name does.
+    """
+
+    name: str = field(repr=False)
     domain: str
     path: str
     value: str = field(repr=False)
@@ -80,28 +88,10 @@ class Companion:
         return own and named and _VALUE.fullmatch(self.value) is not None
 
 
-def _companions(found: Iterable[Companion]) -> tuple[Companion, ...]:
+def companions(found: Iterable[Companion]) -> tuple[Companion, ...]:
     """Those to keep, the last of each name, domain and path."""
     kept = {(one.name, one.domain, one.path): one for one in found if one.fits}
     return tuple(kept.values())[:MOST_OTHERS]
-
-
-_FOLLOWED = re.compile(
-    r"(?<![\w-])(__Secure-1PSID(?:TS|CC)?)(?![\w-])"
-    r"[\"']?[\s,:=]{0,20}"
-    r"(?:\{?\s{0,20}[\"']?(?:value|path raw[\"']\s?:\s?[\"'][^\"']{0,99}[\"']\s?,\s?[\"']content raw)[\"']?\s?[:=]\s?)?"
-    r"[\"']?([^\s\"',;\\.{}^][^\s\"',;\\{}^]*)",
-    re.IGNORECASE,
-)
-
-
-def _anywhere(text: str) -> dict[str, str]:
-    """The three cookies by what follows their names; nothing when one of them has two values: nobody knows which."""
-    found: dict[str, str] = {}
-    for name, value in _FOLLOWED.findall(unquote(text) if "%3D" in text else text):
-        if found.setdefault(name, value) != value:
-            return {}
-    return found if PSID in found else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +142,9 @@ class Cookies:
         """Name -> value of the ones that are set: for the wire and the encrypted row only."""
         pairs = {PSID: self.psid, PSIDTS: self.psidts, PSIDCC: self.psidcc}
         if self.others:
-            pairs[_JAR] = json.dumps([[one.name, one.domain, one.path, one.value] for one in self.others])
+            pairs[JAR] = json.dumps([[one.name, one.domain, one.path, one.value] for one in self.others])
         if self.bound:
-            pairs[_BOUND] = self.bound
+            pairs[BOUND] = self.bound
         return {name: value for name, value in pairs.items() if value}
 
     @classmethod
@@ -162,64 +152,13 @@ class Cookies:
         """From a mapping in any of the spellings people use; BadRequest without a 1PSID."""
         found: dict[str, str] = {}
         for key, value in pairs.items():
-            name = _ALIASES.get(str(key).strip().lower())
+            name = known_name(str(key))
             if name and isinstance(value, str) and value.strip():
                 found[name] = value.strip().strip('"')
         named = [Companion(n, ".google.com", "/", str(v).strip()) for n, v in pairs.items() if n in COMPANIONS]
-        others = _companions([*named, *_stored(pairs.get(_JAR))])
-        bound = str(pairs.get(_BOUND) or "")[:40]
+        others = companions([*named, *_stored(pairs.get(JAR))])
+        bound = str(pairs.get(BOUND) or "")[:40]
         return cls(found.get(PSID, ""), found.get(PSIDTS, ""), found.get(PSIDCC, ""), others, bound)
-
-    @classmethod
-    def parse(cls, text: str) -> Cookies:
-        """Read what people paste: JSON (object, or a browser extension's list), Netscape lines, or a header.
-
-        Only cookies of google.com itself are kept; everything else in the text is dropped. A text that is none of these
-        (a table, a command, a script) is searched for the names, and what follows them.
-        """
-        try:
-            found = cls._in_a_known_form(text)
-        except BadRequest:
-            if not (three := _anywhere(text)):
-                raise
-            found = cls.of(three)
-        return replace(found, bound=found.bound or binding_browser(text))
-
-    @classmethod
-    def _in_a_known_form(cls, text: str) -> Cookies:
-        text = text.strip()
-        if bare := _BARE.fullmatch(text):
-            return cls.of({PSID: bare["psid"], PSIDTS: bare["psidts"]})
-        if text[:1] in ("{", "["):
-            try:
-                value = json.loads(text)
-                return (
-                    replace(cls.of(_from_json(value)), others=_listed(value))
-                    if _rows(value)
-                    else cls.of(_from_json(value))
-                )
-            except (ValueError, RecursionError):
-                raise BadRequest(
-                    "The cookies look like JSON but cannot be read as such",
-                    "Cookie 看起来是 JSON，但无法解析",
-                    param="cookies",
-                ) from None
-        lines = text.splitlines()
-        netscape = [line.removeprefix("#HttpOnly_").split("\t") for line in lines if line.count("\t") >= 6]
-        if netscape:
-            own = [f for f in netscape if f[0].lstrip(".").lower() == "google.com"]
-            others = _companions(Companion(f[5], f[0], f[2], f[6].strip()) for f in own)
-            return replace(cls.of({f[5]: f[6] for f in own}), others=others)
-        pairs: dict[str, str] = {}
-        for piece in text.removeprefix("Cookie:").replace("\n", ";").split(";"):
-            name, sep, value = piece.partition("=")
-            if sep and name.strip() != _JAR:
-                pairs[name.strip()] = value
-        return cls.of(pairs)
-
-
-_BARE = re.compile(r"(?P<psid>g\.a0[\w.-]{20,400})[\s,;]{1,9}(?P<psidts>sidts-[\w.-]{20,400})")
-"""The two values alone, in the order in which they are asked for: how they begin tells them apart."""
 
 
 def _stored(text: object) -> Iterator[Companion]:
@@ -231,32 +170,6 @@ def _stored(text: object) -> Iterator[Companion]:
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, list) and len(row) == 4 and all(isinstance(part, str) for part in row):
             yield Companion(*row)
-
-
-def _rows(value: Any) -> list[dict[str, Any]]:
-    """The rows of a browser extension's list, bare or under "cookies"."""
-    inner = value.get("cookies") if isinstance(value, dict) else value
-    return [row for row in inner if isinstance(row, dict)] if isinstance(inner, list) else []
-
-
-def _listed(value: Any) -> tuple[Companion, ...]:
-    return _companions(
-        Companion(
-            str(row.get("name", "")), str(row.get("domain", "")), str(row.get("path") or "/"), str(row.get("value", ""))
-        )
-        for row in _rows(value)
-    )
-
-
-def _from_json(value: Any) -> dict[str, object]:
-    if isinstance(value, dict):
-        inner = value.get("cookies")
-        return _from_json(inner) if isinstance(inner, dict | list) else value
-    if isinstance(value, list):
-        rows = [row for row in value if isinstance(row, dict)]
-        google = [row for row in rows if str(row.get("domain", ".google.com")).lstrip(".").lower() == "google.com"]
-        return {str(row.get("name", "")): row.get("value") for row in google}
-    raise ValueError
 
 
 def person(cookies: Cookies, number: int) -> str:
@@ -272,8 +185,8 @@ def number_of(seat: str) -> int:
 State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused", "blocked", "error"]
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 
-Capability = Literal["text", "pro", "image", "video", "upload"]
-CAPABILITIES: tuple[Capability, ...] = ("text", "pro", "image", "video", "upload")
+Capability = Literal["text", "pro", "image", "video", "music", "research", "upload"]
+CAPABILITIES: tuple[Capability, ...] = ("text", "pro", "image", "video", "music", "research", "upload")
 
 Kind = Literal["web", "official"]
 
@@ -346,15 +259,21 @@ class Gem:
         return GEM + re.sub(r"[\s/]+", "-", self.name.strip())
 
 
+def _called(text: str) -> str:
+    return hashlib.sha256(text.strip().lower().encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class GoogleAccount:
     """Whose a session is, as Google's page says (docs/google-wire.md 5.6); nothing when it does not say.
 
     id: twelve hex digits that tell accounts apart. label: the address, cut short for people to recognise it.
+    called: digests of what a person calls it, the address and the part before @. They are not stored.
     """
 
     id: str = ""
     label: str = ""
+    called: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
     def of(cls, number: str, address: str) -> GoogleAccount:
@@ -363,7 +282,12 @@ class GoogleAccount:
             return cls()
         name, at, host = address.partition("@")
         label = f"{name[:2]}…{name[-1]}@{host}" if at and len(name) > 3 else f"{name[:1]}…@{host}" if at else ""
-        return cls(hashlib.sha256(number.encode()).hexdigest()[:12], label)
+        called = frozenset(_called(text) for text in (address, name) if text)
+        return cls(hashlib.sha256(number.encode()).hexdigest()[:12], label, called)
+
+    def is_called(self, text: str) -> bool:
+        """Whether a person means this one: by its address, the part of it before @, or as it is shown here."""
+        return _called(text) in self.called or bool(self.label and text.strip().lower() == self.label.lower())
 
     def __str__(self) -> str:
         return self.label or self.id

@@ -52,8 +52,8 @@ def kind_of(data: bytes) -> AudioKind | None:
         return MP4 if b"vide" in _handlers(data) else M4A
     if data[:3] == b"ID3":
         return FLAC if data[_behind_id3(data) :][:4] == b"fLaC" else MP3
-    first = _frame(data, 0)
-    return MP3 if first and _frame(data, first[0]) else None
+    first = frame_at(data, 0)
+    return MP3 if first and frame_at(data, first[0]) else None
 
 
 def seconds_of(data: bytes) -> float | None:
@@ -119,7 +119,7 @@ _BITRATES = {  # kbit/s by version 1 or 2, and layer
 _RATES = (44_100, 48_000, 32_000)
 
 
-def _frame(data: bytes, at: int) -> tuple[int, int, int] | None:
+def frame_at(data: bytes, at: int) -> tuple[int, int, int] | None:
     """(end, samples, samples a second) of the MPEG frame that begins at `at`; None where none does."""
     if at + 4 > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:
         return None
@@ -140,7 +140,7 @@ def _mp3(data: bytes) -> float | None:
     at, seconds = _behind_id3(data), 0.0
     end = len(data) - (128 if data[-128:-125] == b"TAG" else 0)
     for number in range(MOST_FRAMES):
-        if at >= end or (frame := _frame(data, at)) is None:
+        if at >= end or (frame := frame_at(data, at)) is None:
             break
         if number or not _is_note(data[at : frame[0]]):
             seconds += frame[1] / frame[2]

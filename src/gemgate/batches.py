@@ -7,16 +7,28 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 BatchKind = Literal[
-    "images", "chat", "generations", "edits", "responses", "image_call", "response", "interaction", "answer", "video"
+    "images",
+    "chat",
+    "generations",
+    "edits",
+    "responses",
+    "image_call",
+    "response",
+    "interaction",
+    "answer",
+    "video",
+    "music",
+    "research",
 ]
 """What a batch is made of: prompts for images (simple dialect), or lines of an OpenAI batch, one kind per endpoint.
 
 image_call: a single call for images, asynchronous or under an idempotency key; each of its images is a task.
 response, interaction: one task, an answer in the background; the batch has the answer's id.
 answer: one task, a call answered in words under an idempotency key, in any dialect.
-video: one task, a video; the batch has its id.
+video, music: one task, a video or a piece of music; the batch has its id.
+research: one task, a deep research in the background; the batch has the id of its response or interaction.
 """
-Need = Literal["image", "text", "image_call", "text_call", "video"]
+Need = Literal["image", "text", "image_call", "text_call", "video", "music", "research"]
 """What an account must be able to do for the tasks of a batch; a single call may take the lane that batches leave."""
 BatchState = Literal["active", "paused", "cancelled", "expired", "invalid", "finished"]
 """What was decided about a batch: only an active one is worked on; invalid was never begun."""
@@ -107,6 +119,13 @@ class Batch:
     closed_at: float = 0.0
     expires_at: float = 0.0
     hook: Webhook = Webhook()
+
+    @property
+    def told_as(self) -> BatchKind:
+        """The kind in whose form it is told: a deep research is the response or the interaction whose id it has."""
+        if self.kind != "research":
+            return self.kind
+        return "response" if self.id.startswith("resp_") else "interaction"
 
     @property
     def status(self) -> JobStatus:

@@ -12,6 +12,9 @@ from typing import Literal
 from gemgate.accounts import GEM, AccountModel, Capability, Gem
 from gemgate.errors import ModelNotFound, said
 
+Kind = Literal["text", "image", "video", "music", "research"]
+"""What a model brings."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
@@ -23,7 +26,7 @@ class ModelCard:
     """
 
     id: str
-    kind: Literal["text", "image", "video"]
+    kind: Kind
     web: str
     name: str
     description: str
@@ -120,7 +123,38 @@ VIDEO = ModelCard(
     "Gemini Video",
     "The account's video tool; Google decides which model films, how long and how large",
 )
-"""What every video is asked of; not in the list of models, because no chat can be held with it."""
+"""What every video is asked of."""
+MUSIC = ModelCard(
+    "lyria-3",
+    "music",
+    "gemini-flash",
+    "Lyria 3",
+    "The account's music tool, asked with the Flash model",
+    aliases=("lyria", "lyria-3-preview", "lyria-3-clip", "lyria-3-clip-preview"),
+)
+MUSIC_PRO = ModelCard(
+    "lyria-3-pro",
+    "music",
+    "gemini-pro",
+    "Lyria 3 Pro",
+    "The account's music tool, asked with the Pro model",
+    aliases=("lyria-pro", "lyria-3-pro-preview"),
+)
+MEDIA_CARDS = (VIDEO, MUSIC, MUSIC_PRO)
+"""What takes minutes and brings files. A chat with one is an order (`jobs/media_chat.py`)."""
+
+RESEARCH = ModelCard(
+    "gemini-deep-research",
+    "research",
+    "gemini-flash",
+    "Gemini Deep Research",
+    "The account's deep research: a plan, minutes of reading, a report with its sources; in the background only",
+)
+RESEARCH_MODELS = (
+    *("gemini-deep-research", "o3-deep-research", "o3-deep-research-2025-06-26"),
+    *("o4-mini-deep-research", "o4-mini-deep-research-2025-06-26"),
+)
+"""Its name, and OpenAI's names for the like of it."""
 
 DEFAULT_MODEL = "gemini-3-flash-preview"
 DEFAULT_IMAGE_MODEL = "gemini-2.5-flash-image"
@@ -131,8 +165,9 @@ SPEECH_MODELS = (
 )
 """OpenAI's names for what writes down recordings; many clients send no other. They mean the Flash model."""
 
-_BY_ID = {spelling: card for card in CARDS for spelling in (card.id, *card.aliases)}
+_BY_ID = {spelling: card for card in (*CARDS, *MEDIA_CARDS) for spelling in (card.id, *card.aliases)}
 _BY_ID |= dict.fromkeys(SPEECH_MODELS, _BY_ID[DEFAULT_MODEL])
+_BY_ID |= dict.fromkeys(RESEARCH_MODELS, RESEARCH)
 
 
 def card_of_offer(offer: AccountModel) -> ModelCard:
@@ -219,8 +254,20 @@ def _of_family(wanted: str, offers: tuple[AccountModel, ...]) -> ModelCard | Non
     return _BY_ID[_FAMILIES[family, paints]]
 
 
+_FILMS = re.compile(r"(?:veo|sora)-[\w.-]{1,60}")
+"""Google's and OpenAI's ids of what makes videos."""
+
+
 def _plain(model: str) -> str:
     return model.strip().removeprefix("models/").removeprefix("google/").lower()
+
+
+def kind_of_model(model: str) -> Kind:
+    """What a public id brings, without aliases and what accounts offer."""
+    wanted = _plain(model)
+    if _FILMS.fullmatch(wanted):
+        return "video"
+    return _BY_ID[wanted].kind if wanted in _BY_ID else "text"
 
 
 def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> ModelCard:
@@ -237,7 +284,9 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
         return card_of_offer(offer)
     if card := _of_family(wanted, offers):
         return card
-    known = list(dict.fromkeys([card.id for card in CARDS] + [offer.name for offer in offers]))
+    if _FILMS.fullmatch(wanted):
+        return VIDEO
+    known = list(dict.fromkeys([card.id for card in (*CARDS, *MEDIA_CARDS)] + [offer.name for offer in offers]))
     names = ", ".join(known)
     near = next(iter(get_close_matches(wanted[:100], known, n=1, cutoff=0.5)), "")
     hint, hint_zh = (f" The nearest is {near}.", f"最接近的是 {near}。") if near else ("", "")
@@ -252,7 +301,7 @@ def resolve(model: str, offers: Iterable[AccountModel], aliases: Aliases = NO_AL
 def listing(offers: Iterable[AccountModel], aliases: Aliases = NO_ALIASES, tenant: str = "") -> list[ModelCard]:
     """All cards callers may name: the catalogue, what the accounts offer beside it, then aliases without wildcards."""
     offers = tuple(offers)
-    cards = {card.id: card for card in CARDS}
+    cards = {card.id: card for card in (*CARDS, *MEDIA_CARDS)}
     for offer in offers:
         cards.setdefault(offer.name, card_of_offer(offer))
     for alias, model in aliases.of(tenant):

@@ -9,6 +9,7 @@
     │   └── Unprocessable      understood, but it cannot be had (size_policy=require)
     ├── LimitError             our own rules
     │   ├── RateLimited        too often; carries the seconds
+    │   │   └── OverBudget     a budget of a day or a month is used up
     │   └── Busy               every lane taken and the queue full, or waited too long
     ├── AccountError           one Google account
     │   ├── SignedOut          cookies dead, refused, or answered as an anonymous guest
@@ -17,7 +18,8 @@
     ├── Blocked                our address, whatever the account
     ├── GoogleError            the service
     │   ├── Refused            safety refusal                  NoImage     text instead of an image
-    │   │                                                      NoVideo     there will be no video
+    │   │                                                      NoVideo     there will be no video; NoMusic: nor music
+    │   │                                                      NoResearch  there will be no research
     │   ├── Stalled            silent or too slow; names the deadline that ran out
     │   ├── Broken             5xx, 1013, reset, garbage       Unreachable no connection at all
     │   ├── Interrupted        cut off when part of it was told, and not to be gone on with
@@ -216,6 +218,12 @@ class RateLimited(LimitError):
     kind = "rate_limited"
 
 
+class OverBudget(RateLimited):
+    """A budget is used up, for hours or weeks: nothing to try again soon. `details` as of its base."""
+
+    kind = "insufficient_quota"
+
+
 class Busy(LimitError):
     kind = "busy"
 
@@ -272,6 +280,18 @@ class NoVideo(Refused):
     """There will be no video; the text says why: no access, or words in its place."""
 
     kind = "no_video"
+
+
+class NoMusic(Refused):
+    """The same of music."""
+
+    kind = "no_music"
+
+
+class NoResearch(Refused):
+    """There will be no deep research; the text says why: nothing left of it, or words in its place."""
+
+    kind = "no_research"
 
 
 class Stalled(GoogleError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 _FENCES = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
@@ -38,13 +38,17 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A film or a piece of music beside the words. url: needs the account's cookies; nbytes: 0 when not told."""
+    """A film or a piece of music beside the words. url: needs the account's cookies, unless it is our `own`, which
+    needs a key of ours. nbytes: 0 when not told. data: the file itself, where it is told with it.
+    """
 
     kind: Literal["video", "audio"]
     url: str
     name: str = ""
     mime: str = ""
     nbytes: int = 0
+    own: bool = False
+    data: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,8 @@ def markdown(found: Findings, *, chinese: bool = False) -> str:
 
 def _card(one: Media, *, chinese: bool) -> str:
     facts = [one.mime, f"{one.nbytes} {'字节' if chinese else 'bytes'}" if one.nbytes else ""]
-    facts.append("仅能在该账号的浏览器中打开" if chinese else "opens only in the account's browser")
+    if not one.own:
+        facts.append("仅能在该账号的浏览器中打开" if chinese else "opens only in the account's browser")
     return f"[{_label(one.name) or one.kind}]({_address(one.url)}) ({', '.join(filter(None, facts))})"
 
 

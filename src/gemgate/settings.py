@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -26,6 +26,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL
 
 from gemgate.accounts import Cookies
+from gemgate.caller import Budget
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, Aliases, parse_aliases
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import GatewayError
@@ -65,6 +66,7 @@ def config_home() -> Path:
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+BudgetText = Annotated[str, AfterValidator(lambda text: str(Budget.parse(text)))]
 
 
 class Settings(BaseSettings):
@@ -111,6 +113,8 @@ class Settings(BaseSettings):
     )
 
     rate_limit_per_hour: Count = Field(60, description="Calls an hour per client; 0 = off")
+    budget: BudgetText = Field("", description="Of all keys together: `images_per_day=100,tokens_per_month=5000000`")
+    key_budget: BudgetText = Field("", description="Of every key that has no other budget (docs/usage.md)")
     model_interval_seconds: Seconds = Field(5, description="Seconds between two calls of one model; 0 = off")
     rpm_limit: Count = Field(60, description="Prompts a minute per account, towards Google; 0 = off")
     address_rpm_limit: float | None = Field(
@@ -178,6 +182,9 @@ class Settings(BaseSettings):
         description="When Google answers with another model than asked: `report` tells it, `require` makes it an error",
     )
     history: str = Field("keep", description="Chats at Google: `keep`, `temporary` or `delete:SECONDS`")
+    account_history: bool = Field(
+        False, description="Open the accounts' own chats at Google to the admin key: read, export, rename, pin, delete"
+    )
     abandoned: Literal["finish", "cancel"] = Field(
         "finish",
         description="A call for pictures whose caller leaves after its prompt went to Google: `finish` and keep them, "
@@ -187,6 +194,7 @@ class Settings(BaseSettings):
     logo_profiles: Path | None = Field(
         None, description="JSON file of places and shapes of the logo, tried first (gemgate logo calibrate)"
     )
+    usage_days: Count = Field(400, description="How many days the ledger of usage is kept; 0 = for ever")
     retention_days: Count = Field(0, description="Delete pictures, uploads and batches after so many days; 0 = never")
 
     storage: Literal["", "folder", "r2", "s3"] = Field("", description="Where pictures go: a folder, `r2` or `s3`")

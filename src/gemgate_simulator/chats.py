@@ -15,6 +15,7 @@ from gemgate_simulator.films import Film
 from gemgate_simulator.frames import Style, candidate
 from gemgate_simulator.gallery import SimulatedImage
 from gemgate_simulator.model_names import PAINTER, Named
+from gemgate_simulator.research import Research
 from gemgate_simulator.script import Canvas, Said, Upload
 
 _MOST_CHATS = 20_000
@@ -47,6 +48,10 @@ class Turn:
     canvas: tuple[Canvas, ...] = ()
     images: tuple[SimulatedImage, ...] = ()
     film: Film | None = None
+    research: Research | None = None
+    """Of the turn that started it."""
+    lasts: bool = False
+    """Whether it goes on when its connection is closed."""
     named: Named | None = None
     state: Literal["running", "whole", "stopped"] = "running"
     shown_from: float = 0.0
@@ -68,6 +73,9 @@ class Turn:
             self.film.looked()
             if self.film.is_ready and self.film.studio.failing:
                 self.texts = (self.film.studio.failing,)
+        if (research := self.research) is not None and self.state == "whole":
+            research.looked()
+            self.texts = (research.text,)
         rich = {"running": {**self.rich, PROGRESS: [1]}, "stopped": self.rich, "whole": self.whole_rich()}[self.state]
         before = None if previous is None else [cid, previous.rid, previous.rcids[0]]
         rows = [
@@ -75,9 +83,9 @@ class Turn:
                 rcid,
                 text,
                 thoughts=self.thoughts,
-                done=self.state == "whole",
-                rich=rich,
-                canvas=self.sheets(cid),
+                done=self.state == "whole" and not (research and research.runs),
+                rich=research.rich() if research else rich,
+                canvas=research.sheets() if research else self.sheets(cid),
                 style=style,
             )
             for rcid, text in zip(self.rcids, self.texts, strict=False)
@@ -123,7 +131,11 @@ class Chat:
     def row(self) -> list[Any]:
         """The conversation as `MaZiqc` lists it."""
         seconds = int(self.time)
-        return [self.cid, self.title, self.pinned or None, None, None, [seconds, int((self.time - seconds) * 1e9)]]
+        row: list[Any] = [self.cid, self.title, self.pinned or None, *[None] * 19]
+        row[5], row[9] = [seconds, int((self.time - seconds) * 1e9)], 2
+        if self.turns:
+            row[21] = self.turns[-1].rcids[0]
+        return row
 
 
 @dataclass(frozen=True, slots=True)

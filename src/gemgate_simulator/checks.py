@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -41,8 +41,12 @@ IMAGE_TOOL = 14
 """Slot 49 of a prompt that asks for an image (docs/google-wire.md 3.3)."""
 VIDEO_TOOL = 11
 """The same for a video (6.6)."""
+MUSIC_TOOL = 21
+"""The same for music (6.7)."""
 VIDEO_LIST = [4, 5, 6, 8, 16]
 """What the model header lists where a video is asked for."""
+RESEARCH_TOOL = 1
+"""The same for a deep research, its plan and its start (6.8)."""
 _RESEARCH = (3, 4, 49, 54, 55)
 _ONE_OF: dict[int, tuple[str, ...]] = {
     41: ("[1]", "[2]"),
@@ -156,10 +160,12 @@ class Order:
     temporary: bool = False
     turn: int = 0
     thinking: bool = False
-    research: bool = False
+    research: Literal["", "plan", "start"] = ""
     tool: int = 0
     aspect: str = ""
     """Of the video that is asked for."""
+    song: str = ""
+    """Length and voice of the music that is asked for."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -205,7 +211,7 @@ def order(slots: Any, request: Request, page: Page | None, choice: Choice | None
     elif not complete:
         slots[79], slots[80] = 1, 1
     _read_flags(asked, slots)
-    _read_video(asked, slots, request)
+    _read_media(asked, slots, request)
     _compare_header(asked, slots, request, choice)
     return asked
 
@@ -248,32 +254,53 @@ def _read_flags(asked: Order, slots: list[Any]) -> None:
     if temporary not in (None, 1):
         asked.wrong.append(f"slot 45 is {temporary!r}, not 1")
     asked.tool = slots[49] if research == [None, None, IMAGE_TOOL, None, None] else 0
-    if slots[49] == VIDEO_TOOL:
-        asked.tool, research = VIDEO_TOOL, [None] * 5
-    asked.research = research != [None] * 5 and not asked.tool
-    if asked.research:
-        shield, mark, *rest = research
-        fits = isinstance(shield, str) and shield.startswith("!") and isinstance(mark, str) and _HEX32.fullmatch(mark)
-        if not fits or rest != [1, [[[[[1]]]]], [[1]]]:
-            asked.wrong.append("slots 3, 4, 49, 54 and 55 do not go together as deep research sends them")
+    if slots[49] in (VIDEO_TOOL, MUSIC_TOOL):
+        asked.tool, research = slots[49], [None] * 5
+    if research != [None] * 5 and not asked.tool:
+        _read_research(asked, slots)
     asked.thinking = slots[80] == 2
     if slots[80] not in (1, 2):
         asked.wrong.append(f"slot 80 is {slots[80]!r}, not 1 or 2")
 
 
-def _read_video(asked: Order, slots: list[Any], request: Request) -> None:
-    """The tool, the shape in two places and the header's list belong together, and to a chat that is kept."""
+def _read_research(asked: Order, slots: list[Any]) -> None:
+    """A plan, or the start of the one before it. The attestation of slots 3 and 4 is not needed, and whole or not there
+    (docs/google-wire.md 2.6, 6.8).
+    """
+    shield, mark, *rest = (slots[n] for n in _RESEARCH)
+    attested = isinstance(shield, str) and shield.startswith("!") and isinstance(mark, str) and _HEX32.fullmatch(mark)
+    plan = rest == [RESEARCH_TOOL, [[[[[1]]]]], [[1]]] and slots[97] is None
+    start = rest == [RESEARCH_TOOL, [], []] and slots[97] == [0]
+    if not (plan or start) or not (attested or (shield, mark) == (None, None)):
+        asked.wrong.append("slots 3, 4, 49, 54, 55 and 97 do not go together as deep research sends them")
+    asked.research = "start" if start else "plan"
+    if asked.temporary:
+        asked.wrong.append("a research is asked for in a temporary chat")
+    if start and asked.turn == 0:
+        asked.wrong.append("a research is started in the first turn of a chat")
+
+
+def _read_media(asked: Order, slots: list[Any], request: Request) -> None:
+    """Of a video the tool, the shape in two places and the header's list belong together, of music the tool, its length
+    and its voice; and both to a chat that is kept.
+    """
     row = _json(request.headers.get(MODEL_HEADER, ""))
     listed = row[8] if isinstance(row, list) and len(row) > 8 else None
-    wants = asked.tool == VIDEO_TOOL
-    if wants:
+    if asked.tool == MUSIC_TOOL:
+        asked.song = films.song_of(slots[0])
+        beside = [slots[place] for place in _RESEARCH if place != 49]
+        if not asked.song or any(value is not None for value in beside) or listed == VIDEO_LIST:
+            asked.wrong.append("slots 0, 49 and the model header do not go together as music sends them")
+        if asked.temporary:
+            asked.wrong.append("music is asked for in a temporary chat")
+    elif asked.tool == VIDEO_TOOL:
         asked.aspect = films.aspect_of(slots[0], slots[55])
         if not asked.aspect or slots[3:5] != [None, None] or slots[54] is not None or listed != VIDEO_LIST:
             asked.wrong.append("slots 0, 49, 55 and the model header do not go together as a video sends them")
         if asked.temporary:
             asked.wrong.append("a video is asked for in a temporary chat")
     elif listed == VIDEO_LIST or (isinstance(slots[0], list) and len(slots[0]) == 10):
-        asked.wrong.append("parts of a video's request without its tool in slot 49")
+        asked.wrong.append("parts of a video's or of music's request without its tool in slot 49")
 
 
 def _compare_header(asked: Order, slots: list[Any], request: Request, choice: Choice | None) -> None:

@@ -186,7 +186,8 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         raise Refusal(code=NO_SUCH)
     if found and wanted and found[0].model != wanted:
         raise Refusal(code=MODEL_DIFFERS)
-    call.files, call.tool, call.aspect = _files(posted, owner), order.tool, order.aspect
+    call.files, call.tool, call.aspect, call.song = _files(posted, owner), order.tool, order.aspect, order.song
+    call.research = order.research
     if order.gem and order.gem not in GEMS and (account is None or order.gem not in account.gems):
         raise Refusal(code=NO_SUCH, rule=f"unknown gem {order.gem!r}")
     default = (account.models if account else FREE_MODELS)[0].name
@@ -342,15 +343,35 @@ def _answer(world: ServiceState, telling: Telling, fault: Fault | None) -> Respo
 
 
 def _film(world: ServiceState, telling: Telling) -> Speaker:
-    """Answers a prompt that asks for a video, which is made from then on."""
+    """Answers a prompt that asks for a video or music, which is made from then on."""
 
     def speak(prompt: Prompt) -> Answer:
         tier = world.accounts[prompt.account].tier if prompt.account else "free"
         asked = replace(prompt, cid=telling.chat.cid)
-        answer, telling.turn.film, rule = world.films.ordered(asked, telling.call.aspect, tier)
+        if telling.call.song:
+            made = world.films.composed(asked, telling.call.song, tier, world.switches.music_card)
+        else:
+            made = world.films.ordered(asked, telling.call.aspect, tier)
+        answer, telling.turn.film, rule = made
         if rule:
             world.record.violation(rule)
         return answer
+
+    return speak
+
+
+def _researched(world: ServiceState, telling: Telling) -> Speaker:
+    """Answers a turn of a deep research, which goes on whatever becomes of its connection."""
+
+    def speak(prompt: Prompt) -> Answer:
+        asked = replace(prompt, cid=telling.chat.cid)
+        plans = telling.call.research == "plan"
+        done = world.researches.planned(asked) if plans else world.researches.start(asked)
+        telling.turn.lasts = True
+        telling.turn.research = done.research if done.started else None
+        if done.rule:
+            world.record.violation(done.rule)
+        return done.answer
 
     return speak
 
@@ -360,7 +381,8 @@ def _speak(world: ServiceState, telling: Telling) -> Answer:
     prompt = telling.prompt
     if not prompt.text.strip() and not prompt.files:
         return Answer()
-    answer = world.script.answer(prompt, _film(world, telling) if telling.call.aspect else None)
+    maker = _film if telling.call.aspect or telling.call.song else _researched if telling.call.research else None
+    answer = world.script.answer(prompt, maker(world, telling) if maker else None)
     if telling.withholds:
         answer = replace(answer, thoughts="")
     telling.turn.images = illustrate(world, telling, answer)

@@ -18,10 +18,11 @@ from gemgate_simulator.drift import PLANTED, applies
 from gemgate_simulator.endpoints import HANDLERS, place, rpcids
 from gemgate_simulator.exchange import Break, Request, Response, page
 from gemgate_simulator.faults import apply_fault
-from gemgate_simulator.films import FilmHabits, Studio
+from gemgate_simulator.films import FilmHabits, Studio, songs
 from gemgate_simulator.gallery import Gallery, SimulatedImage
 from gemgate_simulator.record import Record, Seen
 from gemgate_simulator.refusals import Meaning, wordings
+from gemgate_simulator.research import Habits, ResearchHabits
 from gemgate_simulator.script import Answer, Fault, ImageSource, Kind, Pacing, Pattern, Script, Speaker, brushes_of
 from gemgate_simulator.state import ServiceState
 from gemgate_simulator.studio import Rule, Wishes
@@ -179,6 +180,14 @@ class Google:
     def videos(self, **habits: Unpack[FilmHabits]) -> None:
         """How videos are made from now on; see `films.Studio`."""
         self.world.films.studio = Studio(**habits)
+
+    def music(self, **habits: Unpack[FilmHabits]) -> None:
+        """How music is made from now on; see `films.Studio`. A standard piece is four times as long as a short one."""
+        self.world.films.music = songs(**habits)
+
+    def research(self, **habits: Unpack[ResearchHabits]) -> None:
+        """How deep research goes from now on; see `research.Habits`."""
+        self.world.researches.habits = Habits(**habits)
 
     def image(self, image_id: str) -> SimulatedImage:
         """An image on show by its id, as `record.pictures` and the answers have it; KeyError when there is none."""

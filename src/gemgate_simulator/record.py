@@ -64,7 +64,10 @@ class Call:
     read_file_bytes: tuple[int | None, ...] = ()
     tool: int = 0
     aspect: str = ""
+    research: str = ""
     """Of the video that was asked for."""
+    song: str = ""
+    """Length and voice of the music that was asked for."""
 
     @property
     def read(self) -> str:

@@ -23,6 +23,7 @@ from gemgate_simulator.control_json import brush_to_json, wishes_to_json
 from gemgate_simulator.films import FilmHabits
 from gemgate_simulator.record import Record
 from gemgate_simulator.refusals import Meaning
+from gemgate_simulator.research import ResearchHabits
 from gemgate_simulator.script import ImageSource, Kind, Pacing, Pattern, Upload, brushes_of
 from gemgate_simulator.studio import Wishes
 
@@ -76,6 +77,14 @@ class RemoteGoogle(Generic[T]):
     def videos(self, **habits: Unpack[FilmHabits]) -> T:
         """See Google.videos."""
         return self._send("videos", dict(habits), _same)
+
+    def music(self, **habits: Unpack[FilmHabits]) -> T:
+        """See Google.music."""
+        return self._send("music", dict(habits), _same)
+
+    def research(self, **habits: Unpack[ResearchHabits]) -> T:
+        """See Google.research."""
+        return self._send("research", dict(habits), _same)
 
     def original(self, image_id: str) -> T:
         """See Google.original."""

@@ -7,15 +7,15 @@ A handler returns the body to be sent as a JSON string, or a Status, which is se
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 
-from gemgate_simulator import checks, windows
+from gemgate_simulator import checks, histories, windows
 from gemgate_simulator.accounts import FREE_MODELS, PLANS, Account, Caller
+from gemgate_simulator.asked import DENIED, MALFORMED, MISSING, Ask, Handler, Status
 from gemgate_simulator.chats import RuleViolation
 from gemgate_simulator.exchange import Request, Response, page
 from gemgate_simulator.faults import apply_fault
@@ -24,21 +24,6 @@ from gemgate_simulator.generate import BLOCKED, GEMS, Refusal, authenticate
 from gemgate_simulator.record import Fetch, Seen
 from gemgate_simulator.script import Fault
 from gemgate_simulator.state import ServiceState
-
-DENIED, MISSING, MALFORMED, INTERNAL = 7, 5, 3, 13
-"""Status numbers as `[5]` of a part carries them: not signed in, no such thing, payload of the wrong shape."""
-
-NO_RECORD = 1096
-"""With 13: there is no (more) stored record of it (docs/google-wire.md 4.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A refusal. rule: what the client did wrong, "" when it is not its fault; code: goes with number 13."""
-
-    number: int
-    rule: str = ""
-    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +37,6 @@ class _Batch:
     bare: bool
     style: Style
     fault: Fault | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One RPC. account: None for a guest."""
-
-    world: ServiceState
-    account: Account | None
-    payload: Any
-    style: Style
-    blocked: bool = False
-    bare: bool = False
-
-
-Handler: TypeAlias = Callable[[Ask], Any]
 
 
 def respond(world: ServiceState, request: Request, caller: Caller, seen: Seen) -> Response:
@@ -202,16 +172,6 @@ def _preferences(ask: Ask) -> Any:
             return Status(MALFORMED, "the payload is not [[[names]]]")
 
 
-def _list_chats(ask: Ask) -> Any:
-    match ask.payload:
-        case [int(count), None, [0 | 1 as pinned, None, 1]] if count > 0:
-            account = ask.account
-            chats = ask.world.chats.of(account.name) if account is not None and not account.phantom else []
-            return [None, None, [chat.row() for chat in chats if chat.pinned == bool(pinned)][:count]]
-        case _:
-            return Status(MALFORMED, "the payload is not [count,null,[0|1,null,1]]")
-
-
 def _usage(ask: Ask) -> Any:
     assert ask.account is not None
     now = int(ask.world.clock())
@@ -241,20 +201,8 @@ def _abuse(ask: Ask) -> Any:
     return _expect(ask, [], [None, []])
 
 
-def _read_chat(ask: Ask) -> Any:
-    match ask.payload:
-        case [str(cid), int(limit), None, 1, [1], [4], None, 1] if limit > 0:
-            chat = ask.world.chats.find(cid, ask.account.name if ask.account else "")
-        case _:
-            return Status(MALFORMED, "the payload is not [cid,limit,null,1,[1],[4],null,1]")
-    if isinstance(chat, RuleViolation):
-        return Status(INTERNAL, chat.why if chat.wrong else "", NO_RECORD)
-    if chat.temporary and not ask.world.reads_temporary:
-        return Status(INTERNAL, code=NO_RECORD)
-    now, hides = ask.world.clock(), ask.world.switches.hides_running or ask.world.switches.stored_after > 0
-    turns = [turn for turn in chat.turns if turn.shown_from <= now and not (hides and turn.state == "running")]
-    rows = [turn.row(cid, turns[n - 1] if n else None, ask.style) for n, turn in enumerate(turns)]
-    return [rows[::-1][:limit], None, None, []]
+def _gates(ask: Ask) -> Any:
+    return _expect(ask, [], ask.world.researches.gates())
 
 
 def _stop(ask: Ask) -> Any:
@@ -265,18 +213,12 @@ def _stop(ask: Ask) -> Any:
                 return Status(MISSING, chat.why if chat.wrong else "")
             if telling := ask.world.telling.get(rid):
                 telling.stop()
+            for turn in chat.turns:
+                if turn.rid == rid and turn.research:
+                    turn.research.stop()
             return []
         case _:
             return Status(MALFORMED, "the payload is not [[cid,rid],['']]")
-
-
-def _delete_chat(ask: Ask) -> Any:
-    match ask.payload:
-        case [str(cid)]:
-            misfit = ask.world.chats.delete(cid, ask.account.name if ask.account else "")
-            return Status(MISSING, misfit.why if misfit.wrong else "") if misfit else []
-        case _:
-            return Status(MALFORMED, "the payload is not [cid]")
 
 
 def _tasks(ask: Ask) -> Any:
@@ -374,14 +316,17 @@ _FOR_GUESTS = ("otAQ7b", "ESY5D")
 _TABLE: dict[str, Handler] = {
     "otAQ7b": _user_status,
     "ESY5D": _preferences,
-    "MaZiqc": _list_chats,
+    "MaZiqc": histories.list_chats,
+    "unqWSc": histories.search_chats,
+    "MUAZcd": histories.change_chat,
     "jSf9Qc": _usage,
     "qpEbW": _quota,
     "aPya6c": _extra_quota,
     "GPRiHf": _abuse,
-    "hNvQHb": _read_chat,
+    "hNvQHb": histories.read_chat,
     "NkpXw": _stop,
-    "GzXR5e": _delete_chat,
+    "MyzX6c": _gates,
+    "GzXR5e": histories.delete_chat,
     "qWymEb": _tasks,
     "CNgdBe": _list_gems,
     "oMH3Zd": _create_gem,

@@ -185,8 +185,8 @@ IMAGES = ("image", "preview", "hop1", "hop2", "original")
 """An image's links: any of them, or one kind (`links.Route`)."""
 PLACES = ("generate", "init", "preflight", "rotate", "upload", "login", "film", "any", *IMAGES)
 RPCS = (
-    "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "GzXR5e", "qWymEb", "CNgdBe",
-    "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
+    "otAQ7b", "ESY5D", "MaZiqc", "jSf9Qc", "qpEbW", "aPya6c", "GPRiHf", "hNvQHb", "NkpXw", "MyzX6c", "GzXR5e", "qWymEb",
+    "MUAZcd", "unqWSc", "CNgdBe", "oMH3Zd", "kHv0Vd", "UXcSJb", "c8o8Fe",
 )  # fmt: skip
 """Every RPC of docs/gemini-webapi.md 4."""
 

@@ -18,6 +18,7 @@ from gemgate_simulator.films import Films
 from gemgate_simulator.frames import PLAIN, Style
 from gemgate_simulator.gallery import Gallery
 from gemgate_simulator.record import Record
+from gemgate_simulator.research import Researches
 from gemgate_simulator.script import Script
 from gemgate_simulator.studio import Studio
 from gemgate_simulator.switches import Switches
@@ -109,6 +110,7 @@ class ServiceState:
         self.gallery = Gallery(self.clock)
         self.studio = Studio()
         self.films = Films()
+        self.researches = Researches(self.clock)
         self.addresses = Addresses(self.clock)
         self.ways: OrderedDict[int, str] = OrderedDict()
         """Which way a connection came, by its number; the first door is "0"."""

@@ -345,7 +345,7 @@ class Telling:
         if self._cut and outcome == "complete":
             turn.state = "whole"
             return
-        alone = self.world.carries_on and outcome == "cancelled"
+        alone = (self.world.carries_on or turn.lasts) and outcome == "cancelled"
         keeps = switches.closing if outcome == "cancelled" and not self._struck else switches.early_end
         if self.fault.completes if self.fault and self._struck else outcome == "complete" or alone:
             turn.texts, turn.thoughts, turn.state = (self._last, *self._others), self.answer.thoughts, "whole"

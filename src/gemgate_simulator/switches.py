@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gemgate_simulator.attached import FileHabits
+from gemgate_simulator.films import CardForm
 
 
 @dataclass(slots=True)
@@ -29,6 +30,12 @@ class Switches:
     terse:       models without extended thinking tell no thoughts when it is asked for (2.5).
     actions:     what becomes of a prompt for a model of whose actions none is left: answered, or code 1037. Nobody has
                  measured it (7.3, 6.1).
+    music_card:  how the card of music lists its files (6.7, unseen).
+    list_end:    how a list of chats or turns ends: its last page names no next one; or it does, and asking for that
+                 says that there is no record (4.1, 7.2).
+    search:      what unqWSc takes: its cursor in the third place or in the second (7.2, disputed); absent: nothing.
+    one_chat:    whether MaZiqc can be asked for a single chat (7.2, one source).
+    keeps_deleted: GzXR5e answers and deletes nothing, so that a client has to look (7.2).
     usage:       what jSf9Qc answers: rows; an empty object; a row of a kind that nobody knows among the others (7.3).
     """
 
@@ -38,6 +45,10 @@ class Switches:
     usage: Literal["rows", "empty", "new_kind"] = "rows"
     actions: Literal["told", "refused"] = "told"
     silent: bool = False
+    list_end: Literal["no_token", "no_record"] = "no_token"
+    search: Literal["third", "second", "absent"] = "third"
+    one_chat: bool = True
+    keeps_deleted: bool = False
     counts_turns: bool = True
     stalls_ahead: bool = False
     files: FileHabits = field(default_factory=FileHabits)
@@ -46,3 +57,4 @@ class Switches:
     early_end: Literal["keeps", "discards"] = "keeps"
     hides_running: bool = False
     stored_after: float = 0.0
+    music_card: CardForm = "rows"

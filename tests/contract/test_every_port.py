@@ -12,8 +12,11 @@ import gemgate.ports
 PORTS = Path(gemgate.ports.__file__).parent
 SUITES = {
     "AccountStore": "account_store",
+    "Budgets": "budgets",
     "AlertStore": "alert_store",
     "BlobStore": "blob_store",
+    "ChatHistory": "account_history",
+    "ChatLedger": "chat_ledger",
     "Clock": "clock",
     "ConversationStore": "conversation_store",
     "CookieSource": "cookie_source",
@@ -21,17 +24,21 @@ SUITES = {
     "FileStore": "file_store",
     "Gallery": "gallery",
     "GemKeeper": "gem_keeper",
+    "HistoryKeeper": "account_history",
     "JobStore": "job_store",
     "KeyStore": "key_store",
     "Limiter": "limiter",
     "MediaSource": "media_source",
     "NodeRegistry": "node_registry",
     "Observer": "observer",
+    "Researcher": "researcher",
     "ResponseLog": "response_log",
     "ResponseStore": "response_store",
+    "PairingStore": "pairing_store",
     "Sender": "outbound",
     "Upstream": "upstream",
     "WindowStore": "window_store",
+    "UsageStore": "usage_store",
     "Vault": "vault",
 }
 

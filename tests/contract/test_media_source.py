@@ -10,6 +10,7 @@ import pytest
 from gemgate.accounts import Cookies
 from gemgate.errors import Broken, GatewayError
 from gemgate.findings import Media
+from gemgate.media import VideoRequest
 from gemgate.ports.upstream import Completed, MediaSource, Prompt
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream
@@ -37,7 +38,7 @@ async def source(sim: Simulator) -> AsyncIterator[WebUpstream]:
 async def film(source: WebUpstream, sim: Simulator) -> Media:
     """A video that was asked for and is there."""
     opened = await source.open(Cookies.of(sim.google.cookies("alice")))
-    prompt = Prompt("a fox runs", opened.models[0], exact=True, video="16:9")
+    prompt = Prompt("a fox runs", opened.models[0], exact=True, making=VideoRequest("a fox runs"))
     (ended,) = [piece async for piece in source.stream(prompt) if isinstance(piece, Completed)]
     (media,) = ended.findings.media
     return media

@@ -25,6 +25,7 @@ from gemgate.jobs import JobRules
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.audio_files import wav
+from tests.support.kept_chats import kept
 from tests.support.serving import Served, served, settings_for
 
 KEYS = {"GEMGATE_KEY": "a-client-key-for-tests", "GEMGATE_ADMIN_KEY": "an-admin-key-for-tests"}
@@ -40,10 +41,10 @@ def test_every_operation_has_an_example() -> None:
 @pytest.fixture
 async def gate(tmp_path: Path) -> AsyncIterator[tuple[Served, Simulator]]:
     async with Simulator(("alice",)) as sim:
-        settings = settings_for(
-            sim, tmp_path / "data", api_key=KEYS["GEMGATE_KEY"], admin_key=KEYS["GEMGATE_ADMIN_KEY"]
-        )
-        async with served(settings, job_rules=JobRules(video_look=0.1)) as running:
+        kept(sim, "Tides of the sea", pinned=True)
+        keys = {"api_key": KEYS["GEMGATE_KEY"], "admin_key": KEYS["GEMGATE_ADMIN_KEY"]}
+        settings = settings_for(sim, tmp_path / "data", account_history=True, **keys)
+        async with served(settings, job_rules=JobRules(media_look=0.1)) as running:
             yield running, sim
 
 

@@ -322,3 +322,20 @@ def _until(condition: Any, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < over, "waited in vain"
         time.sleep(0.05)
+
+
+def test_who_is_signed_in_is_listed_and_taken_by_name(sim: BlockingSimulator, state: House) -> None:
+    told = json.loads(state.accounts("who", "--cookies", "-", "--json", typed=header(sim, "alice")).stdout)
+    (alice,) = told["identities"]
+    assert (alice["number"], alice["account"], alice["why"]) == (0, None, None)
+    assert alice["google"].endswith("@gmail.example")
+    (state.folder / "alice.txt").write_text(header(sim, "alice"))
+    done = state.accounts("add", "--cookies", "alice.txt", "--as", "nobody@gmail.example", status=1)
+    assert alice["google"] in done.output
+    state.accounts("add", "--cookies", "alice.txt", "--as", "alice@gmail.example")
+    (added,) = state.listed()["accounts"]
+    assert (added["name"], added["google"]) == ("alice@gmail.example", alice["google"])
+
+    code = json.loads(state.accounts("pair", "laptop", "--json").stdout)
+    assert (code["account"], len(code["code"])) == ("laptop", 11)
+    assert {one["name"] for one in state.listed()["accounts"]} == {"alice@gmail.example", "laptop"}

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from gemgate.accounts import Cookies, binding_browser
+from gemgate.dialects import cookie_text
 from gemgate_simulator import Simulator
 from tests.support.serving import served, settings_for, until
 
@@ -47,11 +48,11 @@ def copied(cookies: dict[str, str], agent: str) -> dict[str, str]:
 @pytest.mark.parametrize("form", ["bash", "cmd", "har"])
 def test_what_was_copied_names_its_browser(form: str) -> None:
     cookies = {"__Secure-1PSID": "g.a000x", "__Secure-1PSIDTS": "sidts-y"}
-    found = Cookies.parse(copied(cookies, CHROME)[form])
+    found = cookie_text.read(copied(cookies, CHROME)[form])
     assert (found.psid, found.psidts, found.bound) == ("g.a000x", "sidts-y", "Chrome 148 (Windows)")
     assert Cookies.of(found.as_dict()).bound == found.bound
     for agent in OTHERS.values():
-        assert Cookies.parse(copied(cookies, agent)[form]).bound == ""
+        assert cookie_text.read(copied(cookies, agent)[form]).bound == ""
 
 
 @pytest.mark.parametrize("agent", OTHERS.values(), ids=OTHERS)

@@ -54,7 +54,7 @@ BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
 """By name: a body, and the headers that come with it."""
 
 TAKES_NOTHING = re.compile(
-    r"/(cancel|copy|measure|pause|resume|retry|drain|\{action\}|test)$"
+    r"/(cancel|copy|measure|pairing|pause|resume|retry|drain|\{action\}|test)$"
     r"|/v1/batch/|\{upload_id\}|/api/cookies/"
 )
 """Routes that do not look at a body, or whose place is looked for first."""

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from gemgate_simulator import BlockingSimulator
+from gemgate_simulator.mp3 import Recording
 from gemgate_simulator.mp4 import Movie
 
 
@@ -115,3 +116,30 @@ def test_a_video_that_is_refused_is_one_clear_line(gemgate, sim: BlockingSimulat
     assert done.returncode == 1
     assert "Google made no video" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_music_writes_the_sound_or_the_film(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    sim.google.music(looks=0, seconds=2.0)
+    before = sim.google.record().generations
+    done = gemgate("music", "a slow waltz", "--length", "short", "--instrumental", "-o", "out/waltz.mp3", "--json")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert (row["file"], row["seconds"], row["instrumental"]) == ("out/waltz.mp3", Recording(2.0).length, True)
+    assert (tmp_path / "out/waltz.mp3").read_bytes() == Recording(2.0).data()
+    done = gemgate("music", "a fast waltz", "--length", "short", "-o", "out/waltz.mp4")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/waltz.mp4").read_bytes() == Movie(720, 720, 2.0).data()
+    assert sim.google.record().generations == before + 2
+
+
+def test_research_writes_the_report_with_its_sources(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
+    sim.google.research(looks=1)
+    before = sim.google.record().generations
+    done = gemgate("research", "why are foxes white", "-o", "out/report.md")
+    assert done.returncode == 0, done.stderr
+    assert "3 sources" in done.stdout
+    assert "Compare what they say" in done.stderr
+    written = (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    assert written.startswith("# Foxes in snow\n")
+    assert written.endswith("3. [Ice ages](https://example.net/ice)\n")
+    assert sim.google.record().generations == before + 2

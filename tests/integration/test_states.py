@@ -152,7 +152,14 @@ async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulato
         assert (overview["level"], "rests for pictures" in overview["sentence"]["en"]) == ("warn", True)
         async with http.get("/health") as answer:
             health = await answer.json()
-        assert health["capabilities"] == {"text": True, "pro": True, "image": False, "video": True, "upload": True}
+        assert health["capabilities"] == {
+            "text": True,
+            "pro": True,
+            "image": False,
+            "video": True,
+            "research": True,
+            "upload": True,
+        }
         error = gate.service.pool.no_account_error("image")
         assert "default: cooling for image (limit" in error.en
         assert "default：cooling（image）" in error.zh

@@ -24,7 +24,7 @@ from tests.support.batch_calls import QUICK
 from tests.support.chaos import Node, environment
 from tests.support.serving import Served, served, settings_for, until
 
-RULES = replace(QUICK, video_look=0.1)
+RULES = replace(QUICK, media_look=0.1)
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 

@@ -158,7 +158,7 @@ async def test_a_sign_in_that_ends_a_block_wakes_those_who_wait() -> None:
     gated.answered.set()
     state = await ScriptedGateway(gated, ScriptedUpstream(), lanes=1).signed_in()
     blocked, other = state.accounts
-    with pytest.raises(Blocked), blocked._probing():
+    with pytest.raises(Blocked), blocked.going_out():
         raise Blocked("the address is blocked")
     over = blocked.egress.circuit.until
     await state.clock.advance(over - state.clock.now() - 10)

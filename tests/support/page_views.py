@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 PAGES = (
-    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "jobs", "nodes",
-    "requests", "keys", "alerts", "settings", "reference",
+    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "jobs", "history",
+    "nodes", "requests", "keys", "alerts", "settings", "reference",
 )  # fmt: skip
 
 

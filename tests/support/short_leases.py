@@ -17,7 +17,8 @@ if __name__ == "__main__":
     class ShortLeases(JobRules):
         lease: float = seconds
         poll: float = 0.3
-        video_look: float = 0.3
+        media_look: float = 0.3
+        research_look: float = 0.3
 
     for module, name, value in (
         (parts, "JobRules", ShortLeases),

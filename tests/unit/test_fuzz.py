@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.requests import Request
 
-from gemgate.accounts import Cookies
 from gemgate.chat import Tool
+from gemgate.dialects import cookie_text
 from gemgate.errors import ClientError
 from gemgate.imaging import UnsupportedImage, measure, tag_provenance
 from gemgate.imaging.truncation import is_truncated
@@ -84,7 +84,7 @@ def _json(text: str) -> Iterator[None]:
 def _cookies(text: str) -> Iterator[None]:
     yield
     with suppress(ClientError):
-        Cookies.parse(text)
+        cookie_text.read(text)
 
 
 def _image(data: bytes) -> Iterator[None]:

@@ -35,10 +35,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Batches of pictures": ("batch.",),
     "Jobs of every kind": ("jobs.",),
     "Videos": ("videos",),
+    "Music": ("music",),
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
-    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings"),
-    "Administration": ("accounts.", "gems.", "cookies.", "keys.", "alerts", "nodes", "backup"),
+    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings", "usage"),
+    "The accounts' own history": ("history.", "accounts.history."),
+    "Administration": ("accounts.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
 }
 OF_THE_PAGE = (
     "page",
@@ -60,12 +62,12 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("State", "data_dir database_url redis_"),
     (
         "Limits and rests",
-        "rate_limit_ model_interval rpm_ address_ concurrency reserve_ cooldown_ files_per_key batch_tasks",
+        "rate_limit_ model_interval rpm_ budget key_budget usage_ address_ concurrency reserve_ cooldown_ files_per_key batch_tasks",
     ),
     ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
     (
         "Models, chats, pictures",
-        "default_ model_aliases model_policy history abandoned watermark logo_profiles retention",
+        "default_ model_aliases model_policy history account_history abandoned watermark logo_profiles retention",
     ),
     ("Storage of pictures", "storage public_base_url r2_ s3_"),
     ("Several machines", "fleet db_ external_ gemini_ internal_"),

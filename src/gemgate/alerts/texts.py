@@ -13,8 +13,24 @@ from gemgate.pool.status import MAKING
 from gemgate.ports.accounts import AuditLine
 
 Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
-WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "video": "videos", "upload": "uploads"}
-WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "video": "视频", "upload": "上传"}
+WHAT = {
+    "text": "text",
+    "pro": "Pro text",
+    "image": "pictures",
+    "video": "videos",
+    "music": "music",
+    "research": "deep research",
+    "upload": "uploads",
+}
+WHAT_ZH = {
+    "text": "文本",
+    "pro": "Pro 文本",
+    "image": "图片",
+    "video": "视频",
+    "music": "音乐",
+    "research": "Deep Research",
+    "upload": "上传",
+}
 _OF_MACHINE = {
     "memory": ("memory", "内存"),
     "descriptors": ("room for connections", "连接数"),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from gemgate.assembly.service import Loops
+from gemgate.caller import Cost
+from gemgate.ports.budgets import Budgets
 from gemgate.ports.runtime import Clock
+from gemgate.ports.usage import UsageSums
 from gemgate.settings import Settings
 from gemgate.stores.rate_limits import PROBE_EVERY, MovingWindowLimiter
+from gemgate.telemetry.usage import Settled
 
 
 def open_limiter(settings: Settings, clock: Clock) -> MovingWindowLimiter:
@@ -17,6 +21,16 @@ def open_limiter(settings: Settings, clock: Clock) -> MovingWindowLimiter:
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
         when_down=settings.redis_down,
     )
+
+
+def settles(budgets: Budgets) -> Settled:
+    """What the ledger of usage tells of a call's end is what the call came to."""
+
+    def settled(charge: str, sums: UsageSums, over: bool) -> None:
+        tokens = sums.tokens_in + sums.tokens_out
+        budgets.settle(charge, Cost(1, tokens, sums.images, sums.videos), over=over)
+
+    return settled
 
 
 def run_probe(loops: Loops, limiter: MovingWindowLimiter) -> None:

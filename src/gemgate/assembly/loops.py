@@ -7,7 +7,7 @@ from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
 from gemgate.gateway import thumbnails
 from gemgate.jobs.answers import BACKGROUND, KEYED
-from gemgate.jobs.video_runner import VIDEOS
+from gemgate.jobs.media_runner import FOLDERS
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.stores.blobs import SpoolingBlobStore
@@ -61,11 +61,12 @@ async def _watch_wire(service: Service) -> None:
         await service.clock.sleep(CANARY_EVERY)
 
 
-async def _forget_videos(service: Service, made_before: float) -> None:
-    """Files of videos that are older, known or not."""
-    old = [facts.key async for facts in service.blobs.list(VIDEOS) if facts.modified < made_before]
-    if old:
-        await service.blobs.delete(old)
+async def _forget_media(service: Service, made_before: float) -> None:
+    """Files of videos and music that are older, known or not."""
+    for folder in FOLDERS.values():
+        old = [facts.key async for facts in service.blobs.list(folder) if facts.modified < made_before]
+        if old:
+            await service.blobs.delete(old)
 
 
 def run_upkeep(service: Service) -> None:
@@ -99,7 +100,9 @@ def run_upkeep(service: Service) -> None:
                 await service.gallery.forget(old)
             if kept_from:
                 await service.jobs.forget_before(kept_from)
-                await _forget_videos(service, kept_from)
+                await _forget_media(service, kept_from)
+            if settings.usage_days:
+                await service.usage.store.forget_before(int(clock.now() // 86_400) - settings.usage_days)
             await service.windows.forget_before(clock.now() - READING_DAYS * 86_400)
             await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
             await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from gemgate import telemetry
 from gemgate.assembly.accounts import names_apart, run_accounts, seeds_of
-from gemgate.assembly.limits import open_limiter, run_probe
+from gemgate.assembly.limits import open_limiter, run_probe, settles
 from gemgate.assembly.loops import run_upkeep
 from gemgate.assembly.parts import Parts, node_name
 from gemgate.assembly.service import Service
@@ -15,6 +16,8 @@ from gemgate.assembly.storage import Storage, open_storage
 from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import JobRules
 from gemgate.jobs.background import BackgroundAnswers
+from gemgate.jobs.research import Researches
+from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
@@ -22,6 +25,7 @@ from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.telemetry.traces import NoOtelError, Traces, exported
+from gemgate.telemetry.usage import UsageLedger
 from gemgate.version import __version__
 
 
@@ -74,7 +78,8 @@ async def _built(
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
     recent = RecentRequests(settings.recent_requests, clock.now, [metrics.ended, *([traces.ended] if traces else [])])
-    observer = Observers([metrics, recent, LogObserver()])
+    usage = UsageLedger(storage.usage, clock.now, settles(storage.budgets))
+    observer = Observers([metrics, recent, usage, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)
@@ -91,16 +96,19 @@ async def _built(
     event_log = make.event_log()
     jobs = make.jobs(gateway, attachments, account_registry, machine, event_log, job_rules)
     answers = make.answers(jobs, event_log)
+    researches = Researches(answers)
     service = Service(
         settings=settings,
         gateway=gateway,
         pool=pool,
         account_registry=account_registry,
+        history=make.history(pool, account_registry),
         database=storage.database,
         blobs=storage.blobs,
         files=storage.files,
         gallery=storage.gallery,
         keys=storage.keys,
+        paired=PairedBrowsers(account_registry, storage.pairings, clock=clock, observer=observer),
         alerts=make.alerts(pool, account_registry, machine),
         alert_store=storage.alerts,
         thumbnails=Thumbnails(storage.blobs, machine.memory.fits),
@@ -108,6 +116,7 @@ async def _built(
         answers=answers,
         background=BackgroundAnswers(answers),
         windows=storage.windows,
+        researches=researches,
         responses=storage.responses,
         interactions=storage.interactions,
         uploads=ResumableUploads(clock=clock, max_bytes=settings.max_body_bytes),
@@ -116,11 +125,13 @@ async def _built(
         machine=machine,
         metrics=metrics,
         recent=recent,
+        usage=usage,
         observer=observer,
         clock=clock,
         random=random,
         started_at=clock.now(),
     )
+    jobs.worker.given_up = lambda batch_id: service.finish(asyncio.ensure_future(researches.stop(batch_id)))
     stack.push_async_callback(service.close)
     return service
 
@@ -135,6 +146,8 @@ async def _start(service: Service, storage: Storage, *, resident: bool) -> None:
         await storage.jobs.rewrap()
     run_upkeep(service)
     service.run("conversations", storage.conversations.tend)
+    service.run("usage", service.usage.tend)
+    service.run("budgets", storage.budgets.tend)
     if not resident:
         return
     if settings.redis_url:

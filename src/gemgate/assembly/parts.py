@@ -21,17 +21,20 @@ from gemgate.jobs import JobRules, Jobs
 from gemgate.jobs.answers import Answers
 from gemgate.jobs.event_log import EventLog
 from gemgate.jobs.finalizer import BatchFinalizer
+from gemgate.jobs.media_runner import MediaRunner
+from gemgate.jobs.research_runner import ResearchRunner
 from gemgate.jobs.runner import Runner
-from gemgate.jobs.video_runner import VideoRunner
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import Worker
 from gemgate.machine import Machine
 from gemgate.outbound import GuardedFetcher, GuardedSender
+from gemgate.pool.history import History
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, Random
 from gemgate.settings import Settings
+from gemgate.stores.sql.chat_ledger import SqlChatLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class Parts:
             aliases=settings.aliases(),
             temporary_chats=settings.history == "temporary",
             model_policy=settings.model_policy,
+            budgets=self.storage.budgets,
         )
 
     def _images(self, machine: Machine) -> ImagePipeline:
@@ -125,6 +129,17 @@ class Parts:
             clock=self.clock,
             lease_seconds=self.settings.request_timeout_seconds,
             delete_after=float(seconds) if history == "delete" else None,
+            tracks=self.settings.account_history,
+        )
+
+    def history(self, pool: AccountPool, registry: AccountRegistry) -> History:
+        return History(
+            pool,
+            registry,
+            SqlChatLedger(self.storage.database, self.storage.conversations),
+            clock=self.clock,
+            observer=self.observer,
+            enabled=self.settings.account_history,
         )
 
     def event_log(self) -> EventLog:
@@ -161,7 +176,8 @@ class Parts:
                     settings.default_image_model,
                     storage.responses,
                     event_log,
-                    self._videos(gateway, attachments, rules),
+                    self._media(gateway, attachments, rules),
+                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules),
                 ),
                 gateway.pool,
                 owner,
@@ -184,9 +200,9 @@ class Parts:
             settings.batch_tasks_per_key,
         )
 
-    def _videos(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> VideoRunner:
+    def _media(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> MediaRunner:
         folder = self.settings.data_dir / "downloads"
-        return VideoRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
+        return MediaRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
 
     def alerts(self, pool: AccountPool, account_registry: AccountRegistry, machine: Machine) -> AlertMonitor:
         return AlertMonitor(

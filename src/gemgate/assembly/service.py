@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from gemgate.accounts import AccountModel
 from gemgate.alerts.monitor import AlertMonitor
 from gemgate.caller import Caller
+from gemgate.errors import StorageDown
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.own_images import OwnImages
@@ -18,8 +20,11 @@ from gemgate.gateway.thumbnails import Thumbnails
 from gemgate.jobs import Jobs
 from gemgate.jobs.answers import Answers
 from gemgate.jobs.background import BackgroundAnswers
+from gemgate.jobs.research import Researches
 from gemgate.machine import Machine
 from gemgate.pool.account import Account
+from gemgate.pool.history import History
+from gemgate.pool.paired import PairedBrowsers
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
@@ -36,6 +41,7 @@ from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
 from gemgate.telemetry import Metrics, Observers, RecentRequests
 from gemgate.telemetry.logs import get_logger
+from gemgate.telemetry.usage import UsageLedger
 
 
 async def supervise(name: str, loop: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -88,11 +94,13 @@ class Service(Loops):
     gateway: Gateway
     pool: AccountPool
     account_registry: AccountRegistry
+    history: History
     database: Database
     blobs: BlobStore
     files: SqlFileStore
     gallery: SqlGallery
     keys: SqlKeyStore
+    paired: PairedBrowsers
     alerts: AlertMonitor
     alert_store: SqlAlertStore
     thumbnails: Thumbnails
@@ -100,6 +108,7 @@ class Service(Loops):
     answers: Answers
     background: BackgroundAnswers
     windows: WindowStore
+    researches: Researches
     responses: ResponseStore
     interactions: ResponseStore
     uploads: ResumableUploads
@@ -108,6 +117,7 @@ class Service(Loops):
     machine: Machine
     metrics: Metrics
     recent: RecentRequests
+    usage: UsageLedger
     observer: Observers
     random: Random
     started_at: float
@@ -151,6 +161,8 @@ class Service(Loops):
             for work in late:
                 work.cancel()
         await self.stop()
+        with suppress(StorageDown):
+            await self.usage.written()
         for account in self.pool.accounts:
             await account.upstream.close()
         await self.account_registry.close()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from gemgate.caller import Budget
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock
 from gemgate.settings import Settings, SettingsError, config_home
@@ -19,6 +20,7 @@ from gemgate.stores import blobs, instance_lock
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.alerts import SqlAlertStore
+from gemgate.stores.sql.budgets import SqlBudgets
 from gemgate.stores.sql.conversations import SqlConversationStore, SqlResponseStore
 from gemgate.stores.sql.database import Database, open_database
 from gemgate.stores.sql.database import database_url as parsed_url
@@ -26,7 +28,9 @@ from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.keys import SqlKeyStore
+from gemgate.stores.sql.pairings import SqlPairingStore
 from gemgate.stores.sql.response_log import SqlResponseLog
+from gemgate.stores.sql.usage import SqlUsageStore
 from gemgate.stores.sql.usage_windows import SqlWindowStore
 from gemgate.stores.vault import Vault, open_vault
 from gemgate.telemetry import SystemClock
@@ -91,6 +95,20 @@ class Storage:
     @cached_property
     def keys(self) -> SqlKeyStore:
         return SqlKeyStore(self.database)
+
+    @cached_property
+    def pairings(self) -> SqlPairingStore:
+        return SqlPairingStore(self.database)
+
+    @cached_property
+    def budgets(self) -> SqlBudgets:
+        return SqlBudgets(
+            self.database, self.clock, Budget.parse(self.settings.budget), Budget.parse(self.settings.key_budget)
+        )
+
+    @cached_property
+    def usage(self) -> SqlUsageStore:
+        return SqlUsageStore(self.database)
 
     @cached_property
     def alerts(self) -> SqlAlertStore:

@@ -37,7 +37,20 @@ COMMANDS: dict[str, tuple[str, str]] = {
         'Make pictures from a prompt: gemgate image "a red fox in snow" -n 4 --size 4k -o foxes',
     ),
     "edit": ("images:edit", 'Change a picture in words: gemgate edit fox.png "make it night" -o foxes'),
-    "video": ("videos:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
+    "music": ("media:music", 'Make music from a prompt: gemgate music "a slow waltz" -o waltz.mp3'),
+    "video": ("media:video", 'Make a video from a prompt: gemgate video "a red fox runs" -o fox.mp4'),
+    "research": (
+        "research:research",
+        'Look into something thoroughly: gemgate research "why foxes turn white" -o foxes.markdown',
+    ),
+    "transcribe": (
+        "transcribe:transcribe",
+        "Write down what is said in a recording: gemgate transcribe talk.mp3 -o talk.txt",
+    ),
+    "history": (
+        "history:history",
+        "The accounts' own chats at Google, where ACCOUNT_HISTORY opens them: list, search, show, export, change.",
+    ),
     "clean": (
         "clean:clean_files",
         "Take the visible logo off picture files, where there is evidence that it is there.",
@@ -51,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "jobs:jobs",
         "Everything that runs in the background, of all kinds: list, show, watch, cancel, retry, fetch.",
     ),
+    "usage": ("usage:usage", "What calls cost: by day, key, model, account; as a table, CSV or JSON."),
     "mcp": ("mcp:mcp", "Tools for an agent on this machine, over standard input and output (Model Context Protocol)."),
     "settings": (
         "doctor:show_settings",

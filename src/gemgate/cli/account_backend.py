@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from gemgate.accounts import Capability, Cookies
+from gemgate.assembly.identities import chosen, identities
 from gemgate.assembly.node import local_url, open_service
 from gemgate.assembly.service import Service
 from gemgate.assembly.storage import holder_of, key_file, open_storage, sqlite_path, vault_of
@@ -27,6 +28,7 @@ from gemgate.stores.sql.alerts import SqlAlertStore
 from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.vault import add_key
 from gemgate.web.routes.accounts import account_of
+from gemgate.web.routes.identities import identity_facts
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
 """Signing in may take as long as Google takes."""
@@ -59,6 +61,14 @@ class AccountBackend(Protocol):
 
     async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         """test, refresh, pause, resume or reset."""
+        ...
+
+    async def pair(self, name: str) -> Facts:
+        """A code that pairs a browser with the account, once, and until when."""
+        ...
+
+    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
+        """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all."""
         ...
 
     async def measure(self, name: str) -> Facts:
@@ -148,6 +158,13 @@ class _Online:
     async def run_action(self, name: str, action: str, capability: Capability | None = None) -> Facts:
         return await self._ask("POST", f"{_path(name)}/{action}", {"capability": capability} if capability else None)
 
+    async def pair(self, name: str) -> Facts:
+        return await self._ask("POST", f"{_path(name)}/pairing")
+
+    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
+        place = {"cookies": cookies.as_dict()} if cookies else {"source": source}
+        return await self._ask("POST", "api/identities", {**place, "google": google})
+
     async def measure(self, name: str) -> Facts:
         return await self._ask("POST", f"{_path(name)}/measure", timeout=MEASURING)
 
@@ -232,6 +249,17 @@ class _Offline:
         if action in ("test", "refresh"):
             return account_of(account, self._account_registry, self._service.clock.now(), self._language)
         return await self.one(name)
+
+    async def pair(self, name: str) -> Facts:
+        code, expires_at = await self._service.paired.offer(name, self._caller)
+        return {"account": name, "code": code, "expires_at": expires_at, "gateway": local_url(self._service.settings)}
+
+    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
+        found = await identities(self._service, source, cookies)
+        answer: Facts = {"identities": [identity_facts(one, self._language) for one in found]}
+        if google is not None:
+            answer["chosen"] = identity_facts(chosen(found, google), self._language)
+        return answer
 
     async def measure(self, name: str) -> Facts:
         await self._check_free(name)

@@ -5,48 +5,29 @@ from the command line, which every program on the machine can read.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.prompt import Prompt
 from rich.table import Table
 
-from gemgate.accounts import Capability, Cookies
-from gemgate.cli.account_backend import AccountBackend, Facts, opened, rekeyed
+from gemgate.accounts import Capability
+from gemgate.cli.account_backend import AccountBackend, Facts, rekeyed
+from gemgate.cli.account_browsers import pair, who
+from gemgate.cli.account_choice import named_after, read_cookies, spelled, the_one
+from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
-from gemgate.errors import BadRequest, GatewayError, NotFound
+from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
 
 SIGNING_IN = 60.0
 """Seconds that an account which was just added is watched while it signs in."""
 _GOOD = ("ready", "busy")
 _PHASES = {"open": "cools", "half_open": "the next call probes"}
-
-UrlOption = Annotated[
-    str | None,
-    typer.Option(
-        "--url", help="The gateway to ask. [default: the one on this DATA_DIR, if it runs]", show_default=False
-    ),
-]
-KeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--admin-key",
-        help="The gateway's admin key. Better set ADMIN_KEY: other programs can read a command line.",
-        show_default=False,
-    ),
-]
-NodeOption = Annotated[
-    str | None, typer.Option("--node", help="Which node, when --url is the gateway of a fleet.", show_default=False)
-]
-NameArgument = Annotated[str, typer.Argument(help="The account's name.")]
 
 app = typer.Typer(
     name="accounts",
@@ -68,22 +49,23 @@ def list_accounts(
     async def work(backend: AccountBackend) -> None:
         found = await backend.all()
         if as_json:
-            _print_json({"where": backend.where, "accounts": found})
+            print_json({"where": backend.where, "accounts": found})
             return
-        _say_where(backend)
+        say_where(backend)
         if not found:
             err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
             return
-        table = Table("account", "state", "lanes", "source", "reads", "session")
+        table = Table("account", "state", "whose", "lanes", "source", "reads", "session")
         for facts in found:
             lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
             source = (facts["source"] or "by hand") + (f" /u/{facts['number']}" if facts["number"] else "")
-            table.add_row(facts["name"], _state(facts), lanes, source, _size(facts["reads"]), facts["forecast"] or "")
+            whose, reads = facts["google"] or "", _size(facts["reads"])
+            table.add_row(facts["name"], _state(facts), whose, lanes, source, reads, facts["forecast"] or "")
             for line in _details(facts):
                 table.add_row("", line, style="dim")
         out.print(table)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 @app.command()
@@ -101,6 +83,14 @@ def add(
             "--source", help="file:PATH, browser:firefox[:PROFILE] or browser:chrome[:PROFILE]: read from then on."
         ),
     ] = None,
+    browser: Annotated[
+        str | None,
+        typer.Option("--from", help="firefox, chrome, firefox:PROFILE, …: a browser that stays open, or any --source."),
+    ] = None,
+    whose: Annotated[
+        str | None,
+        typer.Option("--as", help="Whose account, where several are signed in: its address (someone@gmail.com)."),
+    ] = None,
     proxy: Annotated[str | None, typer.Option("--proxy", help="The account's own way to Google.")] = None,
     lanes: Annotated[int | None, typer.Option("--lanes", min=1, max=256, help="Calls at once.")] = None,
     weight: Annotated[float | None, typer.Option("--weight", min=0, help="Share beside other accounts.")] = None,
@@ -117,14 +107,17 @@ def add(
 ) -> None:
     """Add an account, or give new cookies to one. They are verified before the old ones are dropped.
 
-    Without --cookies and --source they are asked for, or read from standard input: pbpaste | gemgate accounts add
+    gemgate accounts add --from firefox --as someone@gmail.com takes the one meant of all that are signed in there.
+    Without any of them cookies are asked for, or read from standard input: pbpaste | gemgate accounts add
     """
-    wanted = _read_cookies(cookies) if cookies is not None or source is None else None
-    is_new = any(value is not None for value in (source, proxy, lanes, weight, number, speaks))
+    choose = browser is not None or whose is not None
+    source = spelled(browser) if browser is not None else source
+    wanted = read_cookies(cookies) if cookies is not None or source is None else None
+    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks))
     if source is not None and url is None:
         source = _from_here(source)
     setup = AccountSetup(
-        name or "default",
+        name or named_after(whose),
         "web",
         source or "",
         proxy,
@@ -136,8 +129,12 @@ def add(
 
     async def work(backend: AccountBackend) -> None:
         if not as_json:
-            _say_where(backend)
+            say_where(backend)
+        nonlocal setup
         taken = setup.name
+        if choose and number is None:
+            with err.status("looking who is signed in …"):
+                setup = await the_one(backend, setup, wanted, whose or "")
         if is_new:
             await backend.set_up(setup)
         if wanted is not None:
@@ -145,7 +142,7 @@ def add(
                 taken = await backend.replace_cookies(setup.name if is_new else name, wanted)
         _report(await _signed_in(backend, taken), as_json=as_json)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 @app.command()
@@ -162,9 +159,9 @@ def show(
     async def work(backend: AccountBackend) -> None:
         facts = await backend.one(name)
         if as_json:
-            _print_json(facts)
+            print_json(facts)
             return
-        _say_where(backend)
+        say_where(backend)
         out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
         models = f"models: {', '.join(facts['models']) or '-'}"
         for line in [*_details(facts), _seat(facts), _reads(facts), f"address {facts['address']}", models]:
@@ -173,7 +170,7 @@ def show(
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
             out.print(f"  {at}  {line['actor']}  {line['action']}  {line['detail']}", style="dim", highlight=False)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 @app.command("test")
@@ -192,14 +189,14 @@ def ask_google(
         if not names:
             fail("there is no account yet; `gemgate accounts add` takes cookies")
         if not as_json:
-            _say_where(backend)
+            say_where(backend)
         bad = 0
         for one in names:
             with err.status(marked("asking Google about {} …", one)):
                 facts, why = await _tested(backend, one)
             bad += bool(why)
             if as_json:
-                _print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
+                print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
             else:
                 out.print(
                     marked("[red]{}: {}[/red]", one, why) if why else f"{one}: {_state(facts)}",
@@ -209,7 +206,7 @@ def ask_google(
         if bad:
             raise typer.Exit(1)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 async def _tested(backend: AccountBackend, name: str) -> tuple[Facts, str]:
@@ -236,15 +233,15 @@ def find_walls(
 
     async def work(backend: AccountBackend) -> None:
         if not as_json:
-            _say_where(backend)
+            say_where(backend)
         with err.status(marked("asking {} what stands at the end of long prompts …", name)):
             facts = await backend.measure(name)
         if as_json:
-            _print_json(facts)
+            print_json(facts)
         else:
             out.print(f"{name}: {_reads(facts)}", highlight=False, soft_wrap=True)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 def _size(reads: Facts) -> str:
@@ -286,15 +283,17 @@ def _acting(action: str, about: str) -> Callable[..., None]:
     ) -> None:
         async def work(backend: AccountBackend) -> None:
             if not as_json:
-                _say_where(backend)
+                say_where(backend)
             _report(await backend.run_action(name, action), as_json=as_json, must_be_ready=action == "refresh")
 
-        _at_desk(work, url, admin_key, node, config)
+        at_desk(work, url, admin_key, node, config)
 
     command.__doc__ = about
     return command
 
 
+app.command("who")(who)
+app.command("pair")(pair)
 app.command("refresh")(_acting("refresh", "Read the cookies from their source once more and sign in anew."))
 app.command("pause")(_acting("pause", "Give an account no new calls; what runs ends. It stays so over a restart."))
 app.command("resume")(_acting("resume", "Take back `pause`."))
@@ -319,10 +318,10 @@ def reset(
 
     async def work(backend: AccountBackend) -> None:
         if not as_json:
-            _say_where(backend)
+            say_where(backend)
         _report(await backend.run_action(name, "reset", chosen), as_json=as_json)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 @app.command()
@@ -341,11 +340,11 @@ def remove(
         typer.confirm(f"Forget the account {name} and its cookies?", abort=True)
 
     async def work(backend: AccountBackend) -> None:
-        _say_where(backend)
+        say_where(backend)
         await backend.remove(name)
         out.print(f"{name} is forgotten", highlight=False)
 
-    _at_desk(work, url, admin_key, node, config)
+    at_desk(work, url, admin_key, node, config)
 
 
 @app.command()
@@ -364,24 +363,6 @@ def rekey(config: ConfigOption = None) -> None:
     out.print(result.hint, style="dim", highlight=False, soft_wrap=True)
 
 
-def _at_desk(
-    work: Callable[[AccountBackend], Awaitable[None]],
-    url: str | None,
-    admin_key: str | None,
-    node: str | None,
-    config: Path | None,
-) -> None:
-    """Do it where the accounts are."""
-    quiet = None if "LOG_LEVEL" in os.environ else "warning"  # what happened is said by the command itself
-    settings = load_settings({"admin_key": admin_key, "log_level": quiet}, config).settings
-
-    async def there() -> None:
-        async with opened(settings, url, node, language()) as backend:
-            await work(backend)
-
-    run(there())
-
-
 async def _signed_in(backend: AccountBackend, name: str) -> Facts:
     """The account once it is known whether its cookies are good."""
     over = time.monotonic() + SIGNING_IN
@@ -393,25 +374,6 @@ async def _signed_in(backend: AccountBackend, name: str) -> Facts:
     return facts
 
 
-def _read_cookies(place: Path | None) -> Cookies:
-    """From the file, from standard input, or asked for without showing what is typed. BadRequest for nonsense."""
-    try:
-        if place is not None and str(place) != "-":
-            return Cookies.parse(place.read_text("utf-8-sig"))
-        if not sys.stdin.isatty():
-            return Cookies.parse(sys.stdin.read())
-        err.print("Paste the values from the cookies of gemini.google.com; nothing is shown.", highlight=False)
-        psid = Prompt.ask("__Secure-1PSID", console=err, password=True)
-        if any(mark in psid for mark in "={["):
-            return Cookies.parse(psid)  # a whole header or a browser extension's export
-        psidts = Prompt.ask("__Secure-1PSIDTS", console=err, password=True)
-        return Cookies(psid.strip(), psidts.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{place} cannot be read: {getattr(error, 'strerror', None) or 'not a text file'}", 2)
-    except BadRequest as error:
-        fail(error.text(language()), 2)
-
-
 def _from_here(source: str) -> str:
     """A relative file means the folder where the command is typed, not the gateway's."""
     kind, _, place = source.partition(":")
@@ -420,7 +382,7 @@ def _from_here(source: str) -> str:
 
 def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None:
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
         if facts["notice"]:
@@ -445,11 +407,3 @@ def _details(facts: Facts) -> list[str]:
     if facts["last_error"] and facts["last_error"] != facts["why"]:
         lines.append(f"last error: {facts['last_error']}")
     return lines
-
-
-def _say_where(backend: AccountBackend) -> None:
-    err.print(backend.where, style="dim", highlight=False, soft_wrap=True)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))

@@ -33,6 +33,8 @@ SECONDS = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 """An event stream beats every ten seconds."""
 
 
+Body = bytes | aiohttp.FormData
+
 UrlOption = Annotated[
     str,
     typer.Option(
@@ -55,10 +57,13 @@ class Connection:
     own: bool = False
 
     async def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self, method: str, path: str, body: Body | None = None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """The answer's JSON; GatewayError with what the gateway said, Unreachable when it does not answer."""
-        more = {"content-type": "application/json"} if body is not None else {}
+        """The answer's JSON; GatewayError with what the gateway said, Unreachable when it does not answer.
+
+        body: bytes are JSON; a form says itself what it is.
+        """
+        more = {"content-type": "application/json"} if isinstance(body, bytes) else {}
         async with self.open(method, path, body, {**more, **(headers or {})}) as answer:
             try:
                 return orjson.loads(await answer.read())
@@ -67,7 +72,7 @@ class Connection:
 
     @asynccontextmanager
     async def open(
-        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self, method: str, target: str, body: Body | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A good answer, its body still to come. target: a path, or an address; only our gateway gets our key."""
         ours = target.startswith("/") or _origin(target) == _origin(self.url)
@@ -85,31 +90,41 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, url: str, key: str, *, resident: bool) -> AsyncIterator[Connection]:
+async def connected(
+    settings: Settings, url: str, key: str, *, resident: bool, admin: bool = False
+) -> AsyncIterator[Connection]:
     """The gateway at `url`; without one that of this machine, else our own.
 
-    resident: our own one works on batches; otherwise it only looks into the database.
+    resident: our own one works on batches; otherwise it only looks into the database. admin: what is asked needs the
+    admin key, and so without `key` that of the settings goes along, to `url` too.
     """
+    known = _key_of(settings, admin=admin)
     language = "zh-CN" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en"
     async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language}) as http:
         if url:
-            yield Connection(http, _address_of(url), key)
+            yield Connection(http, _address_of(url), key or (known if admin else ""))
         elif found := await running(settings):
-            yield Connection(http, found, key or _key_of(settings))
+            yield Connection(http, found, key or known)
         else:
             async with _own(settings, resident=resident) as own:
-                yield Connection(http, own, _key_of(settings), own=True)
+                yield Connection(http, own, known, own=True)
 
 
 def through(
-    work: Callable[[Connection], Awaitable[Any]], url: str, key: str, config: Path | None, *, resident: bool = False
+    work: Callable[[Connection], Awaitable[Any]],
+    url: str,
+    key: str,
+    config: Path | None,
+    *,
+    resident: bool = False,
+    admin: bool = False,
 ) -> Any:
     """Do it on the gateway that is meant; with resident, one of our own works on batches meanwhile."""
     quiet = {} if "LOG_LEVEL" in os.environ else {"log_level": "error"}
     settings = load_settings(quiet, config).settings
 
     async def connect_and_work() -> Any:
-        async with connected(settings, url, key, resident=resident) as gateway:
+        async with connected(settings, url, key, resident=resident, admin=admin) as gateway:
             if gateway.own and resident:
                 en = "No gateway runs here: this command is one, as long as it lasts."
                 err.print(say(en, "这里没有正在运行的网关：本命令在运行期间充当网关。"), style="dim")
@@ -160,8 +175,10 @@ def _nobody_here(error: GatewayError) -> GatewayError:
     )
 
 
-def _key_of(settings: Settings) -> str:
+def _key_of(settings: Settings, *, admin: bool) -> str:
     """A key that the gateway with these settings takes; batches are then seen as their owner sees them."""
+    if admin and settings.admin_key is not None:
+        return settings.admin_key.get_secret_value()
     return settings.api_keys[0].secret if settings.api_keys else ""
 
 

@@ -20,16 +20,19 @@ from gemgate.errors import AccountError, BadRequest
 
 NAMES = (PSID, PSIDTS, PSIDCC, *sorted(COMPANIONS))
 HOST = ".google.com"
+EVERY = "*"
+"""In the place of a profile: all of them."""
 TROUBLE_SECONDS = 30.0
 """How long a profile that could not be understood is left alone while it does not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in session of a profile. expires: epoch seconds of its identity cookie."""
+    """One signed-in session of a profile. expires: epoch seconds of its identity cookie. jar: see `Row`."""
 
     cookies: Cookies
     expires: float
+    jar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,10 @@ def sessions_of(rows: Iterable[Row], now: float) -> list[Session]:
         if row.expires > now and row.value:
             jars.setdefault(row.jar, {})[row.name] = row
     found = []
-    for jar in jars.values():
+    for name, jar in jars.items():
         if PSID in jar:
             with suppress(BadRequest):
-                found.append(Session(Cookies.of({n: r.value for n, r in jar.items()}), jar[PSID].expires))
+                found.append(Session(Cookies.of({n: r.value for n, r in jar.items()}), jar[PSID].expires, name))
     return found
 
 
@@ -70,8 +73,13 @@ class _Look:
 
     stamp: Stamp | None
     at: float
-    session: Session | None = None
+    sessions: tuple[Session, ...] = ()
     trouble: AccountError | None = None
+
+    @property
+    def session(self) -> Session | None:
+        """The newest."""
+        return max(self.sessions, key=lambda one: one.expires, default=None)
 
     def holds(self, seen: Stamp, now: float) -> bool:
         if self.stamp != seen:
@@ -110,14 +118,29 @@ class BrowserSource:
         async with self._reading:
             return await asyncio.to_thread(self._read)
 
-    def _read(self) -> Cookies | None:
+    async def sessions(self) -> list[tuple[Path, Session]]:
+        """Every session with the database it lies in, the newest first. AccountError when none can be read."""
+        async with self._reading:
+            looks = await asyncio.to_thread(self._look_everywhere)
+        found = [(database, one) for database, look in looks.items() for one in look.sessions]
+        trouble = next((look.trouble for look in looks.values() if look.trouble is not None), None)
+        if not found and trouble is not None:
+            raise trouble
+        return sorted(found, key=lambda pair: -pair[1].expires)
+
+    def _look_everywhere(self) -> dict[Path, _Look]:
         try:
             databases = self._databases()
         except (Unreadable, OSError) as error:
             raise self._trouble(error) from None
         now = time.time()
         self._looks = {database: self._look(database, now) for database in databases}
-        looks = self._looks.values()
+        if not any(look.sessions for look in self._looks.values()):
+            self.missing = _missing(databases)
+        return self._looks
+
+    def _read(self) -> Cookies | None:
+        looks = self._look_everywhere().values()
         newest = max((one.session for one in looks if one.session), key=lambda one: one.expires, default=None)
         if newest is not None:
             self.missing = ""
@@ -125,7 +148,6 @@ class BrowserSource:
         for one in looks:
             if one.trouble is not None:
                 raise one.trouble
-        self.missing = _missing(databases)
         return None
 
     def _look(self, database: Path, now: float) -> _Look:
@@ -143,7 +165,7 @@ class BrowserSource:
             return before or _Look(None, now, trouble=self._trouble(error))
         except (Unreadable, OSError, sqlite3.Error) as error:
             return _Look(seen if isinstance(error, Unreadable) else None, now, trouble=self._trouble(error))
-        return _Look(seen, now, max(found, key=lambda one: one.expires, default=None))
+        return _Look(seen, now, tuple(found))
 
     def _trouble(self, error: Exception) -> AccountError:
         match error:

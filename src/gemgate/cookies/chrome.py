@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from gemgate.cookies.browser import HOST, NAMES, BrowserSource, Row, Session, Unreadable, sessions_of
+from gemgate.cookies.browser import EVERY, HOST, NAMES, BrowserSource, Row, Session, Unreadable, sessions_of
 from gemgate.cookies.keyring import Passwords
 from gemgate.cookies.spec import SourceSpec
 
@@ -36,7 +36,7 @@ def chrome_source(
     """The source `browser:chrome[:PROFILE]`, or `browser:chromium` for Chromium alone.
 
     profile: a folder name (`Default`, `Profile 1`), the name or the address the profile menu shows, or a path: of a
-             profile, of a user data folder, or of a home; "" takes `Default` of every installation.
+             profile, of a user data folder, or of a home; "" takes `Default` of every installation, "*" every profile.
     """
     environ = os.environ if home is None else {}
     roots = chrome_roots(home or Path.home(), environ, sys.platform, chrome=browser == "chrome")
@@ -74,6 +74,8 @@ def databases(profile: str, roots: list[Path]) -> list[Path]:
     if not profile:
         return [database for root in present for database in _default(root)]
     named = [pair for root in present for pair in _profiles(root).items()]
+    if profile == EVERY:
+        return [database for folder, _ in named for database in _in_profile(folder)]
     fits = [folder for folder, names in named if profile in names]
     if named and not fits:
         have = ", ".join(sorted({folder.name for folder, _ in named}))

@@ -1,4 +1,4 @@
-"""Cookies in a file that a person or a tool replaces now and then: JSON, Netscape lines or a header.
+"""Cookies in a file that a person or a tool replaces now and then, in any form (`dialects.cookie_text`).
 
 A change is believed only when the file has been quiet for a moment, so a file that is being written is never read half.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gemgate.accounts import Cookies
+from gemgate.dialects import cookie_text
 from gemgate.errors import AccountError, BadRequest
 
 MOST_BYTES = 8 << 20
@@ -68,7 +69,7 @@ class FileSource:
     def _take(self, text: str, stamp: _Stamp) -> None:
         self._trouble = None
         try:
-            self._cookies = Cookies.parse(text) if text.strip() else None
+            self._cookies = cookie_text.read(text) if text.strip() else None
             self.missing = "" if self._cookies else f"{self._path} is empty"
         except BadRequest as error:
             self._trouble = _unreadable(self._path, error.en, error.zh)

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from gemgate.cookies.browser import HOST, NAMES, BrowserSource, Row, Session, Unreadable, sessions_of
+from gemgate.cookies.browser import EVERY, HOST, NAMES, BrowserSource, Row, Session, Unreadable, sessions_of
 from gemgate.cookies.spec import SourceSpec
 
 DATABASE = "cookies.sqlite"
@@ -31,7 +31,7 @@ def firefox_source(profile: str = "", container: str = "", *, home: Path | None 
     """The source `browser:firefox[:PROFILE][#CONTAINER]`.
 
     profile:   a name, a profile's folder name, or a path: of a profile, of a folder with profiles.ini, or of a home;
-               "" takes the default profile of every Firefox installation (deb, snap, flatpak).
+               "" takes the default profile of every Firefox installation (deb, snap, flatpak), "*" every profile.
     container: its name or number, "none" for outside all containers; "" takes the newest session of any.
     """
     roots = firefox_roots(home or Path.home(), os.environ if home is None else {}, sys.platform)
@@ -67,6 +67,8 @@ def databases(profile: str, roots: list[Path]) -> list[Path]:
     if not profile:
         return [folder / DATABASE for root in roots for folder in _defaults(root)]
     named = {folder: names for root in roots for folder, names in _profiles(root).items()}
+    if profile == EVERY:
+        return [folder / DATABASE for folder in named]
     fits = [folder for folder, names in named.items() if profile in names]
     if named and not fits:
         have = ", ".join(sorted({min(names, key=len) for names in named.values()}))

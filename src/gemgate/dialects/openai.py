@@ -25,6 +25,8 @@ _CODES = {
     "refused": "content_policy_violation",
     "no_image": "no_image",
     "no_video": "no_video",
+    "no_music": "no_music",
+    "no_research": "no_research",
     "timeout": "timeout",
     "signed_out": "cookie_expired",
     "upstream": "upstream_error",
@@ -50,7 +52,7 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     body = {
         "error": {
             "message": error.text(language),
-            "type": error_type(status),
+            "type": error.kind if error.kind == "insufficient_quota" else error_type(status),
             "param": error.param,
             "code": error_code(error),
             "request_id": request_id,

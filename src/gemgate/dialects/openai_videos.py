@@ -6,23 +6,20 @@ change nothing are named. What a finished video is stands in its own file.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import Field
 
 from gemgate.catalog import VIDEO
 from gemgate.dialects.image_options import references_of
 from gemgate.dialects.openai import envelope, error_code
-from gemgate.dialects.wire import Body, dumps, read
-from gemgate.errors import BadRequest, GatewayError
+from gemgate.dialects.wire import Body, read
+from gemgate.errors import BadRequest
 from gemgate.files import Inline, Source, Stored
-from gemgate.videos import Aspect, VideoFacts, VideoRequest
+from gemgate.media import Aspect, MadeMedia, MediaCall, VideoRequest
 
-VideoState = Literal["queued", "in_progress", "completed", "failed"]
 UNKNOWN: Final = "unknown"
 REFERENCE: Final = "input_reference"
 _SIZE: Final = re.compile(r"(\d{2,5})x(\d{2,5})")
@@ -31,12 +28,11 @@ _HONOURED: Final = ("1280x720", "720x1280")
 __all__ = [
     "CreateRequest",
     "RemixRequest",
-    "Video",
-    "VideoCall",
     "envelope",
     "read_create",
     "read_form",
     "read_remix",
+    "references",
     "write",
     "write_deleted",
     "write_list",
@@ -59,47 +55,12 @@ class RemixRequest(Body):
     prompt: str = Field(pattern=r"\S", max_length=32_000)
 
 
-@dataclass(frozen=True, slots=True)
-class VideoCall:
-    """A read call. wished: seconds and size as they were asked for; ignored: the wishes that change nothing."""
-
-    request: VideoRequest
-    wished: Mapping[str, str]
-    ignored: tuple[str, ...] = ()
-
-    def digest(self) -> str:
-        """Tells calls apart that come under one idempotency key, however their bodies were written."""
-        request = self.request
-        sent = [
-            hashlib.sha256(one.data).hexdigest() if isinstance(one, Inline) else asdict(one)
-            for one in request.references
-        ]
-        words = [request.prompt, request.aspect, request.remixed, sent, dict(sorted(self.wished.items()))]
-        return hashlib.sha256(dumps(words)).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """A video as it stands. Times in epoch seconds, 0 = not yet; facts: once its file is here."""
-
-    id: str
-    status: VideoState
-    prompt: str
-    model: str
-    created_at: float
-    completed_at: float = 0.0
-    wished: Mapping[str, str] | None = None
-    remixed: str = ""
-    facts: VideoFacts | None = None
-    error: GatewayError | None = None
-
-
-def read_create(body: CreateRequest) -> VideoCall:
+def read_create(body: CreateRequest) -> MediaCall:
     """The words of a call. BadRequest for a size that is none, and for a reference that is no image."""
-    return _call(body, _references(body.input_reference))
+    return _call(body, references(body.input_reference))
 
 
-def read_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> VideoCall:
+def read_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inline]]) -> MediaCall:
     """The same of a multipart form, as the SDK sends it."""
     given: dict[str, Any] = {}
     nested: dict[str, str] = {}
@@ -110,15 +71,15 @@ def read_form(fields: Iterable[tuple[str, str]], files: Iterable[tuple[str, Inli
     sent = tuple(file for name, file in files if name == REFERENCE)
     if any(not file.data for file in sent):
         raise BadRequest(f"{REFERENCE} is empty", f"{REFERENCE} 为空", param=REFERENCE)
-    return _call(body, (*sent, *_references(nested or body.input_reference)))
+    return _call(body, (*sent, *references(nested or body.input_reference)))
 
 
-def read_remix(video_id: str, body: RemixRequest) -> VideoCall:
+def read_remix(video_id: str, body: RemixRequest) -> MediaCall:
     """The next turn of a video's chat."""
-    return VideoCall(VideoRequest(body.prompt, remixed=video_id), {})
+    return MediaCall(VideoRequest(body.prompt, remixed=video_id), VIDEO.id, {})
 
 
-def _call(body: CreateRequest, references: tuple[Source, ...]) -> VideoCall:
+def _call(body: CreateRequest, references: tuple[Source, ...]) -> MediaCall:
     if len(references) > 1:
         raise BadRequest(f"At most one {REFERENCE}", f"最多一个 {REFERENCE}", param=REFERENCE)
     wished: dict[str, str] = {}
@@ -137,10 +98,10 @@ def _call(body: CreateRequest, references: tuple[Source, ...]) -> VideoCall:
         aspect = "9:16" if int(found[2]) > int(found[1]) else "16:9"
         if found[0] not in _HONOURED:
             ignored.append("size")
-    return VideoCall(VideoRequest(body.prompt, aspect, references), wished, tuple(ignored))
+    return MediaCall(VideoRequest(body.prompt, aspect, references), VIDEO.id, wished, tuple(ignored))
 
 
-def _references(value: Any) -> tuple[Source, ...]:
+def references(value: Any) -> tuple[Source, ...]:
     """An image by link, as a data URL, or by the id of a file."""
     if value in (None, ""):
         return ()
@@ -154,9 +115,9 @@ def _references(value: Any) -> tuple[Source, ...]:
         raise BadRequest(error.en, error.zh, param=REFERENCE, code=error.code) from None
 
 
-def write(video: Video, language: str) -> dict[str, Any]:
+def write(video: MadeMedia, language: str) -> dict[str, Any]:
     """The `video` object; what was measured of its file stands beside OpenAI's fields."""
-    facts, wished = video.facts, video.wished or {}
+    facts, wished = video.files[0] if video.files else None, video.wished or {}
     answer: dict[str, Any] = {
         "id": video.id,
         "object": "video",
@@ -186,7 +147,7 @@ def write(video: Video, language: str) -> dict[str, Any]:
     return answer
 
 
-def write_list(videos: Sequence[Video], language: str, *, more: bool) -> dict[str, Any]:
+def write_list(videos: Sequence[MadeMedia], language: str, *, more: bool) -> dict[str, Any]:
     """A page of them."""
     return {
         "object": "list",

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field
 from gemgate.accounts import Cookies
 from gemgate.catalog import CARDS, ModelCard
 from gemgate.chat import ChatRequest, Message, Reply, Text
-from gemgate.dialects import wire
+from gemgate.dialects import cookie_text, wire
 from gemgate.dialects.image_options import Painting, Started, left_over, model_for, options_of, references_of
 from gemgate.dialects.image_tasks import TaskWishes, read_webhook
 from gemgate.dialects.wire import (
@@ -134,7 +134,7 @@ def image_url_or_data(image: GeneratedImage, meta: ResponseMeta, *, as_url: bool
 def read_cookies(body: CookiesRequest) -> tuple[Cookies, str | None]:
     """The cookies in any of the spellings people use, and the account they are for; BadRequest without a 1PSID."""
     text = body.cookies if isinstance(body.cookies, str) else json.dumps(body.cookies)
-    return Cookies.parse(text), body.account
+    return cookie_text.read(text), body.account
 
 
 def write_cookies(*, success: bool, message: str, account: str = "", notice: str = "") -> dict[str, Any]:
@@ -188,6 +188,7 @@ def write_models(cards: list[ModelCard], default: str) -> dict[str, Any]:
             "text": [card.id for card in cards if card.kind == "text"],
             "image": [card.id for card in CARDS if card.kind == "image"],
         },
+        "background": [card.id for card in cards if card.kind == "research"],
         "default": default,
     }
 

@@ -32,8 +32,8 @@ from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
 from gemgate.files import Inline
 
-Group = Literal["any", "chat", "images", "batches", "files"]
-"""What a key's scope can name; `any`: whoever has a key."""
+Group = Literal["any", "chat", "images", "batches", "files", "pairing"]
+"""What a key's scope can name; `any`: whoever has a key; `pairing`: what paired browsers may, and all that they may."""
 
 ErrorBody = Callable[[GatewayError, str, str], tuple[int, Any]]
 """(error, language, request id) -> status and body."""
@@ -476,6 +476,11 @@ def operation(name: str) -> Operation:
         if row.name == name:
             return row
     raise KeyError(name)
+
+
+def family_of(name: str) -> str:
+    """The family of the dialect that has the operation with this name; "" for none."""
+    return next((one.family for one in ALL for row in one.operations if row.name == name), "")
 
 
 def gen_ai_operation(name: str) -> str:

@@ -29,6 +29,8 @@ STATUS: dict[str, int] = {
     "bad_request": 400,
     "refused": 400,
     "no_video": 400,
+    "no_music": 400,
+    "no_research": 400,
     "no_image": 400,
     "model_gone": 400,
     "unauthorized": 401,
@@ -44,6 +46,7 @@ STATUS: dict[str, int] = {
     "model_not_served": 422,
     "output_invalid": 422,  # final: clients repeat every 5xx, and each time is a generation
     "rate_limited": 429,
+    "insufficient_quota": 429,
     "spent": 429,
     "internal": 500,
     "upstream": 502,

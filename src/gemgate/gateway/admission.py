@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Caller, Cost, Quota
 from gemgate.catalog import ModelCard
+from gemgate.chat import ChatRequest
 from gemgate.errors import (
     Forbidden,
 )
 from gemgate.policy.model_rank import Policy
 
 JobData = dict[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call is charged to the budgets: None for nothing. durable: its tasks are charged when they run, and now it
+    is only looked whether there is enough.
+    """
+
+    cost: Cost | None = None
+    durable: bool = False
+
+
+NOTHING = Charge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,11 @@ class Admission:
     quota: Quota
     caller: Caller
     model_policy: Policy = "report"
+
+
+def charge_of(chat: ChatRequest, *, durable: bool = False) -> Charge:
+    """A chat's: one call, and the images that it demands."""
+    return Charge(Cost(images=chat.n if chat.demands_image else 0), durable)
 
 
 def check_scope(card: ModelCard, caller: Caller) -> None:

@@ -45,6 +45,7 @@ class ConversationPlan:
 
     messages: the whole history, as it would be told in a new conversation.
     known:    the conversation to go on in, leased to us; None starts a new one.
+    named:    the conversation that the caller has named, as far as it is known.
     new:      how many messages at the end `known` has not heard.
     reuse:    what to report unless the conversation turns out to be lost on the way.
     chain:    fingerprints of the history; scope: what they were made with.
@@ -55,6 +56,7 @@ class ConversationPlan:
     chain: Chain
     reuse: Reuse
     known: Conversation | None = None
+    named: Conversation | None = None
     new: int = 0
     conversation_id: str = ""
     owner: str = ""
@@ -77,15 +79,26 @@ async def _with_files(messages: Iterable[Message], work: Callable[[], T]) -> T:
 
 
 class Conversations:
-    """`delete_after` seconds of rest a conversation is deleted at Google; None keeps it (HISTORY)."""
+    """`delete_after` seconds of rest a conversation is deleted at Google; None keeps it (HISTORY).
+
+    tracks: chats that nothing goes on in any more are remembered too, to be told apart from the owner's own
+    (ACCOUNT_HISTORY).
+    """
 
     def __init__(
-        self, store: ConversationStore, *, clock: Clock, lease_seconds: float, delete_after: float | None = None
+        self,
+        store: ConversationStore,
+        *,
+        clock: Clock,
+        lease_seconds: float,
+        delete_after: float | None = None,
+        tracks: bool = False,
     ) -> None:
         self.store = store
         self._clock = clock
         self._lease_seconds = lease_seconds + LEASE_SLACK
         self._delete_after = delete_after
+        self._tracks = tracks or bool(delete_after)
         self._away_until = 0.0
         self._under_way: set[str] = set()
 
@@ -123,6 +136,7 @@ class Conversations:
         plan = ConversationPlan(messages, where, chain, "miss", conversation_id=request.conversation_id or "")
         plan.owner = f"{caller.request_id}/{secrets.token_hex(4)}"
         self._under_way.add(plan.owner)
+        plan.named = named
         plan.created_at = named.created_at if named else self._clock.now()
         if fresh or request.temporary or len(messages) < 2:
             return plan
@@ -188,6 +202,7 @@ class Conversations:
         now = self._clock.now()
         history = answered(plan.messages, answer)
         named = bool(plan.conversation_id)
+        await self._outgrown(plan, thread)
         previous = plan.known
         if len(history) > len(plan.messages):
             await _with_files((answer,), lambda: plan.chain.add(answer))
@@ -209,7 +224,7 @@ class Conversations:
             sentinel=sentinel,
             named=named,
             transcript=written,
-            delete_at=now + self._delete_after if self._delete_after else 0.0,
+            delete_at=self._due(),
         )
         plan.known = None
         with contextlib.suppress(StorageDown):
@@ -217,6 +232,13 @@ class Conversations:
             if previous is not None and previous.id != conversation.id:
                 replaced = previous.id
                 await self._ask(lambda: self.store.forget(replaced))
+
+    async def _outgrown(self, plan: ConversationPlan, thread: Thread) -> None:
+        """Remember the chats in which a conversation stood until now, where it goes on in another one."""
+        stood = {one.thread.cid: one for one in (plan.named, plan.known) if one is not None}
+        for cid, one in stood.items():
+            if cid != thread.cid:
+                await self.mark_abandoned(cid, account=one.account, identity=one.identity, tenant=one.tenant)
 
     async def release(self, plan: ConversationPlan, *, lost: bool = False) -> None:
         """No answer came. `lost`: the conversation may have moved on without us, so nobody can rely on it any more."""
@@ -229,9 +251,9 @@ class Conversations:
 
     async def _release_lease(self, known: Conversation, owner: str, *, lost: bool) -> None:
         if lost and not known.named:
-            if self._delete_after and known.thread.cid:
+            if self._tracks and known.thread.cid:
                 # It still stands in the account's history and is ours to delete.
-                await self.store.save(replace(known, tip="", delete_at=self._clock.now() + self._delete_after))
+                await self.store.save(replace(known, tip="", delete_at=self._due()))
             else:
                 await self.store.forget(known.id)
         elif lost:
@@ -269,16 +291,21 @@ class Conversations:
         return done
 
     async def mark_abandoned(self, cid: str, *, account: str, identity: str, tenant: str) -> None:
-        """A conversation was opened at Google and its answer failed: remember it if it is to be deleted."""
-        if not self._delete_after or not cid:
+        """A conversation was opened at Google and its answer failed: remember it if it is to be deleted, or told apart
+        from those of the account's owner.
+        """
+        if not self._tracks or not cid:
             return
         now = self._clock.now()
-        due = now + self._delete_after
         left = Conversation(
-            secrets.token_hex(16), tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=due
+            secrets.token_hex(16), tenant, "", 0, account, identity, "", Thread((cid,)), now, now, delete_at=self._due()
         )
         with contextlib.suppress(StorageDown):
             await self._ask(lambda: self.store.save(left))
+
+    def _due(self) -> float:
+        """When what rests from now on is deleted at Google; 0 for never."""
+        return self._clock.now() + self._delete_after if self._delete_after else 0.0
 
 
 def _away() -> StorageDown:

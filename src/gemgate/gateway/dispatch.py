@@ -32,9 +32,10 @@ from gemgate.gateway import served_model
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.attempts import SENT_AGAIN, AttemptRecorder, Then
 from gemgate.gateway.image_refusals import check_image_outcome
+from gemgate.gateway.media_outcome import check_media_outcome
 from gemgate.gateway.prompt_request import Attempt, PromptContent, PromptRequest
+from gemgate.gateway.research_outcome import check_research_budget, check_research_outcome
 from gemgate.gateway.resume import find_earlier_result
-from gemgate.gateway.video_outcome import check_video_outcome
 from gemgate.pool.pool import AccountPool, Lease
 from gemgate.ports.runtime import Clock, Observer
 from gemgate.ports.upstream import (
@@ -99,6 +100,8 @@ class Dispatcher:
                 async with self._lease(tries) as lease:
                     attempt = made = self._attempt(request, lease, number)
                     recorder.lease_granted(lease, attempt.began, again=tries.again is not None)
+                    if request.research == "plan":
+                        await check_research_budget(lease)
                     prompt = await self._prompt(request, attempt)
                     await self._note(request, attempt)
                     with recorder.sending(lease, attempt.began):
@@ -164,8 +167,10 @@ class Dispatcher:
         if isinstance(piece, Completed):
             piece = await self._with_served_model(prompt_request, attempt, piece, recorder)
         check_image_outcome(prompt_request, attempt, piece)
-        if prompt_request.video and isinstance(piece, Completed):
-            check_video_outcome(piece)
+        if prompt_request.making is not None and isinstance(piece, Completed):
+            check_media_outcome(prompt_request.making.kind, piece)
+        if prompt_request.research and isinstance(piece, Completed):
+            check_research_outcome(prompt_request.research, piece)
         return piece
 
     async def _decide(self, tries: _Tries, attempt: Attempt, error: GatewayError, *, last: bool) -> Then:
@@ -233,7 +238,8 @@ class Dispatcher:
             long_side=prompt_request.card.long_side,
             images=prompt_request.image != "no",
             searches=prompt_request.searches,
-            video=prompt_request.video,
+            making=prompt_request.making,
+            research=prompt_request.research,
         )
 
     async def _with_served_model(

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from gemgate import catalog
 from gemgate.accounts import Walls
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Caller, Cost, Quota
 from gemgate.catalog import ModelCard
 from gemgate.chat import (
     Began,
@@ -25,6 +25,7 @@ from gemgate.chat import (
     Reuse,
 )
 from gemgate.errors import (
+    BadRequest,
     Broken,
     GatewayError,
     LimitError,
@@ -33,7 +34,7 @@ from gemgate.errors import (
     PromptTooLong,
     forget_frames,
 )
-from gemgate.gateway.admission import Admission, JobData, check_scope
+from gemgate.gateway.admission import NOTHING, Admission, Charge, JobData, check_scope
 from gemgate.gateway.answer import ChatAnswer, Planned, draft_call_id, from_image, within_walls
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.conversations import ConversationPlan, Conversations
@@ -44,9 +45,10 @@ from gemgate.gateway.transcripts import asked_for, only_words
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import AccountPool
+from gemgate.ports.budgets import Budgets
 from gemgate.ports.limits import Limiter
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
-from gemgate.ports.upstream import Completed, ImageReady, Upload, UpstreamEvent
+from gemgate.ports.upstream import Completed, ImageReady, Researcher, Upload, UpstreamEvent
 from gemgate.prompting import turns
 from gemgate.prompting.compose import attachments_of
 from gemgate.prompting.image_prompts import image_prompt
@@ -71,11 +73,13 @@ class Gateway:
         aliases: catalog.Aliases = catalog.NO_ALIASES,
         temporary_chats: bool = False,
         model_policy: Policy = "report",
+        budgets: Budgets | None = None,
     ) -> None:
         self.pool = pool
         self.images = images
         self.conversations = conversations
         self._limiter = limiter
+        self.budgets = budgets
         self._attachments = attachments
         self._dispatcher = Dispatcher(pool, attachments, observer, clock)
         self._clock = clock
@@ -88,53 +92,93 @@ class Gateway:
 
     def models(self, tenant: str = "") -> list[ModelCard]:
         """Every model a caller may name: the catalogue, what the accounts really offer, and the caller's aliases."""
-        return catalog.listing(self.pool.models(), self._aliases, tenant)
+        cards = catalog.listing(self.pool.models(), self._aliases, tenant)
+        return [*cards, catalog.RESEARCH] if self.researches else cards
+
+    @property
+    def researches(self) -> bool:
+        """Whether an account that is signed in can be asked for deep research."""
+        return any(
+            one.is_open and isinstance(one.upstream, Researcher) and catalog.RESEARCH.offer(one.models) is not None
+            for one in self.pool.accounts
+        )
 
     def resolve(self, model: str, tenant: str) -> ModelCard:
         """The model that a caller means. ModelNotFound."""
         return catalog.resolve(model, self.pool.models(), self._aliases, tenant)
 
     async def admit(
-        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+        self,
+        model: str | None,
+        caller: Caller,
+        policy: Policy | None = None,
+        *,
+        later: bool = False,
+        charge: Charge = NOTHING,
     ) -> Admission:
         """Resolve a chat's model and count one call. policy: the call's own. ModelNotFound, NoAccount, RateLimited.
 
-        later: it waits for an account.
+        later: it waits for an account. charge: to the budgets.
         """
-        return await self._admit(model or self._default_model, caller, policy, later=later)
+        return await self._admit(model or self._default_model, caller, policy, charge, later=later)
 
     async def admit_images(
-        self, model: str | None, caller: Caller, policy: Policy | None = None, *, later: bool = False
+        self,
+        model: str | None,
+        caller: Caller,
+        policy: Policy | None = None,
+        *,
+        later: bool = False,
+        charge: Charge = NOTHING,
     ) -> Admission:
         """The same for images, with their own default model. later: a batch's, which waits for an account."""
-        return await self._admit(model or self._default_image_model, caller, policy, later=later)
+        return await self._admit(model or self._default_image_model, caller, policy, charge, later=later)
 
-    async def admit_video(self, caller: Caller, *, later: bool = False) -> Admission:
-        """The same for a video. later: accounts of other nodes may make it."""
-        check_scope(catalog.VIDEO, caller)
-        if not later:
-            self.pool.check(catalog.VIDEO)
-        quota = await self._count(catalog.VIDEO.id, catalog.VIDEO, caller)
-        return Admission(catalog.VIDEO, quota, caller, self.model_policy)
-
-    async def _admit(self, model: str, caller: Caller, policy: Policy | None, *, later: bool = False) -> Admission:
-        card = self.resolve(model, caller.tenant)
+    async def admit_order(self, card: ModelCard, caller: Caller, *, later: bool = False) -> Admission:
+        """The same for a video, music or a deep research. later: accounts of other nodes may take it."""
         check_scope(card, caller)
         if not later:
-            self.pool.check(card)  # a call that nobody can take uses up no limit
-        return Admission(card, await self._count(model, card, caller), caller, policy or self.model_policy)
+            self.pool.check(card)
+        charge = Charge(Cost(videos=1 if card.kind == "video" else 0), durable=True)
+        return Admission(card, await self._count(card.id, card, caller, charge), caller, self.model_policy)
 
-    async def _count(self, model: str, card: ModelCard, caller: Caller) -> Quota:
-        """Count one call against the caller's limits. RateLimited."""
+    async def _admit(
+        self, model: str, caller: Caller, policy: Policy | None, charge: Charge, *, later: bool = False
+    ) -> Admission:
+        card = self.resolve(model, caller.tenant)
+        if card.kind == "research":
+            raise only_in_background(model)
+        check_scope(card, caller)
+        _check_answers(card)
+        if not later:
+            self.pool.check(card)  # a call that nobody can take uses up no limit
+        if charge.cost is not None and card.kind == "image" and not charge.cost.images:
+            charge = replace(charge, cost=replace(charge.cost, images=1))
+        quota = await self._count(model, card, caller, charge)
+        return Admission(card, quota, caller, policy or self.model_policy)
+
+    async def _count(self, model: str, card: ModelCard, caller: Caller, charge: Charge = NOTHING) -> Quota:
+        """Count one call against the caller's limits and budgets. RateLimited."""
         facts: JobData = {"asked": model, "model": card.id, "tenant": caller.tenant, "client": caller.client}
         try:
             quota = await self._limiter.take(caller, card.id)
+            quota = await self._charge(quota, caller, charge)
         except LimitError as error:
             rule = error.details.get("rule", "closed")
             self._observer.emit(TelemetryEvent("limit.refused", caller.request_id, {**facts, "rule": rule}))
             raise
         self._observer.emit(TelemetryEvent("call.admitted", caller.request_id, facts))
         return quota
+
+    async def _charge(self, quota: Quota, caller: Caller, charge: Charge) -> Quota:
+        """The quota with what is left of the budgets, the call charged to them. OverBudget."""
+        if self.budgets is None or charge.cost is None:
+            return quota
+        if charge.durable:
+            await self.budgets.check(caller.tenant, caller.budget, charge.cost)
+            return quota
+        left = await self.budgets.take(caller.request_id, caller.tenant, caller.budget, charge.cost, at_once=True)
+        return replace(quota, left=left) if left else quota
 
     async def chat(
         self, request: ChatRequest, admission: Admission, *, background: bool = False, journal: Journal | None = None
@@ -143,6 +187,7 @@ class Gateway:
 
         background, journal: a batch's; see `PromptRequest`.
         """
+        _check_answers(admission.card)
         request = replace(request, temporary=request.temporary or self._temporary_chats)
         if request.transcription is not None:
             request = asked_for(request, request.transcription, admission.card)
@@ -330,3 +375,28 @@ class Gateway:
         if image is None:
             raise Broken("The answer ended without a picture", "回答中没有图片", generated="maybe")
         return image
+
+
+def _check_answers(card: ModelCard) -> None:
+    """BadRequest for a model that makes videos or music: it is waited for by itself, never inside of another job."""
+    path = {"video": "/v1/videos", "music": "/v1/music"}.get(card.kind)
+    if path:
+        raise BadRequest(
+            f"{card.id} is asked in a chat of its own, or by {path}, which is a job already; neither in a batch nor in "
+            "the background of another call",
+            f"{card.id} 请在普通对话中或通过 {path} 使用（其本身就是后台任务），不能放入批处理或其他后台调用",
+            param="model",
+            code="unsupported_parameter",
+        )
+
+
+def only_in_background(model: str) -> BadRequest:
+    """Deep research takes minutes: no connection waits for it, as in the official APIs."""
+    return BadRequest(
+        f"{model[:100]} takes minutes and runs in the background only: POST /v1/responses with background: true, or "
+        "POST /v1beta/interactions with agent and background: true",
+        f"{model[:100]} 需要数分钟，只能在后台运行：请用 POST /v1/responses 并设置 background: true，"
+        "或用 POST /v1beta/interactions 并设置 agent 和 background: true",
+        param="background",
+        code="background_required",
+    )

@@ -11,13 +11,14 @@ from gemgate.batches import Checkpoint
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.chat import Began, Reuse
+from gemgate.media import MediaRequest
 from gemgate.policy.model_rank import Policy
 from gemgate.pool.pool import Lease
 from gemgate.ports.upstream import (
     Thread,
     Upload,
 )
-from gemgate.videos import Aspect
+from gemgate.research import ResearchTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,10 @@ class PromptRequest:
     journal:         of a durable prompt request.
     searches:        a tool that searches the web was offered and not forbidden.
     repair:          "tools" or "json" when it asks once more for a better form, else "".
-    video:           the shape of a video that is wanted; "" for none. An answer whose words say that there will be
+    making:          a video or music that is wanted, None for neither. An answer whose words say that there will be
                      none is an error, judged while the account is still held.
+    research:        a turn of a deep research: what is left of it is looked at before a plan is asked for, and an
+                     answer that brings no plan or start is an error.
     model_policy:    "require" makes an error of an answer by another model, at its end.
     """
 
@@ -103,7 +106,8 @@ class PromptRequest:
     journal: Journal | None = None
     searches: bool = False
     repair: str = ""
-    video: Aspect | Literal[""] = ""
+    making: MediaRequest | None = None
+    research: ResearchTurn = ""
     model_policy: Policy = "report"
 
 

@@ -30,7 +30,7 @@ class DamagedMovie(ValueError):
 class Movie:
     """Measured facts. container, codec: as the file names them (`mp4`, `avc1`); seconds: of the whole film.
 
-    width, height: pixels as shown. nbytes: of the file up to the end of its last box.
+    width, height: pixels as shown, 0 of a film without pictures. nbytes: of the file up to the end of its last box.
     """
 
     container: str
@@ -80,11 +80,12 @@ def measure(read: Reader, size: int) -> Movie:
         raise DamagedMovie("This is no whole MP4 file")
     inside = _in(header)
     seconds = _seconds(inside.get(b"mvhd", b""))
-    for track in _all(header, b"trak"):
-        if (seen := _picture(track)) is not None:
-            codec, width, height = seen
-            return Movie(_CONTAINERS.get(brand, "mp4"), codec, width, height, seconds, size)
-    raise DamagedMovie("This MP4 file has no picture track")
+    tracks = [*_all(header, b"trak")]
+    seen = next(filter(None, map(_picture, tracks)), None) or next(filter(None, map(_sound, tracks)), None)
+    if seen is None:
+        raise DamagedMovie("This MP4 file has neither a picture track nor sound")
+    codec, width, height = seen
+    return Movie(_CONTAINERS.get(brand, "mp4"), codec, width, height, seconds, size)
 
 
 def _boxes(read: Reader, size: int) -> Iterator[tuple[bytes, int, int]]:
@@ -135,13 +136,28 @@ def _seconds(box: bytes) -> float:
 
 def _picture(track: bytes) -> tuple[str, int, int] | None:
     """Codec, width and height of a track, None when it is not one of pictures."""
-    media = _in(_in(track).get(b"mdia", b""))
-    if media.get(b"hdlr", b"")[8:12] != b"vide":
+    entry = _entry(track, b"vide")
+    codec = _codec(entry)
+    if not codec or len(entry) < 36:
         return None
-    samples = _in(_in(media.get(b"minf", b"")).get(b"stbl", b"")).get(b"stsd", b"")
-    entry = samples[8:]
-    if len(entry) < 36:
-        return None
-    codec = entry[4:8].decode("latin-1").strip()
     width, height = struct.unpack(">HH", entry[32:36])
-    return (codec, width, height) if codec.isascii() and codec.isprintable() and width and height else None
+    return (codec, width, height) if width and height else None
+
+
+def _sound(track: bytes) -> tuple[str, int, int] | None:
+    """The codec of a track and no size, None when it is not one of sound."""
+    codec = _codec(_entry(track, b"soun"))
+    return (codec, 0, 0) if codec else None
+
+
+def _entry(track: bytes, handler: bytes) -> bytes:
+    """The first sample entry of a track with this handler, b"" of any other."""
+    media = _in(_in(track).get(b"mdia", b""))
+    if media.get(b"hdlr", b"")[8:12] != handler:
+        return b""
+    return _in(_in(media.get(b"minf", b"")).get(b"stbl", b"")).get(b"stsd", b"")[8:]
+
+
+def _codec(entry: bytes) -> str:
+    name = entry[4:8].decode("latin-1").strip()
+    return name if name.isascii() and name.isprintable() else ""

@@ -15,8 +15,9 @@ from typing import Literal
 from gemgate.batches import Batch, BatchKind, Need, Task, TaskDraft
 from gemgate.caller import Caller, Quota
 from gemgate.chat import ChatRequest, Ended, Event, ImageGenerated
+from gemgate.dialects import table
 from gemgate.errors import NotFound, StorageDown
-from gemgate.gateway.admission import Admission
+from gemgate.gateway.admission import Admission, charge_of
 from gemgate.images import ModelPolicy
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
 from gemgate.jobs.event_log import AnswerCall, EventLog, Said
@@ -26,7 +27,7 @@ from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
 
 AnswerKind = Literal["response", "interaction", "answer"]
-BACKGROUND: tuple[BatchKind, ...] = ("response", "interaction")
+BACKGROUND: tuple[BatchKind, ...] = ("response", "interaction", "research")
 KEYED: tuple[BatchKind, ...] = ("answer",)
 PREFIX = "answer_"
 """How ids of calls under a key begin."""
@@ -85,7 +86,9 @@ class Answers:
         found = await jobs.find_by_idempotency_key(origin, _key(order.key), order.digest)
         if found is not None and not (order.awaited and await jobs.generated_nothing(found)):
             return found
-        admission = await jobs.gateway.admit(chat.model, origin.caller, order.policy, later=not order.awaited)
+        admission = await jobs.gateway.admit(
+            chat.model, origin.caller, order.policy, later=not order.awaited, charge=charge_of(chat, durable=True)
+        )
         admitted(admission.quota)
         if found is not None:
             return await jobs.retry_failed(found)
@@ -106,6 +109,7 @@ class Answers:
             "request_id": caller.request_id,
             "awaited": order.awaited,
             "answers": chat.n,
+            "dialect": table.family_of(call.operation),
             "inline": card.kind == "image" or chat.images is not None,
         }
         return Batch(
@@ -128,7 +132,7 @@ class Answers:
     async def find(self, caller: Caller, answer_id: str, kind: BatchKind) -> Batch | None:
         """An answer of the caller's in the background."""
         batch = await self.jobs.store.get(scope(caller), answer_id)
-        return batch if batch is not None and batch.kind == kind else None
+        return batch if batch is not None and batch.told_as == kind else None
 
     async def forget(self, caller: Caller, answer_id: str, kind: BatchKind) -> bool:
         """Drop one of the caller's in the background, or what a stored one left that came under an idempotency key;

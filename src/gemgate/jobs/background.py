@@ -89,7 +89,7 @@ class BackgroundAnswers:
 
     async def shown(self, batch: Batch, language: str) -> dict[str, Any]:
         """The object as it stands now; what it says is shown once it has ended."""
-        form = FORMS[batch.kind]
+        form = FORMS[batch.told_as]
         if is_open(batch) and not await self.answers.has_said_all(batch):
             echo = wire.read(form.body, loads(batch.defaults))
             begun = form.writer(_meta(batch), echo, batch.model, "").snapshot
@@ -108,7 +108,7 @@ class BackgroundAnswers:
         """Its events behind the one that is named `after` ("" for all) as they come, until it has ended or the process
         stops. BadRequest for a name that no event has.
         """
-        form = FORMS[batch.kind]
+        form = FORMS[batch.told_as]
         _, body = await _called(await self.answers.task(batch))
         writer = form.writer(_meta(batch), body, batch.model, after)
         if beginning := writer.queued():
@@ -129,9 +129,9 @@ class BackgroundAnswers:
     async def stored(self, answer_id: str, tenant: str, kind: AnswerKind) -> StoredResponse | None:
         """One that has ended, as one to go on from; BadRequest for one that has not."""
         batch = await self.answers.jobs.store.get(tenant, answer_id)
-        if batch is None or batch.kind != kind:
+        if batch is None or batch.told_as != kind:
             return None
-        form, events = FORMS[batch.kind], await self.answers.said(batch)
+        form, events = FORMS[batch.told_as], await self.answers.said(batch)
         if not events or not isinstance(events[-1][1], Ended):
             raise _without_answer(answer_id, form.previous)
         call, body = await _called(await self.answers.task(batch))

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
 from gemgate.batches import Batch, BatchKind, Task, TaskDraft
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Caller, Cost, Quota
 from gemgate.dialects.image_tasks import Shape
 from gemgate.errors import GatewayError, NotFound
 from gemgate.files import Inline, Source, Stored
+from gemgate.gateway.admission import Charge
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import SINGLE_TASKS, WINDOW, Jobs, Submitter
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, error_of_task, image_of, load_spec, loads
@@ -78,8 +79,9 @@ class ImageCalls:
             jobs.webhook_sender.check(order.webhook[0])
         references = () if found else await self.jobs.keep_references(request.references, submitter, "image")
         admission = await jobs.gateway.admit_images(
-            request.model, caller, request.options.model_policy, later=not order.awaited
-        )
+            request.model, caller, request.options.model_policy, later=not order.awaited,
+            charge=Charge(Cost(request.n, images=request.n), durable=True),
+        )  # fmt: skip
         admitted(admission.quota)
         if found is not None:
             return await jobs.retry_failed(found)

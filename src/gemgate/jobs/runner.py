@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gemgate.batches import Batch, BatchKind, Claim, Deferred, Done, Task
-from gemgate.caller import Caller, Quota
-from gemgate.catalog import ModelCard
+from gemgate.caller import Caller, Cost, Quota
+from gemgate.catalog import RESEARCH, ModelCard
 from gemgate.chat import ChatRequest, Event, ImageGenerated, Reply, afold
 from gemgate.dialects import openai_chat, openai_images, responses, wire
 from gemgate.dialects.wire import ResponseMeta
@@ -35,22 +35,23 @@ from gemgate.errors import (
 from gemgate.files import Source
 from gemgate.gateway.admission import Admission
 from gemgate.gateway.attachments import Attachments
-from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.gateway import Gateway, only_in_background
 from gemgate.gateway.image_delivery import ImageJob
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.images import GeneratedImage, ImageOptions, ImageRequest
 from gemgate.jobs.emitted import Emitted, lost, unread
 from gemgate.jobs.event_log import AnswerCall, EventAppender, EventLog
 from gemgate.jobs.journal import NotToBeSentAgain, TaskJournal
+from gemgate.jobs.media_runner import MediaRunner
 from gemgate.jobs.payloads import dumps, error_value, image_value, load_spec, loads
-from gemgate.jobs.video_runner import VideoRunner
+from gemgate.jobs.research_runner import ResearchRunner
 from gemgate.offload import offload
 from gemgate.ports.conversations import ResponseStore, StoredResponse
 from gemgate.ports.runtime import Clock
 from gemgate.prompting import transcript
 from gemgate.prompting.prefill import answered
 
-SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video")
+SINGLE_KINDS: tuple[BatchKind, ...] = ("image_call", "response", "interaction", "answer", "video", "music", "research")
 """Kinds of single calls, whose errors are raised again or shown in their dialect."""
 PARTS = 16
 """Names set aside for each task: one for each of its generations."""
@@ -66,11 +67,13 @@ class Runner:
     responses: ResponseStore
     log: EventLog | None = None
     """Of durable answers; None where there are none."""
-    videos: VideoRunner | None = None
-    """The same for videos."""
+    media: MediaRunner | None = None
+    """The same for videos and music."""
+    research: ResearchRunner | None = None
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The result to store, or when to look again. GatewayError says why there is none."""
+        await self._charge(claim)
         match claim.batch.kind:
             case "images" | "image_call":
                 return await self._image(claim, journal)
@@ -82,9 +85,22 @@ class Runner:
                 return await self._chat(claim, journal)
             case "response" | "interaction" | "answer":
                 return await self._answer(claim, journal)
-            case "video":
-                assert self.videos is not None
-                return await self.videos.run(claim, journal)
+            case "video" | "music":
+                assert self.media is not None
+                return await self.media.run(claim, journal)
+            case "research":
+                assert self.research is not None
+                return await self.research.run(claim, journal)
+
+    async def _charge(self, claim: Claim) -> None:
+        """Charge the task to the budgets, once. OverBudget; never for one whose prompt may have left before."""
+        budgets, task = self.gateway.budgets, claim.task
+        if budgets is None:
+            return
+        if task.checkpoint.account:
+            budgets.resume(task.id)
+            return
+        await budgets.take(task.id, claim.batch.tenant, None, _cost(claim), at_once=self.ends_at_once(claim))
 
     async def _image(self, claim: Claim, journal: TaskJournal) -> Done:
         spec = load_spec(claim.task.payload or claim.batch.defaults)
@@ -233,7 +249,7 @@ class Runner:
         """The model as it is offered now. One that only an account still signing in may have is waited for."""
         pool = self.gateway.pool
         try:
-            return self.gateway.resolve(model, tenant)
+            card = self.gateway.resolve(model, tenant)
         except ModelNotFound:
             if all(account.is_open for account in pool.accounts):
                 raise
@@ -242,6 +258,9 @@ class Runner:
                 f"已登录的账号中没有模型 {model}",
                 code="no_account",
             ) from None
+        if card.kind == "research":  # a line of a batch: it has a door of its own
+            raise only_in_background(model)
+        return card
 
     def failure(self, claim: Claim, error: GatewayError) -> str:
         """What is kept of an error: for an error file, or to be raised again."""
@@ -274,6 +293,8 @@ class Runner:
     def _model_of(self, claim: Claim) -> str:
         if claim.batch.kind in ("images", "image_call"):
             return load_spec(claim.task.payload or claim.batch.defaults).model
+        if claim.batch.kind == "research":
+            return RESEARCH.id
         if claim.batch.kind in SINGLE_KINDS:
             return claim.batch.model
         default = self.default_model if claim.batch.need == "text" else self.default_image_model
@@ -302,6 +323,20 @@ def _not_kept(image: GeneratedImage) -> StorageDown:
         generated="maybe",
         code="storage_unavailable",
     )
+
+
+def _cost(claim: Claim) -> Cost:
+    match claim.batch.kind:
+        case "images" | "image_call":
+            return Cost(images=1)
+        case "generations" | "edits":
+            try:
+                return Cost(images=images_call(claim.batch, claim.task).request.n)
+            except ClientError:
+                return Cost()  # its run says what is wrong with the line
+        case "video":
+            return Cost(videos=1)
+    return Cost(images=1 if claim.batch.need in ("image", "image_call") else 0)
 
 
 def image_key(batch_id: str, seq: int, part: int = 0) -> str:

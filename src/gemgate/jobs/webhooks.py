@@ -70,7 +70,7 @@ class WebhookSender:
 
     async def _deliver(self, batch: Batch) -> None:
         hook, why = batch.hook, ""
-        sender = self.own_sender if batch.kind == "response" else self.sender
+        sender = self.own_sender if batch.told_as == "response" else self.sender
         try:
             async with asyncio.timeout(SENDING / 2):
                 status = await sender.post(hook.url, *await self._message(batch))
@@ -107,7 +107,7 @@ class WebhookSender:
         return body, headers
 
     async def _event(self, batch: Batch) -> dict[str, Any]:
-        match batch.kind:
+        match batch.told_as:
             case "response":
                 tasks = await self.store.tasks(batch.id, limit=1)
                 return response_event_of(batch, loads(tasks[0].result).get("reason", "") if tasks else "")

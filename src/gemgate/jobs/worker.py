@@ -26,6 +26,7 @@ from gemgate.errors import (
     StorageDown,
     forget_frames,
 )
+from gemgate.jobs import usage
 from gemgate.jobs.journal import JournalUnavailable, LeaseLost, TaskJournal
 from gemgate.jobs.resting import until_due
 from gemgate.jobs.rules import JobRules
@@ -42,8 +43,10 @@ NEEDS: Mapping[Need, Capability] = {
     "image_call": "image",
     "text_call": "text",
     "video": "video",
+    "music": "music",
+    "research": "research",
 }
-SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video")
+SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video", "music", "research")
 """Of single calls, for which somebody waits or will soon ask."""
 MAX_RUNS = 100
 """Runs of one task after which it is given up: something in it ends the process each time."""
@@ -56,7 +59,10 @@ Data = dict[str, str | int | float | bool | None]
 
 @dataclass(eq=False, slots=True)
 class _Run:
-    """A task under way here. why: for what reason it is being stopped, "" = it is not. ended: only its row is left."""
+    """A task under way here. why: for what reason it is being stopped, "" = it is not. ended: only its row is left.
+
+    error: the kind of what went wrong.
+    """
 
     claim: Claim
     journal: TaskJournal
@@ -64,6 +70,7 @@ class _Run:
     task: asyncio.Task[None] | None = None
     why: Literal["", "lost", "given up", "stopping"] = ""
     ended: bool = False
+    error: str = ""
 
     def stop(self, why: Literal["lost", "given up", "stopping"]) -> None:
         if not self.why and not self.ended and self.task is not None:
@@ -90,6 +97,8 @@ class Worker:
     touched: Callable[[str], None] = lambda batch_id: None
     ready: Callable[[Need], bool] = lambda need: True
     """Whether what such a task makes has a place to go to; until then none is begun."""
+    given_up: Callable[[str], None] = lambda batch_id: None
+    """Hears of batches that were cancelled here."""
     _runs: set[_Run] = field(default_factory=set)
     _named: dict[str, float] = field(default_factory=dict)
     """Batches with a head start of ours, and until when."""
@@ -139,6 +148,7 @@ class Worker:
 
     def cancel(self, batch_id: str) -> None:
         """A batch was cancelled: stop what runs of it here."""
+        self.given_up(batch_id)
         for run in self._runs:
             if run.claim.batch.id == batch_id:
                 run.stop("given up")
@@ -187,6 +197,7 @@ class Worker:
         self.touched(claim.batch.id)
 
     async def _run(self, run: _Run) -> None:
+        self._note("task.begun", usage.begun(run.claim))
         try:
             outcome = await self._outcome(run)
             run.ended = True
@@ -217,6 +228,7 @@ class Worker:
         except asyncio.CancelledError:
             match run.why:
                 case "lost":
+                    self._note("task.lost", _about(claim))
                     return None
                 case "given up":
                     return Cancelled()
@@ -225,11 +237,13 @@ class Worker:
         except Exception as bug:  # noqa: BLE001 - the door of tasks: a bug must not leave one held for ever
             self._note("task.crashed", _about(claim) | {"why": f"{type(bug).__name__}: {bug}", "trace": _trace(bug)})
             forget_frames(bug)
+            run.error = "internal"
             return Failed("internal_error", "Something went wrong inside gemgate", "gemgate 内部错误", True)
 
     def _decided(self, run: _Run, error: GatewayError) -> TaskOutcome:
         """The table of `policy.backoff`, and what the next run should know."""
         claim, rules = run.claim, self.rules.backoff
+        run.error = error.kind
         if isinstance(error, StorageDown):  # what was made stays at Google until it can be kept
             verdict = Verdict("wait", self.rules.poll)
         elif self.runner.ends_at_once(claim):
@@ -271,7 +285,9 @@ class Worker:
             case Done():
                 self._note("task.done", data)
             case Failed(code, en):
-                self._note("task.failed", data | {"code": code, "why": en})
+                self._note("task.failed", data | {"code": code, "why": en, "error": run.error})
+            case Cancelled():
+                self._note("task.cancelled", data)
             case Deferred(after, counts, code, en):
                 self._note("task.waiting", data | {"code": code, "why": en, "after": round(after, 2), "try": counts})
             case _:

@@ -27,6 +27,7 @@ from gemgate.errors import (
     ModelNotServed,
     NoAccount,
     OutputInvalid,
+    OverBudget,
     PromptTooLong,
     Refused,
     Unreachable,
@@ -42,6 +43,7 @@ class Backoff:
     first: the wait after the first try; it doubles with each. tries: how many follow the first one.
     jitter: up to this part of a wait is added. look_again: a task that waits for an account looks again at least so
     often, because another account may come or one may be freed by hand. move: before it tries another account.
+    budget: the same for one whose budget is used up, which may be raised.
     """
 
     first: float = 2.0
@@ -49,6 +51,7 @@ class Backoff:
     jitter: float = 0.25
     look_again: float = 15.0
     move: float = 0.5
+    budget: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def judge(error: GatewayError, failures: int, *, in_service: bool, random: float
 
     failures: tries used up before this one. in_service: whether the account that ran it takes calls as before.
     """
+    if isinstance(error, OverBudget):
+        return Verdict("wait", max(rules.move, min(error.retry_after or rules.budget, rules.budget)))
     if isinstance(error, NoAccount | LimitError | Unreachable):
         thaw = error.retry_after if error.retry_after is not None else rules.look_again
         return Verdict("wait", max(rules.move, min(thaw, rules.look_again)))

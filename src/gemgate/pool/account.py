@@ -120,6 +120,7 @@ class Account:
         self.usage = AccountUsage(name)
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
+        self.browser_seen_at = 0.0  # when a paired browser was last heard of
         self._verified_epoch = -1
         self.renewal: Renewal | None = None  # what came of the last rotation
         self.last_error: GatewayError | None = None
@@ -239,13 +240,19 @@ class Account:
         return wait
 
     async def sign_in(
-        self, *, seen: int | None = None, cookies: Cookies | None = None, from_source: bool = False
+        self,
+        *,
+        seen: int | None = None,
+        cookies: Cookies | None = None,
+        from_source: bool = False,
+        unseen: bool = False,
     ) -> None:
         """Sign in, once for everybody who asks at the same time.
 
         seen:    the generation whose session failed; when another caller has replaced it since, nothing is done.
         cookies: new ones to try, and only them; the old session stays until they are proven.
-        from_source: whether those were read from the account's source.
+        from_source: whether those were read from the account's source. unseen: whether a program sent them, and nobody
+                 has looked whose they are.
         """
         async with self._signing_in:
             if seen is not None and seen != self.session_epoch:
@@ -253,11 +260,11 @@ class Account:
                     raise self.last_error.with_()
                 return
             try:
-                with self._probing():
+                with self.going_out():
                     fresh = cookies if from_source else None
                     if cookies is None and self.source is not None:
                         fresh = await self.source.read()
-                    await self._try([cookies] if cookies else self.record.candidates(fresh), fresh)
+                    await self._try([cookies] if cookies else self.record.candidates(fresh), fresh, unseen=unseen)
             except Blocked as error:
                 self.last_error = error.with_()  # of the address: the account stays what it is
                 self.changed()
@@ -271,8 +278,8 @@ class Account:
                 raise explained from None
 
     @contextmanager
-    def _probing(self) -> Iterator[None]:
-        """A sign-in goes out, unless the address rests: then one of all who wait for its end is the probe."""
+    def going_out(self) -> Iterator[None]:
+        """A sign-in, or a call beside prompts. Blocked while the address rests; the first one then is its probe."""
         if (blocked := self._blocked()) is not None:
             left = max(1.0, blocked.until - self._clock.now())
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
@@ -294,14 +301,14 @@ class Account:
                 self.record.save_soon()
                 self.changed()
 
-    async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None) -> None:
+    async def _try(self, candidates: Sequence[Cookies], fresh: Cookies | None, *, unseen: bool) -> None:
         """Sign in with the first of these that Google takes; the last refusal when it takes none."""
         refused: SignedOut | None = None
         foreign: SignedOut | None = None
         tries: list[Cookies | None] = [*candidates] or [None]
         for tried in tries:
             try:
-                opened = await self._open(tried, watched=tried == fresh)
+                opened = await self._open(tried, watched=unseen or tried == fresh)
             except SignedOut as error:
                 refused = error
                 foreign = error if isinstance(error, NotThisAccount) else foreign

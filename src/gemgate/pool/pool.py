@@ -193,7 +193,7 @@ class AccountPool:
         try:
             waited = self._clock.monotonic() - asked
             why, skipped = self._chosen(waiter, account)
-            paced = await self._paced(account)
+            paced = await self.paced(account)
             yield Lease(account, model, account.session_epoch, LeaseReason(why, skipped, waited, paced))
         except GatewayError as error:
             wait = account.call_ended(needs, error)
@@ -219,7 +219,7 @@ class AccountPool:
             return "fallback", skipped
         return ("least_busy" if len(skipped) < len(others) else "only"), skipped
 
-    async def _paced(self, account: Account) -> float:
+    async def paced(self, account: Account) -> float:
         """Wait for the next start of the account and of its way out, so many seconds; who leaves gives it back."""
         now = self._clock.monotonic()
         own, shared = account.pacer.reserve(now, self._random()), account.egress.pace.reserve(now)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gemgate.accounts import Cookies
 from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
 from gemgate.pool.account import Account
-from gemgate.pool.status import PHANTOM
+from gemgate.pool.status import PHANTOM, browser_lives
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.usage_windows import UsageReading
 
@@ -146,6 +146,9 @@ class SessionRefresher:
     async def _rotate(self, now: float) -> None:
         self._plan.rotate_at = self._next_rotation(now)
         account = self._account
+        if browser_lives(account.browser_seen_at, self._clock.now()):
+            self._plan.rotate_at = now + self._rotate_gap  # it rotates, and two would end the session
+            return
         young = self._clock.now() - account.renewed_at
         if 0 <= young < self._rotate_every / 2:  # another account of the same cookies has just renewed them
             self._plan.rotate_at = now + self._rotate_every - young

@@ -181,10 +181,13 @@ class AccountRegistry:
             )
         return account
 
-    async def replace_cookies(self, name: str | None, cookies: Cookies, caller: Caller) -> Account:
+    async def replace_cookies(
+        self, name: str | None, cookies: Cookies, caller: Caller, *, unseen: bool = False
+    ) -> Account:
         """New cookies for an account: verified before the old ones are dropped, taken without a restart.
 
-        Without a name the only account is meant; without any account one called "default" is made.
+        Without a name the only account is meant; without any account one called "default" is made. unseen: a program
+        sends them, again and again: see `Account.sign_in`, and only another session is worth a line of the audit.
         """
         account = self._chosen(name)
         if account is not None and account.upstream.kind == "official":
@@ -197,17 +200,19 @@ class AccountRegistry:
         if (holder := self._sessions.account_with(cookies, number)) and (account is None or holder != account.name):
             raise one_session_twice(Conflict, holder)
         new = account is None
+        session = account.cookies.identity if account is not None and account.cookies else ""
         if account is None:
             account = await self.add(AccountSetup(name or "default"), caller)
         try:
-            await account.sign_in(cookies=cookies)
+            await account.sign_in(cookies=cookies, unseen=unseen)
         except GatewayError as error:
             if new:  # nothing is left of an account that never was one
                 await self.remove(account.name, caller)
             if isinstance(error, NotThisAccount):
                 raise Conflict(error.en, error.zh, code=error.code) from None
             raise
-        await self.note(caller, "cookies", account.name, f"session {cookies.identity}")
+        if not unseen or cookies.identity != session:
+            await self.note(caller, "cookies", account.name, f"session {cookies.identity}")
         return account
 
     def _chosen(self, name: str | None) -> Account | None:
@@ -220,6 +225,14 @@ class AccountRegistry:
                 f"Say which account: {names}", f"请指定账号：{names}", param="account", details={"accounts": names}
             )
         return accounts[0] if accounts else None
+
+    def sharing(self, account: Account) -> list[Account]:
+        """The account and those that go by the same cookies under other numbers."""
+        held = account.cookies
+        accounts = [
+            one for one in self._pool.accounts if held and one.cookies and one.cookies.identity == held.identity
+        ]
+        return accounts or [account]
 
     def account(self, name: str) -> Account:
         """An account that runs here; NotFound."""

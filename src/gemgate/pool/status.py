@@ -117,3 +117,12 @@ def no_cookies_error(why: str) -> SignedOut:
         f"没有可用于登录的 Cookie：{why}",
         code="cookie_expired",
     )
+
+
+BROWSER_SILENT_SECONDS = 900.0
+"""How long a paired browser counts as living after it was last heard of: three of its signs of life."""
+
+
+def browser_lives(seen_at: float, now: float) -> bool:
+    """Whether a browser that pushes cookies lives: then it rotates them, and we must not."""
+    return bool(seen_at) and now - seen_at < BROWSER_SILENT_SECONDS

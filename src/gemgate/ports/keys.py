@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gemgate.caller import NO_BUDGET, Budget
+
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
@@ -14,6 +16,7 @@ class ClientKey:
     name:       the tenant of its callers. hint: the secret's last characters, to tell keys apart.
     models:     ids it may use, operations: groups of them (chat, images, batches, files); empty for all.
     expires_at, revoked_at, used_at: epoch seconds, 0 = never.
+    account:    of a paired browser: the one account whose cookies it may push, and nothing else; "" = a client's key.
     """
 
     id: str
@@ -27,6 +30,8 @@ class ClientKey:
     expires_at: float = 0.0
     revoked_at: float = 0.0
     used_at: float = 0.0
+    account: str = ""
+    budget: Budget = NO_BUDGET
 
     def holds(self, now: float) -> bool:
         """Whether it still opens anything."""
@@ -58,6 +63,10 @@ class KeyStore(Protocol):
 
     async def reserve(self, names: Sequence[str], now: float) -> None:
         """Keep the names of API_KEY for it, for ever; Conflict (`param`: the name) when one was made here before."""
+        ...
+
+    async def set_budget(self, key_id: str, budget: Budget) -> bool:
+        """Whether there is such a key that is not revoked."""
         ...
 
     async def revoke_key(self, key_id: str, at: float) -> bool: ...

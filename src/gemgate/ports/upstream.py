@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from gemgate.accounts import (
     AccountModel,
@@ -20,7 +20,8 @@ from gemgate.accounts import (
 )
 from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.findings import NOTHING_FOUND, Findings, Media
-from gemgate.videos import Aspect
+from gemgate.media import MediaRequest
+from gemgate.research import ResearchBudget, ResearchState, ResearchTurn
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Prompt:
     long_side: pixels that the model id promises, for upstreams that can be asked for a size.
     images:  an image is wanted, for which Google may be silent for longer.
     searches: a search of the web was offered, for upstreams that do not search by themselves.
-    video: a video of this shape is wanted, which the chat gets later; "" for none.
+    making: a video or music is wanted, which the chat gets later; None for neither.
+    research: a turn of a deep research, whose report the chat gets later; "" for none.
     """
 
     text: str
@@ -81,7 +83,8 @@ class Prompt:
     long_side: int | None = None
     images: bool = False
     searches: bool = False
-    video: Aspect | Literal[""] = ""
+    making: MediaRequest | None = None
+    research: ResearchTurn = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class Completed:
     served, served_id: Google's own name and id of the model that answered, "" where it said nothing.
     painter: what it calls the maker of the images.
     left: how much of the account's actions is used, as the answer says.
+    research: what the answer says of a deep research, None for nothing.
     """
 
     thread: Thread
@@ -156,6 +160,7 @@ class Completed:
     served_id: str = ""
     painter: str = ""
     left: tuple[UsageWindow, ...] = ()
+    research: ResearchState | None = None
 
 
 UpstreamEvent: TypeAlias = Accepted | Started | TextDelta | ThoughtDelta | ImageReady | Unknown | Completed
@@ -204,12 +209,33 @@ class GemKeeper(Protocol):
 
 @runtime_checkable
 class MediaSource(Protocol):
-    """An upstream whose account can be asked for videos; the official API's cannot. GatewayErrors."""
+    """An upstream whose account can be asked for videos and music; the official API's cannot. GatewayErrors."""
 
     async def fetch_media(self, media: Media, path: Path) -> int:
         """Write the file to `path` piece by piece, without what it came wrapped in; its bytes. Broken where it is cut
         off.
         """
+        ...
+
+
+@runtime_checkable
+class Researcher(Protocol):
+    """An upstream whose account can be asked for deep research; the official API's cannot. GatewayErrors."""
+
+    async def research_budget(self) -> ResearchBudget | None:
+        """Whether another research may begin; None where Google does not say."""
+        ...
+
+    async def read_research(self, cid: str) -> ResearchState | None:
+        """How far the research of a chat has come; None while there is no such chat. Sends nothing."""
+        ...
+
+    async def find_chat(self, prompt: str, since: float) -> str:
+        """The id of the chat that began with exactly this prompt at `since` (epoch seconds) or later, "" for none."""
+        ...
+
+    async def stop_chat(self, cid: str) -> None:
+        """Ask for the end of what is being made in the last turn of a chat."""
         ...
 
 

@@ -30,9 +30,10 @@ def gauges(
     degraded: bool,
     spooled: int,
     short: Sequence[Part] = (),
+    unwritten: int = 0,
 ) -> Iterator[Value]:
     """Everything as it stands now. tallies: of tasks, None while the database is away; degraded: limits are counted per
-    process; spooled: images waiting for a bucket; short: what the machine lacks.
+    process; spooled: images waiting for a bucket; short: what the machine lacks; unwritten: rows of usage.
     """
     yield "gemgate_info", (__version__,), 1
     for state, count in Counter(account.status().state for account in pool.accounts).items():
@@ -51,6 +52,7 @@ def gauges(
         yield "gemgate_short", (part,), part in short
     yield "gemgate_limits_degraded", (), degraded
     yield "gemgate_storage_waiting", (), spooled
+    yield "gemgate_usage_unwritten", (), unwritten
 
 
 def _account(account: Account, clock: Clock) -> Iterator[Value]:

@@ -15,6 +15,7 @@ PROVIDER = "gcp.gemini"
 """`gen_ai.provider.name` of everything here."""
 
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+RESEARCH_SPANS = (15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.0)
 SPANS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68)
 """Seconds: the conventions' buckets, and two more because an image or a long answer takes minutes."""
 LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -137,6 +138,29 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "gemgate_video_fetch_seconds", "histogram", "Fetching, measuring and storing a finished video", (), SPANS
     ),
+    MetricSpec(
+        "gemgate_music",
+        "counter",
+        "Music delivered, and what kept it from being so: the kind of each error",
+        ("outcome",),
+    ),
+    MetricSpec("gemgate_music_bytes", "counter", "Bytes of music, sound and film, fetched from Google and stored"),
+    MetricSpec("gemgate_music_fetch_seconds", "histogram", "Fetching, measuring and storing finished music", (), SPANS),
+    MetricSpec(
+        "gemgate_researches",
+        "counter",
+        "Deep research: plans and reports delivered, and what kept them from it: the kind of each error",
+        ("outcome",),
+    ),
+    MetricSpec(
+        "gemgate_research_seconds", "histogram", "From the start of a deep research to its report", (), RESEARCH_SPANS
+    ),
+    MetricSpec(
+        "gemgate_history_calls",
+        "counter",
+        "Calls to Google for an account's own chats: list, search, look, read, rename, pin, delete; and how they ended",
+        ("account", "what", "outcome"),
+    ),
     MetricSpec("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
     MetricSpec("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
     MetricSpec("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),
@@ -144,6 +168,12 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
         "gemgate_cookie_rotations",
         "counter",
         "Rotations of cookies: rotated, withheld, refused, failed",
+        ("account", "outcome"),
+    ),
+    MetricSpec(
+        "gemgate_cookie_pushes",
+        "counter",
+        "Pushes of paired browsers: new (cookies that signed in), known (those in use already), alive (no change)",
         ("account", "outcome"),
     ),
     MetricSpec("gemgate_event_loop_lag_seconds", "histogram", "How late the event loop runs what is due", (), LAGS),
@@ -190,6 +220,7 @@ GAUGES: tuple[MetricSpec, ...] = (
         "gemgate_short", "gauge", "1 while it is short or away: memory, descriptors, disk, database, storage", ("part",)
     ),
     MetricSpec("gemgate_storage_waiting", "gauge", "Pictures that wait for the bucket to come back"),
+    MetricSpec("gemgate_usage_unwritten", "gauge", "Rows of usage that wait for the database, a moment's worth"),
 )
 """Metrics that are read where they are decided, at the moment of the scrape."""
 

@@ -15,6 +15,8 @@ from gemgate.telemetry.gauges import Value
 from gemgate.telemetry.metric_specs import EVENT_METRICS, GAUGES, PROVIDER, MetricSpec
 from gemgate.telemetry.request_record import RequestRecord
 
+_OF_MEDIA = {"video": "gemgate_videos", "music": "gemgate_music"}
+
 
 class Metrics:
     """Counts facts; `ended` takes the records of ended requests."""
@@ -40,14 +42,18 @@ class Metrics:
             "attempt.then": lambda data: self._count("gemgate_failures_handled", data["then"]),
             "image.delivered": self._delivered,
             "image.failed": lambda data: self._count("gemgate_pictures_failed", data["kind"]),
-            "video.delivered": self._filmed,
-            "video.failed": lambda data: self._count("gemgate_videos", data["kind"]),
+            "media.delivered": self._media,
+            "media.failed": lambda data: self._count(_OF_MEDIA[data["media"]], data["kind"]),
+            "research.delivered": self._researched,
+            "research.failed": lambda data: self._count("gemgate_researches", data["kind"]),
+            "history.called": lambda d: self._count("gemgate_history_calls", d["account"], d["what"], d["kind"]),
             "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
             "account.circuit": self._circuit,
             "address.circuit": self._address,
             "cookies.rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "rotated"),
             "cookies.withheld": lambda data: self._count("gemgate_cookie_rotations", data["account"], data["renewal"]),
             "cookies.refused": lambda data: self._count("gemgate_cookie_rotations", data["account"], "refused"),
+            "cookies.pushed": lambda data: self._count("gemgate_cookie_pushes", data["account"], data["outcome"]),
             "cookies.not_rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "failed"),
             "loop.lag": lambda data: self._of["gemgate_event_loop_lag_seconds"].observe(data["seconds"]),
         }
@@ -126,10 +132,17 @@ class Metrics:
         for stage, name in (("download", "fetch_seconds"), ("work", "work_seconds"), ("store", "store_seconds")):
             self._observe("gemgate_picture_seconds", data[name], stage)
 
-    def _filmed(self, data: Mapping[str, Any]) -> None:
-        self._count("gemgate_videos", "delivered")
-        self._of["gemgate_video_bytes"].inc(data["bytes"])
-        self._of["gemgate_video_fetch_seconds"].observe(data["seconds"])
+    def _media(self, data: Mapping[str, Any]) -> None:
+        """A video or music is here."""
+        kind = data["media"]
+        self._count(_OF_MEDIA[kind], "delivered")
+        self._of[f"gemgate_{kind}_bytes"].inc(data["bytes"])
+        self._of[f"gemgate_{kind}_fetch_seconds"].observe(data["seconds"])
+
+    def _researched(self, data: Mapping[str, Any]) -> None:
+        self._count("gemgate_researches", data["what"])
+        if data["what"] == "report":
+            self._of["gemgate_research_seconds"].observe(data["seconds"])
 
     def _circuit(self, data: Mapping[str, Any]) -> None:
         if data["open"]:

@@ -6,29 +6,37 @@ Without one nothing of that is in its way.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from gemgate.batches import Batch
+from gemgate.catalog import ModelCard
 from gemgate.chat import ChatRequest, Event
 from gemgate.dialects import image_tasks, wire
 from gemgate.dialects.table import Operation, ReadContext
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.gateway.admission import Admission
+from gemgate.errors import ModelNotFound
+from gemgate.gateway.admission import Admission, charge_of
 from gemgate.jobs import answers
 from gemgate.jobs.answers import AnswerKind, AnswerOrder
 from gemgate.jobs.background import HEARTBEAT
 from gemgate.jobs.batches import Submitter, digest_of
 from gemgate.jobs.event_log import AnswerCall
+from gemgate.jobs.media_chat import media_call, told
 from gemgate.jobs.payloads import dumps, loads
+from gemgate.media import MEDIA_KINDS
 from gemgate.offload import offload
 from gemgate.web import sse
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import large_json_response
+from gemgate.web.media_routes import address_of, jobs_of, submitted
 from gemgate.web.sse import merged
+from gemgate.web.unmet import unmet
 
 Events = AsyncGenerator[tuple[int, Event], None]
 """Of the `n` answers of a call, each with the number of its answer."""
@@ -63,6 +71,8 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
     """Admit the call and begin it, or find the one that came under its idempotency key before. Conflict."""
     row, chat = asked.row, asked.chat
     key = key_of(context)
+    if (card := _media_card(context, chat)) is not None:
+        return await _media(context, asked, card)
     if key and row.form is not None:  # a form is not kept, so that nothing could be begun again
         unmet(context, ("idempotency-key",))
         key = ""
@@ -76,6 +86,24 @@ async def begin(context: NodeContext, asked: Asked) -> Begun:
     meta = ResponseMeta(row.id_prefix + batch.id.removeprefix(answers.PREFIX), int(batch.created_at), context.base_url)
     events = context.service.answers.events(batch)
     return Begun(events, meta, batch.model, loads(batch.metadata)["inline"])
+
+
+def _media_card(context: NodeContext, chat: ChatRequest) -> ModelCard | None:
+    """What makes videos or music, where such a one is asked; whatever is wrong with the name is told on the way."""
+    with suppress(ModelNotFound):
+        card = context.service.gateway.resolve(chat.model or "", context.caller.tenant)
+        return card if card.kind in MEDIA_KINDS else None
+    return None
+
+
+async def _media(context: NodeContext, asked: Asked, card: ModelCard) -> Begun:
+    """An order of a video or music, whose answer tells where it is."""
+    chat, gateway, caller = asked.chat, context.service.gateway, context.caller
+    made = await submitted(context, media_call(chat, card))
+    tokens = gateway.count_tokens(chat, caller.tenant)
+    jobs, link = jobs_of(context, made.kind), partial(address_of, context)
+    events = told(jobs, caller, made, link, plays=chat.plays, prompt_tokens=tokens)
+    return Begun(merged([events]), context.meta(asked.row.id_prefix), chat.model or card.id, False)
 
 
 async def in_background(context: NodeContext, asked: Asked, kind: AnswerKind) -> Response:
@@ -92,11 +120,12 @@ async def followed(context: NodeContext, batch: Batch, after: str) -> Response:
     return await sse.answer(context.request, chunks, lambda: HEARTBEAT, sse.Opened(), context.headers)
 
 
-async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> Batch:
+async def order_of(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> AnswerOrder:
+    """The call as one that is durable."""
     raw, row, given = asked.raw, asked.row, asked.given
     value: Mapping[str, Any] = await offload(len(raw), lambda: wire.parse_json(raw))
     meta = context.meta(row.id_prefix)
-    order = AnswerOrder(
+    return AnswerOrder(
         kind=kind,
         id="" if kind == "answer" else meta.id,
         created_at=float(meta.created),
@@ -106,6 +135,10 @@ async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: st
         key=key,
         digest=digest_of(dumps([row.name, dict(given.parameters)]).encode() + raw) if key else "",
     )
+
+
+async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: str) -> Batch:
+    order = await order_of(context, asked, kind, key)
 
     def entering() -> None:
         if not key:
@@ -121,7 +154,7 @@ async def _entered(context: NodeContext, asked: Asked, kind: AnswerKind, key: st
 async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
     """Count the call and note in the headers what was left and what is ignored."""
     admission = await context.service.gateway.admit(
-        chat.model, context.caller, context.model_policy or chat.model_policy
+        chat.model, context.caller, context.model_policy or chat.model_policy, charge=charge_of(chat)
     )
     context.admitted(admission.quota)
     name_ignored(context, chat)
@@ -131,11 +164,3 @@ async def admit(context: NodeContext, chat: ChatRequest) -> Admission:
 def name_ignored(context: NodeContext, chat: ChatRequest) -> None:
     """Wishes that are not honoured, in the headers and in the facts."""
     unmet(context, chat.ignored)
-
-
-def unmet(context: NodeContext, names: Iterable[str]) -> None:
-    """Name wishes that are not honoured: those that never could be, and beside them those that turned out so."""
-    if names := tuple(names):
-        before = context.headers.get("x-gemgate-ignored")
-        context.headers["x-gemgate-ignored"] = all_names = ", ".join(filter(None, (before, *names)))
-        context.note("request.ignored", names=all_names)

@@ -17,13 +17,14 @@ from gemgate.dialects.wire import ResponseMeta, served_by
 from gemgate.dialects.writing import Answering, StreamWriter
 from gemgate.errors import GatewayError, Refused
 from gemgate.web import sse
-from gemgate.web.answers import Asked, Events, begin, key_of, name_ignored, unmet
+from gemgate.web.answers import Asked, Events, begin, key_of, name_ignored
 from gemgate.web.context import NodeContext
 from gemgate.web.disconnect import cancel_on_disconnect
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, serve_row
 from gemgate.web.request_body import form_reader, model_reader, read_form_with, read_with
 from gemgate.web.sse import Opened, encode
+from gemgate.web.unmet import unmet
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection, Request
 
 from gemgate.accounts import AccountModel
 from gemgate.assembly.service import Service
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Caller, Quota, told
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.fleet.nodes import Fleet
@@ -20,7 +20,7 @@ from gemgate.policy.model_rank import Policy
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.settings import Settings
 from gemgate.web.auth.access import Access
-from gemgate.web.errors import limit_headers
+from gemgate.web.errors import BUDGET, limit_headers
 from gemgate.web.keepalive import KeepAlive
 
 
@@ -102,7 +102,9 @@ class RequestContext:
         return public.rstrip("/") if public else f"{scheme}://{request.url.netloc}{self.access.below(request)}"
 
     def admitted(self, quota: Quota) -> None:
-        """Say in the headers what is left of the client's hour."""
+        """Say in the headers what is left of the client's hour and budgets."""
+        if quota.left:
+            self.headers[BUDGET] = told(quota.left)
         if quota.limit:
             self.headers |= limit_headers(quota.limit, quota.remaining, quota.reset)
 

@@ -51,6 +51,10 @@ def speaks_anthropic(connection: HTTPConnection) -> bool:
     return table.ANTHROPIC.speaks(connection.headers)
 
 
+BUDGET = "x-gemgate-budget"
+"""What is left of the budgets that a call was charged to."""
+
+
 def answer(error: GatewayError, connection: HTTPConnection, request_id: str) -> Response:
     """The HTTP answer for `error`, in the dialect of the path unless the route has chosen one by the body."""
     language = connection.headers.get("accept-language", "en")
@@ -73,6 +77,8 @@ def headers_for(error: GatewayError) -> dict[str, str]:
         headers["x-should-retry"] = "false"
     if "limit" in error.details:
         headers |= limit_headers(error.details["limit"], error.details["remaining"], error.details["reset"])
+    if "budget" in error.details:
+        headers[BUDGET] = error.details["budget"]
     return headers
 
 

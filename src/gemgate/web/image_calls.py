@@ -10,21 +10,23 @@ from typing import Any
 
 from starlette.responses import Response
 
+from gemgate.caller import Cost
 from gemgate.chat import Usage
 from gemgate.dialects import image_tasks, openai_images, simple
 from gemgate.dialects.image_tasks import Shape
 from gemgate.dialects.openai_images import ImagesCall
 from gemgate.dialects.simple import SimpleImagesCall
 from gemgate.errors import GatewayError
+from gemgate.gateway.admission import Charge
 from gemgate.gateway.presence import CallerPresence
 from gemgate.images import GeneratedImage, ImageRequest
 from gemgate.jobs.batches import Submitter
 from gemgate.jobs.image_calls import ImageCallOrder, ImageCalls
 from gemgate.prompting import tokens
-from gemgate.web.answers import unmet
 from gemgate.web.completions import began, made_whole
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
+from gemgate.web.unmet import unmet
 
 Outcome = GeneratedImage | GatewayError
 Making = Coroutine[Any, Any, list[Outcome]]
@@ -125,7 +127,7 @@ async def begin(
         return calls.results(batch, done), batch.model, None
     gateway = context.service.gateway
     policy = context.model_policy or wanted.options.model_policy
-    admission = await gateway.admit_images(wanted.model, context.caller, policy)
+    admission = await gateway.admit_images(wanted.model, context.caller, policy, charge=Charge(Cost(images=wanted.n)))
     context.admitted(admission.quota)
     presence = CallerPresence()
     making = gateway.generate_images(wanted, admission, done=done, began=partial(began, context), journal=presence)

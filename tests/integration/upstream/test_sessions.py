@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gemgate.accounts import PSIDTS, Cookies
+from gemgate.dialects import cookie_text
 from gemgate.errors import Broken, Drift, GatewayError, SignedOut
 from gemgate.ports.upstream import ImageReady
 from gemgate.upstreams.web import WebUpstream
@@ -161,7 +162,7 @@ async def test_a_second_temporary_chat_ends_the_first(sim2: Simulator, signed_in
 def _jar(sim: Simulator, *more: tuple[str, str]) -> Cookies:
     """Cookies as a browser's export has them: Netscape lines."""
     rows = [*sim.google.cookies("alice").items(), *more]
-    return Cookies.parse("\n".join(f".google.com\tTRUE\t/\tTRUE\t0\t{name}\t{value}" for name, value in rows))
+    return cookie_text.read("\n".join(f".google.com\tTRUE\t/\tTRUE\t0\t{name}\t{value}" for name, value in rows))
 
 
 async def test_an_account_that_rotates_with_its_whole_jar_is_renewed(sim2: Simulator) -> None:

@@ -336,7 +336,7 @@ def test_images_are_wanted_by_their_format_the_modality_or_the_model() -> None:
     "body",
     [
         {"background": True, "store": False},
-        {"agent": "deep-research-preview-04-2026"},
+        {"agent": "antigravity-preview-05-2026"},
         {"environment": "env"},
         {"cached_content": "cachedContents/x"},
         {"continuation_token": "x"},

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gemgate.accounts import MOST_OTHERS, PSID, PSIDTS, Cookies
+from gemgate.dialects import cookie_text
 
 THREE = {PSID: "g.a000psid", PSIDTS: "sidts-x"}
 ROWS = [
@@ -22,7 +23,7 @@ NETSCAPE = "\n".join(f"{r['domain']}\tTRUE\t{r['path']}\tTRUE\t0\t{r['name']}\t{
 
 @pytest.mark.parametrize("text", [json.dumps(ROWS), json.dumps({"cookies": ROWS}), NETSCAPE])
 def test_a_source_that_tells_domains_is_kept_whole(text: str) -> None:
-    cookies = Cookies.parse(text)
+    cookies = cookie_text.read(text)
     assert [(o.name, o.domain, o.path, o.value) for o in cookies.others] == [
         ("SID", ".google.com", "/", "g.sid"),
         ("OTZ", ".google.com", "/", "7"),
@@ -33,11 +34,11 @@ def test_a_source_that_tells_domains_is_kept_whole(text: str) -> None:
 def test_of_a_text_without_domains_googles_own_names_are_kept(form: str) -> None:
     pairs = {**THREE, "SID": "g.sid", "SOCS": "CAI", "COMPASS": "gemini=1", "_ga": "GA1"}
     text = "; ".join(f"{n}={v}" for n, v in pairs.items()) if form == "header" else json.dumps(pairs)
-    assert [o.name for o in Cookies.parse(text).others] == ["SID", "SOCS"]
+    assert [o.name for o in cookie_text.read(text).others] == ["SID", "SOCS"]
 
 
 def test_they_survive_storing_and_are_never_shown_or_compared() -> None:
-    cookies = Cookies.parse(json.dumps(ROWS))
+    cookies = cookie_text.read(json.dumps(ROWS))
     stored = Cookies.of(json.loads(json.dumps(cookies.as_dict())))
     assert stored.others == cookies.others
     assert "g.sid" not in repr(cookies) + str(cookies) + repr(cookies.others)
@@ -52,4 +53,4 @@ def test_a_damaged_jar_costs_nothing_but_itself(jar: str) -> None:
 
 def test_there_is_an_end_to_them() -> None:
     many = [{"name": f"c{n}", "value": "v", "domain": ".google.com"} for n in range(100)]
-    assert len(Cookies.parse(json.dumps([*ROWS[:2], *many])).others) == MOST_OTHERS
+    assert len(cookie_text.read(json.dumps([*ROWS[:2], *many])).others) == MOST_OTHERS

@@ -9,7 +9,20 @@ import pytest
 
 from gemgate_simulator.accounts import STRANGER, Caller
 from gemgate_simulator.exchange import Request
-from gemgate_simulator.films import CARD, HOST, NO_ACCESS, SECOND_HOST, STARTED, Film, Films, aspect_of
+from gemgate_simulator.films import (
+    CARD,
+    COMPOSING,
+    HOST,
+    NO_ACCESS,
+    NO_MUSIC,
+    SECOND_HOST,
+    SONG_CARD,
+    STARTED,
+    Film,
+    Films,
+    aspect_of,
+    song_of,
+)
 from gemgate_simulator.google import Google
 from gemgate_simulator.script import Prompt
 
@@ -94,3 +107,61 @@ def test_the_shape_stands_in_two_places_that_agree(shape: Any, mode: Any, aspect
     message = ["a fox", 0, None, None, None, None, 0, None, None, [None] * 6 + shape]
     assert aspect_of(message, mode) == aspect
     assert aspect_of(message[:7], mode) == ""
+
+
+def composed(films: Films, prompt: Prompt = ASKED) -> Film:
+    answer, film, rule = films.composed(prompt, "short vocals", "free", "rows")
+    assert film is not None
+    assert (answer.text, rule) == (COMPOSING, "")
+    return film
+
+
+def test_music_has_a_card_of_its_own_and_is_asked_for_once() -> None:
+    films = Films()
+    film = composed(films)
+    assert film.card() == {}
+    assert films.composed(ASKED, "short vocals", "free", "rows")[2]
+    assert films.composed(replace(ASKED, cid="c_2"), "short vocals", "free", "rows")[2]
+    assert films.ordered(replace(ASKED, text="a film of it"), "16:9", "pro")[2]
+    film.looked()
+    assert list(film.card()) == [SONG_CARD]
+    films.music.tiers = ("free",)
+    answer, none, rule = films.composed(replace(ASKED, cid="c_3"), "short vocals", "free", "rows")
+    assert (answer.text, none, rule) == (NO_MUSIC, None, "")
+
+
+@pytest.mark.parametrize(
+    ("who", "part", "query", "status", "wrong"),
+    [
+        ("alice", "", "filename=track.mp3&opi=103135050&authuser=0", 302, False),
+        ("alice", "-1", "filename=track.mp4&opi=103135050&authuser=0", 302, False),
+        ("alice", "-1", "filename=track.mp3&opi=103135050&authuser=0", 403, True),
+        ("bob", "", "filename=track.mp3&opi=103135050&authuser=0", 403, False),
+        ("", "-1", "filename=track.mp4&opi=103135050&authuser=0", 403, False),
+        ("alice", "-2", "filename=track.mp4&opi=103135050&authuser=0", 404, False),
+    ],
+)
+def test_files_of_music_want_what_those_of_videos_do(who: str, part: str, query: str, status: int, wrong: bool) -> None:
+    google = Google(("alice", "bob"))
+    film = composed(google.world.films)
+    asker = caller(google, who) if who else STRANGER
+    request = Request("GET", HOST, f"/download?c={film.key}{part}&{query}", {}, "1.1", 1, 0)
+    response, rule = google.world.films.respond(request, asker)
+    assert (response.status, bool(rule)) == (status, wrong)
+
+
+@pytest.mark.parametrize(
+    ("tool", "song"),
+    [
+        ([None, None, [4, 1]], "short instrumental"),
+        ([None, None, [5, 2]], "standard vocals"),
+        ([None, None, [6, 2]], ""),
+        ([None, None, [4]], ""),
+        ([4, 1], ""),
+        ([[None, None, None, 1]], ""),
+    ],
+)
+def test_length_and_voice_stand_in_one_place(tool: Any, song: str) -> None:
+    message = ["a song", 0, None, None, None, None, 0, None, None, [None] * 6 + [tool]]
+    assert song_of(message) == song
+    assert song_of([*message, None]) == ""

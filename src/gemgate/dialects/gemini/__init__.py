@@ -28,12 +28,14 @@ from gemgate.dialects.gemini.request import (
     read_token_count,
 )
 from gemgate.dialects.gemini.schema import json_schema
+from gemgate.dialects.gemini.videos import PredictLongRunningRequest, read_video, video_of, write_operation
 
 __all__ = [
     "ArrayWriter",
     "ChunkWriter",
     "CountTokensRequest",
     "GenerateContentRequest",
+    "PredictLongRunningRequest",
     "PredictRequest",
     "UploadRequest",
     "UploadStart",
@@ -47,9 +49,12 @@ __all__ = [
     "read_request",
     "read_token_count",
     "read_upload",
+    "read_video",
+    "video_of",
     "write",
     "write_file",
     "write_files",
+    "write_operation",
     "write_prediction",
     "write_refusal",
     "write_token_count",

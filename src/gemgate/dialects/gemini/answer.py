@@ -30,7 +30,7 @@ from gemgate.chat import (
 )
 from gemgate.dialects.wire import EVENTS, Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
-from gemgate.findings import NOTHING_FOUND, Findings
+from gemgate.findings import NOTHING_FOUND, Findings, Media
 
 _REASONS = {
     "stop": "STOP",
@@ -66,12 +66,21 @@ class PartWriter:
                 return {"text": self._flow.image(image, self._meta)}
 
 
+def media_part(media: Media) -> Part:
+    """Sound or a film, as bytes where they came with it."""
+    if media.data is not None:
+        return {"inlineData": {"mimeType": media.mime, "data": Base64(media.data)}}
+    return {"fileData": {"mimeType": media.mime, "fileUri": media.url}}
+
+
 def write(replies: list[Reply], meta: ResponseMeta, model: str, *, inline_images: bool = False) -> dict[str, Any]:
     """The GenerateContentResponse of one or several answers."""
     candidates = []
     for index, reply in enumerate(replies):
         writer = PartWriter(meta, inline=inline_images)
-        parts = [writer.part(part) for part in reply.parts if not isinstance(part, Found)]
+        parts: list[Part] = []
+        for part in reply.parts:
+            parts += [writer.part(part)] if not isinstance(part, Found) else map(media_part, part.findings.media)
         candidate = _candidate(parts, index, _REASONS[reply.ended.reason])
         candidates.append(candidate | grounding(reply.found, reply.text))
     total = sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)
@@ -173,6 +182,9 @@ class ChunkWriter:
                 return b""
             case Ended():
                 return self._end(index, event)
+            case Found(found) if found.media:
+                candidate = _candidate([media_part(one) for one in found.media], index)
+                return self._frame({"candidates": [candidate], **self._identity})
             case Found(found):
                 self._found[index] = found
                 return b""
@@ -263,6 +275,9 @@ def envelope(error: GatewayError, language: str, request_id: str) -> tuple[int, 
     if error.param:
         violation = {"field": error.param, "description": error.text(language)}
         details.append({"@type": f"{_RPC}.BadRequest", "fieldViolations": [violation]})
+    if error.kind == "insufficient_quota":
+        spent = {"subject": str(error.details.get("rule", "")), "description": error.text(language)}
+        details.append({"@type": f"{_RPC}.QuotaFailure", "violations": [spent]})
     if request_id:
         details.append({"@type": f"{_RPC}.RequestInfo", "requestId": request_id})
     body = {"code": status, "message": error.text(language), "status": _STATUS.get(status, "INTERNAL")}
@@ -295,7 +310,10 @@ def model_object(card: ModelCard) -> dict[str, Any]:
         "description": card.description,
         "inputTokenLimit": INPUT_LIMIT,
         "outputTokenLimit": OUTPUT_LIMIT,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+        "supportedGenerationMethods": [
+            *(["predictLongRunning"] if card.kind == "video" else []),
+            *("generateContent", "streamGenerateContent", "countTokens"),
+        ],
     }
 
 

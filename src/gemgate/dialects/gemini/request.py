@@ -136,6 +136,7 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         images=_images(config, model),
         search=("forbidden" if mode == "NONE" else "offered") if searches else "own",
         cites=True,
+        plays=True,
         demands_image="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
         ignored=_ignored(body, config, model) + hosted,
     )

@@ -11,7 +11,7 @@ from gemgate.dialects.interactions.request import PREFIX, InteractionRequest, se
 from gemgate.dialects.interactions.steps import SEARCH_ID
 from gemgate.dialects.wire import Base64, ResponseMeta, image_facts, image_link, rfc3339, served_by
 from gemgate.errors import GatewayError
-from gemgate.findings import Findings, attributed
+from gemgate.findings import Findings, Media, attributed
 from gemgate.images import GeneratedImage
 
 Step = dict[str, Any]
@@ -25,6 +25,7 @@ _ECHOED = (
     "response_mime_type",
     "response_modalities",
     "labels",
+    "agent_config",
 )
 
 
@@ -38,20 +39,20 @@ def interaction_object(meta: ResponseMeta, body: InteractionRequest, model: str)
     """An interaction that has begun: what it echoes of the request, and no steps yet."""
     given = body.model_dump(exclude_none=True, exclude_unset=True)
     return {
-        **beginning(meta, model),
+        **beginning(meta, model, agent=body.agent is not None),
         **{name: given[name] for name in _ECHOED if name in given},
         **({"generation_config": given["generation_config"]} if given.get("generation_config") else {}),
     }
 
 
-def beginning(meta: ResponseMeta, model: str) -> dict[str, Any]:
-    """What the first event of a stream says of it."""
+def beginning(meta: ResponseMeta, model: str, *, agent: bool = False) -> dict[str, Any]:
+    """What the first event of a stream says of it. agent: `model` is an agent's name."""
     at = rfc3339(meta.created)
     return {
         "id": meta.id,
         "object": "interaction",
         "status": "in_progress",
-        "model": model,
+        "agent" if agent else "model": model,
         "created": at,
         "updated": at,
     }
@@ -97,6 +98,10 @@ def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool, searches: bool) -
                 steps.append({"type": "thought", "summary": [text_content(text)]})
             case ToolCalled(call):
                 steps.append(call_step(call))
+            case Found(found) if found.media:
+                if not steps or steps[-1]["type"] != "model_output":
+                    steps.append({"type": "model_output", "content": []})
+                steps[-1]["content"] += [media_content(one, link=links) for one in found.media]
             case Found(found) if found.sources:
                 newest = steps[-1]["content"][-1]
                 newest["annotations"] = citations_of(found, reply.text, newest["text"])
@@ -151,6 +156,14 @@ def image_content(image: GeneratedImage, meta: ResponseMeta, *, link: bool) -> C
     else:
         known["uri"] = image_link(image, meta)
     return {**known, "facts": image_facts(image)}
+
+
+def media_content(media: Media, *, link: bool) -> Content:
+    """Sound or a film as bytes, or as a link where that was asked for or is all there is."""
+    known: Content = {"type": media.kind, "mime_type": media.mime}
+    if media.data is not None and not link:
+        return {**known, "data": Base64(media.data)}
+    return {**known, "uri": media.url}
 
 
 REPEATED = (408, 409, 429)

@@ -12,7 +12,9 @@ from typing import Any
 
 from pydantic import Field, StrictBool
 
+from gemgate.catalog import kind_of_model
 from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, Tool, ToolChoice
+from gemgate.dialects import research
 from gemgate.dialects.gemini.schema import json_schema
 from gemgate.dialects.image_options import options_of
 from gemgate.dialects.interactions.steps import read_input
@@ -75,12 +77,13 @@ class InteractionRequest(Wishes):
 
 
 _NOT_OFFERED = {
-    "agent": ("name a model", "请指定 model"),
+    "agent": ("name a model, or deep-research-...", "请指定 model，或 deep-research-..."),
     "agent_config": ("name a model", "请指定 model"),
     "environment": ("there are no environments here", "这里没有 environment"),
     "cached_content": ("send the input itself", "请直接发送 input"),
     "continuation_token": ("no interaction here hands one out", "这里的 interaction 不会给出它"),
 }
+_OF_AGENT = ("agent", "agent_config")
 _FORMATS = ("text", "image", "audio", "video")
 
 
@@ -96,8 +99,9 @@ class _Wanted:
 
 def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> ChatRequest:
     """The words of an interaction; BadRequest for what cannot be passed on."""
+    researches = research.is_agent(body.agent)
     for name, (instead, instead_zh) in _NOT_OFFERED.items():
-        if getattr(body, name) is not None:
+        if getattr(body, name) is not None and not (researches and name in _OF_AGENT):
             raise _unsupported(name, instead, instead_zh)
     if body.background and body.store is False:
         raise BadRequest(
@@ -113,7 +117,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
     wanted = _wanted(body, config)
     return ChatRequest(
         messages=(*_system(body.system_instruction), *read_input(body.input, previous)),
-        model=body.model,
+        model=str(body.agent) if researches else body.model,
         stream=bool(body.stream),
         tools=tools,
         tool_choice=_tool_choice(config.tool_choice, tools),
@@ -125,6 +129,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         demands_image=wanted.only_images,
         search=("forbidden" if mode == "none" else "offered") if searches(body) else "own",
         cites=True,
+        plays=True,
         model_policy=body.model_policy,
         ignored=(*ignored(body), *_ignored(config), *wanted.ignored, *hosted),
     )
@@ -136,8 +141,10 @@ def continuation(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
 
 
 def wants_links(body: InteractionRequest) -> bool:
-    """Whether images are to come as links instead of bytes."""
-    return any(one.get("type") == "image" and one.get("delivery") == "uri" for one in _formats(body))
+    """Whether images, sound and films are to come as links instead of bytes."""
+    return any(
+        one.get("type") in ("image", "audio", "video") and one.get("delivery") == "uri" for one in _formats(body)
+    )
 
 
 SEARCH = ("google_search", "url_context")
@@ -254,8 +261,9 @@ def _wanted(body: InteractionRequest, config: GenerationConfig) -> _Wanted:
     formats = _formats(body)
     modalities = {modality.lower() for modality in body.response_modalities or ()}
     kinds = modalities | {str(one["type"]) for one in formats}
+    makes = {"music": "audio", "video": "video"}.get(kind_of_model(body.model or ""), "")
     for kind in ("audio", "video", "document"):
-        if kind in kinds:
+        if kind in kinds and kind != makes:
             raise _unsupported(f"{kind} output", "ask for text or image", "请使用 text 或 image")
     text = [one for one in formats if one["type"] == "text"]
     image = next((one for one in formats if one["type"] == "image"), None)

@@ -140,7 +140,7 @@ class EventWriter:
         self._said: list[str] = []
         self._fresh = 0
         self._broken = False
-        self._begun = answer.beginning(meta, model)
+        self._begun = answer.beginning(meta, model, agent=body.agent is not None)
         self._frames = Frames(after)
         self._fold = Fold()
         self._began = False
@@ -189,7 +189,14 @@ class EventWriter:
         return last_event(error, language, request_id)
 
     def _found(self, found: Findings) -> bytes:
-        """The sources: of the open text, and as a search behind it."""
+        """Sound and films; the sources: of the open text, and as a search behind it."""
+        if found.media:
+            events = [self._opened({"type": "model_output"})]
+            self._broken = True
+            for one in found.media:
+                self._place += 1
+                events.append(self._frames.thing(self._index, self._place, answer.media_content(one, link=self._links)))
+            return b"".join(events)
         if not found.sources:
             return b""
         self._place += 1
@@ -244,7 +251,7 @@ def replay(interaction: dict[str, Any], after: str = "") -> Iterator[bytes]:
 
 
 def _replayed(interaction: dict[str, Any], frames: Frames) -> Iterator[bytes]:
-    known = ("id", "object", "model", "created", "updated")
+    known = ("id", "object", "model", "agent", "created", "updated")
     begun = {name: interaction[name] for name in known if name in interaction}
     yield frames.created({**begun, "status": "in_progress"})
     for index, step in enumerate(interaction.get("steps", ())):

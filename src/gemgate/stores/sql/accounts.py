@@ -19,7 +19,7 @@ from gemgate.lazy_import import later
 from gemgate.ports.accounts import AccountSetup, AuditLine, Origin, SessionRecord, StoredAccount, StoredCircuit
 from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.database import Database, epoch_now
-from gemgate.stores.sql.schema import account, account_circuit, address_circuit, audit_line, session_life
+from gemgate.stores.sql.schema import account, account_circuit, address_circuit, audit_line, client_key, session_life
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -133,6 +133,8 @@ class SqlAccountStore:
     async def remove(self, name: str) -> None:
         async with self._database.writing() as connection:
             gone = await connection.execute(delete(account).where(account.c.name == name))
+            paired = and_(client_key.c.account == name, client_key.c.revoked_at == 0)
+            await connection.execute(update(client_key).where(paired).values(revoked_at=epoch_now()))
         if not gone.rowcount:
             raise _unknown(name)
 

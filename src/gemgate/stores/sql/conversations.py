@@ -203,6 +203,7 @@ def _row(conversation: Conversation, owner: str = "", until: float = 0.0) -> _Va
         "created_at": conversation.created_at,
         "updated_at": conversation.updated_at,
         "delete_at": conversation.delete_at,
+        "cid": conversation.thread.cid,
     }
 
 

@@ -1,7 +1,7 @@
 """All rows of a database, out of one and into another: for backups, and for moving from SQLite to PostgreSQL.
 
-Secrets travel sealed, as they stand. Left behind are sign-ins at the page and the nodes of a fleet, which come anew.
-What a running process holds (leases) runs out by itself.
+Secrets travel sealed, as they stand. Left behind are sign-ins at the page, pairing codes and the nodes of a fleet: they
+come anew. What a running process holds (leases) runs out by itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ else:
 
 PAGE: Final = 500
 """Rows that are in memory at a time."""
-LEFT_BEHIND: Final = frozenset({"page_session", "gemini_service_nodes", "node_detail"})
+LEFT_BEHIND: Final = frozenset({"page_session", "pairing_code", "gemini_service_nodes", "node_detail"})
 TELLING: Final = ("account", "batch", "conversation", "picture", "stored_file", "client_key")
 """Tables whose rows say that a database is in use."""
 

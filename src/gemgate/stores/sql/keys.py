@@ -9,6 +9,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
+from gemgate.caller import Budget
 from gemgate.errors import Conflict
 from gemgate.lazy_import import later
 from gemgate.ports.keys import ClientKey, PageSession
@@ -52,6 +53,8 @@ class SqlKeyStore:
             "per_hour": key.per_hour,
             "created_at": key.created_at,
             "expires_at": key.expires_at,
+            "account": key.account,
+            "budget": str(key.budget),
         }
         try:
             async with self._database.writing() as connection:
@@ -81,6 +84,13 @@ class SqlKeyStore:
                 param=min(taken),
                 code="key_exists",
             )
+
+    async def set_budget(self, key_id: str, budget: Budget) -> bool:
+        made = ~client_key.c.digest.startswith(_CONFIGURED, autoescape=True)
+        mine = (client_key.c.id == key_id) & (client_key.c.revoked_at == 0) & made
+        async with self._database.writing() as connection:
+            changed = await connection.execute(update(client_key).where(mine).values(budget=str(budget)))
+        return bool(changed.rowcount)
 
     async def revoke_key(self, key_id: str, at: float) -> bool:
         mine = (client_key.c.id == key_id) & (client_key.c.revoked_at == 0)
@@ -132,4 +142,6 @@ def _key(row: Row[Any]) -> ClientKey:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         used_at=row.used_at,
+        account=row.account,
+        budget=Budget.parse(row.budget),
     )

@@ -179,8 +179,30 @@ client_key = Table(
     Column("expires_at", Double, nullable=False, server_default="0"),
     Column("revoked_at", Double, nullable=False, server_default="0"),
     Column("used_at", Double, nullable=False, server_default="0"),
+    Column("account", Text, nullable=False, server_default=""),
+    Column("budget", Text, nullable=False, server_default=""),
     Index("ix_client_key_name", "name", unique=True),
     Index("ix_client_key_digest", "digest", unique=True),
+)
+
+pairing_code = Table(
+    "pairing_code",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("account", Text, ForeignKey("account.name", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+account_push = Table(
+    "account_push",
+    metadata,
+    Column("account", Text, ForeignKey("account.name", ondelete="CASCADE"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("agent", Text, nullable=False, server_default=""),
+    Column("language", Text, nullable=False, server_default=""),
 )
 
 page_session = Table(
@@ -224,6 +246,8 @@ conversation = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("delete_at", Double, nullable=False, server_default="0"),
+    Column("cid", Text, nullable=False, server_default="", comment="The chat at Google, of metadata"),
+    Index("ix_conversation_cid", "cid"),
     Index("ix_conversation_tip", "tip"),
     Index("ix_conversation_tenant_updated_at", "tenant", "updated_at"),
     Index("ix_conversation_delete_at", "delete_at"),
@@ -314,6 +338,7 @@ task = Table(
     Column("started_at", Double, nullable=False, server_default="0"),
     Column("finished_at", Double, nullable=False, server_default="0"),
     Index("ix_task_batch_seq", "batch", "seq"),
+    Index("ix_task_cid", "cid"),
     Index("ix_task_batch_status_seq", "batch", "status", "seq"),
     Index("ix_task_batch_settled", "batch", "settled"),
     Index("ix_task_status_lease_until", "status", "lease_until"),
@@ -366,4 +391,53 @@ node_detail = Table(
     Column("own_weight", Double, nullable=False, server_default="1", comment="GEMINI_WEIGHT as last announced"),
     Column("draining", Boolean, nullable=False, server_default=false()),
     Column("report", Text, nullable=False, server_default="{}"),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("hour", Integer, primary_key=True, comment="-1: the whole day"),
+    Column("day", Integer, primary_key=True, comment="Since 1970, UTC"),
+    *(
+        Column(name, Text, primary_key=True)
+        for name in ("key", "model", "account", "kind", "outcome", "served", "dialect")
+    ),
+    Column("calls", BigInteger, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("images", BigInteger, nullable=False),
+    Column("videos", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("generations", BigInteger, nullable=False),
+    Column("retries", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+usage_writer = Table(
+    "usage_writer",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("written", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+budget_use = Table(
+    "budget_use",
+    metadata,
+    Column("scope", Text, primary_key=True, comment="key:NAME, or all"),
+    Column("period", Text, primary_key=True, comment="2026-11-29 or 2026-11, UTC"),
+    *(Column(name, BigInteger, nullable=False, server_default="0") for name in ("calls", "tokens", "images", "videos")),
+)
+
+budget_charge = Table(
+    "budget_charge",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("calls", "images", "videos")),
+    Column("owner", Text, nullable=False),
+    Column("until", Double, nullable=False, comment="In flight until then unless renewed; 0 = not"),
+    Index("ix_budget_charge_until", "until"),
 )

@@ -23,6 +23,7 @@ from gemgate.errors import (
     TooLarge,
     Unreachable,
 )
+from gemgate.media import MediaKind
 
 _KEY_REASONS = {"API_KEY_INVALID", "API_KEY_EXPIRED", "API_KEY_SERVICE_BLOCKED", "ACCESS_TOKEN_EXPIRED"}
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -123,10 +124,20 @@ def drift(why: str) -> Drift:
     )
 
 
-def no_videos() -> Spent:
-    """Only the web app's accounts are asked for videos."""
+def no_media(kind: MediaKind) -> Spent:
+    """Only the web app's accounts are asked for videos and music."""
+    words, words_zh = {"video": ("videos", "视频"), "music": ("music", "音乐")}[kind]
     return Spent(
-        "An account of the official API is not asked for videos here: add one of the web app",
-        "官方 API 账号在此不用于生成视频：请添加网页版账号",
-        code="video_no_access",
+        f"An account of the official API is not asked for {words} here: add one of the web app",
+        f"官方 API 账号在此不用于生成{words_zh}：请添加网页版账号",
+        code=f"{kind}_no_access",
+    )
+
+
+def no_research() -> Spent:
+    """The same for deep research."""
+    return Spent(
+        "An account of the official API is not asked for deep research here: add one of the web app",
+        "官方 API 账号在此不用于 Deep Research：请添加网页版账号",
+        code="research_no_access",
     )

@@ -94,8 +94,10 @@ class OfficialUpstream:
         return await self.open(None)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
-        if prompt.video:
-            raise errors.no_videos()
+        if prompt.making is not None:
+            raise errors.no_media(prompt.making.kind)
+        if prompt.research:
+            raise errors.no_research()
         answer = Answer(f"{next(self._calls)}.")
         thinking = prompt.extended_thinking and prompt.offer.name in self._models.thinking
         files = [await asyncio.to_thread(self._kept, handle) for handle, _, _ in prompt.files]

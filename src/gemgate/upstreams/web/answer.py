@@ -16,6 +16,7 @@ from gemgate.chat import TextDelta, ThoughtDelta
 from gemgate.errors import GatewayError
 from gemgate.ports.upstream import Accepted, Completed, ImageReady, ImageRef, Started, Thread, Unknown, UpstreamEvent
 from gemgate.upstreams.web import codes, fields, image_rows, quota, served
+from gemgate.upstreams.web.research_fields import state_of
 from gemgate.upstreams.web.rich_content import Riches
 from gemgate.upstreams.web.text_deltas import TextDeltas
 
@@ -110,7 +111,10 @@ class Answer:
             self._not_known(name, pieces)
         thread = Thread(tuple(self._metadata), self._turns)
         names = {"served": self._served, "served_id": self._served_id, "painter": self.painter}
-        pieces.append(Completed(thread, self._text.text, revised, self.stored, found, **names, left=self.left))
+        metadata, text = thread.metadata, self._text.text
+        research = state_of(self._riches.fields, said=text, thread=metadata)
+        ended = Completed(thread, text, revised, self.stored, found, **names, left=self.left, research=research)
+        pieces.append(ended)
         return pieces
 
     @property

@@ -255,14 +255,14 @@ class HardenedClient(GeminiClient):
 
         SignedOut when Google rejects it with code 7 (the library notices that for some RPCs only).
         """
-        body, _ = await self._rpc(rpcid, payload, source_path, timeout)
+        body, _ = await self.ask(rpcid, payload, source_path, timeout)
         return body
 
     async def last_turn(self, cid: str) -> tuple[Any, bool]:
         """The newest turn of a conversation, None when there is none (yet); and whether Google says that there is no
         record of it at all (docs/google-wire.md 4.1, 9.2).
         """
-        body, code = await self._rpc(GRPC.LIST_CONVERSATION_TURNS, [cid, 1, None, 1, [1], [4], None, 1])
+        body, code = await self.ask(GRPC.LIST_CONVERSATION_TURNS, [cid, 1, None, 1, [1], [4], None, 1])
         return get_nested_value(body, [0, 0]), code in _NO_RECORD
 
     async def stop_answer(self, rpcid: str, cid: str, rid: str) -> None:
@@ -270,11 +270,11 @@ class HardenedClient(GeminiClient):
         (docs/google-wire.md 7.2). GatewayError.
         """
         try:
-            await self._rpc(rpcid, [[cid, rid], [""]])
+            await self.ask(rpcid, [[cid, rid], [""]])
         except errors.FAILURES as error:
             raise errors.of_exception(error, sent=False) from None
 
-    async def _rpc(
+    async def ask(
         self, rpcid: str, payload: object, source_path: str = "/app", timeout: float = RPC_SECONDS
     ) -> tuple[Any, int]:
         """The decoded body and the code of an RPC's part, 0 for none: the library's own, else the gRPC status.

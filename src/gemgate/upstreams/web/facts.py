@@ -65,6 +65,25 @@ class VideoFacts(_Facts):
     opi: str
 
 
+class MusicFacts(_Facts):
+    """Music (docs/google-wire.md 6.7)."""
+
+    tool: int = Field(gt=0)
+    short: int
+    standard: int
+    instrumental: int
+    vocals: int
+
+
+class ResearchFacts(_Facts):
+    """Deep research (docs/google-wire.md 6.8)."""
+
+    tool: int = Field(gt=0)
+    plan_slots: int = Field(ge=81, le=120)
+    start_slots: int = Field(ge=98, le=120)
+    budget_rpc: str
+
+
 class UploadFacts(_Facts):
     """Files (docs/google-wire.md 8.2)."""
 
@@ -95,6 +114,8 @@ class WireFacts(_Facts):
     session: SessionFacts
     pictures: ImageFacts
     videos: VideoFacts
+    music: MusicFacts
+    research: ResearchFacts
     uploads: UploadFacts
     canary: tuple[CanaryFact, ...] = ()
 

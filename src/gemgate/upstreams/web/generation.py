@@ -21,9 +21,11 @@ from gemini_webapi.constants import (
     Headers,
 )
 
+from gemgate.media import MusicRequest, VideoRequest
 from gemgate.ports.upstream import Prompt, SentFile
+from gemgate.upstreams.web import research
 from gemgate.upstreams.web.client import HardenedClient
-from gemgate.upstreams.web.facts import VideoFacts
+from gemgate.upstreams.web.facts import MusicFacts, VideoFacts, WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 
 _SLOTS = 81
@@ -38,20 +40,19 @@ class Request:
     body: bytes = field(repr=False)
 
 
-def build(
-    client: HardenedClient, prompt: Prompt, *, picture_tool: int = 0, videos: VideoFacts | None = None
-) -> Request:
+def build(client: HardenedClient, prompt: Prompt, facts: WireFacts | None = None) -> Request:
     """The request for one prompt; the model must be one of the client's own.
 
-    picture_tool: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3). videos: how a
-    video is asked for (6.6).
+    facts: what slot 49 says when an image is wanted, 0 for nothing (docs/google-wire.md 3.3), and how videos (6.6),
+    music (6.7) and research (6.8) are asked for; None for those that are shipped.
     """
+    facts, making = facts or shipped(), prompt.making
     thinking = 2 if prompt.extended_thinking else 1
     model_headers = dict(client.resolve_model(prompt.offer.base or prompt.offer.id).model_header)
     selector: list[Any] = orjson.loads(model_headers[MODEL_HEADER_KEY])
     number = selector[-1]
-    if prompt.video and videos:
-        selector[_LISTED] = videos.listed
+    if isinstance(making, VideoRequest):
+        selector[_LISTED] = facts.videos.listed
     model_headers[MODEL_HEADER_KEY] = _json([*selector, thinking, client.session_uuid])
     turn = str(uuid.uuid4()).upper()
 
@@ -69,12 +70,17 @@ def build(
         inner[TEMPORARY_CHAT_FLAG_INDEX] = 1
     if prompt.offer.gem:
         inner[GEM_FLAG_INDEX] = prompt.offer.gem
-    if prompt.images and picture_tool:
-        inner[49] = picture_tool
-    if prompt.video and videos:
-        _ask_for_video(inner, videos, tall=prompt.video == "9:16")
+    if prompt.images and facts.pictures.tool:
+        inner[49] = facts.pictures.tool
+    match making:
+        case VideoRequest():
+            _ask_for_video(inner, facts.videos, tall=making.aspect == "9:16")
+        case MusicRequest():
+            _ask_for_music(inner, facts.music, making)
     inner[53], inner[59], inner[61], inner[68] = 0, turn, [], 1
     inner[79], inner[80] = number, thinking
+    if prompt.research:
+        inner = research.ask(inner, prompt.research, facts.research)
 
     headers = {
         **Headers.GEMINI.value,
@@ -89,6 +95,13 @@ def _ask_for_video(inner: list[Any], videos: VideoFacts, *, tall: bool) -> None:
     shape = [None] * 6 + [[[None, None, None, 2 if tall else 1]]]
     inner[0] = [*inner[0], None, None, shape]
     inner[49], inner[55] = videos.tool, [[videos.tall if tall else videos.wide]]
+
+
+def _ask_for_music(inner: list[Any], music: MusicFacts, asked: MusicRequest) -> None:
+    length = music.short if asked.length == "short" else music.standard
+    voice = music.instrumental if asked.instrumental else music.vocals
+    inner[0] = [*inner[0], None, None, [None] * 6 + [[None, None, [length, voice]]]]
+    inner[49] = music.tool
 
 
 def processing(client: HardenedClient, file: SentFile) -> Request:

@@ -1,7 +1,7 @@
 """Fetching a video or music file with the session of its account, piece by piece to disk (docs/google-wire.md 6.6).
 
-The file may come inside a protobuf message: what stands around the MP4 file is left out. Fetching is reading: it may be
-tried again, and generates nothing.
+The file may come inside a protobuf message: what stands around the MP4 or MP3 file is left out. Fetching is reading: it
+may be tried again, and generates nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gemini_webapi.constants import Headers
 
 from gemgate.errors import Blocked, GatewayError
 from gemgate.findings import Media
-from gemgate.imaging import mp4
+from gemgate.imaging import media_files
 from gemgate.upstreams.web import errors
 from gemgate.upstreams.web.image_download import is_private
 
@@ -26,24 +26,25 @@ MAX_HOPS: Final = 5
 SECONDS: Final = 900.0
 """Of the whole download."""
 _COPIED: Final = 1 << 20
+_NAMES: Final = {"video": "video.mp4", "audio": "music.mp3"}
 
 
 async def fetch(session: AsyncSession[Response], media: Media, path: Path, number: int, opi: str) -> int:
     """Write the file to `path`; its bytes. number: of the account among those of its cookies. Broken when it is cut,
     or none.
     """
-    query = urlencode({"filename": media.name or "video.mp4", "opi": opi, "authuser": number})
+    query = urlencode({"filename": media.name or _NAMES[media.kind], "opi": opi, "authuser": number})
     url = media.url + ("&" if "?" in media.url else "?") + query
     for _ in range(MAX_HOPS):
         if not is_private(url):
-            raise errors.drift("a video's address leads away from Google", "maybe")
+            raise errors.drift("the address of a video or music leads away from Google", "maybe")
         status, location = await _get(session, url, path)
         if status == 200:
             return await asyncio.to_thread(_unwrapped, path, media.nbytes)
         if not (300 <= status < 400 and location):
             raise _of_status(status)
         url = urljoin(url, location)
-    raise errors.drift("a video's addresses lead nowhere", "maybe")
+    raise errors.drift("the addresses of a video or music lead nowhere", "maybe")
 
 
 async def _get(session: AsyncSession[Response], url: str, path: Path) -> tuple[int, str]:
@@ -65,7 +66,7 @@ async def _get(session: AsyncSession[Response], url: str, path: Path) -> tuple[i
 
 
 def _unwrapped(path: Path, announced: int) -> int:
-    """Leave only the MP4 file; Broken where it is shorter than was announced, or begins nowhere."""
+    """Leave only the MP4 or MP3 file; Broken where it is shorter than was announced, or begins nowhere."""
     size = path.stat().st_size
     with path.open("r+b") as file:
 
@@ -73,12 +74,13 @@ def _unwrapped(path: Path, announced: int) -> int:
             file.seek(at)
             return file.read(count)
 
-        begin = mp4.begin(read)
-        if begin is None:
-            raise errors.broken("no video at its address")
+        found = media_files.find(read)
+        if found is None:
+            raise errors.broken("no video or music at its address")
+        container, begin = found
         if announced and size - begin < announced:
-            raise errors.broken(f"a video came only in part, {size - begin} of {announced} bytes")
-        length = announced or (mp4.length(read, begin, size) if begin else size)
+            raise errors.broken(f"a file came only in part, {size - begin} of {announced} bytes")
+        length = announced or (media_files.length(read, container, begin, size) if begin else size)
         if begin:
             for at in range(0, length, _COPIED):
                 piece = read(begin + at, min(_COPIED, length - at))
@@ -95,4 +97,4 @@ def _of_status(status: int) -> GatewayError:
     if status == 429:
         blocked: Blocked = errors.blocked("HTTP 429", "maybe")
         return blocked
-    return errors.broken(f"a video's address answers HTTP {status}")
+    return errors.broken(f"the address of a video or music answers HTTP {status}")

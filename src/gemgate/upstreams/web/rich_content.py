@@ -8,7 +8,7 @@ Everything is read by meaning where it can be, and whatever is neither read nor 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ from gemgate.upstreams.web.image_download import is_private
 from gemgate.upstreams.web.marks import clean
 
 _CANVAS: Final = 30
+CANVAS_KEY: Final = "canvas"
+"""Where the documents stand among the rich fields of an answer."""
 _RICH: Final = 12
 _FAVICON: Final = "gstatic.com/faviconV2"
 _OWN_HOSTS: Final = ("gstatic.com", "googleusercontent.com")
@@ -35,8 +37,8 @@ _MUSIC: Final = "87"
 _LEAD: Final = " \t\n.,;:!?。，；：！？*-•#>"
 """What may stand between a mark of citation and the next words that lean on a source."""
 
-_READ: Final = frozenset({"2", "7", "8", "44", "canvas"})
-"""Rich fields that are read, by their key: images of the web, progress, generated images, citations."""
+_READ: Final = frozenset({"2", "7", "8", "44", "56", "57", "58", "70", "canvas"})
+"""Rich fields that are read, by their key: images of the web, progress, generated images, citations, research."""
 _SLOTS: Final = frozenset({*range(13), 22, _CANVAS, 37})
 """Slots of a candidate that are read, or hold ids, text and marks only."""
 
@@ -51,14 +53,19 @@ class Riches:
 
     def see(self, candidate: list[Any]) -> None:
         """Take note of one snapshot's candidate; nothing in it is read before the end."""
-        self._fields.update(_fields(at(candidate, [_RICH])))
+        self._fields.update(fields_of(at(candidate, [_RICH])))
         for slot in range(_RICH + 1, len(candidate)):
             value = candidate[slot]
             if value and slot == _CANVAS:
-                self._fields["canvas"] = value
+                self._fields[CANVAS_KEY] = value
             elif value and slot not in _SLOTS and isinstance(value, list | dict | str):
                 self.unknown.add(f"candidate {slot}")
         self._rest = candidate
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The rich fields that came, by key."""
+        return self._fields
 
     def findings(self, raw: str) -> Findings:
         """Everything that the snapshots brought; `raw`: the text as the wire has it."""
@@ -67,26 +74,26 @@ class Riches:
         if not fields and len(self._rest) <= _RICH:
             return Findings(runs=runs, suggestions=marks.suggestions(raw))
         grounded = list(_grounding(fields.get("1")))
-        icons = [*_with_favicon([*fields.values(), *self._rest[:_RICH], *self._rest[_RICH + 1 :]])]
+        icons = [*with_favicon([*fields.values(), *self._rest[:_RICH], *self._rest[_RICH + 1 :]])]
         media = (*_media(fields.get(_FILM), "video"), *_media(fields.get(_MUSIC), "audio"))
         known = _READ | ({"1"} if grounded else set()) | ({_FILM, _MUSIC} if media else set())
         self.unknown.update(
             f"rich {key}" for key in fields if key not in known and key.isdigit() and len(key) <= _DIGITS
         )
-        numbered = [*_citations(fields.get("44"))]
-        sources = _once([*numbered, *icons, *grounded])
+        numbered = [*numbered_sources(fields.get("44"))]
+        sources = once([*numbered, *icons, *grounded])
         return Findings(
             sources=sources,
-            citations=tuple(_cited(raw, numbered, sources)),
+            citations=tuple(cited(raw, numbered, sources)),
             images=tuple(_images(fields.get("2"))),
-            documents=tuple(_documents(fields.get("canvas"))),
+            documents=tuple(_documents(fields.get(CANVAS_KEY))),
             media=media,
             runs=runs,
             suggestions=marks.suggestions(raw),
         )
 
 
-def _fields(block: Any) -> dict[str, Any]:
+def fields_of(block: Any) -> dict[str, Any]:
     """What is in a rich block, by key: field n stands at n or under str(n + 1) in a dict at the end."""
     if isinstance(block, dict):
         return {key: value for key, value in block.items() if value}
@@ -99,12 +106,13 @@ def _fields(block: Any) -> dict[str, Any]:
     return found
 
 
-def _citations(groups: Any) -> Iterator[WebSource]:
+def numbered_sources(groups: Any) -> Iterator[WebSource]:
+    """The pages that citation groups name, with their numbers."""
     for found in extract_citations(groups):
         yield WebSource(found["url"], found["title"] or "", number=found["id"])
 
 
-def _cited(raw: str, numbered: Sequence[WebSource], sources: Sequence[WebSource]) -> Iterator[Citation]:
+def cited(raw: str, numbered: Sequence[WebSource], sources: Sequence[WebSource]) -> Iterator[Citation]:
     """The words in front of each mark, from the mark before or the beginning of their line."""
     places = {source.url: place for place, source in enumerate(sources)}
     of_number = {source.number: places[source.url] for source in numbered if source.url in places}
@@ -119,7 +127,7 @@ def _cited(raw: str, numbered: Sequence[WebSource], sources: Sequence[WebSource]
             yield Citation(start, end, leans)
 
 
-def _with_favicon(values: list[Any]) -> Iterator[WebSource]:
+def with_favicon(values: list[Any]) -> Iterator[WebSource]:
     """Every list `[icon, address, title, snippet]`, wherever it stands, in the order of the wire."""
     waiting, left = values[::-1], _MOST_VALUES
     while waiting and left:
@@ -143,7 +151,7 @@ def _grounding(field: Any) -> Iterator[WebSource]:
             yield WebSource(url, _words(title))
 
 
-def _once(sources: list[WebSource]) -> tuple[WebSource, ...]:
+def once(sources: list[WebSource]) -> tuple[WebSource, ...]:
     """Each address once, with the first title and snippet that is told, and none of the service's own."""
     kept: dict[str, WebSource] = {}
     for source in sources:

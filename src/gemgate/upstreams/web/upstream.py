@@ -38,7 +38,8 @@ from gemgate.ports.upstream import (
     Upload,
     UpstreamEvent,
 )
-from gemgate.upstreams.web import canary, errors, generation, image_download, media_download, served
+from gemgate.research import ResearchBudget, ResearchState
+from gemgate.upstreams.web import canary, errors, generation, image_download, media_download, research, served
 from gemgate.upstreams.web.answer import Answer, is_working
 from gemgate.upstreams.web.cancellation import leave
 from gemgate.upstreams.web.client import RPC_SECONDS, HardenedClient
@@ -46,6 +47,7 @@ from gemgate.upstreams.web.exchange import Exchange, SilentUpstreamError
 from gemgate.upstreams.web.facts import WireFacts, shipped
 from gemgate.upstreams.web.file_names import fitting
 from gemgate.upstreams.web.frames import FrameReader
+from gemgate.upstreams.web.history import WebHistory
 from gemgate.upstreams.web.seat import Seat
 
 T = TypeVar("T")
@@ -101,6 +103,7 @@ class WebUpstream:
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
+        self.history = WebHistory(self._using)
 
     async def open(
         self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
@@ -202,11 +205,12 @@ class WebUpstream:
         self, session: _Session | None, client: HardenedClient, prompt: Prompt, answer: Answer
     ) -> AsyncGenerator[list[UpstreamEvent], None]:
         """Send once and yield lists of pieces up to Answered; every failure is a GatewayError."""
-        request = generation.build(client, prompt, picture_tool=self._facts.pictures.tool, videos=self._facts.videos)
+        request = generation.build(client, prompt, self._facts)
         frames, silent = FrameReader(), answer.frames
         limits = self._deadlines
         over = time.monotonic() + limits.total
-        idle = max(limits.idle, self._facts.pictures.idle_seconds) if prompt.images or prompt.video else limits.idle
+        slow = prompt.images or prompt.making or prompt.research
+        idle = max(limits.idle, self._facts.pictures.idle_seconds) if slow else limits.idle
         exchange = Exchange(
             client.handles,
             params=request.params,
@@ -398,6 +402,23 @@ class WebUpstream:
     async def usage(self) -> UsageReport:
         async with self._using() as client:
             return await self._call(client.usage_report())
+
+    async def research_budget(self) -> ResearchBudget | None:
+        rpcid = self._facts.research.budget_rpc
+        async with self._using() as client:
+            return await self._call(research.budget(client, rpcid)) if rpcid else None
+
+    async def read_research(self, cid: str) -> ResearchState | None:
+        async with self._using() as client:
+            return await self._call(research.read(client, cid))
+
+    async def find_chat(self, prompt: str, since: float) -> str:
+        async with self._using() as client:
+            return await self._call(research.find(client, prompt, since))
+
+    async def stop_chat(self, cid: str) -> None:
+        async with self._using() as client:
+            await self._call(research.stop(client, self._facts.turns.stop_rpc, cid))
 
     async def gems(self) -> tuple[Gem, ...]:
         async with self._using() as client:

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from gemgate.caller import Caller
+from gemgate.caller import NO_BUDGET, Caller
 from gemgate.dialects.table import Group
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
@@ -46,6 +46,7 @@ _FORWARDING = re.compile(
 
 REMEMBERED = 4096
 """Addresses whose network is known without reading them again."""
+_EXTENSIONS = ("moz-extension://", "chrome-extension://")
 _ADMIN_PATHS = ("/api/", "/metrics")
 
 
@@ -61,6 +62,8 @@ class Access:
         self.keybook = KeyCache(store, clock, self._admin)
         self._attempts = LoginThrottle(clock)
         self._token_attempts = LoginThrottle(clock)
+        self.pairing_attempts = LoginThrottle(clock)
+        """Pairing codes that were wrong."""
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in settings.trusted_proxies]
         self._origins = set(settings.cors_origins)
         self._fleet_only = settings.fleet_only
@@ -72,13 +75,15 @@ class Access:
             return replace(forwarded_caller.believed_caller(stated, level), host=connection.url.netloc)
         if self._fleet_only and level != "open":
             raise _not_the_gateway()
-        self.check_browser(connection.headers)
+        self.check_browser(connection.headers, extensions=group == "pairing")
         address = self.address(connection)
         network = network_of(address)
         presented = presented_key(connection)
         key = await self._client_key(presented)
         session = None if presented else await self._session(connection)
         made_here = isinstance(key, ClientKey)
+        if isinstance(key, ClientKey) and key.account and group != "pairing" and level != "open":
+            raise _only_pushes()
         is_admin = session is not None or (not made_here and self._is_admin(connection, presented, network))
         if presented and key is None and not is_admin and (self._keys or self._admin or level == "admin"):
             self._wrong(network, presented, refuse=bool(self._keys) or level == "admin")
@@ -103,6 +108,8 @@ class Access:
             request_id=request_id,
             models=key.models if isinstance(key, ClientKey) else frozenset(),
             operations=key.operations if isinstance(key, ClientKey) else frozenset(),
+            account=key.account if isinstance(key, ClientKey) else "",
+            budget=key.budget if isinstance(key, ClientKey) else NO_BUDGET,
         )
 
     def accept_forwarded(self, scope: Scope) -> forwarded_caller.ForwardedCaller | None:
@@ -174,8 +181,10 @@ class Access:
             return ""
         return said if _PREFIX.fullmatch(said) and ".." not in said and self._trusted(peer) else ""
 
-    def check_browser(self, headers: Headers) -> None:
-        """Forbidden when a foreign web page asks: by its Host (DNS rebinding) or by its Origin."""
+    def check_browser(self, headers: Headers, *, extensions: bool = False) -> None:
+        """Forbidden when a foreign web page asks: by its Host (DNS rebinding) or by its Origin. extensions: whether
+        those of a browser may, which are no web pages.
+        """
         host = headers.get("host", "")
         if self._guard_host and _name_of(host) not in (*_LOCAL_NAMES, self._settings.host):
             raise Forbidden(
@@ -185,6 +194,8 @@ class Access:
             )
         origin = headers.get("origin")
         if origin is None or self._keys or self._settings.auth == "none":
+            return
+        if extensions and origin.startswith(_EXTENSIONS):
             return
         if "*" in self._origins or origin in self._origins or origin.partition("://")[2] == host:
             return
@@ -352,6 +363,14 @@ def check_group(caller: Caller, group: str) -> None:
     """Forbidden when the caller's key is not for a group of operations, for what is done in its name later."""
     if caller.operations and group not in caller.operations:
         raise _not_allowed(caller.tenant, caller.operations, group)
+
+
+def _only_pushes() -> Forbidden:
+    return Forbidden(
+        "This is the key of a paired browser: it pushes one account's cookies and does nothing else",
+        "这是已配对浏览器的密钥：只能推送一个账号的 Cookie，不能用于其他操作",
+        code="pairing_key",
+    )
 
 
 def _not_allowed(name: str, operations: frozenset[str], group: str) -> Forbidden:

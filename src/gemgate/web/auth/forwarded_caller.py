@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from gemgate.caller import Caller, Quota
+from gemgate.caller import Budget, Caller, Quota
 from gemgate.errors import Unauthorized
 
 TOKEN_HEADER = "x-gemgate-internal"  # noqa: S105 - the header's name
@@ -50,10 +50,14 @@ def encode(stated: ForwardedCaller) -> str:
     }
     if caller.per_hour is not None:
         fields["per_hour"] = caller.per_hour
+    if caller.budget:
+        fields["budget"] = str(caller.budget)
     if caller.models:
         fields["models"] = sorted(caller.models)
     if caller.operations:
         fields["operations"] = sorted(caller.operations)
+    if caller.account:
+        fields["account"] = caller.account
     if caller.quota is not None:
         fields["quota"] = [caller.quota.limit, caller.quota.remaining, caller.quota.reset]
     return json.dumps(fields, separators=(",", ":"))
@@ -107,7 +111,9 @@ def _read(text: str) -> ForwardedCaller:
             request_id=fields["request_id"],
             models=frozenset(fields.get("models", ())),
             operations=frozenset(fields.get("operations", ())),
+            account=str(fields.get("account", "")),
             quota=Quota(*quota) if quota is not None else None,
+            budget=Budget.parse(fields.get("budget", "")),
         )
         return ForwardedCaller(
             caller, cast("Level", fields["level"]) if fields["level"] in _RANK else "open", fields["scheme"]

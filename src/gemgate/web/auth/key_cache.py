@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
+from gemgate.caller import NO_BUDGET, Budget
 from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock
@@ -113,8 +114,12 @@ class KeyCache:
         operations: Collection[str] = (),
         per_hour: int | None = None,
         seconds: float = 0.0,
+        account: str = "",
+        budget: Budget = NO_BUDGET,
     ) -> tuple[ClientKey, str]:
-        """A new key and its secret, which is not kept. `seconds` until it expires, 0 = never. Conflict."""
+        """A new key and its secret, which is not kept. `seconds` until it expires, 0 = never. account: of a paired
+        browser. Conflict.
+        """
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._clock.now()
         key = ClientKey(
@@ -127,10 +132,19 @@ class KeyCache:
             frozenset(operations),
             per_hour,
             now + seconds if seconds else 0.0,
+            account=account,
+            budget=budget,
         )
         await self._store.add_key(key)
         await self.refresh()
         return key, secret
+
+    async def set_budget(self, key_id: str, budget: Budget) -> ClientKey:
+        """From now on the key's calls are counted against it; NotFound."""
+        if not await self._store.set_budget(key_id, budget):
+            raise NotFound(f"There is no key {key_id[:40]} to change", f"没有可修改的密钥 {key_id[:40]}")
+        await self.refresh()
+        return next(one for one in self._keys if one.id == key_id)
 
     async def revoke_key(self, key_id: str) -> ClientKey:
         """From now on it opens nothing; NotFound."""

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from gemgate.errors import GatewayError, LocalText
+from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.pool.status import AccountStatus
 from gemgate.version import __version__
@@ -102,6 +102,24 @@ async def gems(context: FrontContext) -> Response:
     gathered = await query_all(context, lambda told: (list(told["gems"]), dict(told["problems"])))
     problems = {name: why for told in gathered.answers.values() for name, why in told["problems"].items()}
     return json_response({"gems": _rows(gathered, "gems"), "problems": problems, "silent": gathered.missing})
+
+
+async def account_by_account(context: FrontContext) -> Response:
+    """A cursor goes on at one node, and a node knows its own accounts only."""
+    raise BadRequest(
+        "A fleet's history is asked for account by account: /api/history/NAME",
+        "集群中的历史记录须按账号查询：/api/history/账号名",
+        param="account",
+        code="account_needed",
+    )
+
+
+for _method, _path, _name in (
+    ("GET", "/api/history", "history.list"),
+    ("POST", "/api/history/search", "history.search"),
+    ("GET", "/api/history/export", "history.export"),
+):
+    operation(router, _method, _path, _name, group="any", level="admin")(account_by_account)
 
 
 @operation(

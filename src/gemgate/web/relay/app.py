@@ -40,6 +40,7 @@ OWN = frozenset(
         *("session", "session.begin", "session.end", "session.list", "session.revoke"),
         *("keys.list", "keys.make", "keys.revoke"),
         *("accounts.list", "gems.list", "overview", "requests.list"),
+        *("history.list", "history.search", "history.export"),
     }
 )
 """Their operations."""

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.accounts import CAPABILITIES, Capability, Cookies, UsageWindow, binding_browser
-from gemgate.dialects import simple, wire
+from gemgate.dialects import cookie_text, simple, wire
 from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
+from gemgate.pool.status import browser_lives
 from gemgate.pool.usage import Standing
 from gemgate.ports.accounts import AccountSetup
 from gemgate.web.context import NodeContext, RequestContext
@@ -55,6 +56,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
     return {
         "name": account.name,
         "kind": account.upstream.kind,
+        "google": str(account.google) or None,
         "state": status.state,
         "why": status.why.zh if zh else status.why.en,
         "seconds_left": max(0.0, round(status.until - now, 1)) if status.until else None,
@@ -64,7 +66,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "number": account.number,
         "language": account.language,
         "source": account.source.name if account.source else "",
-        "live_browser": bool(account.source and account.source.live),
+        "live_browser": bool(account.source and account.source.live) or browser_lives(account.browser_seen_at, now),
         "address": account.egress.name,
         "address_rest": {
             "phase": account.egress.circuit.phase(now),
@@ -139,7 +141,9 @@ def _notice(account: Account, zh: bool) -> str:
 
 
 def _imported(context: RequestContext, cookies: Cookies) -> str:
-    """What a person should know of cookies that come in: of the browser they name, or of the one that sends them."""
+    """What a person should know of cookies that come in: what they lack, or of the browser they name or come from."""
+    if (lacking := cookie_text.lacks(cookies)) is not None:
+        return lacking.zh if context.caller.language.startswith("zh") else lacking.en
     asking = binding_browser(context.request.headers.get("user-agent", "")[:500])
     return binding.imported(cookies.bound, asking)[context.caller.language.startswith("zh")]
 
@@ -256,6 +260,7 @@ async def usage(context: NodeContext) -> Response:
 async def remove(context: NodeContext) -> Response:
     name = context.request.path_params["name"]
     await context.service.account_registry.remove(name, context.caller)
+    await context.access.keybook.refresh()  # the keys of its browsers are over
     return json_response({"name": name, "removed": True})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from gemgate.batches import Batch, Task
@@ -16,37 +15,16 @@ from gemgate.errors import NotFound
 from gemgate.jobs.batches import Jobs
 from gemgate.jobs.payloads import image_of, loads
 from gemgate.ports.blobs import BlobStore
+from gemgate.web.zip_stream import Outlet, zip_entry
 
 PAGE = 200
-
-
-class _Outlet:
-    """Where `zipfile` writes to: what has been written can be taken away at once."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
-
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
 
 
 async def archive(
     jobs: Jobs, blobs: BlobStore, batch: Batch, status: str, caller: Caller
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of the ZIP. An image that is gone is missing in it, and the manifest says so."""
-    outlet = _Outlet()
+    outlet = Outlet()
     packed: set[int] = set()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as zipped:
         async for task in _tasks(jobs, batch):
@@ -58,7 +36,7 @@ async def archive(
             except NotFound:
                 continue
             packed.add(task.seq)
-            info = _info(_file_of(task), blob.facts.modified)
+            info = zip_entry(_file_of(task), blob.facts.modified)
             await asyncio.to_thread(zipped.writestr, info, blob.data)
             yield outlet.take()
         async for piece in _manifests(zipped, outlet, jobs, batch, status, caller, packed):
@@ -68,7 +46,7 @@ async def archive(
 
 async def _manifests(
     zipped: zipfile.ZipFile,
-    outlet: _Outlet,
+    outlet: Outlet,
     jobs: Jobs,
     batch: Batch,
     status: str,
@@ -77,7 +55,7 @@ async def _manifests(
 ) -> AsyncGenerator[bytes, None]:
     about = {"batch_id": batch.id, "status": status, "total": batch.tally.total, "tasks": []}
     head, _, tail = wire.dumps(about).partition(b'"tasks":[]')
-    with zipped.open(_info("manifest.json", batch.created_at), "w") as file:
+    with zipped.open(zip_entry("manifest.json", batch.created_at), "w") as file:
         file.write(head + b'"tasks":[\n')
         first = True
         async for entry in _entries(jobs, batch, caller, packed):
@@ -85,7 +63,7 @@ async def _manifests(
             first = False
             yield outlet.take()
         file.write(b"\n]" + tail)
-    with zipped.open(_info("manifest.csv", batch.created_at), "w") as file:
+    with zipped.open(zip_entry("manifest.csv", batch.created_at), "w") as file:
         file.write(simple_batches.write_manifest_header())
         async for entry in _entries(jobs, batch, caller, packed):
             file.write(simple_batches.write_manifest_row(entry))
@@ -117,10 +95,3 @@ def _file_of(task: Task) -> str:
     """The picture's own name behind the number of its task, so that a folder shows them in their order."""
     name: str = loads(task.result)["name"]
     return f"{task.seq + 1:05d}_{name.rpartition('/')[2]}"
-
-
-def _info(name: str, moment: float) -> zipfile.ZipInfo:
-    at = datetime.fromtimestamp(max(moment, 315_532_800), UTC)  # a ZIP knows no time before 1980
-    info = zipfile.ZipInfo(name, at.timetuple()[:6])
-    info.external_attr = 0o644 << 16
-    return info

@@ -19,12 +19,12 @@ from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
 from gemgate.offload import offload
 from gemgate.web import forecasts, sse
-from gemgate.web.answers import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import read_body, whole_number
 from gemgate.web.routes.archive import archive
+from gemgate.web.unmet import unmet
 
 router = Router()
 

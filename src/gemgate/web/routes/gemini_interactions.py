@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch
 from gemgate.chat import Message, Reply
-from gemgate.dialects import interactions, table, wire
+from gemgate.dialects import interactions, research, table, wire
 from gemgate.dialects.interactions import InteractionRequest
 from gemgate.dialects.table import ReadContext
 from gemgate.dialects.wire import ResponseMeta
@@ -31,6 +31,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Endpoint, Router, operation, serves
 from gemgate.web.request_body import judged, read_body
+from gemgate.web.research import entered
 from gemgate.web.stored_answers import stored
 
 router = Router()
@@ -47,6 +48,8 @@ async def create(context: NodeContext) -> Response:
     previous = await previous_of(context, body)
     chat = await offload(len(raw), lambda: judged(interactions.read_request(body, previous)))
     asked = Asked(CREATE, raw, chat, ReadContext(previous=previous))
+    if research.is_agent(body.agent) or research.is_model(body.model):
+        return await _research(context, asked, body)
     if body.background:
         return await in_background(context, asked, KIND)
     begun = await begin(context, asked)
@@ -58,6 +61,19 @@ async def create(context: NodeContext) -> Response:
         return await stream_response(context, events, interactions.EventWriter(meta, body, model))
     replies = await collect(context, events, 1)
     return large_json_response(interactions.write(replies[0], meta, body, model))
+
+
+async def _research(context: NodeContext, asked: Asked, body: InteractionRequest) -> Response:
+    """A deep research: of the words, or of the plan that the interaction before made."""
+    if not body.background:
+        raise research.needs_background(asked.chat.model or "")
+    config = research.read_config(body.agent_config)
+    plan = await context.service.researches.plan_of(context.caller, body.previous_interaction_id or "")
+    chat = asked.chat
+    if plan is not None:
+        chat = judged(interactions.read_request(body))  # Google has the rest in the chat of the plan
+    call = research.read_call(chat, config)
+    return await entered(context, asked, KIND, call, plan)
 
 
 async def previous_of(context: NodeContext, body: InteractionRequest) -> tuple[Message, ...]:
@@ -102,6 +118,8 @@ async def get(context: NodeContext) -> Response:
 async def delete(context: NodeContext) -> Response:
     """Forget an interaction; one under way in the background ends"""
     interaction_id = context.request.path_params["interaction_id"]
+    if (batch := await _in_background(context)) is not None:
+        await context.service.researches.forgotten(batch)
     if not await context.service.answers.forget(context.caller, interaction_id, KIND):
         found = await _owned(context)
         await context.service.interactions.delete(found.id, context.caller.tenant)

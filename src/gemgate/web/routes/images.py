@@ -21,7 +21,6 @@ from gemgate.policy.model_rank import named
 from gemgate.ports.blobs import BlobFacts
 from gemgate.telemetry.logs import get_logger
 from gemgate.web import ranges, sse
-from gemgate.web.answers import unmet
 from gemgate.web.context import NodeContext
 from gemgate.web.image_calls import (
     Outcome,
@@ -39,6 +38,7 @@ from gemgate.web.json_response import large_json_response, paced, sse_pieces
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import read_form, read_with
 from gemgate.web.sse import Opened
+from gemgate.web.unmet import unmet
 
 router = Router()
 

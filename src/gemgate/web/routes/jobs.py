@@ -13,15 +13,19 @@ from starlette.responses import Response
 
 from gemgate.batches import Batch, BatchKind, JobStatus, Task
 from gemgate.chat import Fold
+from gemgate.dialects.simple_music import write_file
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import BadRequest
-from gemgate.jobs.answers import KEYED
-from gemgate.jobs.background import FORMS
+from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.batches import OPENAI, scope
+from gemgate.jobs.media import files_of
+from gemgate.jobs.media_runner import kind_of
 from gemgate.jobs.payloads import loads
+from gemgate.media import MEDIA_KINDS
 from gemgate.web.context import NodeContext
 from gemgate.web.forecasts import told
 from gemgate.web.json_response import json_response, large_json_response
+from gemgate.web.media_routes import PATHS
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
 
@@ -163,16 +167,19 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
     told: dict[str, Any] = {"status": "done", "task_id": task.id}
     if batch.tenant != context.caller.tenant:
         return told
-    if batch.kind in FORMS:
-        return told | {"body": await context.service.background.shown(batch, context.caller.language)}
+    if batch.kind in BACKGROUND:
+        body = await context.service.background.shown(batch, context.caller.language)
+        document = (loads(task.result) if task.result else {}).get("file")
+        return told | {"body": body} | ({"files": [_document(context, document)]} if document else {})
     if batch.kind in KEYED:
         return told | {"body": {"answers": await _answers(context, batch)}}
     found = loads(task.result)
-    if batch.kind == "video":
-        facts = found["facts"]
-        file = {"name": f"{batch.id}.mp4", "url": f"{context.base_url}/v1/videos/{batch.id}/content"}
-        file |= {"bytes": facts["nbytes"], "sha256": facts["sha256"]}
-        return told | {"prompt": task.prompt, "files": [file]}
+    if batch.kind in MEDIA_KINDS:
+        path, base = PATHS[kind_of(batch)], context.base_url
+        return told | {
+            "prompt": task.prompt,
+            "files": [write_file(batch.id, path, file, base) for file in files_of(task)],
+        }
     images = found.get("pictures", [found] if "sha256" in found else [])
     told |= {"prompt": task.prompt} if task.prompt else {}
     told |= {"custom_id": loads(task.payload)["custom_id"]} if batch.kind in OPENAI else {}
@@ -190,6 +197,16 @@ async def _result(context: NodeContext, batch: Batch, task: Task) -> dict[str, A
             }
             for image in images
         ]
+    }
+
+
+def _document(context: NodeContext, file: dict[str, Any]) -> dict[str, Any]:
+    """The report of a research, among the files of its key."""
+    return {
+        "name": file["name"],
+        "url": f"{context.base_url}/v1/files/{file['id']}/content",
+        "bytes": file["bytes"],
+        "sha256": file["sha256"],
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
 
 from gemgate import catalog
+from gemgate.caller import MOST, Budget
 from gemgate.dialects import wire
 from gemgate.errors import Conflict
 from gemgate.ports.keys import ClientKey
@@ -22,7 +23,31 @@ router = Router()
 BODY = 20_000
 DAY = 86_400.0
 
+Amount = Annotated[int, Field(ge=0, le=MOST)] | None
 Group = Literal["chat", "images", "batches", "files"]
+
+
+class BudgetBody(wire.Body):
+    """What a key may use in a day and a month (UTC), and how many calls at once; null or absent: any number."""
+
+    calls_per_day: Amount = None
+    calls_per_month: Amount = None
+    tokens_per_day: Amount = None
+    tokens_per_month: Amount = None
+    images_per_day: Amount = None
+    images_per_month: Amount = None
+    videos_per_day: Amount = None
+    videos_per_month: Amount = None
+    at_once: Amount = None
+
+    def meant(self) -> Budget:
+        return Budget.of(self.model_dump())
+
+
+class KeyChange(wire.Body):
+    """Body of PATCH /api/keys/{key_id}. The budget stands in the place of the one before."""
+
+    budget: BudgetBody
 
 
 class KeyRequest(wire.Body):
@@ -32,6 +57,7 @@ class KeyRequest(wire.Body):
     models: list[str] = Field(default=[], max_length=50)
     operations: list[Group] = Field(default=[])
     per_hour: int | None = Field(default=None, ge=0)
+    budget: BudgetBody = BudgetBody()
     days: float | None = Field(default=None, gt=0, le=3650)
 
 
@@ -47,6 +73,8 @@ async def listing(context: RequestContext) -> Response:
         "per_hour": settings.rate_limit_per_hour,
         "model_interval_seconds": settings.model_interval_seconds,
         "rpm_limit": settings.rpm_limit,
+        "budget": dict(Budget.parse(settings.budget).limits),
+        "key_budget": dict(Budget.parse(settings.key_budget).limits),
         "concurrency": settings.concurrency,
         "degraded": context.state.degraded,
     }
@@ -77,11 +105,30 @@ async def make(context: RequestContext) -> Response:
     offers = context.state.models()
     models = {catalog.resolve(model, offers).id for model in body.models}
     key, secret = await context.access.keybook.make_key(
-        body.name, models=models, operations=body.operations, per_hour=body.per_hour, seconds=(body.days or 0) * DAY
-    )
+        body.name, models=models, operations=body.operations, per_hour=body.per_hour, seconds=(body.days or 0) * DAY,
+        budget=body.budget.meant(),
+    )  # fmt: skip
     await _note(context, "key made", key)
     shown = {**_made(key, context.state.clock.now()), "key": secret}
     return json_response(shown, 201, {"cache-control": "no-store"})
+
+
+@operation(
+    router,
+    "PATCH",
+    "/api/keys/{key_id}",
+    "keys.change",
+    group="any",
+    level="admin",
+    body=KeyChange,
+    summary="Give a key another budget",
+)
+async def change(context: RequestContext) -> Response:
+    """What the day and the month have used so far stays counted."""
+    body, _ = await read_with(context.request, BODY, model_reader(KeyChange, lambda body: body))
+    key = await context.access.keybook.set_budget(context.request.path_params["key_id"], body.budget.meant())
+    await _note(context, "key changed", key)
+    return json_response(_made(key, context.state.clock.now()))
 
 
 @operation(
@@ -108,6 +155,7 @@ def _made(key: ClientKey, now: float) -> dict[str, Any]:
         "models": sorted(key.models),
         "operations": sorted(key.operations),
         "per_hour": key.per_hour,
+        "budget": dict(key.budget.limits),
         "created_at": key.created_at,
         "expires_at": key.expires_at or None,
         "revoked_at": key.revoked_at or None,

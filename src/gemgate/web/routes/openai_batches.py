@@ -15,13 +15,13 @@ from gemgate.errors import BadRequest
 from gemgate.jobs.batches import BATCH_KINDS, OPENAI, TEXT, WINDOW, Submitter, scope
 from gemgate.jobs.line_file import spooled
 from gemgate.jobs.payloads import loads
-from gemgate.web.answers import unmet
 from gemgate.web.auth.access import check_group
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import model_reader, read_with, whole_number
 from gemgate.web.stored_files import owned
+from gemgate.web.unmet import unmet
 
 router = Router()
 

@@ -9,7 +9,7 @@ from functools import partial
 from starlette.responses import Response
 
 from gemgate.chat import Message, Reply
-from gemgate.dialects import responses, table, wire
+from gemgate.dialects import research, responses, table, wire
 from gemgate.dialects.table import ReadContext
 from gemgate.dialects.wire import ResponseMeta
 from gemgate.errors import BadRequest
@@ -25,6 +25,7 @@ from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.operation import Router, operation, serves
 from gemgate.web.request_body import judged, read_body, whole_number
+from gemgate.web.research import entered
 from gemgate.web.stored_answers import stored
 
 router = Router()
@@ -42,6 +43,10 @@ async def create(context: NodeContext) -> Response:
     references = await references_of(context, body)
     chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
     asked = Asked(CREATE, raw, chat, ReadContext(previous=previous, references=references))
+    if research.is_model(body.model):
+        if not body.background:
+            raise research.needs_background(body.model or "")
+        return await entered(context, asked, KIND, research.read_call(chat), None)
     if body.background:
         return await in_background(context, asked, KIND)
     begun = await begin(context, asked)
@@ -131,6 +136,9 @@ async def cancel(context: NodeContext) -> Response:
 async def delete(context: NodeContext) -> Response:
     """Forget a stored response; one under way in the background ends"""
     response_id = context.request.path_params["response_id"]
+    batch = await context.service.answers.find(context.caller, response_id, KIND)
+    if batch is not None:
+        await context.service.researches.forgotten(batch)
     if not await context.service.answers.forget(context.caller, response_id, KIND):
         await _owned(context, response_id)
         await context.service.responses.delete(response_id, context.caller.tenant)

@@ -25,8 +25,24 @@ from gemgate.web.routes.accounts import account_of
 router = Router()
 
 HOUR = 3600.0
-_WHAT = {"text": "text", "pro": "Pro text", "image": "pictures", "video": "videos", "upload": "uploads"}
-_WHAT_ZH = {"text": "文本", "pro": "Pro 文本", "image": "图片", "video": "视频", "upload": "上传"}
+_WHAT = {
+    "text": "text",
+    "pro": "Pro text",
+    "image": "pictures",
+    "video": "videos",
+    "music": "music",
+    "research": "deep research",
+    "upload": "uploads",
+}
+_WHAT_ZH = {
+    "text": "文本",
+    "pro": "Pro 文本",
+    "image": "图片",
+    "video": "视频",
+    "music": "音乐",
+    "research": "Deep Research",
+    "upload": "上传",
+}
 Level = Literal["ok", "starting", "warn", "down", "setup"]
 
 

@@ -122,6 +122,7 @@ async def metrics(context: NodeContext) -> Response:
         tallies,
         degraded=bool(service.limiter.degraded),
         spooled=service.blobs.waiting,
+        unwritten=service.usage.unwritten,
         short=[shortage.part for shortage in service.machine.shortages],
     )
     return Response(service.metrics.text(status), media_type=CONTENT_TYPE_LATEST)

@@ -10,6 +10,8 @@ const t = words({
   pro: ["Pro text", "Pro 文本"],
   image: ["pictures", "图片"],
   video: ["videos", "视频"],
+  music: ["music", "音乐"],
+  research: ["deep research", "Deep Research"],
   upload: ["uploads", "上传"],
   lanes: ["{busy} of {max} lanes busy", "{max} 个通道中 {busy} 个占用"],
   lanes_word: ["Lanes", "通道"],
@@ -18,6 +20,7 @@ const t = words({
   notice: ["Note", "注意"],
   understood: ["Understood", "知道了"],
   forecast: ["Forecast", "预测"],
+  whose: ["Google account", "Google 账号"],
   way: ["Way to Google", "网络出口"],
   way_rests: ["{address} rests: Google blocks it for a while", "{address} 正在休息：被 Google 暂时封锁"],
   way_tries: ["{address} was blocked; the next call tries it again", "{address} 曾被封锁，下一次请求将试探"],
@@ -51,8 +54,8 @@ const t = words({
   name_hint: ["As you like: letters, digits, dots and dashes.", "自定：字母、数字、点和短横线。"],
   cookies: ["Cookies", "Cookie"],
   cookies_hint: [
-    "A Cookie header, a JSON export, or the text of a cookies.txt. __Secure-1PSID has to be in it.",
-    "Cookie 请求头、JSON 导出或 cookies.txt 文本，须包含 __Secure-1PSID。",
+    "However you copied them: a header, cURL, PowerShell, a table row, HAR, cookies.txt, an extension's JSON. __Secure-1PSID has to be in it.",
+    "任何复制方式均可：请求头、cURL、PowerShell、表格行、HAR、cookies.txt 或扩展导出的 JSON，须包含 __Secure-1PSID。",
   ],
   more: ["Proxy, lanes, another source", "代理、通道、其他来源"],
   proxy: ["Proxy of this account", "此账号的代理"],
@@ -85,6 +88,7 @@ export function AccountCard({ account, children }) {
       </div>
       <dl class="facts">
         ${account.node && html`<dt>${t("node")}</dt><dd>${account.node}</dd>`}
+        ${account.google && html`<dt>${t("whose")}</dt><dd>${account.google}</dd>`}
         ${resting.map((one) => html`
           <dt>${t("rests")}</dt>
           <dd><span class="tag">${t(one.capability)}</span> ${one.until ? html`<${Countdown} until=${one.until} />` : t("probing")}

@@ -117,7 +117,7 @@ export function Chat() {
           <div class="form">
             <${Field} label=${t("model")}>
               <select name="model" value=${chosen} onChange=${(e) => setModel(e.target.value)}>
-                ${models.models.map((one) => html`<option value=${one.id} selected=${one.id === chosen}>${one.id}</option>`)}
+                ${models.models.filter(({ id }) => !(models.background ?? []).includes(id)).map((one) => html`<option value=${one.id} selected=${one.id === chosen}>${one.id}</option>`)}
               </select>
             <//>
             <label class="check"><input type="checkbox" name="thinking" checked=${thinking} onChange=${(e) => setThinking(e.target.checked)} /> ${t("thinking")}</label>

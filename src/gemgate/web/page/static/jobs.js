@@ -3,6 +3,7 @@ import { get, here, post } from "./api.js";
 import { Wall } from "./gallery.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { usePoll } from "./live.js";
+import { Markdown } from "./markdown.js";
 import { Order } from "./ordering.js";
 import { Act, Code, Empty, Field, Loading, Meter, Note, Page, State, stateWord, Table, Trouble } from "./parts.js";
 import { moment, number, span, words } from "./words.js";
@@ -20,6 +21,8 @@ const t = words({
   edits: ["edits batch", "改图批次"],
   image_call: ["image call", "图片调用"],
   video: ["video", "视频"],
+  music: ["music", "音乐"],
+  research: ["deep research", "Deep Research"],
   response: ["background response", "后台 response"],
   interaction: ["background interaction", "后台 interaction"],
   answer: ["call under a key", "带幂等键的调用"],
@@ -61,12 +64,13 @@ const t = words({
   pictures: ["Pictures", "图片"],
   results: ["Results one by one", "逐项结果"],
   result: ["Result", "结果"],
+  report: ["Report", "报告"],
   save: ["Download JSON", "下载 JSON"],
   all: ["All jobs", "全部任务"],
   foreign: ["It belongs to the key {key}: what was asked and answered is shown to that key alone.", "属于密钥 {key}：提问与回答仅向该密钥显示。"],
 });
 
-const KINDS = ["images", "chat", "responses", "generations", "edits", "image_call", "response", "interaction", "answer", "video"];
+const KINDS = ["images", "chat", "responses", "generations", "edits", "image_call", "response", "interaction", "answer", "video", "music", "research"];
 const STATES = ["queued", "processing", "paused", "finalizing", "completed", "failed", "cancelling", "cancelled", "expired"];
 const OVER = ["completed", "failed", "cancelled", "expired"];
 const PAGE = 50;
@@ -235,21 +239,33 @@ function Failures({ job }) {
 function Outcome({ job, path }) {
   const [pictures, setPictures] = useState([]);
   const [answer, setAnswer] = useState(null);
+  const [files, setFiles] = useState([]);
   const [problem, setProblem] = useState(null);
   const words = ["chat", "responses"].includes(job.kind);
   const alone = job.total === 1;
   useEffect(() => {
     if (!job.completed) return;
     if (!words) get(`/api/gallery?limit=200&batch=${encodeURIComponent(job.id)}`).then((page) => setPictures(page.pictures), setProblem);
-    if (alone) get(`${path}/results?limit=1`).then((page) => setAnswer(page.data[0]?.body ?? null), setProblem);
+    if (alone) get(`${path}/results?limit=1`).then((page) => {
+      setAnswer(page.data[0]?.body ?? null);
+      setFiles(page.data[0]?.files ?? []);
+    }, setProblem);
   }, [job.completed]);
   return html`
     <${Trouble} problem=${problem} />
+    ${files.length > 0 && !pictures.length && html`<div class="actions">${files.map((file) => html`<a class="button" href=${file.url} download=${file.name}>${file.name}</a>`)}</div>`}
+    ${job.kind === "research" && answer && html`<section class="stack tight" aria-label=${t("report")}><h2>${t("report")}</h2><div class="markdown"><${Markdown} text=${reportOf(answer)} /></div></section>`}
     ${answer && html`<${Answer} id=${job.id} body=${answer} />`}
     ${pictures.length > 0 && html`<section class="stack tight" aria-label=${t("pictures")}><h2>${t("pictures")}</h2><${Wall} pictures=${pictures} /></section>`}
     ${!alone && job.completed + job.failed > 0 && html`<${Results} key=${job.id} path=${path} />`}
   `;
 }
+
+/** The words of a response or an interaction: what a research found, or its plan. */
+const reportOf = (body) =>
+  [...(body.output ?? []), ...(body.steps ?? [])]
+    .filter((part) => part.type === "message" || part.type === "model_output")
+    .flatMap((part) => part.content.map((content) => content.text ?? "")).join("");
 
 function Answer({ id, body }) {
   const text = JSON.stringify(body, null, 2);

@@ -53,7 +53,26 @@ const t = words({
   end_all: ["Sign out everywhere", "全部退出"],
   act: ["Action", "操作"],
   never: ["never", "从未"],
+  budget: ["Budget", "额度"],
+  budget_all: ["Budget of all keys together", "所有密钥合计额度"],
+  budget_each: ["Budget of a key that has no other", "密钥默认额度"],
+  budget_title: ["Budget of {name}", "{name} 的额度"],
+  budget_hint: ["Days and months are those of UTC. Empty: no limit of its own.", "日和月按 UTC 计算。留空则不单独限制。"],
+  save: ["Save", "保存"],
+  calls_per_day: ["calls a day", "每日调用"],
+  calls_per_month: ["calls a month", "每月调用"],
+  tokens_per_day: ["tokens a day", "每日 token"],
+  tokens_per_month: ["tokens a month", "每月 token"],
+  images_per_day: ["pictures a day", "每日图片"],
+  images_per_month: ["pictures a month", "每月图片"],
+  videos_per_day: ["videos a day", "每日视频"],
+  videos_per_month: ["videos a month", "每月视频"],
+  at_once: ["calls at once", "同时调用"],
 });
+
+const LIMITS = ["calls_per_day", "calls_per_month", "tokens_per_day", "tokens_per_month", "images_per_day",
+  "images_per_month", "videos_per_day", "videos_per_month", "at_once"];
+const budgeted = (budget) => LIMITS.filter((name) => budget?.[name] != null).map((name) => `${number(budget[name])} ${t(name)}`).join(", ");
 
 export function Keys({ title }) {
   const { data, problem, refresh } = usePoll("/api/keys", 10);
@@ -73,13 +92,15 @@ export function Keys({ title }) {
         <section class="stack tight" aria-labelledby="keys">
           <h2 id="keys">${t("keys")}</h2>
           ${data.keys.length ? html`
-            <${Table} caption=${t("keys")} head=${["name", "state", "scope", "limit", "used", "expires", "act"].map((name) => t(name))}>
-              ${data.keys.map((key) => html`<${Row} key=${key.id ?? key.name} of=${key} onRevoke=${() => setOpen({ what: "revoke", key })} />`)}
+            <${Table} caption=${t("keys")} head=${["name", "state", "scope", "limit", "budget", "used", "expires", "act"].map((name) => t(name))}>
+              ${data.keys.map((key) => html`<${Row} key=${key.id ?? key.name} of=${key} onRevoke=${() => setOpen({ what: "revoke", key })}
+                onBudget=${() => setOpen({ what: "budget", key })} />`)}
             <//>` : html`<p class="muted">${t("no_keys")}</p>`}
         </section>
         <${Sessions} />
       `}
       ${open?.what === "make" && html`<${Make} onClose=${close} />`}
+      ${open?.what === "budget" && html`<${BudgetOf} of=${open.key} onClose=${close} />`}
       ${open?.what === "revoke" && html`
         <${Confirm} title=${t("revoke_title", open.key)} yes=${t("revoke")} onClose=${close}
           act=${() => remove("/api/keys/" + open.key.id)}><p>${t("revoke_text")}</p><//>
@@ -93,11 +114,14 @@ const Limits = ({ limits }) => html`
     ${["per_hour", "model_interval_seconds", "rpm_limit", "concurrency"].map((name) => html`
       <div><dt>${t(name)}</dt><dd>${limits[name] ? number(limits[name], 1) : t("none")}</dd></div>
     `)}
+    ${[["budget_all", limits.budget], ["budget_each", limits.key_budget]].map(([name, budget]) => budgeted(budget) && html`
+      <div><dt>${t(name)}</dt><dd>${budgeted(budget)}</dd></div>
+    `)}
   </dl>
   ${limits.degraded && limits.degraded.length > 0 && html`<${Note} tone="warn"><p><strong>${t("degraded")}:</strong> ${[limits.degraded].flat().join("; ")}</p><//>`}
 `;
 
-function Row({ of: key, onRevoke }) {
+function Row({ of: key, onRevoke, onBudget }) {
   const scope = [...(key.operations ?? []).map((name) => t(name)), ...(key.models ?? [])].join(", ");
   return html`
     <tr>
@@ -105,11 +129,40 @@ function Row({ of: key, onRevoke }) {
       <td><${State} word=${key.state} /></td>
       <td>${scope || t("everything")}</td>
       <td class="num">${key.per_hour == null ? "–" : key.per_hour === 0 ? t("none") : number(key.per_hour)}</td>
+      <td>${budgeted(key.budget) || "–"}</td>
       <td class="nowrap">${key.origin === "page" ? (key.used_at ? moment(key.used_at) : t("never")) : "–"}</td>
       <td class="nowrap">${key.expires_at ? moment(key.expires_at) : "–"}</td>
       <td>${key.origin !== "page" ? html`<span class="muted">${t("configured")}</span>` :
-        key.state === "active" && html`<button type="button" class="quiet" aria-label="${t("revoke")} ${key.name}" onClick=${onRevoke}>${t("revoke")}</button>`}</td>
+        key.state === "active" && html`<button type="button" class="quiet" aria-label="${t("budget")} ${key.name}" onClick=${onBudget}>${t("budget")}</button>
+          <button type="button" class="quiet" aria-label="${t("revoke")} ${key.name}" onClick=${onRevoke}>${t("revoke")}</button>`}</td>
     </tr>
+  `;
+}
+
+function BudgetOf({ of: key, onClose }) {
+  const [form, setForm] = useState(Object.fromEntries(LIMITS.map((name) => [name, key.budget?.[name] ?? ""])));
+  const [problem, setProblem] = useState(null);
+  const submit = async (event) => {
+    event.preventDefault();
+    const budget = Object.fromEntries(LIMITS.filter((name) => form[name] !== "").map((name) => [name, Number(form[name])]));
+    try {
+      await ask("PATCH", "/api/keys/" + key.id, { body: { budget } });
+      onClose();
+    } catch (failed) {
+      setProblem(failed);
+    }
+  };
+  return html`
+    <${Dialog} title=${t("budget_title", key)} onClose=${onClose}>
+      <form class="form" onSubmit=${submit}>
+        <p class="wide muted small">${t("budget_hint")}</p>
+        ${LIMITS.map((name) => html`
+          <${Field} key=${name} label=${t(name)}><input name=${name} type="number" min="0" value=${form[name]}
+            onInput=${(e) => setForm({ ...form, [name]: e.target.value })} /><//>`)}
+        <div class="wide"><${Trouble} problem=${problem} /></div>
+        <div class="actions"><button class="first">${t("save")}</button></div>
+      </form>
+    <//>
   `;
 }
 

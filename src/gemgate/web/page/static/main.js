@@ -3,6 +3,7 @@ import { Accounts } from "./accounts.js";
 import { Alerts } from "./alerts.js";
 import { ask, events, get, post, useToken } from "./api.js";
 import { Gallery } from "./gallery.js";
+import { History } from "./history.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
 import { Batches, Jobs } from "./jobs.js";
 import { Keys } from "./keys.js";
@@ -21,6 +22,7 @@ const t = words({
   playground: ["Playground", "试用"],
   gallery: ["Gallery", "图库"],
   jobs: ["Jobs", "任务"],
+  history: ["Chats at Google", "Google 对话"],
   nodes: ["Nodes", "节点"],
   requests: ["Requests", "请求"],
   keys: ["Limits and keys", "限额与密钥"],
@@ -48,14 +50,14 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs,
+  overview: Overview, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs, history: History,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
   ["overview", "accounts", "nodes"],
-  ["playground", "gallery", "jobs"],
+  ["playground", "gallery", "jobs", "history"],
   ["requests", "keys", "alerts", "settings", "reference"],
 ];
 

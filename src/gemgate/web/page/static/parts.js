@@ -256,5 +256,5 @@ export function useModels() {
     models ??= get("/api/models").catch(() => (models = null));
     models.then((found) => found && setKnown(found));
   }, []);
-  return known ?? { models: [], categories: { text: [], image: [] }, default: "" };
+  return known ?? { models: [], categories: { text: [], image: [] }, background: [], default: "" };
 }

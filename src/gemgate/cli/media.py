@@ -1,4 +1,4 @@
-"""`gemgate video`: a video from the terminal, waited for and written to a file."""
+"""`gemgate video`, `gemgate music`: made from the terminal, waited for and written to a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -23,6 +24,12 @@ from gemgate.stores.drafts import drafted
 EVERY = 2.0
 """Seconds between two looks."""
 _PIECE = 1 << 20
+VIDEOS, MUSIC = "/v1/videos", "/v1/music"
+
+
+class Length(StrEnum):
+    SHORT = "short"
+    STANDARD = "standard"
 
 
 def video(
@@ -51,22 +58,78 @@ def video(
         body["size"] = "720x1280" if portrait else "1280x720"
     if image is not None and not of:
         body["input_reference"] = {"image_url": _data_url(image)}
-    path = f"/v1/videos/{quote(of, safe='')}/remix" if of else "/v1/videos"
+    path = f"{VIDEOS}/{quote(of, safe='')}/remix" if of else VIDEOS
 
     async def work(gateway: Connection) -> tuple[dict[str, Any], Path | None]:
-        asked = await gateway.ask("POST", path, json.dumps(body).encode())
-        made = await _ended(gateway, asked, quiet=as_json)
+        made = await _made(gateway, VIDEOS, path, body, quiet=as_json)
         if made["status"] != "completed":
             return made, None
         target = output or Path(f"{made['id']}.mp4")
-        await _written(gateway, made, target)
+        await _written(gateway, f"{VIDEOS}/{made['id']}/content", made["sha256"], target)
         return made, target
 
     made, written = through(work, url, key, config, resident=True)
+    facts = ""
+    if written is not None:
+        facts = f"{made['size']}, {made['seconds']} s, {made['codec']}, {made['bytes'] / 1e6:.1f} MB"
+    _told(made, written, facts, as_json=as_json)
+
+
+def music(
+    prompt: Annotated[str, typer.Argument(help="What it sounds like, and what is sung.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write to; with .mp4 the film of it. [default: the music's id]",
+            dir_okay=False,
+        ),
+    ] = None,
+    length: Annotated[Length, typer.Option("--length", help="short is about 30 seconds.")] = Length.STANDARD,
+    instrumental: Annotated[bool, typer.Option("--instrumental", help="Nobody sings.")] = False,
+    model: Annotated[str, typer.Option("--model", "-m", help="lyria-3 or lyria-3-pro.")] = "lyria-3",
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make music from a prompt: gemgate music "a slow waltz" -o waltz.mp3
+
+    It goes on at a gateway that runs, whatever becomes of this command; its id is told at once.
+    """
+    if not prompt.strip():
+        fail("the prompt is empty", 2)
+    body = {"prompt": prompt, "length": length.value, "instrumental": instrumental, "model": model}
+
+    async def work(gateway: Connection) -> tuple[dict[str, Any], Path | None]:
+        made = await _made(gateway, MUSIC, MUSIC, body, quiet=as_json)
+        if made["status"] != "completed":
+            return made, None
+        film = output is not None and output.suffix.lower() == ".mp4"
+        files: list[dict[str, Any]] = made["files"]
+        file = next((one for one in files if one["mime_type"].startswith("video/") is film), files[0])
+        ending = file["name"].rpartition(".")[2]
+        target = output or Path(file["name"])
+        await _written(gateway, f"{MUSIC}/{made['id']}/content?format={ending}", file["sha256"], target)
+        facts.update(file)
+        return made, target
+
+    facts: dict[str, Any] = {}
+    made, written = through(work, url, key, config, resident=True)
+    told = f"{facts['seconds']:g} s, {facts['codec']}, {facts['bytes'] / 1e6:.1f} MB" if facts else ""
+    _told(made, written, told, as_json=as_json)
+
+
+async def _made(gateway: Connection, route: str, path: str, body: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """Ordered at `path`, and followed under `route` until it has ended."""
+    return await _ended(gateway, route, await gateway.ask("POST", path, json.dumps(body).encode()), quiet=quiet)
+
+
+def _told(made: dict[str, Any], written: Path | None, facts: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"file": str(written) if written else None, **made}, ensure_ascii=False, indent=2))
     elif written is not None:
-        facts = f"{made['size']}, {made['seconds']} s, {made['codec']}, {made['bytes'] / 1e6:.1f} MB"
         out.print(f"{written}: {facts}", highlight=False, soft_wrap=True)
     if written is None:
         fail(f"{made['id']}: {(made.get('error') or {}).get('message', made['status'])}")
@@ -82,8 +145,8 @@ def _data_url(path: Path) -> str:
         fail(f"{path}: {error}")
 
 
-async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """The video as it ended; a gateway that goes away for a moment is waited for."""
+async def _ended(gateway: Connection, route: str, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """It as it ended; a gateway that goes away for a moment is waited for."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
         bar = progress.add_task("", total=None)
@@ -93,7 +156,7 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
             progress.update(bar, description=f"{made['id']} {words}")
             await asyncio.sleep(EVERY)
             try:
-                made, away = await gateway.ask("GET", f"/v1/videos/{made['id']}"), 0.0
+                made, away = await gateway.ask("GET", f"{route}/{made['id']}"), 0.0
             except Unreachable:
                 away += EVERY
                 if away > PATIENCE:
@@ -101,14 +164,14 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
     return made
 
 
-async def _written(gateway: Connection, made: dict[str, Any], path: Path) -> None:
+async def _written(gateway: Connection, source: str, sha256: str, path: Path) -> None:
     """The file, piece by piece; there whole or not at all."""
     await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with drafted(path) as file:
-        async with gateway.open("GET", f"/v1/videos/{made['id']}/content") as answer:
+        async with gateway.open("GET", source) as answer:
             async for piece in answer.content.iter_chunked(_PIECE):
                 digest.update(piece)
                 file.write(piece)
-        if digest.hexdigest() != made["sha256"]:
-            raise Unreachable("The video came damaged; fetch it again", "视频下载不完整，请重新获取")
+        if digest.hexdigest() != sha256:
+            raise Unreachable("The file came damaged; fetch it again", "文件下载不完整，请重新获取")

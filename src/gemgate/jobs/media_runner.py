@@ -1,4 +1,5 @@
-"""Makes one video: asks once, lets go of the account, and looks into the chat until the file is there.
+"""Makes one video or piece of music: asks once, lets go of the account, and looks into the chat until its files are
+there.
 
 What must survive is the id of the chat, which the journal has as soon as Google names it. From then on nothing is sent
 again: every later run only reads. A prompt that left and whose chat was never named counts as lost.
@@ -10,41 +11,40 @@ import asyncio
 import hashlib
 import json
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gemgate.accounts import Walls
 from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done
 from gemgate.caller import Caller
-from gemgate.catalog import VIDEO
+from gemgate.catalog import MEDIA_CARDS, ModelCard
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled
 from gemgate.findings import Media
 from gemgate.gateway.answer import within_walls
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
+from gemgate.gateway.media_outcome import WORDS, media_in, media_refusal, no_access, refused
 from gemgate.gateway.prompt_request import Continuation, PromptContent, PromptRequest
-from gemgate.gateway.video_outcome import film_in, no_access, refused, video_refusal
-from gemgate.imaging import mp4
+from gemgate.imaging import media_files
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import dump_sources, dumps, load_sources, loads
 from gemgate.jobs.rules import JobRules
+from gemgate.media import ENDINGS, MediaFile, MediaKind, MediaRequest, MusicRequest, VideoRequest
 from gemgate.pool.account import Account
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, MediaSource, Thread
-from gemgate.videos import VideoFacts, VideoRequest
 
-VIDEOS: Final = "videos/"
+FOLDERS: Final[dict[MediaKind, str]] = {"video": "videos/", "music": "music/"}
 """Where their files stand in the store."""
-MIME: Final = "video/mp4"
 _ANY_LENGTH: Final = 1 << 40
 _READ: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Where the chat of a video stands. turns: of its whole length, this one included."""
+    """Where the chat of a video or music stands. turns: of its whole length, this one included."""
 
     account: str
     identity: str
@@ -62,33 +62,46 @@ class Chat:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoSpec:
+class MediaSpec:
     """What a task is asked for; `source`: the chat of the video that it changes."""
 
-    request: VideoRequest
+    request: MediaRequest
     source: Chat | None = None
 
     def dump(self) -> str:
         request = self.request
-        return dumps(
-            {
-                "aspect": request.aspect,
-                "references": dump_sources(request.references),
-                "remixed": request.remixed,
-                "source": asdict(self.source) if self.source else None,
-            }
-        )
+        given: dict[str, Any] = {"references": dump_sources(request.references)}
+        match request:
+            case VideoRequest():
+                given |= {"aspect": request.aspect, "remixed": request.remixed}
+                given |= {"source": asdict(self.source) if self.source else None}
+            case MusicRequest():
+                given |= {"length": request.length, "instrumental": request.instrumental}
+        return dumps(given)
 
     @classmethod
-    def load(cls, prompt: str, text: str) -> VideoSpec:
+    def load(cls, kind: MediaKind, prompt: str, text: str) -> MediaSpec:
         value = loads(text)
-        request = VideoRequest(prompt, value["aspect"], load_sources(value["references"]), value["remixed"])
+        references = load_sources(value["references"])
+        if kind == "music":
+            return cls(MusicRequest(prompt, value["length"], value["instrumental"], references))
+        request = VideoRequest(prompt, value["aspect"], references, value["remixed"])
         return cls(request, Chat.of(value["source"]) if value["source"] else None)
 
 
-def key_of(video_id: str) -> str:
-    """Where its file stands in the store."""
-    return f"{VIDEOS}{video_id}.mp4"
+def kind_of(batch: Batch) -> MediaKind:
+    """Of a batch that is a video or music."""
+    return cast("MediaKind", batch.kind)
+
+
+def card_of(batch: Batch) -> ModelCard:
+    """What it is asked of."""
+    return next(card for card in MEDIA_CARDS if card.id == batch.model)
+
+
+def key_of(batch_id: str, kind: MediaKind, mime: str) -> str:
+    """Where its file of this type stands in the store."""
+    return f"{FOLDERS[kind]}{batch_id}.{ENDINGS[mime]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class _Left:
 
     chat: Chat
     since: float
-    media: Media | None = None
+    media: tuple[Media, ...] = ()
     text: str = field(default="", repr=False)
 
     def checkpoint(self) -> Checkpoint:
@@ -106,7 +119,7 @@ class _Left:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoRunner:
+class MediaRunner:
     """`folder`: where files lie while they come."""
 
     gateway: Gateway
@@ -118,56 +131,60 @@ class VideoRunner:
     folder: Path
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
-        """The facts of the stored file, or when to look again. GatewayError says why there is no video."""
+        """The facts of the stored files, or when to look again. GatewayError says why there are none."""
+        kind = kind_of(claim.batch)
         try:
             return await self._run(claim, journal)
         except NoAccount:
             raise
         except GatewayError as error:
-            final = error.code == "video_no_access" and not self._others_may()
-            told = no_access(error) if final else error
-            self.observer.emit(TelemetryEvent("video.failed", data={"kind": told.kind}))
+            final = error.code == f"{kind}_no_access" and not self._others_may(kind)
+            told = no_access(kind, error) if final else error
+            self.observer.emit(TelemetryEvent("media.failed", data={"media": kind, "kind": told.kind}))
             if final:
                 raise told from None
             raise
 
-    def _others_may(self) -> bool:
+    def _others_may(self, kind: MediaKind) -> bool:
         """Whether another account could be asked, now or once it is signed in."""
-        states = [account.status("video") for account in self.gateway.pool.accounts]
+        states = [account.status(kind) for account in self.gateway.pool.accounts]
         return any(status.usable or status.state == "starting" for status in states)
 
     async def _run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
-        spec = VideoSpec.load(claim.task.prompt, claim.batch.defaults)
+        kind = kind_of(claim.batch)
+        spec = MediaSpec.load(kind, claim.task.prompt, claim.batch.defaults)
         earlier = journal.earlier
         if not earlier.account:
             left = await self._asked(claim, journal, spec)
         elif earlier.cid:
             left = await self._looked(claim, spec, earlier)
         else:
-            raise _interrupted()
+            raise _interrupted(kind)
         await journal.note(left.checkpoint())
-        if left.media is not None:
+        if left.media:
             return await self._kept(claim.batch, left, left.media)
         waited = self.clock.now() - left.since
-        if waited > self.rules.video_patience:
+        if waited > self.rules.media_patience:
             if left.text:
-                raise refused(left.text)
-            raise _late(self.rules.video_patience)
+                raise refused(kind, left.text)
+            raise _late(kind, self.rules.media_patience)
         return Deferred(
-            self.rules.video_look + waited / 20, False, "video_in_progress",
-            "Google is making the video", "Google 正在生成视频", journal.checkpoint,
+            self.rules.media_look + waited / 20, False, f"{kind}_in_progress",
+            f"Google is making the {WORDS[kind].one}", f"Google 正在生成{WORDS[kind].zh}", journal.checkpoint,
         )  # fmt: skip
 
-    async def _asked(self, claim: Claim, journal: TaskJournal, spec: VideoSpec) -> _Left:
+    async def _asked(self, claim: Claim, journal: TaskJournal, spec: MediaSpec) -> _Left:
         """Send the prompt, once."""
-        caller = Caller(tenant=claim.batch.tenant, client="video", request_id=_about(claim.batch)["request_id"])
+        caller = Caller(
+            tenant=claim.batch.tenant, client=claim.batch.kind, request_id=_about(claim.batch)["request_id"]
+        )
         uploads = await self.attachments.load(spec.request.references, caller, images_only=True)
         content = PromptContent(spec.request.prompt, tuple(uploads))
-        source = spec.source
+        source, card = spec.source, card_of(claim.batch)
 
         async def everything(continued: bool, walls: Walls) -> PromptContent:
             if source is not None and not continued:
-                raise _without_its_account(source.account)
+                raise _without_its_account(spec.request.kind, source.account)
             return within_walls(content, walls)
 
         continues = None
@@ -175,35 +192,36 @@ class VideoRunner:
             thread = Thread(source.thread, source.turns)
             continues = Continuation(source.account, source.identity, source.offer, thread)
         request = PromptRequest(
-            VIDEO, caller, ("video", "upload") if uploads else ("video",), everything,
+            card, caller, (card.capability, "upload") if uploads else (card.capability,), everything,
             continues=continues, replay=_ANY_LENGTH if continues else 0,
-            exact=True, video=spec.request.aspect, journal=journal,
+            exact=True, making=spec.request, journal=journal,
         )  # fmt: skip
         try:
-            return await self._answered(request, source)
+            return await self._answered(request, spec)
         except GatewayError as error:
             sent = journal.checkpoint
             if error.generated == "maybe" and sent is not None and not sent.cid:
                 raise Interrupted(error.en, error.zh, code=error.code, generated="maybe", quoted=error.quoted) from None
             raise
 
-    async def _answered(self, request: PromptRequest, source: Chat | None) -> _Left:
+    async def _answered(self, request: PromptRequest, spec: MediaSpec) -> _Left:
         """What Google says to the prompt, and where its chat stands."""
         left: _Left | None = None
         async with aclosing(self.gateway.send(request)) as pieces:
             async for attempt, piece in pieces:
                 if isinstance(piece, Completed):
-                    turns = source.turns + 1 if source else 1
+                    turns = spec.source.turns + 1 if spec.source else 1
                     lease, thread = attempt.lease, piece.thread.metadata
                     chat = Chat(lease.account_name, attempt.identity, lease.model.id, thread, turns)
-                    left = _Left(chat, self.clock.now(), film_in(piece.findings), piece.text)
+                    media = media_in(spec.request.kind, piece.findings)
+                    left = _Left(chat, self.clock.now(), media, piece.text)
         if left is None:
             raise Broken("Google's answer ended without a word", "Google 的回答没有内容", generated="maybe")
         return left
 
-    async def _looked(self, claim: Claim, spec: VideoSpec, earlier: Checkpoint) -> _Left:
+    async def _looked(self, claim: Claim, spec: MediaSpec, earlier: Checkpoint) -> _Left:
         """What the chat holds by now; nothing is sent."""
-        account = self._account(earlier)
+        account = self._account(spec.request.kind, earlier)
         left = self._left(claim, spec, earlier, account)
         pieces = await account.upstream.read_chat(earlier.cid)
         said = next((piece for piece in pieces or () if isinstance(piece, Completed)), None)
@@ -211,56 +229,73 @@ class VideoRunner:
             return left  # the turn before: ours is not stored yet
         thread = left.chat.thread if left.chat.rid else said.thread.metadata
         chat = Chat(left.chat.account, left.chat.identity, left.chat.offer, thread, left.chat.turns)
-        media = film_in(said.findings)
-        if media is None and video_refusal(said.text) is not None:
-            raise refused(said.text)
+        kind = spec.request.kind
+        media = media_in(kind, said.findings)
+        if not media and media_refusal(kind, said.text) is not None:
+            raise refused(kind, said.text)
         return _Left(chat, left.since, media, said.text)
 
-    def _account(self, earlier: Checkpoint) -> Account:
+    def _account(self, kind: MediaKind, earlier: Checkpoint) -> Account:
         """The account that has the chat, signed in as it was. NoAccount until it is there."""
         account = self.gateway.pool.account(earlier.account)
         if account is None or not account.is_open:
-            raise _without_its_account(earlier.account)
+            raise _without_its_account(kind, earlier.account)
         if account.identity != earlier.identity:
             raise Broken(
-                f"The account {earlier.account} is another Google account now: the video's chat cannot be read",
-                f"账号 {earlier.account} 已换成其他 Google 账号，无法读取该视频的对话",
+                f"The account {earlier.account} is another Google account now: the chat of the {WORDS[kind].one} "
+                "cannot be read",
+                f"账号 {earlier.account} 已换成其他 Google 账号，无法读取该{WORDS[kind].zh}的对话",
                 generated="maybe",
-                code="video_lost",
+                code=f"{kind}_lost",
             )
         return account
 
-    def _left(self, claim: Claim, spec: VideoSpec, earlier: Checkpoint, account: Account) -> _Left:
+    def _left(self, claim: Claim, spec: MediaSpec, earlier: Checkpoint, account: Account) -> _Left:
         if earlier.image:
             kept = json.loads(earlier.image)
             return _Left(Chat.of(kept["chat"]), kept["since"])
-        offer = VIDEO.offer(account.models)
+        offer = card_of(claim.batch).offer(account.models)
         turns = spec.source.turns + 1 if spec.source else 1
         chat = Chat(earlier.account, earlier.identity, offer.id if offer else "", (earlier.cid,), turns)
         return _Left(chat, claim.batch.started_at or self.clock.now())
 
-    async def _kept(self, batch: Batch, left: _Left, media: Media) -> Done:
-        """Fetch the file, measure it, store it."""
-        account = self._account(left.checkpoint())
+    async def _kept(self, batch: Batch, left: _Left, media: tuple[Media, ...]) -> Done:
+        """Fetch the files, measure them, store them."""
+        kind = kind_of(batch)
+        account = self._account(kind, left.checkpoint())
         if not isinstance(account.upstream, MediaSource):
-            raise _without_its_account(account.name)
+            raise _without_its_account(kind, account.name)
         began = self.clock.monotonic()
         await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-        path = self.folder / f"{batch.id}.part"
+        files: dict[str, MediaFile] = {}
         try:
-            size = await account.upstream.fetch_media(media, path)
-            facts = await asyncio.to_thread(_measured, path, size)
-            await self.blobs.put_file(key_of(batch.id), path, MIME)
+            for one in media:
+                file = await self._stored(batch, account.upstream, one)
+                files.setdefault(file.mime, file)
         except GatewayError as error:
             raise error.with_(generated="maybe") from None
+        told: dict[str, str | int | float | bool | None] = {
+            "media": kind,
+            "bytes": sum(file.nbytes for file in files.values()),
+            "seconds": round(self.clock.monotonic() - began, 4),
+        }
+        self.observer.emit(TelemetryEvent("media.delivered", data=told))
+        return Done(dumps({"files": [asdict(file) for file in files.values()], "chat": asdict(left.chat)}))
+
+    async def _stored(self, batch: Batch, source: MediaSource, media: Media) -> MediaFile:
+        """One file: fetched to disk, measured, and stored as what it is."""
+        kind = kind_of(batch)
+        path = self.folder / f"{batch.id}.part"
+        try:
+            size = await source.fetch_media(media, path)
+            file = await asyncio.to_thread(_measured, kind, path, size)
+            await self.blobs.put_file(key_of(batch.id, kind, file.mime), path, file.mime)
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
-        seconds = round(self.clock.monotonic() - began, 4)
-        self.observer.emit(TelemetryEvent("video.delivered", data={"bytes": facts.nbytes, "seconds": seconds}))
-        return Done(dumps({"facts": asdict(facts), "chat": asdict(left.chat)}))
+        return file
 
 
-def _measured(path: Path, size: int) -> VideoFacts:
+def _measured(kind: MediaKind, path: Path, size: int) -> MediaFile:
     """What the file itself says; Broken when it is not whole."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -272,12 +307,17 @@ def _measured(path: Path, size: int) -> VideoFacts:
             return file.read(count)
 
         try:
-            movie = mp4.measure(read, size)
-        except mp4.DamagedMovie as error:
+            facts = media_files.measure(read, size)
+            if kind == "video" and not facts.width:
+                raise media_files.DamagedMedia("It has no picture track")
+        except media_files.DamagedMedia as error:
             raise Broken(
-                f"The video came damaged: {error}", f"视频文件已损坏：{error}", generated="maybe", code="video_damaged"
+                f"The {WORDS[kind].one} came damaged: {error}",
+                f"{WORDS[kind].zh}文件已损坏：{error}",
+                generated="maybe",
+                code=f"{kind}_damaged",
             ) from None
-    return VideoFacts(**asdict(movie), sha256=digest.hexdigest())
+    return replace(facts, sha256=digest.hexdigest())
 
 
 def _about(batch: Batch) -> dict[str, Any]:
@@ -285,29 +325,31 @@ def _about(batch: Batch) -> dict[str, Any]:
     return about
 
 
-def _interrupted() -> Interrupted:
+def _interrupted(kind: MediaKind) -> Interrupted:
+    words = WORDS[kind]
     return Interrupted(
-        "The gateway stopped in the moment that the video was asked for, and Google had not named its chat yet: it is "
-        "not asked for again, because it may be made",
-        "网关在请求视频的瞬间停止，Google 尚未返回对话编号；由于视频可能已在生成，不会重复请求",
+        f"The gateway stopped in the moment that the {words.one} was asked for, and Google had not named its chat yet: "
+        "it is not asked for again, because it may be made",
+        f"网关在请求{words.zh}的瞬间停止，Google 尚未返回对话编号；由于{words.zh}可能已在生成，不会重复请求",
         generated="maybe",
-        code="video_interrupted",
+        code=f"{kind}_interrupted",
     )
 
 
-def _late(seconds: float) -> Stalled:
+def _late(kind: MediaKind, seconds: float) -> Stalled:
+    words = WORDS[kind]
     return Stalled(
-        f"Google made no video within {seconds:g} seconds",
-        f"Google 在 {seconds:g} 秒内没有完成视频",
+        f"Google made no {words.one} within {seconds:g} seconds",
+        f"Google 在 {seconds:g} 秒内没有完成{words.zh}",
         generated="maybe",
-        code="video_timeout",
+        code=f"{kind}_timeout",
     )
 
 
-def _without_its_account(name: str) -> NoAccount:
+def _without_its_account(kind: MediaKind, name: str) -> NoAccount:
     return NoAccount(
-        f"The account {name}, which has the video's chat, is not signed in",
-        f"持有该视频对话的账号 {name} 尚未登录",
+        f"The account {name}, which has the chat of the {WORDS[kind].one}, is not signed in",
+        f"持有该{WORDS[kind].zh}对话的账号 {name} 尚未登录",
         retry_after=5.0,
         code="no_account",
     )

@@ -1,0 +1,77 @@
+"""Commands about browsers as the place where accounts are signed in: who is there, and pairing one with an account."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemgate.cli.account_backend import AccountBackend, Facts
+from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
+from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, marked, out
+from gemgate.ports.accounts import AccountSetup
+
+
+def who(
+    place: Annotated[
+        str | None, typer.Argument(help="firefox, chrome, firefox:PROFILE, file:PATH. [default: all browsers]")
+    ] = None,
+    cookies: Annotated[
+        Path | None, typer.Option("--cookies", help="File with cookies, in any form; - reads standard input.")
+    ] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """List who is signed in: every profile, container and account (/u/N) of a browser, or behind cookies."""
+    held = read_cookies(cookies) if cookies is not None else None
+    places = [""] if held else [spelled(place)] if place else [f"browser:{one}" for one in ("firefox", "chrome")]
+
+    async def work(backend: AccountBackend) -> None:
+        if not as_json:
+            say_where(backend)
+        with err.status("looking who is signed in …"):
+            found = await everybody(backend, places, held)
+        if as_json:
+            print_json({"identities": found})
+        else:
+            show_identities(found)
+
+    at_desk(work, url, admin_key, node, config)
+
+
+def pair(
+    name: NameArgument,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+    admin_key: KeyOption = None,
+    node: NodeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show a code for the browser extension: it counts once, for ten minutes, and only lets it push cookies.
+
+    An account that is not there yet is set up: the first push signs it in.
+    """
+
+    async def work(backend: AccountBackend) -> None:
+        if not as_json:
+            say_where(backend)
+        if name not in {facts["name"] for facts in await backend.all()}:
+            await backend.set_up(AccountSetup(name))  # its first push signs it in
+        _show_code(await backend.pair(name), as_json=as_json)
+
+    at_desk(work, url, admin_key, node, config)
+
+
+def _show_code(facts: Facts, *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+        return
+    until = time.strftime("%H:%M:%S", time.localtime(facts["expires_at"]))
+    out.print(marked("[bold]{}[/bold]  for {}, until {}", facts["code"], facts["account"], until), highlight=False)
+    err.print(f"Type it into the extension, with the gateway's address: {facts['gateway']}", highlight=False)

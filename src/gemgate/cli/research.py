@@ -1,0 +1,157 @@
+"""`gemgate research`: a deep research from the terminal, its plan shown, waited for and written to a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
+from gemgate.cli.jobs import PATIENCE
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, out, say
+from gemgate.errors import Unreachable
+
+AGENT = "deep-research-gemgate"
+"""Any date would do: which research there is the account decides."""
+PATH = "/v1beta/interactions"
+EVERY = 3.0
+"""Seconds between two looks."""
+
+
+def research(
+    prompt: Annotated[str, typer.Argument(help="What is to be looked into.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File for the report. [default: the terminal]", dir_okay=False)
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the plan first, and ask whether to start it.")] = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Look into something thoroughly: gemgate research "why foxes turn white" -o foxes.markdown
+
+    It takes minutes and goes on at a gateway that runs, whatever becomes of this command; its id is told at once.
+    """
+    if not prompt.strip():
+        fail("the prompt is empty", 2)
+
+    async def work(gateway: Connection) -> dict[str, Any]:
+        asked, previous = prompt, ""
+        while plan:
+            planned = await _ended(gateway, await _asked(gateway, asked, previous, plans=True), quiet=as_json)
+            if planned["status"] != "completed":
+                return planned
+            err.print(_text(planned), highlight=False, markup=False, soft_wrap=True)
+            previous = planned["id"]
+            change = await asyncio.to_thread(_wanted)
+            if change is None:
+                return planned
+            if not change:
+                break
+            asked = change
+        return await _ended(gateway, await _asked(gateway, asked if not previous else "Start", previous), quiet=as_json)
+
+    done = through(work, url, key, config, resident=True)
+    text = _text(done)
+    if done["status"] != "completed":
+        errors: list[dict[str, Any]] = done.get("errors") or [{}]
+        fail(f"{done['id']}: {errors[0].get('message', done['status'])}")
+    if output is not None:
+        written_whole(output, _with_sources(done).encode())
+    if as_json:
+        print(json.dumps({"file": str(output) if output else None, **done}, ensure_ascii=False, indent=2))
+    elif output is None:
+        out.print(_with_sources(done), highlight=False, markup=False, soft_wrap=True)
+    else:
+        count, pages = len(text), len(_sources(done))
+        words = say(f"{count} characters, {pages} sources", f"{count} 字，{pages} 个来源")
+        out.print(f"{output}: {words}", highlight=False, soft_wrap=True)
+
+
+def _wanted() -> str | None:
+    """What shall change in the plan; "" to start it as it is, None to leave it."""
+    question = say(
+        "Start it? Enter starts, words change the plan, q leaves it", "是否开始？回车开始，输入文字修改计划，q 放弃"
+    )
+    answer: str = typer.prompt(question, default="", show_default=False, err=True)
+    return None if answer.strip().lower() == "q" else answer.strip()
+
+
+async def _asked(gateway: Connection, text: str, previous: str, *, plans: bool = False) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "agent": AGENT,
+        "input": text,
+        "background": True,
+        "agent_config": {"type": "deep-research", "collaborative_planning": plans},
+    }
+    if previous:
+        body["previous_interaction_id"] = previous
+    made: dict[str, Any] = await gateway.ask("POST", PATH, json.dumps(body).encode())
+    return made
+
+
+async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+    """The interaction as it ended, its steps told as they come; a gateway that goes away for a moment is waited for."""
+    path = f"{PATH}/{quote(made['id'], safe='')}"
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        away, seen = 0.0, ""
+        while made["status"] == "in_progress":
+            progress.update(bar, description=f"{made['id']} {say('researching', '研究中')}")
+            try:
+                if not quiet:
+                    seen = await _followed(gateway, path, seen, progress)
+                else:
+                    await asyncio.sleep(EVERY)
+                made, away = await gateway.ask("GET", path), 0.0
+            except Unreachable:
+                away += EVERY
+                if away > PATIENCE:
+                    raise
+                await asyncio.sleep(EVERY)
+    return made
+
+
+async def _followed(gateway: Connection, path: str, seen: str, progress: Progress) -> str:
+    """Tell the steps behind the event `seen` as they come; the id of the last event."""
+    after = f"&last_event_id={quote(seen, safe='')}" if seen else ""
+    async with gateway.open("GET", f"{path}?stream=true{after}") as answer:
+        async for line in answer.content:
+            if not line.startswith(b"data: {"):
+                continue
+            event = json.loads(line[6:])
+            seen = event.get("event_id") or seen
+            delta = event.get("delta") or {}
+            if delta.get("type") == "thought_summary":
+                words = delta["content"]["text"].strip("\n")
+                progress.console.print(words, highlight=False, markup=False, soft_wrap=True)
+    return seen
+
+
+def _contents(done: dict[str, Any]) -> list[dict[str, Any]]:
+    steps = [step for step in done.get("steps") or () if step["type"] == "model_output"]
+    return [content for step in steps for content in step["content"] if content["type"] == "text"]
+
+
+def _text(done: dict[str, Any]) -> str:
+    return "".join(content["text"] for content in _contents(done))
+
+
+def _sources(done: dict[str, Any]) -> dict[str, str]:
+    """Address and title of each page, once."""
+    notes = [note for content in _contents(done) for note in content.get("annotations") or ()]
+    return {note["url"]: note.get("title") or note["url"] for note in notes}
+
+
+def _with_sources(done: dict[str, Any]) -> str:
+    """The report with its sources behind it."""
+    rows = [f"{n}. [{title}]({url})" for n, (url, title) in enumerate(_sources(done).items(), 1)]
+    heading = say("Sources", "来源")
+    return _text(done).rstrip("\n") + ("\n\n" + "\n".join([f"## {heading}", "", *rows]) if rows else "") + "\n"
