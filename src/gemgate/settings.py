@@ -124,6 +124,12 @@ class Settings(BaseSettings):
         "default as measured (10, docs/google-wire.md 4.3); 0 = off",
     )
     concurrency: int = Field(2, ge=1, description="Prompts at once per account")
+    reserve_percent: float = Field(
+        10,
+        ge=0,
+        lt=100,
+        description="Share of Google's usage windows that batches leave to interactive calls; 0 = none",
+    )
     cooldown_429_seconds: Seconds = Field(3600, description="Rest after a usage limit without a stated reset; 0 = off")
     cooldown_address_seconds: float | None = Field(
         None,

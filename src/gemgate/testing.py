@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageReport
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports.blobs import Blob, BlobFacts, BlobStore
@@ -171,8 +171,8 @@ class ScriptedUpstream:
     async def rotate(self) -> Rotated:
         return Rotated("renewed", Cookies("rotated"))
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
-        return ()
+    async def usage(self) -> UsageReport:
+        return UsageReport()
 
     async def close(self) -> None:
         self.closed = True

@@ -86,6 +86,7 @@ async def _built(
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)
     pool = AccountPool(clock=clock, random=random)
+    pool.reserve = settings.reserve_percent / 100
     account_registry = make.account_registry(pool, resident=resident)
     if isinstance(storage.blobs, SpoolingBlobStore):
         await storage.blobs.load_spool()
@@ -116,6 +117,7 @@ async def _built(
         jobs=jobs,
         answers=answers,
         background=BackgroundAnswers(answers),
+        windows=storage.windows,
         researches=researches,
         responses=storage.responses,
         interactions=storage.interactions,

@@ -30,6 +30,7 @@ from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.conversations import ResponseStore
 from gemgate.ports.runtime import Clock, Random
+from gemgate.ports.usage_windows import WindowStore
 from gemgate.settings import Settings
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.alerts import SqlAlertStore
@@ -106,6 +107,7 @@ class Service(Loops):
     jobs: Jobs
     answers: Answers
     background: BackgroundAnswers
+    windows: WindowStore
     researches: Researches
     responses: ResponseStore
     interactions: ResponseStore

@@ -31,6 +31,7 @@ from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.pairings import SqlPairingStore
 from gemgate.stores.sql.response_log import SqlResponseLog
 from gemgate.stores.sql.usage import SqlUsageStore
+from gemgate.stores.sql.usage_windows import SqlWindowStore
 from gemgate.stores.vault import Vault, open_vault
 from gemgate.telemetry import SystemClock
 
@@ -70,6 +71,10 @@ class Storage:
     @cached_property
     def conversations(self) -> SqlConversationStore:
         return SqlConversationStore(self.database, behind=self.database.is_sqlite)
+
+    @cached_property
+    def windows(self) -> SqlWindowStore:
+        return SqlWindowStore(self.database)
 
     @cached_property
     def responses(self) -> SqlResponseStore:
