@@ -25,7 +25,8 @@ from gemgate.dialects.table import Group
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock
-from gemgate.settings import TOKEN_LENGTH, ApiKey, Settings, is_loopback
+from gemgate.settings import TOKEN_LENGTH, Settings, is_loopback
+from gemgate.settings.api_keys import ApiKey
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.auth.key_cache import PREFIX, KeyCache, csrf_token
 from gemgate.web.auth.login_throttle import LoginThrottle

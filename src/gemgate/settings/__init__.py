@@ -30,22 +30,13 @@ from gemgate.caller import Budget
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, Aliases, parse_aliases
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import GatewayError
+from gemgate.settings.api_keys import ApiKey, parse_api_keys
 
 CONFIG_FILE = "gemgate.toml"
 
 
 class SettingsError(ValueError):
     """A setting that stops the start; the text is the one clear line."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """One entry of API_KEY: `[name:]secret[;rph=100][;alias=gpt-*=gemini-3.0-pro]`."""
-
-    name: str
-    secret: str
-    per_hour: int | None = None
-    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def data_home() -> Path:
@@ -382,34 +373,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
-    """Entries of API_KEY; ValueError for an empty secret, two keys of one name, or an unknown option."""
-    keys: list[ApiKey] = []
-    for number, entry in enumerate((part.strip() for part in text.split(",")), 1):
-        if not entry:
-            continue
-        body, *options = entry.split(";")
-        name, sep, secret = body.partition(":")
-        if not sep:
-            name, secret = f"key{number}", body
-        per_hour: int | None = None
-        aliases: tuple[tuple[str, str], ...] = ()
-        for option in options:
-            word, _, value = option.partition("=")
-            if word.strip() == "alias":
-                aliases += parse_aliases(value)
-                continue
-            if word.strip() != "rph" or not value.strip().isdigit():
-                raise ValueError(f"entry {number}: the options are rph=NUMBER and alias=PATTERN=MODEL")
-            per_hour = int(value)
-        if not secret.strip() or not name.strip():
-            raise ValueError(f"entry {number} has no secret")
-        keys.append(ApiKey(name.strip(), secret.strip(), per_hour, aliases))
-    if len({key.name for key in keys}) < len(keys):
-        raise ValueError("two entries have one name")
-    return tuple(keys)
 
 
 @dataclass(frozen=True, slots=True)
