@@ -80,7 +80,7 @@ export class Pusher {
       return this.#keep(pairing, { mark, version, state: body, outcome: "good", sentence: "", refused: "", trying: null, failures: 0, waitUntil: 0 });
     }
     if (OVER.includes(status)) return this.#keep(pairing, { outcome: "over", sentence });
-    if (status === 429 || status === 0 || status === 502 || status === 504 || (status === 503 && !body.code)) {
+    if (passes(status, body.code ?? "", wait)) {
       const failures = (pairing.failures || 0) + 1;
       const seconds = Math.max(1, Math.min(wait ?? FIRST_WAIT * 2 ** (failures - 1), LONGEST_WAIT));
       this.deps.wake(seconds);
@@ -110,6 +110,10 @@ export class Pusher {
 
 /** The key counts no more, or its account is gone. */
 const OVER = [401, 403, 404];
+
+/** Whether the same push may be taken later. What Google did not take is not pushed again until it changes. */
+const passes = (status, code, wait) =>
+  status === 0 || status === 429 || (status >= 500 && (status !== 503 || wait !== null || !code || /^(ip_blocked|busy|stopping)$|_unavailable$/.test(code)));
 
 const text = (said) => (typeof said === "string" ? said : "");
 

@@ -90,11 +90,14 @@ class Firefox:
 
 
 @asynccontextmanager
-async def firefox(home: Path, google: Simulator, profile: Path | None = None) -> AsyncIterator[Firefox]:
+async def firefox(
+    home: Path, google: Simulator, profile: Path | None = None, preferences: dict[str, Any] | None = None
+) -> AsyncIterator[Firefox]:
     """Firefox in a home of its own. profile: None lets it make its default profile by itself."""
     binary = needed("Firefox", "firefox-esr", "firefox")
     port = await free_port()
     preferences = {
+        **(preferences or {}),
         "network.proxy.type": 1,
         "network.proxy.ssl": "127.0.0.1",
         "network.proxy.ssl_port": google.port,

@@ -3,12 +3,14 @@ import { AccountCard, capability, CookieBox, handOver, NewAccount, Notice } from
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
+import { PairBrowser } from "./pairing.js";
 import { Act, Confirm, Dialog, Empty, Loading, Page, Table, Trouble } from "./parts.js";
 import { moment, words } from "./words.js";
 
 const t = words({
   lead: ["Cookies go in and are never shown again. What rests comes back by itself.", "Cookie 只进不出，绝不再显示。冷却中的账号会自动恢复。"],
   add: ["Add an account", "添加账号"],
+  pair: ["Pair a browser", "配对浏览器"],
   none: ["There is no account yet.", "还没有账号。"],
   paste: ["New cookies", "更新 Cookie"],
   test: ["Test", "测试"],
@@ -44,7 +46,10 @@ export function Accounts({ title }) {
     setOpen(null);
     refresh();
   };
-  const add = html`<button type="button" class="first" onClick=${() => setOpen({ what: "add" })}>${t("add")}</button>`;
+  const add = html`
+    <button type="button" onClick=${() => setOpen({ what: "pair" })}>${t("pair")}</button>
+    <button type="button" class="first" onClick=${() => setOpen({ what: "add" })}>${t("add")}</button>
+  `;
   return html`
     <${Page} title=${title} lead=${t("lead")} actions=${add}>
       <${Trouble} problem=${problem} />
@@ -59,6 +64,7 @@ export function Accounts({ title }) {
       </div>
       ${open?.what === "add" && html`<${Dialog} title=${t("add")} onClose=${close}><${NewAccount} onDone=${close} /><//>`}
       ${open?.what === "paste" && html`<${Paste} account=${open.account} onClose=${close} />`}
+      ${open?.what === "pair" && html`<${PairBrowser} account=${open.account} onClose=${close} />`}
       ${open?.what === "audit" && html`<${Audit} account=${open.account} onClose=${close} />`}
       ${open?.what === "reset" && html`<${Reset} account=${open.account} onClose=${close} />`}
       ${open?.what === "forget" && html`
@@ -82,7 +88,7 @@ function Deeds({ account, refresh, open }) {
   const ask = (what) => html`<button type="button" onClick=${() => open(what)}>${t(what)}</button>`;
   return html`
     <div class="actions">
-      ${account.kind === "web" && ask("paste")}
+      ${account.kind === "web" && html`${ask("paste")} ${ask("pair")}`}
       ${deed("test")} ${deed("refresh")} ${deed(account.state === "paused" ? "resume" : "pause")}
       ${account.cooldowns.length > 0 && ask("reset")} ${ask("audit")} ${ask("forget")}
     </div>

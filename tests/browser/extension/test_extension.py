@@ -1,0 +1,215 @@
+"""From a click to an answer without typing a cookie; a rotation in the browser is the gateway's within seconds; what
+ends a pairing, and what does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gemgate_simulator import Simulator
+from tests.browser.extension.conftest import Driven, chrome, code_on_page, enter, fox, seen
+from tests.support.serving import Served, until
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+BROWSERS: dict[str, Callable[..., Any]] = {"firefox": fox, "chromium": chrome}
+PROMPT = {"prompt": "Count to 3"}
+SIGNED_OUT = """api.cookies.remove({url: "https://google.com/", name: "__Secure-1PSID"})"""
+
+
+def holds(gate: Served, google: Simulator, person: str = "alice", name: str = "mine") -> bool:
+    """Whether the gateway is signed in with what Google gave the browser last."""
+    account = gate.service.account_registry.account(name)
+    jar = google.google.cookies(person)
+    return account.is_open and account.cookies is not None and account.cookies.as_dict() == jar
+
+
+async def answers(gate: Served) -> None:
+    async with aiohttp.ClientSession(gate.url) as http, http.post("/v1/generate", json=PROMPT) as answer:
+        assert answer.status == 200, await answer.text()
+        assert "3" in (await answer.json())["text"]
+
+
+async def rotated(browser: Driven, gate: Served, google: Simulator) -> float:
+    """Seconds from a rotation in the browser until the gateway has signed in with it."""
+    old = google.google.cookies("alice")
+    await browser.rotate()
+    await until(lambda: google.google.cookies("alice") != old, 30)
+    began = asyncio.get_running_loop().time()
+    await until(lambda: holds(gate, google), 30)
+    return asyncio.get_running_loop().time() - began
+
+
+async def stored(browser: Driven) -> str:
+    return str(await browser.run("api.storage.local.get(null)"))
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+async def test_from_a_click_to_an_answer_and_on_with_a_rotation(
+    name: str, google: Simulator, gate: Served, tmp_path: Path
+) -> None:
+    async with BROWSERS[name](tmp_path, google) as browser:
+        await browser.sign_in("alice")
+        began = asyncio.get_running_loop().time()
+        code = await code_on_page(browser, gate)
+        await enter(browser, code)
+        await seen(browser, "#done", "mine")
+        await answers(gate)
+        first = asyncio.get_running_loop().time() - began
+        assert holds(gate, google)
+        assert google.record.generations == 1
+
+        await browser.open("status.html")
+        await seen(browser, "#fact-health", "ready")
+        assert (await browser.text("#account"), await browser.text("#trouble")) == ("mine", "")
+        assert await browser.text("#fact-rotates") == "this browser"
+        assert await browser.text("#fact-forecast")
+        kept = await stored(browser)
+        assert not any(value in kept for value in google.google.cookies("alice").values())
+
+        second = await rotated(browser, gate, google)
+        print(f"{name}: {first:.1f} s from the click to an answer, {second:.1f} s from a rotation to the gateway")
+        assert google.record.requests_of("rotate") == 1, "the browser rotates, and nobody else"
+
+        await enter(browser, code)  # whoever has seen the code comes too late
+        await seen(browser, "#trouble", "wrong, used or older")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", BROWSERS)
+async def test_each_of_many_rotations_comes_within_five_seconds_from_a_background_that_sleeps(
+    name: str, google: Simulator, gate: Served, tmp_path: Path
+) -> None:
+    async with BROWSERS[name](tmp_path, google) as browser:
+        await browser.sign_in("alice")
+        await enter(browser, await code_on_page(browser, gate))
+        await seen(browser, "#done", "mine")
+        seconds = []
+        for _ in range(8):
+            await browser.stop()
+            seconds.append(await rotated(browser, gate, google))
+            await asyncio.sleep(10)  # six a minute are taken
+        print(f"{name}: seconds from a rotation to the gateway {[round(one, 1) for one in sorted(seconds)]}")
+        assert max(seconds) < 5
+        assert google.record.requests_of("rotate") == 8
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", BROWSERS)
+async def test_what_ends_a_pairing_and_what_does_not(
+    name: str, google: Simulator, gate: Served, tmp_path: Path
+) -> None:
+    async with BROWSERS[name](tmp_path, google) as browser:
+        await browser.open("status.html")
+        await seen(browser, "#unpaired", "not paired")
+        for address, trouble in (("http://gate.example", "https://"), ("nonsense://x", "no address")):
+            await browser.open(f"pair.html?store={browser.store}")
+            await browser.fill("input[name=code]", "22222-22222")
+            await browser.fill("input[name=address]", address)
+            await browser.press("button.first")
+            await seen(browser, "#trouble", trouble)
+
+        # paired before anybody has signed in: the sign-in is pushed by itself
+        await enter(browser, await code_on_page(browser, gate))
+        await seen(browser, "#trouble", "No Google account")
+        await browser.sign_in("alice")
+        await until(lambda: holds(gate, google), 30)
+
+        # another account signs in: refused by name, and the old session stays
+        await browser.sign_in("bob")
+        await browser.open("status.html")
+        await seen(browser, "#trouble", "did not take")
+        assert holds(gate, google)
+        assert await browser.run("api.action.getBadgeText({})") == "!"
+        await browser.sign_in("alice")
+        await until(lambda: holds(gate, google), 30)
+        await browser.open("status.html")
+        await seen(browser, "#fact-health", "ready")
+        await until_text(browser, "#trouble", "")
+
+        # signed out
+        await browser.run(SIGNED_OUT)
+        await seen(browser, "#trouble", "No Google account")
+        await browser.sign_in("alice")
+        await until(lambda: holds(gate, google), 30)
+
+        # the key is revoked in the room Keys
+        async with aiohttp.ClientSession(gate.url) as http:
+            async with http.get("/api/keys") as answer:
+                (key,) = [one for one in (await answer.json())["keys"] if one["name"].startswith("browser-")]
+            async with http.delete(f"/api/keys/{key['id']}") as answer:
+                assert answer.status in (200, 204)
+        await browser.open("status.html")
+        await seen(browser, "#trouble", "pairing is over")
+        await browser.sign_in("alice")
+        assert not holds(gate, google)
+        await enter(browser, await code_on_page(browser, gate))
+        await seen(browser, "#done", "mine")
+        await until(lambda: holds(gate, google), 30)
+
+        await browser.open("status.html")
+        await browser.press("#unpair")
+        await seen(browser, "#unpaired", "not paired")
+        assert await stored(browser) == "{}"
+
+
+async def until_text(browser: Driven, selector: str, wanted: str) -> None:
+    async with asyncio.timeout(30):
+        while await browser.text(selector) != wanted:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.soak
+async def test_a_container_of_firefox_is_a_browser_of_its_own(google: Simulator, gate: Served, tmp_path: Path) -> None:
+    async with fox(tmp_path, google) as browser:
+        await browser.sign_in("alice")
+        await enter(browser, await code_on_page(browser, gate))
+        await seen(browser, "#done", "mine")
+        code = await code_on_page(browser, gate, "work")
+        await enter(browser, code, "firefox-container-2")
+        await seen(browser, "#trouble", "No Google account")
+        await browser.new_tab(2)
+        await browser.sign_in("bob")
+        await until(lambda: holds(gate, google, "bob", "work"), 30)
+        assert holds(gate, google)
+        assert await browser.text("#account") == "Signed in as " + google.google.account("bob").email
+
+
+@pytest.mark.soak
+async def test_chromium_in_chinese_is_paired_still_when_it_was_started_again(
+    google: Simulator, gate: Served, tmp_path: Path
+) -> None:
+    async with chrome(tmp_path, google) as browser:
+        await browser.sign_in("alice")
+        await enter(browser, await code_on_page(browser, gate))
+        await seen(browser, "#done", "mine")
+    before = await seen_at(gate)
+    async with chrome(tmp_path, google, "zh-CN") as browser:
+        await until_later(gate, before)
+        await browser.open("status.html")
+        await seen(browser, "#fact-health", "可用")
+        await seen(browser, "#fact-rotates", "此浏览器")
+        assert await rotated_here(browser, gate, google) < 5
+
+
+async def rotated_here(browser: Any, gate: Served, google: Simulator) -> float:
+    await browser.sign_in("alice")
+    await until(lambda: holds(gate, google), 30)
+    return await rotated(browser, gate, google)
+
+
+async def seen_at(gate: Served) -> float:
+    push = await gate.service.paired.last("mine")
+    assert push is not None
+    return push.seen_at
+
+
+async def until_later(gate: Served, before: float) -> None:
+    async with asyncio.timeout(60):
+        while await seen_at(gate) <= before:
+            await asyncio.sleep(0.1)
