@@ -14,6 +14,7 @@ const RETRY = "retry";
 const pusher = new Pusher({
   load,
   save,
+  remove: forget,
   read: cookiesIn,
   mayRead: () => may(GOOGLE),
   call: (gateway, method, path, more) => call(gateway, method, path, { ...more, language: language() }),
@@ -68,7 +69,7 @@ const deeds = {
   look: ({ store }) => pusher.look(store),
   async unpair({ store }) {
     const pairing = await load(store);
-    await forget(store);
+    await pusher.forget(store);
     await keepTime();
     const left = (await all()).map((one) => address(one.gateway).pattern);
     const pattern = pairing && address(pairing.gateway).pattern;

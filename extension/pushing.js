@@ -8,11 +8,12 @@ const FIRST_WAIT = 30;
 const LONGEST_WAIT = 300;
 
 /**
- * deps: load(store) -> pairing or null; save(pairing); read(store) -> cookies; mayRead() -> bool; call as of gateway.js;
+ * deps: load(store) -> pairing or null; save(pairing); remove(store); read(store) -> cookies; mayRead() -> bool; call as of gateway.js;
  * now() in milliseconds; wake(seconds) has `push` called again by then; agent, language: the browser's words of itself.
  */
 export class Pusher {
   #turns = new Map();
+  #writing = Promise.resolve();
 
   constructor(deps) {
     this.deps = deps;
@@ -28,7 +29,8 @@ export class Pusher {
     return this.#inTurn(store, async () => {
       const { status, body } = await this.deps.call(gateway, "POST", "/api/pairings", { body: { code, browser } });
       if (status !== 201 || !body.key) throw new Trouble(body.detail ? "refused" : "no_gateway", text(body.detail));
-      await this.deps.save({ store, gateway, account: body.account, key: body.key, life: body.sign_of_life_seconds || 300, version: 0 });
+      const pairing = { store, gateway, account: body.account, key: body.key, life: body.sign_of_life_seconds || 300, version: 0 };
+      await this.#write(() => this.deps.save(pairing));
       await this.#push(store, true, true);
     });
   }
@@ -43,6 +45,11 @@ export class Pusher {
       else if (OVER.includes(answer.status)) await this.#keep(pairing, { outcome: "over", sentence: text(answer.body.detail) });
       else if (answer.status === 0) await this.#keep(pairing, { outcome: "unreachable", sentence: "" });
     });
+  }
+
+  /** Unpair at once: what is on its way is not stored any more. */
+  forget(store) {
+    return this.#write(() => this.deps.remove(store));
   }
 
   #inTurn(store, work) {
@@ -100,11 +107,20 @@ export class Pusher {
   }
 
   /** Store what changed; nothing when it was unpaired or paired anew meanwhile. */
-  async #keep(pairing, changes) {
-    const there = await this.deps.load(pairing.store);
-    if (there?.key !== pairing.key) return;
-    Object.assign(pairing, changes);
-    await this.deps.save(pairing);
+  #keep(pairing, changes) {
+    return this.#write(async () => {
+      const there = await this.deps.load(pairing.store);
+      if (there?.key !== pairing.key) return;
+      Object.assign(pairing, changes);
+      await this.deps.save(pairing);
+    });
+  }
+
+  /** One after the other: between looking and storing nobody else stores. */
+  #write(work) {
+    const mine = this.#writing.then(work);
+    this.#writing = mine.catch(() => {});
+    return mine;
   }
 }
 
@@ -122,7 +138,7 @@ const back = (pairing, mark) =>
   pairing.outcome === "signed_out" || pairing.outcome === "no_permission" ? { outcome: mark === pairing.refused ? "refused" : "good" } : {};
 
 function numberOf(pairing, mark, now) {
+  if (mark === pairing.trying?.mark) return pairing.trying.version; // its answer may have been lost
   if (mark === pairing.mark) return pairing.version;
-  if (mark === pairing.trying?.mark) return pairing.trying.version;
   return Math.max(Math.floor(now), pairing.version + 1, (pairing.trying?.version ?? 0) + 1);
 }
