@@ -57,6 +57,10 @@ release: install ## a release in dist/, committed and tagged: make release VERSI
 	$(MAKE) dist
 	$(BIN)/python -m tools.release seal "$(VERSION)"
 
+.PHONY: extension
+extension: install ## the browser extension in dist/, as .xpi and .zip (docs/extension.md)
+	$(BIN)/python -m tools.extension dist
+
 .PHONY: audit
 audit: install ## known vulnerabilities of what the lock names, and licences; fails when advisories cannot be had (OFFLINE=1)
 	$(BIN)/python -m tools.supply audit $(if $(OFFLINE),--offline)

@@ -147,7 +147,7 @@ class Fox:
         await self.browser.command("WebDriver:SwitchToFrame", id=None)
 
     async def run(self, expression: str) -> Any:
-        return await self.browser.run(f"const api = browser; return {expression}")
+        return await self.browser.run(f"const api = globalThis.browser; return {expression}")
 
     async def stop(self) -> None:
         policy = f"WebExtensionPolicy.getByID({self.id!r}).extension"
@@ -193,7 +193,7 @@ class Chrome:
         await self._rotate()
 
     async def run(self, expression: str) -> Any:
-        return await self.page.evaluate(f"(async () => {{ const api = chrome; return {expression} }})()")
+        return await self.page.evaluate(f"(async () => {{ const api = globalThis.chrome; return {expression} }})()")
 
     async def stop(self) -> None:
         await self.page.goto(self.base + "pair.html")

@@ -79,6 +79,13 @@ async def test_from_a_click_to_an_answer_and_on_with_a_rotation(
         await enter(browser, code)  # whoever has seen the code comes too late
         await seen(browser, "#trouble", "wrong, used or older")
 
+        await browser.open("https://gemini.google.com/app")  # of a host below google.com nothing can be read
+        await browser.run("(document.cookie = 'SID=plain; domain=.google.com', document.cookie = 'OWN=page', null)")
+        await browser.open("status.html")
+        read = await browser.run("api.cookies.getAll({domain: 'google.com'})")
+        assert {one["domain"] for one in read} == {".google.com"}
+        assert "plain" in {one["value"] for one in read}
+
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", BROWSERS)
