@@ -10,8 +10,8 @@ const KEY = "pairing ";
 
 export const say = (name, ...values) => api.i18n.getMessage(name, values) || name;
 
-/** Of the texts that the gateway tells: en or zh-CN. */
-export const language = () => (api.i18n.getUILanguage().toLowerCase().startsWith("zh") ? "zh-CN" : "en");
+/** en or zh-CN: of the texts that are shown, and so of those that the gateway is asked for. */
+export const language = () => say("language");
 
 export const load = async (store) => (await api.storage.local.get(KEY + store))[KEY + store] ?? null;
 export const save = (pairing) => api.storage.local.set({ [KEY + pairing.store]: pairing });

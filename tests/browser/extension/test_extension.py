@@ -201,6 +201,9 @@ async def test_chromium_in_chinese_is_paired_still_when_it_was_started_again(
         await browser.open("status.html")
         await seen(browser, "#fact-health", "可用")
         await seen(browser, "#fact-rotates", "此浏览器")
+        await seen(browser, "#fact-last_push", "前")
+        await enter(browser, "22222-22222 " + gate.url)
+        await seen(browser, "#trouble", "配对码错误")
         assert await rotated_here(browser, gate, google) < 5
 
 
