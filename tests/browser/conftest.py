@@ -176,6 +176,24 @@ async def ended(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
+@asynccontextmanager
+async def screen() -> AsyncIterator[str]:
+    """A screen that nobody sees; its display."""
+    out, into = os.pipe()
+    server = await asyncio.create_subprocess_exec(
+        needed("Xvfb", "Xvfb"), *("-displayfd", str(into), "-screen", "0", "1280x900x24", "-nolisten", "tcp"),
+        pass_fds=(into,), stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(into)
+    try:
+        number = await asyncio.to_thread(os.read, out, 16)
+        yield f":{number.decode().strip()}"
+    finally:
+        os.close(out)
+        server.terminate()
+        await server.wait()
+
+
 async def eventually(source: CookieSource, wanted: Callable[[], dict[str, str]], seconds: float) -> Cookies:
     """The cookies once they are the ones that Google knows; every read before must make sense, too."""
     async with asyncio.timeout(seconds):

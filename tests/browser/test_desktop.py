@@ -25,7 +25,7 @@ from gemgate.stores.sql.accounts import SqlAccountStore
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.vault import open_vault
 from gemgate_simulator import Simulator
-from tests.browser.conftest import APP, Firefox, connected, free_port, needed
+from tests.browser.conftest import APP, Firefox, connected, free_port, needed, screen
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
@@ -82,24 +82,6 @@ class Desktop:
             return kept.cookies
         finally:
             await database.close()
-
-
-@asynccontextmanager
-async def screen() -> AsyncIterator[str]:
-    """A screen that nobody sees; its display."""
-    out, into = os.pipe()
-    server = await asyncio.create_subprocess_exec(
-        needed("Xvfb", "Xvfb"), *("-displayfd", str(into), "-screen", "0", "1280x900x24", "-nolisten", "tcp"),
-        pass_fds=(into,), stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(into)
-    try:
-        number = await asyncio.to_thread(os.read, out, 16)
-        yield f":{number.decode().strip()}"
-    finally:
-        os.close(out)
-        server.terminate()
-        await server.wait()
 
 
 def sandbox(folder: Path, policies: Path) -> list[str]:

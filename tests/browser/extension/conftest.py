@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from PIL import ImageGrab
 from playwright.async_api import BrowserContext, Page, async_playwright
 from tools.extension import FOLDER, package
 
@@ -154,6 +155,17 @@ class Fox:
         await self._inside(f"return {policy}.terminateBackground({{ignoreDevToolsAttached: true}})")
         assert await self._inside(f"return {policy}.backgroundState") == "stopped"
 
+    async def decide(self, yes: bool) -> None:
+        """Press a button of the question for a permission, once Firefox shows it; AssertionError when it does not."""
+        button = "button" if yes else "secondaryButton"
+        script = (
+            "const {panel} = PopupNotifications; const asked = panel.state === 'open' && panel.firstElementChild;"
+            f"if (asked) asked.{button}.click(); return Boolean(asked)"
+        )
+        async with asyncio.timeout(SECONDS):
+            while not await self._inside(script):
+                await asyncio.sleep(0.2)
+
     async def new_tab(self, container: int = 0) -> None:
         """A tab in front, in a container."""
         await self._inside(
@@ -212,6 +224,18 @@ class Chrome:
         await devtools.detach()
 
 
+async def press_keys(display: str, *keys: str) -> None:
+    """Press keys once a question has dimmed the window behind it."""
+    async with asyncio.timeout(SECONDS):
+        while max(await asyncio.to_thread(lambda: ImageGrab.grab(xdisplay=display).getpixel((640, 700)))) > 200:
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(1)  # it takes no keys while it is new
+    hand = await asyncio.create_subprocess_exec(
+        needed("xdotool", "xdotool"), "key", *keys, env={**os.environ, "DISPLAY": display}
+    )
+    assert await hand.wait() == 0
+
+
 @asynccontextmanager
 async def fox(folder: Path, google: Simulator, **preferences: Any) -> AsyncIterator[Fox]:
     """Firefox, where what the extension asks for is granted without a question."""
@@ -225,15 +249,16 @@ async def fox(folder: Path, google: Simulator, **preferences: Any) -> AsyncItera
 
 
 @asynccontextmanager
-async def chrome(folder: Path, google: Simulator, language: str = "en-GB") -> AsyncIterator[Chrome]:
-    """Chromium. Nobody can press its question for a host permission from outside, so the copy that is loaded has the
-    gateway's address among those it asks for when it is installed.
+async def chrome(folder: Path, google: Simulator, language: str = "en-GB", display: str = "") -> AsyncIterator[Chrome]:
+    """Chromium. Without a display nobody can press its question for a host permission, so the copy that is loaded has
+    the gateway's address among those it asks for when it is installed; on a display it is the folder as it is shipped.
     """
     binary = needed("Chromium", "chromium", "chromium-browser", "google-chrome")
     unpacked = folder / "unpacked"
     shutil.copytree(FOLDER, unpacked, dirs_exist_ok=True)
     manifest = json.loads((unpacked / "manifest.json").read_text("utf-8"))
-    manifest["host_permissions"].append(LOOPBACK)
+    if not display:
+        manifest["host_permissions"].append(LOOPBACK)
     (unpacked / "manifest.json").write_text(json.dumps(manifest))
     flags = [
         *CHROMIUM_FLAGS,
@@ -246,11 +271,11 @@ async def chrome(folder: Path, google: Simulator, language: str = "en-GB") -> As
         context = await playwright.chromium.launch_persistent_context(
             folder / "chrome",
             executable_path=binary,
-            headless=True,
+            headless=not display,
             args=flags,
             ignore_default_args=["--disable-extensions"],
             ignore_https_errors=True,
-            env={**os.environ, "LANGUAGE": language.replace("-", "_")},
+            env={**os.environ, "LANGUAGE": language.replace("-", "_"), "DISPLAY": display},
         )
         try:
             workers = context.service_workers

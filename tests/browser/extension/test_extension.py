@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from gemgate_simulator import Simulator
-from tests.browser.extension.conftest import Driven, chrome, code_on_page, enter, fox, seen
+from tests.browser.conftest import screen
+from tests.browser.extension.conftest import Driven, chrome, code_on_page, enter, fox, press_keys, seen
 from tests.support.serving import Served, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
@@ -163,6 +164,41 @@ async def test_what_ends_a_pairing_and_what_does_not(
         await browser.press("#unpair")
         await seen(browser, "#unpaired", "not paired")
         assert await stored(browser) == "{}"
+
+
+REFUSED = "Without these permissions"
+
+
+@pytest.mark.soak
+async def test_firefox_asks_for_the_gateways_address(google: Simulator, gate: Served, tmp_path: Path) -> None:
+    asks = {"extensions.webextOptionalPermissionPrompts": True, "security.notification_enable_delay": 0}
+    async with fox(tmp_path, google, **asks) as browser:
+        await browser.sign_in("alice")
+        code = await code_on_page(browser, gate)
+        await enter(browser, code)
+        await browser.decide(False)
+        await seen(browser, "#trouble", REFUSED)
+        assert await stored(browser) == "{}"
+        await enter(browser, code)  # it was not sent, so it still counts
+        await browser.decide(True)
+        await seen(browser, "#done", "mine")
+        assert holds(gate, google)
+
+
+@pytest.mark.soak
+async def test_chromium_asks_for_the_gateways_address(google: Simulator, gate: Served, tmp_path: Path) -> None:
+    async with screen() as display, chrome(tmp_path, google, display=display) as browser:
+        await browser.sign_in("alice")
+        code = await code_on_page(browser, gate)
+        await enter(browser, code)
+        await press_keys(display, "Return")
+        await seen(browser, "#trouble", REFUSED)
+        assert await stored(browser) == "{}"
+        await enter(browser, code)
+        await press_keys(display, "Tab", "Return")
+        await seen(browser, "#done", "mine")
+        assert holds(gate, google)
+        assert await rotated(browser, gate, google) < 5
 
 
 async def until_text(browser: Driven, selector: str, wanted: str) -> None:
