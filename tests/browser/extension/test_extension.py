@@ -184,6 +184,14 @@ async def test_firefox_asks_for_the_gateways_address(google: Simulator, gate: Se
         await seen(browser, "#done", "mine")
         assert holds(gate, google)
 
+        await browser.open("status.html")  # a person takes the right to the cookies back, and gives it again
+        await browser.run("api.permissions.remove({origins: ['*://google.com/*']})")
+        await browser.press("#push")
+        await seen(browser, "#trouble", "took the permission")
+        await browser.press("#allow")
+        await browser.decide(True)
+        await until_text(browser, "#trouble", "")
+
 
 @pytest.mark.soak
 async def test_chromium_asks_for_the_gateways_address(google: Simulator, gate: Served, tmp_path: Path) -> None:
@@ -199,6 +207,23 @@ async def test_chromium_asks_for_the_gateways_address(google: Simulator, gate: S
         await seen(browser, "#done", "mine")
         assert holds(gate, google)
         assert await rotated(browser, gate, google) < 5
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", BROWSERS)
+async def test_the_buttons_window_is_about_the_tab_in_front(
+    name: str, google: Simulator, gate: Served, tmp_path: Path
+) -> None:
+    async with BROWSERS[name](tmp_path, google) as browser:
+        await browser.sign_in("alice")
+        await enter(browser, await code_on_page(browser, gate))
+        await seen(browser, "#done", "mine")
+        await browser.run("api.action.openPopup()")
+        inside = "api.extension.getViews({type: 'popup'}).map(it => it.document.body.innerText).join()"
+        async with asyncio.timeout(60):
+            while "ready" not in (text := str(await browser.run(inside))):
+                await asyncio.sleep(0.1)
+        assert "mine" in text
 
 
 async def until_text(browser: Driven, selector: str, wanted: str) -> None:
@@ -220,7 +245,11 @@ async def test_a_container_of_firefox_is_a_browser_of_its_own(google: Simulator,
         await browser.sign_in("bob")
         await until(lambda: holds(gate, google, "bob", "work"), 30)
         assert holds(gate, google)
-        assert await browser.text("#account") == "Signed in as " + google.google.account("bob").email
+        await browser.open("status.html")  # in a tab of the container
+        await seen(browser, "#account", "work")
+        await browser.new_tab()
+        await browser.open("status.html")
+        await seen(browser, "#account", "mine")
 
 
 @pytest.mark.soak
