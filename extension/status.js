@@ -28,6 +28,7 @@ function facts({ gateway, state = {} }) {
 }
 
 const store = await storeInFront();
+let pattern = "";
 dress(document);
 
 async function draw() {
@@ -37,6 +38,7 @@ async function draw() {
   at("account").textContent = pairing ? pairing.account : say("name");
   at("trouble").textContent = "";
   if (!pairing) return;
+  pattern = address(pairing.gateway).pattern;
   const { outcome } = pairing;
   at("trouble").textContent =
     !outcome || outcome === "good" ? "" : [say("outcome_" + outcome), pairing.sentence].filter(Boolean).join(" ");
@@ -71,8 +73,8 @@ at("again").addEventListener("click", openPairing);
 at("push").addEventListener("click", (event) => deed(event, { what: "push", store }));
 at("unpair").addEventListener("click", (event) => deed(event, { what: "unpair", store }));
 at("allow").addEventListener("click", async (event) => {
-  const pairing = await load(store);
-  if (await api.permissions.request({ origins: [GOOGLE, address(pairing.gateway).pattern] })) await deed(event, { what: "push", store });
+  // nothing may be awaited before this: Firefox wants the click itself
+  if (await api.permissions.request({ origins: [GOOGLE, pattern] })) await deed(event, { what: "push", store });
 });
 
 api.storage.onChanged.addListener(draw);
