@@ -128,7 +128,7 @@ class SqlBudgets:
         async with self._database.reading() as connection:
             rows = await connection.execute(select(budget_use).where(budget_use.c.period.in_(names.values())))
             used = {(row.scope, row.period): row for row in rows}
-            flights: dict[str, int] = dict((await connection.execute(flying)).tuples().all())
+            flights = {scope: int(count) for scope, count in await connection.execute(flying)}
         flights[_ALL] = sum(flights.values())
         found: dict[str | None, tuple[Left, ...]] = {}
         for whose, scope in [

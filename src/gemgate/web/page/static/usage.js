@@ -134,7 +134,7 @@ function Shown({ data, group, amount, step, count, now }) {
     <${Chart} title=${t(amount)} times=${times} step=${step} utc least=${4} format=${amount === "seconds" ? span : short} series=${series}
       total=${told(amountOf(whole, amount), amount)} />
     ${groups.length ? html`
-      <${Table} caption=${t(group)} head=${[t(group), ...COLUMNS.map((name) => t(name))]}>
+      <${Table} numbers caption=${t(group)} head=${[t(group), ...COLUMNS.map((name) => t(name))]}>
         ${groups.slice(0, 100).map((one) => html`<${Line} key=${one.name} name=${one.name || t("none_of")} sums=${one.sums} />`)}
         ${groups.length > 1 && html`<${Line} name=${t("total")} sums=${whole} />`}
       <//>` : html`<${Empty}>${t("nothing")}<//>`}
