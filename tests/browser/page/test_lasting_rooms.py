@@ -56,16 +56,19 @@ async def test_what_lasts_can_be_looked_at(
     sim.google.reply("harbour", "The **harbour** is quiet at noon.")
     sim.google.reply("fox", "", image=Painting("photo", size=(1024, 1024), logo="v2"))
     sim.google.music(seconds=2.0)
+    sim.google.account("alice").used = (0.25, 0.6)
     budgets = {"budget": "calls_per_month=50", "key_budget": "images_per_day=4"}
     async with served(settings("alice", **budgets)) as gate:
         await until(lambda: all(one.is_open for one in gate.service.pool.accounts))
         await a_month(gate)
+        for account in gate.service.pool.accounts:
+            account.usage.read(await account.upstream.usage(), gate.service.clock.now())
         asked = {"model": MODEL, "conversation_id": "port", "messages": [{"role": "user", "content": "the harbour?"}]}
         await posted(gate, "/v1/chat/completions", asked)
         await posted(gate, "/v1/images/generations", {"prompt": "a fox", "response_format": "url"})
         music = await posted(gate, "/v1/music", {"prompt": "a slow waltz", "length": "short"})
         async with visiting(chrome, gate.url) as visitor:
-            found = [await look(visitor, gate, music["id"]) for look in (usage, conversations, over_time, logo, player)]
+            found = [await look(visitor, gate, music["id"]) for look in ROOMS]
             assert not await violations(visitor.page, axe)
         assert all(found)
 
@@ -102,6 +105,13 @@ async def conversations(visitor: Visitor, gate: Served, music: str) -> bool:
 async def over_time(visitor: Visitor, gate: Served, music: str) -> bool:
     page = visitor.page
     await visitor.open("accounts")
+    await expect(page.locator(".facts").first).to_contain_text("40 % of the week")
+    await expect(page.locator("meter")).to_have_attribute("value", "40")
+    await page.get_by_text("All of Google's windows").first.click()
+    await expect(page.locator("details dl")).to_contain_text("60 % used")
+    assert not await overflows(page)
+    inside = "one => one.scrollWidth <= one.clientWidth"
+    assert await page.locator("article.sheet details dl").evaluate(inside), "it stays within its card"
     await page.get_by_role("button", name="Over time").click()
     chart = page.locator("dialog .plot").first
     await expect(chart.locator("path.line")).not_to_have_count(0)
@@ -157,3 +167,14 @@ async def player(visitor: Visitor, gate: Served, music: str) -> bool:
 async def quiet(page: Page, visitor: Visitor, name: str) -> bool:
     await visitor.shot(name)
     return not await overflows(page)
+
+
+async def order(visitor: Visitor, gate: Served, music: str) -> bool:
+    page = visitor.page
+    await visitor.open("batches")
+    await page.locator("textarea[name=prompts]").fill("a boat\na barn")
+    await expect(page.get_by_text("When it would be ready is not known.")).to_be_visible()
+    return await quiet(page, visitor, "order-forecast")
+
+
+ROOMS = (usage, conversations, over_time, logo, player, order)
