@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -18,9 +19,11 @@ from gemgate.ports.usage_windows import UsageReading
 from gemgate.settings import Settings
 from gemgate_simulator import Painting, Simulator
 from tests.browser.page.conftest import Visitor, overflows, violations, visiting
+from tests.support.batch_calls import QUICK
 from tests.support.page_views import MODEL
 from tests.support.serving import Served, served, until
 
+RULES = replace(QUICK, media_look=0.1)
 pytestmark = [pytest.mark.system]
 
 
@@ -58,7 +61,7 @@ async def test_what_lasts_can_be_looked_at(
     sim.google.music(seconds=2.0)
     sim.google.account("alice").used = (0.25, 0.6)
     budgets = {"budget": "calls_per_month=50", "key_budget": "images_per_day=4"}
-    async with served(settings("alice", **budgets)) as gate:
+    async with served(settings("alice", **budgets), job_rules=RULES) as gate:
         await until(lambda: all(one.is_open for one in gate.service.pool.accounts))
         await a_month(gate)
         for account in gate.service.pool.accounts:
