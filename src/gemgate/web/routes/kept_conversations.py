@@ -67,7 +67,11 @@ async def read(context: NodeContext) -> Response:
     wanted = context.request.path_params["conversation_id"]
     found = await context.service.gateway.conversations.store.get(context.caller.tenant, wanted)
     if found is None or not found.transcript:
-        raise NotFound(f"No words of a conversation {wanted[:100]} are kept", f"没有保存会话 {wanted[:100]} 的内容")
+        raise NotFound(
+            f"No words of a conversation {wanted[:100]} are kept",
+            f"没有保存会话 {wanted[:100]} 的内容",
+            code="conversation_not_kept",
+        )
     said = await offload(len(found.transcript), lambda: readable(found.transcript))
     return json_response(_entry(context, found) | {"said": said}, 200, PRIVATE)
 

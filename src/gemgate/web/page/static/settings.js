@@ -39,7 +39,7 @@ export function Settings({ title }) {
         </div>
         <${Table} caption=${title} head=${["name", "value", "origin", "about"].map((name) => t(name))}>
           ${rows.map((one) => html`
-            <tr key=${one.name}><th scope="row"><code>${one.name}</code></th><td><code>${textOf(one.value)}</code></td>
+            <tr key=${one.name}><th scope="row"><code>${one.name}</code></th><td class="wide"><code>${textOf(one.value)}</code></td>
               <td class="nowrap">${t(one.origin)}</td><td>${one.about}</td></tr>
           `)}
         <//>

@@ -4,7 +4,7 @@ import { here } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useMemo, useState } from "./html.js";
 import { usePoll } from "./live.js";
-import { Empty, Field, Loading, Page, Table, Trouble } from "./parts.js";
+import { Field, Loading, Page, Table, Trouble } from "./parts.js";
 import { ago, keep, kept, number, span, words } from "./words.js";
 
 const t = words({
@@ -36,7 +36,6 @@ const t = words({
   others: ["{count} others", "其他 {count} 项"],
   none_of: ["(none)", "（无）"],
   total: ["Total", "合计"],
-  nothing: ["No call in this time.", "此时段内没有调用。"],
   csv: ["Download CSV", "下载 CSV"],
   budgets: ["Budgets", "额度"],
   no_budget: ["No budget is in force.", "未设置额度。"],
@@ -133,11 +132,11 @@ function Shown({ data, group, amount, step, count, now }) {
   return html`
     <${Chart} title=${t(amount)} times=${times} step=${step} utc least=${4} format=${amount === "seconds" ? span : short} series=${series}
       total=${told(amountOf(whole, amount), amount)} />
-    ${groups.length ? html`
+    ${groups.length > 0 && html`
       <${Table} numbers caption=${t(group)} head=${[t(group), ...COLUMNS.map((name) => t(name))]}>
         ${groups.slice(0, 100).map((one) => html`<${Line} key=${one.name} name=${one.name || t("none_of")} sums=${one.sums} />`)}
         ${groups.length > 1 && html`<${Line} name=${t("total")} sums=${whole} />`}
-      <//>` : html`<${Empty}>${t("nothing")}<//>`}
+      <//>`}
   `;
 }
 
