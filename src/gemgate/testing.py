@@ -220,6 +220,11 @@ class MemoryConversations:
         own.sort(key=lambda row: (-row.updated_at, row.id))
         return own[offset : offset + limit], len(own)
 
+    async def worded(self, tenant: str, words: Sequence[str], limit: int, offset: int = 0) -> Sequence[Conversation]:
+        own = [row for row in (await self.latest(tenant, len(self.rows)))[0] if row.named and row.transcript]
+        found = [row for row in own if all(word.lower() in row.transcript.lower() for word in words)]
+        return found[offset : offset + limit]
+
     async def due(self, now: float, limit: int) -> Sequence[Conversation]:
         free = [row for row in self.rows.values() if self.leases.get(row.id, ("", 0.0))[1] <= now]
         return sorted((r for r in free if 0 < r.delete_at <= now), key=lambda r: r.delete_at)[:limit]

@@ -229,3 +229,21 @@ async def test_a_budget_of_100_images_under_8_processes_is_100(database: Databas
 )
 def test_days_and_months_end_in_utc(period: str, when: datetime, seconds: int) -> None:
     assert seconds_left(period, when.timestamp()) == seconds
+
+
+async def test_what_is_left_is_told_without_a_call(database: Database, clock: FakeClock) -> None:
+    budgets = SqlBudgets(
+        database, clock, Budget.parse("calls_per_month=9,at_once=2"), Budget.parse("tokens_per_day=50")
+    )
+    keys = {"kim": IMAGES, "lee": NO_BUDGET}
+    before = await budgets.standing(keys)
+    assert [(one.name, one.remaining) for one in before[None]] == [("calls_per_month", 9), ("at_once", 2)]
+    left = await budgets.take("c1", "kim", IMAGES, ONE, at_once=True)
+    for _ in range(2):  # asking counts nothing
+        found = await budgets.standing(keys)
+        assert set(left) <= {*found[None], *found["kim"]}
+    assert found["lee"] == (Left("key", "tokens_per_day", 50, 50, 12 * 3600.0),)
+    budgets.settle("c1", Cost(tokens=80, images=1), over=True)
+    found = await budgets.standing(keys)
+    assert [(one.name, one.remaining) for one in found["kim"]] == [("tokens_per_day", 0), ("images_per_day", 2)]
+    assert [(one.name, one.remaining) for one in found[None]] == [("calls_per_month", 8), ("at_once", 2)]

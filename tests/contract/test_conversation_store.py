@@ -123,3 +123,21 @@ async def test_what_still_waits_is_found_and_leased_by_one(database: Database) -
     assert await written(database) == 2
     assert not await store.lease("one", "d", now=110.0, seconds=60.0)
     assert await store.lease("two", "d", now=110.0, seconds=60.0)
+
+
+async def test_those_with_words_are_found_by_them(store: SqlConversationStore) -> None:
+    kept = replace(ONE, named=True, transcript='[{"text":"The Harbour 100% \\"calm\\" 海港 Über"}]')
+    for number in range(3):
+        await store.save(replace(kept, id=f"kept-{number}", tip=f"k{number}", updated_at=float(number)))
+    await store.save(replace(kept, id="other", tenant="bob", tip="o"))
+    await store.save(replace(ONE, id="plain", tip="p"))
+
+    async def found(*words: str, limit: int = 9, offset: int = 0) -> list[str]:
+        return [one.id for one in await store.worded("alice", words, limit, offset)]
+
+    assert await found() == ["kept-2", "kept-1", "kept-0"]
+    assert await found("hARBOUR", "海港", '"calm"') == ["kept-2", "kept-1", "kept-0"]
+    assert await found("100%", limit=1, offset=1) == ["kept-1"]
+    assert await found("10_%") == []
+    assert await found("harbour", "storm") == []
+    assert len(await found("über")) == 3, "a sieve lets rather too much through"

@@ -14,7 +14,7 @@ from sqlalchemy import insert
 from tests.support.page_views import MODEL
 from tests.support.serving import Served
 
-from gemgate.gateway.thumbnails import key_of
+from gemgate.gateway.beside_images import thumb_key
 from gemgate.images import handle_of
 from gemgate.ports.runtime import TelemetryEvent
 from gemgate.stores.sql.schema import image as table
@@ -37,7 +37,7 @@ async def images(gate: Served, count: int, *, previews: Sequence[range] = (range
     for span in previews:
         for number in span:
             if number < count:
-                await gate.service.blobs.put(key_of(rows[number]["name"]), small[number % 12], "image/webp")
+                await gate.service.blobs.put(thumb_key(rows[number]["name"]), small[number % 12], "image/webp")
     return rows
 
 

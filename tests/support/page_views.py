@@ -4,7 +4,7 @@ from __future__ import annotations
 
 PAGES = (
     "overview", "connect", "accounts", "chat", "playground", "playground/edit", "gallery", "jobs", "history",
-    "nodes", "requests", "keys", "alerts", "settings", "reference",
+    "nodes", "requests", "conversations", "usage", "keys", "alerts", "settings", "reference",
 )  # fmt: skip
 
 

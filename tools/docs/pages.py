@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "series",
         "settings",
         "usage",
+        "budgets",
     ),
     "The accounts' own history": ("history.", "accounts.history."),
     "Administration": ("accounts.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gemgate.alerts.channels import Bark, Channel, Webhook
 from gemgate.assembly.service import Service
 from gemgate.errors import GatewayError
-from gemgate.gateway import thumbnails
+from gemgate.gateway import beside_images
 from gemgate.jobs.answers import BACKGROUND, KEYED
 from gemgate.jobs.media_runner import FOLDERS
 from gemgate.ports.runtime import TelemetryEvent
@@ -95,8 +95,7 @@ def run_upkeep(service: Service) -> None:
             await service.files.sweep(kept_from)
             await service.responses.forget_before(max(kept_from, clock.now() - RESPONSE_DAYS * 86_400))
             while kept_from and (old := await service.gallery.older_than(kept_from, 200)):
-                previews = [thumbnails.key_of(name) for name in old]
-                await service.blobs.delete(["images/" + name for name in old] + previews)
+                await service.blobs.delete(beside_images.keys_of(old))
                 await service.gallery.forget(old)
             if kept_from:
                 await service.jobs.forget_before(kept_from)

@@ -7,6 +7,7 @@ what was done: nothing is promised that was not measured.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import secrets
@@ -21,6 +22,7 @@ from gemgate.caller import Caller
 from gemgate.catalog import CARDS
 from gemgate.dialects.image_options import model_for
 from gemgate.errors import ClientError, GatewayError, StorageDown, Unprocessable
+from gemgate.gateway.beside_images import before_key
 from gemgate.images import GeneratedImage, ImageOptions, Logo, handle_of
 from gemgate.imaging import ARITHMETIC, MAX_PIXELS, PIXEL_COST, PROFILES, Header, Profile, file_name, measure
 from gemgate.policy import signed_links
@@ -66,6 +68,7 @@ class _Processed:
     logo: Logo
     resampled: bool
     notes: tuple[str, ...]
+    before: bytes = b""
 
 
 class ImagePipeline:
@@ -211,7 +214,7 @@ class ImagePipeline:
             notes.append(stamped.note)
         data = stamped.data
         digest = hashlib.sha256(data).hexdigest()
-        return _Processed(data, header, digest, cleaned.logo, resampled, tuple(notes))
+        return _Processed(data, header, digest, cleaned.logo, resampled, tuple(notes), cleaned.before)
 
     async def _keep(self, worked: _Processed, fetched: Fetched, order: ImageJob, painter: str) -> GeneratedImage:
         at = order.created_at or self._clock.now()
@@ -246,9 +249,19 @@ class ImagePipeline:
         if self._store.is_spooled("images/" + image.name):
             image = _noted(image, "the picture store is away: the picture waits on the gateway and is moved later")
         facts = GalleryImage(replace(image, data=None), order.caller.tenant, at, order.references, order.batch)
-        if not await self._listed(facts, certainly=once):
+        listed, _ = await asyncio.gather(
+            self._listed(facts, certainly=once), self._keep_logo(image.name, worked.before)
+        )
+        if not listed:
             image = replace(image, note="; ".join(part for part in (image.note, "not in the gallery") if part))
         return replace(image, url=self.url_of(image.name))
+
+    async def _keep_logo(self, name: str, before: bytes) -> None:
+        """For a look at before and after; the image is worth more than that."""
+        if before:
+            with contextlib.suppress(StorageDown, TimeoutError):
+                async with asyncio.timeout(FETCH_PATIENCE):
+                    await self._store.put(before_key(name), before, "application/json")
 
     async def _listed(self, facts: GalleryImage, *, certainly: bool) -> bool:
         """Whether the gallery has it. A batch finds its images there again; others are worth more than the list."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gemgate import imaging
 from gemgate.errors import Busy, NotFound, StorageDown, Unprocessable
-from gemgate.images import handle_of
+from gemgate.gateway.beside_images import thumb_key
 from gemgate.imaging import ARITHMETIC, PIXEL_COST
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.gallery import GalleryImage
@@ -15,12 +15,6 @@ from gemgate.ports.gallery import GalleryImage
 AT_ONCE = 2
 """Pictures that are decoded at the same time: a page of fifty must not hold a gigabyte of pixels."""
 MIME = "image/webp"
-
-
-def key_of(name: str) -> str:
-    """Where the preview of the image of this name is kept; it goes when the image goes."""
-    handle = handle_of(name)
-    return f"thumbs/{handle[:2]}/{handle}.webp"
 
 
 class Thumbnails:
@@ -34,7 +28,7 @@ class Thumbnails:
 
     async def get(self, image: GalleryImage) -> bytes:
         """WebP. NotFound when the picture's file is gone, Unprocessable when its pixels cannot be read."""
-        key = key_of(image.image.name)
+        key = thumb_key(image.image.name)
         try:
             return (await self._blobs.get(key)).data
         except NotFound:

@@ -16,6 +16,7 @@ from gemgate.images import Logo
 from gemgate.imaging.errors import UnsupportedImage
 from gemgate.imaging.header import MAX_PIXELS, measure
 from gemgate.imaging.logo import Pixels, Sighting, find, is_clean, reach, remove, residual
+from gemgate.imaging.logo_before import before
 from gemgate.imaging.logo_profiles import PROFILES, Profile
 from gemgate.imaging.raster import RasterImage, open_image
 
@@ -35,6 +36,7 @@ class Cleaned:
     left:      strength left after the lift, 0 = none.
     note:      plain words for the person who asks.
     corner:    of images without the logo, the corner in which a moved one may be searched (`Watch`).
+    before:    of images whose logo was removed, what stood in its box (`logo_before`).
     """
 
     data: bytes = field(repr=False)
@@ -45,6 +47,7 @@ class Cleaned:
     left: float = 0.0
     note: str = ""
     corner: Pixels | None = field(default=None, repr=False, compare=False)
+    before: bytes = field(default=b"", repr=False, compare=False)
 
 
 def clean(
@@ -77,6 +80,7 @@ def clean(
 
 
 def _taken_off(data: bytes, image: RasterImage, corner: Pixels, sighting: Sighting, size: tuple[int, int]) -> Cleaned:
+    stood = before(corner, sighting.box, size)
     plain = remove(corner, sighting.profile, size=size)
     after = residual(sighting, plain, lossy=image.lossy, size=size)
     if not is_clean(sighting.evidence, after):
@@ -86,7 +90,9 @@ def _taken_off(data: bytes, image: RasterImage, corner: Pixels, sighting: Sighti
     except UnsupportedImage as why:
         return _kept(data, sighting, str(why))
     found = sighting.evidence
-    return Cleaned(written, "removed", sighting.profile.name, found.share, found.amplitude, after.amplitude)
+    return Cleaned(
+        written, "removed", sighting.profile.name, found.share, found.amplitude, after.amplitude, before=stood
+    )
 
 
 def _kept(data: bytes, sighting: Sighting, why: str) -> Cleaned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gemgate.caller import Budget, Cost, Left
@@ -23,6 +24,12 @@ class Budgets(Protocol):
 
     async def check(self, tenant: str, budget: Budget, cost: Cost) -> None:
         """OverBudget where `take` would refuse now; nothing is counted. StorageDown."""
+        ...
+
+    async def standing(self, keys: Mapping[str, Budget]) -> Mapping[str | None, tuple[Left, ...]]:
+        """What is left now of each limit in force, by the key's name, and under None of all together; nothing is
+        counted, and calls that ended a moment ago may not be in it. One query for any number of keys. StorageDown.
+        """
         ...
 
     def resume(self, charge: str) -> None:

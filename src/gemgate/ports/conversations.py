@@ -63,6 +63,12 @@ class ConversationStore(Protocol):
         """Newest first, with how many there are in all."""
         ...
 
+    async def worded(self, tenant: str, words: Sequence[str], limit: int, offset: int = 0) -> Sequence[Conversation]:
+        """A tenant's own whose words are kept, newest first. words: a first sieve, at least those with all of them in
+        their texts in any case; files and names may hold them too.
+        """
+        ...
+
     async def due(self, now: float, limit: int) -> Sequence[Conversation]:
         """Those whose time to be deleted at Google has come."""
         ...

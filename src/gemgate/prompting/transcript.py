@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -59,6 +60,59 @@ def load(text: str) -> tuple[Message, ...]:
         Message(value["role"], tuple(_load_part(part) for part in value["parts"]), value["name"])
         for value in orjson.loads(text)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """title: how a conversation begins, without what a developer says first; found: the words round a match."""
+
+    title: str
+    found: str = ""
+
+
+TITLE, ROUND = 120, 80
+"""Characters of a title, and on each side of a match."""
+
+
+def excerpt(text: str, words: Sequence[str]) -> Excerpt | None:
+    """What a list shows of a stored transcript; None when not all of the words stand in its texts, in any case."""
+    try:
+        said = [(value["role"], " ".join(_texts(value["parts"]))) for value in orjson.loads(text)]
+    except (ValueError, KeyError, TypeError):
+        return None
+    whole = "\n".join(one for _, one in said)
+    folded, found = whole.casefold(), ""
+    if any(word.casefold() not in folded for word in words):
+        return None
+    if words:
+        at = min(folded.find(words[0].casefold()), len(whole))
+        start, end = max(0, at - ROUND), at + len(words[0]) + ROUND
+        found = ("…" if start else "") + whole[start:end].strip() + ("…" if end < len(whole) else "")
+    first = next((one for role, one in said if role == "user" and one.strip()), "")
+    return Excerpt(" ".join(first[:TITLE].split()), found)
+
+
+def readable(text: str) -> list[dict[str, Any]]:
+    """A stored transcript for people to read: texts as they are, of bytes only what they are."""
+    return [{"role": value["role"], "parts": [_shown(part) for part in value["parts"]]} for value in orjson.loads(text)]
+
+
+def _texts(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part.get("text"), str):
+            yield part["text"]
+        elif "result" in part:
+            yield from _texts(part["result"]["parts"])
+
+
+def _shown(part: dict[str, Any]) -> dict[str, Any]:
+    for kind in ("image", "file"):
+        if source := part.get(kind):
+            size = len(source.get("data", "")) * 3 // 4
+            return {kind: {"name": source["name"], "mime": source["mime"], "bytes": size or None}}
+    if result := part.get("result"):
+        return {"result": {**result, "parts": [_shown(one) for one in result["parts"]]}}
+    return part
 
 
 def _dump_part(part: Part) -> dict[str, Any]:

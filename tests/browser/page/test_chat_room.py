@@ -92,12 +92,9 @@ async def test_turns_are_stopped_asked_again_changed_found_and_kept(
         await page.locator("aside li button").click()
         await expect(page.locator("aside li")).to_have_count(0)
 
-
-async def test_a_file_goes_along_and_a_failed_message_comes_back(gate: Served, sim: Simulator, chrome: Browser) -> None:
-    async with visiting(chrome, gate.url) as visitor:
-        page = visitor.page
         visitor.expected += ["50", "429"]
-        await visitor.open("chat")
+        await visitor.open("overview")
+        await visitor.open("chat")  # a file goes along, and a message that failed comes back
         note = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"the harbour at noon"}
         await page.set_input_files("input[type=file]", files=[note])
         await expect(page.locator(".composer .tag")).to_have_text("notes.txt")
@@ -111,13 +108,13 @@ async def test_a_file_goes_along_and_a_failed_message_comes_back(gate: Served, s
         await expect(page.locator(".talk > li")).to_have_count(2)
 
 
-@pytest.mark.parametrize("name", ["chapters", "brackets", pytest.param("rest", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("name", ["chapters", pytest.param("rest", marks=pytest.mark.soak)])
 async def test_an_answer_of_40k_characters_streams_without_a_frame_that_hangs(
     gate: Served, sim: Simulator, chrome: Browser, name: str
 ) -> None:
     """Judged by the processor time of single tasks of the page: what else this machine does is not the page's work."""
     answers = long_answers()
-    names = [one for one in answers if one not in ("chapters", "brackets")] if name == "rest" else [name]
+    names = [one for one in answers if one != "chapters"] if name == "rest" else [name]
     async with visiting(chrome, gate.url) as visitor:
         for one in names:
             sim.google.reply(f"tell {one}", answers[one], chars=100, pace=0.002)

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.page.conftest import visiting
+from tests.browser.page.conftest import Visitor, visiting
 from tests.support import page_scenes
 from tests.support.serving import Served
 
@@ -51,14 +51,16 @@ async def test_five_thousand_images_are_looked_through_found_chosen_and_deleted(
         assert await gate.service.gallery.count() == 4997
         for name in gone:
             assert await gate.service.gallery.find(name) is None
+        await closely(gate, visitor)
 
 
-async def test_a_picture_is_looked_at_closely_and_the_next_one_comes_by_a_key(gate: Served, chrome: Browser) -> None:
+async def closely(gate: Served, visitor: Visitor) -> None:
+    """A picture with zoom, the next one by a key, its prompt once more; and two as a ZIP."""
     async with aiohttp.ClientSession(gate.url) as http:
         for prompt in ("a fox", "an owl"):
             async with http.post("/v1/images/generations", json={"prompt": prompt}) as answer:
                 assert answer.status == 200
-        async with http.get("/api/gallery") as answer:
+        async with http.get("/api/gallery?limit=2") as answer:
             ids = [one["id"] for one in (await answer.json())["pictures"]]
         async with http.get(f"/api/gallery/archive?ids={','.join(ids)}") as answer:
             assert answer.status == 200
@@ -68,20 +70,20 @@ async def test_a_picture_is_looked_at_closely_and_the_next_one_comes_by_a_key(ga
         for ids_given, status in (("", 400), ("0" * 24, 404), (",".join([ids[0]] * 300), 200)):
             async with http.get(f"/api/gallery/archive?ids={ids_given}") as answer:
                 assert answer.status == status
-    async with visiting(chrome, gate.url) as visitor:
-        page = visitor.page
-        await visitor.open("gallery")
-        await page.click(".wall li:first-child a")
-        await expect(page.locator("dialog .prompt p")).to_have_text("an owl")
-        await page.get_by_role("button", name="Larger").click()
-        scale = "() => new DOMMatrix(getComputedStyle(document.querySelector('.zoom img')).transform).a"
-        assert await page.evaluate(scale) == pytest.approx(1.5)
-        await page.locator(".zoom").press("0")
-        assert await page.evaluate(scale) == 1
-        await page.keyboard.press("ArrowRight")
-        await expect(page.locator("dialog .prompt p")).to_have_text("a fox")
-        await page.click("text=Make again")
-        await expect(page.locator("textarea[name=prompt]")).to_have_value("a fox")
+    page = visitor.page
+    await visitor.open("overview")
+    await visitor.open("gallery")
+    await page.click(".wall li:first-child a")
+    await expect(page.locator("dialog .prompt p")).to_have_text("an owl")
+    await page.get_by_role("button", name="Larger").click()
+    scale = "() => new DOMMatrix(getComputedStyle(document.querySelector('.zoom img')).transform).a"
+    assert await page.evaluate(scale) == pytest.approx(1.5)
+    await page.locator(".zoom").press("0")
+    assert await page.evaluate(scale) == 1
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("dialog .prompt p")).to_have_text("a fox")
+    await page.click("text=Make again")
+    await expect(page.locator("textarea[name=prompt]")).to_have_value("a fox")
 
 
 async def test_a_search_is_bounded(gate: Served) -> None:

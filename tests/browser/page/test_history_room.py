@@ -17,6 +17,7 @@ from tests.support.serving import Served, served, until
 pytestmark = [pytest.mark.system]
 
 
+@pytest.mark.soak
 async def test_it_says_that_it_is_closed(gate: Served, chrome: Browser) -> None:
     async with visiting(chrome, gate.url) as visitor:
         await visitor.open("history")
@@ -63,7 +64,8 @@ async def test_chats_are_listed_found_read_changed_and_deleted(
             made = page.locator("tbody tr", has_text="this gateway")
             await made.get_by_role("button").click()
             await dialog.get_by_role("button", name="Delete").click()
-            await page.locator("dialog .actions").get_by_role("button", name="Delete").last.click()
+            sure = page.get_by_role("dialog", name="Delete this chat?")
+            await sure.get_by_role("button", name="Delete").click()
             await expect(made).to_have_count(0)
         (chat,) = (one for one in sim.google.world.chats.of("alice") if one.cid == own)
         assert (chat.title, chat.pinned) == ("Ebb", True)

@@ -57,6 +57,7 @@ async def looked_at(visitor: Visitor, name: str, axe: str) -> list[str]:
     return found + [f"{name}: {violation}" for violation in await violations(visitor.page, axe)]
 
 
+@pytest.mark.soak
 async def test_a_handful_of_rooms(tmp_path: Path, chrome: Browser, axe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conftest, "SIZES", {"wide": WIDE, "narrow": NARROW})
     wrong: list[str] = []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import numpy as np
 import pytest
 
@@ -127,3 +130,16 @@ def test_nothing_of_the_image_outside_the_box_moves_even_on_adversarial_content(
         after = decoded(clean(png(marked)).data)
         after[-80:-32, -80:-32] = marked[-80:-32, -80:-32]
         assert np.array_equal(after, marked)
+
+
+def test_what_stood_in_the_box_is_kept_with_its_place():
+    plain = paint("leaves", 33)
+    marked = draw(plain, V2_LARGE)
+    kept = json.loads(clean(png(marked)).before)
+    height, width = marked.shape[:2]
+    left, top = round(kept["left"] * width), round(kept["top"] * height)
+    piece = decoded(base64.b64decode(kept["png"]))
+    high, wide = piece.shape[:2]
+    assert (wide, high) == (round(kept["width"] * width), round(kept["height"] * height)) == (96, 96)
+    assert np.array_equal(piece, marked[top : top + high, left : left + wide])
+    assert clean(png(plain)).before == b""

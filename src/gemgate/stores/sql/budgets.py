@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -116,6 +116,35 @@ class SqlBudgets:
             async with self._database.writing() as connection:
                 await self._judged(connection, scopes, cost, at_once=False)
 
+    async def standing(self, keys: Mapping[str, Budget]) -> Mapping[str | None, tuple[Left, ...]]:
+        await self.written()
+        now = self._clock.now()
+        names = {"day": _period("day", now), "month": _period("month", now)}
+        flying = (
+            select(budget_charge.c.scope, func.count())
+            .where(budget_charge.c.until > epoch_now())
+            .group_by(budget_charge.c.scope)
+        )
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(budget_use).where(budget_use.c.period.in_(names.values())))
+            used = {(row.scope, row.period): row for row in rows}
+            flights = {scope: int(count) for scope, count in await connection.execute(flying)}
+        flights[_ALL] = sum(flights.values())
+        found: dict[str | None, tuple[Left, ...]] = {}
+        for whose, scope in [
+            (None, _Scope("all", _ALL, self._overall)),
+            *((key, self._own(key, keys[key])) for key in keys),
+        ]:
+            left = [
+                Left(scope.kind, f"{thing}_per_{period}", limit, max(0, limit - amount), seconds_left(period, now))
+                for thing, period, limit in scope.budget.rules()
+                for amount in (getattr(used.get((scope.name, names[period])), thing, 0),)
+            ]
+            if (most := scope.budget.limits.get(FLIGHT)) is not None:
+                left.append(Left(scope.kind, FLIGHT, most, max(0, most - flights.get(scope.name, 0)), 0.0))
+            found[whose] = tuple(left)
+        return found
+
     def resume(self, charge: str) -> None:
         self._mine.setdefault(charge, True)
 
@@ -189,9 +218,11 @@ class SqlBudgets:
         """Whose budgets a call is counted against, in the one order in which their rows are held."""
         if budget is None:
             budget = await self._budget_of(tenant)
-        own = Budget.of({**self._each.limits, **budget.limits})
-        scopes = [_Scope("all", _ALL, self._overall), _Scope("key", _name(tenant), own)]
+        scopes = [_Scope("all", _ALL, self._overall), self._own(tenant, budget)]
         return [scope for scope in scopes if scope.budget]
+
+    def _own(self, tenant: str, budget: Budget) -> _Scope:
+        return _Scope("key", _name(tenant), Budget.of({**self._each.limits, **budget.limits}))
 
     async def _budget_of(self, tenant: str) -> Budget:
         if not tenant:

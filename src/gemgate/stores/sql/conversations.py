@@ -152,6 +152,17 @@ class SqlConversationStore:
             rows = [_conversation(row) for row in await connection.execute(query)]
             return rows, int((await connection.execute(total)).scalar_one())
 
+    async def worded(self, tenant: str, words: Sequence[str], limit: int, offset: int = 0) -> Sequence[Conversation]:
+        await self.written()
+        query = select(table).where(table.c.tenant == tenant, table.c.named, table.c.transcript != "")
+        for word in words:
+            if word.isascii() or word.lower() == word.upper():  # SQLite knows no other letters' cases
+                written = orjson.dumps(word).decode()[1:-1]
+                query = query.where(table.c.transcript.icontains(written, autoescape=True))
+        query = query.order_by(table.c.updated_at.desc(), table.c.id).limit(limit).offset(offset)
+        async with self._database.reading() as connection:
+            return [_conversation(row) for row in await connection.execute(query)]
+
     async def due(self, now: float, limit: int) -> Sequence[Conversation]:
         await self.written()
         query = (

@@ -71,6 +71,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "script-src": f"'self' '{assets.import_map_hash}'",
         "style-src": "'self'",
         "img-src": images,
+        "media-src": "'self'",
         "connect-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -14,7 +14,8 @@ from starlette.responses import Response, StreamingResponse
 
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import BadRequest, NotFound
-from gemgate.gateway.thumbnails import MIME, key_of
+from gemgate.gateway.beside_images import before_key, keys_of
+from gemgate.gateway.thumbnails import MIME
 from gemgate.jobs.batches import scope
 from gemgate.ports.gallery import GalleryImage, ImageSearch
 from gemgate.web.context import NodeContext
@@ -137,11 +138,28 @@ async def file(context: NodeContext) -> Response:
     return Response(blob.data, headers=headers, media_type=image.image.mime)
 
 
+@operation(router, "GET", "/api/gallery/{id}/logo", "images.gallery.logo", group="images")
+async def logo(context: NodeContext) -> Response:
+    """What stood in the logo's box before it was taken off: `left`, `top`, `width`, `height` as shares of the picture,
+    and its pixels as a `png` in base64. 404 for pictures without one, and those made before it was kept.
+    """
+    image = await _image(context, context.request.path_params["id"])
+    try:
+        kept = await context.service.blobs.get(before_key(image.image.name))
+    except NotFound:
+        raise NotFound(
+            "The logo of this picture is not kept: it was not taken off, or before logos were kept",
+            "此图片的标志未保存：未曾去除，或在开始保存之前去除",
+            code="logo_not_kept",
+        ) from None
+    return Response(kept.data, headers={"cache-control": FOREVER, **SAFE}, media_type="application/json")
+
+
 @operation(router, "DELETE", "/api/gallery/{id}", "images.gallery.delete", group="images")
 async def delete(context: NodeContext) -> Response:
     """Delete a picture for good: file, preview and facts."""
     image = await _image(context, context.request.path_params["id"])
-    await context.service.blobs.delete(["images/" + image.image.name, key_of(image.image.name)])
+    await context.service.blobs.delete(keys_of([image.image.name]))
     await context.service.gallery.forget([image.image.name])
     return json_response({"id": image.handle, "deleted": True})
 

@@ -38,7 +38,9 @@ PAGE = 100
 """Results in one answer unless the caller asks for another number."""
 MOST_SECONDS = 55
 """Seconds that a long poll may wait: proxies cut at sixty."""
-NO_FORECAST = {"ready_at": None, "eta_seconds": None}
+NO_FORECAST: dict[str, Any] = {"ready_at": None, "eta_seconds": None}
+FORECASTS = 5
+"""Jobs of a list that say when they will be done: the newest under way, for each costs a look at the database."""
 ERRORS = 20
 """Failed tasks that a job names by itself; the others are among its results."""
 
@@ -54,7 +56,12 @@ async def listing(context: NodeContext) -> Response:
     after = context.request.query_params.get("after")
     status = states[0] if len(states) == 1 else None
     found, total = await context.service.jobs.store.latest(scope(context.caller), kinds, limit, after, status)
-    return json_response({"object": "list", "data": [_job(context, batch) for batch in found], "total": total})
+    under_way = [batch for batch in found if batch.state == "active"][:FORECASTS]
+    ready = {batch.id: await _forecast(context, batch) for batch in under_way}
+    shown = [
+        _job(context, batch) | {name: ready.get(batch.id, NO_FORECAST)[name] for name in NO_FORECAST} for batch in found
+    ]
+    return json_response({"object": "list", "data": shown, "total": total})
 
 
 @operation(router, "GET", "/api/jobs/{job_id}", "jobs.get", group="batches", query={"wait": "integer"})
@@ -144,15 +151,20 @@ def _job(context: NodeContext, batch: Batch) -> dict[str, Any]:
 async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
     """With when it will be over, what it waits for, and why tasks failed."""
     jobs = context.service.jobs
-    planned = await jobs.planner.of_batch(batch)
     failed = await jobs.store.tasks(batch.id, status=("failed",), limit=ERRORS) if batch.tally.failed else ()
     more = {
-        **(told(planned, jobs.clock.now(), context.caller.language) if planned else NO_FORECAST),
+        **await _forecast(context, batch),
         "waiting_for": jobs.waiting_for(batch, context.caller.language) or None,
         "errors": [_error(context, task) for task in failed],
     }
     errors = loads(batch.metadata).get("errors") or []
     return _job(context, batch) | more | ({"input_errors": errors[:ERRORS]} if errors else {})
+
+
+async def _forecast(context: NodeContext, batch: Batch) -> dict[str, Any]:
+    jobs = context.service.jobs
+    planned = await jobs.planner.of_batch(batch)
+    return told(planned, jobs.clock.now(), context.caller.language) if planned else NO_FORECAST
 
 
 def _error(context: NodeContext, task: Task) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
+from gemgate.caller import NO_BUDGET, Left
 from gemgate.dialects.openai_usage import RESULTS, UsageQuery, bucket_page, read_usage_query
 from gemgate.errors import NotFound
 from gemgate.ports.usage import DIMENSIONS, UsageQuestion
@@ -35,6 +37,37 @@ async def usage(context: NodeContext) -> Response:
         return json_response(usage_views.to_json(asked, rows))
     named = {"content-disposition": 'attachment; filename="usage.csv"'}
     return Response(usage_views.to_csv(asked, rows), headers=named, media_type="text/csv")
+
+
+@operation(router, "GET", "/api/budgets", "budgets", group="any", level="admin", summary="What is left of every budget")
+async def budgets(context: NodeContext) -> Response:
+    """Limits in force now: of all keys together, and of each key that may call. The key without a name stands for the
+    callers without one. `resets_at`: epoch seconds, null for `at_once`.
+    """
+    store, now = context.service.gateway.budgets, context.service.clock.now()
+    configured = context.state.settings.api_keys
+    keys = {key.name: NO_BUDGET for key in configured} if configured else {"": NO_BUDGET}
+    keys |= {key.name: key.budget for key in context.access.keybook.keys if key.holds(now)}
+    found = await store.standing(keys) if store else {}
+    return json_response(
+        {
+            "now": now,
+            "all": _left(found.get(None, ()), now),
+            "keys": [{"name": name, "left": _left(left, now)} for name in keys if (left := found.get(name, ()))],
+        }
+    )
+
+
+def _left(left: Sequence[Left], now: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.name,
+            "limit": one.limit,
+            "left": one.remaining,
+            "resets_at": round(now + one.reset, 3) if one.reset else None,
+        }
+        for one in left
+    ]
 
 
 OWN = {

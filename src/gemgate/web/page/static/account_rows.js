@@ -25,7 +25,7 @@ const rank = (one) => TROUBLE.indexOf(one.state) - (restsOf(one).length ? 2.5 : 
 
 export function AccountRows({ accounts }) {
   const now = useClock(accounts.length > 0);
-  const sorted = [...accounts].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  const sorted = [...accounts].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name, undefined, { numeric: true }));
   return html`<div class="account-rows">${sorted.map((one) => html`<${Row} key=${(one.node ?? "") + one.name} one=${one} now=${now} />`)}</div>`;
 }
 

@@ -1,5 +1,6 @@
 // The accounts and everything that can be done with them.
 import { AccountCard, capability, CookieBox, handOver, NewAccount, Notice } from "./account.js";
+import { OverTime } from "./account_time.js";
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
@@ -20,6 +21,7 @@ const t = words({
   reset: ["Reset", "重置"],
   reset_title: ["End the rest of {name}", "结束 {name} 的冷却"],
   reset_text: ["gemgate rests an account because Google asked for it. Ended too early, Google may ask for longer.", "账号冷却是因为 Google 的限制；过早结束可能导致更长的限制。"],
+  time: ["Over time", "变化"],
   audit: ["History", "历史"],
   forget: ["Forget", "移除"],
   forget_title: ["Forget {name}?", "移除 {name}？"],
@@ -35,9 +37,10 @@ const t = words({
   nothing: ["Nothing yet.", "暂无记录。"],
 });
 
-const where = (account, action = "") =>
-  `/api/accounts/${encodeURIComponent(account.name)}${action && "/" + action}` +
-  (account.node ? `?node=${encodeURIComponent(account.node)}` : "");
+const where = (account, action = "", query = "") => {
+  const asked = [query, account.node && `node=${encodeURIComponent(account.node)}`].filter(Boolean).join("&");
+  return `/api/accounts/${encodeURIComponent(account.name)}${action && "/" + action}${asked && "?" + asked}`;
+};
 
 export function Accounts({ title }) {
   const { data, problem, refresh } = usePoll("/api/overview", 2);
@@ -66,6 +69,7 @@ export function Accounts({ title }) {
       ${open?.what === "paste" && html`<${Paste} account=${open.account} onClose=${close} />`}
       ${open?.what === "pair" && html`<${PairBrowser} account=${open.account} onClose=${close} />`}
       ${open?.what === "audit" && html`<${Audit} account=${open.account} onClose=${close} />`}
+      ${open?.what === "time" && html`<${OverTime} account=${open.account} path=${(...more) => where(open.account, ...more)} onClose=${close} />`}
       ${open?.what === "reset" && html`<${Reset} account=${open.account} onClose=${close} />`}
       ${open?.what === "forget" && html`
         <${Confirm} title=${t("forget_title", open.account)} yes=${t("forget")} onClose=${close}
@@ -90,7 +94,7 @@ function Deeds({ account, refresh, open }) {
     <div class="actions">
       ${account.kind === "web" && html`${ask("paste")} ${ask("pair")}`}
       ${deed("test")} ${deed("refresh")} ${deed(account.state === "paused" ? "resume" : "pause")}
-      ${account.cooldowns.length > 0 && ask("reset")} ${ask("audit")} ${ask("forget")}
+      ${account.cooldowns.length > 0 && ask("reset")} ${account.kind === "web" && ask("time")} ${ask("audit")} ${ask("forget")}
     </div>
     ${good && html`<p class="small" role="status">${t("good")}</p>`}
     <${Trouble} problem=${problem} />

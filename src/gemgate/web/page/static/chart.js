@@ -7,6 +7,11 @@ const t = words({
   hint: ["Arrow keys read single values", "使用方向键读取各点数值"],
 });
 
+const DAY = 86_400;
+const AT = { hour: "2-digit", minute: "2-digit" };
+const DATE = { day: "numeric", month: "short" };
+/** How a step's time is written, by the step's size. */
+const PARTS = { day: AT, week: { weekday: "short", ...AT }, dated: { ...DATE, ...AT }, date: DATE };
 const HEIGHT = 132;
 const [LEFT, RIGHT, TOP, BOTTOM] = [44, 8, 8, 20];
 
@@ -30,21 +35,20 @@ function useWidth() {
 }
 
 const made = new Map();
-function time(seconds, step) {
-  const key = `${language()}${step >= 3600}`;
-  if (!made.has(key)) {
-    const day = step >= 3600 ? { weekday: "short" } : {};
-    made.set(key, new Intl.DateTimeFormat(language(), { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
-  }
+function time(seconds, step, utc) {
+  const size = step >= DAY ? "date" : step > 3600 ? "dated" : step === 3600 ? "week" : "day";
+  const key = `${language()}${size}${utc}`;
+  if (!made.has(key)) made.set(key, new Intl.DateTimeFormat(language(), { ...PARTS[size], hourCycle: "h23", timeZone: utc ? "UTC" : undefined }));
+
   return made.get(key).format(seconds * 1000);
 }
 
 /**
  * One chart. `times`: the beginnings of its steps, epoch seconds, `step` apart. `series`: [{ name, tone, values }], a
  * value for each time, null where nothing is known. kind: "bars" (stacked) or "lines". `format`: a value as words;
- * `total`: what stands beside the title.
+ * `total`: what stands beside the title; `utc`: days and hours are UTC's.
  */
-export function Chart({ title, times, step, series, kind = "bars", format = String, total, least }) {
+export function Chart({ title, times, step, series, kind = "bars", format = String, total, least, utc = false }) {
   const [box, width] = useWidth();
   const [at, setAt] = useState(null);
   const stacked = kind === "bars";
@@ -69,7 +73,7 @@ export function Chart({ title, times, step, series, kind = "bars", format = Stri
     event.preventDefault();
     setAt((before) => Math.max(0, Math.min(times.length - 1, (before ?? times.length - (move < 0 ? 0 : 1)) + move)));
   };
-  const told = shown === null ? "" : `${time(times[shown], step)} · ${series.map((one) => `${one.name} ${one.values[shown] == null ? "–" : format(one.values[shown])}`).join(" · ")}`;
+  const told = shown === null ? "" : `${time(times[shown], step, utc)} · ${series.map((one) => `${one.name} ${one.values[shown] == null ? "–" : format(one.values[shown])}`).join(" · ")}`;
   return html`
     <figure class="chart sheet" aria-label="${title}${total ? `: ${total}` : ""}">
       <figcaption><h3>${title}</h3><strong>${total}</strong></figcaption>
@@ -81,7 +85,7 @@ export function Chart({ title, times, step, series, kind = "bars", format = Stri
               <line class="grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(top * share)} y2=${y(top * share)} />
               <text class="tick" x=${LEFT - 6} y=${y(top * share) + 4} text-anchor="end">${format(top * share)}</text>`)}
             ${ticks(times, inner).map(([n, anchor]) => html`
-              <text class="tick" x=${x(n) + (anchor === "end" ? across : 0)} y=${HEIGHT - 5} text-anchor=${anchor}>${time(times[n], step)}</text>`)}
+              <text class="tick" x=${x(n) + (anchor === "end" ? across : 0)} y=${HEIGHT - 5} text-anchor=${anchor}>${time(times[n], step, utc)}</text>`)}
             ${stacked ? series.map((one, s) => html`<path class=${"fill " + one.tone} d=${bars(series, s, x, y, across)} />`)
               : series.map((one) => html`<path class=${"line " + one.tone} d=${line(one.values, x, y, across)} />`)}
             ${shown !== null && html`<rect class="cursor" x=${x(shown)} y=${TOP} width=${Math.max(1, across)} height=${HEIGHT - TOP - BOTTOM} />`}

@@ -2,6 +2,7 @@
 import { ask, get, here } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { usePoll } from "./live.js";
+import { LogoCompare } from "./logo.js";
 import { Confirm, Copy, Dialog, Empty, Field, Loading, Page, Trouble, useModels } from "./parts.js";
 import { Compare } from "./picturing.js";
 import { bytes, moment, number, words } from "./words.js";
@@ -24,6 +25,7 @@ const t = words({
   previous: ["Newer picture", "较新的图片"],
   following: ["Older picture", "较旧的图片"],
   compare: ["Compare with the original", "与原图对比"],
+  with_logo: ["With and without the logo", "有无标志对比"],
   copy_prompt: ["Copy prompt", "复制提示词"],
   variant: ["Make again", "再次生成"],
   zoom_hint: ["Wheel or + and − zoom, 0 fits, dragging moves", "滚轮或 + − 缩放，0 适应窗口，拖动平移"],
@@ -264,7 +266,7 @@ function One({ id, place, total, go, onGone, onClose }) {
   const [shown, setShown] = useState(null);
   const [problem, setProblem] = useState(null);
   const [sure, setSure] = useState(false);
-  const [compared, setCompared] = useState(null);
+  const [compared, setCompared] = useState(null); // a picture that it was made from, or "logo"
   useEffect(() => {
     get(`/api/gallery/${encodeURIComponent(id)}`).then(setShown, setProblem);
   }, [id]);
@@ -284,7 +286,7 @@ function One({ id, place, total, go, onGone, onClose }) {
       ${shown && html`
         <div class="full">
           <div class="stack tight">
-            ${compared
+            ${compared === "logo" ? html`<${LogoCompare} shown=${shown} />` : compared
               ? html`<${Compare} before=${here(compared.file)} after=${here(shown.file)} />`
               : html`<${Zoom} src=${here(shown.file)} alt=${shown.prompt ?? title} />`}
             <div class="row between">
@@ -294,7 +296,9 @@ function One({ id, place, total, go, onGone, onClose }) {
                 ${place >= 0 && html`<span class="small muted">${number(place + 1)} / ${number(total)}</span>`}
               </div>
               ${shown.made_from.length > 0 && html`
-                <button type="button" aria-pressed=${Boolean(compared)} onClick=${() => setCompared(compared ? null : shown.made_from[0])}>${t("compare")}</button>`}
+                <button type="button" aria-pressed=${Boolean(compared) && compared !== "logo"} onClick=${() => setCompared(compared && compared !== "logo" ? null : shown.made_from[0])}>${t("compare")}</button>`}
+              ${shown.details.logo === "removed" && html`
+                <button type="button" aria-pressed=${compared === "logo"} onClick=${() => setCompared(compared === "logo" ? null : "logo")}>${t("with_logo")}</button>`}
             </div>
           </div>
           <div class="stack">

@@ -3,6 +3,7 @@ import { get, here, post } from "./api.js";
 import { Wall } from "./gallery.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { usePoll } from "./live.js";
+import { Media } from "./media.js";
 import { Markdown } from "./markdown.js";
 import { Order } from "./ordering.js";
 import { Act, Code, Empty, Field, Loading, Meter, Note, Page, State, stateWord, Table, Trouble } from "./parts.js";
@@ -139,7 +140,8 @@ const Row = ({ one }) => html`
   <tr>
     <th scope="row"><a href="#/jobs/${one.id}">${one.id.length > 22 ? `${one.id.slice(0, 20)}…` : one.id}</a>${!one.own && html` <span class="tag">${one.key ?? "–"}</span>`}</th>
     <td><${State} word=${one.status} /></td>
-    <td><${Meter} done=${one.completed} failed=${one.failed} total=${one.total} label=${one.id} /> ${one.completed}/${one.total}</td>
+    <td><${Meter} done=${one.completed} failed=${one.failed} total=${one.total} label=${`${t(one.kind)} ${one.id}`} /> ${one.completed}/${one.total}
+      ${one.ready_at && !OVER.includes(one.status) && html`<span class="small muted nowrap">${t("ready", { time: moment(seconds(one.ready_at)), left: span(one.eta_seconds) })}</span>`}</td>
     <td class="nowrap">${t(one.kind)}</td>
     <td class="num">${one.failed || ""}</td>
     <td class="num">${one.prompts_sent ?? "–"}</td>
@@ -253,7 +255,7 @@ function Outcome({ job, path }) {
   }, [job.completed]);
   return html`
     <${Trouble} problem=${problem} />
-    ${files.length > 0 && !pictures.length && html`<div class="actions">${files.map((file) => html`<a class="button" href=${file.url} download=${file.name}>${file.name}</a>`)}</div>`}
+    ${files.length > 0 && !pictures.length && html`<${Media} files=${files} />`}
     ${job.kind === "research" && answer && html`<section class="stack tight" aria-label=${t("report")}><h2>${t("report")}</h2><div class="markdown"><${Markdown} text=${reportOf(answer)} /></div></section>`}
     ${answer && html`<${Answer} id=${job.id} body=${answer} />`}
     ${pictures.length > 0 && html`<section class="stack tight" aria-label=${t("pictures")}><h2>${t("pictures")}</h2><${Wall} pictures=${pictures} /></section>`}

@@ -4,6 +4,7 @@ import { Alerts } from "./alerts.js";
 import { ask, events, get, post, useSession } from "./api.js";
 import { Chat } from "./chat.js";
 import { Connect } from "./connect.js";
+import { Conversations } from "./conversations.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
@@ -16,6 +17,7 @@ import { Playground } from "./playground.js";
 import { Reference } from "./reference.js";
 import { Requests } from "./requests.js";
 import { Settings } from "./settings.js";
+import { Usage } from "./usage.js";
 import { chinese, keep, words } from "./words.js";
 
 const t = words({
@@ -29,6 +31,8 @@ const t = words({
   history: ["Chats at Google", "Google 对话"],
   nodes: ["Nodes", "节点"],
   requests: ["Requests", "请求"],
+  usage: ["Usage", "用量"],
+  conversations: ["Kept conversations", "保存的会话"],
   keys: ["Limits and keys", "限额与密钥"],
   settings: ["Settings in force", "当前设置"],
   alerts: ["Alerts", "告警"],
@@ -54,7 +58,7 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, connect: Connect, accounts: Accounts, chat: Chat, playground: Playground, gallery: Gallery, jobs: Jobs, history: History,
+  overview: Overview, connect: Connect, accounts: Accounts, chat: Chat, playground: Playground, gallery: Gallery, jobs: Jobs, history: History, conversations: Conversations, usage: Usage,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
@@ -62,8 +66,8 @@ const WHOLE = new Set(["gallery"]); // rooms that stay as they are while one thi
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
   ["overview", "connect", "accounts", "nodes"],
-  ["chat", "playground", "gallery", "jobs", "history"],
-  ["requests", "keys", "alerts", "settings", "reference"],
+  ["chat", "playground", "gallery", "jobs", "conversations", "history"],
+  ["requests", "usage", "keys", "alerts", "settings", "reference"],
 ];
 
 /** "#/accounts/alice" as ["accounts", "alice"]. */

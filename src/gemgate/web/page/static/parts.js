@@ -206,10 +206,10 @@ export function Confirm({ title, children, yes, act, onClose }) {
   `;
 }
 
-/** A table that scrolls by itself when it is wider than the screen. */
-export function Table({ caption, head, children }) {
+/** A table that scrolls by itself when it is wider than the screen. `numbers`: all but its first column are. */
+export function Table({ caption, head, numbers, children }) {
   return html`
-    <div class="table" role="region" aria-label=${caption} tabindex="0">
+    <div class=${numbers ? "table numbers" : "table"} role="region" aria-label=${caption} tabindex="0">
       <table>
         <caption class="unseen">${caption}</caption>
         <thead><tr>${head.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>

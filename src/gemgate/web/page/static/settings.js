@@ -5,7 +5,10 @@ import { Field, Loading, Page, Table, Trouble } from "./parts.js";
 import { words } from "./words.js";
 
 const t = words({
-  lead: ["Settings come from the environment, a .env file or the command line, and are read at the start.", "设置来自环境变量、.env 文件或命令行，启动时读取。"],
+  lead: [
+    "Settings come from the environment, a .env file, gemgate.toml or the command line, and are read at the start: change them there and restart. Keys and budgets, accounts and alerts change at once, in their rooms.",
+    "设置来自环境变量、.env 文件、gemgate.toml 或命令行，启动时读取；如需更改，请在原处修改并重启。密钥与额度、账号和告警可在各自页面即时更改。",
+  ],
   search: ["Search", "搜索"],
   changed: ["Only what was set", "仅显示已设置的"],
   name: ["Setting", "设置"],
@@ -36,7 +39,7 @@ export function Settings({ title }) {
         </div>
         <${Table} caption=${title} head=${["name", "value", "origin", "about"].map((name) => t(name))}>
           ${rows.map((one) => html`
-            <tr key=${one.name}><th scope="row"><code>${one.name}</code></th><td><code>${textOf(one.value)}</code></td>
+            <tr key=${one.name}><th scope="row"><code>${one.name}</code></th><td class="wide"><code>${textOf(one.value)}</code></td>
               <td class="nowrap">${t(one.origin)}</td><td>${one.about}</td></tr>
           `)}
         <//>
