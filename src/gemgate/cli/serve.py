@@ -8,6 +8,7 @@ import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from ipaddress import ip_address
 from types import FrameType
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
+from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, run, say
 from gemgate.machine import CLIENTS, set_large_blocks_apart
 from gemgate.settings import Settings, outdated
 from gemgate.telemetry import set_up_logging
@@ -50,7 +51,29 @@ def demo(
     """Serve a simulated Google: everything works, no account is needed, nothing leaves this machine."""
     set_up_logging("warning", "console")
     bridge()
+    if host in EVERYWHERE or not _is_loopback(host):
+        sentence = say(
+            f"Open to everybody who reaches {host}: the demo asks for no key. Only made-up answers are at stake.",
+            f"能访问 {host} 的任何人都可以使用：演示模式不需要密钥。涉及的只是模拟的回答。",
+        )
+        err.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     run(_demo(host, port))
+
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on here
+"""Addresses that stand for all of a machine's, and one of them that can be called."""
+
+
+def callable_at(host: str, port: int) -> str:
+    """The address to call of what listens there."""
+    host = EVERYWHERE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 async def _demo(host: str, port: int) -> None:
@@ -177,8 +200,7 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -
     host, port = settings.host, settings.port
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)
-    shown = f"[{host}]" if ":" in host else host
-    base = f"http://{shown}:{port}"
+    base = callable_at(host, port)
     for sentence in outdated():
         out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     if not demo:
