@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from gemgate.version import __version__
 
@@ -111,13 +111,13 @@ def command(name: str) -> Any:
     return typer.main.get_command(alone)
 
 
-def _value(option: TyperOption, ctx: Any) -> str:
-    """What an option takes, for its help: a flag takes nothing, and Python's names of types are no words of ours."""
-    told = "" if option.is_flag else option.display_type(ctx)
+def _value(option: TyperOption | TyperArgument, ctx: Any) -> str:
+    """What an option or argument takes, for its help: a flag takes nothing, and Python's names of types are no words of ours."""
+    told = "" if getattr(option, "is_flag", False) else option.display_type(ctx)
     return told.replace(" range>", ">").replace("<list[Path]>", "<path>").replace("<str>", "<text>")
 
 
-TyperOption.display_type_rich = _value  # type: ignore[method-assign, assignment]
+TyperOption.display_type_rich = TyperArgument.display_type_rich = _value  # type: ignore[method-assign, assignment]
 
 
 class _Listed(TyperGroup):
