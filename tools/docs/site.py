@@ -111,7 +111,8 @@ def twin(source: Path) -> Path:
 
 def _place(source: Path) -> Path:
     name = source.as_posix().removeprefix("docs/")
-    return Path("index.html" if name == "README.md" else name.removesuffix(".md") + ".html")
+    name = {"README.md": "index.md", "index.md": "contents.md", "index.zh.md": "contents.zh.md"}.get(name, name)
+    return Path(name.removesuffix(".md") + ".html")
 
 
 def _title(text: str, source: Path) -> str:
