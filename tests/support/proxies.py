@@ -27,8 +27,10 @@ def proxy(
     path: bool = False,
     certificate: Path | None = None,
 ) -> Iterator[str]:
-    """The address of the proxy `name` before the gateway at `upstream`. changes: of its file, each has to fit. path: take
-    the file for a path of its own. certificate: a file with certificate and key, for TLS as the file has it.
+    """The address of the proxy `name` before the gateway at `upstream`.
+
+    changes: of its file, each has to fit. path: take the file for a path of its own. certificate: a file with certificate
+    and key, for TLS as the file has it.
     """
     home, port = folder / name, free_port()
     home.mkdir()
