@@ -84,7 +84,8 @@ async def _demo(host: str, port: int) -> None:
 async def _serve(settings: Settings, origins: Mapping[str, str] | None = None, *, demo: bool = False) -> None:
     with listening(settings) as (sock, bound):
         async with open_service(bound) as service:
-            await run_server(sock, create_app(bound, service, origins), bound, demo=demo)
+            app, empty = create_app(bound, service, origins), not service.pool.accounts
+            await run_server(sock, app, bound, demo=demo, empty=empty)
 
 
 @contextlib.contextmanager
@@ -136,9 +137,10 @@ async def run_server(
     settings: Settings,
     *,
     demo: bool = False,
+    empty: bool = False,
     leaving: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until a signal ends it; what cannot be opened has been said in one line by then."""
+    """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: without accounts."""
     CLIENTS.make_room()
     set_large_blocks_apart()
     server = _Server(
@@ -156,7 +158,7 @@ async def run_server(
         )
     )
     server.leaving = leaving
-    announcing = asyncio.create_task(_announce(server, settings, demo=demo))
+    announcing = asyncio.create_task(_announce(server, settings, demo=demo, empty=empty))
     # What was built so far stays for good: the collector need not walk through it again and again.
     gc.freeze()
     gc.set_threshold(*COLLECTED_EVERY)
@@ -196,7 +198,7 @@ def _in_force(settings: Settings) -> str:
     return "; ".join(limits) or "none"
 
 
-async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -> None:
+async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, empty: bool) -> None:
     host, port = settings.host, settings.port
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)
@@ -222,6 +224,12 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -
             )
         else:
             out.print(f"The page, where accounts are added: {base}/", highlight=False, soft_wrap=True)
+        if empty:
+            sentence = say(
+                "No account yet: paste cookies on the page, or `gemgate accounts add`.",
+                "还没有账号：请在页面上粘贴 Cookie，或运行 `gemgate accounts add`。",
+            )
+            out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
         out.print(f"State: {settings.data_dir}", highlight=False, soft_wrap=True)
         out.print(f"Limits: {_in_force(settings)}", highlight=False, soft_wrap=True)
         return
