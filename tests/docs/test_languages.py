@@ -1,4 +1,4 @@
-"""Both languages of a page say the same to a machine: the same blocks of code and names, tables of as many rows."""
+"""Both languages of a page say the same to a machine: the same code and names, tables of as many rows."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def proxy(
 ) -> Iterator[str]:
     """The address of the proxy `name` before the gateway at `upstream`.
 
-    changes: of its file, each has to fit. path: take the file for a path of its own. certificate: a file with certificate
-    and key, for TLS as the file has it.
+    changes: of its file, each has to fit. path: take the file for a path of its own. certificate: a file with one
+    and its key, for TLS as the file has it.
     """
     home, port = folder / name, free_port()
     home.mkdir()

@@ -112,7 +112,7 @@ def command(name: str) -> Any:
 
 
 def _value(option: TyperOption | TyperArgument, ctx: Any) -> str:
-    """What an option or argument takes, for its help: a flag takes nothing, and Python's names of types are no words of ours."""
+    """What an option or argument takes, for its help: a flag takes nothing, and names of types are no words of ours."""
     told = "" if getattr(option, "is_flag", False) else option.display_type(ctx)
     return told.replace(" range>", ">").replace("<list[Path]>", "<path>").replace("<str>", "<text>")
 

@@ -140,7 +140,7 @@ async def run_server(
     empty: bool = False,
     leaving: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: without accounts."""
+    """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: no accounts."""
     CLIENTS.make_room()
     set_large_blocks_apart()
     server = _Server(
