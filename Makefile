@@ -1,6 +1,7 @@
-# Every target sets up what it needs by itself: Python 3.11, make and the package registries are enough.
+# Every target sets up what it needs by itself: Python 3.11 or newer, make and the package registries are enough.
 # `make help` lists the targets.
-PYTHON ?= python3.11
+PYTHONS := python3.11 python3.12 python3.13 python3.14
+PYTHON ?= $(or $(shell for each in $(PYTHONS); do command -v $$each && break; done),python3.11)
 TOOLS  := .tools
 UV     := $(TOOLS)/bin/uv
 VENV   := .venv
@@ -32,7 +33,7 @@ install: $(VENV)/.ready ## set up .venv with everything for development
 
 .PHONY: demo
 demo: $(if $(wildcard $(VENV)/.ready),install,$(VENV)/.runnable) ## run the gateway against the built-in simulator and print commands to try
-	$(BIN)/gemgate demo
+	@$(BIN)/gemgate demo || test $$? -eq 130 # Ctrl-C is how it ends
 
 .PHONY: check
 check: install ## formatting, lint, types, floors

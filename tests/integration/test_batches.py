@@ -58,6 +58,7 @@ async def test_a_batch_is_made_in_the_background_and_answers_in_the_printed_shap
             data = await answer.read()
         assert hashlib.sha256(data).hexdigest() == result["details"]["sha256"]
         assert Image.open(io.BytesIO(data)).size == (256, 256)
+    assert [result["details"]["prompt"] for result in body["results"]] == prompts
     assert "mao" in body["results"][2]["url"]
     assert sim.record.generations == 3
     assert all(call.temporary for call in sim.record.calls)

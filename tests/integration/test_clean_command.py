@@ -74,15 +74,38 @@ def test_without_an_output_only_changed_files_get_a_neighbour(folder):
 def test_check_says_what_is_there_and_writes_nothing(folder, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     (row,) = rows(folder / "marked.png", "--check", "-o", tmp_path / "out")
-    assert (row["logo"], row["profile"], row["output"]) == ("kept", "v1-48", "")
+    assert (row["logo"], row["profile"], row["output"]) == ("found", "v1-48", "")
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_person_gets_a_table(folder):
-    result = run("clean", folder / "marked.png", "--check")
-    assert result.exit_code == 0
-    assert "v1-48" in result.stdout
-    assert "kept" in result.stdout
+def test_a_person_gets_a_line_for_each_file_that_needs_one_and_a_sum(folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    (folder / "old.gif").write_bytes(b"GIF89a")
+    (folder / "broken.png").write_bytes(b"no")
+    result = run("clean", folder, "--check")
+    assert result.exit_code == 1
+    assert f"found {folder / 'marked.png'} (v1-48)\n" in result.stdout, "whole, however narrow"
+    assert "plain.webp" not in result.stdout
+    assert "2 with the logo, 1 without the logo, 1 unreadable, 1 skipped" in result.stdout
+
+
+def test_a_second_run_over_a_folder_does_what_is_left(folder):
+    first = run("clean", folder)
+    assert "2 cleaned, 1 without the logo" in first.stdout, first.output
+    before = {each: each.read_bytes() for each in folder.iterdir()}
+    again = run("clean", folder)
+    assert (again.exit_code, again.stdout.startswith("1 without the logo, 2 skipped")) == (0, True), again.output
+    assert {each: each.read_bytes() for each in folder.iterdir()} == before
+
+
+def test_check_tells_damaged_files_from_whole_ones_and_missing_ones_in_words(folder):
+    (folder / "cut.png").write_bytes((folder / "marked.png").read_bytes()[:4000])
+    result = run("clean", "--json", "--check", folder / "cut.png", folder / "plain.webp", folder / "gone.png")
+    cut, plain, gone = json.loads(result.stdout)
+    assert cut["logo"] in ("unknown", "error")
+    assert cut["note"]
+    assert plain["logo"] == "absent"
+    assert (gone["logo"], gone["note"]) == ("error", "No such file or directory")
 
 
 def test_one_bad_file_does_not_stop_the_others_but_is_told(folder, tmp_path):

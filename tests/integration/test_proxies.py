@@ -6,13 +6,20 @@ import asyncio
 import base64
 import io
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from PIL import Image
 
 from gemgate_simulator import Painting, Simulator
@@ -31,20 +38,6 @@ IMPATIENT: dict[str, dict[str, str]] = {
     },
 }
 """Their files with a second where a proxy has a minute or more, and with compression, which may keep bytes back."""
-BELOW: dict[str, dict[str, str]] = {
-    "nginx": {
-        "location / {": "location /gem/ {",
-        "proxy_pass http://127.0.0.1:8100;": "proxy_pass http://127.0.0.1:8100/;",
-    },
-    "haproxy": {
-        "    default_backend gemgate\n": "    http-request replace-path /gem/(.*) /\\1\n"
-        "    http-request set-header X-Forwarded-Prefix /gem\n    default_backend gemgate\n"
-    },
-    "caddy": {
-        "\treverse_proxy 127.0.0.1:8100\n": "\thandle_path /gem/* {\n\t\treverse_proxy 127.0.0.1:8100 {\n"
-        "\t\t\theader_up X-Forwarded-Prefix /gem\n\t\t}\n\t}\n"
-    },
-}
 TRUSTED = {"trusted_proxies": ("127.0.0.1/32",)}
 FAST = {"first_byte_timeout_seconds": 30, "idle_timeout_seconds": 30, "keepalive_seconds": 0.3, **TRUSTED}
 WISH: dict[str, Any] = {"model": "gemini-2.5-flash-image", "prompt": "a red fox", "response_format": "url"}
@@ -129,18 +122,61 @@ async def test_an_upload_of_megabytes_goes_through_below_a_path(sim: Simulator, 
     assert data.tell() > 2_000_000
     shown = {"image_url": "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()}
     async with served(settings_for(sim, tmp_path, **FAST)) as gate:
-        with proxy(name, tmp_path, gate.url, BELOW[name]) as front:
+        with proxy(name, tmp_path, gate.url, path=True) as front:
             async with aiohttp.ClientSession() as http:
                 wish = {**WISH, "images": [shown]}
                 async with http.post(f"{front}/gem/v1/images/edits", json=wish) as answer:
                     told = await answer.json()
                     assert answer.status == 200, told
                 link = told["data"][0]["url"]
-                if name == "nginx":  # it tells no path; PUBLIC_BASE_URL does
-                    link = link.replace(front, front + "/gem")
                 assert link.startswith(front + "/gem/images/")
                 async with http.get(link) as answer:
                     assert answer.status == 200
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    begin = datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    kinds = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*kinds))
+    return file
+
+
+@pytest.mark.parametrize("path", [False, True], ids=["root", "path"])
+@pytest.mark.parametrize("name", PROXIES)
+async def test_over_tls_links_are_https_and_the_session_is_for_https_alone(
+    sim: Simulator, tmp_path: Path, certificate: Path, name: str, path: bool
+) -> None:
+    sim.google.reply("fox", "here", image=Painting())
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    wishes = {**FAST, "api_key": "client:sk-client-0123456789", "admin_key": "sk-admin-0123456789abcdef"}
+    async with served(settings_for(sim, tmp_path, **wishes)) as gate:
+        with proxy(name, tmp_path, gate.url, path=path, certificate=certificate) as front:
+            base = front + ("/gem" if path else "")
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted)) as http:
+                key = {"authorization": "Bearer sk-client-0123456789"}
+                async with http.post(f"{base}/v1/images/generations", json=WISH, headers=key) as answer:
+                    told = await answer.json()
+                    assert answer.status == 200, told
+                link = told["data"][0]["url"]
+                assert link.startswith(base + "/images/")
+                async with http.get(link) as answer:
+                    assert answer.status == 200
+                said = {"key": "sk-admin-0123456789abcdef"}
+                async with http.post(f"{base}/api/session", json=said, headers={"origin": front}) as answer:
+                    assert answer.status in (200, 201, 204), await answer.text()
+                    assert "secure" in answer.headers["set-cookie"].lower()
 
 
 async def by_task(url: str) -> Any:

@@ -18,12 +18,27 @@ GATEWAY = "127.0.0.1:8100"
 
 
 @contextmanager
-def proxy(name: str, folder: Path, upstream: str, changes: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The address of the proxy `name` before the gateway at `upstream`. changes: of its file, each has to fit."""
+def proxy(
+    name: str,
+    folder: Path,
+    upstream: str,
+    changes: Mapping[str, str] | None = None,
+    *,
+    path: bool = False,
+    certificate: Path | None = None,
+) -> Iterator[str]:
+    """The address of the proxy `name` before the gateway at `upstream`.
+
+    changes: of its file, each has to fit. path: take the file for a path of its own. certificate: a file with one
+    and its key, for TLS as the file has it.
+    """
     home, port = folder / name, free_port()
     home.mkdir()
-    wanted = {**(changes or {}), **PLAIN[name](port), GATEWAY: upstream.removeprefix("http://")}
-    text = next(path for path in FILES.iterdir() if path.stem.lower() in (name, f"{name}file")).read_text("utf-8")
+    front = TLS[name](port, certificate) if certificate else PLAIN[name](port)
+    wanted = {**(changes or {}), **front, GATEWAY: upstream.removeprefix("http://")}
+    stems = [f"{stem}{'-path' if path else ''}" for stem in (name, f"{name}file")]
+    text = next(file for file in FILES.iterdir() if file.stem.lower() in stems).read_text("utf-8")
+    text = text.replace("ai.example.com", "example.com")
     for before, after in wanted.items():
         assert before in text, before
         text = text.replace(before, after)
@@ -41,7 +56,7 @@ def proxy(name: str, folder: Path, upstream: str, changes: Mapping[str, str] | N
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
@@ -72,10 +87,25 @@ COMMANDS: Mapping[str, Callable[[Path, str], list[str]]] = {"nginx": _nginx, "ha
 PLAIN: Mapping[str, Callable[[int], dict[str, str]]] = {
     "nginx": lambda port: {
         "listen 443 ssl;": f"listen 127.0.0.1:{port};",
-        "    ssl_certificate /etc/ssl/private/ai.example.com.crt;\n": "",
-        "    ssl_certificate_key /etc/ssl/private/ai.example.com.key;\n": "",
+        "    ssl_certificate /etc/ssl/private/example.com.crt;\n": "",
+        "    ssl_certificate_key /etc/ssl/private/example.com.key;\n": "",
     },
-    "haproxy": lambda port: {":443 ssl crt /etc/ssl/private/ai.example.com.pem": f"127.0.0.1:{port}"},
-    "caddy": lambda port: {"\nai.example.com {": f"\nhttp://:{port} {{\n\tbind 127.0.0.1"},
+    "haproxy": lambda port: {":443 ssl crt /etc/ssl/private/example.com.pem": f"127.0.0.1:{port}"},
+    "caddy": lambda port: {"\nexample.com {": f"\nhttp://:{port} {{\n\tbind 127.0.0.1"},
 }
 """What stands for TLS and the public name."""
+TLS: Mapping[str, Callable[[int, Path], dict[str, str]]] = {
+    "nginx": lambda port, file: {
+        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+        "/etc/ssl/private/example.com.crt": str(file),
+        "/etc/ssl/private/example.com.key": str(file),
+    },
+    "haproxy": lambda port, file: {
+        "bind :443 ssl": f"bind 127.0.0.1:{port} ssl",
+        "/etc/ssl/private/example.com.pem": str(file),
+    },
+    "caddy": lambda port, file: {
+        "\nexample.com {": f"\nhttps://127.0.0.1:{port} {{\n\tbind 127.0.0.1\n\ttls {file} {file}",
+    },
+}
+"""What stands for the port, the public name and the certificate; TLS stays."""

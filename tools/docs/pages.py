@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gemgate.settings import Settings
+from gemgate.settings.sections import in_sections
 from gemgate.telemetry.metric_specs import METERS
 from gemgate.web.app import openapi_document
 from gemgate.web.operation import ERRORS
@@ -67,24 +68,6 @@ OF_THE_PAGE = (
 
 LEVELS = {"client": "a client key", "admin": "the admin key", "open": "nobody's key"}
 
-SECTIONS: tuple[tuple[str, str], ...] = (
-    ("Listening and keys", "host port api_key admin_key auth trusted_proxies cors_origins"),
-    ("Accounts", "secure_ accounts_file cookie_ official_ proxy_"),
-    ("State", "data_dir database_url redis_"),
-    (
-        "Limits and rests",
-        "rate_limit_ model_interval rpm_ budget key_budget usage_ address_ concurrency reserve_ cooldown_ files_per_key batch_tasks",
-    ),
-    ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
-    (
-        "Models, chats, pictures",
-        "default_ model_aliases model_policy history account_history abandoned watermark logo_profiles retention",
-    ),
-    ("Storage of pictures", "storage public_base_url r2_ s3_"),
-    ("Several machines", "fleet db_ external_ gemini_ internal_"),
-    ("Being told", "alert_ responses_ otel_ recent_ log_ debug"),
-)
-
 
 def settings_page() -> str:
     """Every setting by what it is about, with its default; nothing is left out."""
@@ -97,15 +80,12 @@ def settings_page() -> str:
             "is in force and where it came from, secrets redacted.\n"
         ),
     ]
-    left = dict(Settings.model_fields)
-    for title, starts in SECTIONS:
-        mine = [name for name in left if name.startswith(tuple(starts.split()))]
+    for title, mine in in_sections():
         lines += [f"## {title}\n", "| variable | default | meaning |", "|---|---|---|"]
         for name in mine:
-            field = left.pop(name)
+            field = Settings.model_fields[name]
             lines.append(f"| `{name.upper()}` | {_default(name, field)} | {_cell(field.description or '')} |")
         lines.append("")
-    assert not left, f"settings that no section takes: {sorted(left)}"
     return "\n".join(lines)
 
 

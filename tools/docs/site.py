@@ -1,8 +1,11 @@
-"""The site: every Markdown page of the project as one HTML page, with no script, no font and no image from elsewhere."""
+"""The site: every Markdown page of the project as one HTML page, in both languages where there are two, with a search that
+needs no server; no script, no font and no image from elsewhere.
+"""
 
 from __future__ import annotations
 
 import html
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -11,12 +14,13 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ORDER = (
-    "README.md", "docs/start.md", "docs/install.md", "docs/cookies.md", "docs/extension.md", "docs/quick-reference.md", "docs/images.md",
+    "README.md", "docs/which.md", "docs/start.md", "docs/install.md", "docs/cookies.md", "docs/accounts.md", "docs/extension.md", "docs/quick-reference.md", "docs/images.md",
     "docs/videos.md", "docs/music.md", "docs/research.md", "docs/batches.md", "docs/history.md", "docs/front-ends.md", "docs/mcp.md",
     "docs/proxies.md", "docs/fleet.md", "docs/troubleshooting.md", "docs/faults.md", "docs/settings.md", "docs/api.md",
-    "docs/metrics.md", "docs/usage.md", "docs/architecture.md", "docs/client-contracts.md", "docs/google-wire.md", "docs/gemini-webapi.md",
+    "docs/operations.md", "docs/metrics.md", "docs/usage.md", "docs/capacity.md", "docs/privacy.md", "docs/threats.md", "docs/architecture.md", "docs/client-contracts.md", "docs/google-wire.md", "docs/gemini-webapi.md",
     "docs/logo.md", "docs/decisions.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 )  # fmt: skip
+SEARCH = Path(__file__).with_name("search.js")
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fff; --soft: #f3f4f6; --line: #d9dce1; --link: #0b57d0 }
 @media (prefers-color-scheme: dark) {
@@ -26,6 +30,8 @@ body { margin: 0; font: 16px/1.6 system-ui, sans-serif; color: var(--ink); backg
 .all { display: grid; grid-template-columns: 15rem minmax(0, 1fr); max-width: 76rem; margin: auto }
 nav { padding: 2rem 1rem; border-right: 1px solid var(--line); font-size: .92rem }
 nav ul { list-style: none; padding: 0; margin: 0 } nav li { margin: .3rem 0 }
+nav input { width: 100%; box-sizing: border-box; font: inherit; padding: .4rem .6rem; margin-bottom: .6rem }
+#found { margin-bottom: 1rem } #found small { display: block; opacity: .75; overflow-wrap: anywhere }
 nav [aria-current] { font-weight: 600; color: inherit; text-decoration: none }
 main { padding: 2rem; max-width: 52rem } a { color: var(--link) }
 pre { background: var(--soft); padding: .8rem 1rem; overflow-x: auto; border-radius: 6px; font-size: .86rem; line-height: 1.45 }
@@ -55,12 +61,58 @@ def build(root: Path, into: Path) -> list[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(_page(root, source, text, titles), "utf-8")
         written.append(place)
+    (into / "search.js").write_text(SEARCH.read_text("utf-8"), "utf-8")
+    rows = [row for source, text in texts.items() for row in sections(source, text, titles[source])]
+    (into / "search-index.js").write_text(f"window.SEARCH = {json.dumps(rows, ensure_ascii=False)};\n", "utf-8")
     return written
+
+
+def sections(source: Path, text: str, title: str) -> list[tuple[str, str, str, str, str]]:
+    """What the search knows of a page, a row for each heading: its address, the page's title, itself, the words below it as
+    they are read, and the language.
+    """
+    place, rows, heading, words = _place(source).as_posix(), [], title, list[str]()
+    anchor = ""
+
+    def close() -> None:
+        rows.append((place + anchor, title, heading, " ".join(" ".join(words).split()), language_of(source)))
+        words.clear()
+
+    tokens = MarkdownIt("commonmark", {"html": False}).enable("table").parse(re.sub(r"(?s)<!--.*?-->", "", text))
+    for number, token in enumerate(tokens):
+        if token.type == "heading_open" and token.tag != "h1":
+            close()
+            heading = _plain(tokens[number + 1])
+            anchor = "#" + slug(tokens[number + 1].content)
+        elif token.type == "inline" and tokens[number - 1].type != "heading_open":
+            words.append(_plain(token))
+        elif token.type == "fence":
+            words.append(token.content)
+    close()
+    return rows
+
+
+def _plain(token: Token) -> str:
+    """A line's words without its marks and addresses."""
+    return "".join(" " if one.type == "softbreak" else one.content for one in token.children or ())
+
+
+def language_of(source: Path) -> str:
+    """The language of a page, as HTML says it."""
+    return "zh-CN" if source.name.endswith(".zh.md") else "en"
+
+
+def twin(source: Path) -> Path:
+    """The same page in the other language, whether there is one or not."""
+    if language_of(source) == "en":
+        return source.with_name(source.name.removesuffix(".md") + ".zh.md")
+    return source.with_name(source.name.removesuffix(".zh.md") + ".md")
 
 
 def _place(source: Path) -> Path:
     name = source.as_posix().removeprefix("docs/")
-    return Path("index.html" if name == "README.md" else name.removesuffix(".md") + ".html")
+    name = {"README.md": "index.md", "index.md": "contents.md", "index.zh.md": "contents.zh.md"}.get(name, name)
+    return Path(name.removesuffix(".md") + ".html")
 
 
 def _title(text: str, source: Path) -> str:
@@ -69,17 +121,24 @@ def _title(text: str, source: Path) -> str:
 
 
 def _page(root: Path, source: Path, text: str, titles: dict[Path, str]) -> str:
-    language = "zh-CN" if source.name.endswith(".zh.md") else "en"
+    language = language_of(source)
+    box, none, other = ("搜索", "没有找到", "English") if language == "zh-CN" else ("Search", "Nothing found", "中文")
+    up = posixpath.relpath(".", _place(source).parent.as_posix())
+    up = "" if up == "." else up + "/"
     body = _html(root, source, text)
     rows = [
         f'<li><a href="{_relative(one, source)}"{" aria-current=page" if one == source else ""}>{html.escape(title)}</a></li>'
         for one, title in titles.items()
-        if one.parts[:2] != ("docs", "adr")
+        if one.parts[:2] != ("docs", "adr") and (language_of(one) == language or twin(one) not in titles)
     ]
+    if twin(source) in titles:
+        rows.insert(0, f'<li><a href="{_relative(twin(source), source)}" rel="alternate">{other}</a></li>')
     return (
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(titles[source])} · gemgate</title><style>{STYLE}</style>"
-        f'<div class="all"><nav aria-label="Pages"><ul>{"".join(rows)}</ul></nav><main>{body}</main></div></html>\n'
+        f'<div class="all"><nav aria-label="Pages"><input id="search" type="search" '
+        f'placeholder="{box} (/)" aria-label="{box}" data-up="{up}" data-none="{none}"><ul id="found" aria-live="polite"></ul>'
+        f'<ul>{"".join(rows)}</ul></nav><main>{body}</main></div><script src="{up}search.js"></script></html>\n'
     )
 
 

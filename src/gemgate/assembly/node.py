@@ -78,10 +78,11 @@ async def _built(
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
     series = CallSeries(clock.now)
-    ended = [metrics.ended, series.ended, *([traces.ended] if traces else [])]
+    log = LogObserver()
+    ended = [metrics.ended, series.ended, log.ended, *([traces.ended] if traces else [])]
     recent = RecentRequests(settings.recent_requests, clock.now, ended)
     usage = UsageLedger(storage.usage, clock.now, settles(storage.budgets))
-    observer = Observers([metrics, recent, series, usage, LogObserver()])
+    observer = Observers([metrics, recent, series, usage, log])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from gemgate.version import __version__
 
@@ -109,6 +109,15 @@ def command(name: str) -> Any:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     alone.command(name)(found)
     return typer.main.get_command(alone)
+
+
+def _value(option: TyperOption | TyperArgument, ctx: Any) -> str:
+    """What an option or argument takes, for its help: a flag takes nothing, and names of types are no words of ours."""
+    told = "" if getattr(option, "is_flag", False) else option.display_type(ctx)
+    return told.replace(" range>", ">").replace("<list[Path]>", "<path>").replace("<str>", "<text>")
+
+
+TyperOption.display_type_rich = TyperArgument.display_type_rich = _value  # type: ignore[method-assign, assignment]
 
 
 class _Listed(TyperGroup):

@@ -55,15 +55,17 @@ def list_accounts(
         if not found:
             err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
             return
-        table = Table("account", "state", "whose", "lanes", "source", "reads", "session")
+        table = Table("account", "state", "rests", "whose", "lanes", "source", "reads", "session", box=None)
         for facts in found:
             lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
             source = (facts["source"] or "by hand") + (f" /u/{facts['number']}" if facts["number"] else "")
             whose, reads = facts["google"] or "", _size(facts["reads"])
-            table.add_row(facts["name"], _state(facts), whose, lanes, source, reads, facts["forecast"] or "")
-            for line in _details(facts):
-                table.add_row("", line, style="dim")
+            state, session = facts["state"] + _left(facts["seconds_left"]), facts["forecast"] or "-"
+            table.add_row(facts["name"], state, _rests(facts), whose, lanes, source, reads, session)
         out.print(table)
+        for facts in found:
+            for line in _sentences(facts):
+                out.print(f"{facts['name']}: {line}", style="dim", highlight=False, soft_wrap=True)
 
     at_desk(work, url, admin_key, node, config)
 
@@ -393,13 +395,39 @@ def _report(facts: Facts, *, as_json: bool, must_be_ready: bool = False) -> None
 
 def _state(facts: Facts) -> str:
     why = f" ({facts['why']})" if facts["why"] else ""
-    left = f", {math.ceil(facts['seconds_left'])} s left" if facts["seconds_left"] else ""
-    return f"{facts['state']}{why}{left}"
+    return f"{facts['state']}{why}{_left(facts['seconds_left'])}"
+
+
+def _left(seconds: float | None) -> str:
+    """Such as ", 57 min left", in the unit that a person would take; nothing without seconds."""
+    if not seconds:
+        return ""
+    for size, per, unit in ((172_800, 86_400, "d"), (7200, 3600, "h"), (120, 60, "min")):
+        if seconds >= size:
+            return f", {math.ceil(seconds / per)} {unit} left"
+    return f", {math.ceil(seconds)} s left"
+
+
+def _rests(facts: Facts) -> str:
+    """What cools, each kind of call with its time: "pro 57 min, image next call probes"."""
+    return ", ".join(
+        f"{one['capability']} {_left(one['seconds_left'])[2:].removesuffix(' left')}"
+        if one["phase"] == "open"
+        else f"{one['capability']} {_PHASES.get(one['phase'], one['phase'])}"
+        for one in facts["cooldowns"]
+    )
+
+
+def _sentences(facts: Facts) -> list[str]:
+    """Why it stands as it does, each sentence once however many kinds of calls it holds for."""
+    last = facts["last_error"] and f"last error: {facts['last_error']}"
+    found = [facts["why"], *(one["reason"] for one in facts["cooldowns"]), facts["notice"]]
+    return list(dict.fromkeys(line for line in [*found, "" if facts["last_error"] in found else last] if line))
 
 
 def _details(facts: Facts) -> list[str]:
     lines = [
-        f"{one['capability']}: {_PHASES[one['phase']]}, {math.ceil(one['seconds_left'])} s left ({one['reason']})"
+        f"{one['capability']}: {_PHASES[one['phase']]}{_left(one['seconds_left'])} ({one['reason']})"
         for one in facts["cooldowns"]
     ]
     if facts["notice"]:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
-from gemgate.cli.terminal import JsonOption, err, fail, marked, out
+from gemgate.cli.terminal import JsonOption, err, fail, marked, out, say
 from gemgate.errors import ClientError
 from gemgate.imaging import (
     PROFILES,
@@ -41,7 +40,10 @@ from gemgate.stores.drafts import drafted
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 THREADS = 4
-COLOURS = {"removed": "green", "absent": "dim", "kept": "yellow", "error": "red"}
+OTHER_PICTURES = {".gif", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp"}
+"""Pictures that are not cleaned: the web app makes none of them. In a folder they are counted, and left alone."""
+OWN = "-clean"
+"""Ends the names that we give beside an original."""
 
 logo = typer.Typer(name="logo", help="The visible logo's place and shape.", no_args_is_help=True)
 
@@ -54,7 +56,9 @@ ProfilesOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one file; `logo` is "error" when it could not be read or written."""
+    """What became of one file; `logo` is "error" when it could not be read or written; with --check "found", "absent"
+    or "unknown" (it stands on damaged pixels, or cannot be told).
+    """
 
     file: str
     logo: str
@@ -83,13 +87,14 @@ def clean_files(
     SynthID, the invisible mark, is not touched, and changed files say in XMP that a trained algorithm made them.
     """
     known = _known(profiles)
-    pairs = _targets(_images(files), output)
+    found, skipped = _images(files, beside=output is None)
+    pairs = _targets(found, output)
     job = _Job(known, check=check, copies=output is not None)
     rows = list(_with_progress(pairs, job, quiet=as_json))
     if as_json:
         print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
     else:
-        out.print(_table(rows))
+        _tell_rows(rows, skipped)
     if any(row.logo == "error" for row in rows):
         raise typer.Exit(1)
 
@@ -103,7 +108,7 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """Read the logo's place and shape off your own pictures: at least ten PNGs, or one that is black otherwise."""
-    paths = _images(files)
+    paths, _ = _images(files)
     try:
         pictures = [_corner(path) for path in paths]
         found = from_black(pictures[0]) if len(pictures) == 1 else from_images(pictures)
@@ -126,15 +131,34 @@ def _known(path: Path | None) -> tuple[Profile, ...]:
         fail(f"--profiles {path}: {error}", 2)
 
 
-def _images(files: Iterable[Path]) -> list[Path]:
-    """The files named, and the images directly in the folders named."""
+def _images(files: Iterable[Path], *, beside: bool = False) -> tuple[list[Path], list[Path]]:
+    """The files named and the images directly in the folders named; and the pictures there that are left alone.
+
+    beside: of a folder, what an earlier run has written there is no original, and what it was made from is done.
+    """
     found: list[Path] = []
+    skipped: list[Path] = []
     for path in files:
-        if path.is_dir():
-            found += sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
-        else:
+        if not path.is_dir():
             found.append(path)
-    return found or _nothing()
+            continue
+        for each in sorted(path.iterdir()):
+            kind = each.suffix.lower()
+            done = beside and (_is_own(each) or _neighbour(each).exists())
+            if kind in SUFFIXES and not done:
+                found.append(each)
+            elif kind in SUFFIXES | OTHER_PICTURES and not _is_own(each):
+                skipped.append(each)
+    return (found, skipped) if found or skipped else _nothing()
+
+
+def _neighbour(path: Path) -> Path:
+    return path.with_name(f"{path.stem}{OWN}{path.suffix}")
+
+
+def _is_own(path: Path) -> bool:
+    """Whether an earlier run wrote it beside its original."""
+    return path.stem.endswith(OWN) and path.with_name(path.stem.removesuffix(OWN) + path.suffix).exists()
 
 
 def _nothing() -> NoReturn:
@@ -144,7 +168,7 @@ def _nothing() -> NoReturn:
 def _targets(files: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
     """Each file with where it goes; a clash or an overwritten original ends the command before anything is done."""
     if output is None:
-        pairs = [(path, path.with_name(f"{path.stem}-clean{path.suffix}")) for path in files]
+        pairs = [(path, _neighbour(path)) for path in files]
     elif output.is_dir() or len(files) > 1 or not output.suffix:
         pairs = [(path, output / path.name) for path in files]
     else:
@@ -175,9 +199,17 @@ class _Job:
             writes = not self.check and (stamped is not None or self.copies)
             if writes:
                 _write(target, stamped.data if stamped else data)
-        except (OSError, ClientError) as error:
+        except OSError as error:
+            return Row(str(path), "error", note=error.strerror or str(error))
+        except ClientError as error:
             return Row(str(path), "error", note=str(error))
-        return _row(path, cleaned, stamped, str(target) if writes else "")
+        row = _row(path, cleaned, stamped, str(target) if writes else "")
+        return replace(row, logo=_seen(cleaned), note="" if row.profile else row.note) if self.check else row
+
+
+def _seen(cleaned: Cleaned) -> str:
+    """What a look has shown; a kept logo that no profile fits is one that cannot be told."""
+    return cleaned.logo if cleaned.logo == "absent" else "found" if cleaned.profile else "unknown"
 
 
 def _row(path: Path, cleaned: Cleaned, stamped: Tagged | None, output: str) -> Row:
@@ -224,13 +256,33 @@ def _corner(path: Path) -> Pixels:
         return np.asarray(corner.convert("RGB"))
 
 
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table("file", "logo", "profile", "evidence", "left", "written to", "note", box=None)
+SAID = {
+    "removed": ("green", "cleaned", "已去除"),
+    "found": ("yellow", "with the logo", "有标志"),
+    "absent": ("dim", "without the logo", "无标志"),
+    "kept": ("yellow", "left as they are", "保持原样"),
+    "unknown": ("yellow", "unknown", "无法判断"),
+    "error": ("red", "unreadable", "无法读取"),
+}
+"""How each fate is shown and summed up."""
+
+
+def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
+    """A line for each file that was changed or wants to be looked at, and what became of all of them."""
     for row in rows:
-        said = Text(row.logo, COLOURS[row.logo])
-        numbers = (f"{row.evidence:.2f}", f"{row.left:+.2f}") if row.profile else ("", "")
-        table.add_row(row.file, said, row.profile, *numbers, row.output, row.note)
-    return table
+        if row.logo == "absent":
+            continue
+        colour = SAID[row.logo][0]
+        head = f" -> {row.output}" if row.output else ""
+        tail = "; ".join(filter(None, (row.profile, row.note)))
+        line = marked(f"[{colour}]{{}}[/{colour}] {{}}{{}}{{}}", row.logo, row.file, head, f" ({tail})" if tail else "")
+        out.print(line, highlight=False, soft_wrap=True)
+    counted = Counter(row.logo for row in rows)
+    sums = [f"{counted[logo]} {say(*words)}" for logo, (_, *words) in SAID.items() if counted[logo]]
+    if skipped:
+        why = say("skipped (done before, or no PNG, JPEG or WebP)", "已跳过（之前处理过，或不是 PNG、JPEG、WebP）")
+        sums.append(f"{len(skipped)} {why}")
+    out.print(say(", ", "，").join(sums), highlight=False, soft_wrap=True)
 
 
 def _tell(found: Calibration, output: Path | None) -> None:

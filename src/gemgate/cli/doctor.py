@@ -11,14 +11,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import open_bucket, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run, say
 from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
@@ -27,6 +27,7 @@ from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
 from gemgate.settings import Settings, outdated, shown
+from gemgate.settings.sections import ZH, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
@@ -46,23 +47,32 @@ class Finding:
     advice: str = ""
 
 
-def show_settings(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def show_settings(
+    as_json: JsonOption = False,
+    changed: Annotated[bool, typer.Option("--changed", help="Only what is not the default.")] = False,
+    config: ConfigOption = None,
+) -> None:
     """Print every setting in force and where it came from; secrets are never shown."""
     loaded = load_settings(config=config)
     rows = {
         name.upper(): {"value": shown(loaded.settings, name), "from": loaded.origins[name], "about": field.description}
         for name, field in Settings.model_fields.items()
+        if not changed or loaded.origins[name] != "default"
     }
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    for name, row in rows.items():
-        style = "dim" if row["from"] == "default" else "bold"
-        out.print(
-            marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", row["from"]),
-            highlight=False,
-            soft_wrap=True,
-        )
+    if not rows:
+        out.print(say("Every setting is the default.", "所有设置均为默认值。"))
+    for title, names in in_sections():
+        mine = [name.upper() for name in names if name.upper() in rows]
+        if mine:
+            out.print(marked("\n[bold]{}[/bold]", say(title, ZH[title])))
+        for name in mine:
+            row = rows[name]
+            style = "dim" if row["from"] == "default" else "bold"
+            line = marked(f"[{style}]{{}}[/{style}] {{}}", f"{name:28} {row['value'] or '-':44}", row["from"])
+            out.print(line, highlight=False, soft_wrap=True)
 
 
 def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:

@@ -102,9 +102,10 @@ def list_nodes(json: JsonOption = False, config: ConfigOption = None) -> None:
         status = "dead" if _is_dead(node) else f"{report.status}, draining" if node.draining else report.status
         row = (node.card.worker_id, node.card.url, status, f"{node.weight:g}", report.current, report.lanes)
         table.add_row(*map(str, row), str(report.dispatched), f"{node.age:.0f} s ago")
-        if report.why:
-            table.add_row("", report.why, style="dim")
     out.print(table)
+    for node in found:
+        if node.report.why:
+            out.print(f"{node.card.worker_id}: {node.report.why}", style="dim", highlight=False, soft_wrap=True)
 
 
 @nodes.command()

@@ -10,12 +10,23 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from gemgate.cli.chat import CALLER, signed_in
 from gemgate.cli.connection import KeyOption, UrlOption
 from gemgate.cli.image_orders import order_images
-from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, fail, load_settings, marked, out, run, say
+from gemgate.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    OutputOption,
+    err,
+    fail,
+    language,
+    load_settings,
+    marked,
+    out,
+    run,
+    say,
+)
 from gemgate.dialects.image_options import model_for
 from gemgate.dialects.wire import image_facts
 from gemgate.errors import ClientError, GatewayError
@@ -203,13 +214,16 @@ def _row(path: Path | None, result: GeneratedImage | GatewayError) -> dict[str, 
 
 
 def _show(results: Sequence[Result]) -> None:
-    table = Table(box=None)
-    for heading in ("file", "pixels", "kB", "from", "logo", "note"):
-        table.add_column(heading, overflow="fold")
     for path, result in results:
         if isinstance(result, GatewayError):
-            table.add_row("-", "", "", "", "", marked("[red]{}[/red]", result.en))
-        else:
-            kilobytes = f"{result.nbytes / 1000:.0f}"
-            table.add_row(str(path), str(result.size), kilobytes, result.source, result.logo, result.note)
-    out.print(table)
+            err.print(marked("[red]error:[/red] {}", result.text(language())), highlight=False, soft_wrap=True)
+            continue
+        out.print(str(path), highlight=False, soft_wrap=True)
+        facts = (
+            f"{result.size} px",
+            f"{result.nbytes / 1000:.0f} kB",
+            result.source,
+            f"logo {result.logo}",
+            result.note,
+        )
+        out.print(f"  {', '.join(filter(None, facts))}", style="dim", highlight=False, soft_wrap=True)

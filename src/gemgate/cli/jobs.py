@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -79,11 +80,19 @@ def listed(answer: dict[str, Any], none: str, *, as_json: bool) -> None:
     for job in answer["data"]:
         left = job["pending"] + job["running"]
         counts = (f"{job['completed']}/{job['total']}", str(job["failed"] or ""), str(left or ""))
-        table.add_row(job["id"], job["kind"], job["status"], *counts, job["model"] or "", job["created_at"])
+        table.add_row(job["id"], job["kind"], job["status"], *counts, job["model"] or "", _ordered(job["created_at"]))
     out.print(table)
     if answer["total"] > len(answer["data"]):
         en, zh = f"{answer['total']} in all; --limit shows more", f"共 {answer['total']} 个，可用 --limit 显示更多"
         err.print(say(en, zh), highlight=False)
+
+
+def _ordered(at: str) -> str:
+    """A moment by this machine's clock, to the minute."""
+    try:
+        return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return at
 
 
 @jobs.command()

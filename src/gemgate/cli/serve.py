@@ -8,6 +8,7 @@ import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from ipaddress import ip_address
 from types import FrameType
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.simulated import simulated
-from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
+from gemgate.cli.terminal import ConfigOption, FleetOption, err, fail, load_settings, marked, out, run, say
 from gemgate.machine import CLIENTS, set_large_blocks_apart
 from gemgate.settings import Settings, outdated
 from gemgate.telemetry import set_up_logging
@@ -50,7 +51,29 @@ def demo(
     """Serve a simulated Google: everything works, no account is needed, nothing leaves this machine."""
     set_up_logging("warning", "console")
     bridge()
+    if host in EVERYWHERE or not _is_loopback(host):
+        sentence = say(
+            f"Open to everybody who reaches {host}: the demo asks for no key. Only made-up answers are at stake.",
+            f"能访问 {host} 的任何人都可以使用：演示模式不需要密钥。涉及的只是模拟的回答。",
+        )
+        err.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     run(_demo(host, port))
+
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on here
+"""Addresses that stand for all of a machine's, and one of them that can be called."""
+
+
+def callable_at(host: str, port: int) -> str:
+    """The address to call of what listens there."""
+    host = EVERYWHERE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 async def _demo(host: str, port: int) -> None:
@@ -61,7 +84,8 @@ async def _demo(host: str, port: int) -> None:
 async def _serve(settings: Settings, origins: Mapping[str, str] | None = None, *, demo: bool = False) -> None:
     with listening(settings) as (sock, bound):
         async with open_service(bound) as service:
-            await run_server(sock, create_app(bound, service, origins), bound, demo=demo)
+            app, empty = create_app(bound, service, origins), not service.pool.accounts
+            await run_server(sock, app, bound, demo=demo, empty=empty)
 
 
 @contextlib.contextmanager
@@ -113,9 +137,10 @@ async def run_server(
     settings: Settings,
     *,
     demo: bool = False,
+    empty: bool = False,
     leaving: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until a signal ends it; what cannot be opened has been said in one line by then."""
+    """Serve until a signal ends it; what cannot be opened has been said in one line by then. empty: no accounts."""
     CLIENTS.make_room()
     set_large_blocks_apart()
     server = _Server(
@@ -133,7 +158,7 @@ async def run_server(
         )
     )
     server.leaving = leaving
-    announcing = asyncio.create_task(_announce(server, settings, demo=demo))
+    announcing = asyncio.create_task(_announce(server, settings, demo=demo, empty=empty))
     # What was built so far stays for good: the collector need not walk through it again and again.
     gc.freeze()
     gc.set_threshold(*COLLECTED_EVERY)
@@ -173,12 +198,11 @@ def _in_force(settings: Settings) -> str:
     return "; ".join(limits) or "none"
 
 
-async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -> None:
+async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, empty: bool) -> None:
     host, port = settings.host, settings.port
     while not server.started:  # noqa: ASYNC110 - the server has a flag and no event
         await asyncio.sleep(0.02)
-    shown = f"[{host}]" if ":" in host else host
-    base = f"http://{shown}:{port}"
+    base = callable_at(host, port)
     for sentence in outdated():
         out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     if not demo:
@@ -200,6 +224,12 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool) -
             )
         else:
             out.print(f"The page, where accounts are added: {base}/", highlight=False, soft_wrap=True)
+        if empty:
+            sentence = say(
+                "No account yet: paste cookies on the page, or `gemgate accounts add`.",
+                "还没有账号：请在页面上粘贴 Cookie，或运行 `gemgate accounts add`。",
+            )
+            out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
         out.print(f"State: {settings.data_dir}", highlight=False, soft_wrap=True)
         out.print(f"Limits: {_in_force(settings)}", highlight=False, soft_wrap=True)
         return

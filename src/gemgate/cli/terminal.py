@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
 from gemgate import settings, telemetry
@@ -23,6 +24,8 @@ from gemgate.upstreams.web.logs import bridge
 
 T = TypeVar("T")
 
+PIPE_WIDTH = 100_000
+"""Columns of a table that goes to a file or another program; it takes what it needs of them."""
 M_MMAP_THRESHOLD = -3  # malloc.h
 LARGE_BUFFER = 8 << 20
 """Bytes from which a buffer is the system's own again as soon as it is freed."""
@@ -30,7 +33,8 @@ LARGE_BUFFER = 8 << 20
 
 class Terminal(Console):
     """A console on which no text is markup, and no text holds what a terminal obeys: text from outside is everywhere,
-    in names, errors and answers. What we colour ourselves is `marked`.
+    in names, errors and answers. What we colour ourselves is `marked`. Nothing of a table is cut, so that it can be
+    copied.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -38,6 +42,20 @@ class Terminal(Console):
 
     def render_str(self, text: str, **wishes: Any) -> Text:
         return super().render_str(plain(text), **wishes)
+
+    def print(self, *objects: Any, **wishes: Any) -> None:
+        """As the library's; tables keep their first column (ids, names) whole, and in a pipe every row on one line."""
+        tables = [one for one in objects if isinstance(one, Table)]
+        for table in tables:
+            for number, column in enumerate(table.columns):
+                column.no_wrap, column.overflow, column.min_width = number == 0, "fold", len(str(column.header))
+        before = self._width
+        if tables and not self.is_terminal:
+            self._width = PIPE_WIDTH
+        try:
+            super().print(*objects, **wishes)
+        finally:
+            self._width = before
 
 
 out = Terminal()

@@ -218,13 +218,14 @@ def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
 
 
 def write_result(done: TaskResult, meta: ResponseMeta, *, as_base64: bool) -> dict[str, Any]:
-    """`{task_id, url}` or `{task_id, image}`, with the image's facts."""
+    """`{task_id, url}` or `{task_id, image}`, with the image's facts, and its prompt for whoever may read it."""
     result: dict[str, Any] = {"task_id": done.task_id}
     if as_base64 and done.image.data is not None:
         result["image"] = inline(done.image)
     else:
         result["url"] = image_link(done.image, meta)
-    return {**result, "details": image_facts(done.image)}
+    prompt = {"prompt": done.image.prompt} if done.image.prompt else {}
+    return {**result, "details": image_facts(done.image) | prompt}
 
 
 def write_failure(failed: TaskError) -> dict[str, Any]:

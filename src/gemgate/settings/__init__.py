@@ -465,7 +465,9 @@ def shown(settings: Settings, name: str) -> str:
         return ""
     if isinstance(value, tuple):
         return ", ".join(value)
-    text = str(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = f"{value:.15g}" if isinstance(value, float) else str(value)
     scheme, sep, rest = text.partition("://")
     if sep and "@" in rest:
         return f"{scheme}://***@{rest.rpartition('@')[2]}"

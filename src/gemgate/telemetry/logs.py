@@ -10,10 +10,12 @@ import logging
 import re
 import sys
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from gemgate.lazy_import import absent
 from gemgate.ports.runtime import TelemetryEvent
+from gemgate.telemetry.request_record import RequestRecord
 
 with absent("rich"):  # else its painted tracebacks are loaded, which are not ours: 3 MB
     import structlog
@@ -54,6 +56,8 @@ _CREDENTIAL_WORDS = ("bearer", "basic", "key", "token", "secret", "password", "s
 _USERINFO = re.compile(r"(://[^\s:/@]*:)[^\s@/]+@")
 LONGEST = 65_536
 """Characters of a line; what is behind them is left out."""
+LAST_MOMENT = 253_402_300_799.0
+"""The end of the year 9999, in epoch seconds."""
 LEAST_SECRET = 6
 """Shorter settings are not looked for: replacing them would garble every line."""
 
@@ -87,20 +91,57 @@ def get_logger() -> Any:
 
 
 class LogObserver:
-    """The facts an operator wants to read as they happen."""
+    """The facts an operator wants to read as they happen. A request is told with what is known of it at its end; who
+    only looked at something (a page that polls, say) is told at debug.
+    """
 
     def __init__(self) -> None:
         self._log = get_logger()
         self._plain = logging.getLogger("gemgate")
+        self._over: RequestRecord | None = None
+
+    def ended(self, record: RequestRecord) -> None:
+        """Hear of a request that is over, just before its `request.done`."""
+        self._over = record
 
     def emit(self, fact: TelemetryEvent) -> None:
         level = _LEVELS.get(fact.name, logging.DEBUG)
-        if fact.data.get("operation") in QUIET:
+        over = self._over if fact.name == "request.done" and self._over and self._over.id == fact.request_id else None
+        if fact.data.get("operation") in QUIET or (over and not over.is_call):
             level = logging.DEBUG
         if not self._plain.isEnabledFor(level):
             return
-        data: dict[str, Any] = {**fact.data, "request_id": fact.request_id} if fact.request_id else dict(fact.data)
-        self._log.log(level, fact.name, **data)
+        data = {**(_of(over) if over else {}), **fact.data, "request_id": fact.request_id}
+        self._log.log(
+            level, fact.name, **{name: _readable(name, value) for name, value in data.items() if _told(name, value)}
+        )
+
+
+def _of(record: RequestRecord) -> dict[str, Any]:
+    """What a line says of a whole request: never a word of what was said in it."""
+    account = record.last.account if record.last else ""
+    tokens = (record.prompt_tokens, record.output_tokens)
+    return {
+        "method": record.method,
+        "model": record.model,
+        "account": account,
+        "client": record.client,
+        "prompt_tokens": tokens[0] or None,
+        "output_tokens": tokens[1] or None,
+        "images": len(record.images) or None,
+    }
+
+
+def _told(name: str, value: object) -> bool:
+    """Chinese sentences are the page's: a line says everything once."""
+    return value not in ("", None) and not name.endswith("_zh")
+
+
+def _readable(name: str, value: Any) -> Any:
+    """Milliseconds are enough of a time, and a moment is the wall clock's, as at the line's beginning."""
+    if name == "until" and isinstance(value, float) and value < LAST_MOMENT:
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds")
+    return round(value, 3) if isinstance(value, float) else value
 
 
 class _Masked(structlog.stdlib.ProcessorFormatter):

@@ -108,7 +108,7 @@ def _images() -> None:
 
 def _cleaned() -> None:
     row = SimpleNamespace(logo="kept", file=HOSTILE, profile="", evidence=0.0, left=0.0, output=HOSTILE, note=HOSTILE)
-    terminal.out.print(clean._table([row]))  # type: ignore[list-item]
+    clean._tell_rows([row], [])  # type: ignore[list-item]
 
 
 def _canary() -> None:

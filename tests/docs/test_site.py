@@ -1,0 +1,83 @@
+"""The site's search finds what stands in the pages, in both languages, and each page leads to its twin."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tools.docs import site
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("site")
+    site.build(ROOT, into)
+    return into
+
+
+def index(built: Path) -> list[list[str]]:
+    text = (built / "search-index.js").read_text("utf-8")
+    return json.loads(text.removeprefix("window.SEARCH = ").removesuffix(";\n"))  # type: ignore[no-any-return]
+
+
+def found(built: Path, typed: str, language: str = "en") -> list[dict[str, Any]]:
+    """What the page's own script finds."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    script = (
+        f"const {{ find }} = require({json.dumps(str(built / 'search.js'))}); global.window = {{}};"
+        f"require({json.dumps(str(built / 'search-index.js'))});"
+        f"console.log(JSON.stringify(find(window.SEARCH, {json.dumps(typed)}, {json.dumps(language)})))"
+    )
+    done = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True, timeout=30)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def test_every_place_of_the_index_is_a_heading_of_a_page(built: Path) -> None:
+    pages: dict[str, str] = {}
+    for place, title, heading, _text, language in index(built):
+        page, _, anchor = place.partition("#")
+        html = pages.setdefault(page, (built / page).read_text("utf-8"))
+        assert not anchor or f'id="{anchor}"' in html, place
+        assert title
+        assert heading
+        assert f'lang="{language}"' in html
+
+
+@pytest.mark.parametrize(
+    ("typed", "language", "page"),
+    [
+        ("nginx", "en", "proxies.html"),
+        ("traefik readTimeout", "en", "proxies.html"),
+        ("Idempotency-Key", "en", "batches.html"),
+        ("CONCURRENCY", "en", "settings.html"),
+        ("冷却", "zh-CN", "accounts.zh.html"),
+        ("Cookie 失效", "zh-CN", "cookies.zh.html"),
+    ],
+)
+def test_what_people_type_is_found(built: Path, typed: str, language: str, page: str) -> None:
+    places = [hit["place"].partition("#")[0] for hit in found(built, typed, language)]
+    assert page in places
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "zxqvbn-nowhere", "<script>", "(", "\\"])
+def test_odd_words_find_nothing_or_something_and_are_no_error(built: Path, typed: str) -> None:
+    assert isinstance(found(built, typed), list)
+    assert typed not in ("", "   ", "zxqvbn-nowhere") or not found(built, typed)
+
+
+def test_a_page_of_both_languages_leads_to_the_other(built: Path) -> None:
+    for chinese in [ROOT / "README.zh.md", *(ROOT / "docs").glob("*.zh.md")]:
+        source = chinese.relative_to(ROOT)
+        assert (ROOT / site.twin(source)).exists(), f"{source} has no English page"
+        for one in (source, site.twin(source)):
+            html = (built / site._place(one)).read_text("utf-8")
+            assert re.search(rf'<a href="{re.escape(site._relative(site.twin(one), one))}" rel="alternate">', html), one
