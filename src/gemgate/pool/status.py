@@ -24,6 +24,7 @@ from gemgate.errors import (
     Spent,
     Unprocessable,
 )
+from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit, Outcome
 from gemgate.policy.token_bucket import Bucket
 
@@ -33,7 +34,8 @@ class AccountStatus:
     """What an account (or one capability of it) can do now.
 
     usable: a call may start, now or as soon as a lane is free. quota: waiting alone helps.
-    until: epoch seconds when it thaws, 0 = unknown. code: of the error behind a state that lasts.
+    until: epoch seconds when it thaws, 0 = unknown. code: of the error behind a state that lasts; reason: a word of
+    `policy.session_end`, where the state is the end of a session or of an address.
     """
 
     state: State
@@ -42,6 +44,7 @@ class AccountStatus:
     until: float = 0.0
     quota: bool = False
     code: str = ""
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -94,10 +97,20 @@ def resting(circuit: Circuit, now: float) -> AccountStatus:
     return AccountStatus("cooling", False, LocalText(circuit.reason, zh), max(circuit.until, now), quota)
 
 
+def blocked_way(way: Circuit, now: float) -> AccountStatus:
+    """How an account stands whose way out rests."""
+    reason = session_end.of_rest(way.reason)
+    end = session_end.ENDS[reason]
+    why = LocalText(f"address blocked: {way.reason}", f"出口地址暂停使用：{end.title.zh}。{end.remedy.zh}")
+    return AccountStatus("blocked", False, why, max(way.until, now), code="ip_blocked", reason=reason)
+
+
 def reason_of(error: BaseException | None) -> str:
     """Why a circuit opens, as it is stored and shown."""
     if isinstance(error, Spent):
         return LIMIT + error.plain()
+    if isinstance(error, Blocked):
+        return f"{session_end.of(error) or 'ip_block'}: {error.plain()}"
     return error.plain() if isinstance(error, GatewayError) else ""
 
 

@@ -97,6 +97,7 @@ class HardenedClient(GeminiClient):
         self.sees_chats = False
         self._phantom_seconds = phantom_seconds
         self._status_told = False
+        self._page_named = False
         self._old_token = token
         self._google: GoogleAccount | None = None
         self._loading = asyncio.Lock()
@@ -122,7 +123,7 @@ class HardenedClient(GeminiClient):
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
             raise await self._why_refused() or errors.signed_out("only foreign cookies were accepted")
-        if problem := errors.of_account(self.account_status):
+        if problem := errors.of_account(self.account_status, named=self._page_named):
             completed = self._cookie_source != "Base Cookies"
             raise (completed and await self._why_refused()) or problem
         if not self.list_models():
@@ -166,6 +167,7 @@ class HardenedClient(GeminiClient):
             self._seat.take(self.session)
             self.access_token = None
             await self.reload(self.session_id)
+        self._page_named = bool(self.access_token)
         given = [self.access_token] if self.access_token else [self._old_token, ""] if self._old_token else [""]
         for token in given:
             self.access_token = token
