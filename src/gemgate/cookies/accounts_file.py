@@ -3,7 +3,7 @@
 [[account]]
 name = "alice"
 source = "browser:firefox:alice"     # as COOKIE_SOURCE is spelled; none = cookies are handed over by hand
-proxy = "http://127.0.0.1:3128"
+proxy = "http://127.0.0.1:3128"       # or several, ["http://…", "socks5://…"]: the first that is not blocked
 lanes = 2
 weight = 1.0
 desktop = "https://desk.example:6901" # where its browser is reached, for the page's link
@@ -63,6 +63,8 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
     kind, source = entry.get("kind", "web"), entry.get("source", "")
     fallback = entry.get("fallback", kind == "official")
     lanes, weight, proxy = entry.get("lanes"), entry.get("weight", 1.0), entry.get("proxy")
+    if isinstance(proxy, list) and all(isinstance(way, str) for way in proxy):
+        proxy = " ".join(proxy) or None
     if kind not in ("web", "official"):
         raise _wrong(path, f"{where} ({entry['name']}): kind is web or official")
     if lanes is not None and (not isinstance(lanes, int) or lanes < 1):
@@ -93,7 +95,8 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
         fallback,
         number,
         language,
-        *map(entry.get, _SIZES),
+        prompt_max_bytes=entry.get(_SIZES[0]),
+        prompt_with_files_max_bytes=entry.get(_SIZES[1]),
         desktop=desktop,
     )
 

@@ -250,7 +250,8 @@ def explained(error: GatewayError, past: Past, superseded_within: float) -> Gate
         return error.with_(
             en=f"{error.en}. Its renewals do not count outside the browser it began in{whose}: most likely Google has "
             "bound it to that device. Sign in with Firefox, or let a live browser be the source",
-            zh=f"{error.zh}。该会话在原浏览器{whose}之外无法续期，很可能已绑定到设备。请改用 Firefox 登录，或使用运行中的浏览器作为来源",
+            zh=f"{error.zh}。该会话在原浏览器{whose}之外无法续期，很可能已绑定到设备。"
+            "请改用 Firefox 登录，或使用运行中的浏览器作为来源",
             reason="device_bound",
         )
     if past.renewed_ago >= superseded_within:

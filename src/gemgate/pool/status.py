@@ -49,11 +49,16 @@ class AccountStatus:
 
 @dataclass(slots=True)
 class Egress:
-    """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace."""
+    """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace.
+
+    full_burst: calls at once when it is warm. warm_from: epoch seconds of its first use, or of its last block's end.
+    """
 
     name: str
     circuit: Circuit = field(default_factory=Circuit)
     pace: Bucket = field(default_factory=Bucket)
+    full_burst: int = 1
+    warm_from: float = 0.0
 
 
 PHANTOM = "phantom_session"

@@ -212,8 +212,8 @@ class AccountStore(Protocol):
         """Store which way out the account goes from now on."""
         ...
 
-    async def first_used(self, node: str, address: str, at: float) -> float:
-        """When a way out was first used, in epoch seconds: `at` if it never was, and that is stored."""
+    async def first_used(self, node: str, address: str, at: float, *, anew: bool = False) -> float:
+        """Since when a way out is used, in epoch seconds: `at` if it never was or is anew; that is stored."""
         ...
 
     async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:

@@ -265,9 +265,15 @@ class SqlAccountStore:
     async def keep_way(self, name: str, way: str) -> None:
         await self._change(account.c.name == name, name, way=way)
 
-    async def first_used(self, node: str, address: str, at: float) -> float:
+    async def first_used(self, node: str, address: str, at: float, *, anew: bool = False) -> float:
         mine = and_(way_out.c.node == node, way_out.c.address == address)
-        adding = self._insert(way_out).values(node=node, address=address, first_at=at).on_conflict_do_nothing()
+        adding = self._insert(way_out).values(node=node, address=address, first_at=at)
+        keys = ["node", "address"]
+        adding = (
+            adding.on_conflict_do_update(index_elements=keys, set_={"first_at": at})
+            if anew
+            else (adding.on_conflict_do_nothing())
+        )
         async with self._database.writing() as connection:
             await connection.execute(adding)
             return float(await connection.scalar(select(way_out.c.first_at).where(mine)) or at)
