@@ -114,6 +114,7 @@ def _account(google: Google, arguments: dict[str, Any]) -> dict[str, Any]:
 
 _SETTABLE = (
     *("status", "language", "lifetime", "grace", "needs_stamp", "used", "stores", "page", "token_life", "consented"),
+    "age_asked",
     "rotation",
     *("wall", "file_wall", "temporary_share", "window"),
     *("spent_by", "guest", "downgraded", "unnamed", "renamed"),
@@ -170,6 +171,7 @@ _VERBS: dict[str, Verb] = {
     "record": _record,
     "forget": _forget,
     "expire": lambda google, arguments: google.expire(arguments["account"]),
+    "revoke": lambda google, arguments: google.revoke(arguments["account"]),
     "revive": lambda google, arguments: google.revive(arguments["account"]),
     "rotate": lambda google, arguments: google.rotate(arguments["account"]),
     "cookies": lambda google, arguments: google.cookies(arguments["account"]),

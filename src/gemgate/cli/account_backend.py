@@ -148,6 +148,7 @@ class _Online:
             "weight": setup.weight,
             "number": setup.number,
             "language": setup.language,
+            "desktop": setup.desktop,
         }
         return await self._ask("POST", "api/accounts", facts)
 

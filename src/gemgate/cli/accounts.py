@@ -98,6 +98,9 @@ def add(
         int | None,
         typer.Option("--number", min=0, max=9, help="Which account of its cookies: N of gemini.google.com/u/N."),
     ] = None,
+    desktop: Annotated[
+        str | None, typer.Option("--desktop", help="Where a person reaches its browser, for links: https://…")
+    ] = None,
     speaks: Annotated[str | None, typer.Option("--language", help="What Google is asked to speak, such as en.")] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -113,7 +116,7 @@ def add(
     choose = browser is not None or whose is not None
     source = spelled(browser) if browser is not None else source
     wanted = read_cookies(cookies) if cookies is not None or source is None else None
-    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks))
+    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks, desktop))
     if source is not None and url is None:
         source = _from_here(source)
     setup = AccountSetup(
@@ -125,6 +128,7 @@ def add(
         1.0 if weight is None else weight,
         number=number or 0,
         language=speaks or "",
+        desktop=desktop or "",
     )
 
     async def work(backend: AccountBackend) -> None:
@@ -397,8 +401,18 @@ def _state(facts: Facts) -> str:
     return f"{facts['state']}{why}{left}"
 
 
+def _to_do(facts: Facts) -> list[str]:
+    """What a person does about an account whose session or address has ended, and where."""
+    remedy = facts.get("remedy")
+    if not remedy:
+        return []
+    said = f"{facts['reason']}: {remedy['title']}; {remedy['text']}"
+    return [said, f"open {remedy['url']}"] if remedy["url"] else [said]
+
+
 def _details(facts: Facts) -> list[str]:
-    lines = [
+    lines = _to_do(facts)
+    lines += [
         f"{one['capability']}: {_PHASES[one['phase']]}, {math.ceil(one['seconds_left'])} s left ({one['reason']})"
         for one in facts["cooldowns"]
     ]

@@ -270,13 +270,14 @@ def of(error: GatewayError | None) -> Reason | None:
     """The end that an error tells of: its own word, else what its code says; None for what ends no session."""
     if error is None:
         return None
-    return _known(error.reason) or _OF_CODE.get(error.code or "")
+    return of_word(error.reason) or _OF_CODE.get(error.code or "")
 
 
 def of_rest(reason: str) -> Reason:
     """The end that the stored reason of an address's circuit begins with; an address that rests is blocked."""
-    return _known(reason.partition(":")[0]) or "ip_block"
+    return of_word(reason.partition(":")[0]) or "ip_block"
 
 
-def _known(word: str) -> Reason | None:
+def of_word(word: str) -> Reason | None:
+    """The end of this name; None for a word that is none."""
     return next((reason for reason in ENDS if reason == word), None)

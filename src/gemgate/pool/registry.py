@@ -175,6 +175,7 @@ class AccountRegistry:
         """A new account, or an old one set up anew; it starts to run here."""
         _check_name(setup.name)
         _check_proxy(setup.proxy)
+        _check_desktop(setup.desktop)
         self._build(*await self._ways.chosen(setup, ""), InMemoryRecord())  # a source that cannot be must not be stored
         await self.store.set_up(setup)
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
@@ -359,6 +360,15 @@ def _check_proxy(proxy: str | None) -> None:
             "A proxy begins with http://, https:// or socks5://",
             "代理地址必须以 http://、https:// 或 socks5:// 开头",
             param="proxy",
+        )
+
+
+def _check_desktop(address: str) -> None:
+    if address and not address.startswith(("http://", "https://")):
+        raise BadRequest(
+            "The address of a desktop begins with http:// or https://",
+            "桌面地址必须以 http:// 或 https:// 开头",
+            param="desktop",
         )
 
 

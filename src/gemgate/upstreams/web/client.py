@@ -96,8 +96,7 @@ class HardenedClient(GeminiClient):
         self._had_chats = had_chats
         self.sees_chats = False
         self._phantom_seconds = phantom_seconds
-        self._status_told = False
-        self._page_named = False
+        self._status_told = self._page_named = False
         self._old_token = token
         self._google: GoogleAccount | None = None
         self._loading = asyncio.Lock()
@@ -118,7 +117,9 @@ class HardenedClient(GeminiClient):
         except errors.FAILURES as error:
             # Hazard: being sent elsewhere looks like no connection behind a proxy of this machine (curl refuses to
             # follow to a private address), and the captcha page is elsewhere.
-            away = isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
+            away = isinstance(error, library.TemporarilyBlockedError) or (
+                isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
+            )
             raise (await self._why_refused() if away else None) or errors.of_exception(error, sent=False) from None
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
@@ -168,7 +169,10 @@ class HardenedClient(GeminiClient):
             self.access_token = None
             await self.reload(self.session_id)
         self._page_named = bool(self.access_token)
-        given = [self.access_token] if self.access_token else [self._old_token, ""] if self._old_token else [""]
+        old = (
+            self._old_token if self._cookie_source.startswith("Base Cookies") else ""
+        )  # of these cookies, and no others
+        given = [self.access_token] if self.access_token else [old, ""] if old else [""]
         for token in given:
             self.access_token = token
             try:
