@@ -40,7 +40,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Pictures that are stored": ("images.stored", "images.gallery"),
     "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings", "usage"),
     "The accounts' own history": ("history.", "accounts.history."),
-    "Administration": ("accounts.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
+    "Administration": ("accounts.", "lives.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
 }
 OF_THE_PAGE = (
     "page",

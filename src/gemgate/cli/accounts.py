@@ -20,6 +20,7 @@ from gemgate.cli.account_backend import AccountBackend, Facts, rekeyed
 from gemgate.cli.account_browsers import pair, who
 from gemgate.cli.account_choice import named_after, read_cookies, spelled, the_one
 from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
+from gemgate.cli.lives import lab
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
@@ -298,6 +299,7 @@ def _acting(action: str, about: str) -> Callable[..., None]:
 
 app.command("who")(who)
 app.command("pair")(pair)
+app.command("lab")(lab)
 app.command("refresh")(_acting("refresh", "Read the cookies from their source once more and sign in anew."))
 app.command("pause")(_acting("pause", "Give an account no new calls; what runs ends. It stays so over a restart."))
 app.command("resume")(_acting("resume", "Take back `pause`."))

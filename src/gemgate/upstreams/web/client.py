@@ -19,9 +19,8 @@ from typing import Any, cast
 import orjson
 from curl_cffi import AsyncCurl, ffi, lib
 from curl_cffi.aio import CURL_POLL_NONE, CURL_SOCKET_TIMEOUT
-from curl_cffi.const import CurlECode, CurlMOpt, CurlOpt
+from curl_cffi.const import CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
-from curl_cffi.requests.exceptions import RequestException
 from gemini_webapi import GeminiClient
 from gemini_webapi import exceptions as library
 from gemini_webapi.constants import GRPC, Endpoint, Headers
@@ -115,11 +114,7 @@ class HardenedClient(GeminiClient):
         except library.AuthError as error:
             raise await self._why_refused() or errors.of_exception(error, sent=False) from None
         except errors.FAILURES as error:
-            # Hazard: being sent elsewhere looks like no connection behind a proxy of this machine (curl refuses to
-            # follow to a private address), and the captcha page is elsewhere.
-            away = isinstance(error, library.TemporarilyBlockedError) or (
-                isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
-            )
+            away = errors.may_be_elsewhere(error)
             raise (await self._why_refused() if away else None) or errors.of_exception(error, sent=False) from None
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
@@ -169,9 +164,7 @@ class HardenedClient(GeminiClient):
             self.access_token = None
             await self.reload(self.session_id)
         self._page_named = bool(self.access_token)
-        old = (
-            self._old_token if self._cookie_source.startswith("Base Cookies") else ""
-        )  # of these cookies, and no others
+        old = self._old_token if self._cookie_source.startswith("Base Cookies") else ""
         given = [self.access_token] if self.access_token else [old, ""] if old else [""]
         for token in given:
             self.access_token = token

@@ -240,6 +240,16 @@ def of_redirect(location: str) -> GatewayError | None:
     return ended(reason, _SENT.get(reason, "sent to another page")) if reason else None
 
 
+def may_be_elsewhere(error: Exception) -> bool:
+    """Whether looking at the start page may tell more than this failure does.
+
+    Hazard: being sent elsewhere looks like no connection behind a proxy of this machine (curl refuses to follow to a
+    private address), and the captcha page is elsewhere; a page of status 429 may be a captcha or nothing.
+    """
+    refused = isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
+    return refused or isinstance(error, library.TemporarilyBlockedError)
+
+
 def of_start_page(status: int, url: str, page: str) -> GatewayError | None:
     """What stands in place of the app at sign-in, where it can be named (docs/google-wire.md 4.2, 5.6)."""
     reason = session_end.seen(Sign(status, url, page))
