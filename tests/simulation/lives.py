@@ -155,8 +155,9 @@ class MortalUpstream(ScriptedUpstream):
         self._cookies = Cookies(self._cookies.psid, f"ts-{self._google.clock.now()}", bound=life.kind.bound)
         return Rotated("renewed", self._cookies)
 
-    async def ping(self) -> None:
+    async def ping(self) -> SignInResult:
         self._look(self._cookies)
+        return SignInResult(self.offers)
 
     async def usage(self) -> Any:
         return ()

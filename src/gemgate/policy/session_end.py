@@ -227,12 +227,14 @@ def _host(url: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Past:
     """What was known of a session when it died. renewed_ago: seconds since it was last renewed or signed in, -1 =
-    never seen alive. bound: the browser it is bound to, as far as its source says. renewal: what the last one came to.
+    never seen alive, or dead and explained. bound: the browser it is bound to, as far as its source says. renewal: what
+    the last one came to. told: what is said of the account already, which stays when it is only found dead once more.
     """
 
     renewed_ago: float = -1.0
     bound: str = ""
     renewal: Renewal | None = None
+    told: GatewayError | None = None
 
 
 def explained(error: GatewayError, past: Past, superseded_within: float) -> GatewayError:
@@ -244,7 +246,9 @@ def explained(error: GatewayError, past: Past, superseded_within: float) -> Gate
     if not isinstance(error, SignedOut) or isinstance(error, NotThisAccount) or of(error) != "expired":
         return error
     if past.renewed_ago < 0:
-        return error
+        finer = of(past.told)
+        again = past.told is not None and finer not in (None, "expired") and ENDS[finer].state == "needs_login"
+        return past.told if again and past.told is not None else error
     if past.bound or past.renewal == "refused":
         whose = f" ({past.bound})" if past.bound else ""
         return error.with_(

@@ -107,16 +107,21 @@ JUDGED = 100
 
 def score(lives: Sequence[SessionRecord], *, horizon: float, now: float) -> Score | None:
     """What forecasts by age alone would have come to: each from the lives as they were known at its moment, and judged
-    by what came. A life whose end by then is not known (it was replaced, or still runs) is not judged. None: no case.
+    by what came. Each account is judged by its own lives, as its forecast is. A life whose end by then is not known (it
+    was replaced, or still runs) is not judged. None: no case.
     """
     cases: list[tuple[float, bool]] = []
+    by_account: dict[str, list[SessionRecord]] = {}
+    for life in lives:
+        by_account.setdefault(life.account, []).append(life)
     for life in sorted(lives, key=lambda one: one.began_at)[-JUDGED:]:
         for part in ASKED_AT:
             asked = life.began_at + part * horizon
             end = _end(life, now)
             if end <= asked or (end < asked + horizon and not life.died):
                 continue
-            known = [_as_known(one, asked) for one in lives if one.began_at < asked and one is not life]
+            own = (one for one in by_account[life.account] if one.began_at < asked and one is not life)
+            known = [_as_known(one, asked) for one in own]
             curve = survival.left(((_end(one, asked) - one.began_at, one.died) for one in known), asked - life.began_at)
             if curve.deaths >= LEAST_DEATHS:
                 cases.append((1 - curve.alive(horizon), end <= asked + horizon))

@@ -461,7 +461,7 @@ class Account:
     def _explained(self, error: GatewayError) -> GatewayError:
         """A session's death with its likely reason, once."""
         age = self._clock.now() - self.renewed_at if self.renewed_at else -1.0
-        past = session_end.Past(age, self.cookies.bound if self.cookies else "", self.renewal)
+        past = session_end.Past(age, self.cookies.bound if self.cookies else "", self.renewal, self.last_error)
         explained = session_end.explained(error, past, self._superseded_within)
         if explained is not error:
             self.renewed_at = 0.0

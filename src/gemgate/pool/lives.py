@@ -61,19 +61,14 @@ class SessionLives:
         return arm_of(source, paired=paired, rotates=bool(self._rotate_every))
 
     def forecast(self, account: Account) -> Forecast | None:
-        """When the session likely dies: judged by the account's own sessions, else by those of its arm."""
+        """When the session likely dies: judged by the account's own sessions: those of others tell little of it."""
         if not account.is_open or not account.signed_in_at:
             return None
         own = self._by_account.get(account.name, [])
         present = next((life for life in own if life.ended_at is None), None)
         began, now = present.began_at if present else account.signed_in_at, self._clock.now()
-        moments = {"began_at": began, "renewed_at": account.renewed_at, "now": now}
         overdue = 2 * (self._rotate_every or USUAL_ROTATION)
-        expected = forecast(own, **moments, overdue_after=overdue)
-        if expected is None:
-            arm = present.arm if present else self.arm(account)
-            alike = [life for life in self._all if life.arm == arm and life.account != account.name]
-            expected = forecast(alike, **moments, overdue_after=overdue)
+        expected = forecast(own, began_at=began, renewed_at=account.renewed_at, now=now, overdue_after=overdue)
         left = began + binding.BOUND_SECONDS - now
         bound = account.cookies.bound if account.cookies and left > 0 else ""
         if bound and (expected is None or expected.seconds > left):

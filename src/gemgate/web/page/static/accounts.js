@@ -3,6 +3,7 @@ import { AccountCard, capability, CookieBox, handOver, NewAccount, Notice } from
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
+import { Lives, Ways } from "./lives.js";
 import { Act, Confirm, Dialog, Empty, Loading, Page, Table, Trouble } from "./parts.js";
 import { moment, words } from "./words.js";
 
@@ -57,6 +58,7 @@ export function Accounts({ title }) {
           <//>
         `)}
       </div>
+      ${data?.accounts.length > 0 && html`<${Ways} accounts=${data.accounts} /><${Lives} />`}
       ${open?.what === "add" && html`<${Dialog} title=${t("add")} onClose=${close}><${NewAccount} onDone=${close} /><//>`}
       ${open?.what === "paste" && html`<${Paste} account=${open.account} onClose=${close} />`}
       ${open?.what === "audit" && html`<${Audit} account=${open.account} onClose=${close} />`}
