@@ -87,6 +87,12 @@ async def test_every_end_has_its_word_its_sentence_and_its_remedy(sim: Simulator
         needed = {name: (True, r) for name, (r, _) in ENDINGS.items() if ENDS[r].state == "needs_login"}  # type: ignore[index]
         assert ended == needed
         assert {life.arm for life in lives.values()} == {"frozen"}  # the suite rotates nothing
+        async with http.get("/api/lives") as answer:
+            (arm,) = (await answer.json())["arms"]
+        assert (arm["arm"], arm["n"], arm["deaths"]) == ("frozen", len(ENDINGS), len(needed))
+        assert {one["reason"]: one["deaths"] for one in arm["ended_by"]} == {r: 1 for _, r in needed.values()}
+        async with http.get("/metrics") as answer:
+            assert 'gemgate_session_ends_total{account="password",reason="revoked"} 1.0' in await answer.text()
     assert sim.record.generations == 0
 
 

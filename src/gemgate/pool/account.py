@@ -491,10 +491,7 @@ class Account:
         if state != self._state:
             before, self._state = self._state, state
             why = self.last_error.plain() if self.last_error else ""
-            data: dict[str, str | int | float | bool | None] = {
-                "account": self.name,
-                "state": state,
-                "before": before,
-                "why": why,
-            }
+            reason = session_end.of(self.last_error) or "" if state in ("needs_login", "error") else ""
+            data: dict[str, str | int | float | bool | None] = {"account": self.name, "state": state, "before": before}
+            data |= {"why": why, "reason": reason}
             self._observer.emit(TelemetryEvent("account.state", data=data))

@@ -44,7 +44,7 @@ export function Remedy({ account }) {
   return html`
     <div class="note warn">
       <p><strong>${remedy.title}</strong>. ${remedy.text}</p>
-      ${remedy.url && html`<p><a class="button" href=${remedy.url} target="_blank" rel="noopener noreferrer">${t(remedy.opens)}</a></p>`}
+      ${remedy.url && html`<p><a href=${remedy.url} target="_blank" rel="noopener noreferrer">${t(remedy.opens)}</a></p>`}
     </div>
   `;
 }
@@ -121,7 +121,7 @@ function Chart({ arms }) {
     return path + `H${x(arm.seen)}`;
   };
   return html`
-    <svg viewBox="-4 -8 ${WIDE + 90} ${HIGH + 30}" role="img" aria-label=${t("chart")} style="max-width: 44rem; width: 100%">
+    <svg viewBox="-4 -8 ${WIDE + 90} ${HIGH + 30}" role="img" aria-label=${t("chart")} width="100%">
       <path d="M0 0V${HIGH}H${WIDE}" fill="none" stroke="currentColor" stroke-opacity=".4" />
       ${arms.map((arm, at) => html`
         <path d=${stairs(arm)} fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray=${["", "6 3", "2 3", "8 3 2 3", "1 4"][at % 5]} />
