@@ -31,6 +31,7 @@ from gemgate.gateway.image_delivery import ImagePipeline
 from gemgate.outbound import GuardedFetcher
 from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
+from gemgate.policy.session_forecast import LEAST_DEATHS
 from gemgate.pool.account import Account
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.record import AccountRecord
@@ -83,14 +84,13 @@ MIX = ("daily",) * 7 + ("frozen",) * 4 + ("weekly",) * 3 + ("bound",) * 2 + ("re
 
 @dataclass(slots=True)
 class Life:
-    """One session as Google knows it. warned: a forecast alert was told of it; known: a forecast existed."""
+    """One session as Google knows it. warned: a forecast alert was told of it."""
 
     kind: Kind
     account: str
     began: float
     ends: float
     warned: bool = False
-    forecasts: list[float] = field(default_factory=list)
 
 
 class MortalGoogle:
@@ -167,7 +167,8 @@ class MortalUpstream(ScriptedUpstream):
 class Report:
     """What a run came to. calls: answered and failed; hopeless: failed while nobody lived.
 
-    deaths: of foreseeable sessions of which a forecast was known; warned: those that an alert came before.
+    deaths: of foreseeable sessions, from an account's fourth on; warned: those that an alert came before.
+    medians: the length of life that forecasts early in a life came to, by account.
     wrong_words: state words that were not true right after Google had said what is true.
     """
 
@@ -194,6 +195,7 @@ class World:
         self.refreshers: dict[str, SessionRefresher] = {}
         self.kinds: dict[str, Kind] = {}
         self.due: list[tuple[float, str]] = []
+        self.buried: Counter[str] = Counter()
         self.registry = AccountRegistry(
             self.pool,
             self.store,
@@ -274,9 +276,10 @@ class World:
             return
         report.all_deaths += 1
         report.reasons[self.registry.account(name).status().reason] += 1
-        if life.kind.foreseeable and life.forecasts:
+        if life.kind.foreseeable and self.buried[name] >= LEAST_DEATHS:
             report.deaths += 1
             report.warned += life.warned
+        self.buried[name] += 1
 
     # Time
 
@@ -349,6 +352,5 @@ class World:
             if not account.is_open or (found := self.registry.forecast(account)) is None or not found.deaths:
                 continue
             life = self._life(account.name)
-            life.forecasts.append(self.clock.now() + found.seconds)
             if self.clock.now() - life.began < life.kind.usual / 4:
                 self.report.medians.setdefault(account.name, []).append(self.clock.now() + found.seconds - life.began)

@@ -20,14 +20,14 @@ def _check(world: World, report: Report, *, within: float) -> None:
     for name, said in report.medians.items():
         kind = world.kinds[name]
         lately = said[-max(1, len(said) // 4) :]
-        if kind.foreseeable and len(said) >= 8:
+        if kind.foreseeable and len(said) >= 4:
             off[name] = statistics.median(lately) / kind.usual - 1
     assert off
     assert statistics.median(abs(part) for part in off.values()) < within, off
 
 
 async def test_a_few_days_of_twenty_accounts() -> None:
-    world = World(11, tick=300.0)
+    world = World(11, tick=600.0)
     _check(world, await world.run(3), within=0.2)
 
 
