@@ -43,11 +43,19 @@ check: install ## formatting, lint, types, floors
 	$(BIN)/python -m tools.docs check
 
 .PHONY: dist
-dist: install ## wheel and sdist in dist/, each installed into an empty environment and run there
+dist: install ## wheel, sdist, SBOM, checksums and statements in dist/; the packages installed and run in one line each
 	rm -rf dist
-	$(BIN)/hatchling build -t sdist -t wheel
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/hatchling build -t sdist -t wheel
 	$(BIN)/python -m tools.supply sbom dist/gemgate.cdx.json
-	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py -m "soak or not soak" --dist-folder dist
+	$(BIN)/python -m tools.release files dist
+	$(BIN)/pytest -q -p no:cacheprovider tests/integration/test_release.py tests/integration/deploy/test_published.py \
+		-m "soak or not soak" --timeout 900 --dist-folder dist
+
+.PHONY: release
+release: install ## a release in dist/, committed and tagged: make release VERSION=x.y.z
+	$(BIN)/python -m tools.release prepare "$(VERSION)"
+	$(MAKE) dist
+	$(BIN)/python -m tools.release seal "$(VERSION)"
 
 .PHONY: audit
 audit: install ## known vulnerabilities of what the lock names, and licences; fails when advisories cannot be had (OFFLINE=1)

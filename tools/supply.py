@@ -1,4 +1,4 @@
-"""What the program is made of: `python -m tools.supply audit [--offline]` and `sbom FILE`.
+"""What the program is made of: `python -m tools.supply audit [--offline]`, `sbom FILE` and `wheels`.
 
 The lock says it: `requirements/run.txt`, with versions and hashes. Licences come from the metadata of what is installed.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +18,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gemgate.version import __version__
+
 LOCK = Path(__file__).parents[1] / "requirements" / "run.txt"
+UV = Path(__file__).parents[1] / ".tools" / "bin" / "uv"
 ADVISORIES = os.environ.get("ADVISORIES_URL", "https://api.osv.dev/v1/querybatch")
 SECONDS = 30
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+PLATFORMS = {
+    "x86_64-manylinux_2_28": "Linux (glibc 2.28 or later), x86-64",
+    "aarch64-manylinux_2_28": "Linux (glibc 2.28 or later), ARM",
+    "x86_64-unknown-linux-musl": "Linux (musl), x86-64",
+    "aarch64-unknown-linux-musl": "Linux (musl), ARM",
+    "aarch64-apple-darwin": "macOS, ARM",
+    "x86_64-pc-windows-msvc": "Windows, x86-64",
+}
+"""Where every locked package has to come as a wheel: nobody who installs gemgate needs a compiler."""
 
 ALLOWED = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|Unlicense|0BSD|Zlib|LGPL|"
@@ -150,6 +166,32 @@ def audit(locked: Sequence[Pin], *, offline: bool = False) -> int:
     return int(bool(wrong or found))
 
 
+def without_wheel(platform: str, python: str, lock: Path = LOCK) -> str:
+    """Why the lock cannot be installed from wheels alone, with its hashes, on a platform; "" when it can.
+
+    The installer is asked what it would do, by the registry that it is set up with; nothing is installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="gemgate-wheels-") as target:
+        command = [
+            *(str(UV), "pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
+            *("--python-platform", platform, "--python-version", python, "--python", sys.executable),
+            *("--target", target, "--requirement", str(lock)),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return "" if done.returncode == 0 else " ".join(done.stderr.split()) or f"status {done.returncode}"
+
+
+def wheels() -> int:
+    """Print for each platform and Python whether all wheels are there. 1 when some are not."""
+    wrong = 0
+    for platform, told in PLATFORMS.items():
+        for python in PYTHONS:
+            reason = without_wheel(platform, python)
+            wrong += bool(reason)
+            print(f"{told}, Python {python}: {reason or 'every package of the lock has a wheel'}", flush=True)
+    return int(bool(wrong))
+
+
 def main(arguments: Sequence[str]) -> int:
     locked = pins(LOCK.read_text("utf-8"))
     match arguments:
@@ -157,8 +199,10 @@ def main(arguments: Sequence[str]) -> int:
             return audit(locked)
         case ["audit", "--offline"]:
             return audit(locked, offline=True)
+        case ["wheels"]:
+            return wheels()
         case ["sbom", path]:
-            Path(path).write_text(json.dumps(sbom(locked, metadata.version("gemgate")), indent=1) + "\n", "utf-8")
+            Path(path).write_text(json.dumps(sbom(locked, __version__), indent=1) + "\n", "utf-8")
             return 0
         case _:
             print(__doc__)

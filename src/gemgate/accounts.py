@@ -312,7 +312,6 @@ class SignInResult:
 
     models: tuple[AccountModel, ...]
     status: str = "AVAILABLE"
-    tier: str = ""
     has_chats: bool = False
 
 
@@ -339,8 +338,36 @@ ACTION = "action "
 
 @dataclass(frozen=True, slots=True)
 class UsageWindow:
-    """One of Google's usage windows: `used` in 0..1, `resets_at` in epoch seconds or None."""
+    """One of Google's usage windows (docs/google-wire.md 6.1, 7.2): `used` in 0..1, `resets_at` in epoch seconds or
+    None.
+
+    name: `5h`, `weekly`, `credits`, or `action N`. left, total: in what Google counts, None where it does not say.
+    model: hex id of the model whose calls it is of, "" for the whole account.
+    """
 
     name: str
     used: float
     resets_at: float | None
+    left: float | None = None
+    total: float | None = None
+    model: str = ""
+
+    @property
+    def share_left(self) -> float:
+        """What is left of it, in 0..1."""
+        return max(0.0, 1.0 - self.used)
+
+
+Tier = Literal["free", "pro", "ultra", "plus", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """What Google says when it is asked how much of an account is used; nothing in it is nothing said.
+
+    overage: whether credits go on where a window ends, None where that is not said.
+    """
+
+    windows: tuple[UsageWindow, ...] = ()
+    tier: Tier = "unknown"
+    overage: bool | None = None

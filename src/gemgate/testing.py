@@ -6,17 +6,18 @@ import asyncio
 import hashlib
 import heapq
 import itertools
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageReport
 from gemgate.chat import TextDelta
 from gemgate.errors import GatewayError, NotFound, StorageDown
 from gemgate.ports.blobs import Blob, BlobFacts, BlobStore
 from gemgate.ports.conversations import Conversation, ConversationStore
-from gemgate.ports.gallery import Gallery, GalleryImage
+from gemgate.ports.gallery import ALL_IMAGES, Gallery, GalleryImage, ImageSearch
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import (
     Accept,
@@ -170,8 +171,8 @@ class ScriptedUpstream:
     async def rotate(self) -> Rotated:
         return Rotated("renewed", Cookies("rotated"))
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
-        return ()
+    async def usage(self) -> UsageReport:
+        return UsageReport()
 
     async def close(self) -> None:
         self.closed = True
@@ -311,13 +312,19 @@ class MemoryGallery:
         return len(self.images)
 
     async def page(
-        self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
+        self,
+        tenant: str | None,
+        limit: int,
+        *,
+        after: GalleryImage | None = None,
+        offset: int = 0,
+        search: ImageSearch = ALL_IMAGES,
     ) -> Sequence[GalleryImage]:
-        own = sorted(self._of(tenant, batch), key=_made, reverse=True)
-        return [one for one in own if after is None or _made(one) < _made(after)][:limit]
+        own = sorted(self._of(tenant, search), key=_made, reverse=True)
+        return [one for one in own if after is None or _made(one) < _made(after)][offset : offset + limit]
 
-    async def amount(self, tenant: str | None, batch: str = "") -> int:
-        return len(self._of(tenant, batch))
+    async def amount(self, tenant: str | None, search: ImageSearch = ALL_IMAGES) -> int:
+        return len(self._of(tenant, search))
 
     async def by_handle(self, handle: str) -> GalleryImage | None:
         return next((one for one in self.images.values() if one.handle == handle), None)
@@ -328,9 +335,19 @@ class MemoryGallery:
     async def made_from(self, sha256: str, tenant: str | None) -> Sequence[GalleryImage]:
         return sorted((one for one in self._of(tenant) if sha256 in one.references), key=_made)
 
-    def _of(self, tenant: str | None, batch: str = "") -> list[GalleryImage]:
+    def _of(self, tenant: str | None, search: ImageSearch = ALL_IMAGES) -> list[GalleryImage]:
         own = [one for one in self.images.values() if tenant in (None, one.tenant)]
-        return [one for one in own if batch in ("", one.batch)]
+        return [one for one in own if _wanted(one, search)]
+
+
+def _wanted(one: GalleryImage, search: ImageSearch) -> bool:
+    least, most = search.sides or (0, sys.maxsize)
+    return (
+        search.batch in ("", one.batch)
+        and search.model in ("", one.image.model)
+        and least <= max(one.image.width, one.image.height) < most
+        and all(word.lower() in one.image.prompt.lower() for word in search.words)
+    )
 
 
 def _made(image: GalleryImage) -> tuple[float, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -63,21 +64,17 @@ PAID_MODELS = _models("56fdd199312815e2", "e6fa609c3fa255c0", "8c46e95b1a07cecc"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a tier means on the wire. capacity: (value, field) as the model header carries it.
-
-    actions: number of an action and how many of it there are until the reset.
-    """
+    """What a tier means on the wire. capacity: (value, field) as the model header carries it."""
 
     number: int
     models: tuple[Model, ...]
     tier_flags: tuple[int, ...]
     capability_flags: tuple[int, ...]
     capacity: tuple[int, int]
-    actions: tuple[tuple[int, int], ...] = ((6, 25),)
 
 
 PLANS: dict[Tier, Plan] = {
-    "free": Plan(1, FREE_MODELS, (), (1, 4), (1, 12), ((5, 15), (1, 200))),
+    "free": Plan(1, FREE_MODELS, (), (1, 4), (1, 12)),
     "pro": Plan(2, PAID_MODELS, (8,), (1, 4, 19), (2, 12)),
     "ultra": Plan(3, PAID_MODELS, (22,), (1, 4, 19), (2, 13)),
     "plus": Plan(4, PAID_MODELS, (), (1, 4, 115), (4, 12)),
@@ -139,7 +136,9 @@ class Account:
 
     status: what `otAQ7b[14]` says. lifetime: seconds a `__Secure-1PSIDTS` lives, None for ever; grace: seconds an
     older one still counts after its replacement. needs_stamp: whether `__Secure-1PSID` alone is refused.
-    used: how much of the 5-hour and of the weekly window is spent, 0..1. stores: whether its chats are kept (not while
+    used: how much of the 5-hour and of the weekly window is spent, 0..1; spends: how much one generation takes of them;
+    ends: when those windows and that of credits end, epoch seconds; taken: generations by model in the first of them.
+    stores: whether its chats are kept (not while
     its activity is switched off). page: what it tells: a token; none, and "" is taken for one; none, and one that an
     earlier page gave out counts for an hour. token_life: seconds that a page's token counts, None for ever. consented:
     whether the consent page was answered; without that it stands in place of the app. age_asked: the app leads to
@@ -167,6 +166,9 @@ class Account:
     grace: float = 300.0
     needs_stamp: bool = True
     used: tuple[float, float] = (0.12, 0.05)
+    spends: tuple[float, float] = (0.0, 0.0)
+    ends: list[float] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
     stores: bool = True
     page: Literal["token", "empty", "old"] = "token"
     token_life: float | None = None

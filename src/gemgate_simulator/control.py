@@ -108,13 +108,25 @@ def _account(google: Google, arguments: dict[str, Any]) -> dict[str, Any]:
     for name, value in arguments.items():
         if name not in _SETTABLE:
             raise ValueError(f"{name!r} cannot be set; one of {', '.join(_SETTABLE)}")
-        setattr(account, name, tuple(value) if name == "used" else value)
+        setattr(account, name, tuple(value) if name in ("used", "spends") else value)
     return {name: getattr(account, name) for name in ("name", "tier", "email", "expired", *_SETTABLE)}
 
 
 _SETTABLE = (
-    *("status", "language", "lifetime", "grace", "needs_stamp", "used", "stores", "page", "token_life", "consented"),
-    "age_asked",
+    *(
+        "status",
+        "language",
+        "lifetime",
+        "grace",
+        "needs_stamp",
+        "used",
+        "spends",
+        "stores",
+        "page",
+        "token_life",
+        "consented",
+        "age_asked",
+    ),
     "rotation",
     *("wall", "file_wall", "temporary_share", "window"),
     *("spent_by", "guest", "downgraded", "unnamed", "renamed"),

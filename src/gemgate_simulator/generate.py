@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 
-from gemgate_simulator import attached, checks, reading
+from gemgate_simulator import attached, checks, reading, windows
 from gemgate_simulator.accounts import FREE_MODELS, Account, Caller, Model
 from gemgate_simulator.chats import Chat, RuleViolation, Turn
 from gemgate_simulator.exchange import Break, Request, Response, page
@@ -88,7 +88,7 @@ def respond(world: ServiceState, request: Request, caller: Caller) -> Response:
             world.record.violation(f"StreamGenerate: {trouble}")
         if caller.blocked:
             raise Refusal(code=BLOCKED)
-        _admit(account)
+        _admit(account, world.clock())
         telling = _prepare(posted, account)
     except Refusal as refusal:
         return _refused(posted, refusal, wrong)
@@ -133,8 +133,10 @@ def _check_token(world: ServiceState, opened: Page | None, caller: Caller, token
         raise Refusal(status=400, xsrf=True)
 
 
-def _admit(account: Account | None) -> None:
+def _admit(account: Account | None, now: float) -> None:
     """The account's own state may forbid it."""
+    if account:
+        windows.ends(account, now)
     if account is None or account.status == 1000:
         if account and max(account.used) >= 1.0 and account.spent_by == "code":
             raise Refusal(code=USAGE_LIMIT)
@@ -200,6 +202,8 @@ def _prepare(posted: _Posted, account: Account | None) -> Telling:
         and _held(chat, kept) + reading.size(seen.text, seen.files) > account.window
     ):
         raise Refusal(code=WINDOW_FULL)
+    if account and world.switches.actions == "refused" and windows.spent(account, chat.model, world.clock()):
+        raise Refusal(code=USAGE_LIMIT)
     turn = _new_turn(world, order, chat, call.files)
     turn.read, turn.read_files = seen.text, seen.files
     if chat.temporary:
@@ -309,6 +313,8 @@ def _answer(world: ServiceState, telling: Telling, fault: Fault | None) -> Respo
         call.fault = fault.kind
     if fault is None or fault.generates:
         world.record.generating(call)
+        if (account := world.accounts.get(call.account)) is not None:
+            windows.take(account, telling.chat.model, world.clock())
         telling.listen(_speak(world, telling), fault)
     if fault is None or fault.after_frames:
         return telling.response()

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gemgate_simulator import checks, histories
+from gemgate_simulator import checks, histories, windows
 from gemgate_simulator.accounts import FREE_MODELS, PLANS, Account, Caller
 from gemgate_simulator.asked import DENIED, MALFORMED, MISSING, Ask, Handler, Status
 from gemgate_simulator.chats import RuleViolation
@@ -24,8 +24,6 @@ from gemgate_simulator.generate import BLOCKED, GEMS, Refusal, authenticate
 from gemgate_simulator.record import Fetch, Seen
 from gemgate_simulator.script import Fault
 from gemgate_simulator.state import ServiceState
-
-_HOURS_5, _WEEK = 5 * 3600, 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +175,7 @@ def _preferences(ask: Ask) -> Any:
 def _usage(ask: Ask) -> Any:
     assert ask.account is not None
     now = int(ask.world.clock())
-    short, week = ask.account.used
-    rows = [
-        [round(100 * (1 - short)), short, 1, [[now + _HOURS_5]]],
-        [round(1000 * (1 - week)), week, 2, [[now + _WEEK]]],
-        [50, 0.0, 3, [[now + _WEEK]]],
-    ]
+    rows = windows.rows(ask.account, ask.world.clock())
     habit = ask.world.switches.usage
     if habit == "new_kind":
         rows = [["a", None, 9, "odd"], [7, 0.5, 17, [[now]]], *rows]
@@ -191,7 +184,7 @@ def _usage(ask: Ask) -> Any:
 
 def _quota(ask: Ask) -> Any:
     assert ask.account is not None
-    reset = int(ask.world.clock()) + _HOURS_5
+    reset = windows.ends(ask.account, ask.world.clock())[0]
     match ask.payload:
         case [[[int(), int()], *_] as pairs]:
             return [[[pair, None, ask.account.used[0] * 100, [reset], 100, 88] for pair in pairs]]
@@ -201,7 +194,7 @@ def _quota(ask: Ask) -> Any:
 
 def _extra_quota(ask: Ask) -> Any:
     assert ask.account is not None
-    return _expect(ask, [], [False, ask.account.used[0], [int(ask.world.clock()) + _HOURS_5]])
+    return _expect(ask, [], [False, ask.account.used[0], [windows.ends(ask.account, ask.world.clock())[0]]])
 
 
 def _abuse(ask: Ask) -> Any:

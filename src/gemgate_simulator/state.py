@@ -8,9 +8,9 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from gemgate_simulator.accounts import PLANS, Account, Accounts, Caller, Session
+from gemgate_simulator.accounts import Account, Accounts, Caller, Session
 from gemgate_simulator.addresses import Addresses
 from gemgate_simulator.chats import Chat, Chats
 from gemgate_simulator.drift import Drift
@@ -173,18 +173,6 @@ class ServiceState:
         if chat.temporary:
             return self.windows.get(chat.owner) == chat.cid
         return self.stores(chat.owner, temporary=False)
-
-    def quota(self, name: str, model: str) -> Any:
-        """What is left of the account's actions, as every answer tells it (docs/google-wire.md 6.1)."""
-        account = self.accounts.get(name)
-        used = self.record.generated_by_account[name]
-        reset = [int(self.clock()) + 5 * 3600, 0]
-        rows = []
-        for action, total in account.plan.actions if account else PLANS["free"].actions:
-            left = max(0, total - used)
-            rows.append([[action], 1, round(100 * (total - left) / total), reset, total, left])
-        known = next((m.id for m in account.models if m.name == model), "") if account else ""
-        return [rows, known]
 
     def open_page(self, session: Session | None, number: int = 0, language: str = "") -> Page:
         """A load of /app for a living session, or for a guest. language: what it was asked to speak."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate_simulator import frames
+from gemgate_simulator import frames, windows
 from gemgate_simulator.chats import PROGRESS, Chat, Turn
 from gemgate_simulator.exchange import Break, Outcome, Response, Step
 from gemgate_simulator.frames import PREFIX, Style, candidate, chop, error_info, frame, part, service, snapshot
@@ -191,8 +191,12 @@ class Telling:
 
     def _closing(self) -> dict[int, Any]:
         """What is said beside the end of an answer: title, quota, and the context where the chat is kept."""
-        said = {frames.TITLE: [self.chat.title], frames.QUOTA: self.world.quota(self.call.account, self.chat.model)}
+        said = {frames.TITLE: [self.chat.title], frames.QUOTA: self._quota()}
         return {**said, frames.CONTEXT: self.turn.context} if self._stored else said
+
+    def _quota(self) -> Any:
+        world = self.world
+        return windows.quota(world.accounts.get(self.call.account), self.chat.model, world.clock())
 
     def _named(self) -> dict[int, Any]:
         """Who answers, as the last content frame says it; of images the progress and the history tell it."""

@@ -28,6 +28,8 @@ class Switches:
     hides_running: a turn is in no list before it is stored (9.2); stored_after: seconds from its end until it is.
     silent_status: otAQ7b does not say how an account stands (7.2).
     terse:       models without extended thinking tell no thoughts when it is asked for (2.5).
+    actions:     what becomes of a prompt for a model of whose actions none is left: answered, or code 1037. Nobody has
+                 measured it (7.3, 6.1).
     music_card:  how the card of music lists its files (6.7, unseen).
     list_end:    how a list of chats or turns ends: its last page names no next one; or it does, and asking for that
                  says that there is no record (4.1, 7.2).
@@ -41,6 +43,7 @@ class Switches:
     silent_status: bool = False
     terse: bool = False
     usage: Literal["rows", "empty", "new_kind"] = "rows"
+    actions: Literal["told", "refused"] = "told"
     silent: bool = False
     list_end: Literal["no_token", "no_record"] = "no_token"
     search: Literal["third", "second", "absent"] = "third"

@@ -37,6 +37,7 @@ SUITES = {
     "PairingStore": "pairing_store",
     "Sender": "outbound",
     "Upstream": "upstream",
+    "WindowStore": "window_store",
     "UsageStore": "usage_store",
     "Vault": "vault",
 }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gemgate.images import GeneratedImage
-from gemgate.ports.gallery import Gallery, GalleryImage
+from gemgate.ports.gallery import Gallery, GalleryImage, ImageSearch
 from gemgate.stores.sql.database import open_database
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.testing import MemoryGallery
+
+BATCH = ImageSearch(batch="b")
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "double"])
@@ -25,9 +28,12 @@ async def gallery(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     await database.close()
 
 
-def image(name: str, at: float, tenant: str = "", *, batch: str = "", made_of: tuple[str, ...] = ()) -> GalleryImage:
-    facts = GeneratedImage(8, 6, 99, "image/png", f"sha-{name}", "full_size", "kept", "m", f"202611/20261121/{name}")
-    return GalleryImage(facts, tenant, at, made_of, batch)
+def image(
+    name: str, at: float, tenant: str = "", *, batch: str = "", made_of: tuple[str, ...] = (), **facts: Any
+) -> GalleryImage:
+    facts = {"width": 8, "height": 6, "model": "m", **facts}
+    facts |= {"sha256": f"sha-{name}", "name": f"202611/20261121/{name}", "source": "full_size", "logo": "kept"}
+    return GalleryImage(GeneratedImage(nbytes=99, mime="image/png", **facts), tenant, at, made_of, batch)
 
 
 async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: Gallery) -> None:
@@ -41,7 +47,7 @@ async def test_pages_of_a_batch_made_in_one_moment_lose_nothing(gallery: Gallery
         after = page[-1]
     assert len(seen) == len(set(seen)) == 8
     assert seen[0].endswith("new.png")
-    assert len(await gallery.page(None, 50, batch="b")) == await gallery.amount(None, "b") == 7
+    assert len(await gallery.page(None, 50, search=BATCH)) == await gallery.amount(None, BATCH) == 7
     assert await gallery.amount(None) == 8
 
 
@@ -85,3 +91,36 @@ async def test_the_oldest_go_first_and_what_is_forgotten_is_gone(gallery: Galler
     await gallery.forget([*old, "never/there.png"])
     assert [name[-5:] for name in await gallery.older_than(9.0, 9)] == ["2.png", "3.png"]
     assert await gallery.find(old[0]) is None
+
+
+async def test_prompts_are_searched_word_by_word_and_wildcards_are_letters(gallery: Gallery) -> None:
+    for number, prompt in enumerate(("A Red fox_in snow", "a red boat, 100% wool", "雪中的狐狸")):
+        await gallery.remember(image(f"{number}.png", float(number), prompt=prompt))
+
+    async def found(*words: str) -> list[str]:
+        search = ImageSearch(words=words)
+        images = await gallery.page(None, 9, search=search)
+        assert await gallery.amount(None, search) == len(images)
+        return [one.image.name[-5] for one in images]
+
+    assert await found("RED") == ["1", "0"]
+    assert await found("fox", "red") == ["0"]
+    assert await found("狐狸") == ["2"]
+    assert await found("100%") == ["1"]
+    assert await found("x_i") == ["0"]
+    assert await found("%") == ["1"]
+    assert await found("r_d") == []
+
+
+async def test_models_sizes_and_offsets(gallery: Gallery) -> None:
+    sizes = [(1024, 1024), (1024, 2048), (4096, 2304), (2048, 2048)]
+    for number, (width, height) in enumerate(sizes):
+        await gallery.remember(
+            image(f"{number}.png", float(number), width=width, height=height, model=f"m{number % 2}")
+        )
+    middle = ImageSearch(sides=(1536, 3072))
+    assert [one.image.name[-5] for one in await gallery.page(None, 9, search=middle)] == ["3", "1"]
+    assert await gallery.amount(None, middle) == 2
+    assert [one.image.name[-5] for one in await gallery.page(None, 9, search=ImageSearch(model="m0"))] == ["2", "0"]
+    assert [one.image.name[-5] for one in await gallery.page(None, 2, offset=1)] == ["2", "1"]
+    assert not await gallery.page(None, 2, offset=4)

@@ -17,8 +17,8 @@ from gemgate.settings import Settings
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md", "docs/images.md")
 FENCE = re.compile(r"(?ms)^```(\w+)\n(.*?)^```")
-NOT_HERE = ("make demo", "python3.11 -m venv", "gemgate serve")
-"""Run by other tests, and by `.ci/run` itself: a fresh clone, an empty environment, a server that does not end."""
+NOT_HERE = ("uvx gemgate demo", "pipx install gemgate", "gemgate serve")
+"""Run by other tests (test_release.py): an empty environment, a server that does not end."""
 END = "<the end of one>"
 IN_TURN = f"for code in {{codes!r}}: exec(code, {{{{}}}}); print({END!r})"
 """One process for all Python blocks: most of their time is importing SDKs."""

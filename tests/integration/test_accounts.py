@@ -217,12 +217,15 @@ async def test_no_cookie_value_stands_in_the_data_folder(sim: Simulator, tmp_pat
 
 async def test_an_account_of_which_google_says_that_nothing_is_left_comes_last(sim: Simulator, tmp_path: Path) -> None:
     """Every answer tells what is left of the account's actions: others are asked first, and nothing is refused."""
-    (_, total), *_ = sim.google.account("alice").plan.actions
+    total = 15
+    sim.google.account("alice").tier = "free"
     async with served(two_accounts(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         await ready(gate)
-        sim.record.generated_by_account["alice"] = total - 1
-        while sim.record.generated_by_account["alice"] < total:
-            await ask(http)
+        sim.record.generated_by_account["alice"] = sim.google.account("alice").taken["gemini-flash"] = total - 1
+        await gate.service.account_registry.pause("bob", True, Caller(admin=True))
+        await ask(http)
+        assert sim.record.generated_by_account["alice"] == total
+        await gate.service.account_registry.pause("bob", False, Caller(admin=True))
         before = sim.record.generated_by_account["bob"]
         for _ in range(4):
             await ask(http)
@@ -232,4 +235,6 @@ async def test_an_account_of_which_google_says_that_nothing_is_left_comes_last(s
         assert sim.record.generated_by_account["alice"] == total + 1
         async with http.get("/api/accounts") as answer:
             alice = next(one for one in (await answer.json())["accounts"] if one["name"] == "alice")
-        assert {"window": "action 6", "used": 1.0}.items() <= alice["usage"][-1].items()
+        spent = next(one for one in alice["usage"] if one["window"] == "action 5")
+        assert {"used": 1.0, "remaining": 0, "total": 15, "model": "gemini-flash"}.items() <= spent.items()
+        assert alice["left"]["text"]["window"] != "action 5", "it took a call all the same: it does not bind those"

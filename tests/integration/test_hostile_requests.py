@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from gemgate.web.relay.routes import all_routes
 from gemgate.web.routes import all_operations
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for
@@ -200,11 +201,14 @@ async def test_unknown_routes_and_wrong_methods(sim: Simulator, tmp_path: Path) 
                 if problem or answer.status != 404:
                     wrong.append(f"GET {path}: {answer.status} {problem}")
         known: dict[str, set[str]] = {}
+        routes = all_routes()
         for op in all_operations():
             known.setdefault(op.path, set()).add(op.method)
         for template, methods in known.items():
             for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - methods:
                 path = filled(template)
+                if routes.find(method, path).name:  # another operation's path: a name stands where this one has a word
+                    continue
                 async with session.request(method, path) as answer:
                     problem = flaw(path, answer.status, answer.headers, await answer.read())
                 if answer.status == 405 and not answer.headers.get("allow"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, GoogleAccount, Kind, Rotated, SignInResult, UsageReport
 from gemgate.chat import TextDelta
 from gemgate.errors import Blocked, Broken, GatewayError, SignedOut, Spent, Stalled, Unreachable
 from gemgate.ports.upstream import (
@@ -186,11 +186,11 @@ class VirtualUpstream:
         if accept is not None:
             accept(GoogleAccount.of(self.name, f"{self.name}@gmail.example"))
         self._identity = cookies.identity
-        return SignInResult((FLASH,), tier="pro")
+        return SignInResult((FLASH,))
 
     async def ping(self) -> SignInResult:
         await self._ask()
-        return SignInResult((FLASH,), tier="pro")
+        return SignInResult((FLASH,))
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[UpstreamEvent, None]:
         google, dice = self._google, self._google.dice
@@ -289,8 +289,8 @@ class VirtualUpstream:
         await self._ask()
         return Rotated("withheld", Cookies("unused"))
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
-        return ()
+    async def usage(self) -> UsageReport:
+        return UsageReport()
 
     async def close(self) -> None:
         self.closed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PAGES = (
-    "overview", "accounts", "playground", "playground/generate", "playground/edit", "gallery", "jobs", "history",
+    "overview", "connect", "accounts", "chat", "playground", "playground/edit", "gallery", "jobs", "history",
     "nodes", "requests", "keys", "alerts", "settings", "reference",
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ NO_LIMITS: dict[str, Any] = {
     "rpm_limit": 0,
     "address_rpm_limit": 0,
     "concurrency": 64,
+    "reserve_percent": 0,
     "cookie_keys": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
     "cookie_refresh_seconds": 0,
     "first_byte_timeout_seconds": 2,

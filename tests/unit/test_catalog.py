@@ -8,7 +8,8 @@ from gemgate import catalog
 from gemgate.accounts import AccountModel
 from gemgate.catalog import Aliases, parse_aliases
 from gemgate.errors import ModelNotFound
-from gemgate.settings import explicit, parse_api_keys
+from gemgate.settings import explicit
+from gemgate.settings.api_keys import parse_api_keys
 from gemgate.testing import FLASH, PRO
 
 LITE = AccountModel("cc", "gemini-flash-lite", "Lite")

@@ -38,7 +38,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Music": ("music",),
     "Tools for agents": ("mcp",),
     "Pictures that are stored": ("images.stored", "images.gallery"),
-    "How the service is": ("health", "ready", "info", "metrics", "overview", "requests.", "settings", "usage"),
+    "How the service is": (
+        "health",
+        "ready",
+        "info",
+        "metrics",
+        "overview",
+        "requests.",
+        "series",
+        "settings",
+        "usage",
+    ),
     "The accounts' own history": ("history.", "accounts.history."),
     "Administration": ("accounts.", "lives.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
 }
@@ -62,7 +72,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("State", "data_dir database_url redis_"),
     (
         "Limits and rests",
-        "rate_limit_ model_interval rpm_ budget key_budget usage_ address_ concurrency cooldown_ files_per_key batch_tasks",
+        "rate_limit_ model_interval rpm_ budget key_budget usage_ address_ concurrency reserve_ cooldown_ files_per_key batch_tasks",
     ),
     ("Deadlines and sizes", "request_timeout first_byte idle_timeout keepalive prompt_ max_ wire_facts canary"),
     (

@@ -29,6 +29,9 @@ from gemgate.settings import Settings, SettingsError
 from gemgate.upstreams.official import KeyPlace, OfficialUpstream
 from gemgate.upstreams.web import WebUpstream, facts
 
+SERIES_SECONDS = 7 * 86_400.0
+"""How far back what calls took of Google's windows is looked at after a start."""
+
 
 async def names_apart(settings: Settings, keys: KeyStore, now: float) -> None:
     """Keep the names of API_KEY for it. SettingsError when one of them was made on the page: it would own what that
@@ -155,9 +158,11 @@ def run_accounts(service: Service, *, resident: bool) -> None:
     def on_added(account: Account) -> None:
         if not resident:
             return
+        service.run_once(f"usage of {account.name}", partial(_restore_usage, service, account))
         refresher = SessionRefresher(
             account,
             rotate_gap=facts.load(settings.wire_facts).session.rotate_gap_seconds,
+            keep=service.windows.add,
             rotate_every=settings.cookie_refresh_seconds if account.upstream.kind == "web" else 0.0,
             clock=service.clock,
             random=service.random,
@@ -191,6 +196,18 @@ def run_accounts(service: Service, *, resident: bool) -> None:
 
     if resident:
         service.run("account leases", renew)
+
+
+async def _restore_usage(service: Service, account: Account) -> None:
+    """Go on with the series of the account's windows; without the database it begins anew."""
+    try:
+        readings = await service.windows.since(account.name, service.clock.now() - SERIES_SECONDS)
+    except GatewayError as error:
+        data: dict[str, str | int | float | bool | None] = {"account": account.name, "why": error.en}
+        service.observer.emit(TelemetryEvent("usage.not_restored", data=data))
+        return
+    if not account.usage.read_at:
+        account.usage.restore(readings)
 
 
 def deadlines(settings: Settings) -> Deadlines:

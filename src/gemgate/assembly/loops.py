@@ -19,6 +19,8 @@ LOOP_WATCH = 1.0
 """Seconds between two looks at how late the event loop is."""
 RESPONSE_DAYS = 30
 """How long answers of the Responses API can be continued, as OpenAI keeps them."""
+READING_DAYS = 35
+"""How long the series of Google's usage windows is kept: five of its weeks."""
 KEY_HOURS = 24
 """How long a call for words is known by its idempotency key, from its end on."""
 
@@ -101,6 +103,7 @@ def run_upkeep(service: Service) -> None:
                 await _forget_media(service, kept_from)
             if settings.usage_days:
                 await service.usage.store.forget_before(int(clock.now() // 86_400) - settings.usage_days)
+            await service.windows.forget_before(clock.now() - READING_DAYS * 86_400)
             await service.jobs.forget_before(clock.now() - RESPONSE_DAYS * 86_400, BACKGROUND)
             await service.jobs.forget_before(clock.now() - KEY_HOURS * 3600, KEYED)
             await clock.sleep(3600.0)

@@ -23,7 +23,7 @@ from gemgate.ports.runtime import Clock, Random
 from gemgate.settings import Settings, SettingsError
 from gemgate.stores.blobs import SpoolingBlobStore
 from gemgate.stores.uploads import ResumableUploads
-from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests, SystemClock
+from gemgate.telemetry import CallSeries, LogObserver, Metrics, Observers, RecentRequests, SystemClock
 from gemgate.telemetry.traces import NoOtelError, Traces, exported
 from gemgate.telemetry.usage import UsageLedger
 from gemgate.version import __version__
@@ -77,13 +77,16 @@ async def _built(
     """All parts, none of them running; what has to be closed is on the stack."""
     settings, clock = storage.settings, storage.clock
     metrics = Metrics()
-    recent = RecentRequests(settings.recent_requests, clock.now, [metrics.ended, *([traces.ended] if traces else [])])
+    series = CallSeries(clock.now)
+    ended = [metrics.ended, series.ended, *([traces.ended] if traces else [])]
+    recent = RecentRequests(settings.recent_requests, clock.now, ended)
     usage = UsageLedger(storage.usage, clock.now, settles(storage.budgets))
-    observer = Observers([metrics, recent, usage, LogObserver()])
+    observer = Observers([metrics, recent, series, usage, LogObserver()])
     make = Parts(settings, storage, clock, random, observer)
     limiter = open_limiter(settings, clock)
     stack.push_async_callback(limiter.close)
     pool = AccountPool(clock=clock, random=random)
+    pool.reserve = settings.reserve_percent / 100
     account_registry = make.account_registry(pool, resident=resident)
     if isinstance(storage.blobs, SpoolingBlobStore):
         await storage.blobs.load_spool()
@@ -114,6 +117,7 @@ async def _built(
         jobs=jobs,
         answers=answers,
         background=BackgroundAnswers(answers),
+        windows=storage.windows,
         researches=researches,
         responses=storage.responses,
         interactions=storage.interactions,
@@ -123,6 +127,7 @@ async def _built(
         machine=machine,
         metrics=metrics,
         recent=recent,
+        series=series,
         usage=usage,
         observer=observer,
         clock=clock,

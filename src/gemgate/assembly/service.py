@@ -30,6 +30,7 @@ from gemgate.pool.registry import AccountRegistry
 from gemgate.ports.blobs import BlobStore
 from gemgate.ports.conversations import ResponseStore
 from gemgate.ports.runtime import Clock, Random
+from gemgate.ports.usage_windows import WindowStore
 from gemgate.settings import Settings
 from gemgate.stores.rate_limits import MovingWindowLimiter
 from gemgate.stores.sql.alerts import SqlAlertStore
@@ -38,7 +39,7 @@ from gemgate.stores.sql.files import SqlFileStore
 from gemgate.stores.sql.gallery import SqlGallery
 from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.uploads import ResumableUploads
-from gemgate.telemetry import Metrics, Observers, RecentRequests
+from gemgate.telemetry import CallSeries, Metrics, Observers, RecentRequests
 from gemgate.telemetry.logs import get_logger
 from gemgate.telemetry.usage import UsageLedger
 
@@ -106,6 +107,7 @@ class Service(Loops):
     jobs: Jobs
     answers: Answers
     background: BackgroundAnswers
+    windows: WindowStore
     researches: Researches
     responses: ResponseStore
     interactions: ResponseStore
@@ -115,6 +117,7 @@ class Service(Loops):
     machine: Machine
     metrics: Metrics
     recent: RecentRequests
+    series: CallSeries
     usage: UsageLedger
     observer: Observers
     random: Random

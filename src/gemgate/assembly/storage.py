@@ -31,6 +31,7 @@ from gemgate.stores.sql.keys import SqlKeyStore
 from gemgate.stores.sql.pairings import SqlPairingStore
 from gemgate.stores.sql.response_log import SqlResponseLog
 from gemgate.stores.sql.usage import SqlUsageStore
+from gemgate.stores.sql.usage_windows import SqlWindowStore
 from gemgate.stores.vault import Vault, open_vault
 from gemgate.telemetry import SystemClock
 
@@ -70,6 +71,10 @@ class Storage:
     @cached_property
     def conversations(self) -> SqlConversationStore:
         return SqlConversationStore(self.database, behind=self.database.is_sqlite)
+
+    @cached_property
+    def windows(self) -> SqlWindowStore:
+        return SqlWindowStore(self.database)
 
     @cached_property
     def responses(self) -> SqlResponseStore:
@@ -128,7 +133,7 @@ async def open_storage(
     async with AsyncExitStack() as stack:
         if exclusive:
             stack.enter_context(held(where, holder_url))
-        database = await open_database(where)
+        database = await open_database(where, held_by="" if exclusive else _other_holder(where))
         stack.push_async_callback(database.close)
         yield Storage(settings, database, clock or SystemClock())
 
@@ -143,6 +148,13 @@ def holder_of(settings: Settings) -> instance_lock.LockHolder | None:
     """Who holds our SQLite database; None when nobody does, and on PostgreSQL."""
     path = sqlite_path(settings)
     return instance_lock.lock_holder(instance_lock.lock_path(path)) if path else None
+
+
+def _other_holder(where: str | Path) -> str:
+    """Which other process holds a SQLite database, in words; "" when none does."""
+    path = file_of(where)
+    holder = instance_lock.lock_holder(instance_lock.lock_path(path)) if path else None
+    return str(holder) if holder is not None and holder.pid != os.getpid() else ""
 
 
 def vault_of(settings: Settings) -> Vault:

@@ -20,6 +20,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "serve:demo",
         "Serve a simulated Google: everything works, no account is needed, nothing leaves this machine.",
     ),
+    "init": ("init:init", "Write a commented gemgate.toml, take an account in, and get a first answer."),
+    "service": ("service:app", "Keep gemgate running: systemd, launchd, or a task of Windows."),
+    "completion": ("completion:app", "Completion by the Tab key, for bash, zsh, fish and PowerShell."),
     "worker": (
         "fleet:worker",
         "Serve as a node of a fleet: registered in PostgreSQL from the start, called by `gemgate gateway`.",

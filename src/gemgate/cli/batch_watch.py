@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, written_whole
 from gemgate.cli.terminal import err, quoted
 from gemgate.errors import GatewayError, Unreachable
@@ -122,8 +123,8 @@ def _more(status: dict[str, Any]) -> str:
         parts.append(f"[red]{status['failed']} failed[/red]")
     if reason := status.get("waiting_for"):
         parts.append(f"[yellow]{quoted(reason)}[/yellow]")
-    elif eta := status.get("eta_seconds"):
-        parts.append(f"about {_span(eta)} left")
+    elif (eta := status.get("eta_seconds")) and (ready := status.get("ready_at")):
+        parts.append(f"about {_span(eta)} left, ready by {local(ready)}")
     return ", ".join(parts)
 
 

@@ -17,6 +17,7 @@ import typer
 
 from gemgate.cli import jobs
 from gemgate.cli.batch_order import body_of, key_of, read_prompts
+from gemgate.cli.batch_plan import order_planned
 from gemgate.cli.batch_watch import Haul, follow
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
 from gemgate.cli.images import SIZES
@@ -52,6 +53,12 @@ def run_batch(
         int, typer.Option(min=1, help="Pictures at once; never more than the accounts have lanes.", show_default=False)
     ] = MANY,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher goes first.")] = 0,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Order nothing: say when it would be done, and why then.")
+    ] = False,
+    by: Annotated[
+        str, typer.Option(metavar="TIME", help="With --plan: how many by then, such as 07:00.", show_default=False)
+    ] = "",
     retry: Annotated[bool, typer.Option("--retry", help="Order again what failed or was cancelled before.")] = False,
     url: UrlOption = "",
     key: KeyOption = "",
@@ -75,7 +82,11 @@ def run_batch(
         "concurrency": concurrency,
         "priority": priority or None,
     }
-    body = body_of(read_prompts(prompts), wishes)
+    found = read_prompts(prompts)
+    if plan:
+        order_planned(len(found.items), by, concurrency, priority, (url, key, config), as_json=as_json)
+        return
+    body = body_of(found, wishes)
 
     async def work(gateway: Connection) -> Haul:
         headers = {"idempotency-key": key_of(body, output)}

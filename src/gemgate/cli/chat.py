@@ -62,7 +62,7 @@ async def _chat(
             if said is None:
                 return
             messages.append(_message("user", said))
-            answer = await _stream(service, ChatRequest(tuple(messages), model, stream=True), show_thoughts)
+            answer = await streamed(service, ChatRequest(tuple(messages), model, stream=True), thoughts=show_thoughts)
             messages.append(_message("assistant", answer))
             if prompt is not None:
                 return
@@ -84,7 +84,8 @@ def _ask() -> str | None:
             return line.strip()
 
 
-async def _stream(service: Service, request: ChatRequest, show_thoughts: bool) -> str:
+async def streamed(service: Service, request: ChatRequest, *, thoughts: bool = False) -> str:
+    """Print an answer as it comes; its whole text."""
     admission = await service.gateway.admit(request.model, CALLER)
     said: list[str] = []
     async with aclosing(service.gateway.chat(request, admission)) as events:
@@ -93,7 +94,7 @@ async def _stream(service: Service, request: ChatRequest, show_thoughts: bool) -
                 said.append(event.text)
                 sys.stdout.write(plain(event.text))
                 sys.stdout.flush()
-            elif isinstance(event, ThoughtDelta) and show_thoughts:
+            elif isinstance(event, ThoughtDelta) and thoughts:
                 err.print(event.text, style="dim", end="", highlight=False)
     sys.stdout.write("\n")
     return "".join(said)

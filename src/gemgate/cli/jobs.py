@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import typer
 from rich.table import Table
 
+from gemgate.cli.batch_plan import local
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
 from gemgate.cli.terminal import ConfigOption, JsonOption, OutputOption, err, marked, out, say
 from gemgate.errors import Unreachable
@@ -248,8 +249,8 @@ def _line(job: dict[str, Any], *, as_json: bool) -> None:
     text = f"{job['id']} {job['kind']} {job['status']}: {job['completed']}/{job['total']}"
     words = (("failed", "失败"), ("running", "运行中"), ("pending", "等待"), ("cancelled", "已取消"))
     text += "".join(f", {job[name]} {say(name, zh)}" for name, zh in words if job[name])
-    if eta := job.get("eta_seconds"):
-        text += say(f", about {eta} s left", f"，约剩 {eta} 秒")
+    if (eta := job.get("eta_seconds")) and (ready := job.get("ready_at")):
+        text += say(f", about {eta} s left, ready by {local(ready)}", f"，约剩 {eta} 秒，预计 {local(ready)} 前完成")
     out.print(text, highlight=False, soft_wrap=True)
     if reason := job.get("waiting_for"):
         out.print(say(f"waits: {reason}", f"等待：{reason}"), highlight=False, soft_wrap=True)

@@ -7,22 +7,19 @@ import contextlib
 import gc
 import signal
 import socket
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 import uvicorn
-from cryptography.fernet import Fernet
 from starlette.types import ASGIApp
 
-from gemgate import settings as settings_module
 from gemgate.assembly.node import open_service
+from gemgate.cli.simulated import simulated
 from gemgate.cli.terminal import ConfigOption, FleetOption, fail, load_settings, marked, out, run
 from gemgate.machine import CLIENTS, set_large_blocks_apart
-from gemgate.settings import Settings, explicit, outdated
+from gemgate.settings import Settings, outdated
 from gemgate.telemetry import set_up_logging
 from gemgate.upstreams.web.logs import bridge
 from gemgate.web.app import create_app
@@ -57,31 +54,8 @@ def demo(
 
 
 async def _demo(host: str, port: int) -> None:
-    try:
-        from gemgate_simulator import Simulator  # a real gateway does not need it
-    except ModuleNotFoundError as error:
-        fail(f"the simulated Google needs {error.name}: pip install 'gemgate[demo]'")
-
-    async with Simulator(accounts=("demo",)) as simulator:
-        cookies = simulator.google.cookies("demo")
-        with tempfile.TemporaryDirectory(prefix="gemgate-demo-") as folder:
-            settings = explicit(
-                host=host,
-                port=port,
-                auth="" if settings_module.is_loopback(host) else "none",
-                secure_1psid=cookies["__Secure-1PSID"],
-                secure_1psidts=cookies["__Secure-1PSIDTS"],
-                proxy_url=simulator.proxy_url,
-                proxy_ca_file=simulator.ca_file,
-                data_dir=Path(folder),
-                cookie_keys=Fernet.generate_key().decode(),
-                rate_limit_per_hour=0,
-                model_interval_seconds=0,
-                rpm_limit=0,
-                address_rpm_limit=0,
-                concurrency=16,
-            )
-            await _serve(settings, demo=True)
+    async with simulated(host, port) as settings:
+        await _serve(settings, demo=True)
 
 
 async def _serve(settings: Settings, origins: Mapping[str, str] | None = None, *, demo: bool = False) -> None:

@@ -106,6 +106,8 @@ def load_settings(
         loaded = settings.load(options, config=config)
     except settings.SettingsError as error:
         fail(str(error), 2)
+    for sentence in loaded.gone:
+        err.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     level = "debug" if loaded.settings.debug else loaded.settings.log_level
     if quiet and level != "debug" and loaded.origins["log_level"] == "default":
         level = "error"

@@ -30,7 +30,10 @@ def usage(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """What calls cost: calls, tokens, pictures, videos, seconds. Days and hours are those of UTC."""
+    """What calls cost: by day, key, model, account; as a table, CSV or JSON.
+
+    Days and hours are those of UTC.
+    """
     wanted = {"by": by, "from": since, "to": until, "key": key, "account": account}
     run(_told({name: value for name, value in wanted.items() if value}, config, as_csv=as_csv, as_json=as_json))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -81,7 +81,7 @@ class BatchView:
     """A batch as it stands. `pending` includes what is running; times in epoch seconds, 0 = not yet or not known.
 
     asked: the concurrency that the caller named, `concurrency` the one in force. next_offset: where the next page of
-    `done` and `errors` begins, None when this is all of them.
+    `done` and `errors` begins, None when this is all of them. forecast: fields that say when it will be done.
     """
 
     batch_id: str
@@ -96,7 +96,7 @@ class BatchView:
     as_base64: bool = False
     done: tuple[TaskResult, ...] = ()
     errors: tuple[TaskError, ...] = ()
-    eta_seconds: float | None = None
+    forecast: Mapping[str, Any] = field(default_factory=dict)
     waiting_for: str = ""
     cancelled: int = 0
     next_offset: int | None = None
@@ -211,8 +211,7 @@ def write_status(batch: BatchView, meta: ResponseMeta) -> dict[str, Any]:
         answer["cancelled"] = batch.cancelled
     if batch.next_offset is not None:
         answer["next_offset"] = batch.next_offset
-    if batch.eta_seconds is not None:
-        answer["eta_seconds"] = round(batch.eta_seconds)
+    answer |= batch.forecast
     if batch.waiting_for:
         answer["waiting_for"] = batch.waiting_for
     return answer

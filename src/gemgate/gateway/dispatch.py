@@ -151,7 +151,7 @@ class Dispatcher:
         else:
             attempt.spoke = True
         if isinstance(piece, Completed):
-            account.told_left(piece.left)
+            account.usage.told(prompt_request.needs[0], piece.left, self._clock.now())
             if piece.stored and not prompt_request.temporary:
                 account.saw_chats()
             if not piece.stored:
@@ -252,7 +252,7 @@ class Dispatcher:
         recorder.served_by(served.name, painter.name)
         cause: served_model.Cause = "unknown"
         if served.fits is False:
-            cause = await served_model.examine(account, prompt_request.needs, served)
+            cause = await served_model.examine(account, prompt_request.needs, served, self._clock.now())
             recorder.downgraded(attempt.lease, served, cause)
         judged = painter if prompt_request.card.kind == "image" else served
         if prompt_request.model_policy == "require" and judged.fits is False:

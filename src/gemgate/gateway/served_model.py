@@ -7,6 +7,7 @@ Google lowers the model in silence for a session that is none any more and for a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,7 +55,7 @@ def image_model(card: ModelCard, answered: Completed) -> Served:
     return Served(asked, named(name) if name else "", fits(asked, name), painted=True)
 
 
-async def examine(account: Account, needs: Sequence[Capability], served: Served) -> Cause:
+async def examine(account: Account, needs: Sequence[Capability], served: Served, now: float) -> Cause:
     """Ask Google why a lower model answered. A guest is signed out; else the Pro capability rests, and only that."""
     try:
         await account.upstream.ping()
@@ -63,10 +64,9 @@ async def examine(account: Account, needs: Sequence[Capability], served: Served)
         return "guest"
     except GatewayError:
         return "unknown"
-    try:
-        full = [window for window in await account.upstream.usage() if window.used >= 1.0]
-    except GatewayError:
-        full = []
+    with suppress(GatewayError):  # what was known before stands
+        account.usage.read(await account.upstream.usage(), now)
+    full = [one.window for one in account.usage.standings(needs, now) if one.window.used >= 1.0]
     cause: Cause = "spent" if full else "unknown"
     if "pro" in needs:
         why = f"{served.name} answered instead of {served.asked}; {_CAUSES[cause][0]}"

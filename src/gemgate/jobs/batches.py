@@ -22,6 +22,7 @@ from gemgate.errors import BadRequest, Busy, ClientError, Conflict, ModelNotFoun
 from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
+from gemgate.jobs.capacity import Planner
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.line_file import LineFile
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, loads
@@ -49,8 +50,6 @@ REFERENCES_KEPT = 30 * 24 * 3600.0
 """Seconds that reference images of a batch are kept for its tasks and their retries."""
 SINGLE_TASKS = 100
 """More tasks than a single call has."""
-SAMPLE = 20
-"""Tasks from whose ends the rate is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,14 @@ class Jobs:
     default_image_model: str
     open_per_key: int = 0
     """Tasks that one key may have open, 0 = any number."""
+    planner: Planner = field(init=False)
     _ordering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watchers: defaultdict[str, set[Wakeup]] = field(default_factory=lambda: defaultdict(set))
     _over: bool = False
 
     def __post_init__(self) -> None:
         self.worker.touched = self.wait_changed
+        self.planner = Planner(self.store, self.gateway.pool, self.clock, lambda: self.elsewhere(self.lanes))
 
     # Orders
 
@@ -356,27 +357,12 @@ class Jobs:
         tasks = list(await self.store.tasks(batch.id, status=("done", "failed"), after=offset - 1, limit=limit + 1))
         return tasks[:limit], tasks[limit].seq if len(tasks) > limit else None
 
-    async def eta(self, batch: Batch) -> float | None:
-        """Seconds until the end at the rate of the last tasks; None while that is not known."""
-        if batch.state != "active" or not batch.tally.open or batch.settled < 2:
-            return None
-        last = await self.store.ended(batch.id, max(0, batch.settled - SAMPLE), SAMPLE)
-        if len(last) < 2:
-            return None
-        span = last[-1].finished_at - last[0].finished_at
-        return self._resting(batch) + batch.tally.open * span / (len(last) - 1)
-
-    def _resting(self, batch: Batch) -> float:
-        """Seconds for which no account can go on with it."""
-        if self.gateway.pool.background_lanes(NEEDS[batch.need]):
-            return 0.0
-        return self.gateway.pool.no_account_error(NEEDS[batch.need]).retry_after or 0.0
-
     def waiting_for(self, batch: Batch, language: str) -> str:
         """Why nothing of it can run now; "" when something can, or nothing is left."""
-        if batch.state != "active" or not batch.tally.open or self.gateway.pool.background_lanes(NEEDS[batch.need]):
+        if batch.state != "active" or not batch.tally.open or self.worker.lanes(batch.need):
             return ""
-        return self.gateway.pool.no_account_error(NEEDS[batch.need]).text(language)
+        background = batch.need not in SINGLE
+        return self.gateway.pool.no_account_error(NEEDS[batch.need], background=background).text(language)
 
     async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
         """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""

@@ -180,12 +180,11 @@ class Worker:
         """What could be run now: for what there are accounts that take calls, and lanes for one more."""
         if self._stopping:
             return []
-        return [
-            need for need, ability in NEEDS.items() if len(self._runs) < self._lanes(need, ability) and self.ready(need)
-        ]
+        return [need for need in NEEDS if len(self._runs) < self.lanes(need) and self.ready(need)]
 
-    def _lanes(self, need: Need, ability: Capability) -> int:
+    def lanes(self, need: Need) -> int:
         """Lanes for it at the moment; a single call is no batch, and none is kept free from it."""
+        ability = NEEDS[need]
         return self.pool.all_lanes(ability) if need in SINGLE else self.pool.background_lanes(ability)
 
     def _start(self, claim: Claim) -> None:

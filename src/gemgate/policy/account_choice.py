@@ -1,17 +1,20 @@
 """Load balancing: which of several accounts takes a call. One that may start now, with something left, least busy for
-its weight, then longest unused.
+its weight and for what Google says is left of it, then longest unused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+LEAST_LEFT = 0.05
+"""Below this share what is left makes no more difference, but for nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """`busy`: calls under way; `last_used`: seconds of any one clock; `wait`: seconds until its way out may be used;
-    `used_up`: nothing may be left of what Google counts.
+    `left`: the share of its binding window that is left for the call, None where Google has not said.
     """
 
     name: str
@@ -19,7 +22,7 @@ class Candidate:
     weight: float = 1.0
     last_used: float = 0.0
     wait: float = 0.0
-    used_up: bool = False
+    left: float | None = None
 
 
 def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candidate | None:
@@ -27,4 +30,16 @@ def choose(candidates: Iterable[Candidate], prefer: str | None = None) -> Candid
     rest = [candidate for candidate in candidates if candidate.weight > 0]
     if preferred := next((candidate for candidate in rest if candidate.name == prefer), None):
         return preferred
-    return min(rest, key=lambda c: (c.wait, c.used_up, (c.busy + 1) / c.weight, c.last_used), default=None)
+    unknown = _usual(rest)
+
+    def order(one: Candidate) -> tuple[float, bool, float, float]:
+        left = unknown if one.left is None else max(LEAST_LEFT, round(one.left, 1))
+        return one.wait, one.left is not None and one.left <= 0, (one.busy + 1) / (one.weight * left), one.last_used
+
+    return min(rest, key=order, default=None)
+
+
+def _usual(candidates: Sequence[Candidate]) -> float:
+    """What is taken to be left where it is not known: as much as the others have on average."""
+    known = [max(LEAST_LEFT, round(one.left, 1)) for one in candidates if one.left is not None]
+    return sum(known) / len(known) if known else 1.0

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from gemgate.accounts import (
-    ACTION,
     AccountModel,
     Capability,
     Cookies,
@@ -23,7 +22,6 @@ from gemgate.accounts import (
     Renewal,
     SignInResult,
     State,
-    UsageWindow,
     Walls,
     number_of,
     person,
@@ -47,12 +45,14 @@ from gemgate.pool.status import (
     AccountStatus,
     Egress,
     blocked_way,
+    in_reserve,
     no_cookies_error,
     outcome_of,
     reason_of,
     resting,
 )
 from gemgate.pool.uploads import UploadedFiles
+from gemgate.pool.usage import AccountUsage
 from gemgate.ports.accounts import StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
@@ -110,7 +110,6 @@ class Account:
         self.last_used = 0.0
         self.paused = False
         self.models: tuple[AccountModel, ...] = ()
-        self.tier = ""
         self.cookies: Cookies | None = None
         self._breakers = AccountCircuits(name, address, rules=rules, clock=clock, random=random, observer=observer)
         self._uploads = UploadedFiles(upstream, clock)
@@ -119,8 +118,7 @@ class Account:
         self._superseded_within = superseded_within
         self.measured: MeasuredWalls | None = None
         self.known = Known()
-        self.usage: tuple[UsageWindow, ...] = ()
-        self.usage_at = 0.0
+        self.usage = AccountUsage(name)
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
         self.browser_seen_at = 0.0  # when a paired browser was last heard of
@@ -221,9 +219,12 @@ class Account:
         outcome = outcome_of(error)
         blamed = getattr(error, "capability", "") or needs[0]
         resets_at = error.resets_at if isinstance(error, Spent) else None
+        if isinstance(error, Spent):
+            self.usage.refused()
         moved = self._breakers.ended(needs, blamed, outcome, reason_of(error), resets_at)
         if outcome == "ok":
             self.pacer.succeeded()
+            self.usage.answered(needs[0])
         elif outcome == "limited":
             self.pacer.limited()
         if isinstance(error, GatewayError) and outcome not in ("ok", "cancelled"):
@@ -323,7 +324,6 @@ class Account:
                 self.renewal = None
             self.cookies = tried
             self.models = opened.models
-            self.tier = opened.tier or self.tier
             self.signed_in_at = self.renewed_at = self._clock.now()
             # What the source holds is another's: the account goes on, and says so.
             self.last_error = foreign and foreign.with_()
@@ -377,21 +377,18 @@ class Account:
         if self.upstream.kind == "web" and now - self.known.chats_at > CHATS_NOTED_SECONDS:
             self.known = replace(self.known, chats_at=now)
 
-    def told_left(self, left: Sequence[UsageWindow]) -> None:
-        """Google said behind an answer how much of the account's actions is used."""
-        if left:
-            names = {window.name for window in left}
-            self.usage = (*(window for window in self.usage if window.name not in names), *left)
-            self.usage_at = self._clock.now()
-
-    @property
-    def used_up(self) -> bool:
-        """Whether Google says that all of some action is used until a reset that is still to come. Which calls that
-        would touch is not known, so nothing is refused for it: others are asked first (docs/google-wire.md 6.1).
-        """
+    def kept_back(self, needs: Sequence[Capability], reserve: float) -> AccountStatus | None:
+        """How it stands for a batch that would take of the reserve; None while there is more than that left."""
         now = self._clock.now()
-        actions = (window for window in self.usage if window.name.startswith(ACTION))
-        return any(window.used >= 1 and (window.resets_at or 0) > now for window in actions)
+        held = self.usage.held(needs, self.busy, reserve, now)
+        return None if held is None else in_reserve(held.window.name, held.left, held.window.resets_at or 0.0)
+
+    def left_for(self, needs: Sequence[Capability]) -> float | None:
+        """The share that is left of what binds such calls, None where nothing is known. Nothing is refused for it:
+        others are asked first.
+        """
+        standing = self.usage.binding(needs, self._clock.now())
+        return standing.left if standing else None
 
     def refused(self, error: SignedOut) -> None:
         """What the source holds is not taken; the account goes on with what it has, and says so."""

@@ -88,7 +88,8 @@ class _Waiter:
 class AccountPool:
     """`patience`: seconds a call waits for a lane at most; `loyalty`: the first of these for the account it prefers.
 
-    kept_free: lanes of each account that batches leave to others, unless it has no more.
+    kept_free: lanes of each account that batches leave to others, unless it has no more. reserve: the share of Google's
+    windows that they leave to them.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class AccountPool:
         self._max_wait = patience
         self._loyalty = min(loyalty, patience)
         self.kept_free = 1
+        self.reserve = 0.0
         self._accounts: dict[str, Account] = {}
         self._waiting: deque[_Waiter] = deque()
         self._thaw_at = math.inf
@@ -131,16 +133,31 @@ class AccountPool:
         return any(account.is_open and account.status(*needs).usable for account in self.accounts)
 
     def background_lanes(self, *needs: Capability) -> int:
-        """Lanes that batches may fill at the moment: all but one of each account that takes such calls."""
-        return sum(max(1, account.lanes - self.kept_free) for account in self._able(needs))
+        """Lanes that batches may fill at the moment: all but one of each account that takes such calls of theirs."""
+        return sum(self.lanes_for_batches(account) for account in self.able(*needs, background=True))
+
+    def lanes_for_batches(self, account: Account) -> int:
+        return max(1, account.lanes - self.kept_free)
 
     def all_lanes(self, *needs: Capability) -> int:
         """Lanes of the accounts that take such calls at the moment."""
-        return sum(account.lanes for account in self._able(needs))
+        return sum(account.lanes for account in self.able(*needs))
 
-    def _able(self, needs: tuple[Capability, ...]) -> list[Account]:
-        able = [account for account in self.accounts if account.is_open and account.status(*needs).usable]
-        return [account for account in able if not account.fallback] or able
+    def able(self, *needs: Capability, background: bool = False) -> list[Account]:
+        """The accounts that take such calls at the moment; a fallback only where there is no other.
+
+        background: of a batch, which leaves the reserve alone, and takes no fallback in its place.
+        """
+        usable = [account for account in self.accounts if account.is_open and account.status(*needs).usable]
+        able = [account for account in usable if not account.fallback] or usable
+        return [one for one in able if not (background and one.kept_back(needs, self.reserve))]
+
+    def _status(self, account: Account, needs: tuple[Capability, ...], *, background: bool) -> AccountStatus:
+        """How an account stands for a call, a batch's or another one."""
+        status = account.status(*needs)
+        if not background or not status.usable or not account.is_open:
+            return status
+        return account.kept_back(needs, self.reserve) or status
 
     def models(self) -> tuple[AccountModel, ...]:
         """Every model that at least one account has, each once; a fallback adds none to those it stands in for."""
@@ -221,7 +238,7 @@ class AccountPool:
     async def _take(self, waiter: _Waiter) -> tuple[Account, AccountModel]:
         if granted := self._grant(waiter):
             return granted
-        self.check(waiter.card, waiter.needs, waiter.avoid)
+        self.check(waiter.card, waiter.needs, waiter.avoid, background=waiter.background)
         if len(self._waiting) >= MAX_WAITING:
             raise _too_busy(5.0)
         self._waiting.append(waiter)
@@ -299,7 +316,7 @@ class AccountPool:
         for account in accounts:
             if not account.is_open:
                 continue
-            status = account.status(*waiter.needs)
+            status = self._status(account, waiter.needs, background=waiter.background)
             kept = min(self.kept_free, account.lanes - 1) if waiter.background else 0
             free = account.lanes - account.busy - kept
             if status.state != "ready" or free <= 0:
@@ -308,7 +325,7 @@ class AccountPool:
                 fits[account.name] = (account, model)
         now = self._clock.monotonic()
         candidates = (
-            Candidate(m.name, m.busy, m.weight, m.last_used, m.egress.pace.wait(now), m.used_up)
+            Candidate(m.name, m.busy, m.weight, m.last_used, m.egress.pace.wait(now), m.left_for(waiter.needs))
             for m, _ in fits.values()
         )
         chosen = choose(candidates, waiter.prefer)
@@ -318,12 +335,22 @@ class AccountPool:
         account.call_started(*waiter.needs)
         return account, model
 
-    def check(self, card: ModelCard, needs: tuple[Capability, ...] = (), avoid: Iterable[str] = ()) -> None:
+    def check(
+        self,
+        card: ModelCard,
+        needs: tuple[Capability, ...] = (),
+        avoid: Iterable[str] = (),
+        *,
+        background: bool = False,
+    ) -> None:
         """Raise NoAccount or ModelNotFound when no account can take such a call however long it waits."""
         needs = needs or (card.capability,)
         usable = [m for m in self.accounts if m.name not in avoid and m.status(*needs).usable]
+        if background:
+            first = [account for account in usable if not account.fallback] or usable
+            usable = [one for one in first if self._status(one, needs, background=True).usable]
         if not usable:
-            raise self.no_account_error(*needs)
+            raise self.no_account_error(*needs, background=background)
         if all(m.is_open and not card.offer(m.models) for m in usable):
             have = ", ".join(sorted({model.name for m in usable for model in m.models}))
             raise ModelNotFound(
@@ -333,9 +360,9 @@ class AccountPool:
                 code="model_not_available",
             )
 
-    def no_account_error(self, *needs: Capability) -> NoAccount:
-        """The error that says which accounts there are, why none is usable, and what to do."""
-        statuses = [(m.name, m.status(*needs)) for m in self.accounts]
+    def no_account_error(self, *needs: Capability, background: bool = False) -> NoAccount:
+        """The error that says which accounts there are, why none is usable, and what to do. background: for a batch."""
+        statuses = [(m, self._status(m, needs, background=background)) for m in self.accounts]
         if not statuses:
             return NoAccount(
                 "No Google account is set up. Hand over cookies: SECURE_1PSID and SECURE_1PSIDTS in the environment, "
@@ -345,8 +372,8 @@ class AccountPool:
                 code="no_account",
             )
         now = self._clock.now()
-        en = "; ".join(f"{m.name}: {_words(m, needs, now, zh=False)}" for m in self.accounts)
-        zh = "；".join(f"{m.name}：{_words(m, needs, now, zh=True)}" for m in self.accounts)
+        en = "; ".join(f"{m.name}: {_words(m, status, needs, now, zh=False)}" for m, status in statuses)
+        zh = "；".join(f"{m.name}：{_words(m, status, needs, now, zh=True)}" for m, status in statuses)
         thaws = [s.until for _, s in statuses if s.until > now]
         quota = any(s.quota for _, s in statuses)
         soonest = min((s.until for _, s in statuses if s.quota), default=0) if quota else min(thaws, default=0)
@@ -371,7 +398,7 @@ class AccountPool:
                 waiter.granted.set_result(granted)
                 continue
             try:
-                self.check(waiter.card, waiter.needs, waiter.avoid)
+                self.check(waiter.card, waiter.needs, waiter.avoid, background=waiter.background)
             except (NoAccount, ModelNotFound) as error:
                 self._waiting.remove(waiter)
                 waiter.granted.set_exception(error)
@@ -416,12 +443,11 @@ def _too_fast(address: str, seconds: float) -> Busy:
     )
 
 
-def _words(account: Account, needs: tuple[Capability, ...], now: float, *, zh: bool) -> str:
+def _words(account: Account, status: AccountStatus, needs: tuple[Capability, ...], now: float, *, zh: bool) -> str:
     """How an account stands for a call, in words; of one that rests only in part it says in which."""
-    status = account.status(*needs)
     state: str = status.state
-    if state == "cooling" and account.status().state != state:
-        resting = [need for need in needs if not account.circuits[need].admits(now)]
+    resting = [need for need in needs if not account.circuits[need].admits(now)]
+    if state == "cooling" and resting and account.status().state != state:
         state += f"（{'、'.join(resting)}）" if zh else f" for {', '.join(resting)}"
     why = status.why.zh if zh else status.why.en
     left = math.ceil(status.until - now) if status.until > now else 0

@@ -5,6 +5,8 @@ Exactly one refresher per account: with a live browser as source we only read, a
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from gemgate.accounts import Cookies
@@ -12,15 +14,23 @@ from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
 from gemgate.pool.account import Account
 from gemgate.pool.status import PHANTOM, browser_lives
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
+from gemgate.ports.usage_windows import UsageReading
 
 FIRST_RETRY, LONGEST_RETRY = 2.0, 300.0
 FIRST_REFUSED, LONGEST_REFUSED = 1800.0, 6 * 3600.0
 """Seconds until refused cookies are tried again, doubled each time: a dead session is left alone."""
 POLL_INTERVAL = 2.0
 """Seconds between two looks at a source that can change by itself."""
-USAGE_FIRST, USAGE_EVERY = 30.0, 600.0
-"""Seconds after a sign-in, and from then on, until Google's usage windows are read."""
+USAGE_FIRST, USAGE_EVERY, USAGE_IDLE = 30.0, 600.0, 1800.0
+"""Seconds after a sign-in, from then on, and where none of our calls took of them, until Google's usage windows are
+read."""
+USAGE_GAP = 60.0
+"""Seconds between two readings at least, whatever asks for one: a refusal, or calls whose cost is not known."""
 JITTER = 0.1
+KEEP_SECONDS = 5.0
+"""How long the database may take to write readings down; what it did not is written with the next."""
+
+Keep = Callable[[Sequence[UsageReading]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -32,11 +42,12 @@ class Schedule:
     refused_after: float = FIRST_REFUSED
     rotate_at: float = float("inf")
     usage_at: float = float("inf")
+    usage_read_at: float = float("-inf")
 
 
 class SessionRefresher:
     """`rotate_every` seconds, 0 = never, and never more often than every `rotate_gap` seconds. `run` ends when it
-    is cancelled.
+    is cancelled. keep: writes readings of Google's windows down; GatewayError or a timeout leaves them for the next.
     """
 
     def __init__(
@@ -48,11 +59,13 @@ class SessionRefresher:
         random: Random,
         observer: Observer,
         rotate_gap: float = 65.0,
+        keep: Keep | None = None,
     ) -> None:
         self._account = account
         source = account.source
         self._rotate_every = 0.0 if source is not None and source.live else rotate_every
         self._rotate_gap = rotate_gap
+        self._keep = keep
         self._clock = clock
         self._random = random
         self._observer = observer
@@ -89,10 +102,10 @@ class SessionRefresher:
             await self._rotate(now)
         elif account.is_open and self._plan.rotate_at == float("inf") and self._rotate_every:
             self._plan.rotate_at = self._next_rotation(now)
-        elif account.is_open and now >= self._plan.usage_at and account.status().state != "blocked":
+        elif account.is_open and self._usage_due(now) and account.status().state != "blocked":
             await self._read_usage(now)
         elif account.is_open and self._plan.usage_at == float("inf"):
-            self._plan.usage_at = now + USAGE_FIRST
+            self._plan.usage_at = now + USAGE_FIRST * (1 + self._random())
 
     async def _changed_source(self) -> Cookies | None:
         """Other cookies than the ones in use, if the source holds such: a browser rotated, or a person signed in."""
@@ -128,7 +141,7 @@ class SessionRefresher:
             self._plan.retry_at = now + max(self._plan.retry_after, error.retry_after or 0.0)
             self._plan.retry_after = min(LONGEST_RETRY, self._plan.retry_after * 2)
         else:
-            self._plan = Schedule(rotate_at=self._next_rotation(now), usage_at=now + USAGE_FIRST)
+            self._plan = Schedule(rotate_at=self._next_rotation(now), usage_at=now + USAGE_FIRST * (1 + self._random()))
 
     async def _rotate(self, now: float) -> None:
         self._plan.rotate_at = self._next_rotation(now)
@@ -163,21 +176,48 @@ class SessionRefresher:
             name = "cookies.rotated" if rotated.renewal == "renewed" else "cookies.withheld"
             self._observer.emit(TelemetryEvent(name, data={"account": account.name, "renewal": rotated.renewal}))
 
+    def _usage_due(self, now: float) -> bool:
+        """Whether Google's windows are to be read: in time, or because something asks for it, and not too often."""
+        usage = self._account.usage
+        if now < self._plan.usage_read_at + USAGE_GAP:
+            return False
+        early = usage.calls > 0 and now >= self._plan.usage_read_at + USAGE_EVERY
+        return now >= self._plan.usage_at or usage.wanted or early or usage.stale(self._clock.now())
+
     async def _read_usage(self, now: float) -> None:
-        """How much of Google's windows is used: for people to see, and never in the path of a call."""
-        self._plan.usage_at = now + USAGE_EVERY
+        """How much of Google's windows is used: never in the path of a call."""
+        self._plan.usage_at = now + USAGE_IDLE * (1 + JITTER * (2 * self._random() - 1))
+        self._plan.usage_read_at = now + USAGE_EVERY * JITTER * self._random()
         account = self._account
+        account.usage.wanted = False
         try:
-            account.usage = await account.upstream.usage()
+            report = await account.upstream.usage()
         except GatewayError as error:
+            self._plan.usage_at = now + USAGE_EVERY
             self._observer.emit(TelemetryEvent("usage.not_read", data={"account": account.name, "why": error.en}))
+            return
+        account.usage.read(report, self._clock.now())
+        if not report.windows and account.upstream.kind == "web":  # nothing said is not nothing used
+            self._observer.emit(
+                TelemetryEvent("usage.not_read", data={"account": account.name, "why": "Google did not say"})
+            )
+            self._observer.emit(TelemetryEvent("answer.unknown", data={"field": "empty usage"}))
+        account.changed()
+        await self._keep_readings()
+
+    async def _keep_readings(self) -> None:
+        """Write down what is new of them."""
+        usage = self._account.usage
+        if self._keep is None or not (readings := usage.unsaved()):
+            return
+        try:
+            async with asyncio.timeout(KEEP_SECONDS):
+                await self._keep(readings)
+        except (GatewayError, TimeoutError) as error:
+            why = str(error) or "no answer"
+            self._observer.emit(TelemetryEvent("usage.not_kept", data={"account": self._account.name, "why": why}))
         else:
-            account.usage_at = self._clock.now() if account.usage else 0.0
-            if not account.usage:  # nothing said is not nothing used
-                self._observer.emit(
-                    TelemetryEvent("usage.not_read", data={"account": account.name, "why": "Google did not say"})
-                )
-                self._observer.emit(TelemetryEvent("answer.unknown", data={"field": "empty usage"}))
+            usage.saved(readings)
 
     def _next_rotation(self, now: float) -> float:
         if not self._rotate_every:

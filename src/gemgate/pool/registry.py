@@ -312,7 +312,7 @@ class AccountRegistry:
             await account.sign_in()
         others = [other.name for other in self._pool.accounts if other is not account]
         async with self._pool.lease(model, needs=("text", "upload"), prefer=name, avoid=others) as lease:
-            walls = await measure(lease, word=word, now=self._clock.now(), tier=account.tier)
+            walls = await measure(lease, word=word, now=self._clock.now(), tier=account.usage.tier)
         account.learn_walls(walls)
         await self.store.keep_walls(name, walls)
         await self.note(caller, "measured", name, f"{walls.plain} bytes, with files {walls.with_files}")

@@ -110,6 +110,16 @@ def blocked_way(way: Circuit, now: float) -> AccountStatus:
     return AccountStatus("blocked", False, why, max(way.until, now), code="ip_blocked", reason=reason)
 
 
+def in_reserve(window: str, left: float, resets_at: float) -> AccountStatus:
+    """How an account stands for a batch while what is left of a window is kept for people (RESERVE_PERCENT)."""
+    percent = round(left * 100)
+    why = LocalText(
+        f"{percent} % of its window {window} are left and kept for interactive calls",
+        f"用量窗口 {window} 仅剩 {percent}%，保留给交互式调用",
+    )
+    return AccountStatus("cooling", False, why, resets_at, quota=True)
+
+
 def reason_of(error: BaseException | None) -> str:
     """Why a circuit opens, as it is stored and shown."""
     if isinstance(error, Spent):

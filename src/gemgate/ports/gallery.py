@@ -28,6 +28,23 @@ class GalleryImage:
         return handle_of(self.image.name)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageSearch:
+    """Which images are wanted; nothing said wants all of them.
+
+    batch: of this batch; words: every one stands in the prompt, in either case (of ASCII letters); model: made for it;
+    sides: least and most pixels of the longer side, the most itself not among them.
+    """
+
+    batch: str = ""
+    words: tuple[str, ...] = ()
+    model: str = ""
+    sides: tuple[int, int] | None = None
+
+
+ALL_IMAGES = ImageSearch()
+
+
 class Gallery(Protocol):
     """The facts of all delivered images."""
 
@@ -44,12 +61,21 @@ class Gallery(Protocol):
     async def count(self) -> int: ...
 
     async def page(
-        self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
+        self,
+        tenant: str | None,
+        limit: int,
+        *,
+        after: GalleryImage | None = None,
+        offset: int = 0,
+        search: ImageSearch = ALL_IMAGES,
     ) -> Sequence[GalleryImage]:
-        """Newest first, those behind `after`; images of one moment go by their names. `tenant` None for all of them."""
+        """Newest first, those behind `after`; images of one moment go by their names. `tenant` None for all of them.
+
+        offset: so many are passed over, for a list that is looked at in the middle.
+        """
         ...
 
-    async def amount(self, tenant: str | None, batch: str = "") -> int:
+    async def amount(self, tenant: str | None, search: ImageSearch = ALL_IMAGES) -> int:
         """How many there are of them."""
         ...
 

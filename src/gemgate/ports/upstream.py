@@ -15,6 +15,7 @@ from gemgate.accounts import (
     Kind,
     Rotated,
     SignInResult,
+    UsageReport,
     UsageWindow,
 )
 from gemgate.chat import TextDelta, ThoughtDelta
@@ -292,8 +293,8 @@ class Upstream(Protocol):
         """
         ...
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
-        """Google's usage windows of the account, empty when it does not say."""
+    async def usage(self) -> UsageReport:
+        """What Google says of the account's usage windows; nothing in it when it does not say."""
         ...
 
     async def close(self) -> None: ...

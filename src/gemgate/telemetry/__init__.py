@@ -14,8 +14,18 @@ from gemgate.telemetry.clock import SystemClock, system_random
 from gemgate.telemetry.logs import LogObserver, set_up_logging
 from gemgate.telemetry.metrics import Metrics
 from gemgate.telemetry.recent import RecentRequests
+from gemgate.telemetry.series import CallSeries
 
-__all__ = ["LogObserver", "Metrics", "Observers", "RecentRequests", "SystemClock", "set_up_logging", "system_random"]
+__all__ = [
+    "CallSeries",
+    "LogObserver",
+    "Metrics",
+    "Observers",
+    "RecentRequests",
+    "SystemClock",
+    "set_up_logging",
+    "system_random",
+]
 
 
 class Observers:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
-from gemgate.accounts import CAPABILITIES
+from gemgate.accounts import ACTION, CAPABILITIES
 from gemgate.batches import BatchKind, TaskCounts
 from gemgate.machine import PARTS, Part
 from gemgate.pool.account import Account
@@ -65,6 +65,16 @@ def _account(account: Account, clock: Clock) -> Iterator[Value]:
         circuit = account.circuits[capability]
         yield "gemgate_circuit_open", (name, capability), _PHASES[circuit.phase(now)]
         yield "gemgate_circuit_thaw_seconds", (name, capability), max(0.0, circuit.until - now)
+    windows = account.usage.windows
+    for window in ("5h", "weekly", "credits", "actions"):
+        mine = [one for one in windows if one.name == window or (window == "actions" and one.name.startswith(ACTION))]
+        if mine:
+            fullest = max(mine, key=lambda one: one.used)
+            yield "gemgate_usage_used_ratio", (name, window), fullest.used
+            yield "gemgate_usage_reset_seconds", (name, window), max(0.0, (fullest.resets_at or now) - now)
+    for capability in CAPABILITIES:
+        if (standing := account.usage.binding([capability], now)) is not None:
+            yield "gemgate_usage_left_ratio", (name, capability), standing.left
     if account.signed_in_at:
         yield "gemgate_session_age_seconds", (name,), max(0.0, now - account.signed_in_at)
         yield "gemgate_cookie_age_seconds", (name,), max(0.0, now - account.renewed_at)

@@ -192,6 +192,19 @@ GAUGES: tuple[MetricSpec, ...] = (
     MetricSpec(
         "gemgate_circuit_thaw_seconds", "gauge", "Seconds until an open circuit thaws", ("account", "capability")
     ),
+    MetricSpec(
+        "gemgate_usage_used_ratio",
+        "gauge",
+        "Used of Google's window (5h, weekly, credits, or the fullest of actions), 0 to 1",
+        ("account", "window"),
+    ),
+    MetricSpec("gemgate_usage_reset_seconds", "gauge", "Seconds until that window begins anew", ("account", "window")),
+    MetricSpec(
+        "gemgate_usage_left_ratio",
+        "gauge",
+        "Left of what binds calls of a capability, 0 to 1",
+        ("account", "capability"),
+    ),
     MetricSpec("gemgate_address_blocked", "gauge", "0 free, 0.5 to be tried, 1 blocked by Google", ("address",)),
     MetricSpec("gemgate_address_thaw_seconds", "gauge", "Seconds until a blocked address is tried again", ("address",)),
     MetricSpec("gemgate_cookie_age_seconds", "gauge", "Since the account's cookies were renewed", ("account",)),

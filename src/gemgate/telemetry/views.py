@@ -44,7 +44,9 @@ def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
         "messages": {"all": record.messages, "new": record.new_messages} if record.messages else None,
         "ignored": list(record.ignored),
         "filed_bytes": record.filed,
-        "attempts": [_attempt(attempt, prompts.index(attempt.prompt_request) + 1) for attempt in visible.attempts],
+        "attempts": [
+            _attempt(attempt, prompts.index(attempt.prompt_request) + 1, record.began) for attempt in visible.attempts
+        ],
         "repairs": record.repairs,
         "pictures": [
             {
@@ -57,6 +59,7 @@ def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
                 "work": image.work,
                 "store": image.store,
                 "failed": image.failed or None,
+                "done_after": _after(image.at, record.began),
             }
             for image in record.images
         ],
@@ -69,7 +72,12 @@ def to_json_detailed(record: RequestRecord, *, names: bool) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: AttemptRecord, prompt: int) -> dict[str, Any]:
+def _after(moment: float, began: float) -> float | None:
+    """Seconds from the request's beginning; None while it has not come to that."""
+    return round(max(0.0, moment - began), 4) if moment else None
+
+
+def _attempt(attempt: AttemptRecord, prompt: int, began: float) -> dict[str, Any]:
     return {
         "prompt": prompt,
         "number": attempt.number,
@@ -91,6 +99,8 @@ def _attempt(attempt: AttemptRecord, prompt: int) -> dict[str, Any]:
         "pace": round(attempt.pace, 4),
         "first_byte": attempt.first_byte,
         "upstream": attempt.upstream,
+        "sent_after": _after(attempt.sent_at, began),
+        "ended_after": _after(attempt.ended_at, began),
         "skipped": [
             {
                 "account": one.account,

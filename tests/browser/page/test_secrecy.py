@@ -157,7 +157,7 @@ async def test_images_of_an_answer_are_fetched_from_our_own_images_only(
     async with visiting(chrome, gate.url) as visitor:
         page = visitor.page
         visitor.expected += ["404 (Not Found)", "401 (Unauthorized)"]
-        await visitor.open("playground")
+        await visitor.open("chat")
         page.on("request", lambda request: asked.append(request.url) if request.resource_type == "image" else None)
         await page.fill("textarea[name=message]", "gallery")
         await page.press("textarea[name=message]", "Control+Enter")

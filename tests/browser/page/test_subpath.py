@@ -33,8 +33,15 @@ async def test_the_page_works_below_a_path(
                 await visitor.page.reload()
                 await visitor.page.fill("input[name=key]", ADMIN)
                 await visitor.page.click("button.first")
-                for place in ("overview", "gallery", "batches", "reference"):
+                for place in ("overview", "chat", "gallery", "batches", "reference"):
                     await visitor.open(place)
+                await visitor.open("connect")
+                await expect(visitor.page.locator(".address code").first).to_have_text(front + "/gem/v1")
+                for program in ("Anthropic SDK", "NextChat"):
+                    await visitor.page.get_by_role("button", name=program).click()
+                    await expect(visitor.page.locator(".programs .code")).to_contain_text(front + "/gem")
+                await visitor.page.locator("form button.first").click()
+                await expect(visitor.page.locator(".result .note.ok")).to_be_visible()
             outside = [url for url in asked if not url.startswith((front + "/gem/", "data:", "blob:"))]
             assert asked
             assert not outside

@@ -37,6 +37,9 @@ async def test_from_pasted_cookies_to_the_zip_of_a_batch(
         await page.fill("textarea[name=cookies]", header)
         await page.click("button.first")
         await expect(page.locator(".verdict")).to_contain_text("Everything is all right")
+        await page.locator(".first-answer button.first").click()  # the guide ends with the first answer
+        await expect(page.locator(".result .note.ok")).to_have_text("It works.")
+        await expect(page.locator(".result .facts")).to_contain_text("main")
         await expect(page.locator("article .state")).to_have_text("ready")
         assert gate.service.pool.accounts[0].is_open
 
@@ -44,26 +47,28 @@ async def test_from_pasted_cookies_to_the_zip_of_a_batch(
         sim.google.reply("story", "Once **upon** a time.", thoughts="They want a story.", chars=4, pace=0.01, rich=rich)
         await _chat(visitor)
         await _images(visitor, tmp_path)
-        assert sim.record.generations == 3
+        assert sim.record.generations == 4
         await _batch(visitor)
-        assert sim.record.generations == 6
+        assert sim.record.generations == 7
         seen = await page.content()
         assert not any(value in seen for value in sim.google.cookies("alice").values())
 
 
 async def _chat(visitor: Visitor) -> None:
     page = visitor.page
-    await visitor.open("playground")
+    await visitor.open("chat")
     await page.check("input[name=thinking]")
     await page.fill("textarea[name=message]", "a story")
-    await page.press("textarea[name=message]", "Control+Enter")
+    await page.press("textarea[name=message]", "Enter")
     await page.wait_for_function("() => document.querySelector('.talk[aria-busy=true] .markdown')")  # it grows
     await expect(page.locator(".talk strong")).to_have_text("upon")
     await page.click(".talk summary")
     await expect(page.locator(".talk details")).to_contain_text("They want a story.")
     await expect(page.locator('.talk a[href="https://example.org/tale%281%29"]')).to_have_text("A tale <b>")
     await visitor.shot("chat")
-    await expect(page.locator(".code").nth(1)).to_contain_text('reasoning_effort="high"')
+    await page.click("text=The same call in code")
+    await page.locator(".snippets").get_by_role("button", name="Python").click()
+    await expect(page.locator(".snippets .code")).to_contain_text('reasoning_effort="high"')
 
 
 async def _images(visitor: Visitor, folder: Path) -> None:

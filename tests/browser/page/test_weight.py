@@ -17,7 +17,7 @@ from tests.browser.page.conftest import visiting
 from tests.support.serving import Served, until
 
 STATIC = Path(gemgate.web.page.__file__).parent / "static"
-MOST = 300_000
+MOST = 400_000
 
 
 def test_what_we_wrote_is_small_and_others_files_are_told_apart() -> None:
@@ -33,13 +33,13 @@ def test_all_of_it_is_less_than_the_bar_as_it_travels() -> None:
 
 
 @pytest.mark.system
-async def test_the_first_paint_comes_within_a_second_and_a_second_visit_asks_for_nothing_again(
+async def test_the_first_paint_comes_within_half_a_second_and_a_second_visit_asks_for_nothing_again(
     gate: Served, chrome: Browser
 ) -> None:
     async with visiting(chrome, gate.url) as visitor:
         await visitor.open()
         paints = []
-        for _ in range(3):  # the best of three: other work on the machine is not the page's weight
+        for _ in range(5):  # the best of five: other work on the machine is not the page's weight
             await visitor.page.goto("about:blank")
             await visitor.page.goto(f"{gate.url}/#/overview")
             await visitor.page.wait_for_selector(".verdict")
@@ -47,7 +47,7 @@ async def test_the_first_paint_comes_within_a_second_and_a_second_visit_asks_for
                 await visitor.page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime")
             )
         print(f"first contentful paint: {[round(one) for one in paints]} ms")
-        assert min(paints) < 1000
+        assert min(paints) < 500
         again = await visitor.page.evaluate(
             "() => performance.getEntriesByType('resource').filter(one => one.name.includes('/page/'))"
             ".filter(one => one.transferSize > 400).map(one => one.name)"

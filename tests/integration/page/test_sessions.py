@@ -165,7 +165,13 @@ async def test_another_process_knows_a_session_at_once_and_its_end_within_second
 async def test_on_loopback_without_keys_the_page_is_open_to_this_machine_only(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         async with http.get("/api/session") as answer:
-            assert await answer.json() == {"signed_in": True, "how": "open", "csrf": None, "expires_at": None}
+            assert await answer.json() == {
+                "signed_in": True,
+                "how": "open",
+                "csrf": None,
+                "expires_at": None,
+                "api": {"key": False, "address": None},
+            }
         async with http.post("/api/accounts/default/pause", headers={"origin": "https://evil.example"}) as answer:
             assert answer.status == 403
         async with http.get("/", headers={"host": "evil.example"}) as answer:

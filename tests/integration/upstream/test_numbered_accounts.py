@@ -33,7 +33,7 @@ async def test_everything_is_the_account_s_of_that_number(
     image = next(piece for piece in await pieces(upstream, "paint") if isinstance(piece, ImageReady))
     fetched = await upstream.fetch_image(image.ref, None)
     assert fetched.source == "full_size"
-    assert len(await upstream.usage()) >= 2
+    assert len((await upstream.usage()).windows) >= 2
     await upstream.delete_chat(first.thread.cid)
     assert (await upstream.rotate()).renewal == "renewed"
     assert both.record.generations == 3

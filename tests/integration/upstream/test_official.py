@@ -202,7 +202,7 @@ async def test_cookies_mean_nothing_to_an_api_key(upstream: OfficialUpstream) ->
         await upstream.rotate()
     assert await upstream.read_chat("c_1") is None
     assert await upstream.has_chat("c_1") is False
-    assert await upstream.usage() == ()
+    assert (await upstream.usage()).windows == ()
 
 
 async def test_a_file_that_is_gone_is_not_sent_as_nothing(api: OfficialApi, upstream: OfficialUpstream) -> None:

@@ -114,5 +114,14 @@ def test_the_least_busy_account_for_its_weight_is_chosen_then_the_longest_unused
     assert choose([Candidate("a", 0, last_used=5), Candidate("b", 0, last_used=3)]).name == "b"
     assert choose([Candidate("a", 5), Candidate("b", 0)], prefer="a").name == "a"
     assert choose([Candidate("a", 0, weight=0)]) is None
-    assert choose([Candidate("a", 0, used_up=True), Candidate("b", 9)]).name == "b"
-    assert choose([Candidate("a", 0, used_up=True)]).name == "a"
+    assert choose([Candidate("a", 0, left=0.0), Candidate("b", 9)]).name == "b"
+    assert choose([Candidate("a", 0, left=0.0)]).name == "a"
+
+
+def test_the_account_with_most_left_takes_the_call_and_what_is_not_known_counts_as_usual() -> None:
+    assert choose([Candidate("a", 0, left=0.3), Candidate("b", 0, left=0.8)]).name == "b"
+    assert choose([Candidate("a", 0, left=0.3), Candidate("b", 2, left=0.8)]).name == "a"
+    assert choose([Candidate("a", 0, last_used=2, left=0.81), Candidate("b", 0, last_used=1, left=0.79)]).name == "b"
+    three = [Candidate("a", 0, left=0.2), Candidate("b", 0), Candidate("c", 0, left=0.8)]
+    assert choose(three).name == "c"
+    assert choose(three[:2]).name == "a", "of one that says nothing as much is taken to be left as of the other"

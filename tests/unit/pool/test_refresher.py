@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gemgate.accounts import Cookies, Renewal, Rotated, UsageWindow
+from gemgate.accounts import Cookies, Renewal, Rotated, UsageReport, UsageWindow
 from gemgate.errors import Broken, GatewayError, SignedOut, Unreachable
 from gemgate.policy.circuit_breaker import Rules
 from gemgate.policy.pacer import Pacer
@@ -72,11 +72,11 @@ class Google(ScriptedUpstream):
         if self.dead is not None:
             raise self.dead
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
+    async def usage(self) -> UsageReport:
         self.usage_asked += 1
         if self.usage_trouble is not None:
             raise self.usage_trouble
-        return (UsageWindow("5h", 0.25 * self.usage_asked, None),)
+        return UsageReport((UsageWindow("5h", 0.25 * self.usage_asked, None),), "pro")
 
 
 class Kept:
@@ -86,7 +86,7 @@ class Kept:
             "a", self.google, source, lanes=2, pacer=Pacer(0), rules=Rules(), address=Egress("direct"),
             clock=self.clock, random=lambda: 0.5, observer=self.facts,
         )  # fmt: skip
-        refresher = SessionRefresher(
+        refresher = self.refresher = SessionRefresher(
             self.account, rotate_every=rotate_every, clock=self.clock, random=lambda: 0.5, observer=self.facts
         )
         self.task = asyncio.create_task(refresher.run())
@@ -289,19 +289,61 @@ async def test_usage_is_read_on_a_slow_timer_and_its_failure_means_nothing(made:
     kept = made(rotate_every=0.0)
     await kept.clock.advance(25)
     assert kept.google.usage_asked == 0
-    await kept.clock.advance(10)
-    assert kept.account.usage == (UsageWindow("5h", 0.25, None),)
-    at = kept.account.usage_at
+    await kept.clock.advance(40)
+    assert kept.account.usage.windows == (UsageWindow("5h", 0.25, None),)
+    assert kept.account.usage.tier == "pro"
+    at = kept.account.usage.read_at
     kept.google.usage_trouble = Broken("500")
-    await kept.clock.advance(610)
-    assert kept.google.usage_asked == 2
-    assert kept.account.usage == (UsageWindow("5h", 0.25, None),)
-    assert kept.account.usage_at == at
+    await kept.clock.advance(2000)
+    assert kept.google.usage_asked == 2, "nothing of ours was used: half an hour is often enough"
+    assert kept.account.usage.windows == (UsageWindow("5h", 0.25, None),)
+    assert kept.account.usage.read_at == at
     assert kept.state == "ready"
     assert kept.facts.named("usage.not_read")
     kept.google.usage_trouble = None
     await kept.clock.advance(610)
-    assert kept.account.usage[0].used == 0.75
+    assert kept.account.usage.windows[0].used == 0.75
+
+
+async def test_usage_is_read_sooner_after_calls_and_after_a_refusal_and_never_twice_a_minute(made: Any) -> None:
+    kept = made(rotate_every=0.0)
+    await kept.clock.advance(65)
+    assert kept.google.usage_asked == 1
+    kept.account.usage.answered("text")
+    await kept.clock.advance(700)
+    assert kept.google.usage_asked == 2
+    for _ in range(20):
+        kept.account.usage.refused()
+        await kept.clock.advance(10)
+    assert 2 < kept.google.usage_asked <= 2 + 4
+
+
+async def test_a_dead_account_is_not_asked_for_its_usage(made: Any) -> None:
+    kept = made(Cookies("psid-9", "dead"))
+    await kept.clock.advance(4000)
+    kept.account.usage.refused()
+    await kept.clock.advance(100)
+    assert kept.google.usage_asked == 0
+
+
+async def test_readings_are_written_down_and_kept_while_the_database_is_away(made: Any) -> None:
+    kept = made(rotate_every=0.0)
+    written: list[Any] = []
+    away = True
+
+    async def keep(readings: Any) -> None:
+        if away:
+            raise Broken("away")
+        written.extend(readings)
+
+    kept.refresher._keep = keep
+    await kept.clock.advance(65)
+    assert not written
+    assert kept.facts.named("usage.not_kept")
+    away = False
+    await kept.clock.advance(2000)
+    assert [one.window.used for one in written] == [0.25, 0.5]
+    assert not kept.account.usage.unsaved()
 
 
 async def test_refused_cookies_are_tried_less_and_less_often(made: Any) -> None:

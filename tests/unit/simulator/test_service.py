@@ -186,6 +186,7 @@ def test_an_answer_grows_and_ends_with_the_final_marks(google: Google) -> None:
 
 def test_what_is_said_beside_an_answer_stood_by_place_before(google: Google) -> None:
     google.world.switches.positional = True
+    google.account("alice").tier = "free"
     found = inners(Hand(google).say("hello"))
     assert all(inner[2] is None for inner in found)
     last = found[-1]
@@ -195,8 +196,31 @@ def test_what_is_said_beside_an_answer_stood_by_place_before(google: Google) -> 
 
 def test_the_quota_counts_down_with_every_answer(google: Google) -> None:
     hand = Hand(google)
-    left = [beside(hand.say(f"prompt {n}"))["28"][0][0] for n in range(3)]
-    assert [(row[2], row[4], row[5]) for row in left] == [(4, 25, 24), (8, 25, 23), (12, 25, 22)]
+    assert beside(hand.say("prompt"))["28"][0] == []  # what a paid plan has of this model was never seen
+    google.account("alice").tier = "free"
+    left = [beside(hand.say(f"prompt {n}"))["28"][0][1] for n in range(3)]
+    assert [(row[2], row[4], row[5]) for row in left] == [(1, 200, 198), (2, 200, 197), (2, 200, 196)]
+
+
+def test_a_window_ends_once_and_begins_anew(google: Google) -> None:
+    hand, alice = Hand(google), google.account("alice")
+    alice.used, alice.spends = (0.5, 0.5), (0.25, 0.0)
+    (_, _, _, [[end]]), *_ = hand.ask("jSf9Qc")[1]
+    hand.say("one")
+    google.world.ahead += 3600
+    assert hand.ask("jSf9Qc")[1][0] == [25, 0.75, 1, [[end]]]
+    google.world.ahead += 4 * 3600
+    assert [row[1] for row in hand.ask("jSf9Qc")[1]][:2] == [0.0, 0.5]
+    assert hand.ask("jSf9Qc")[1][0][3] == [[end + 5 * 3600]]
+
+
+def test_what_becomes_of_a_prompt_without_an_action_left_is_a_switch(google: Google) -> None:
+    hand, alice = Hand(google), google.account("alice")
+    alice.tier = "free"
+    alice.taken["gemini-flash"] = 15
+    assert code(hand.say("told")) is None
+    google.world.switches.actions = "refused"
+    assert code(hand.say("refused")) == 1037
 
 
 def test_a_chat_that_is_not_kept_ends_with_its_code_instead_of_a_context(google: Google) -> None:

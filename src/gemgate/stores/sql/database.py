@@ -23,14 +23,17 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 
-from gemgate.errors import GatewayError, StorageDown
+from gemgate.errors import Conflict, GatewayError, StorageDown
 from gemgate.stores.instance_lock import descriptor_of
 from gemgate.stores.sql import migrate
 from gemgate.stores.sql.disconnects import Ending
+from gemgate.stores.sql.upgrade_copy import copy_before_upgrade
 
 BUSY_TIMEOUT_MS = 30_000
 TRANSACTION_SECONDS = 40.0
 """No transaction lasts longer, so that a database that hangs holds nobody for ever."""
+UPGRADE_SECONDS = 900.0
+"""The same for a SQLite file that is copied and migrated: both take as long as the disk does."""
 IDLE_SECONDS = 10
 """After so long without a word PostgreSQL ends a transaction that may hold rows: its process hangs, others wait."""
 CONNECT_SECONDS = 5
@@ -153,14 +156,15 @@ class Database:
         self._locks.clear()
 
 
-async def open_database(url: str | Path) -> Database:
+async def open_database(url: str | Path, *, held_by: str = "") -> Database:
     """Open and bring to the newest schema, however many processes start at once.
 
     url: `postgresql+psycopg://...`, `sqlite:///PATH`, or the path of a SQLite file, made (0600) when missing.
+    held_by: who else works on it: under them the schema is not changed, Conflict names them.
     GatewayError: not a database URL, a driver missing, or a database of a newer gemgate. StorageDown: not reachable.
     """
     database = unopened(url)
-    await bring_up(url)
+    await bring_up(url, held_by=held_by)
     return database
 
 
@@ -169,18 +173,35 @@ def unopened(url: str | Path) -> Database:
     return Database(_engine(database_url(url), foreign_keys=True))
 
 
-async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None = None) -> None:
-    """Bring the schema to the newest (or do what `by` does) in one transaction; raises as `open_database` does."""
+async def bring_up(url: str | Path, *, by: Callable[[Connection], None] | None = None, held_by: str = "") -> None:
+    """Bring the schema to the newest (or do what `by` does) in one transaction; raises as `open_database` does.
+
+    A SQLite file is copied first, when there is something to upgrade.
+    """
     parsed = database_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        await asyncio.to_thread(_make_file, Path(parsed.database or ""))
-    async with _gateway_errors():
+    file = Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+    if file is not None:
+        await asyncio.to_thread(_make_file, file)
+    async with _gateway_errors(TRANSACTION_SECONDS if file is None else UPGRADE_SECONDS):
         engine = _engine(parsed, foreign_keys=False, poolclass=NullPool).execution_options(**{_WRITES: True})
         try:
             async with engine.begin() as connection:
+                if by is None and file is not None and (old := await connection.run_sync(migrate.behind)):
+                    if held_by:
+                        raise _older_holds(held_by, file)
+                    await asyncio.to_thread(copy_before_upgrade, file, old, migrate.newest())
                 await connection.run_sync(by or migrate.upgrade)
         finally:
             await engine.dispose()
+
+
+def _older_holds(held_by: str, file: Path) -> Conflict:
+    return Conflict(
+        f"An older gemgate ({held_by}) works on {file}, whose schema this version would change; start that one anew, "
+        "with this version",
+        f"较旧的 gemgate（{held_by}）正在使用 {file}，而当前版本需要更改其架构；请先用当前版本重启它",
+        code="database_older",
+    )
 
 
 def database_url(url: str | Path) -> URL:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.images import GeneratedImage
 from gemgate.lazy_import import later
-from gemgate.ports.gallery import GalleryImage
+from gemgate.ports.gallery import ALL_IMAGES, GalleryImage, ImageSearch
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import image as table
 
@@ -59,27 +59,42 @@ class SqlGallery:
         return _image(row) if row else None
 
     async def page(
-        self, tenant: str | None, limit: int, *, after: GalleryImage | None = None, batch: str = ""
+        self,
+        tenant: str | None,
+        limit: int,
+        *,
+        after: GalleryImage | None = None,
+        offset: int = 0,
+        search: ImageSearch = ALL_IMAGES,
     ) -> Sequence[GalleryImage]:
         """Newest first, those behind `after`; images of one moment (a batch's) go by their names."""
-        query = self._of(select(table), tenant, batch).order_by(table.c.created_at.desc(), table.c.name.desc())
+        query = self._of(select(table), tenant, search).order_by(table.c.created_at.desc(), table.c.name.desc())
         if after is not None:
             moment = table.c.created_at
             earlier = (moment == after.created_at) & (table.c.name < after.image.name)
             query = query.where(or_(moment < after.created_at, earlier))
         async with self._database.reading() as connection:
-            return [_image(row) for row in await connection.execute(query.limit(limit))]
+            return [_image(row) for row in await connection.execute(query.limit(limit).offset(offset))]
 
-    async def amount(self, tenant: str | None, batch: str = "") -> int:
+    async def amount(self, tenant: str | None, search: ImageSearch = ALL_IMAGES) -> int:
         """How many there are of them."""
-        query = self._of(select(func.count()).select_from(table), tenant, batch)
+        query = self._of(select(func.count()).select_from(table), tenant, search)
         async with self._database.reading() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    def _of(self, query: Select[Any], tenant: str | None, batch: str) -> Select[Any]:
+    def _of(self, query: Select[Any], tenant: str | None, search: ImageSearch) -> Select[Any]:
         if tenant is not None:
             query = query.where(table.c.tenant == tenant)
-        return query.where(table.c.batch == batch) if batch else query
+        if search.batch:
+            query = query.where(table.c.batch == search.batch)
+        if search.model:
+            query = query.where(table.c.model == search.model)
+        if search.sides:
+            least, most = search.sides
+            query = query.where(
+                or_(table.c.width >= least, table.c.height >= least), table.c.width < most, table.c.height < most
+            )
+        return query.where(*(table.c.prompt.icontains(word, autoescape=True) for word in search.words))
 
     async def by_handle(self, handle: str) -> GalleryImage | None:
         query = select(table).where(table.c.handle == handle).limit(1)

@@ -7,12 +7,14 @@ Alembic takes a fifth of a second to import, so it is only asked when there is s
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, String, column, inspect, select, table, text
 
 from gemgate.errors import GatewayError
+from gemgate.version import __version__
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -24,9 +26,22 @@ _LOCK = 0x67656D67617465
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema up; `connection` is in a write transaction, on SQLite without foreign keys."""
-    if revision != "head" or _revision(connection) != newest():
+    """Bring the schema up; `connection` is in a write transaction, on SQLite without foreign keys.
+
+    GatewayError: it is of a newer gemgate, which is named.
+    """
+    there = _revision(connection)
+    if there is not None and there not in _known():
+        raise _newer(connection, there)
+    if revision != "head" or there != newest():
         _migrate(connection, "upgrade", revision)
+        _sign(connection)
+
+
+def behind(connection: Connection) -> str:
+    """The revision that the next `upgrade` starts from; "" when there is nothing to upgrade, or nothing yet."""
+    there = _revision(connection)
+    return there if there is not None and there in _known() and there != newest() else ""
 
 
 def downgrade(connection: Connection, revision: str) -> None:
@@ -36,7 +51,11 @@ def downgrade(connection: Connection, revision: str) -> None:
 
 def newest() -> str:
     """The newest revision: versions are numbered, and their files begin with the number."""
-    return max(path.name for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+    return max(_known())
+
+
+def _known() -> set[str]:
+    return {path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")}
 
 
 def _revision(connection: Connection) -> str | None:
@@ -45,6 +64,37 @@ def _revision(connection: Connection) -> str | None:
         return None
     query = select(column("version_num", String)).select_from(table(VERSION_TABLE))
     return connection.execute(query).scalar_one_or_none()
+
+
+def _sign(connection: Connection) -> None:
+    """Leave our version in the database, where a migration could not: outside of the schema, which older ones know."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"COMMENT ON TABLE {VERSION_TABLE} IS 'gemgate {__version__}'")
+    else:
+        major, minor, patch = (int(part) for part in re.findall(r"\d+", __version__)[:3])
+        connection.exec_driver_sql(f"PRAGMA user_version = {major * 1_000_000 + minor * 1_000 + patch}")
+
+
+def signed_by(connection: Connection) -> str:
+    """The version of gemgate that last migrated the database; "" when it did not say."""
+    if connection.dialect.name == "postgresql":
+        said = connection.exec_driver_sql(f"SELECT obj_description('{VERSION_TABLE}'::regclass)").scalar()
+        return str(said or "").removeprefix("gemgate ")
+    number = int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0)
+    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}" if number else ""
+
+
+def _newer(connection: Connection, there: str) -> GatewayError:
+    maker = signed_by(connection) or "of a version that it does not say"
+    return GatewayError(
+        f"The database was made by a newer gemgate, {maker} (schema {there}); this is gemgate {__version__} (schema "
+        f"{newest()}), which cannot read it. Install the newer one, or put back the copy from before the upgrade "
+        "(gemgate.sqlite3.schema-…, beside the database) or a backup",
+        f"数据库由更新版本的 gemgate（{maker}，架构 {there}）创建；"
+        f"当前为 gemgate {__version__}（架构 {newest()}），无法读取。"
+        "请安装更新版本，或放回升级前的副本（数据库旁的 gemgate.sqlite3.schema-…）或备份",
+        code="database_newer",
+    )
 
 
 def _migrate(connection: Connection, action: Literal["upgrade", "downgrade"], revision: str) -> None:
@@ -58,10 +108,10 @@ def _migrate(connection: Connection, action: Literal["upgrade", "downgrade"], re
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         getattr(command, action)(config(connection), revision)
-    except CommandError as error:
+    except CommandError as error:  # rows of a backup, whose revision nobody here knows
         raise GatewayError(
-            f"The database was made by a newer gemgate ({error}); install that version, or restore a backup",
-            f"数据库由更新版本的 gemgate 创建（{error}），请安装该版本，或恢复备份",
+            f"The backup was made by a newer gemgate ({error}); this is {__version__}: restore it with the newer one",
+            f"备份由更新版本的 gemgate 创建（{error}），当前为 {__version__}，请安装更新版本后恢复",
             code="database_newer",
         ) from None
     if connection.dialect.name == "sqlite":

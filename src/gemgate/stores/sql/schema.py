@@ -364,6 +364,22 @@ response_event = Table(
     Column("events", Text, nullable=False, comment="Sealed"),
 )
 
+usage_reading = Table(
+    "usage_reading",
+    metadata,
+    Column("account", Text, primary_key=True),
+    Column("at", Double, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("model", Text, primary_key=True, server_default=""),
+    Column("used", Double, nullable=False),
+    Column("resets_at", Double),
+    Column("remaining", Double),
+    Column("total", Double),
+    Column("calls", Text, nullable=False, server_default="", comment="JSON: calls of ours since the reading before"),
+    Index("ix_usage_reading_at", "at"),
+)
+"""How Google's windows went. An account's rows outlive it for as long as the series is kept."""
+
 node = Table(
     "gemini_service_nodes",
     metadata,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import orjson
 
-from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageReport
 from gemgate.errors import BadRequest, GatewayError
 from gemgate.lazy_import import later, load
 from gemgate.offload import offload
@@ -88,7 +88,7 @@ class OfficialUpstream:
         self._models = read_models(rows)
         if not self._models.offers:
             raise errors.drift("the key has no chat models")
-        return SignInResult(self._models.offers, tier="api")
+        return SignInResult(self._models.offers)
 
     async def ping(self) -> SignInResult:
         return await self.open(None)
@@ -265,8 +265,8 @@ class OfficialUpstream:
     async def rotate(self) -> Rotated:
         _no_cookies()
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
-        return ()
+    async def usage(self) -> UsageReport:
+        return UsageReport()
 
     async def close(self) -> None:
         session, self._session = self._session, None

@@ -27,10 +27,10 @@ from gemini_webapi.constants import GRPC, Endpoint, Headers
 from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
-from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Gem, GoogleAccount, Renewal, Rotated, UsageWindow
+from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Gem, GoogleAccount, Renewal, Rotated, UsageReport
 from gemgate.errors import GatewayError
 from gemgate.ports.upstream import ImageRef
-from gemgate.upstreams.web import errors
+from gemgate.upstreams.web import errors, quota
 from gemgate.upstreams.web.handles import Handles
 from gemgate.upstreams.web.seat import Seat
 
@@ -41,7 +41,6 @@ SESSION_SECONDS = 60.0
 _REJECTED = 7
 _NO_RECORD = (5, 1096)
 _NONE = (None,) * 5
-_WINDOWS = {1: "5h", 2: "weekly"}
 LOOK_SECONDS = 1.0
 """Between two looks whether libcurl has told us everything, while something runs; its own calls come at once."""
 IDLE_CONNECTION_SECONDS = 60
@@ -352,16 +351,9 @@ class HardenedClient(GeminiClient):
             raise errors.broken("the full-size route gave no address", "no")
         return address
 
-    async def usage_windows(self) -> tuple[UsageWindow, ...]:
+    async def usage_report(self) -> UsageReport:
         """Google's usage windows (jSf9Qc); asked for on a timer, never inside a call."""
-        found: list[UsageWindow] = []
-        rows = get_nested_value(await self.rpc(GRPC.GET_USAGE_INFO, [], "/usage"), [1], [])
-        for row in rows if isinstance(rows, list) else ():
-            name = _WINDOWS.get(get_nested_value(row, [2]))
-            used = get_nested_value(row, [1])
-            if name and isinstance(used, int | float):
-                found.append(UsageWindow(name, float(used), get_nested_value(row, [3, 0, 0])))
-        return tuple(found)
+        return quota.report(await self.rpc(GRPC.GET_USAGE_INFO, [], "/usage"))
 
     async def own_gems(self) -> tuple[Gem, ...]:
         """The account's gems. Hazard: the library's calls close the client when one fails."""

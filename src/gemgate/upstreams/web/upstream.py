@@ -20,7 +20,7 @@ from gemini_webapi.constants import Endpoint
 from gemini_webapi.utils import extract_json_from_response, upload_file
 from gemini_webapi.utils import get_nested_value as at
 
-from gemgate.accounts import AccountModel, Cookies, Gem, Kind, Rotated, SignInResult, UsageWindow
+from gemgate.accounts import AccountModel, Cookies, Gem, Kind, Rotated, SignInResult, UsageReport
 from gemgate.catalog import gem_offers
 from gemgate.errors import GatewayError, Stalled
 from gemgate.findings import Media
@@ -103,7 +103,6 @@ class WebUpstream:
         self._token = ""
         """The last good token of a page: what counts for a while when a later page comes without one."""
         self._parting: set[asyncio.Task[None]] = set()
-        self._left: tuple[UsageWindow, ...] = ()
         self.history = WebHistory(self._using)
 
     async def open(
@@ -253,7 +252,6 @@ class WebUpstream:
             raise errors.of_page(frames.garbage)
         if not answer.complete:
             raise errors.broken("the stream ended before the answer did")
-        self._left = answer.left or self._left
         client.sees_chats |= answer.stored and not prompt.temporary
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
@@ -401,10 +399,9 @@ class WebUpstream:
         async with self._using() as client:
             return await media_download.fetch(client.session, media, path, self._seat.number, self._facts.videos.opi)
 
-    async def usage(self) -> tuple[UsageWindow, ...]:
+    async def usage(self) -> UsageReport:
         async with self._using() as client:
-            asked = await self._call(client.usage_windows())
-        return (*asked, *self._left)
+            return await self._call(client.usage_report())
 
     async def research_budget(self) -> ResearchBudget | None:
         rpcid = self._facts.research.budget_rpc

@@ -25,7 +25,8 @@ from gemgate.dialects.table import Group
 from gemgate.errors import Forbidden, Unauthorized
 from gemgate.ports.keys import ClientKey, KeyStore, PageSession
 from gemgate.ports.runtime import Clock
-from gemgate.settings import TOKEN_LENGTH, ApiKey, Settings, is_loopback
+from gemgate.settings import TOKEN_LENGTH, Settings, is_loopback
+from gemgate.settings.api_keys import ApiKey
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.auth.key_cache import PREFIX, KeyCache, csrf_token
 from gemgate.web.auth.login_throttle import LoginThrottle
@@ -148,6 +149,11 @@ class Access:
         """The session whose cookie came, and its token."""
         session = await self._session(connection)
         return (session, session_token(connection)) if session else None
+
+    @property
+    def asks_key(self) -> bool:
+        """Whether calls for an answer need a key: API_KEY is set."""
+        return bool(self._keys)
 
     def page_access(self, connection: HTTPConnection) -> Literal["open", "key", "closed"]:
         """How the page can be had from here without a session: freely, with the admin key, or not at all."""

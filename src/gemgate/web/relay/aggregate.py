@@ -17,6 +17,7 @@ from starlette.responses import Response
 from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.fleet.nodes import Fleet, NodeView
 from gemgate.pool.status import AccountStatus
+from gemgate.telemetry.series import series_json
 from gemgate.version import __version__
 from gemgate.web.auth import forwarded_caller
 from gemgate.web.context import FrontContext, RequestContext
@@ -25,6 +26,7 @@ from gemgate.web.operation import Router, operation
 from gemgate.web.relay.node_client import Broken, NodeClient, Unsent
 from gemgate.web.request_body import whole_number
 from gemgate.web.routes import overview
+from gemgate.web.routes.series import step_of
 
 router = Router()
 
@@ -211,6 +213,25 @@ async def requests(context: FrontContext) -> Response:
     gathered = await query_all(context, lambda told: [-row["time"] for row in told["requests"]])
     rows = sorted(_rows(gathered, "requests"), key=lambda row: -row["time"])
     return json_response({"requests": rows[:limit], "next_cursor": None, "silent": gathered.missing})
+
+
+@operation(
+    router,
+    "GET",
+    "/api/series",
+    "series",
+    group="any",
+    level="admin",
+    query={"step": "string"},
+    summary="Calls, failures, images, tokens and durations of all nodes over time",
+)
+async def series(context: FrontContext) -> Response:
+    """As on a node, added up; since: from when on all of them count."""
+    step, now = step_of(context.request), context.state.clock.now()
+    gathered = await query_all(context, lambda told: series_json(step, now, told["since"], told["points"]))
+    since = max((told["since"] for told in gathered.answers.values()), default=now)
+    points = [point for told in gathered.answers.values() for point in told["points"]]
+    return json_response({**series_json(step, now, since, points), "silent": gathered.missing})
 
 
 def _rows(gathered: Gathered, name: str) -> Sequence[dict[str, Any]]:

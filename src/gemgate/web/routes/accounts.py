@@ -8,18 +8,19 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.accounts import CAPABILITIES, Capability, Cookies, binding_browser
+from gemgate.accounts import CAPABILITIES, Capability, Cookies, UsageWindow, binding_browser
 from gemgate.dialects import cookie_text, simple, wire
 from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.remedies import remedy_of
 from gemgate.pool.status import browser_lives
+from gemgate.pool.usage import Standing
 from gemgate.ports.accounts import AccountSetup
 from gemgate.web.context import NodeContext, RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
-from gemgate.web.request_body import model_reader, read_with
+from gemgate.web.request_body import model_reader, read_with, whole_number
 
 router = Router()
 
@@ -94,11 +95,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "renewal": account.renewal,
         "forecast": (dies.zh if zh else dies.en) if dies else None,
         "forecast_seconds": round(dies.seconds) if dies else None,
-        "usage": [
-            {"window": window.name, "used": round(window.used, 3), "resets_at": window.resets_at}
-            for window in account.usage
-        ],
-        "usage_at": account.usage_at or None,
+        **usage_of(account, now),
         "reads": reads_of(account),
         "notice": _notice(account, zh) or None,
         "last_error": account.last_error.text(language) if account.last_error else None,
@@ -117,6 +114,37 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
             "consecutive_429s": account.pacer.consecutive_429s,
         },
     }
+
+
+def usage_of(account: Account, now: float) -> dict[str, Any]:
+    """What Google says is left of the account: its plan, every window, and which one binds, by capability."""
+    usage = account.usage
+    standing = {capability: one for capability in CAPABILITIES if (one := usage.binding([capability], now))}
+    first = min(standing.values(), key=lambda one: one.left, default=None)
+    return {
+        "tier": usage.tier,
+        "overage": usage.overage,
+        "usage": [_window(account, one) for one in usage.windows],
+        "usage_at": usage.read_at or None,
+        "binding": _standing(first) if first else None,
+        "left": {capability: _standing(one) for capability, one in standing.items()},
+    }
+
+
+def _window(account: Account, window: UsageWindow) -> dict[str, Any]:
+    model = next((one.name for one in account.models if one.id == window.model), window.model)
+    return {
+        "window": window.name,
+        "used": round(window.used, 3),
+        "resets_at": window.resets_at,
+        "remaining": window.left,
+        "total": window.total,
+        "model": model or None,
+    }
+
+
+def _standing(one: Standing) -> dict[str, Any]:
+    return {"window": one.window.name, "left": round(one.left, 3), "resets_at": one.window.resets_at}
 
 
 def _notice(account: Account, zh: bool) -> str:
@@ -216,6 +244,30 @@ async def one(context: NodeContext) -> Response:
         {"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines
     ]
     return json_response(shown)
+
+
+MOST_HOURS = 35 * 24
+"""How far back the series of Google's windows goes."""
+
+
+@operation(
+    router,
+    "GET",
+    "/api/accounts/{name}/usage",
+    "accounts.usage",
+    group="any",
+    level="admin",
+    query={"hours": "integer"},
+    summary="How Google's usage windows of an account went over the last hours",
+)
+async def usage(context: NodeContext) -> Response:
+    """One row for each reading of each window, oldest first; at most 2000, the newest."""
+    service = context.service
+    account = service.account_registry.account(context.request.path_params["name"])
+    hours = whole_number(context.request, "hours", 24, least=1, most=MOST_HOURS)
+    rows = await service.windows.since(account.name, service.clock.now() - hours * 3600)
+    readings = [{"at": one.at, **_window(account, one.window), "calls": dict(one.calls)} for one in rows]
+    return json_response({"name": account.name, "readings": readings})
 
 
 @operation(

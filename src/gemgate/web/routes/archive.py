@@ -1,10 +1,13 @@
-"""A batch as a ZIP that is written while it is sent: one image in memory at a time, the manifests at the end."""
+"""A batch, or chosen images, as a ZIP that is written while it is sent.
+
+One image is in memory at a time; a batch's manifests stand at the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from gemgate.batches import Batch, Task
@@ -15,6 +18,7 @@ from gemgate.errors import NotFound
 from gemgate.jobs.batches import Jobs
 from gemgate.jobs.payloads import image_of, loads
 from gemgate.ports.blobs import BlobStore
+from gemgate.ports.gallery import GalleryImage
 from gemgate.web.zip_stream import Outlet, zip_entry
 
 PAGE = 200
@@ -41,6 +45,21 @@ async def archive(
             yield outlet.take()
         async for piece in _manifests(zipped, outlet, jobs, batch, status, caller, packed):
             yield piece
+    yield outlet.take()
+
+
+async def chosen(blobs: BlobStore, images: Sequence[GalleryImage]) -> AsyncGenerator[bytes, None]:
+    """The bytes of a ZIP of these images, under their own names; one whose file is gone is missing in it."""
+    outlet = Outlet()
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as zipped:
+        for one in images:
+            try:
+                blob = await blobs.get("images/" + one.image.name)
+            except NotFound:
+                continue
+            name = f"{one.handle[:6]}_{one.image.name.rpartition('/')[2]}"  # names of one second may be the same
+            await asyncio.to_thread(zipped.writestr, zip_entry(name, one.created_at), blob.data)
+            yield outlet.take()
     yield outlet.take()
 
 

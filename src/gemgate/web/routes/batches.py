@@ -18,7 +18,7 @@ from gemgate.errors import BadRequest, NotFound
 from gemgate.jobs.batches import IMAGES, Jobs, Submitter, digest_of, scope
 from gemgate.jobs.payloads import image_of, loads
 from gemgate.offload import offload
-from gemgate.web import sse
+from gemgate.web import forecasts, sse
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import LONG, json_response
 from gemgate.web.operation import Router, operation, serves
@@ -32,6 +32,8 @@ PAGE, PAGE_BASE64 = 1000, 50
 """Results in one answer unless the caller asks for another number; with base64 each of them is a whole image."""
 MOST = 10_000
 EVENTS = 200
+MOVES = ("eta_seconds", "ready_at")
+"""Fields that change all the time, and are no news by themselves."""
 HEARTBEAT = b": still working\n\n"
 
 
@@ -209,7 +211,7 @@ async def _progress(context: NodeContext, batch: Batch, seen: int) -> AsyncGener
             yield b"".join(_event(jobs, visible(task, batch, context.caller), meta, context.caller) for task in tasks)
             seen = tasks[-1].settled
         now = simple_batches.write_status(await _told(jobs, found, context.caller), meta)
-        counts = {name: value for name, value in now.items() if name not in ("results", "errors", "eta_seconds")}
+        counts = {name: value for name, value in now.items() if name not in ("results", "errors", *MOVES)}
         if counts != shown:
             yield simple_batches.write_event("status", now)
             shown = counts
@@ -278,8 +280,9 @@ def _state(batch: Batch) -> BatchView:
 
 async def _told(jobs: Jobs, batch: Batch, caller: Caller) -> BatchView:
     """With when it will be over, and what it waits for."""
-    eta, waiting = await jobs.eta(batch), jobs.waiting_for(batch, caller.language)
-    return replace(_state(batch), eta_seconds=eta, waiting_for=waiting)
+    planned, waiting = await jobs.planner.of_batch(batch), jobs.waiting_for(batch, caller.language)
+    ready = forecasts.told(planned, jobs.clock.now(), caller.language) if planned else {}
+    return replace(_state(batch), forecast=ready, waiting_for=waiting)
 
 
 def _done(jobs: Jobs, task: Task) -> TaskResult:

@@ -9,40 +9,95 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from gemgate.dialects.wire import image_facts
-from gemgate.errors import NotFound
+from gemgate.errors import BadRequest, NotFound
 from gemgate.gateway.thumbnails import MIME, key_of
 from gemgate.jobs.batches import scope
-from gemgate.ports.gallery import GalleryImage
+from gemgate.ports.gallery import GalleryImage, ImageSearch
 from gemgate.web.context import NodeContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
 from gemgate.web.request_body import whole_number
+from gemgate.web.routes.archive import chosen
 
 router = Router()
 
 FOREVER = "private, max-age=31536000, immutable"
 SAFE = {"x-content-type-options": "nosniff", "content-security-policy": "default-src 'none'"}
-QUERY = {"limit": "integer", "after": "string", "key": "string", "batch": "string"}
+QUERY = {
+    "limit": "integer",
+    "after": "string",
+    "offset": "integer",
+    "key": "string",
+    "batch": "string",
+    "prompt": "string",
+    "model": "string",
+    "size": "string",
+}
+SIZES = {"1k": (0, 1536), "2k": (1536, 3072), "4k": (3072, 1 << 30)}
+"""Pixels of the longer side, from and below."""
+WORDS, LONGEST_SEARCH = 8, 200
+"""Words of a search, and its characters: every word costs a look at every prompt."""
+MOST_IN_ZIP = 250
+"""Pictures: as many ids as an address has room for."""
 
 
 @operation(router, "GET", "/api/gallery", "images.gallery", group="images", query=QUERY)
 async def listing(context: NodeContext) -> Response:
-    """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`."""
+    """Delivered pictures, newest first; an admin's are those of all keys, or of one: `?key=NAME`.
+
+    prompt: words that stand in it; size: 1k, 2k or 4k. `after` or `offset`: where the page begins.
+    """
     gallery = context.service.gallery
     query = context.request.query_params
     limit = whole_number(context.request, "limit", 48, least=1, most=200)
-    tenant, batch = scope(context.caller), query.get("batch", "")
+    offset = whole_number(context.request, "offset", 0, least=0, most=10**7)
+    tenant, search = scope(context.caller), _search(context.request)
     if tenant is None and "key" in query:
         tenant = query["key"]
     after = await _image(context, query["after"]) if query.get("after") else None
-    found = await gallery.page(tenant, limit + 1, after=after, batch=batch)
+    found = await gallery.page(tenant, limit + 1, after=after, offset=offset, search=search)
     shown = [entry(context, image) for image in found[:limit]]
     following = shown[-1]["id"] if len(found) > limit else None
-    total = await gallery.amount(tenant, batch)
+    total = await gallery.amount(tenant, search)
     return json_response({"pictures": shown, "next": following, "total": total})
+
+
+def _search(request: Request) -> ImageSearch:
+    """What the query wants; BadRequest."""
+    query = request.query_params
+    prompt, size = query.get("prompt", ""), query.get("size", "")
+    words = tuple(dict.fromkeys(prompt.split()))
+    if len(prompt) > LONGEST_SEARCH or len(words) > WORDS:
+        raise BadRequest(
+            f"At most {WORDS} words and {LONGEST_SEARCH} characters can be searched for",
+            f"最多可搜索 {WORDS} 个词、{LONGEST_SEARCH} 个字符",
+            param="prompt",
+        )
+    if size and size not in SIZES:
+        raise BadRequest(
+            f"{size[:20]} is no size; use {', '.join(SIZES)}",
+            f"尺寸 {size[:20]} 无效，可用：{'、'.join(SIZES)}",
+            param="size",
+        )
+    return ImageSearch(query.get("batch", ""), words, query.get("model", ""), SIZES.get(size))
+
+
+@operation(
+    router, "GET", "/api/gallery/archive", "images.gallery.archive", group="images", query={"ids": "string"},
+    produces="application/zip", summary="Chosen pictures as a ZIP",
+)  # fmt: skip
+async def zipped(context: NodeContext) -> Response:
+    """`ids`: of the pictures, with commas between; one that is not there is refused before anything is sent."""
+    ids = list(dict.fromkeys(one for one in context.request.query_params.get("ids", "").split(",") if one))
+    if not 0 < len(ids) <= MOST_IN_ZIP:
+        raise BadRequest(f"Name 1 to {MOST_IN_ZIP} pictures", f"请指定 1 至 {MOST_IN_ZIP} 张图片", param="ids")
+    images = [await _image(context, one) for one in ids]
+    headers = {"content-disposition": 'attachment; filename="pictures.zip"', "cache-control": "no-store"}
+    return StreamingResponse(chosen(context.service.blobs, images), headers=headers, media_type="application/zip")
 
 
 @operation(router, "GET", "/api/gallery/{id}", "images.gallery.get", group="images")

@@ -23,6 +23,7 @@ from gemgate.jobs.media_runner import kind_of
 from gemgate.jobs.payloads import loads
 from gemgate.media import MEDIA_KINDS
 from gemgate.web.context import NodeContext
+from gemgate.web.forecasts import told
 from gemgate.web.json_response import json_response, large_json_response
 from gemgate.web.media_routes import PATHS
 from gemgate.web.operation import Router, operation
@@ -37,6 +38,7 @@ PAGE = 100
 """Results in one answer unless the caller asks for another number."""
 MOST_SECONDS = 55
 """Seconds that a long poll may wait: proxies cut at sixty."""
+NO_FORECAST = {"ready_at": None, "eta_seconds": None}
 ERRORS = 20
 """Failed tasks that a job names by itself; the others are among its results."""
 
@@ -142,10 +144,10 @@ def _job(context: NodeContext, batch: Batch) -> dict[str, Any]:
 async def _told(context: NodeContext, batch: Batch) -> dict[str, Any]:
     """With when it will be over, what it waits for, and why tasks failed."""
     jobs = context.service.jobs
-    eta = await jobs.eta(batch)
+    planned = await jobs.planner.of_batch(batch)
     failed = await jobs.store.tasks(batch.id, status=("failed",), limit=ERRORS) if batch.tally.failed else ()
     more = {
-        "eta_seconds": round(eta) if eta is not None else None,
+        **(told(planned, jobs.clock.now(), context.caller.language) if planned else NO_FORECAST),
         "waiting_for": jobs.waiting_for(batch, context.caller.language) or None,
         "errors": [_error(context, task) for task in failed],
     }

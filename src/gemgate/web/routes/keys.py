@@ -12,7 +12,7 @@ from gemgate.caller import MOST, Budget
 from gemgate.dialects import wire
 from gemgate.errors import Conflict
 from gemgate.ports.keys import ClientKey
-from gemgate.settings import ApiKey
+from gemgate.settings.api_keys import ApiKey
 from gemgate.web.context import RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation

@@ -37,9 +37,10 @@ async def session(context: RequestContext) -> Response:
     access = context.access
     found = await access.session_of(context.request)
     if found is not None:
-        return json_response(_shown(*found), headers=PRIVATE)
+        return json_response({**_shown(*found), "api": _api(context)}, headers=PRIVATE)
     how = access.page_access(context.request)
-    return json_response({"signed_in": how == "open", "how": how, "csrf": None, "expires_at": None}, headers=PRIVATE)
+    shown: dict[str, Any] = {"signed_in": how == "open", "how": how, "csrf": None, "expires_at": None}
+    return json_response({**shown, "api": _api(context)} if how == "open" else shown, headers=PRIVATE)
 
 
 @operation(router, "POST", "/api/session", "session.begin", group="any", level="open", body=SignInRequest)
@@ -48,7 +49,7 @@ async def begin(context: RequestContext) -> Response:
     body, _ = await read_with(context.request, BODY, model_reader(SignInRequest, lambda body: body))
     begun, token = await context.access.sign_in(context.request, body.key)
     context.note("session.begun", address=begun.address)
-    answer = json_response(_shown(begun, token), headers=PRIVATE)
+    answer = json_response({**_shown(begun, token), "api": _api(context)}, headers=PRIVATE)
     answer.set_cookie(
         cookie_name(context.request),
         token,
@@ -115,3 +116,9 @@ async def revoke(context: RequestContext) -> Response:
 
 def _shown(begun: PageSession, token: str) -> dict[str, Any]:
     return {"signed_in": True, "how": "session", "csrf": csrf_token(token), "expires_at": begun.expires_at}
+
+
+def _api(context: RequestContext) -> dict[str, Any]:
+    """What programs need: whether a key, and our own public address where one is set (PUBLIC_BASE_URL)."""
+    public = context.state.settings.public_base_url
+    return {"key": context.access.asks_key, "address": public.rstrip("/") if public else None}

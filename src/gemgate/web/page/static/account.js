@@ -4,7 +4,7 @@ import { html, useState } from "./html.js";
 import { useClock } from "./live.js";
 import { Remedy } from "./lives.js";
 import { Countdown, Field, State, Trouble } from "./parts.js";
-import { ago, words } from "./words.js";
+import { ago, moment, number, words } from "./words.js";
 
 const t = words({
   text: ["text", "文本"],
@@ -31,7 +31,20 @@ const t = words({
   renewed: ["Renewed", "续期于"],
   source: ["Cookies from", "Cookie 来源"],
   pasted: ["pasted here", "手动粘贴"],
-  usage: ["Used", "已用"],
+  left: ["Left", "剩余"],
+  left_of: ["{percent} % of {window}", "{window} 剩余 {percent}%"],
+  begins_anew: ["begins anew", "重置于"],
+  windows: ["All of Google's windows", "全部 Google 用量窗口"],
+  used_of: ["{percent} % used", "已用 {percent}%"],
+  remaining: ["{left} left", "剩余 {left}"],
+  "5h": ["5 hours", "5 小时"],
+  weekly: ["the week", "每周"],
+  credits: ["credits", "积分"],
+  tier: ["Plan", "套餐"],
+  free: ["Free", "免费版"],
+  plus: ["Plus", "Plus"],
+  ultra: ["Ultra", "Ultra"],
+  plan_pro: ["Pro", "Pro"],
   node: ["Node", "节点"],
   kind: ["Kind", "类型"],
   web: ["Google account (cookies)", "Google 账号（Cookie）"],
@@ -86,7 +99,8 @@ export function AccountCard({ account, children }) {
         ${account.address_rest && account.address_rest.phase !== "closed" && html`
           <dt>${t("way")}</dt>
           <dd>${t(account.address_rest.phase === "open" ? "way_rests" : "way_tries", account)} <${Countdown} until=${account.address_rest.until} /></dd>`}
-        ${account.usage.map((one) => html`<dt>${t("usage")}</dt><dd>${one.window}: ${Math.round(one.used * 100)} %</dd>`)}
+        ${account.tier && account.tier !== "unknown" && html`<dt>${t("tier")}</dt><dd>${t(account.tier === "pro" ? "plan_pro" : account.tier)}</dd>`}
+        ${account.binding && html`<dt>${t("left")}</dt><dd><${Binding} one=${account.binding} /></dd>`}
         ${account.forecast && html`<dt>${t("forecast")}</dt><dd>${account.forecast}</dd>`}
         ${account.notice && html`<dt>${t("notice")}</dt><dd>${account.notice}</dd>`}
         ${account.last_error && html`<dt>${t("last_error")}</dt><dd>${account.last_error}</dd>`}
@@ -99,8 +113,35 @@ export function AccountCard({ account, children }) {
             <dd>/u/${account.number}${account.language ? `, ${t("speaks", account)}` : ""}</dd>`}
         `}
       </dl>
+      ${account.usage.length > 1 && html`<${Windows} account=${account} />`}
       ${children}
     </article>
+  `;
+}
+
+/** The window that binds, with a bar of what is left of it. */
+function Binding({ one }) {
+  const percent = Math.round(one.left * 100);
+  const text = t("left_of", { percent, window: t(one.window) });
+  return html`
+    <meter min="0" max="100" low="10" high="30" optimum="100" value=${percent} aria-label=${text}></meter> ${text}
+    ${one.resets_at && html`<span class="small muted">, ${t("begins_anew")} ${moment(one.resets_at)}</span>`}
+  `;
+}
+
+function Windows({ account }) {
+  return html`
+    <details>
+      <summary>${t("windows")}</summary>
+      <dl class="facts">
+        ${account.usage.map((one) => html`
+          <dt>${t(one.window)}${one.model ? ` (${one.model})` : ""}</dt>
+          <dd>${t("used_of", { percent: Math.round(one.used * 100) })}
+            ${one.remaining != null && `, ${t("remaining", { left: number(one.remaining) + (one.total ? ` / ${number(one.total)}` : "") })}`}
+            ${one.resets_at && html`<span class="small muted">, ${t("begins_anew")} ${moment(one.resets_at)}</span>`}</dd>
+        `)}
+      </dl>
+    </details>
   `;
 }
 

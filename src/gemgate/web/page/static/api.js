@@ -18,7 +18,12 @@ export function own(link) {
 export const events = new EventTarget();
 
 let csrf = "";
-export const useToken = (token) => (csrf = token ?? "");
+/** What a session tells: the token that goes with every change; what programs need (`api`: { key, address }). */
+export const gateway = { key: null, address: null };
+export function useSession(session) {
+  csrf = session.csrf ?? "";
+  Object.assign(gateway, session.api);
+}
 
 export class Problem extends Error {
   constructor(message, { status = 0, code = "", requestId = "", retryAfter = 0 } = {}) {

@@ -5,6 +5,7 @@ import { words } from "./words.js";
 const t = words({
   drop: ["Drop pictures here, paste them, or", "拖放或粘贴图片到此处，或"],
   choose: ["choose files", "选择文件"],
+  attach: ["Attach files", "添加附件"],
   remove: ["Remove {name}", "移除 {name}"],
 });
 
@@ -16,8 +17,8 @@ export const dataUrl = (file) =>
     reader.readAsDataURL(file);
   });
 
-/** `files`: [{name, url, file}]; `onFiles` gets the new list. */
-export function Attach({ files, onFiles, accept = "image/*" }) {
+/** `files`: [{name, url, file}]; `onFiles` gets the new list. `children`: what it stands round, instead of its own words. */
+export function Attach({ files, onFiles, accept = "image/*", children }) {
   const [over, setOver] = useState(false);
   const input = useRef(null);
   const take = async (list) => {
@@ -30,9 +31,10 @@ export function Attach({ files, onFiles, accept = "image/*" }) {
     take(event.dataTransfer.files);
   };
   return html`
-    <div class=${over ? "drop over" : "drop"} onPaste=${(e) => take(e.clipboardData.files)} onDrop=${drop}
+    <div class="${children ? "composer" : "drop"} ${over ? "over" : ""}" onPaste=${(e) => take(e.clipboardData.files)} onDrop=${drop}
       onDragOver=${(e) => (e.preventDefault(), setOver(true))} onDragLeave=${() => setOver(false)}>
-      <p>${t("drop")} <button type="button" class="quiet" onClick=${() => input.current.click()}>${t("choose")}</button></p>
+      ${children?.(html`<button type="button" class="quiet" onClick=${() => input.current.click()}>${t("attach")}</button>`) ??
+        html`<p>${t("drop")} <button type="button" class="quiet" onClick=${() => input.current.click()}>${t("choose")}</button></p>`}
       <input ref=${input} type="file" multiple hidden accept=${accept} aria-label=${t("choose")}
         onChange=${(e) => (take(e.target.files), (e.target.value = ""))} />
       ${files.length > 0 && html`

@@ -46,7 +46,7 @@ const t = words({
   newer: ["Newer", "较新"],
   newest: ["Newest", "最新"],
   done: ["{done} of {total} done", "已完成 {done}/{total}"],
-  eta: ["about {time} to go", "预计还需 {time}"],
+  ready: ["ready by {time} (in {left})", "预计 {time} 前完成（{left}）"],
   waiting: ["Waiting: {what}", "等待：{what}"],
   pause: ["Pause", "暂停"],
   resume: ["Go on", "继续"],
@@ -162,7 +162,7 @@ function One({ id }) {
         <section class="sheet" aria-label=${t("progress")}>
           <div class="row between">
             <p class="row"><${State} word=${data.status} /> <span role="status">${t("done", { done: number(data.completed), total: number(data.total) })}</span></p>
-            ${!over && data.eta_seconds > 0 && html`<p class="muted">${t("eta", { time: span(data.eta_seconds) })}</p>`}
+            ${!over && data.ready_at && html`<p class="muted">${t("ready", { time: moment(seconds(data.ready_at)), left: span(data.eta_seconds) })}</p>`}
           </div>
           <${Meter} done=${data.completed} failed=${data.failed} total=${data.total} label=${t("progress")} />
           ${data.waiting_for && html`<p class="muted">${t("waiting", { what: data.waiting_for })}</p>`}

@@ -1,7 +1,9 @@
 // The frame: who is signed in, which page is shown, language and theme.
 import { Accounts } from "./accounts.js";
 import { Alerts } from "./alerts.js";
-import { ask, events, get, post, useToken } from "./api.js";
+import { ask, events, get, post, useSession } from "./api.js";
+import { Chat } from "./chat.js";
+import { Connect } from "./connect.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
 import { html, render, useCallback, useEffect, useState } from "./html.js";
@@ -18,8 +20,10 @@ import { chinese, keep, words } from "./words.js";
 
 const t = words({
   overview: ["Overview", "总览"],
+  connect: ["Connect", "连接"],
   accounts: ["Accounts", "账号"],
-  playground: ["Playground", "试用"],
+  chat: ["Chat", "聊天"],
+  playground: ["Make pictures", "生成图片"],
   gallery: ["Gallery", "图库"],
   jobs: ["Jobs", "任务"],
   history: ["Chats at Google", "Google 对话"],
@@ -50,14 +54,15 @@ const t = words({
 });
 
 const PAGES = {
-  overview: Overview, accounts: Accounts, playground: Playground, gallery: Gallery, jobs: Jobs, history: History,
+  overview: Overview, connect: Connect, accounts: Accounts, chat: Chat, playground: Playground, gallery: Gallery, jobs: Jobs, history: History,
   requests: Requests, nodes: Nodes, keys: Keys, alerts: Alerts, settings: Settings, reference: Reference,
   batches: Batches,
 };
+const WHOLE = new Set(["gallery"]); // rooms that stay as they are while one thing in them is opened
 const NOW = { batches: "jobs" }; // what rooms are called whose old addresses stay
 const GROUPS = [
-  ["overview", "accounts", "nodes"],
-  ["playground", "gallery", "jobs", "history"],
+  ["overview", "connect", "accounts", "nodes"],
+  ["chat", "playground", "gallery", "jobs", "history"],
   ["requests", "keys", "alerts", "settings", "reference"],
 ];
 
@@ -72,7 +77,7 @@ function App() {
   const [problem, setProblem] = useState(null);
   const [lang, setLang] = useState(document.documentElement.lang);
   const took = useCallback((next) => {
-    useToken(next.csrf);
+    useSession(next);
     setSession((before) => ({ ...next, ended: !next.signed_in && Boolean(before?.signed_in || before?.ended) }));
   }, []);
   const look = useCallback(() => get("/api/session").then(took, setProblem), []);
@@ -161,9 +166,12 @@ function Frame({ session, onSession, speak }) {
   const [open, setOpen] = useState(false);
   useEffect(() => {
     const moved = () => {
-      setPlace(placeOf());
+      const next = placeOf();
+      setPlace((before) => {
+        if (!WHOLE.has(next[0]) || before[0] !== next[0]) scrollTo(0, 0);
+        return next;
+      });
       setOpen(false);
-      scrollTo(0, 0);
     };
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
@@ -193,7 +201,7 @@ function Frame({ session, onSession, speak }) {
         </div>
       </header>
       <main id="main" tabindex="-1">
-        ${Shown ? html`<${Shown} key=${place.join("/")} rest=${rest} title=${t(room)} />` : html`<p>${t("lost")}</p>`}
+        ${Shown ? html`<${Shown} key=${WHOLE.has(name) ? name : place.join("/")} rest=${rest} title=${t(room)} />` : html`<p>${t("lost")}</p>`}
       </main>
     </div>
   `;

@@ -1,8 +1,8 @@
 // Many pictures out of a text of prompts: what will be ordered, and the order.
-import { ask, post } from "./api.js";
+import { ask, get, post } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Field, Table, Trouble, useModels } from "./parts.js";
-import { number, words } from "./words.js";
+import { moment, number, span, words } from "./words.js";
 
 const t = words({
   prompts: ["Prompts", "提示词"],
@@ -20,6 +20,11 @@ const t = words({
   by_size: ["as the size needs", "按尺寸选择"],
   auto: ["automatic", "自动"],
   concurrency: ["At once", "并发数"],
+  ready: ["Ordered now, ready by {time} (in {left}).", "现在提交，预计 {time} 前完成（{left}）。"],
+  beyond: ["Ordered now, it would take more than two weeks.", "现在提交，两周内无法完成。"],
+  unknown: ["When it would be ready is not known.", "完成时间未知。"],
+  limit: ["Limited by: {limit}.", "受限于：{limit}。"],
+  not_known: ["Not known: {what}.", "未知：{what}。"],
   order: ["Order {count} pictures", "提交 {count} 张图片"],
   order_none: ["Order pictures", "提交"],
 });
@@ -66,6 +71,32 @@ function Preview({ seen }) {
         <//>
         ${seen.total > SHOWN && html`<p>${t("more", { count: number(seen.total - SHOWN) })}</p>`}
       </details>`}
+  `;
+}
+
+/** When so many would be done, before they are ordered. */
+function Plan({ count, concurrency }) {
+  const [plan, setPlan] = useState(null);
+  useEffect(() => {
+    setPlan(null);
+    if (!count) return undefined;
+    let gone = false;
+    const later = setTimeout(() => {
+      get(`/v1/capacity?images=${count}&concurrency=${Number(concurrency) || 0}`).then((told) => gone || setPlan(told), () => {});
+    }, 400);
+    return () => {
+      gone = true;
+      clearTimeout(later);
+    };
+  }, [count, concurrency]);
+  if (!plan) return null;
+  const when = plan.ready_at
+    ? t("ready", { time: moment(Date.parse(plan.ready_at) / 1000), left: span(plan.eta_seconds) })
+    : t(plan.beyond_two_weeks ? "beyond" : "unknown");
+  return html`
+    <p class="wide muted" role="status">${when}
+      ${plan.limit && html`<br />${t("limit", plan)}`}
+      ${plan.unknown.map((one) => html`<br />${t("not_known", { what: one })}`)}</p>
   `;
 }
 
@@ -124,6 +155,7 @@ export function Order() {
       <${Field} label=${t("concurrency")}>
         <input name="concurrency" type="number" min="1" value=${form.concurrency} onInput=${set("concurrency")} />
       <//>
+      <${Plan} count=${seen.refused.length ? 0 : seen.total} concurrency=${form.concurrency} />
       <div class="wide"><${Trouble} problem=${problem ?? unread} /></div>
       <div class="actions">
         <button class="first" disabled=${working || !seen.total || seen.refused.length > 0}>${seen.total ? t("order", { count: number(seen.total) }) : t("order_none")}</button>

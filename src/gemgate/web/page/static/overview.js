@@ -1,9 +1,13 @@
 // Whether everything is all right, in one sentence; the accounts behind it; what to do when there are none.
-import { AccountCard, NewAccount } from "./account.js";
-import { html } from "./html.js";
+import { NewAccount } from "./account.js";
+import { AccountRows } from "./account_rows.js";
+import { get, here } from "./api.js";
+import { ConnectCard, Test } from "./connect.js";
+import { Dashboard } from "./dashboard.js";
+import { html, useEffect, useState } from "./html.js";
 import { useClock, usePoll } from "./live.js";
-import { Loading, Note, Page, Trouble } from "./parts.js";
-import { ago, number, told, words } from "./words.js";
+import { Loading, Note, Page, Trouble, useModels } from "./parts.js";
+import { ago, keep, kept, moment, number, told, words } from "./words.js";
 
 const t = words({
   hour: ["Requests in the last hour", "最近一小时请求"],
@@ -11,14 +15,21 @@ const t = words({
   under_way: ["Under way", "进行中"],
   waiting: ["Waiting for a lane", "等待通道"],
   lanes: ["Lanes busy", "占用通道"],
-  since: ["Running since", "启动于"],
+  since: ["Started", "启动于"],
   degraded: ["Degraded", "降级运行"],
   accounts: ["Accounts", "账号"],
-  all: ["Look after the accounts", "管理账号"],
+  all: ["All accounts", "管理账号"],
+  first_text: ["The last step: the first answer. Then connect a program.", "最后一步：获得第一个回答，然后连接程序。"],
+  hide: ["Hide", "隐藏"],
+  step4: ["See the first answer", "获得第一个回答"],
+  step4_text: ["The next page has a test to send, and the address for your programs.", "下一页可以发送测试，并提供程序所需的地址。"],
+  newest: ["Newest pictures", "最新图片"],
+  gallery: ["All pictures", "全部图片"],
+  picture: ["Picture of {when}", "{when} 的图片"],
   welcome: ["Set up your first account", "设置第一个账号"],
   welcome_lead: [
-    "gemgate answers with your own Google account. Three steps, about two minutes.",
-    "gemgate 使用您自己的 Google 账号应答。共三步，约两分钟。",
+    "gemgate answers with your own Google account. Four steps, about two minutes.",
+    "gemgate 使用您自己的 Google 账号应答。共四步，约两分钟。",
   ],
   step1: ["Sign in where nobody else signs in", "在单独的窗口登录"],
   step1_text: [
@@ -49,6 +60,8 @@ export function Overview({ title }) {
       <div class="verdict ${data.level}" role="status"><span class="dot"></span><p>${told(data.sentence)}</p></div>
       <${Trouble} problem=${problem} />
       ${data.degraded.length > 0 && html`<${Note} tone="warn"><p><strong>${t("degraded")}:</strong> ${data.degraded.join("; ")}</p><//>`}
+      <${First} ended=${data.requests.ended} />
+      <${ConnectCard} />
       <dl class="figures">
         <div><dt>${t("hour")}</dt><dd>${number(data.requests.ended)}</dd></div>
         <div><dt>${t("failed")}</dt><dd>${number(data.requests.failed)}</dd></div>
@@ -57,14 +70,49 @@ export function Overview({ title }) {
         <div><dt>${t("lanes")}</dt><dd>${busy} / ${lanes}</dd></div>
         ${data.started_at && html`<div><dt>${t("since")}</dt><dd>${ago(data.started_at, now)}</dd></div>`}
       </dl>
+      <${Dashboard} />
+      <${Newest} />
       <section class="stack" aria-labelledby="accounts">
         <div class="row between"><h2 id="accounts">${t("accounts")}</h2><a href="#/accounts">${t("all")}</a></div>
-        <div class="cards">
-          ${data.accounts.map((one) => html`<${AccountCard} key=${(one.node ?? "") + one.name} account=${one} />`)}
-        </div>
+        <${AccountRows} accounts=${data.accounts} />
       </section>
       <p class="muted small">gemgate ${data.version}${data.node ? ` · ${data.node}` : ""}</p>
     <//>
+  `;
+}
+
+/** The end of the first-run guide: the first answer. Gone once something was answered. */
+function First({ ended }) {
+  const models = useModels();
+  const [open, setOpen] = useState(!kept("answered"));
+  const done = () => keep("answered", "yes");
+  useEffect(() => {
+    if (ended > 0 && !kept("answered")) done();
+  }, [ended]);
+  const [began] = useState(ended);
+  if (!open || began > 0) return null;
+  return html`
+    <div class="first-answer">
+      <${Test} model=${models.default || "gemini-3-flash-preview"} onAnswered=${done} />
+      <div class="row between"><span class="muted small">${t("first_text")}</span><button type="button" class="quiet small" onClick=${() => (done(), setOpen(false))}>${t("hide")}</button></div>
+    </div>
+  `;
+}
+
+/** The newest pictures, for a look. */
+function Newest() {
+  const [pictures, setPictures] = useState([]);
+  useEffect(() => {
+    get("/api/gallery?limit=8").then((page) => setPictures(page.pictures), () => {});
+  }, []);
+  if (!pictures.length) return null;
+  return html`
+    <section class="stack tight" aria-labelledby="newest">
+      <div class="row between"><h2 id="newest">${t("newest")}</h2><a href="#/gallery">${t("gallery")}</a></div>
+      <ul class="strip">${pictures.map((one) => html`
+        <li key=${one.id}><a href="#/gallery/${one.id}"><img src=${here(one.thumb)} width="160" height="160" loading="lazy"
+          alt=${one.prompt ? one.prompt.slice(0, 200) : t("picture", { when: moment(one.created_at) })} /></a></li>`)}</ul>
+    </section>
   `;
 }
 
@@ -79,6 +127,7 @@ function Welcome({ onDone }) {
           <h2>${t("step3")}</h2><p>${t("step3_text")}</p>
           <div class="sheet"><${NewAccount} onDone=${onDone} first /></div>
         </div></li>
+        <li><div class="stack tight"><h2>${t("step4")}</h2><p>${t("step4_text")}</p></div></li>
       </ol>
     <//>
   `;

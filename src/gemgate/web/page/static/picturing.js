@@ -1,10 +1,9 @@
 // Pictures from words, and pictures changed by words, with a look at before and after.
 import { ask, get, here, own, whole } from "./api.js";
 import { Attach, dataUrl } from "./attach.js";
-import { Snippets } from "./chat.js";
 import { html, useEffect, useState } from "./html.js";
 import { Field, Trouble, useModels } from "./parts.js";
-import { editSnippets, imageSnippets } from "./snippets.js";
+import { editSnippets, imageSnippets, Snippets } from "./snippets.js";
 import { bytes, span, words } from "./words.js";
 
 const t = words({
@@ -125,15 +124,19 @@ function Made({ state, alt, children }) {
   `;
 }
 
-export function Generate() {
+/** `from`: the handle of a picture of the gallery whose prompt is to be used again. */
+export function Generate({ from }) {
   const hold = useWishes();
   const [state, make] = useMaking();
+  useEffect(() => {
+    if (from) get(`/api/gallery/${from}`).then((one) => one.prompt && hold.set("prompt", one.prompt), () => {});
+  }, [from]);
   const submit = (event) => {
     event.preventDefault();
     make(() => ask("POST", "/v1/images/generations", { body: hold.body }));
   };
   return html`
-    <div class="beside">
+    <div class="stack">
       <div class="stack">
         <form class="stack" onSubmit=${submit}>
           <${Wishes} hold=${hold} />
@@ -170,7 +173,7 @@ export function Edit({ from }) {
     make(() => ask("POST", "/v1/images/edits", { form }));
   };
   return html`
-    <div class="beside">
+    <div class="stack">
       <div class="stack">
         <form class="stack" onSubmit=${submit}>
           <${Attach} files=${files} onFiles=${setFiles} />

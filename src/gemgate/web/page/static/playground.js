@@ -1,5 +1,4 @@
-// Trying it out: chat, pictures from words, edits of pictures; the matching code beside each.
-import { Chat } from "./chat.js";
+// Pictures from words, edits of pictures; the matching code below each.
 import { html, useState } from "./html.js";
 import { Page } from "./parts.js";
 import { Edit, Generate } from "./picturing.js";
@@ -7,17 +6,16 @@ import { words } from "./words.js";
 
 const t = words({
   lead: ["The real service, through the same API that programs use. Calls count like any other.", "通过与程序相同的 API 使用真实服务，调用照常计数。"],
-  chat: ["Chat", "聊天"],
   generate: ["Make a picture", "生成图片"],
   edit: ["Edit a picture", "编辑图片"],
   kinds: ["What to try", "试用内容"],
 });
 
-const TABS = { chat: Chat, generate: Generate, edit: Edit };
+const TABS = { generate: Generate, edit: Edit };
 
 /** "#/playground/edit/PICTURE" begins an edit of a picture of the gallery. */
 export function Playground({ title, rest }) {
-  const [tab, setTab] = useState(Object.hasOwn(TABS, rest[0] ?? "") ? rest[0] : "chat");
+  const [tab, setTab] = useState(Object.hasOwn(TABS, rest[0] ?? "") ? rest[0] : "generate");
   const Shown = TABS[tab];
   const names = Object.keys(TABS);
   const arrows = (event) => {

@@ -3,10 +3,11 @@ import { get } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
 import { Empty, Field, Loading, Note, Page, Stages, Table, Trouble } from "./parts.js";
+import { Waterfall } from "./waterfall.js";
 import { bytes, chinese, clock, moment, number, span, told, words } from "./words.js";
 
 const t = words({
-  lead: ["What was asked lately, who took it and why, and where the time went. Prompts are not kept.", "最近的请求：由谁处理、原因、耗时分布。不保存提示词。"],
+  lead: ["What was asked lately, who took it and why, and where the time went, on one scale. Prompts are not kept.", "最近的请求：由谁处理、原因、耗时分布（同一尺度）。不保存提示词。"],
   status: ["Status", "状态"],
   any: ["any", "全部"],
   error: ["failed", "失败"],
@@ -26,7 +27,7 @@ const t = words({
   download: ["download", "下载"],
   logo: ["logo", "去标志"],
   store: ["store", "存储"],
-  none: ["No such request is remembered.", "没有符合条件的请求。"],
+  none: ["No request is remembered that fits.", "没有符合条件的请求。"],
   more: ["Older", "更早"],
   newest: ["Newest", "最新"],
   all: ["All requests", "全部请求"],
@@ -46,7 +47,7 @@ const t = words({
   size: ["Size", "大小"],
   served: ["Served by", "实际模型"],
   id: ["Id", "编号"],
-  dialect: ["Dialect", "方言"],
+  dialect: ["Dialect", "协议"],
   generations: ["Generations at Google", "Google 生成次数"],
   messages: ["Messages", "消息"],
   messages_text: ["{all}, of which {new} were sent", "共 {all} 条，其中发送 {new} 条"],
@@ -106,6 +107,7 @@ function All({ title }) {
   const { data, problem } = usePoll(`/api/requests?limit=50&${query}`, cursor ? 0 : 3);
   const set = (name) => (e) => (setCursor(""), setFilters({ ...filters, [name]: e.target.value.trim() }));
   const shown = (data?.requests ?? []).filter((one) => one.model.asked || one.model.id || one.attempts || filters.status);
+  const slowest = Math.max(0.001, ...shown.map((one) => one.timings.total ?? 0)); // one scale for all rows
   return html`
     <${Page} title=${title} lead=${t("lead")}>
       <div class="filters">
@@ -123,7 +125,7 @@ function All({ title }) {
       ${data && !shown.length && html`<${Empty}>${t("none")}<//>`}
       ${shown.length > 0 && html`
         <${Table} caption=${title} head=${["time", "what", "status", "account", "model", "reuse", "attempts", "stages", "total"].map((name) => t(name))}>
-          ${shown.map((one) => html`<${Row} key=${one.id} one=${one} />`)}
+          ${shown.map((one) => html`<${Row} key=${one.id} one=${one} slowest=${slowest} />`)}
         <//>
       `}
       <div class="actions">
@@ -140,7 +142,7 @@ const Status = ({ one }) => {
   return html`<span class="state ${one.status >= 500 ? "bad" : bad ? "warn" : "ok"}">${one.status}${one.error && one.status < 400 ? ` ${t("cut")}` : ""}</span>`;
 };
 
-const Row = ({ one }) => html`
+const Row = ({ one, slowest }) => html`
   <tr>
     <td class="nowrap"><time datetime=${new Date(one.time * 1000).toISOString()} title=${moment(one.time)}>${clock(one.time)}</time></td>
     <th scope="row"><a href="#/requests/${one.id}">${one.operation || "–"}</a>${one.key && html` <span class="tag">${one.key}</span>`}</th>
@@ -149,7 +151,7 @@ const Row = ({ one }) => html`
     <td>${one.model.id ?? one.model.asked ?? "–"}</td>
     <td>${one.reuse ? t(one.reuse) : "–"}</td>
     <td class="num">${one.attempts}</td>
-    <td><${Stages} stages=${stagesOf(one.timings)} total=${one.timings.total} /></td>
+    <td class="wide"><${Stages} stages=${stagesOf(one.timings)} total=${slowest} /></td>
     <td class="num">${span(one.timings.total)}</td>
   </tr>
 `;
@@ -201,6 +203,7 @@ function Explained({ shown }) {
     </section>
     <section class="sheet" aria-labelledby="stages">
       <h2 id="stages">${t("stages")}</h2>
+      <${Waterfall} request=${shown} />
       <${Stages} stages=${stagesOf(timings)} total=${timings.total} legend />
       <p class="small muted">${t("first_byte")}: ${span(timings.first_byte)} · ${t("total")}: ${span(timings.total)}</p>
     </section>

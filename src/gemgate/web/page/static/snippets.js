@@ -1,5 +1,26 @@
 // The same call as a command and as SDK code, ready to be copied. Keys are named, never filled in.
 import { address } from "./api.js";
+import { html, useState } from "./html.js";
+import { Code } from "./parts.js";
+import { words } from "./words.js";
+
+const t = words({ code: ["The same call in code", "对应的代码"] });
+
+/** `list`: [label, text] of each language. */
+export function Snippets({ list }) {
+  const [at, setAt] = useState(0);
+  return html`
+    <details class="snippets">
+      <summary>${t("code")}</summary>
+      <div class="stack tight">
+        <div class="segments" role="group" aria-label=${t("code")}>
+          ${list.map(([label], n) => html`<button type="button" aria-pressed=${n === at} onClick=${() => setAt(n)}>${label}</button>`)}
+        </div>
+        <${Code} label=${list[at][0]} text=${list[at][1]} />
+      </div>
+    </details>
+  `;
+}
 
 const base = () => address + "/v1";
 const quoted = (text) => JSON.stringify(text);

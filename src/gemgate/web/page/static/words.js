@@ -23,6 +23,14 @@ export function keep(name, value) {
   }
 }
 
+export function kept(name) {
+  try {
+    return localStorage.getItem("gemgate." + name);
+  } catch {
+    return null;
+  }
+}
+
 /** A text that the server tells in both languages. */
 export const told = (pair) => (pair ? (chinese() ? pair.zh : pair.en) : "");
 

@@ -30,22 +30,13 @@ from gemgate.caller import Budget
 from gemgate.catalog import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, Aliases, parse_aliases
 from gemgate.cookies.spec import parse_source
 from gemgate.errors import GatewayError
+from gemgate.settings.api_keys import ApiKey, parse_api_keys
 
 CONFIG_FILE = "gemgate.toml"
 
 
 class SettingsError(ValueError):
     """A setting that stops the start; the text is the one clear line."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """One entry of API_KEY: `[name:]secret[;rph=100][;alias=gpt-*=gemini-3.0-pro]`."""
-
-    name: str
-    secret: str
-    per_hour: int | None = None
-    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def data_home() -> Path:
@@ -124,6 +115,12 @@ class Settings(BaseSettings):
         "default as measured (10, docs/google-wire.md 4.3); 0 = off",
     )
     concurrency: int = Field(2, ge=1, description="Prompts at once per account")
+    reserve_percent: float = Field(
+        10,
+        ge=0,
+        lt=100,
+        description="Share of Google's usage windows that batches leave to interactive calls; 0 = none",
+    )
     cooldown_429_seconds: Seconds = Field(3600, description="Rest after a usage limit without a stated reset; 0 = off")
     cooldown_address_seconds: float | None = Field(
         None,
@@ -378,40 +375,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
-    """Entries of API_KEY; ValueError for an empty secret, two keys of one name, or an unknown option."""
-    keys: list[ApiKey] = []
-    for number, entry in enumerate((part.strip() for part in text.split(",")), 1):
-        if not entry:
-            continue
-        body, *options = entry.split(";")
-        name, sep, secret = body.partition(":")
-        if not sep:
-            name, secret = f"key{number}", body
-        per_hour: int | None = None
-        aliases: tuple[tuple[str, str], ...] = ()
-        for option in options:
-            word, _, value = option.partition("=")
-            if word.strip() == "alias":
-                aliases += parse_aliases(value)
-                continue
-            if word.strip() != "rph" or not value.strip().isdigit():
-                raise ValueError(f"entry {number}: the options are rph=NUMBER and alias=PATTERN=MODEL")
-            per_hour = int(value)
-        if not secret.strip() or not name.strip():
-            raise ValueError(f"entry {number} has no secret")
-        keys.append(ApiKey(name.strip(), secret.strip(), per_hour, aliases))
-    if len({key.name for key in keys}) < len(keys):
-        raise ValueError("two entries have one name")
-    return tuple(keys)
-
-
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, and for each field where its value came from: default, file, .env, environment or option."""
+    """Settings; where each value came from (default, file, .env, environment, option); what in the file is `gone`."""
 
     settings: Settings
     origins: Mapping[str, str]
+    gone: tuple[str, ...] = ()
 
 
 def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None) -> Loaded:
@@ -420,6 +390,7 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     if config is not None and not config.is_file():
         raise SettingsError(f"{config} does not exist")
     values: dict[str, Any] = {}
+    gone: list[str] = []
     origins = dict.fromkeys(Settings.model_fields, "default")
     try:
         layers: list[tuple[str, dict[str, Any]]] = [
@@ -433,12 +404,13 @@ def load(options: Mapping[str, Any] | None = None, *, config: Path | None = None
     for origin, layer in layers:
         known = {key.lower(): value for key, value in layer.items() if key.lower() in Settings.model_fields}
         unknown = sorted(set(map(str.lower, layer)) - set(Settings.model_fields)) if origin == str(file) else []
-        if unknown:
+        gone += [f"{file}: {name} does nothing any more; use {GONE[name]}" for name in unknown if name in GONE]
+        if unknown := [name for name in unknown if name not in GONE]:
             raise SettingsError(f"{file}: there is no setting {unknown[0]}; `gemgate settings` lists them all")
         values.update(known)
         origins.update(dict.fromkeys(known, origin))
     try:
-        return Loaded(_Explicit(**values), origins)
+        return Loaded(_Explicit(**values), origins, tuple(gone))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else ""

@@ -1,0 +1,45 @@
+"""The keys that API_KEY holds, and how each is spelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemgate.catalog import parse_aliases
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One entry of API_KEY: `[name:]secret[;rph=100][;alias=gpt-*=gemini-3.0-pro]`."""
+
+    name: str
+    secret: str
+    per_hour: int | None = None
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+def parse_api_keys(text: str) -> tuple[ApiKey, ...]:
+    """Entries of API_KEY; ValueError for an empty secret, two keys of one name, or an unknown option."""
+    keys: list[ApiKey] = []
+    for number, entry in enumerate((part.strip() for part in text.split(",")), 1):
+        if not entry:
+            continue
+        body, *options = entry.split(";")
+        name, sep, secret = body.partition(":")
+        if not sep:
+            name, secret = f"key{number}", body
+        per_hour: int | None = None
+        aliases: tuple[tuple[str, str], ...] = ()
+        for option in options:
+            word, _, value = option.partition("=")
+            if word.strip() == "alias":
+                aliases += parse_aliases(value)
+                continue
+            if word.strip() != "rph" or not value.strip().isdigit():
+                raise ValueError(f"entry {number}: the options are rph=NUMBER and alias=PATTERN=MODEL")
+            per_hour = int(value)
+        if not secret.strip() or not name.strip():
+            raise ValueError(f"entry {number} has no secret")
+        keys.append(ApiKey(name.strip(), secret.strip(), per_hour, aliases))
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError("two entries have one name")
+    return tuple(keys)
