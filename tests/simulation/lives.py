@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
@@ -158,9 +157,6 @@ class MortalUpstream(ScriptedUpstream):
     async def ping(self) -> SignInResult:
         self._look(self._cookies)
         return SignInResult(self.offers)
-
-    async def usage(self) -> Any:
-        return ()
 
 
 @dataclass(slots=True)

@@ -125,7 +125,8 @@ def reason_of(error: BaseException | None) -> str:
     if isinstance(error, Spent):
         return LIMIT + error.plain()
     if isinstance(error, Blocked):
-        return f"{session_end.of(error) or 'ip_block'}: {error.plain()}"
+        reason = session_end.of(error) or "ip_block"
+        return error.plain() if reason == "ip_block" else f"{reason}: {error.plain()}"
     return error.plain() if isinstance(error, GatewayError) else ""
 
 
