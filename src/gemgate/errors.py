@@ -128,6 +128,8 @@ class GatewayError(Exception):
         self.capability = ""
         """Which capability of an account is to blame, when it is not the one that the call was for."""
         self.remedy: Remedy = ""
+        self.reason = ""
+        """How a session or an address came to its end, finer than `code`: a word of `policy.session_end`."""
 
     def with_(
         self,
@@ -140,6 +142,7 @@ class GatewayError(Exception):
         code: str | None = None,
         capability: str | None = None,
         remedy: Remedy | None = None,
+        reason: str | None = None,
     ) -> Self:
         """A copy that differs in these; None leaves one as it is. An error that was made is never changed.
 
@@ -147,7 +150,7 @@ class GatewayError(Exception):
         """
         changes = {
             "en": en, "zh": zh, "retry_after": retry_after, "generated": generated, "param": param, "code": code,
-            "capability": capability, "remedy": remedy,
+            "capability": capability, "remedy": remedy, "reason": reason,
         }  # fmt: skip
         copied = copy(self)
         vars(copied).update({name: value for name, value in changes.items() if value is not None})

@@ -94,6 +94,8 @@ class Session:
     """When new cookies were last asked for."""
     knocks: int = 0
     """Requests since it died."""
+    revoked: bool = False
+    """Whether it was ended by a new password: its page leads to the one that asks for it."""
     beside: list[Account] = field(default_factory=list)
     """Further accounts that are signed in with the same cookies, by their numbers from 1 on."""
 
@@ -139,7 +141,8 @@ class Account:
     stores: whether its chats are kept (not while
     its activity is switched off). page: what it tells: a token; none, and "" is taken for one; none, and one that an
     earlier page gave out counts for an hour. token_life: seconds that a page's token counts, None for ever. consented:
-    whether the consent page was answered; without that it stands in place of the app. rotation: with which cookies a
+    whether the consent page was answered; without that it stands in place of the app. age_asked: the app leads to
+    the page that asks for the age. rotation: with which cookies a
     new 1PSIDTS is made (docs/google-wire.md 5.4): any of the session's, 1PSID and 1PSIDTS alone, none (200 without
     it), more than the two, or never (401); asked more often than every rotate_gap seconds: 429.
 
@@ -170,6 +173,7 @@ class Account:
     page: Literal["token", "empty", "old"] = "token"
     token_life: float | None = None
     consented: bool = True
+    age_asked: bool = False
     rotate_gap: float = 60.0
     rotation: Literal["any", "pair", "withheld", "jar", "bound"] = "any"
     wall: int | None = 130_000
@@ -297,6 +301,11 @@ class Accounts:
         """Every session of the account is dead from now on; only a new sign-in helps."""
         for session in self[name].sessions:
             session.dead = True
+
+    def revoke(self, name: str) -> None:
+        """The password was changed: every session of the account is over, and the app asks for the new one."""
+        for session in self[name].sessions:
+            session.dead = session.revoked = True
 
     def supersede(self, name: str) -> None:
         """Another living client of the account has taken the session over: its values alone count from now on."""

@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 from gemgate_simulator.exchange import Response, page
 
-Form = Literal["redirect", "captcha", "page", "code"]
+Form = Literal["redirect", "captcha", "page", "code", "plain"]
 """redirect: 302 to google.com/sorry, which answers 429; captcha: 429 at once; page: 200 with "unusual traffic" in it;
-code: 1060 in the stream, and as the account's status."""
+code: 1060 in the stream, and as the account's status; plain: 429 with nothing in it."""
 FORMS: tuple[Form, ...] = get_args(Form)
 
 SORRY_HOST, SORRY_PATH = "www.google.com", "/sorry/index"
@@ -82,6 +82,8 @@ def turned_away(form: Form) -> Response | None:
             return sorry()
         case "page":
             return page(200, _NOTICE)
+        case "plain":
+            return page(429, "", "text/plain")
         case "code":
             return None
 

@@ -34,6 +34,8 @@ _ROUTES: dict[tuple[str, str, str], str] = {
     ("GET", "accounts.google.com", "/RotateCookiesPage"): "rotate_page",
     ("GET", "accounts.google.com", "/ServiceLogin"): "login",
     ("POST", "accounts.google.com", "/ServiceLogin"): "login",
+    ("GET", "accounts.google.com", pages.PASSWORD_PATH): "password",
+    ("GET", "myaccount.google.com", pages.AGE_PATH): "age",
     ("POST", "content-push.googleapis.com", "/upload"): "upload",
 }
 
@@ -62,6 +64,10 @@ def init(world: ServiceState, request: Request, caller: Caller) -> Response:
     """The app's page; a guest's page for whoever is not signed in."""
     if caller.account and not caller.account.consented and SOCS not in dict(request.cookies):
         return pages.consent()
+    if caller.session and caller.session.revoked:
+        return pages.moved(pages.PASSWORD)
+    if caller.alive and caller.account and caller.account.age_asked:
+        return pages.moved(pages.AGE)
     if caller.alive and caller.account is None:
         return pages.elsewhere()
     opened = world.open_page(caller.session if caller.alive else None, request.user, request.query.get("hl", ""))
@@ -115,6 +121,12 @@ def rotate(world: ServiceState, request: Request, caller: Caller) -> Response:
         return page(200, ROTATED, "application/json; charset=utf-8", *pages.rotated_cookies(caller.session)[1:])
     world.accounts.rotate(caller.session)
     return page(200, ROTATED, "application/json; charset=utf-8", *pages.rotated_cookies(caller.session))
+
+
+def asking(world: ServiceState, request: Request, caller: Caller) -> Response:
+    """Where somebody has to type a password, or a birthday."""
+    del world, caller
+    return pages.asking(request.path)
 
 
 def rotate_page(world: ServiceState, request: Request, caller: Caller) -> Response:
@@ -184,6 +196,8 @@ HANDLERS: dict[str, Handler] = {
     "rotate": rotate,
     "rotate_page": rotate_page,
     "login": login,
+    "password": asking,
+    "age": asking,
     "upload": upload,
     "film": film,
     "other": other,

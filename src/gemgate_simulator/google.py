@@ -28,7 +28,7 @@ from gemgate_simulator.state import ServiceState
 from gemgate_simulator.studio import Rule, Wishes
 from gemgate_simulator.uploads import Uploads
 
-_ELSEWHERE = ("image", "film", "sorry", "login", "other", "rotate", "rotate_page", "upload")
+_ELSEWHERE = ("image", "film", "sorry", "login", "other", "rotate", "rotate_page", "upload", "password", "age")
 """Where a blocked address is answered all the same: other services, and the page that it is sent to."""
 
 
@@ -100,6 +100,10 @@ class Google:
     def expire(self, name: str) -> None:
         """Every cookie of the account is dead from now on."""
         self.world.accounts.expire(name)
+
+    def revoke(self, name: str) -> None:
+        """The account's password was changed: all its sessions are over, and its page asks for the new one."""
+        self.world.accounts.revoke(name)
 
     def supersede(self, name: str) -> dict[str, str]:
         """A second living client takes the newest session over (docs/google-wire.md 5.3); its cookies."""

@@ -14,6 +14,8 @@ from gemgate_simulator.uploads import DEFAULT_PUSH_ID
 
 APP = "https://gemini.google.com/app"
 SIGN_IN = "https://accounts.google.com/ServiceLogin"
+PASSWORD_PATH, AGE_PATH = "/v3/signin/challenge/pwd", "/age-verification"
+PASSWORD, AGE = f"https://accounts.google.com{PASSWORD_PATH}", f"https://myaccount.google.com{AGE_PATH}"
 _YEAR = 34_560_000
 
 CAPTCHA = (
@@ -76,7 +78,18 @@ def app(opened: Page, rotate: str = "") -> Response:
 
 def elsewhere() -> Response:
     """There is no account of this number: off to the first one's page."""
-    return page(302, "", "text/html", ("location", APP))
+    return moved(APP)
+
+
+def moved(to: str) -> Response:
+    """Off to another page."""
+    return page(302, "", "text/html", ("location", to))
+
+
+def asking(path: str) -> Response:
+    """A form of Google's own that only a person answers."""
+    what = "Enter your password" if path == PASSWORD_PATH else "Confirm your age"
+    return page(200, _document(what, f"<h1>{what}</h1>"))
 
 
 def consent() -> Response:

@@ -304,6 +304,33 @@ async def test_a_session_that_was_taken_for_dead_and_signs_in_again_lives_on(sto
     assert (life.began_at, life.renewed_at, life.ended_at, life.died) == (100.0, 300.0, None, False)
 
 
+async def test_a_life_has_what_kept_it_and_what_ended_it(store: SqlAccountStore) -> None:
+    one = await store.keep_cookies("alice", session("1"), generation=0, at=100.0, arm="frozen")
+    assert one is not None
+    await store.keep_cookies("alice", session("1"), generation=one, at=150.0, arm="paired")
+    await store.keep_state("alice", "needs_login", DEAD, {}, owner="", at=300.0, ended_by="revoked")
+    (life,) = await store.lives("alice")
+    assert (life.arm, life.died, life.ended_by) == ("paired", True, "revoked")
+    await store.keep_cookies("alice", session("1"), generation=one + 1, at=400.0, arm="paired")
+    (life,) = await store.lives("alice")
+    assert (life.ended_at, life.ended_by) == (None, "")
+
+
+async def test_a_way_out_is_kept_to_and_known_since_its_first_use(store: SqlAccountStore) -> None:
+    assert (await store.get("alice")).way == ""
+    await store.keep_way("alice", "http://proxy:1")
+    await store.set_up(replace(ALICE, desktop="https://desk.example:6901"))
+    kept = await store.get("alice")
+    assert (kept.way, kept.setup.desktop) == ("http://proxy:1", "https://desk.example:6901")
+    with pytest.raises(NotFound):
+        await store.keep_way("nobody", "direct")
+    assert await store.first_used("n", "http://proxy:1", 100.0) == 100.0
+    assert await store.first_used("n", "http://proxy:1", 900.0) == 100.0
+    assert await store.first_used("m", "http://proxy:1", 900.0) == 900.0
+    assert await store.first_used("n", "http://proxy:1", 950.0, anew=True) == 950.0
+    assert await store.first_used("n", "http://proxy:1", 999.0) == 950.0
+
+
 async def test_lives_come_newest_first_and_bounded(store: SqlAccountStore) -> None:
     for number in range(5):
         await with_cookies(store, str(number), at=float(number))

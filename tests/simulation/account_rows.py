@@ -28,6 +28,7 @@ class MemoryAccounts:
         self._lives: list[_Life] = []
         self._audit: list[AuditLine] = []
         self._addresses: dict[tuple[str, str], StoredCircuit] = {}
+        self._first_used: dict[tuple[str, str], float] = {}
 
     def lives_on(self, name: str) -> bool:
         """Whether a node holds the account at this moment."""
@@ -72,6 +73,7 @@ class MemoryAccounts:
         taken: str | None = None,
         identity: str | None = None,
         at: float,
+        arm: str = "",
     ) -> int | None:
         row = self._row(name)
         if row.version != generation:
@@ -83,10 +85,10 @@ class MemoryAccounts:
             source_digest=row.source_digest if taken is None else taken,
             identity=row.identity if identity is None else identity,
         )
-        self._renewed(name, cookies, at)
+        self._renewed(name, cookies, at, arm)
         return generation + 1
 
-    def _renewed(self, name: str, cookies: Cookies, at: float) -> None:
+    def _renewed(self, name: str, cookies: Cookies, at: float, arm: str) -> None:
         known: _Life | None = None
         for one in self._lives:
             if one.life.account == name and one.session == cookies.identity:
@@ -94,9 +96,9 @@ class MemoryAccounts:
             elif one.life.account == name and one.life.ended_at is None:
                 one.life = replace(one.life, ended_at=at)
         if known is None:
-            self._lives.append(_Life(cookies.identity, SessionRecord(name, at, at)))
+            self._lives.append(_Life(cookies.identity, SessionRecord(name, at, at, arm=arm)))
         else:
-            known.life = replace(known.life, renewed_at=at, ended_at=None, died=False)
+            known.life = replace(known.life, renewed_at=at, ended_at=None, died=False, ended_by="", arm=arm)
 
     async def keep_state(
         self,
@@ -108,6 +110,7 @@ class MemoryAccounts:
         owner: str,
         at: float,
         known: Known | None = None,
+        ended_by: str = "",
     ) -> bool:
         row = self._row(name)
         if row.owner not in ("", owner) and row.lease_until > self._now():
@@ -118,7 +121,7 @@ class MemoryAccounts:
         if state == "needs_login":
             for one in self._lives:
                 if one.life.account == name and one.life.ended_at is None:
-                    one.life = replace(one.life, ended_at=at, died=True)
+                    one.life = replace(one.life, ended_at=at, died=True, ended_by=ended_by)
         return True
 
     async def claim(self, name: str, owner: str, seconds: float) -> bool:
@@ -145,6 +148,14 @@ class MemoryAccounts:
 
     async def addresses(self, node: str) -> dict[str, StoredCircuit]:
         return {address: circuit for (of, address), circuit in self._addresses.items() if of == node}
+
+    async def keep_way(self, name: str, way: str) -> None:
+        self._change(name, way=way)
+
+    async def first_used(self, node: str, address: str, at: float, *, anew: bool = False) -> float:
+        if anew:
+            self._first_used[node, address] = at
+        return self._first_used.setdefault((node, address), at)
 
     async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:
         found = [one.life for one in reversed(self._lives) if name in (None, one.life.account)]

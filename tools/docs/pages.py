@@ -52,7 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "budgets",
     ),
     "The accounts' own history": ("history.", "accounts.history."),
-    "Administration": ("accounts.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
+    "Administration": ("accounts.", "lives.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
 }
 OF_THE_PAGE = (
     "page",

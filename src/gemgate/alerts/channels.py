@@ -44,6 +44,8 @@ class Webhook:
                 "until": datetime.fromtimestamp(alert.until, UTC).isoformat(timespec="seconds")
                 if alert.until
                 else None,
+                "reason": alert.reason or None,
+                "url": alert.url or None,
                 "title": alert.title.en,
                 "title_zh": alert.title.zh,
                 "text": f"{alert.text.en}\n{alert.text.zh}",
@@ -67,6 +69,7 @@ class Bark:
                 "body": f"{alert.text.en}\n{alert.text.zh}",
                 "group": "gemgate",
                 "level": "active" if alert.over else "timeSensitive",
+                **({"url": alert.url} if alert.url else {}),
             }
         )
 

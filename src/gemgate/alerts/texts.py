@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemgate.errors import NO_TEXT, LocalText
+from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit
+from gemgate.policy.session_end import ENDS
 from gemgate.pool.account import Account
+from gemgate.pool.remedies import AccountRemedy, remedy_of
 from gemgate.pool.status import MAKING
 from gemgate.ports.accounts import AuditLine
 
@@ -60,16 +63,19 @@ WIRE = AlertKey("wire", address="google")
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A subject that is in trouble now. until: epoch seconds, 0 = unknown."""
+    """A subject that is in trouble now. until: epoch seconds, 0 = unknown. remedy: what a person does about the end
+    of a session or of an address, and where.
+    """
 
     subject: AlertKey
     why: LocalText = NO_TEXT
     until: float = 0.0
+    remedy: AccountRemedy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What is told. over: the trouble has ended."""
+    """What is told. over: the trouble has ended. reason: a word of `policy.session_end`; url: where to act."""
 
     subject: AlertKey
     over: bool
@@ -78,6 +84,8 @@ class Alert:
     title: LocalText
     text: LocalText
     until: float = 0.0
+    reason: str = ""
+    url: str = ""
 
     @property
     def event(self) -> str:
@@ -92,18 +100,19 @@ class Alert:
         return f"{what}.{'recovered' if self.over else self.subject.kind}"
 
 
-def incidents_of(account: Account, now: float) -> Iterator[tuple[Incident, bool]]:
+def incidents_of(account: Account, now: float, desktop: str = "") -> Iterator[tuple[Incident, bool]]:
     """What is wrong with an account and its way out; False beside what a probe has yet to show."""
     status = account.status()
+    remedy = remedy_of(account, desktop)
     if status.state in ("needs_login", "error"):
         kinds: tuple[Kind, Kind] = ("needs_login", "error")
         for kind in kinds:  # neither is over as long as the other holds
-            yield Incident(AlertKey(kind, account.name), status.why), kind == status.state
+            yield Incident(AlertKey(kind, account.name), status.why, remedy=remedy), kind == status.state
     way = account.egress.circuit
     if way.until:
         blocked = AlertKey("blocked", address=account.egress.name)
-        why = LocalText(way.reason, "Google 暂时封锁了该地址")
-        yield Incident(blocked, why, way.until), way.phase(now) == "open"
+        why = LocalText(way.reason, ENDS[session_end.of_rest(way.reason)].title.zh)
+        yield Incident(blocked, why, way.until, remedy_of_way(way)), way.phase(now) == "open"
     making = [account.circuits[capability] for capability in MAKING]
     if all(circuit.until for circuit in making):
         first = min(making, key=lambda circuit: circuit.until)
@@ -120,10 +129,18 @@ def why_of(circuit: Circuit) -> LocalText:
     return LocalText(circuit.reason, "已达到使用上限" if circuit.cause == "limit" else "连续失败")
 
 
+def remedy_of_way(way: Circuit) -> AccountRemedy:
+    reason = session_end.of_rest(way.reason)
+    return AccountRemedy(reason, ENDS[reason].title, ENDS[reason].remedy)
+
+
 def alert_of(trouble: Incident, *, over: bool, at: float, node: str) -> Alert:
     subject = trouble.subject
     words = resolved(subject) if over else fired(trouble, at)
-    return Alert(subject, over, at, node, *words, until=0.0 if over else trouble.until)
+    if over:
+        return Alert(subject, over, at, node, *words)
+    reason, url = (trouble.remedy.reason, trouble.remedy.url) if trouble.remedy else ("", "")
+    return Alert(subject, over, at, node, *words, until=trouble.until, reason=reason, url=url)
 
 
 def fired(trouble: Incident, now: float) -> tuple[LocalText, LocalText]:
@@ -170,7 +187,18 @@ def fired(trouble: Incident, now: float) -> tuple[LocalText, LocalText]:
         case "cooling":
             title, title_zh = f"gemgate: {name} rests", f"{name} 暂停使用"
             text, text_zh = f"Account {name} rests{wait}", f"账号 {name} 暂停使用{wait_zh}"
-    return LocalText(title, title_zh), LocalText(f"{text}: {trouble.why.en}", f"{text_zh}：{trouble.why.zh}")
+    if (remedy := trouble.remedy) is not None:
+        title, title_zh = f"{title}: {remedy.title.en}", f"{title_zh}：{remedy.title.zh}"
+    return LocalText(title, title_zh), _with_remedy(f"{text}: {trouble.why.en}", f"{text_zh}：{trouble.why.zh}", remedy)
+
+
+def _with_remedy(en: str, zh: str, remedy: AccountRemedy | None) -> LocalText:
+    """The same with what to do, where it is not said already."""
+    if remedy is None:
+        return LocalText(en, zh)
+    if remedy.text.en not in en:
+        en, zh = f"{en}. To do: {remedy.text.en}", f"{zh}。处理方法：{remedy.text.zh}"
+    return LocalText(f"{en} {remedy.url}", f"{zh} {remedy.url}") if remedy.url else LocalText(en, zh)
 
 
 def resolved(subject: AlertKey) -> tuple[LocalText, LocalText]:

@@ -29,6 +29,7 @@ from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.vault import add_key
 from gemgate.web.routes.accounts import account_of
 from gemgate.web.routes.identities import identity_facts
+from gemgate.web.routes.lives import lives_of
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=180, sock_connect=5)
 """Signing in may take as long as Google takes."""
@@ -69,6 +70,10 @@ class AccountBackend(Protocol):
 
     async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
         """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all."""
+        ...
+
+    async def survival(self) -> Facts:
+        """How long sessions lived, by what kept them alive."""
         ...
 
     async def measure(self, name: str) -> Facts:
@@ -148,6 +153,7 @@ class _Online:
             "weight": setup.weight,
             "number": setup.number,
             "language": setup.language,
+            "desktop": setup.desktop,
         }
         return await self._ask("POST", "api/accounts", facts)
 
@@ -164,6 +170,9 @@ class _Online:
     async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
         place = {"cookies": cookies.as_dict()} if cookies else {"source": source}
         return await self._ask("POST", "api/identities", {**place, "google": google})
+
+    async def survival(self) -> Facts:
+        return await self._ask("GET", "api/lives")
 
     async def measure(self, name: str) -> Facts:
         return await self._ask("POST", f"{_path(name)}/measure", timeout=MEASURING)
@@ -260,6 +269,9 @@ class _Offline:
         if google is not None:
             answer["chosen"] = identity_facts(chosen(found, google), self._language)
         return answer
+
+    async def survival(self) -> Facts:
+        return await lives_of(self._account_registry.lives, self._language)
 
     async def measure(self, name: str) -> Facts:
         await self._check_free(name)

@@ -20,6 +20,7 @@ from gemgate.cli.account_backend import AccountBackend, Facts, rekeyed
 from gemgate.cli.account_browsers import pair, who
 from gemgate.cli.account_choice import named_after, read_cookies, spelled, the_one
 from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
+from gemgate.cli.lives import lab
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
@@ -100,6 +101,9 @@ def add(
         int | None,
         typer.Option("--number", min=0, max=9, help="Which account of its cookies: N of gemini.google.com/u/N."),
     ] = None,
+    desktop: Annotated[
+        str | None, typer.Option("--desktop", help="Where a person reaches its browser, for links: https://…")
+    ] = None,
     speaks: Annotated[str | None, typer.Option("--language", help="What Google is asked to speak, such as en.")] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -115,7 +119,7 @@ def add(
     choose = browser is not None or whose is not None
     source = spelled(browser) if browser is not None else source
     wanted = read_cookies(cookies) if cookies is not None or source is None else None
-    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks))
+    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks, desktop))
     if source is not None and url is None:
         source = _from_here(source)
     setup = AccountSetup(
@@ -127,6 +131,7 @@ def add(
         1.0 if weight is None else weight,
         number=number or 0,
         language=speaks or "",
+        desktop=desktop or "",
     )
 
     async def work(backend: AccountBackend) -> None:
@@ -296,6 +301,7 @@ def _acting(action: str, about: str) -> Callable[..., None]:
 
 app.command("who")(who)
 app.command("pair")(pair)
+app.command("lab")(lab)
 app.command("refresh")(_acting("refresh", "Read the cookies from their source once more and sign in anew."))
 app.command("pause")(_acting("pause", "Give an account no new calls; what runs ends. It stays so over a restart."))
 app.command("resume")(_acting("resume", "Take back `pause`."))
@@ -425,8 +431,18 @@ def _sentences(facts: Facts) -> list[str]:
     return list(dict.fromkeys(line for line in [*found, "" if facts["last_error"] in found else last] if line))
 
 
+def _to_do(facts: Facts) -> list[str]:
+    """What a person does about an account whose session or address has ended, and where."""
+    remedy = facts.get("remedy")
+    if not remedy:
+        return []
+    said = f"{facts['reason']}: {remedy['title']}; {remedy['text']}"
+    return [said, f"open {remedy['url']}"] if remedy["url"] else [said]
+
+
 def _details(facts: Facts) -> list[str]:
-    lines = [
+    lines = _to_do(facts)
+    lines += [
         f"{one['capability']}: {_PHASES[one['phase']]}{_left(one['seconds_left'])} ({one['reason']})"
         for one in facts["cooldowns"]
     ]

@@ -3,9 +3,10 @@
 [[account]]
 name = "alice"
 source = "browser:firefox:alice"     # as COOKIE_SOURCE is spelled; none = cookies are handed over by hand
-proxy = "http://127.0.0.1:3128"
+proxy = "http://127.0.0.1:3128"       # or several, ["http://…", "socks5://…"]: the first that is not blocked
 lanes = 2
 weight = 1.0
+desktop = "https://desk.example:6901" # where its browser is reached, for the page's link
 number = 1                            # which account of its cookies, as in gemini.google.com/u/1; 0 = the first
 language = "en"                       # what Google is asked to speak; none = the account's own
 prompt_max_bytes = 120000             # how much of a prompt it reads; none = as measured, else PROMPT_MAX_BYTES
@@ -31,7 +32,8 @@ from gemgate.ports.accounts import AccountSetup
 
 _SIZES = ("prompt_max_bytes", "prompt_with_files_max_bytes")
 _SEAT = ("number", "language")
-_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "fallback", *_SIZES, *_SEAT}
+_DESKTOP = re.compile(r"https?://[^\s/]\S{0,500}")
+_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "fallback", "desktop", *_SIZES, *_SEAT}
 
 MOST_NUMBER = 9
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
@@ -61,6 +63,8 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
     kind, source = entry.get("kind", "web"), entry.get("source", "")
     fallback = entry.get("fallback", kind == "official")
     lanes, weight, proxy = entry.get("lanes"), entry.get("weight", 1.0), entry.get("proxy")
+    if isinstance(proxy, list) and all(isinstance(way, str) for way in proxy):
+        proxy = " ".join(proxy) or None
     if kind not in ("web", "official"):
         raise _wrong(path, f"{where} ({entry['name']}): kind is web or official")
     if lanes is not None and (not isinstance(lanes, int) or lanes < 1):
@@ -76,6 +80,7 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
             raise _wrong(path, f"{where} ({entry['name']}): {size} is a number of bytes, 0 = any number")
     try:
         number, language = seat(entry.get("number", 0), entry.get("language", ""))
+        desktop = desktop_of(entry.get("desktop", ""))
         source = _api_key_place(entry) if kind == "official" else _cookie_source(entry, source)
     except BadRequest as error:
         raise _wrong(path, f"{where} ({entry['name']}): {error.en}") from None
@@ -90,7 +95,9 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
         fallback,
         number,
         language,
-        *map(entry.get, _SIZES),
+        prompt_max_bytes=entry.get(_SIZES[0]),
+        prompt_with_files_max_bytes=entry.get(_SIZES[1]),
+        desktop=desktop,
     )
 
 
@@ -107,6 +114,13 @@ def seat(number: Any, language: Any) -> tuple[int, str]:
             "language is a code such as en, de or zh-CN", "language 为语言代码，如 en、de、zh-CN", param="language"
         )
     return number, language
+
+
+def desktop_of(address: Any) -> str:
+    """Where a person reaches the browser of an account; BadRequest for what no browser opens."""
+    if not isinstance(address, str) or (address and not _DESKTOP.fullmatch(address)):
+        raise BadRequest("desktop is an http or https address", "desktop 为 http 或 https 地址", param="desktop")
+    return address
 
 
 def _cookie_source(entry: dict[str, Any], source: str) -> str:

@@ -348,7 +348,7 @@ class Dispatcher:
         try:
             await lease.upstream.ping()
         except SignedOut as error:
-            lease.account.signed_out(error)
+            lease.account.signed_out(error.with_(reason="guest"))
         except GatewayError:
             return
 

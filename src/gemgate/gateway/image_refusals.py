@@ -39,7 +39,7 @@ def nobody_signed_in(shown: str) -> SignedOut:
         generated="maybe",
         code="cookie_expired",
         quoted=shown,
-    )
+    ).with_(reason="guest")
 
 
 def image_refusal(text: str, *, account_only: bool) -> GatewayError | None:

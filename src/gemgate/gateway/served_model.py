@@ -60,7 +60,7 @@ async def examine(account: Account, needs: Sequence[Capability], served: Served,
     try:
         await account.upstream.ping()
     except SignedOut as error:
-        account.signed_out(error)
+        account.signed_out(error.with_(reason="guest"))
         return "guest"
     except GatewayError:
         return "unknown"

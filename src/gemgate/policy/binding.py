@@ -8,6 +8,9 @@ from __future__ import annotations
 BOUND_SECONDS = 2 * 3600.0
 """How long copies of such cookies lived at most."""
 
+FIRST_DEATHS = 1800.0
+"""How long they lived at least."""
+
 _HELPS = "sign in with Firefox, or let a live browser be the source (docs/cookies.md)"
 _HELPS_ZH = "请改用 Firefox 登录，或使用运行中的浏览器作为来源（docs/cookies.zh.md）"
 

@@ -13,9 +13,17 @@ class Bucket:
     def __init__(self, per_minute: float = 0.0, burst: int = 1) -> None:
         self.per_minute = per_minute
         self._step = 60.0 / per_minute if per_minute else 0.0
-        self._slack = self._step * max(0, burst - 1)
+        self.burst = burst
         self._due = float("-inf")
         """When the next call would start if all of them came evenly."""
+
+    @property
+    def _slack(self) -> float:
+        return self._step * max(0, self.burst - 1)
+
+    def allow(self, burst: int) -> None:
+        """From now on so many at once."""
+        self.burst = burst
 
     def wait(self, now: float) -> float:
         """Seconds until the next call may start."""

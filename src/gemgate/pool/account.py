@@ -36,7 +36,7 @@ from gemgate.errors import (
     SignedOut,
     Spent,
 )
-from gemgate.policy import superseded_session, whose
+from gemgate.policy import session_end, whose
 from gemgate.policy.circuit_breaker import Circuit, Outcome, Rules
 from gemgate.policy.pacer import Pacer
 from gemgate.pool.circuits import AccountCircuits
@@ -44,6 +44,7 @@ from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
 from gemgate.pool.status import (
     AccountStatus,
     Egress,
+    blocked_way,
     in_reserve,
     no_cookies_error,
     outcome_of,
@@ -122,7 +123,7 @@ class Account:
         self.renewed_at = 0.0
         self.browser_seen_at = 0.0  # when a paired browser was last heard of
         self._verified_epoch = -1
-        self.renewal: Renewal | None = None  # what came of the last rotation
+        self.renewal: Renewal | None = None  # what came of the last rotation of this session
         self.last_error: GatewayError | None = None
         self.session_epoch = 0
         self.record: AccountRecord = keep or InMemoryRecord()
@@ -173,7 +174,8 @@ class Account:
         if not self.is_open:
             error = self.last_error
             why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
-            return AccountStatus(self._state, False, why, code=(error.code or "") if error else "")
+            code, reason = (error.code or "") if error else "", session_end.of(error) or ""
+            return AccountStatus(self._state, False, why, code=code, reason=reason)
         now = self._clock.now()
         if (blocked := self._blocked()) is not None:
             return blocked
@@ -190,8 +192,7 @@ class Account:
         now, way = self._clock.now(), self.egress.circuit
         if way.admits(now):
             return None
-        why = LocalText(f"address blocked: {way.reason}", "本机地址被 Google 暂时封锁")
-        return AccountStatus("blocked", False, why, max(way.until, now), code="ip_blocked")
+        return blocked_way(way, now)
 
     @property
     def circuits(self) -> dict[Capability, Circuit]:
@@ -294,7 +295,7 @@ class Account:
             outcome = "ok"  # Google has looked at the cookies, so it lets the address through
             raise
         except Blocked as error:
-            outcome, reason = "blocked", error.plain()
+            outcome, reason = "blocked", reason_of(error)
             raise
         finally:
             if self._breakers.way_ended(before, outcome, reason):
@@ -320,12 +321,12 @@ class Account:
             self.session_epoch += 1
             if tried is None or self.cookies is None or tried.identity != self.cookies.identity:
                 self._uploads.forget()  # another session may be another person: what was uploaded stays with the first
+                self.renewal = None
             self.cookies = tried
             self.models = opened.models
             self.signed_in_at = self.renewed_at = self._clock.now()
-            self.last_error = (
-                foreign and foreign.with_()
-            )  # what the source holds is another's: the account goes on, and says so
+            # What the source holds is another's: the account goes on, and says so.
+            self.last_error = foreign and foreign.with_()
             self._set_state("ready")
             self.changed()  # who waits for a lane does not wait for our database
             if tried is not None:
@@ -457,7 +458,8 @@ class Account:
     def _explained(self, error: GatewayError) -> GatewayError:
         """A session's death with its likely reason, once."""
         age = self._clock.now() - self.renewed_at if self.renewed_at else -1.0
-        explained = superseded_session.explained(error, age, self._superseded_within)
+        past = session_end.Past(age, self.cookies.bound if self.cookies else "", self.renewal, self.last_error)
+        explained = session_end.explained(error, past, self._superseded_within)
         if explained is not error:
             self.renewed_at = 0.0
         return explained
@@ -486,10 +488,7 @@ class Account:
         if state != self._state:
             before, self._state = self._state, state
             why = self.last_error.plain() if self.last_error else ""
-            data: dict[str, str | int | float | bool | None] = {
-                "account": self.name,
-                "state": state,
-                "before": before,
-                "why": why,
-            }
+            reason = session_end.of(self.last_error) or "" if state in ("needs_login", "error") else ""
+            data: dict[str, str | int | float | bool | None] = {"account": self.name, "state": state, "before": before}
+            data |= {"why": why, "reason": reason}
             self._observer.emit(TelemetryEvent("account.state", data=data))

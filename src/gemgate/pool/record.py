@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from gemgate.accounts import Cookies, GoogleAccount, person
 from gemgate.errors import Conflict, GatewayError, NotThisAccount
+from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Cause, Circuit
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.status import LIMIT, LOWERED
-from gemgate.ports.accounts import AccountSetup, AccountStore, SessionRecord, StoredAccount, StoredCircuit
+from gemgate.ports.accounts import AccountSetup, AccountStore, StoredAccount, StoredCircuit
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
 if TYPE_CHECKING:
     from gemgate.pool.account import Account
+    from gemgate.pool.lives import SessionLives
     from gemgate.pool.pool import AccountPool
 
 SETTLED_SECONDS = 1.0
@@ -111,7 +113,7 @@ class Sessions:
 
 
 class StoredRecord:
-    """One account's record in the store. `lives`: its sessions as they were last read, newest first."""
+    """One account's record in the store. lives: what is told of its sessions' ends and renewals."""
 
     _account: Account
 
@@ -120,12 +122,13 @@ class StoredRecord:
         stored: StoredAccount,
         store: AccountStore,
         sessions: Sessions,
+        lives: SessionLives,
         *,
         owner: str,
         clock: Clock,
         observer: Observer,
     ) -> None:
-        self.lives: tuple[SessionRecord, ...] = ()
+        self._lives = lives
         self._stored = stored
         self._version = stored.version
         self._store = store
@@ -198,8 +201,10 @@ class StoredRecord:
         self._closed = True
         await self.drain(seconds)
 
-    async def load_lives(self) -> None:
-        self.lives = await self._store.lives(self._stored.name)
+    @property
+    def setup(self) -> AccountSetup:
+        """How the account is set up."""
+        return self._stored.setup
 
     async def drain(self, seconds: float) -> None:
         """Return when what is being written is written, or after so long."""
@@ -225,11 +230,12 @@ class StoredRecord:
                     owner=self._owner,
                     at=now,
                     known=known,
+                    ended_by=session_end.of(account.last_error) or "",
                 )
                 self._stored = replace(self._stored, known=known)
                 await self._store.keep_address(self._owner, account.egress.name, to_stored(account.egress.circuit))
                 if account.stored_state == "needs_login":
-                    await self.load_lives()
+                    await self._lives.load()
             except GatewayError as error:
                 self._observer.emit(TelemetryEvent("account.not_kept", data={"account": account.name, "why": error.en}))
                 self._dirty = True
@@ -245,6 +251,7 @@ class StoredRecord:
             taken=taken,
             identity=cookies.identity,
             at=self._clock.now(),
+            arm=self._lives.arm(self._account),
         )
         if self._accepted == (cookies, taken):
             self._accepted = None
@@ -252,7 +259,7 @@ class StoredRecord:
         self._version = self._stored.version
         if generation is None:
             self._observer.emit(TelemetryEvent("cookies.overtaken", data={"account": name}))
-        await self.load_lives()
+        await self._lives.load()
 
 
 def one_session_twice(kind: type[Conflict | NotThisAccount], holder: str) -> Conflict | NotThisAccount:

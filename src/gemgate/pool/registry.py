@@ -12,11 +12,10 @@ from gemgate.accounts import Capability, Cookies
 from gemgate.caller import Caller
 from gemgate.catalog import ModelCard
 from gemgate.errors import BadRequest, Conflict, GatewayError, NotFound, NotThisAccount
-from gemgate.policy import binding
-from gemgate.policy.circuit_breaker import Circuit
-from gemgate.policy.session_forecast import Forecast, forecast
+from gemgate.policy.session_forecast import Forecast
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.account import Account
+from gemgate.pool.lives import SessionLives
 from gemgate.pool.pool import AccountPool
 from gemgate.pool.prompt_limits import measure
 from gemgate.pool.record import (
@@ -24,11 +23,11 @@ from gemgate.pool.record import (
     InMemoryRecord,
     Sessions,
     StoredRecord,
-    from_stored,
     one_session_twice,
 )
 from gemgate.pool.status import PHANTOM, Egress
-from gemgate.ports.accounts import AccountSetup, AccountStore, AuditLine, StoredAccount, StoredCircuit
+from gemgate.pool.ways_out import WaysOut
+from gemgate.ports.accounts import AccountSetup, AccountStore, AuditLine, StoredAccount
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
 LEASE_SECONDS = 30.0
@@ -63,16 +62,13 @@ class AccountRegistry:
         self._owner = owner
         self._clock = clock
         self._observer = observer
-        self._rotate_every = rotate_every
-        self._default_proxy = default_proxy
-        self._pace = pace
+        self._ways = WaysOut(store, owner=owner, pace=pace, general=default_proxy, clock=clock)
         self._own = True
         self._renewing = asyncio.Lock()
         self._named: frozenset[str] = frozenset()
         self._records: dict[str, StoredRecord] = {}
         self._sessions = Sessions(pool)
-        self._addresses: dict[str, Egress] = {}
-        self._stored_addresses: dict[str, StoredCircuit] = {}
+        self.lives = SessionLives(store, rotate_every=rotate_every, clock=clock)
         self._renewed_at = clock.monotonic()
         self.on_added: Callable[[Account], None] = lambda account: None
         self.on_removed: Callable[[Account], None] = lambda account: None
@@ -86,7 +82,8 @@ class AccountRegistry:
         await self.store.rewrap()
         for seed in seeds:
             await self.store.set_up(seed)
-        self._stored_addresses = dict(await self.store.addresses(self._owner))
+        await self._ways.load()
+        await self.lives.load()
         self._named = frozenset(seed.name for seed in seeds)
         for kept in await self.store.all():
             if self._is_meant(kept):
@@ -108,27 +105,33 @@ class AccountRegistry:
         if self._own and not await self.store.claim(kept.name, self._owner, LEASE_SECONDS):
             return None
         record = self._records[kept.name] = StoredRecord(
-            kept, self.store, self._sessions, owner=self._owner, clock=self._clock, observer=self._observer
+            kept,
+            self.store,
+            self._sessions,
+            self.lives,
+            owner=self._owner,
+            clock=self._clock,
+            observer=self._observer,
         )
-        account = self._build(kept.setup, self._egress(kept.setup), record)
+        setup, way = await self._ways.chosen(kept.setup, kept.way)
+        if way.name != kept.way:
+            await self.store.keep_way(kept.name, way.name)
+        account = self._build(setup, way, record)
         account.restore(kept)
-        await record.load_lives()
         self._pool.add(account)
         self.on_added(account)
         return account
 
-    def _egress(self, setup: AccountSetup) -> Egress:
-        """Accounts with one way out share its circuit. The name carries no password.
-
-        What blocks the web app for an address does not block the official API.
-        """
-        scheme, sep, rest = (setup.proxy or self._default_proxy or "direct").partition("://")
-        name = f"{scheme}{sep}{rest.rpartition('@')[2]}" + (" (API)" if setup.kind == "official" else "")
-        if name not in self._addresses:
-            stored = self._stored_addresses.get(name)
-            pace = Bucket() if setup.kind == "official" else self._pace()
-            self._addresses[name] = Egress(name, from_stored(stored, "blocked") if stored else Circuit(), pace)
-        return self._addresses[name]
+    async def _go(self, account: Account, way: str) -> None:
+        """Another way out from now on; calls under way end on the old one."""
+        self._pool.remove(account.name)
+        self.on_removed(account)
+        if (record := self._records.pop(account.name, None)) is not None:
+            await record.close(CLOSE_SECONDS)
+        await self.store.keep_way(account.name, way)
+        await self._adopt(await self.store.get(account.name))
+        data: dict[str, str | int | float | bool | None] = {"account": account.name, "way": way}
+        self._observer.emit(TelemetryEvent("account.way", data=data | {"before": account.egress.name}))
 
     async def renew(self) -> None:
         """Keep our leases, let go of what another node took, and take over what nobody runs any more.
@@ -140,11 +143,14 @@ class AccountRegistry:
             now = self._clock.monotonic()
             was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
             self._renewed_at = now
+            await self._ways.warm()
             for account in self._pool.accounts:
                 if account.name not in held:
                     await self._release(account)
                 elif (record := self._records.get(account.name)) is not None:
                     record.retry()
+                    if way := self._ways.leads_elsewhere(record.setup, account):
+                        await self._go(account, way)
             if was_away:
                 return
             running = {account.name for account in self._pool.accounts}
@@ -169,7 +175,8 @@ class AccountRegistry:
         """A new account, or an old one set up anew; it starts to run here."""
         _check_name(setup.name)
         _check_proxy(setup.proxy)
-        self._build(setup, self._egress(setup), InMemoryRecord())  # a source that cannot be must not be stored
+        _check_desktop(setup.desktop)
+        self._build(*await self._ways.chosen(setup, ""), InMemoryRecord())  # a source that cannot be must not be stored
         await self.store.set_up(setup)
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
         if (old := self._pool.account(setup.name)) is not None:
@@ -326,22 +333,12 @@ class AccountRegistry:
 
     def forecast(self, account: Account) -> Forecast | None:
         """When the session likely dies, judged by the ones before it."""
-        if not account.is_open or not account.signed_in_at:
-            return None
+        return self.lives.forecast(account)
+
+    def desktop(self, account: Account) -> str:
+        """Where a person reaches the account's browser, "" = nowhere."""
         record = self._records.get(account.name)
-        lives = record.lives if record is not None else ()
-        began = next((life.began_at for life in lives if life.ended_at is None), account.signed_in_at)
-        now = self._clock.now()
-        expected = forecast(
-            lives,
-            began_at=began,
-            renewed_at=account.renewed_at,
-            now=now,
-            overdue_after=2 * (self._rotate_every or 600.0),
-        )
-        left = began + binding.BOUND_SECONDS - now
-        bound = account.cookies.bound if account.cookies and left > 0 else ""
-        return Forecast(left, 0, bound) if bound and (expected is None or expected.seconds > left) else expected
+        return record.setup.desktop if record is not None else ""
 
     async def _release(self, account: Account) -> None:
         self._pool.remove(account.name)
@@ -357,11 +354,21 @@ def actor_of(caller: Caller) -> str:
 
 
 def _check_proxy(proxy: str | None) -> None:
-    if proxy and not proxy.startswith(("http://", "https://", "socks5://", "socks5h://", "socks4://")):
+    known = ("http://", "https://", "socks5://", "socks5h://", "socks4://")
+    if not all(way.startswith(known) for way in (proxy or "").split()):
         raise BadRequest(
             "A proxy begins with http://, https:// or socks5://",
             "代理地址必须以 http://、https:// 或 socks5:// 开头",
             param="proxy",
+        )
+
+
+def _check_desktop(address: str) -> None:
+    if address and not address.startswith(("http://", "https://")):
+        raise BadRequest(
+            "The address of a desktop begins with http:// or https://",
+            "桌面地址必须以 http:// 或 https:// 开头",
+            param="desktop",
         )
 
 

@@ -24,6 +24,7 @@ from gemgate.errors import (
     Spent,
     Unprocessable,
 )
+from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit, Outcome
 from gemgate.policy.token_bucket import Bucket
 
@@ -33,7 +34,8 @@ class AccountStatus:
     """What an account (or one capability of it) can do now.
 
     usable: a call may start, now or as soon as a lane is free. quota: waiting alone helps.
-    until: epoch seconds when it thaws, 0 = unknown. code: of the error behind a state that lasts.
+    until: epoch seconds when it thaws, 0 = unknown. code: of the error behind a state that lasts; reason: a word of
+    `policy.session_end`, where the state is the end of a session or of an address.
     """
 
     state: State
@@ -42,15 +44,21 @@ class AccountStatus:
     until: float = 0.0
     quota: bool = False
     code: str = ""
+    reason: str = ""
 
 
 @dataclass(slots=True)
 class Egress:
-    """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace."""
+    """The way out that accounts share (a proxy, or none): a block closes it for all of them, and all share its pace.
+
+    full_burst: calls at once when it is warm. warm_from: epoch seconds of its first use, or of its last block's end.
+    """
 
     name: str
     circuit: Circuit = field(default_factory=Circuit)
     pace: Bucket = field(default_factory=Bucket)
+    full_burst: int = 1
+    warm_from: float = 0.0
 
 
 PHANTOM = "phantom_session"
@@ -94,6 +102,14 @@ def resting(circuit: Circuit, now: float) -> AccountStatus:
     return AccountStatus("cooling", False, LocalText(circuit.reason, zh), max(circuit.until, now), quota)
 
 
+def blocked_way(way: Circuit, now: float) -> AccountStatus:
+    """How an account stands whose way out rests."""
+    reason = session_end.of_rest(way.reason)
+    end = session_end.ENDS[reason]
+    why = LocalText(f"address blocked: {way.reason}", f"出口地址暂停使用：{end.title.zh}。{end.remedy.zh}")
+    return AccountStatus("blocked", False, why, max(way.until, now), code="ip_blocked", reason=reason)
+
+
 def in_reserve(window: str, left: float, resets_at: float) -> AccountStatus:
     """How an account stands for a batch while what is left of a window is kept for people (RESERVE_PERCENT)."""
     percent = round(left * 100)
@@ -108,6 +124,9 @@ def reason_of(error: BaseException | None) -> str:
     """Why a circuit opens, as it is stored and shown."""
     if isinstance(error, Spent):
         return LIMIT + error.plain()
+    if isinstance(error, Blocked):
+        reason = session_end.of(error) or "ip_block"
+        return error.plain() if reason == "ip_block" else f"{reason}: {error.plain()}"
     return error.plain() if isinstance(error, GatewayError) else ""
 
 

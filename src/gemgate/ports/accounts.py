@@ -27,6 +27,8 @@ class AccountSetup:
     source:   as `COOKIE_SOURCE` is spelled, "" = cookies are handed over by hand; of an official one where its API key
               stands, `env:NAME` or `file:PATH`.
     lanes:    calls at once, None = the general setting.
+    proxy:    its way out, or several with blanks between: the first that is not blocked is used, and kept to.
+    desktop:  where a person reaches the browser that signs it in (http or https), "" = nowhere.
     fallback: used only while no other account can take the call.
     number:   which of the accounts of its cookies, counted from 0 as in gemini.google.com/u/N; language: what it is
               asked to speak (`en`), "" = its own (docs/google-wire.md 5.6).
@@ -46,6 +48,12 @@ class AccountSetup:
     language: str = ""
     prompt_max_bytes: int | None = None
     prompt_with_files_max_bytes: int | None = None
+    desktop: str = ""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Its proxies, in the order in which they are tried; none = the general one."""
+        return tuple((self.proxy or "").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class StoredAccount:
     owner:      the node that may refresh and generate, "" = nobody; until `lease_until`.
     walls:      how much of a prompt it reads, if that was measured.
     known:      what Google told of the account behind it.
+    way:        the name of the way out that it went last, "" = none yet.
     trouble:    why the stored secrets cannot be opened; the account must not run on what is left.
     """
 
@@ -87,6 +96,7 @@ class StoredAccount:
     trouble: AccountError | None = None
     walls: MeasuredWalls | None = None
     known: Known = field(default_factory=Known)
+    way: str = ""
 
     @property
     def name(self) -> str:
@@ -97,7 +107,8 @@ class StoredAccount:
 class SessionRecord:
     """One session of an account from its sign-in on. Epoch seconds; ended_at None = it lives.
 
-    died: it ended by itself (not replaced by another sign-in), so its length says how long sessions last.
+    died: it ended by itself (not replaced by another sign-in), so its length says how long sessions last. ended_by: of
+    what (`policy.session_end`), "" = unknown. arm: what kept it alive when it was last renewed (`policy.session_arm`).
     """
 
     account: str
@@ -105,6 +116,8 @@ class SessionRecord:
     renewed_at: float
     ended_at: float | None = None
     died: bool = False
+    arm: str = ""
+    ended_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +163,11 @@ class AccountStore(Protocol):
         taken: str | None = None,
         identity: str | None = None,
         at: float,
+        arm: str = "",
     ) -> int | None:
         """Store cookies that signed in if `generation` is still the account's; the new one, or None for a stale writer.
 
-        Those of the same session count as a renewal at `at`, those of another begin a new life.
+        Those of the same session count as a renewal at `at`, those of another begin a new life; it is kept by `arm`.
         """
         ...
 
@@ -167,10 +181,12 @@ class AccountStore(Protocol):
         owner: str,
         at: float,
         known: Known | None = None,
+        ended_by: str = "",
     ) -> bool:
         """Store state word, last error and all circuits that are not closed; False when another node owns it now.
 
-        "needs_login" ends the life of the session. known: what Google told of the account, None leaves it.
+        "needs_login" ends the life of the session, by `ended_by`. known: what Google told of the account, None leaves
+        it.
         """
         ...
 
@@ -191,6 +207,14 @@ class AccountStore(Protocol):
         ...
 
     async def addresses(self, node: str) -> dict[str, StoredCircuit]: ...
+
+    async def keep_way(self, name: str, way: str) -> None:
+        """Store which way out the account goes from now on."""
+        ...
+
+    async def first_used(self, node: str, address: str, at: float, *, anew: bool = False) -> float:
+        """Since when a way out is used, in epoch seconds: `at` if it never was or is anew; that is stored."""
+        ...
 
     async def lives(self, name: str | None = None, *, limit: int = 200) -> tuple[SessionRecord, ...]:
         """Session lives of one account or all, newest first."""

@@ -162,6 +162,7 @@ EVENT_METRICS: tuple[MetricSpec, ...] = (
         ("account", "what", "outcome"),
     ),
     MetricSpec("gemgate_account_state_changes", "counter", "Changes of an account's state", ("account", "state")),
+    MetricSpec("gemgate_session_ends", "counter", "Ends of sessions, by what ended them", ("account", "reason")),
     MetricSpec("gemgate_circuit_openings", "counter", "Circuits that opened", ("account", "capability")),
     MetricSpec("gemgate_address_blocks", "counter", "Times that Google blocked an address of ours"),
     MetricSpec(

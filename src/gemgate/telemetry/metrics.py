@@ -47,7 +47,7 @@ class Metrics:
             "research.delivered": self._researched,
             "research.failed": lambda data: self._count("gemgate_researches", data["kind"]),
             "history.called": lambda d: self._count("gemgate_history_calls", d["account"], d["what"], d["kind"]),
-            "account.state": lambda d: self._count("gemgate_account_state_changes", d["account"], d["state"]),
+            "account.state": self._account_state,
             "account.circuit": self._circuit,
             "address.circuit": self._address,
             "cookies.rotated": lambda data: self._count("gemgate_cookie_rotations", data["account"], "rotated"),
@@ -103,6 +103,11 @@ class Metrics:
         self._observe("gemgate_http_request_duration_seconds", data["seconds"], data["operation"])
         if (added := data.get("added")) is not None:
             self._observe("gemgate_overhead_seconds", added, data["operation"])
+
+    def _account_state(self, data: Mapping[str, Any]) -> None:
+        self._count("gemgate_account_state_changes", data["account"], data["state"])
+        if reason := data.get("reason"):
+            self._count("gemgate_session_ends", data["account"], reason)
 
     def _abandoned(self, data: Mapping[str, Any]) -> None:
         if data["outcome"] != "finishing":

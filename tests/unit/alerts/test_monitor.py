@@ -65,6 +65,9 @@ class Ledger:
     def forecast(self, account: Account) -> Forecast | None:
         return self.forecasts.get(account.name)
 
+    def desktop(self, account: Account) -> str:
+        return ""
+
     async def audit(self, line: AuditLine) -> None:
         if self.down:
             raise StorageDown("away")

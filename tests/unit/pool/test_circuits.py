@@ -44,7 +44,15 @@ def test_a_restart_knows_every_cause_again() -> None:
     made.lower("pro", "Flash answered", None)
     made.ended(("upload",), "upload", "blocked", reason_of(Blocked("captcha")), None)
     causes = {capability: circuit.cause for capability, circuit in made.by_capability.items()}
-    assert causes == {"text": "limit", "image": "failures", "pro": "lowered", "video": "", "music": "", "upload": ""}
+    assert causes == {
+        "text": "limit",
+        "image": "failures",
+        "pro": "lowered",
+        "video": "",
+        "music": "",
+        "research": "",
+        "upload": "",
+    }
     for circuit in made.by_capability.values():
         assert from_stored(to_stored(circuit)) == circuit
     assert egress.circuit.cause == "blocked"

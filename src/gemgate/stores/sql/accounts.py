@@ -19,7 +19,15 @@ from gemgate.lazy_import import later
 from gemgate.ports.accounts import AccountSetup, AuditLine, Origin, SessionRecord, StoredAccount, StoredCircuit
 from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.database import Database, epoch_now
-from gemgate.stores.sql.schema import account, account_circuit, address_circuit, audit_line, client_key, session_life
+from gemgate.stores.sql.schema import (
+    account,
+    account_circuit,
+    address_circuit,
+    audit_line,
+    client_key,
+    session_life,
+    way_out,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -86,6 +94,7 @@ class SqlAccountStore:
             row["language"],
             row["prompt_max_bytes"],
             row["prompt_with_files_max_bytes"],
+            row["desktop"],
         )
         return StoredAccount(
             setup,
@@ -103,6 +112,7 @@ class SqlAccountStore:
             trouble=trouble,
             walls=_walls(row),
             known=Known(GoogleAccount(row["google_id"], row["google_label"]), row["google_seat"], row["chats_at"]),
+            way=row["way"],
         )
 
     # How it is set up
@@ -122,6 +132,7 @@ class SqlAccountStore:
             "language": setup.language,
             "prompt_max_bytes": setup.prompt_max_bytes,
             "prompt_with_files_max_bytes": setup.prompt_with_files_max_bytes,
+            "desktop": setup.desktop,
         }
         async with self._database.writing() as connection:
             adding = self._insert(account).values(name=setup.name, **values).on_conflict_do_nothing()
@@ -163,6 +174,7 @@ class SqlAccountStore:
         taken: str | None = None,
         identity: str | None = None,
         at: float,
+        arm: str = "",
     ) -> int | None:
         sealed = await self._vault.seal(name, cookies.as_dict())
         values: dict[str, Any] = {
@@ -177,10 +189,10 @@ class SqlAccountStore:
         async with self._database.writing() as connection:
             new = await _advance(connection, name, generation, values)
             if new is not None:
-                await self._renewed(connection, name, cookies, at)
+                await self._renewed(connection, name, cookies, at, arm)
             return new
 
-    async def _renewed(self, connection: AsyncConnection, name: str, cookies: Cookies, at: float) -> None:
+    async def _renewed(self, connection: AsyncConnection, name: str, cookies: Cookies, at: float, arm: str) -> None:
         """The session of these cookies lives at `at`; any other of the account has been replaced."""
         await connection.execute(
             update(session_life)
@@ -188,8 +200,8 @@ class SqlAccountStore:
             .where(session_life.c.ended_at.is_(None))
             .values(ended_at=at)
         )
-        begun = {"account": name, "session": cookies.identity, "began_at": at, "renewed_at": at}
-        alive = {"renewed_at": at, "ended_at": None, "died": False}
+        begun = {"account": name, "session": cookies.identity, "began_at": at, "renewed_at": at, "arm": arm}
+        alive = {"renewed_at": at, "ended_at": None, "died": False, "ended_by": "", "arm": arm}
         await connection.execute(
             self._insert(session_life)
             .values(**begun)
@@ -208,6 +220,7 @@ class SqlAccountStore:
         owner: str,
         at: float,
         known: Known | None = None,
+        ended_by: str = "",
     ) -> bool:
         values: dict[str, Any] = {
             "state": state,
@@ -231,7 +244,7 @@ class SqlAccountStore:
                 await connection.execute(
                     update(session_life)
                     .where(session_life.c.account == name, session_life.c.ended_at.is_(None))
-                    .values(ended_at=at, died=True)
+                    .values(ended_at=at, died=True, ended_by=ended_by)
                 )
         return True
 
@@ -248,6 +261,22 @@ class SqlAccountStore:
         async with self._database.reading() as connection:
             rows = await connection.execute(select(address_circuit).where(address_circuit.c.node == node))
             return {row.address: _circuit(row) for row in rows}
+
+    async def keep_way(self, name: str, way: str) -> None:
+        await self._change(account.c.name == name, name, way=way)
+
+    async def first_used(self, node: str, address: str, at: float, *, anew: bool = False) -> float:
+        mine = and_(way_out.c.node == node, way_out.c.address == address)
+        adding = self._insert(way_out).values(node=node, address=address, first_at=at)
+        keys = ["node", "address"]
+        adding = (
+            adding.on_conflict_do_update(index_elements=keys, set_={"first_at": at})
+            if anew
+            else (adding.on_conflict_do_nothing())
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(adding)
+            return float(await connection.scalar(select(way_out.c.first_at).where(mine)) or at)
 
     # Who owns it
 
@@ -286,7 +315,7 @@ class SqlAccountStore:
             wanted = wanted.where(session_life.c.account == name)
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted)
-            return tuple(SessionRecord(r.account, r.began_at, r.renewed_at, r.ended_at, r.died) for r in rows)
+            return tuple(_life(row) for row in rows)
 
     async def audit(self, line: AuditLine) -> None:
         await write_audit(self._database, line)
@@ -375,6 +404,10 @@ def _columns(circuit: StoredCircuit) -> dict[str, Any]:
 
 def _circuit(row: Any) -> StoredCircuit:
     return StoredCircuit(row.failures, row.until, row.opened_at, row.reason)
+
+
+def _life(row: Any) -> SessionRecord:
+    return SessionRecord(row.account, row.began_at, row.renewed_at, row.ended_at, row.died, row.arm, row.ended_by)
 
 
 def _unknown(name: str) -> NotFound:

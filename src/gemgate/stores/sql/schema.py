@@ -73,6 +73,8 @@ account = Table(
     Column("google_label", Text, nullable=False, server_default="", comment="Its address, cut short"),
     Column("google_seat", Text, nullable=False, server_default="", comment="The session that google_id was told for"),
     Column("chats_at", Double, nullable=False, server_default="0", comment="When chats of it were last seen"),
+    Column("desktop", Text, nullable=False, server_default="", comment="Where its browser is reached"),
+    Column("way", Text, nullable=False, server_default="", comment="The way out that it went last, no password in it"),
 )
 
 account_circuit = Table(
@@ -97,6 +99,14 @@ address_circuit = Table(
     Column("reason", Text, nullable=False),
 )
 
+way_out = Table(
+    "way_out",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("first_at", Double, nullable=False, comment="When it was first used: a new one is warmed"),
+)
+
 session_life = Table(
     "session_life",
     metadata,
@@ -107,6 +117,8 @@ session_life = Table(
     Column("renewed_at", Double, nullable=False),
     Column("ended_at", Double),
     Column("died", Boolean, nullable=False, server_default=false()),
+    Column("arm", Text, nullable=False, server_default="", comment="What kept it alive when it was last renewed"),
+    Column("ended_by", Text, nullable=False, server_default="", comment="A word of policy.session_end"),
     Index("ix_session_life_account_session", "account", "session", unique=True),
 )
 

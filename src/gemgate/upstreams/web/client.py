@@ -19,9 +19,8 @@ from typing import Any, cast
 import orjson
 from curl_cffi import AsyncCurl, ffi, lib
 from curl_cffi.aio import CURL_POLL_NONE, CURL_SOCKET_TIMEOUT
-from curl_cffi.const import CurlECode, CurlMOpt, CurlOpt
+from curl_cffi.const import CurlMOpt, CurlOpt
 from curl_cffi.requests import AsyncSession, Response
-from curl_cffi.requests.exceptions import RequestException
 from gemini_webapi import GeminiClient
 from gemini_webapi import exceptions as library
 from gemini_webapi.constants import GRPC, Endpoint, Headers
@@ -95,7 +94,7 @@ class HardenedClient(GeminiClient):
         self._had_chats = had_chats
         self.sees_chats = False
         self._phantom_seconds = phantom_seconds
-        self._status_told = False
+        self._status_told = self._page_named = False
         self._old_token = token
         self._google: GoogleAccount | None = None
         self._loading = asyncio.Lock()
@@ -114,14 +113,12 @@ class HardenedClient(GeminiClient):
         except library.AuthError as error:
             raise await self._why_refused() or errors.of_exception(error, sent=False) from None
         except errors.FAILURES as error:
-            # Hazard: being sent elsewhere looks like no connection behind a proxy of this machine (curl refuses to
-            # follow to a private address), and the captcha page is elsewhere.
-            away = isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
+            away = errors.may_be_elsewhere(error)
             raise (await self._why_refused() if away else None) or errors.of_exception(error, sent=False) from None
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
             raise await self._why_refused() or errors.signed_out("only foreign cookies were accepted")
-        if problem := errors.of_account(self.account_status):
+        if problem := errors.of_account(self.account_status, named=self._page_named):
             completed = self._cookie_source != "Base Cookies"
             raise (completed and await self._why_refused()) or problem
         if not self.list_models():
@@ -165,7 +162,9 @@ class HardenedClient(GeminiClient):
             self._seat.take(self.session)
             self.access_token = None
             await self.reload(self.session_id)
-        given = [self.access_token] if self.access_token else [self._old_token, ""] if self._old_token else [""]
+        self._page_named = bool(self.access_token)
+        old = self._old_token if self._cookie_source.startswith("Base Cookies") else ""
+        given = [self.access_token] if self.access_token else [old, ""] if old else [""]
         for token in given:
             self.access_token = token
             try:

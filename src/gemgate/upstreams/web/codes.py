@@ -70,7 +70,7 @@ def _meaning(rule: Rule, what: str, model: str) -> GatewayError:
                 code="model_not_available",
             )
         case "address":
-            return errors.blocked(what)
+            return errors.ended("region", what)
         case "signed_out":
             return errors.signed_out(what)
         case "too_long":

@@ -27,6 +27,8 @@ from gemgate.errors import (
     Unreachable,
     forget_frames,
 )
+from gemgate.policy import session_end
+from gemgate.policy.session_end import ENDS, Reason, Sign
 
 FAILURES = (
     RequestException,
@@ -55,7 +57,6 @@ _NOT_THERE = frozenset(
         CurlECode.SSL_CIPHER,
     }
 )
-_CAPTCHA = re.compile(r"captcha|unusual traffic|/sorry/", re.IGNORECASE)
 
 
 def signed_out(why: str, generated: Generated = "no") -> SignedOut:
@@ -65,6 +66,24 @@ def signed_out(why: str, generated: Generated = "no") -> SignedOut:
         generated=generated,
         code="cookie_expired",
     )
+
+
+def ended(reason: Reason, why: str, generated: Generated = "no") -> GatewayError:
+    """The error of an end of a session or an address that was seen."""
+    if reason == "consent":
+        return consent_wanted()
+    end = ENDS[reason]
+    if end.state == "blocked":
+        return blocked(why, generated).with_(reason=reason)
+    if reason == "expired":
+        return signed_out(why, generated)
+    kind = SignedOut if end.state == "needs_login" else Rejected
+    return kind(
+        f"{end.title.en[:1].upper()}{end.title.en[1:]} ({why}); {end.remedy.en}",
+        f"{end.title.zh}（{why}）。{end.remedy.zh}",
+        generated=generated,
+        code="cookie_expired" if end.state == "needs_login" else "account_rejected",
+    ).with_(reason=reason)
 
 
 def spent(why: str) -> Spent:
@@ -115,10 +134,8 @@ def drift(why: str, generated: Generated = "maybe") -> Drift:
 
 def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> GatewayError:
     """The meaning of an HTTP status other than 200 on any of Google's endpoints."""
-    if status in (401, 403):
-        return signed_out(f"HTTP {status}")
-    if status == 429:
-        return blocked("HTTP 429")  # a quota never comes as HTTP (docs/google-wire.md 4.2)
+    if reason := session_end.seen(Sign(status)):  # a quota never comes as HTTP (docs/google-wire.md 4.2)
+        return ended(reason, f"HTTP {status}")
     return broken(f"HTTP {status}", generated_if_unsure)
 
 
@@ -134,8 +151,8 @@ def wants_page(status: int, head: bytes) -> bool:
 
 def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
     """The meaning of the HTTP status that refused a prompt of so many characters; `head` is how its body begins."""
-    if _CAPTCHA.search(head.decode("utf-8", "replace")):
-        return blocked(f"a captcha page, HTTP {status}")
+    if session_end.seen(Sign(page=head.decode("utf-8", "replace"))) == "captcha":
+        return ended("captcha", f"a captcha page, HTTP {status}")
     if wants_page(status, head):
         return page_expired(f"HTTP {status}")
     if status == 413:
@@ -162,7 +179,7 @@ def consent_wanted() -> SignedOut:
         "Google 要求该账号先确认 Cookie 许可：请在浏览器打开 gemini.google.com 并作出选择，然后重新提供 Cookie"
         "（包括 SOCS）",
         code="consent_required",
-    )
+    ).with_(reason="consent")
 
 
 def no_such_number(number: int) -> SignedOut:
@@ -195,14 +212,12 @@ def no_token() -> Broken:
     return broken(why, "no").with_(code="no_page_token")
 
 
-def of_account(status: AccountStatus) -> GatewayError | None:
-    """What an account status other than AVAILABLE asks for; None when all is well."""
+def of_account(status: AccountStatus, *, named: bool = False) -> GatewayError | None:
+    """What an account status other than AVAILABLE asks for; None when all is well. named: the page was an account's."""
     if status == AccountStatus.AVAILABLE:
         return None
-    if status == AccountStatus.UNAUTHENTICATED:
-        return signed_out("account status 1016")
-    if status == AccountStatus.LOCATION_REJECTED:
-        return blocked("account status 1060: this address or its country")
+    if reason := session_end.seen(Sign(status=int(status), named=named)):
+        return ended(reason, f"account status {int(status)}")
     if status == AccountStatus.ACCESS_TEMPORARILY_UNAVAILABLE:
         return broken(f"account status {int(status)}: {status.description}", "no")
     return Rejected(
@@ -212,30 +227,39 @@ def of_account(status: AccountStatus) -> GatewayError | None:
     )
 
 
+_SENT: dict[Reason, str] = {
+    "captcha": "sent to the captcha page",
+    "expired": "sent to the sign-in page",
+    "revoked": "sent to the page that asks for the password",
+}
+
+
 def of_redirect(location: str) -> GatewayError | None:
     """What it means that Google sends a prompt elsewhere, where that can be named; the prompt was not processed."""
-    if "/sorry/" in location:
-        return blocked("sent to the captcha page")
-    if "consent.google.com" in location:
-        return consent_wanted()
-    if "accounts.google.com" in location:
-        return signed_out("sent to the sign-in page")
-    return None
+    reason = session_end.seen(Sign(url=location))
+    return ended(reason, _SENT.get(reason, "sent to another page")) if reason else None
+
+
+def may_be_elsewhere(error: Exception) -> bool:
+    """Whether looking at the start page may tell more than this failure does.
+
+    Hazard: being sent elsewhere looks like no connection behind a proxy of this machine (curl refuses to follow to a
+    private address), and the captcha page is elsewhere; a page of status 429 may be a captcha or nothing.
+    """
+    refused = isinstance(error, RequestException) and error.code == CurlECode.COULDNT_CONNECT
+    return refused or isinstance(error, library.TemporarilyBlockedError)
 
 
 def of_start_page(status: int, url: str, page: str) -> GatewayError | None:
     """What stands in place of the app at sign-in, where it can be named (docs/google-wire.md 4.2, 5.6)."""
-    if status == 429 or "/sorry/" in url or _CAPTCHA.search(page):
-        return blocked("a captcha page at sign-in")
-    if "consent.google.com" in url or "consent.google.com/save" in page:
-        return consent_wanted()
-    return None
+    reason = session_end.seen(Sign(status, url, page))
+    return ended(reason, "in place of the app at sign-in") if reason and reason != "expired" else None
 
 
 def of_page(page: str) -> GatewayError:
     """An answer of status 200 that is not framed: a captcha, or something unknown."""
-    if _CAPTCHA.search(page):
-        return blocked("a captcha page instead of an answer", "maybe")
+    if session_end.seen(Sign(page=page)) == "captcha":
+        return ended("captcha", "a captcha page instead of an answer", "maybe")
     return drift("a page instead of frames")
 
 
@@ -250,7 +274,7 @@ def of_exception(error: Exception, *, sent: bool) -> GatewayError:
         case GatewayError():
             return error
         case library.TemporarilyBlockedError():
-            return blocked("HTTP 429 at sign-in")
+            return ended("ip_block", "HTTP 429 at sign-in")
         case library.AuthError():
             return signed_out("cookies refused")
         case library.UsageLimitExceededError():

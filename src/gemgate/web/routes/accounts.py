@@ -13,6 +13,7 @@ from gemgate.dialects import cookie_text, simple, wire
 from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
+from gemgate.pool.remedies import remedy_of
 from gemgate.pool.status import browser_lives
 from gemgate.pool.usage import Standing
 from gemgate.ports.accounts import AccountSetup
@@ -32,7 +33,8 @@ class AccountRequest(wire.Body):
 
     name: str = Field(min_length=1, max_length=64)
     source: str = ""
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, description="Its way out, or several with blanks between")
+    desktop: str = Field(default="", max_length=500, description="Where a person reaches its browser (http, https)")
     lanes: int | None = Field(default=None, ge=1, le=256)
     weight: float = Field(default=1.0, ge=0)
     number: int = Field(default=0, ge=0, le=9, description="Which account of its cookies: N of gemini.google.com/u/N")
@@ -53,12 +55,23 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
     status = account.status()
     zh = language.startswith("zh")
     dies = account_registry.forecast(account)
+    remedy = remedy_of(account, account_registry.desktop(account))
     return {
         "name": account.name,
         "kind": account.upstream.kind,
         "google": str(account.google) or None,
         "state": status.state,
         "why": status.why.zh if zh else status.why.en,
+        "reason": status.reason or None,
+        "remedy": {
+            "title": remedy.title.zh if zh else remedy.title.en,
+            "text": remedy.text.zh if zh else remedy.text.en,
+            "url": remedy.url or None,
+            "opens": remedy.opens or None,
+        }
+        if remedy
+        else None,
+        "desktop": account_registry.desktop(account) or None,
         "seconds_left": max(0.0, round(status.until - now, 1)) if status.until else None,
         "lanes": {"max": account.lanes, "busy": account.busy},
         "weight": account.weight,
@@ -73,6 +86,8 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
             "seconds_left": max(0.0, round(account.egress.circuit.until - now, 1)),
             "reason": account.egress.circuit.reason,
             "per_minute": account.egress.pace.per_minute,
+            "at_once": account.egress.pace.burst,
+            "at_once_warm": account.egress.full_burst,
         },
         "models": [offer.name for offer in account.models],
         "signed_in_at": account.signed_in_at or None,
@@ -200,6 +215,7 @@ async def add(context: NodeContext) -> Response:
         language=body.language,
         prompt_max_bytes=body.prompt_max_bytes,
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
+        desktop=body.desktop,
     )
     notice = ""
     account = await context.service.account_registry.add(setup, context.caller)

@@ -2,6 +2,7 @@
 import { get, post } from "./api.js";
 import { html, useState } from "./html.js";
 import { useClock } from "./live.js";
+import { Remedy } from "./lives.js";
 import { Countdown, Field, State, Trouble } from "./parts.js";
 import { ago, moment, number, words } from "./words.js";
 
@@ -59,7 +60,7 @@ const t = words({
   ],
   more: ["Proxy, lanes, another source", "代理、通道、其他来源"],
   proxy: ["Proxy of this account", "此账号的代理"],
-  proxy_hint: ["Empty: as all others.", "留空则与其他账号相同。"],
+  proxy_hint: ["Empty: as all others. Several, with blanks between: the first that is not blocked.", "留空则与其他账号相同。可填多个（以空格分隔），使用第一个未被封锁的。"],
   lanes_hint: ["Calls at once; empty: CONCURRENCY.", "并发数；留空则使用 CONCURRENCY。"],
   from: ["Read cookies from", "从此处读取 Cookie"],
   from_hint: ["Instead of pasting, e.g. file:/path/cookies.txt or browser:firefox.", "代替粘贴，例如 file:/path/cookies.txt 或 browser:firefox。"],
@@ -82,6 +83,7 @@ export function AccountCard({ account, children }) {
     <article class="sheet" aria-label=${account.name}>
       <div class="row between"><h3>${account.name}</h3><${State} word=${account.state} /></div>
       ${(account.why || account.until) && html`<p>${account.why} <${Countdown} until=${account.until} /></p>`}
+      <${Remedy} account=${account} />
       <div class="stack tight">
         <div class="lanes" aria-hidden="true">${Array.from({ length: boxes }, (_, at) => html`<i class=${at < full ? "busy" : ""}></i>`)}</div>
         <p class="small muted">${t("lanes", lanes)}</p>

@@ -4,6 +4,7 @@ import { OverTime } from "./account_time.js";
 import { ask, get, post } from "./api.js";
 import { html, useEffect, useState } from "./html.js";
 import { usePoll } from "./live.js";
+import { Lives, Ways } from "./lives.js";
 import { PairBrowser } from "./pairing.js";
 import { Act, Confirm, Dialog, Empty, Loading, Page, Table, Trouble } from "./parts.js";
 import { moment, words } from "./words.js";
@@ -65,6 +66,7 @@ export function Accounts({ title }) {
           <//>
         `)}
       </div>
+      ${data?.accounts.length > 0 && html`<${Ways} accounts=${data.accounts} /><${Lives} />`}
       ${open?.what === "add" && html`<${Dialog} title=${t("add")} onClose=${close}><${NewAccount} onDone=${close} /><//>`}
       ${open?.what === "paste" && html`<${Paste} account=${open.account} onClose=${close} />`}
       ${open?.what === "pair" && html`<${PairBrowser} account=${open.account} onClose=${close} />`}
