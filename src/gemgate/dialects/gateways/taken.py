@@ -192,7 +192,7 @@ class Taking:
                 "不能用作密钥：需为 4 到 512 个 ASCII 字符，且不含 , ; :",
             )
             return
-        if text in self._secrets and any(one.secret == text for one in self._clients):
+        if any(one.secret == text for one in self._clients):
             return
         self._room(self._clients)
         self._secrets.add(text)
@@ -289,6 +289,7 @@ class Taking:
                     "对其他机器开放但没有客户端密钥：请同时设置 HOST 与 API_KEY",
                 )
         names: set[str] = set()
+        tenants: set[str] = set()
         return Taken(
             self._format,
             tuple(
@@ -302,7 +303,7 @@ class Taking:
                 for at, one in enumerate(self._official, 1)
             ),
             tuple(
-                ClientKey(self._name(one.name, f"client-{at}", names), one.secret)
+                ClientKey(self._name(one.name, f"client-{at}", tenants), one.secret)
                 for at, one in enumerate(self._clients, 1)
             ),
             tuple(self._settings.values()),
