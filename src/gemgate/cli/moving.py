@@ -170,32 +170,32 @@ def _outcome(outcomes: Outcomes, name: str) -> str:
     return say(*_WORDS[found]) if found in _WORDS else found.removeprefix("! ")
 
 
-def _rows(taken: Taken) -> list[tuple[str, str, str, str]]:
+def rows(taken: Taken) -> list[tuple[str, str, str, str]]:
     """Kind, name, where it goes and under which name its outcome stands, of everything that is taken."""
-    rows: list[tuple[str, str, str, str]] = []
+    found: list[tuple[str, str, str, str]] = []
     for account in taken.accounts:
         more = (say(" through its proxy", "（经其代理）") if account.proxy else "") + (
             f" /u/{account.number}" if account.number else ""
         )
         goal = say("an account with its cookies", "带 Cookie 的账号") + more
-        rows.append((say("account", "账号"), account.name, goal, account.name))
+        found.append((say("account", "账号"), account.name, goal, account.name))
     for key in taken.official:
         place = f"env:{key.variable}" if key.variable else say("a key file", "密钥文件")
-        rows.append((say("official key", "官方密钥"), key.name, f"accounts.toml, {place}", key.name))
-    rows += [(say("client key", "客户端密钥"), client.name, "API_KEY", "API_KEY") for client in taken.clients]
+        found.append((say("official key", "官方密钥"), key.name, f"accounts.toml, {place}", key.name))
+    found += [(say("client key", "客户端密钥"), client.name, "API_KEY", "API_KEY") for client in taken.clients]
     for setting in taken.settings:
         value = f" = {setting.shown}" if setting.shown else ""
-        rows.append((say("setting", "设置"), setting.place, setting.name + value, setting.name))
-    return rows
+        found.append((say("setting", "设置"), setting.place, setting.name + value, setting.name))
+    return found
 
 
 def _show(taken: Taken, outcomes: Outcomes, *, as_json: bool, applied: bool) -> None:
     if as_json:
-        print_json(_facts(taken, outcomes, applied=applied))
+        print_json(report(taken, outcomes, applied=applied))
         return
     title = next(form.title for form in gateways.FORMATS if form.name == taken.format)
     out.print(say(f"The configuration of {title}.", f"{title} 的配置。"), highlight=False)
-    for kind, name, goal, told in _rows(taken):
+    for kind, name, goal, told in rows(taken):
         done = _outcome(outcomes, told)
         out.print(f"  {kind} {name} → {goal}" + (f": {done}" if done else ""), highlight=False, soft_wrap=True)
     if not taken:
@@ -221,7 +221,7 @@ def _show(taken: Taken, outcomes: Outcomes, *, as_json: bool, applied: bool) -> 
         )
 
 
-def _facts(taken: Taken, outcomes: Outcomes, *, applied: bool) -> dict[str, Any]:
+def report(taken: Taken, outcomes: Outcomes, *, applied: bool) -> dict[str, Any]:
     """The report as JSON: no value of a secret."""
     return {
         "format": taken.format,

@@ -339,4 +339,4 @@ class Taking:
 
 def _value(value: Any) -> str:
     """A text as a configuration has it: without blanks, quotes and a semicolon around it."""
-    return value.strip().strip("\"'").rstrip(";").strip() if isinstance(value, str) else ""
+    return value.strip().rstrip(";").strip("\"'").rstrip(";").strip() if isinstance(value, str) else ""
