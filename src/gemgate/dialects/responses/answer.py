@@ -80,6 +80,7 @@ def search_items(found: Findings, index: int, meta: ResponseMeta, box: Toolbox) 
 def response_object(meta: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """A response that has begun: every field that echoes the request, and no output yet."""
     reasoning = body.reasoning
+    prompt = {} if body.prompt is None else {"prompt": body.prompt.model_dump(include={"id", "variables", "version"})}
     return {
         "id": meta.id,
         "object": "response",
@@ -110,6 +111,7 @@ def response_object(meta: ResponseMeta, body: ResponsesRequest, model: str) -> d
         "truncation": "disabled",
         "usage": None,
         "user": body.user,
+        **prompt,
     }
 
 

@@ -18,6 +18,7 @@ from gemgate.dialects.image_options import Painting, left_over, options_of
 from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
 from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, wants_search
+from gemgate.dialects.responses.stored_prompt import StoredPrompt, filled
 from gemgate.dialects.wire import MODEL_POLICY, Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions, ModelPolicy
@@ -80,7 +81,7 @@ class ResponsesRequest(TokenCountRequest):
     stream: StrictBool | None = None
     store: StrictBool | None = None
     background: StrictBool | None = None
-    prompt: Any = None
+    prompt: StoredPrompt | None = None
     metadata: dict[str, str] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -89,6 +90,11 @@ class ResponsesRequest(TokenCountRequest):
     max_tool_calls: int | None = None
     model_policy: ModelPolicy | None = Field(default=None, description=MODEL_POLICY)
     user: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_values(cls, value: Any) -> Any:
+        return filled(value)
 
 
 _NOT_HONOURED = ("temperature", "top_p", "top_logprobs", "max_output_tokens", "max_tool_calls")
@@ -105,16 +111,20 @@ def read_request(
             param="store",
             code="background_requires_store",
         )
-    if body.prompt is not None:
-        raise unsupported(
-            "prompt", "Stored prompts are not supported; send input", "不支持已存储的 prompt，请发送 input"
-        )
     chat = read_token_count(body, previous, references)
+    of_prompt: tuple[str, ...] = ()
+    if body.prompt is not None:
+        chat = replace(chat, model=body.prompt.model)
+        of_prompt = (*(("model",) if body.model else ()), *ignored(body.prompt, "version", prefix="prompt."))
     return replace(
         chat,
         stream=bool(body.stream),
         model_policy=body.model_policy,
-        ignored=(*(name for name in ignored(body, *_NOT_HONOURED) if name not in _given(body)), *chat.ignored),
+        ignored=(
+            *(name for name in ignored(body, *_NOT_HONOURED) if name not in _given(body)),
+            *of_prompt,
+            *chat.ignored,
+        ),
     )
 
 
