@@ -17,7 +17,7 @@ from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, T
 from gemgate.dialects.image_options import Painting, left_over, options_of
 from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
-from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, wants_search
+from gemgate.dialects.openai_tools import INTERPRETER, Toolbox, choose, read_tools, wants_search
 from gemgate.dialects.responses.stored_prompt import StoredPrompt, filled
 from gemgate.dialects.wire import MODEL_POLICY, Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
@@ -129,9 +129,12 @@ def read_request(
 
 
 def _given(body: ResponsesRequest) -> tuple[str, ...]:
-    """`include` where it asks for nothing but the sources, which always come."""
+    """`include` where it asks for nothing but what always comes: the sources, and what code printed."""
     wanted = (body.model_extra or {}).get("include")
-    return ("include",) if wanted == ["web_search_call.action.sources"] else ()
+    return ("include",) if isinstance(wanted, list) and wanted and all(one in _ALWAYS for one in wanted) else ()
+
+
+_ALWAYS = ("web_search_call.action.sources", "code_interpreter_call.outputs")
 
 
 def read_token_count(
@@ -163,6 +166,7 @@ def read_token_count(
         demands_image=wants_image,
         search=wants_search(box, body.tool_choice),
         cites=True,
+        runs_code=INTERPRETER in box.hosted and body.tool_choice != "none",
         ignored=_ignored(body, box, wants_image=wants_image),
     )
 
