@@ -18,8 +18,9 @@ from gemgate.errors import BadRequest, LocalText
 MOST = 1000
 """Accounts, and keys, of one file."""
 _LONGEST = 40
-_SECRET_SHAPE = re.compile(r"(?=[^\W_]*\d)(?=[^\W_]*[^\W\d_])[^\W_]{14,}")
-_MIXED = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d)[!-~]{20,}", re.DOTALL)
+_RUN = re.compile(r"[^\W_]{14,}")
+_LONG = 20
+"""Characters from which a text of small and capital letters and digits is taken for a secret."""
 _TOKEN_START = re.compile(r"(?:g\.a0|sidts|sk-|aiza|ya29|bearer)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"(?:your|change|replace|example|placeholder|xxx|<|\.\.\.|\*\*\*)", re.IGNORECASE)
 _KEY = re.compile(r"[!-~]{4,512}")
@@ -322,7 +323,9 @@ class Taking:
         return unique
 
     def _could_be_secret(self, name: str) -> bool:
-        if _SECRET_SHAPE.search(name) or _MIXED.search(name) or _TOKEN_START.search(name):
+        if _TOKEN_START.search(name) or any(_is_mixed(run) for run in _RUN.findall(name)):
+            return True
+        if len(name) >= _LONG and _is_mixed(name) and name not in (name.lower(), name.upper()):
             return True
         return any(secret and (secret in name or (len(name) > 3 and name in secret)) for secret in self._secrets)
 
@@ -335,6 +338,11 @@ class Taking:
     def _room(self, kept: list[Any]) -> None:
         if len(kept) >= MOST:
             raise BadRequest(f"More than {MOST} accounts or keys in one file", f"一个文件中的账号或密钥超过 {MOST} 个")
+
+
+def _is_mixed(text: str) -> bool:
+    """Whether it has both letters and digits."""
+    return any(char.isdigit() for char in text) and any(char.isalpha() for char in text)
 
 
 def _value(value: Any) -> str:

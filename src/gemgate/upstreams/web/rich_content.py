@@ -35,7 +35,7 @@ _MOST_VALUES: Final = 200_000
 
 _FILM: Final = "60"
 _MUSIC: Final = "87"
-_SHOWN: Final = re.compile(r"!\[([^\]\n]{0,300})\]\((https://[^\s()<>]{1,2000})[ \t)]")
+_SHOWN: Final = re.compile(r"!\[([^\]\n]{0,300})\]\((https://[A-Za-z0-9:/?#@!$&'*+,;=%._~-]{1,2000})[ \t)]")
 _MOST_OF_DOCUMENT: Final = 1_000_000
 """Characters of a document that are looked through for images."""
 _LEAD: Final = " \t\n.,;:!?。，；：！？*-•#>"
