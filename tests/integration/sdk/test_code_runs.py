@@ -150,8 +150,9 @@ async def test_code_that_was_run_is_a_call_of_the_tool_that_was_offered(
     text, runs = await JUDGES[judge](gate.url, "sum", stream=stream, offered=offered)
     assert text == TEXT, "the text is the same for everybody"
     assert runs == ([(CODE, PRINTED)] if offered else [])
-    again = [call.cid for call in scripted.record.calls]
-    assert len(again) < 2 or len(set(again)) == 1, "what comes back says nothing that the chat does not know"
+    if not stream:  # a streamed answer has its end before its chat is stored
+        chats = {call.cid for call in scripted.record.calls}
+        assert len(chats) == 1, "what comes back says nothing that the chat does not know"
 
 
 @pytest.mark.parametrize("stream", [True, False])
