@@ -172,6 +172,7 @@ class ChatRequest:
     model_policy: the caller's own rule for answers by another model, None for the service's.
     search:   of the web: the app's own matter, or by a tool that the caller offered, demanded or forbade.
     cites:    the dialect has a shape for sources (`Found`); else they stand behind the text as Markdown.
+    runs_code: a tool that runs code was offered, so that code that was run is told as its calls too (`Found`).
     plays:    the dialect has a shape for sound and films (`Found`), which stand in the text as links as well.
     transcription: the answer is the words of the recording in `messages` and nothing else; what is none is an error.
     ignored:  fields we accept but cannot honour; named in the answer's `x-gemgate-ignored`.
@@ -194,6 +195,7 @@ class ChatRequest:
     model_policy: ModelPolicy | None = None
     search: Search = "own"
     cites: bool = False
+    runs_code: bool = False
     plays: bool = False
     transcription: Transcription | None = None
     ignored: tuple[str, ...] = ()

@@ -62,11 +62,14 @@ class CodeRun:
 
 @dataclass(frozen=True, slots=True)
 class WebImage:
-    """An image that was found on the web, not made. private: only the account can fetch it."""
+    """An image that was found on the web, not made. private: only the account can fetch it. within: it stands in a
+    document, whose text has its link.
+    """
 
     url: str
     alt: str = ""
     private: bool = False
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,8 @@ def moved(found: Findings, whole: str, told: str) -> Findings:
 def markdown(found: Findings, *, chinese: bool = False) -> str:
     """Documents, images, media and sources as Markdown that follows the answer's text; "" when there are none."""
     blocks = [_document(document) for document in found.documents]
-    if found.images:
-        blocks.append("\n".join(f"![{_label(image.alt)}]({_address(image.url)})" for image in found.images))
+    if images := [image for image in found.images if not image.within]:
+        blocks.append("\n".join(f"![{_label(image.alt)}]({_address(image.url)})" for image in images))
     blocks += [_card(one, chinese=chinese) for one in found.media]
     if found.sources:
         rows = [

@@ -299,3 +299,27 @@ async def test_a_search_is_forbidden_or_demanded_in_words_in_every_turn(
     for call in sim.record.calls:
         assert said in call.prompt
         assert said or "earch the web" not in call.prompt
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_image_in_a_document_that_only_the_account_can_fetch_is_stored_too(
+    sim: Simulator, http: aiohttp.ClientSession, fails: bool
+) -> None:
+    """The document keeps its links; what fails, or is no image of the account's, is a link in it and nothing else."""
+    link = sim.google.gallery.add(PNG).link("preview")
+    shown = f"# Tides\n\n![a tide]({link}) ![again]({link})\n\n![free](https://example.org/t.png)"
+    shown += " ![](https://[x) ![](https://℀)"
+    sim.google.reply("tides", "Look.", canvas=(Canvas("An essay", shown),))
+    if fails:
+        sim.google.fault("preview", "status", status=404)
+    path, body = asked("chat", "tides?", stream=False)
+    async with http.post(path, json=body) as response:
+        message = (await response.json())["choices"][0]["message"]
+    assert message["content"].startswith(f"Look.\n\n## An essay\n\n{shown}")
+    assert message["content"].count(link) == 2
+    images = message.get("images") or []
+    assert len(images) == (0 if fails else 1)
+    for image in images:
+        async with http.get(image["image_url"]["url"]) as response:
+            assert await response.read() == PNG
+    assert sim.record.generations == 1

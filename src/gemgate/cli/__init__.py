@@ -86,6 +86,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "backup:restore",
         "Bring a backup back, into SQLite or PostgreSQL, whatever it was made from. No gateway may run meanwhile.",
     ),
+    "import": (
+        "moving:import_from",
+        "Move in from another gateway: accounts, keys and settings. Without --apply it only says what it would take.",
+    ),
     "migrate": (
         "migrate:migrate",
         "Copy a single node's state into PostgreSQL (DATABASE_URL or DB_*). What is there already stays as it is.",

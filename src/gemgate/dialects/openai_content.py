@@ -36,6 +36,10 @@ Names = dict[str, str]
 """Names of calls by their ids."""
 
 
+CONTAINER = "cntr_gemgate_"
+"""How the containers are called in which code was run that we told: the chat has it in its text."""
+
+
 @dataclass(slots=True)
 class Conversation:
     """Reads one thing after the other into `said`.
@@ -180,6 +184,8 @@ class Conversation:
             case "image_generation_call":
                 return _own(_painted(item, where))
             case "web_search_call" | "additional_tools":
+                return None
+            case "code_interpreter_call" if str(item.get("container_id")).startswith(CONTAINER):
                 return None
             case "tool_search_output":
                 return self._given(item, _found_tools(item.get("tools")), where)

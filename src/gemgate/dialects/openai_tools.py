@@ -55,7 +55,8 @@ _OWN: dict[str, tuple[Form, str, Mapping[str, Any]]] = {
     "apply_patch": ("apply_patch_call", "Create, update or delete a file.", _PATCH),
 }
 SEARCH = ("web_search", "google_search", "url_context")
-HOSTED = (*SEARCH, "image_generation")
+INTERPRETER = "code_interpreter"
+HOSTED = (*SEARCH, "image_generation", INTERPRETER)
 """What Google's app has itself: may be offered, and is its own business."""
 
 NAMESPACE = "__"
@@ -141,6 +142,8 @@ def _read_tool(box: Toolbox, tool: object, where: str, namespace: str = "") -> N
             elif hosted in SEARCH:
                 for wish in _search_wishes(tool):
                     box.leave(f"{hosted}.{wish}")
+            elif hosted == INTERPRETER and tool.get("container") not in (None, {"type": "auto"}):
+                box.leave(f"{hosted}.container")
 
 
 def _search_wishes(tool: Mapping[str, Any]) -> Iterator[str]:

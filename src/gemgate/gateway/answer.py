@@ -244,6 +244,7 @@ class ChatAnswer:
                 self._whole,
                 self._fold.text,
                 cites=self._request.cites,
+                runs=self._request.runs_code,
                 in_text=self._fold.ends_in_text,
                 free=self._request.response_format.kind == "text",
                 chinese=self._admission.caller.language.startswith("zh"),

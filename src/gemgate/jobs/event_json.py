@@ -20,7 +20,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
-from gemgate.findings import Citation, Findings, WebSource
+from gemgate.findings import Citation, CodeRun, Findings, WebSource
 from gemgate.jobs.payloads import dumps, image_of, image_value, loads
 
 
@@ -49,7 +49,8 @@ def _dumped(event: Event) -> dict[str, Any]:
         case Found(found):
             cited = [[one.start, one.end, list(one.sources)] for one in found.citations]
             sources = [asdict(source) for source in found.sources]
-            return {"found": sources, "cited": cited, "suggestions": list(found.suggestions)}
+            runs = {"runs": [asdict(run) for run in found.runs]} if found.runs else {}
+            return {"found": sources, "cited": cited, "suggestions": list(found.suggestions), **runs}
         case Ended(reason, usage, stop_sequence, served, unmet):
             more = {"stop_sequence": stop_sequence, "served": served, "unmet": list(unmet)}
             return {"ended": reason, "usage": asdict(usage), **more}
@@ -69,7 +70,9 @@ def _loaded(value: dict[str, Any]) -> Event:
             return Began(**facts)
         case {"found": list(sources), "cited": list(cited), "suggestions": list(suggestions)}:
             citations = tuple(Citation(start, end, tuple(places)) for start, end, places in cited)
-            return Found(Findings(tuple(WebSource(**s) for s in sources), citations, suggestions=tuple(suggestions)))
+            runs = tuple(CodeRun(**run) for run in value.get("runs", ()))
+            pages = tuple(WebSource(**source) for source in sources)
+            return Found(Findings(pages, citations, runs=runs, suggestions=tuple(suggestions)))
         case {"ended": reason, "usage": dict(usage)}:
             unmet = tuple(value["unmet"])
             return Ended(reason, Usage(**usage), value["stop_sequence"], served=value["served"], unmet=unmet)

@@ -21,10 +21,13 @@ def unfinished(found: Findings) -> Beside:
     return Beside(whole=not (found.sources or _has_appendix(found)))
 
 
-def split(found: Findings, said: str, told: str, *, cites: bool, in_text: bool, free: bool, chinese: bool) -> Beside:
+def split(
+    found: Findings, said: str, told: str, *, cites: bool, runs: bool, in_text: bool, free: bool, chinese: bool
+) -> Beside:
     """Documents, images and media go behind the text; sources do where the dialect has no shape for them (`cites`), or
     no text that they could stand at (`in_text`: the answer ends in text).
 
+    runs: code that was run is told by the dialect too; in the text it stands already.
     said: the text that the findings are of; told: what the caller got of it. free: nobody counts on the text's form.
     """
     native = found.sources if cites and (in_text or (free and _has_appendix(found))) else ()
@@ -33,7 +36,7 @@ def split(found: Findings, said: str, told: str, *, cites: bool, in_text: bool, 
     citations = moved(found, said, told).citations if native else ()
     return Beside(
         appendix,
-        Findings(native, citations, suggestions=found.suggestions),
+        Findings(native, citations, runs=found.runs if runs else (), suggestions=found.suggestions),
         whole=free or not (rest.sources or _has_appendix(rest)),
     )
 

@@ -134,9 +134,17 @@ def test_tools_that_the_client_runs_are_functions(kind: str, name: str, inputs: 
     assert "640 x 480" in chat.tools[1].description
 
 
+@pytest.mark.parametrize("choice", [None, {"type": "auto"}, {"type": "none"}])
+def test_a_tool_that_runs_code_is_an_offer_unless_the_choice_forbids_it(choice: Any) -> None:
+    chat = ask(tools=[{"type": "code_execution_20250825", "name": "code_execution"}], tool_choice=choice)
+    assert (chat.tools, chat.ignored) == ((), ("max_tokens",))
+    assert chat.runs_code == (choice is None or choice["type"] != "none")
+    assert not ask(tools=[FUNCTION]).runs_code
+
+
 @pytest.mark.parametrize(
     "kind",
-    ["web_fetch_20260318", "code_execution_20250825", "tool_search_tool_regex_20251119"],
+    ["web_fetch_20260318", "advisor_20260301", "tool_search_tool_regex_20251119"],
 )
 @pytest.mark.parametrize("choice", [None, {"type": "auto"}, {"type": "any"}, {"type": "tool", "name": "served"}])
 def test_tools_that_anthropic_runs_are_left_to_google(kind: str, choice: Any) -> None:

@@ -324,7 +324,7 @@ def test_switches_and_formats() -> None:
         ),
         ({"background": True, "store": False}, "store"),
         ({"conversation": "conv_1"}, "conversation"),
-        ({"prompt": {"id": "p"}}, "prompt"),
+        ({"prompt": {"id": ""}}, "prompt.id"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
         (
             {

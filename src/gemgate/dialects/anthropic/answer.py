@@ -7,6 +7,7 @@ image block for answers.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from gemgate.catalog import ModelCard
@@ -78,9 +79,10 @@ def _content(reply: Reply, meta: ResponseMeta, *, searches: bool) -> list[dict[s
                 blocks.append({"type": "thinking", "thinking": text, "signature": SIGNATURE})
             case ToolCalled(call):
                 blocks.append(_tool_use(call) | {"input": json.loads(call.arguments)})
-            case Found(found) if found.sources:
-                blocks[-1]["citations"] = [*map(_citation, found.sources)]
-                blocks += _search(found, meta) if searches else ()
+            case Found(found):
+                if found.sources:
+                    blocks[-1]["citations"] = [*map(_citation, found.sources)]
+                blocks += _calls(found, meta, searches=searches)
             case TextDelta() | ImageGenerated():
                 text = flow.image(part.image, meta) if isinstance(part, ImageGenerated) else flow.text(part.text)
                 if blocks and blocks[-1]["type"] == "text":
@@ -101,6 +103,22 @@ def _citation(source: WebSource) -> dict[str, Any]:
         "title": source.title or None,
         "url": source.url,
     }
+
+
+def _calls(found: Findings, meta: ResponseMeta, *, searches: bool) -> list[dict[str, Any]]:
+    """What Google's app did with the tools that were offered: the code that it ran, and its search."""
+    return [*_runs(found, meta), *(_search(found, meta) if searches and found.sources else ())]
+
+
+def _runs(found: Findings, meta: ResponseMeta) -> Iterator[dict[str, Any]]:
+    """Each program as a call and its result; in the text they stand as well. How it ended Google does not tell, and
+    the dialect wants a number.
+    """
+    for number, run in enumerate(found.runs):
+        call_id = f"{SEARCH_ID}{meta.id.removeprefix('msg_')}_{number}"
+        printed = {"type": "code_execution_result", "stdout": run.output, "stderr": "", "return_code": 0, "content": []}
+        yield {"type": "server_tool_use", "id": call_id, "name": "code_execution", "input": {"code": run.code}}
+        yield {"type": "code_execution_tool_result", "tool_use_id": call_id, "content": printed}
 
 
 def _search(found: Findings, meta: ResponseMeta) -> list[dict[str, Any]]:
@@ -192,11 +210,9 @@ class EventWriter:
         return b"".join([opening, *parts, self._closed()])
 
     def _found(self, found: Findings) -> bytes:
-        """The sources: of the open text, and as a search behind it."""
-        if not found.sources:
-            return b""
+        """The sources: of the open text, and as a search behind it; and code that was run."""
         events = [self._delta(type="citations_delta", citation=_citation(source)) for source in found.sources]
-        for block in _search(found, self._meta) if self._searches else ():
+        for block in _calls(found, self._meta, searches=self._searches):
             empty = {**block, "input": {}} if "input" in block else block
             events.append(self._opened(block["type"], empty))
             if "input" in block:

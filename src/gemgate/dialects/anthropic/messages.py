@@ -158,7 +158,9 @@ class _Reading:
                 return [self._result(block, where)]
             case "server_tool_use" if history.id_of(block.id).startswith(SEARCH_ID):
                 return []
-            case "web_search_tool_result" if history.id_of(block.tool_use_id).startswith(SEARCH_ID):
+            case "web_search_tool_result" | "code_execution_tool_result" if history.id_of(block.tool_use_id).startswith(
+                SEARCH_ID
+            ):
                 return []
             case kind if _SERVED.fullmatch(kind):
                 return _told(raw)

@@ -19,6 +19,7 @@ from gemgate.dialects.anthropic.tools import (
     read_choice,
     read_search,
     read_tools,
+    runs_code,
 )
 from gemgate.dialects.wire import Body, Wishes
 from gemgate.errors import BadRequest
@@ -96,6 +97,7 @@ def read_token_count(body: MessageTokensRequest) -> ChatRequest:
         thinking=_thinking(body),
         search=read_search(body.tools, body.tool_choice),
         cites=True,
+        runs_code=runs_code(body.tools, body.tool_choice),
         include_thoughts=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
         ignored=(
             *(wire.ignored(config, prefix="output_config.") if config else ()),

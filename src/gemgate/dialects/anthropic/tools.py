@@ -136,6 +136,7 @@ _CLIENT: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 _DATED = re.compile(r"(\w+?)_\d{8}")
 _SEARCH = "web_search"
+_RUNS = "code_execution"
 
 
 def read_tools(tools: Sequence[ToolBody]) -> tuple[tuple[Tool, ...], frozenset[str]]:
@@ -157,6 +158,16 @@ def read_tools(tools: Sequence[ToolBody]) -> tuple[tuple[Tool, ...], frozenset[s
 def searches(tools: Sequence[ToolBody] | None) -> bool:
     """Whether a tool that searches the web is offered: Google's app does it by itself."""
     return any(_is_search(tool) for tool in tools or ())
+
+
+def runs_code(tools: Sequence[ToolBody] | None, choice: ToolChoiceBody | None) -> bool:
+    """Whether a tool that runs code is offered: Google's app does it by itself."""
+    return any(map(_is_run, tools or ())) and (choice is None or choice.type != "none")
+
+
+def _is_run(tool: ToolBody) -> bool:
+    dated = _DATED.fullmatch(tool.type or "")
+    return dated is not None and dated.group(1) == _RUNS and tool.input_schema is None
 
 
 def _is_search(tool: ToolBody) -> bool:
@@ -189,7 +200,7 @@ def ignored_tools(
     found = [tool for tool in tools if _is_search(tool)]
     given = [field for tool in found for field in (tool.model_extra or {}).items() if field[0] != "cache_control"]
     wishes = {f"{_SEARCH}.{name}" for name, value in given if is_wish(name, value)}
-    unknown = left - {tool.name or tool.type for tool in found}
+    unknown = left - {tool.name or tool.type for tool in (*found, *filter(_is_run, tools))}
     demanded = choice is not None and choice.type in ("any", "tool") and read.mode != "required"
     demanded = demanded and read_search(tools, choice) != "demanded"
     return (

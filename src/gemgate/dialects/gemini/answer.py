@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from gemgate.catalog import ModelCard
@@ -28,6 +28,7 @@ from gemgate.chat import (
     ToolCalled,
     Usage,
 )
+from gemgate.dialects.gemini.contents import RUN_ID
 from gemgate.dialects.wire import EVENTS, Base64, MarkdownJoiner, ResponseMeta, dumps, served_by, status_of
 from gemgate.errors import BadRequest, GatewayError, NoImage, Refused
 from gemgate.findings import NOTHING_FOUND, Findings, Media
@@ -66,6 +67,21 @@ class PartWriter:
                 return {"text": self._flow.image(image, self._meta)}
 
 
+def found_parts(found: Findings, meta: ResponseMeta) -> list[Part]:
+    """What has parts of its own: sound and films, and code that was run, where the tool for it was offered."""
+    return [*map(media_part, found.media), *_run_parts(found, meta)]
+
+
+def _run_parts(found: Findings, meta: ResponseMeta) -> Iterator[Part]:
+    """Each program and what it printed; in the text they stand as well. How it ended the app does not tell."""
+    for number, run in enumerate(found.runs):
+        run_id = f"{RUN_ID}{meta.id}_{number}"
+        language = "PYTHON" if run.language.lower() == "python" else "LANGUAGE_UNSPECIFIED"
+        yield {"executableCode": {"language": language, "code": run.code, "id": run_id}}
+        result = {"outcome": "OUTCOME_UNSPECIFIED", "output": run.output, "id": run_id}
+        yield {"codeExecutionResult": result}
+
+
 def media_part(media: Media) -> Part:
     """Sound or a film, as bytes where they came with it."""
     if media.data is not None:
@@ -80,7 +96,7 @@ def write(replies: list[Reply], meta: ResponseMeta, model: str, *, inline_images
         writer = PartWriter(meta, inline=inline_images)
         parts: list[Part] = []
         for part in reply.parts:
-            parts += [writer.part(part)] if not isinstance(part, Found) else map(media_part, part.findings.media)
+            parts += [writer.part(part)] if not isinstance(part, Found) else found_parts(part.findings, meta)
         candidate = _candidate(parts, index, _REASONS[reply.ended.reason])
         candidates.append(candidate | grounding(reply.found, reply.text))
     total = sum((reply.ended.usage for reply in replies[1:]), replies[0].ended.usage)
@@ -167,6 +183,7 @@ class ChunkWriter:
 
     def __init__(self, meta: ResponseMeta, model: str, *, answers: int = 1, inline_images: bool = False) -> None:
         del model
+        self._meta = meta
         self._identity = _identity(meta)
         self._left = answers
         self._inline = inline_images
@@ -182,12 +199,13 @@ class ChunkWriter:
                 return b""
             case Ended():
                 return self._end(index, event)
-            case Found(found) if found.media:
-                candidate = _candidate([media_part(one) for one in found.media], index)
-                return self._frame({"candidates": [candidate], **self._identity})
             case Found(found):
-                self._found[index] = found
-                return b""
+                if not found.media:
+                    self._found[index] = found
+                parts = found_parts(found, self._meta)
+                if not parts:
+                    return b""
+                return self._frame({"candidates": [_candidate(parts, index)], **self._identity})
             case _:
                 if isinstance(event, TextDelta):
                     self._texts[index].append(event.text)

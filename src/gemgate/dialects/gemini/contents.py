@@ -64,11 +64,13 @@ class FunctionResponseBody(Wire):
 
 
 class CodeBody(Wire):
+    id: Any = None
     language: str = ""
     code: str = ""
 
 
 class CodeResultBody(Wire):
+    id: Any = None
     outcome: str = ""
     output: str = ""
 
@@ -209,6 +211,9 @@ class _Reading:
             return self._call(body.function_call)
         if body.function_response is not None:
             return self._result(body.function_response, f"{where}.functionResponse")
+        runs = (body.executable_code, body.code_execution_result)
+        if any(run is not None and history.id_of(run.id).startswith(RUN_ID) for run in runs):
+            return None
         if body.executable_code is not None:
             code = body.executable_code
             return Text(f"```{code.language.lower()}\n{code.code}\n```") if code.code else None
@@ -251,6 +256,8 @@ class _Reading:
         return ToolResult(call.id, call.name or body.name, tuple(parts), is_error=failed)
 
 
+RUN_ID = "run_gemgate_"
+"""How the ids of runs of code begin that we told: the chat has them in its text."""
 _SEALS = {"thoughtSignature", "thought_signature", "thought", "partMetadata", "part_metadata"}
 """Fields that, alone in a part, say nothing."""
 

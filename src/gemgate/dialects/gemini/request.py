@@ -136,6 +136,7 @@ def read_request(body: GenerateContentRequest, model: str, *, stream: bool) -> C
         images=_images(config, model),
         search=("forbidden" if mode == "NONE" else "offered") if searches else "own",
         cites=True,
+        runs_code=mode != "NONE" and _runs_code(body.tools),
         plays=True,
         demands_image="IMAGE" in _modalities(config) and "TEXT" not in _modalities(config),
         ignored=_ignored(body, config, model) + hosted,
@@ -178,6 +179,16 @@ SEARCH = ("googleSearch", "googleSearchRetrieval", "urlContext")
 """Tools that the web app has by itself; what they found is the answer's grounding."""
 
 
+RUNS = "codeExecution"
+"""The tool that runs code, which the web app has by itself as well."""
+
+
+def _runs_code(tools: list[ToolBody] | ToolBody | None) -> bool:
+    listed = tools if isinstance(tools, list) else [tools] if tools is not None else []
+    given = [field for tool in listed for field in (tool.model_extra or {}).items()]
+    return any(to_camel(name) == RUNS and value is not None for name, value in given)
+
+
 def _tools(tools: list[ToolBody] | ToolBody | None, *, strict: bool) -> tuple[tuple[Tool, ...], tuple[str, ...], bool]:
     """The declared functions, the names of tools and wishes that are not served, and whether a search is offered."""
     listed = tools if isinstance(tools, list) else [tools] if tools is not None else []
@@ -188,7 +199,9 @@ def _tools(tools: list[ToolBody] | ToolBody | None, *, strict: bool) -> tuple[tu
         for name, value in (tool.model_extra or {}).items():
             if value is None:
                 continue
-            if (kind := to_camel(name)) not in SEARCH:
+            if (kind := to_camel(name)) == RUNS:
+                continue
+            if kind not in SEARCH:
                 hosted.append("tools." + wire.header_safe(kind))
                 continue
             searches = True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from gemgate.chat import Ended, Found, ImageGenerated, Reply, TextDelta, ThoughtDelta, ToolCall, ToolCalled, Usage
 from gemgate.dialects.gemini.answer import envelope as rpc_envelope
 from gemgate.dialects.interactions.request import PREFIX, InteractionRequest, searches, wants_links
-from gemgate.dialects.interactions.steps import SEARCH_ID
+from gemgate.dialects.interactions.steps import RUN_ID, SEARCH_ID
 from gemgate.dialects.wire import Base64, ResponseMeta, image_facts, image_link, rfc3339, served_by
 from gemgate.errors import GatewayError
 from gemgate.findings import Findings, Media, attributed
@@ -102,10 +103,11 @@ def steps_of(reply: Reply, meta: ResponseMeta, *, links: bool, searches: bool) -
                 if not steps or steps[-1]["type"] != "model_output":
                     steps.append({"type": "model_output", "content": []})
                 steps[-1]["content"] += [media_content(one, link=links) for one in found.media]
-            case Found(found) if found.sources:
-                newest = steps[-1]["content"][-1]
-                newest["annotations"] = citations_of(found, reply.text, newest["text"])
-                steps += search_steps(found, meta) if searches else ()
+            case Found(found):
+                if found.sources:
+                    newest = steps[-1]["content"][-1]
+                    newest["annotations"] = citations_of(found, reply.text, newest["text"])
+                steps += tool_steps(found, meta, searches=searches)
             case TextDelta() | ImageGenerated():
                 content = text_content(part.text) if isinstance(part, TextDelta) else None
                 if content is None:
@@ -128,6 +130,20 @@ def citations_of(found: Findings, whole: str, text: str) -> list[dict[str, Any]]
         place = {"start_index": len(text[:first].encode()), "end_index": len(text[:last].encode())}
         notes.append({"type": "url_citation", "url": source.url, "title": source.title, **place})
     return notes
+
+
+def tool_steps(found: Findings, meta: ResponseMeta, *, searches: bool) -> list[Step]:
+    """What the app did with the tools that were offered: the code that it ran, and its search."""
+    return [*run_steps(found, meta), *(search_steps(found, meta) if searches and found.sources else ())]
+
+
+def run_steps(found: Findings, meta: ResponseMeta) -> Iterator[Step]:
+    """Each program as a call and its result; in the text they stand as well."""
+    for number, run in enumerate(found.runs):
+        call_id = f"{RUN_ID}{meta.id.removeprefix(PREFIX)}_{number}"
+        arguments = {"language": "python", "code": run.code} if run.language.lower() == "python" else {"code": run.code}
+        yield {"type": "code_execution_call", "id": call_id, "arguments": arguments}
+        yield {"type": "code_execution_result", "call_id": call_id, "result": run.output}
 
 
 def search_steps(found: Findings, meta: ResponseMeta) -> list[Step]:

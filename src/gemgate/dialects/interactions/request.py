@@ -129,6 +129,7 @@ def read_request(body: InteractionRequest, previous: Sequence[Message] = ()) -> 
         demands_image=wanted.only_images,
         search=("forbidden" if mode == "none" else "offered") if searches(body) else "own",
         cites=True,
+        runs_code=mode != "none" and any(tool.get("type") == RUNS for tool in body.tools or ()),
         plays=True,
         model_policy=body.model_policy,
         ignored=(*ignored(body), *_ignored(config), *wanted.ignored, *hosted),
@@ -149,6 +150,10 @@ def wants_links(body: InteractionRequest) -> bool:
 
 SEARCH = ("google_search", "url_context")
 """Tools that the web app has by itself; their sources come back in the answer."""
+
+
+RUNS = "code_execution"
+"""The tool that runs code, which the web app has by itself as well."""
 
 
 def searches(body: InteractionRequest) -> bool:
@@ -176,6 +181,8 @@ def _tools(tools: Sequence[Mapping[str, Any]], *, strict: bool) -> tuple[tuple[T
         where, kind = f"tools[{at}]", tool.get("type", "function" if "name" in tool else None)
         if kind == "function":
             found.append(_function(tool, where, strict=strict))
+        elif kind == RUNS:
+            pass
         elif kind in SEARCH:
             wishes = (name for name, value in tool.items() if name != "type" and is_wish(name, value))
             hosted += [f"tools.{kind}.{header_safe(name)}" for name in wishes]

@@ -22,6 +22,8 @@ _MEDIA = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "doc
 _CONTENTS = ("text", *_MEDIA)
 SEARCH_ID = "search_gemgate_"
 """How the ids of searches begin that we told: they come back and say nothing that the chat does not know."""
+RUN_ID = "run_gemgate_"
+"""The same of code that was run: the text has it."""
 _USERS = ("user_input", "function_result")
 
 
@@ -95,6 +97,10 @@ class _Reading:
             case {"type": "google_search_call", "id": str(mine)} if mine.startswith(SEARCH_ID):
                 pass
             case {"type": "google_search_result", "call_id": str(mine)} if mine.startswith(SEARCH_ID):
+                pass
+            case {"type": "code_execution_call", "id": str(mine)} if mine.startswith(RUN_ID):
+                pass
+            case {"type": "code_execution_result", "call_id": str(mine)} if mine.startswith(RUN_ID):
                 pass
             case {"type": "function_call"}:
                 self._say("assistant", [self._call(item)])

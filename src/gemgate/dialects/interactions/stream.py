@@ -189,7 +189,7 @@ class EventWriter:
         return last_event(error, language, request_id)
 
     def _found(self, found: Findings) -> bytes:
-        """Sound and films; the sources: of the open text, and as a search behind it."""
+        """Sound and films; the sources: of the open text, and as a search behind it; code that was run."""
         if found.media:
             events = [self._opened({"type": "model_output"})]
             self._broken = True
@@ -197,12 +197,12 @@ class EventWriter:
                 self._place += 1
                 events.append(self._frames.thing(self._index, self._place, answer.media_content(one, link=self._links)))
             return b"".join(events)
-        if not found.sources:
-            return b""
-        self._place += 1
-        notes = answer.citations_of(found, "".join(self._said), "".join(self._said[self._fresh :]))
-        events = [self._frames.thing(self._index, self._place, annotation_piece(notes))]
-        events += map(self._opened, answer.search_steps(found, self._meta) if self._searches else ())
+        events = []
+        if found.sources:
+            self._place += 1
+            notes = answer.citations_of(found, "".join(self._said), "".join(self._said[self._fresh :]))
+            events.append(self._frames.thing(self._index, self._place, annotation_piece(notes)))
+        events += map(self._opened, answer.tool_steps(found, self._meta, searches=self._searches))
         return b"".join(events)
 
     def stop(self, status: Literal["failed", "cancelled"], error: dict[str, Any] | None = None) -> bytes:

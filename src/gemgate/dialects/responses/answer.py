@@ -25,7 +25,7 @@ from gemgate.chat import (
 )
 from gemgate.dialects.openai import envelope as openai_envelope
 from gemgate.dialects.openai import error_code
-from gemgate.dialects.openai_content import Conversation
+from gemgate.dialects.openai_content import CONTAINER, Conversation
 from gemgate.dialects.openai_tools import SEARCH, Toolbox, object_of, text_input
 from gemgate.dialects.responses.request import ResponsesRequest, toolbox
 from gemgate.dialects.wire import LONG_WAIT, Base64, ResponseMeta, image_facts, image_markdown, served_by, status_of
@@ -45,7 +45,8 @@ def write(reply: Reply, meta: ResponseMeta, body: ResponsesRequest, model: str) 
             if part.findings.sources:
                 newest = items[-1]["content"][0]
                 newest["annotations"] = citations_of(part.findings, items[:-1], newest["text"])
-                items += search_items(part.findings, len(items), meta, box)
+            items += run_items(part.findings, len(items), meta)
+            items += search_items(part.findings, len(items), meta, box) if part.findings.sources else ()
         else:
             items.append(item_of(part, len(items), meta, box))
     return finished(response_object(meta, body, model), items, reply.ended)
@@ -77,9 +78,25 @@ def search_items(found: Findings, index: int, meta: ResponseMeta, box: Toolbox) 
     return [{"id": item_id("ws", index, meta), "type": "web_search_call", "status": "completed", "action": action}]
 
 
+def run_items(found: Findings, index: int, meta: ResponseMeta) -> list[Item]:
+    """The programs that were run, as calls of the interpreter that was offered; in the text they stand as well."""
+    return [
+        {
+            "id": item_id("ci", at, meta),
+            "type": "code_interpreter_call",
+            "status": "completed",
+            "code": run.code,
+            "container_id": CONTAINER + meta.id.removeprefix("resp_"),
+            "outputs": [{"type": "logs", "logs": run.output}] if run.output else [],
+        }
+        for at, run in enumerate(found.runs, index)
+    ]
+
+
 def response_object(meta: ResponseMeta, body: ResponsesRequest, model: str) -> dict[str, Any]:
     """A response that has begun: every field that echoes the request, and no output yet."""
     reasoning = body.reasoning
+    prompt = {} if body.prompt is None else {"prompt": body.prompt.model_dump(include={"id", "variables", "version"})}
     return {
         "id": meta.id,
         "object": "response",
@@ -110,6 +127,7 @@ def response_object(meta: ResponseMeta, body: ResponsesRequest, model: str) -> d
         "truncation": "disabled",
         "usage": None,
         "user": body.user,
+        **prompt,
     }
 
 
@@ -264,7 +282,7 @@ def item_id(prefix: str, index: int, meta: ResponseMeta) -> str:
 
 def owner_of(item_id: str) -> str | None:
     """The id of the response that an item of ours belongs to; None for foreign ids."""
-    match = re.fullmatch(r"(?:msg|fc|rs|ig|ws|ctc|lsh|sh|apc|tsc)_(.+)_\d+", item_id)
+    match = re.fullmatch(r"(?:msg|fc|rs|ig|ws|ci|ctc|lsh|sh|apc|tsc)_(.+)_\d+", item_id)
     return f"resp_{match.group(1)}" if match else None
 
 

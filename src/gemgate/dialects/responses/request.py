@@ -17,7 +17,8 @@ from gemgate.chat import ChatRequest, Message, ResponseFormat, Text, ToolCall, T
 from gemgate.dialects.image_options import Painting, left_over, options_of
 from gemgate.dialects.openai import read_format, thinking_of, unsupported
 from gemgate.dialects.openai_content import Conversation, is_reference
-from gemgate.dialects.openai_tools import Toolbox, choose, read_tools, wants_search
+from gemgate.dialects.openai_tools import INTERPRETER, Toolbox, choose, read_tools, wants_search
+from gemgate.dialects.responses.stored_prompt import StoredPrompt, filled
 from gemgate.dialects.wire import MODEL_POLICY, Echo, Limit, Wishes, ignored, read
 from gemgate.errors import BadRequest
 from gemgate.images import ImageOptions, ModelPolicy
@@ -80,7 +81,7 @@ class ResponsesRequest(TokenCountRequest):
     stream: StrictBool | None = None
     store: StrictBool | None = None
     background: StrictBool | None = None
-    prompt: Any = None
+    prompt: StoredPrompt | None = None
     metadata: dict[str, str] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -89,6 +90,11 @@ class ResponsesRequest(TokenCountRequest):
     max_tool_calls: int | None = None
     model_policy: ModelPolicy | None = Field(default=None, description=MODEL_POLICY)
     user: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_values(cls, value: Any) -> Any:
+        return filled(value)
 
 
 _NOT_HONOURED = ("temperature", "top_p", "top_logprobs", "max_output_tokens", "max_tool_calls")
@@ -105,23 +111,30 @@ def read_request(
             param="store",
             code="background_requires_store",
         )
-    if body.prompt is not None:
-        raise unsupported(
-            "prompt", "Stored prompts are not supported; send input", "不支持已存储的 prompt，请发送 input"
-        )
     chat = read_token_count(body, previous, references)
+    of_prompt: tuple[str, ...] = ()
+    if body.prompt is not None:
+        chat = replace(chat, model=body.prompt.model)
+        of_prompt = (*(("model",) if body.model else ()), *ignored(body.prompt, "version", prefix="prompt."))
     return replace(
         chat,
         stream=bool(body.stream),
         model_policy=body.model_policy,
-        ignored=(*(name for name in ignored(body, *_NOT_HONOURED) if name not in _given(body)), *chat.ignored),
+        ignored=(
+            *(name for name in ignored(body, *_NOT_HONOURED) if name not in _given(body)),
+            *of_prompt,
+            *chat.ignored,
+        ),
     )
 
 
 def _given(body: ResponsesRequest) -> tuple[str, ...]:
-    """`include` where it asks for nothing but the sources, which always come."""
+    """`include` where it asks for nothing but what always comes: the sources, and what code printed."""
     wanted = (body.model_extra or {}).get("include")
-    return ("include",) if wanted == ["web_search_call.action.sources"] else ()
+    return ("include",) if isinstance(wanted, list) and wanted and all(one in _ALWAYS for one in wanted) else ()
+
+
+_ALWAYS = ("web_search_call.action.sources", "code_interpreter_call.outputs")
 
 
 def read_token_count(
@@ -153,6 +166,7 @@ def read_token_count(
         demands_image=wants_image,
         search=wants_search(box, body.tool_choice),
         cites=True,
+        runs_code=INTERPRETER in box.hosted and body.tool_choice != "none",
         ignored=_ignored(body, box, wants_image=wants_image),
     )
 

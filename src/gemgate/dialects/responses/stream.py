@@ -137,9 +137,9 @@ class EventWriter:
         return done + self._done(item)
 
     def _found(self, found: Findings) -> bytes:
-        """The sources: of the open text, and as a call of the search tool behind it."""
+        """The sources: of the open text, and as a call of the search tool behind it; and code that was run."""
         if not found.sources:
-            return b""
+            return self._close_item() + self._runs(found) if found.runs else b""
         self._notes = answer.citations_of(found, self._items, "".join(self._pieces))
         place = {"item_id": answer.item_id("msg", self._index, self._meta), "output_index": self._index}
         events = [
@@ -149,6 +149,7 @@ class EventWriter:
             for at, note in enumerate(self._notes)
         ]
         events.append(self._close_item())
+        events.append(self._runs(found))
         for item in answer.search_items(found, self._index, self._meta, self._box):
             opening = {**item, "status": "in_progress"}
             place = {"item_id": item["id"], "output_index": self._index}
@@ -156,6 +157,24 @@ class EventWriter:
             events += [
                 self._say(f"response.web_search_call.{step}", **place)
                 for step in ("in_progress", "searching", "completed")
+            ]
+            events.append(self._done(item))
+        return b"".join(events)
+
+    def _runs(self, found: Findings) -> bytes:
+        events: list[bytes] = []
+        for item in answer.run_items(found, self._index, self._meta):
+            place = {"item_id": item["id"], "output_index": self._index}
+            opening = {**item, "status": "in_progress", "code": "", "outputs": None}
+            events.append(self._say("response.output_item.added", output_index=self._index, item=opening))
+            events.append(self._say("response.code_interpreter_call.in_progress", **place))
+            events += [
+                self._say("response.code_interpreter_call_code.delta", **place, delta=piece)
+                for piece in pieces(item["code"])
+            ]
+            events.append(self._say("response.code_interpreter_call_code.done", **place, code=item["code"]))
+            events += [
+                self._say(f"response.code_interpreter_call.{step}", **place) for step in ("interpreting", "completed")
             ]
             events.append(self._done(item))
         return b"".join(events)

@@ -8,6 +8,7 @@ Everything is read by meaning where it can be, and whatever is neither read nor 
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -34,6 +35,9 @@ _MOST_VALUES: Final = 200_000
 
 _FILM: Final = "60"
 _MUSIC: Final = "87"
+_SHOWN: Final = re.compile(r"!\[([^\]\n]{0,300})\]\((https://[A-Za-z0-9:/?#@!$&'*+,;=%._~-]{1,2000})[ \t)]")
+_MOST_OF_DOCUMENT: Final = 1_000_000
+"""Characters of a document that are looked through for images."""
 _LEAD: Final = " \t\n.,;:!?。，；：！？*-•#>"
 """What may stand between a mark of citation and the next words that lean on a source."""
 
@@ -82,11 +86,12 @@ class Riches:
         )
         numbered = [*numbered_sources(fields.get("44"))]
         sources = once([*numbered, *icons, *grounded])
+        documents = tuple(_documents(fields.get(CANVAS_KEY)))
         return Findings(
             sources=sources,
             citations=tuple(cited(raw, numbered, sources)),
-            images=tuple(_images(fields.get("2"))),
-            documents=tuple(_documents(fields.get(CANVAS_KEY))),
+            images=(*_images(fields.get("2")), *_within(documents)),
+            documents=documents,
             media=media,
             runs=runs,
             suggestions=marks.suggestions(raw),
@@ -201,6 +206,16 @@ def _documents(rows: Any) -> Iterator[Document]:
         if isinstance(text, str) and text:
             title, name, language = (_words(at(row, [place], "")) for place in (2, 9, 14))
             yield Document(_words(at(row, [0], "")), title, clean(text), name, language, is_code=at(row, [10]) == 2)
+
+
+def _within(documents: Sequence[Document]) -> Iterator[WebImage]:
+    """Images that a document shows from where only the account can fetch them, each once."""
+    seen: set[str] = set()
+    for document in documents:
+        for alt, url in () if document.is_code else _SHOWN.findall(document.text[:_MOST_OF_DOCUMENT]):
+            if url not in seen and is_private(url):
+                seen.add(url)
+                yield WebImage(url, alt, private=True, within=True)
 
 
 def _words(value: Any) -> str:

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from gemgate.chat import Message, Reply
 from gemgate.dialects import research, responses, table, wire
+from gemgate.dialects.responses import stored_prompt
 from gemgate.dialects.table import ReadContext
 from gemgate.dialects.wire import ResponseMeta
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, ModelNotFound
 from gemgate.gateway.response_history import previous_messages, referenced_messages
 from gemgate.jobs.answers import AnswerKind, answer_not_found
 from gemgate.offload import offload
@@ -42,10 +43,12 @@ async def create(context: NodeContext) -> Response:
     previous = await previous_of(context, body)
     references = await references_of(context, body)
     chat = await offload(len(raw), lambda: judged(responses.read_request(body, previous, references)))
+    if body.prompt is not None:
+        _check_prompt(context, body.prompt)
     asked = Asked(CREATE, raw, chat, ReadContext(previous=previous, references=references))
-    if research.is_model(body.model):
+    if research.is_model(chat.model):
         if not body.background:
-            raise research.needs_background(body.model or "")
+            raise research.needs_background(chat.model or "")
         return await entered(context, asked, KIND, research.read_call(chat), None)
     if body.background:
         return await in_background(context, asked, KIND)
@@ -58,6 +61,15 @@ async def create(context: NodeContext) -> Response:
         return await stream_response(context, events, responses.EventWriter(meta, body, model))
     replies = await collect(context, events, 1)
     return large_json_response(responses.write(replies[0], meta, body, model))
+
+
+def _check_prompt(context: NodeContext, prompt: stored_prompt.StoredPrompt) -> None:
+    """NotFound where no account has the gem that the prompt is."""
+    try:
+        context.service.gateway.resolve(prompt.model, context.caller.tenant)
+    except ModelNotFound:
+        gems = (offer.name for account in context.service.pool.accounts for offer in account.models if offer.gem)
+        raise stored_prompt.not_found(prompt, ", ".join(dict.fromkeys(gems))) from None
 
 
 def _texts(
