@@ -15,6 +15,8 @@ import gemgate
 from gemgate.fleet.heartbeat import Heartbeat
 from gemgate.ports.runtime import Observer, TelemetryEvent
 from gemgate.telemetry import LogObserver, Metrics, Observers, RecentRequests
+from gemgate.telemetry.series import CallSeries
+from gemgate.telemetry.usage import UsageLedger
 from gemgate.testing import Facts, FakeClock
 from gemgate.web.interim import PromptSentNotifier
 
@@ -24,10 +26,17 @@ def heartbeat() -> Heartbeat:
     return Heartbeat(nothing, nothing, nothing, clock=FakeClock(), observer=Facts())
 
 
+def ledger() -> UsageLedger:
+    nothing: Any = SimpleNamespace()
+    return UsageLedger(nothing, FakeClock().now)
+
+
 OBSERVERS: dict[str, Callable[[], Observer]] = {
     "log": LogObserver,
     "metrics": Metrics,
     "recent requests": RecentRequests,
+    "series": lambda: CallSeries(FakeClock().now),
+    "usage": ledger,
     "prompt sent": PromptSentNotifier,
     "heartbeat": heartbeat,
     "all of them": lambda: Observers([LogObserver(), Metrics(), RecentRequests(), Facts()]),

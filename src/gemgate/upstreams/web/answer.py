@@ -37,7 +37,9 @@ class Answer:
     alone: it has words of the prompt, which nothing here keeps.
     """
 
-    def __init__(self, model: str, thread: Thread | None, *, exact: bool, prompt: str = "") -> None:
+    def __init__(
+        self, model: str, thread: Thread | None, *, exact: bool, prompt: str = "", research: bool = False
+    ) -> None:
         self._model = model
         self._prompt = prompt
         self._metadata: list[Any] = list(DEFAULT_METADATA)
@@ -48,7 +50,7 @@ class Answer:
         self._text = TextDeltas(exact=exact)
         self._thoughts = TextDeltas(exact=exact)
         self._images: dict[str, ImageRef] = {}
-        self._riches = Riches()
+        self._riches = Riches(research=research)
         self._served = self._served_id = self.painter = ""
         self._finished_turn = False
         self._pending = False

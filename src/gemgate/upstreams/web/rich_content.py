@@ -41,16 +41,22 @@ _MOST_OF_DOCUMENT: Final = 1_000_000
 _LEAD: Final = " \t\n.,;:!?。，；：！？*-•#>"
 """What may stand between a mark of citation and the next words that lean on a source."""
 
-_READ: Final = frozenset({"2", "7", "8", "44", "56", "57", "58", "70", "canvas"})
-"""Rich fields that are read, by their key: images of the web, progress, generated images, citations, research."""
+_READ: Final = frozenset({"2", "7", "8", "44", "canvas"})
+"""Rich fields that are read, by their key: images of the web, progress, generated images, citations."""
+_OF_RESEARCH: Final = frozenset({"56", "57", "58", "70"})
+"""Those that are read where a research was asked for; a chat that gets them cannot tell of them."""
 _SLOTS: Final = frozenset({*range(13), 22, _CANVAS, 37})
 """Slots of a candidate that are read, or hold ids, text and marks only."""
 
 
 class Riches:
-    """Collects over the snapshots of one answer; what a later snapshot leaves out is kept."""
+    """Collects over the snapshots of one answer; what a later snapshot leaves out is kept.
 
-    def __init__(self) -> None:
+    research: the answer is one to a turn of a deep research.
+    """
+
+    def __init__(self, *, research: bool = False) -> None:
+        self._read = _READ | _OF_RESEARCH if research else _READ
         self._fields: dict[str, Any] = {}
         self._rest: list[Any] = []
         self.unknown: set[str] = set()
@@ -80,7 +86,7 @@ class Riches:
         grounded = list(_grounding(fields.get("1")))
         icons = [*with_favicon([*fields.values(), *self._rest[:_RICH], *self._rest[_RICH + 1 :]])]
         media = (*_media(fields.get(_FILM), "video"), *_media(fields.get(_MUSIC), "audio"))
-        known = _READ | ({"1"} if grounded else set()) | ({_FILM, _MUSIC} if media else set())
+        known = self._read | ({"1"} if grounded else set()) | ({_FILM, _MUSIC} if media else set())
         self.unknown.update(
             f"rich {key}" for key in fields if key not in known and key.isdigit() and len(key) <= _DIGITS
         )

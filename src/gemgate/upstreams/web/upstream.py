@@ -163,7 +163,9 @@ class WebUpstream:
         session = self._session
         async with self._using(session) as client:
             began = time.monotonic()
-            answer = Answer(prompt.offer.name, prompt.thread, exact=prompt.exact, prompt=prompt.text)
+            answer = Answer(
+                prompt.offer.name, prompt.thread, exact=prompt.exact, prompt=prompt.text, research=bool(prompt.research)
+            )
             made: list[str] = []
             fresh = False
             try:
