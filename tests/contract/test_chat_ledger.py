@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import insert, update
 
+from gemgate.batches import Batch, TaskDraft
 from gemgate.ports.conversations import Conversation
 from gemgate.ports.upstream import Thread
 from gemgate.stores.sql.chat_ledger import SqlChatLedger
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database, open_database
+from gemgate.stores.sql.jobs import SqlJobStore
 from gemgate.stores.sql.schema import batch, task
+from gemgate.stores.vault import Vault
 
 ONE = Conversation("one", "alice", "tip-1", 2, "default", "g1", "fbb1", Thread(("c_1", "r_1")), 100.0, 100.0)
 
@@ -66,3 +70,20 @@ async def test_chats_of_tasks_are_known_with_their_tenant(database: Database, le
     async with database.writing() as connection:
         await connection.execute(update(task).values(cid="c_7"))
     assert await ledger.made(["c_7"]) == {"c_7": "carol"}
+
+
+@pytest.mark.parametrize("way", ["one", "old"])
+async def test_chats_of_forgotten_tasks_stay_their_tenants(database: Database, ledger: SqlChatLedger, way: str) -> None:
+    """Their owner deletes the answer; what was said stays at Google, and stays closed to the admin."""
+    jobs = SqlJobStore(database, Vault([Fernet.generate_key().decode()]))
+    for name, cid in (("b", "c_7"), ("c", "c_7"), ("d", ""), ("e", "c_9")):
+        await jobs.submit(Batch(name, "chat", "carol", 1.0, 1, 1, "text", closed_at=2.0), [TaskDraft("hi")])
+        async with database.writing() as connection:
+            await connection.execute(update(task).where(task.c.batch == name).values(cid=cid))
+    if way == "one":
+        assert [await jobs.forget(name) for name in "bcd"] == [True] * 3
+    else:
+        async with database.writing() as connection:
+            await connection.execute(update(batch).where(batch.c.id == "e").values(closed_at=9.0))
+        assert await jobs.forget_before(5.0) == 3
+    assert await ledger.made(["c_7", "c_9", ""]) == {"c_7": "carol", "c_9": "carol"}

@@ -173,7 +173,7 @@ async def test_cookies_that_die_in_mid_life_are_noticed_and_no_guest_answers(
 async def test_an_account_that_google_rejects_says_what_a_person_must_do(sim2: Simulator) -> None:
     sim2.google.account("alice").status = 1040
     upstream = WebUpstream(proxy=sim2.proxy_url, ca_file=str(sim2.ca_file))
-    with pytest.raises(Rejected, match="Terms of Service"):
+    with pytest.raises(Rejected, match="wants its terms accepted"):
         await upstream.open(Cookies.of(sim2.google.cookies("alice")))
 
 

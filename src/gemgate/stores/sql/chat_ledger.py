@@ -1,17 +1,25 @@
-"""Which chats at Google this gateway has made: those of its conversations, and those of its tasks."""
+"""Which chats at Google this gateway has made: those of its conversations, and those of its tasks, forgotten or not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Insert, exists, func, insert, not_, select
 
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database
-from gemgate.stores.sql.schema import batch, conversation, task
+from gemgate.stores.sql.schema import batch, chat_made, conversation, task
 
 CHUNK = 500
-"""Chats in one query; two indexes answer it."""
+"""Chats in one query; three indexes answer it."""
+
+
+def kept_chats(forgotten: ColumnElement[bool]) -> Insert:
+    """To be carried out before these batches are forgotten: their chats stay at Google, and stay their tenants'."""
+    known = exists().where(chat_made.c.cid == task.c.cid)
+    chats = select(task.c.cid, func.max(batch.c.tenant)).join(batch, batch.c.id == task.c.batch)
+    chats = chats.where(forgotten, task.c.cid != "", not_(known)).group_by(task.c.cid)
+    return insert(chat_made).from_select(["cid", "tenant"], chats)
 
 
 class SqlChatLedger:
@@ -31,6 +39,7 @@ class SqlChatLedger:
             of_chats = select(conversation.c.cid, conversation.c.tenant)
             async with self._database.reading() as connection:
                 rows = [
+                    *await connection.execute(select(chat_made).where(chat_made.c.cid.in_(ids))),
                     *await connection.execute(of_tasks.where(task.c.cid.in_(ids))),
                     *await connection.execute(of_chats.where(conversation.c.cid.in_(ids))),
                 ]

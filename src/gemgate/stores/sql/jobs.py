@@ -55,6 +55,7 @@ from gemgate.lazy_import import later
 from gemgate.offload import offload
 from gemgate.ports.jobs import LeaseStatus
 from gemgate.ports.vault import Sealed, Vault
+from gemgate.stores.sql.chat_ledger import kept_chats
 from gemgate.stores.sql.data_keys import KEY_COLUMNS, SEALED_AT_ONCE, DataKey, DataKeys, rewrap_batches
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import (
@@ -457,15 +458,18 @@ class SqlJobStore:
         return {row.kind: TaskCounts(*(int(count) for count in row[1:])) for row in rows}
 
     async def forget(self, batch_id: str) -> bool:
-        async with self._database.writing() as connection:
-            return (await connection.execute(delete(batch).where(batch.c.id == batch_id))).rowcount == 1
+        return await self._forgotten(batch.c.id == batch_id) == 1
 
     async def forget_before(self, moment: float, kinds: Sequence[BatchKind] = ()) -> int:
         old = and_(batch.c.closed_at > 0, batch.c.closed_at < moment)
         if kinds:
             old = and_(old, batch.c.kind.in_(kinds))
+        return await self._forgotten(old)
+
+    async def _forgotten(self, those: ColumnElement[bool]) -> int:
         async with self._database.writing() as connection:
-            return (await connection.execute(delete(batch).where(old))).rowcount
+            await connection.execute(kept_chats(those))
+            return (await connection.execute(delete(batch).where(those))).rowcount
 
     async def changes(self) -> AsyncGenerator[str, None]:
         async for batch_id in self._database.listening(CHANNEL):

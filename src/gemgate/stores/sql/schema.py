@@ -453,3 +453,11 @@ budget_charge = Table(
     Column("until", Double, nullable=False, comment="In flight until then unless renewed; 0 = not"),
     Index("ix_budget_charge_until", "until"),
 )
+
+chat_made = Table(
+    "chat_made",
+    metadata,
+    Column("cid", Text, primary_key=True, comment="A chat at Google that a forgotten task has begun"),
+    Column("tenant", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
