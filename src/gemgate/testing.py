@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import hashlib
 import heapq
 import itertools
@@ -222,7 +223,8 @@ class MemoryConversations:
 
     async def worded(self, tenant: str, words: Sequence[str], limit: int, offset: int = 0) -> Sequence[Conversation]:
         own = [row for row in (await self.latest(tenant, len(self.rows)))[0] if row.named and row.transcript]
-        found = [row for row in own if all(word.lower() in row.transcript.lower() for word in words)]
+        written = [json.dumps(word, ensure_ascii=False)[1:-1].lower() for word in words]
+        found = [row for row in own if all(word in row.transcript.lower() for word in written)]
         return found[offset : offset + limit]
 
     async def due(self, now: float, limit: int) -> Sequence[Conversation]:

@@ -10,10 +10,13 @@ down_revision = "0021"
 
 
 def upgrade() -> None:
-    for name in ("arm", "ended_by"):
-        op.add_column("session_life", sa.Column(name, sa.Text, nullable=False, server_default=""))
-    for name in ("desktop", "way"):
-        op.add_column("account", sa.Column(name, sa.Text, nullable=False, server_default=""))
+    for table, name, comment in (
+        ("session_life", "arm", "What kept it alive when it was last renewed"),
+        ("session_life", "ended_by", "A word of policy.session_end"),
+        ("account", "desktop", "Where its browser is reached"),
+        ("account", "way", "The way out that it went last, no password in it"),
+    ):
+        op.add_column(table, sa.Column(name, sa.Text, nullable=False, server_default="", comment=comment))
     op.create_table(
         "way_out",
         sa.Column("node", sa.Text, nullable=False),
