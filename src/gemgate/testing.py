@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import hashlib
 import heapq
 import itertools
+import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
