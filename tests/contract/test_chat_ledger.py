@@ -59,6 +59,16 @@ async def test_a_conversation_that_moved_is_known_by_where_it_stands(
     assert await ledger.made(["c_1", "c_9"]) == {}
 
 
+async def test_chats_of_old_conversations_stay_their_tenants(
+    ledger: SqlChatLedger, conversations: SqlConversationStore
+) -> None:
+    await conversations.save(ONE)
+    await conversations.save(replace(ONE, id="two", tenant="bob", thread=Thread(("c_2",)), updated_at=300.0))
+    assert await conversations.forget_before(200.0) == 1
+    assert await conversations.get("alice", "one") is None
+    assert await ledger.made(["c_1", "c_2"]) == {"c_1": "alice", "c_2": "bob"}
+
+
 async def test_chats_of_tasks_are_known_with_their_tenant(database: Database, ledger: SqlChatLedger) -> None:
     needed = {"need": "image", "state": "closed", "priority": 0, "concurrency": 1, "asked": 1, "queued": 0}
     more = {"model": "m", "as_base64": False, "defaults": "", "about": "", "digest": "", "created_at": 1.0}

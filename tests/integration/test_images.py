@@ -28,8 +28,10 @@ from gemgate.images import GeneratedImage
 from gemgate.imaging import Cleaned, Profile
 from gemgate.imaging.logo import draw
 from gemgate.imaging.logo_profiles import V1_SMALL
+from gemgate.ports.conversations import Conversation
 from gemgate.ports.gallery import GalleryImage
 from gemgate.ports.runtime import TelemetryEvent
+from gemgate.ports.upstream import Thread
 from gemgate_simulator import Simulator
 from tests.support.image_files import encoded
 from tests.support.image_kinds import TEST_SEEDS, paint
@@ -540,6 +542,10 @@ async def test_a_moved_logo_is_told_once_and_images_keep_coming_as_they_are(
     assert "64 px" in str(told.data["what"])
 
 
+def aged(moment: float) -> Conversation:
+    return Conversation("old", "", "tip", 2, "default", "g1", "fbb1", Thread(("c_1", "r_1")), moment, moment)
+
+
 async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simulator, tmp_path: Path) -> None:
     paints(sim, png())
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
@@ -549,11 +555,12 @@ async def test_what_is_older_than_the_retention_goes_and_nothing_else(sim: Simul
         await gate.service.blobs.put("images/" + name, png(), "image/png")
         facts = GeneratedImage(320, 200, len(png()), "image/png", "00", "full_size", "absent", "m", name)
         await gate.service.gallery.remember(GalleryImage(facts, "", time.time() - 3 * 86_400))
+        await gate.service.gateway.conversations.store.save(aged(time.time() - 3 * 86_400))
         async with http.get("/images/" + name) as answer:
             assert answer.status == 200
     async with served(settings_for(sim, tmp_path, retention_days=2)) as gate, aiohttp.ClientSession(gate.url) as http:
         async with asyncio.timeout(10):
-            while await gate.service.gallery.find(name):
+            while await gate.service.gallery.find(name) or await gate.service.gateway.conversations.store.count():
                 await asyncio.sleep(0.02)
         async with http.get("/images/" + name) as answer:
             assert answer.status == 404

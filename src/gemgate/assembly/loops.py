@@ -98,6 +98,7 @@ def run_upkeep(service: Service) -> None:
                 await service.blobs.delete(beside_images.keys_of(old))
                 await service.gallery.forget(old)
             if kept_from:
+                await service.gateway.conversations.store.forget_before(kept_from)
                 await service.jobs.forget_before(kept_from)
                 await _forget_media(service, kept_from)
             if settings.usage_days:

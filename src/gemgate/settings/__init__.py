@@ -186,7 +186,9 @@ class Settings(BaseSettings):
         None, description="JSON file of places and shapes of the logo, tried first (gemgate logo calibrate)"
     )
     usage_days: Count = Field(400, description="How many days the ledger of usage is kept; 0 = for ever")
-    retention_days: Count = Field(0, description="Delete pictures, uploads and batches after so many days; 0 = never")
+    retention_days: Count = Field(
+        0, description="Delete pictures, uploads, jobs and conversations after so many days; 0 = never"
+    )
 
     storage: Literal["", "folder", "r2", "s3"] = Field("", description="Where pictures go: a folder, `r2` or `s3`")
     public_base_url: str | None = Field(None, description="The gateway's own address in links")

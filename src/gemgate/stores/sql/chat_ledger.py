@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Insert, exists, func, insert, not_, select
+from sqlalchemy import select
 
 from gemgate.stores.sql.conversations import SqlConversationStore
 from gemgate.stores.sql.database import Database
@@ -12,14 +12,6 @@ from gemgate.stores.sql.schema import batch, chat_made, conversation, task
 
 CHUNK = 500
 """Chats in one query; three indexes answer it."""
-
-
-def kept_chats(forgotten: ColumnElement[bool]) -> Insert:
-    """To be carried out before these batches are forgotten: their chats stay at Google, and stay their tenants'."""
-    known = exists().where(chat_made.c.cid == task.c.cid)
-    chats = select(task.c.cid, func.max(batch.c.tenant)).join(batch, batch.c.id == task.c.batch)
-    chats = chats.where(forgotten, task.c.cid != "", not_(known)).group_by(task.c.cid)
-    return insert(chat_made).from_select(["cid", "tenant"], chats)
 
 
 class SqlChatLedger:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import Executable, Row, delete, func, or_, select, update
+from sqlalchemy import Executable, Row, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.errors import StorageDown
 from gemgate.lazy_import import later
 from gemgate.ports.conversations import Conversation, StoredResponse
 from gemgate.ports.upstream import Thread
+from gemgate.stores.sql import made_chats
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import conversation as table
 from gemgate.stores.sql.schema import stored_response as responses
@@ -176,9 +177,10 @@ class SqlConversationStore:
 
     async def forget_before(self, moment: float) -> int:
         await self.written()
+        old = and_(table.c.updated_at < moment, table.c.delete_at == 0)
         async with self._database.writing() as connection:
-            gone = await connection.execute(delete(table).where(table.c.updated_at < moment, table.c.delete_at == 0))
-        return gone.rowcount
+            await connection.execute(made_chats.of_conversations(old))
+            return (await connection.execute(delete(table).where(old))).rowcount
 
     async def count(self) -> int:
         await self.written()

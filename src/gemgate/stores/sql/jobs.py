@@ -55,7 +55,7 @@ from gemgate.lazy_import import later
 from gemgate.offload import offload
 from gemgate.ports.jobs import LeaseStatus
 from gemgate.ports.vault import Sealed, Vault
-from gemgate.stores.sql.chat_ledger import kept_chats
+from gemgate.stores.sql import made_chats
 from gemgate.stores.sql.data_keys import KEY_COLUMNS, SEALED_AT_ONCE, DataKey, DataKeys, rewrap_batches
 from gemgate.stores.sql.database import Database, epoch_now
 from gemgate.stores.sql.job_rows import (
@@ -468,7 +468,7 @@ class SqlJobStore:
 
     async def _forgotten(self, those: ColumnElement[bool]) -> int:
         async with self._database.writing() as connection:
-            await connection.execute(kept_chats(those))
+            await connection.execute(made_chats.of_batches(those))
             return (await connection.execute(delete(batch).where(those))).rowcount
 
     async def changes(self) -> AsyncGenerator[str, None]:

@@ -457,7 +457,7 @@ budget_charge = Table(
 chat_made = Table(
     "chat_made",
     metadata,
-    Column("cid", Text, primary_key=True, comment="A chat at Google that a forgotten task has begun"),
+    Column("cid", Text, primary_key=True, comment="A chat at Google of which we have forgotten all else"),
     Column("tenant", Text, nullable=False),
     sqlite_with_rowid=False,
 )
