@@ -7,9 +7,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
-from gemgate.errors import BadRequest
+from gemgate.errors import BadRequest, LocalText
 
 PSID, PSIDTS, PSIDCC = "__Secure-1PSID", "__Secure-1PSIDTS", "__Secure-1PSIDCC"
 
@@ -186,7 +186,17 @@ State = Literal["starting", "ready", "busy", "cooling", "needs_login", "paused",
 """The one word from which routing, /health, /ready, the page and every 503 text are derived."""
 
 Capability = Literal["text", "pro", "image", "video", "music", "research", "upload"]
-CAPABILITIES: tuple[Capability, ...] = ("text", "pro", "image", "video", "music", "research", "upload")
+CAPABILITY_WORDS: Mapping[str, LocalText] = {
+    "text": LocalText("text", "文本"),
+    "pro": LocalText("Pro text", "Pro 文本"),
+    "image": LocalText("pictures", "图片"),
+    "video": LocalText("videos", "视频"),
+    "music": LocalText("music", "音乐"),
+    "research": LocalText("deep research", "Deep Research"),
+    "upload": LocalText("uploads", "上传"),
+}
+"""What each is called where people read of it."""
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 Kind = Literal["web", "official"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from gemgate.accounts import CAPABILITIES, CAPABILITY_WORDS
 from gemgate.errors import NO_TEXT, LocalText
 from gemgate.policy import session_end
 from gemgate.policy.circuit_breaker import Circuit
@@ -16,24 +17,6 @@ from gemgate.pool.status import MAKING
 from gemgate.ports.accounts import AuditLine
 
 Kind = Literal["needs_login", "error", "cooling", "blocked", "dies_soon", "wire", "machine", "test"]
-WHAT = {
-    "text": "text",
-    "pro": "Pro text",
-    "image": "pictures",
-    "video": "videos",
-    "music": "music",
-    "research": "deep research",
-    "upload": "uploads",
-}
-WHAT_ZH = {
-    "text": "文本",
-    "pro": "Pro 文本",
-    "image": "图片",
-    "video": "视频",
-    "music": "音乐",
-    "research": "Deep Research",
-    "upload": "上传",
-}
 _OF_MACHINE = {
     "memory": ("memory", "内存"),
     "descriptors": ("room for connections", "连接数"),
@@ -181,7 +164,7 @@ def fired(trouble: Incident, now: float) -> tuple[LocalText, LocalText]:
                 ),
             )
         case "cooling" if subject.capability:
-            what, what_zh = WHAT[subject.capability], WHAT_ZH[subject.capability]
+            what, what_zh = CAPABILITY_WORDS[subject.capability].en, CAPABILITY_WORDS[subject.capability].zh
             title, title_zh = f"gemgate: {name} rests for {what}", f"{name} 暂停{what_zh}"
             text, text_zh = f"Account {name} takes no {what}{wait}", f"账号 {name} 暂停处理{what_zh}{wait_zh}"
         case "cooling":
@@ -218,7 +201,8 @@ def resolved(subject: AlertKey) -> tuple[LocalText, LocalText]:
         )
         return LocalText("gemgate: the address is free again", "地址已恢复"), LocalText(text, text_zh)
     name = subject.account
-    what, what_zh = (WHAT.get(subject.capability, ""), WHAT_ZH.get(subject.capability, ""))
+    words = CAPABILITY_WORDS.get(subject.capability, NO_TEXT)
+    what, what_zh = words.en, words.zh
     text = f"Account {name} takes {what} again" if what else f"Account {name} works again"
     text_zh = f"账号 {name} 恢复处理{what_zh}" if what else f"账号 {name} 已恢复"
     return LocalText(f"gemgate: {name} is back", f"{name} 已恢复"), LocalText(text, text_zh)
@@ -237,7 +221,7 @@ def subject_of(line: AuditLine) -> AlertKey | None:
     match kind:
         case "needs_login" | "error" | "dies_soon":
             return AlertKey(kind, line.account)
-        case "cooling" if rest in ("", *WHAT):
+        case "cooling" if rest in ("", *CAPABILITIES):
             return AlertKey(kind, line.account, rest)
         case "blocked" if rest:
             return AlertKey(kind, address=rest)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import orjson
 from starlette.responses import Response
 
-from gemgate.accounts import Capability
+from gemgate.accounts import CAPABILITY_WORDS, Capability
 from gemgate.assembly.service import Service
 from gemgate.pool.account import Account
 from gemgate.pool.status import AccountStatus
@@ -25,24 +25,6 @@ from gemgate.web.routes.accounts import account_of
 router = Router()
 
 HOUR = 3600.0
-_WHAT = {
-    "text": "text",
-    "pro": "Pro text",
-    "image": "pictures",
-    "video": "videos",
-    "music": "music",
-    "research": "deep research",
-    "upload": "uploads",
-}
-_WHAT_ZH = {
-    "text": "文本",
-    "pro": "Pro 文本",
-    "image": "图片",
-    "video": "视频",
-    "music": "音乐",
-    "research": "Deep Research",
-    "upload": "上传",
-}
 Level = Literal["ok", "starting", "warn", "down", "setup"]
 
 
@@ -91,7 +73,8 @@ def summary_of(accounts: Sequence[AccountOverview], degraded: Sequence[str], now
         return Summary("warn", f"Calls are answered, but: {degraded[0]}.", f"服务正常，但存在降级：{degraded[0]}。")
     for one in usable:
         if one.cooling:
-            what, what_zh = (" and ".join(_WHAT[c] for c in one.cooling), "、".join(_WHAT_ZH[c] for c in one.cooling))
+            words = [CAPABILITY_WORDS[capability] for capability in one.cooling]
+            what, what_zh = " and ".join(one.en for one in words), "、".join(one.zh for one in words)
             return Summary(
                 "warn", f"Text is answered; {one.name} rests for {what}.", f"文本正常；{one.name} 的{what_zh}暂时休息。"
             )
