@@ -13,6 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.accounts import CAPABILITIES
+from gemgate.errors import Spent
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for, until
 
@@ -144,22 +146,13 @@ async def test_a_page_that_says_all_is_well_has_nothing_that_rests(sim: Simulato
         await http.get("/health")
         account = gate.service.pool.accounts[0]
         account.call_started("image")
-        from gemgate.errors import Spent
-
         account.call_ended(("image",), Spent("no more pictures today"))
         async with http.get("/api/overview") as answer:
             overview = await answer.json()
         assert (overview["level"], "rests for pictures" in overview["sentence"]["en"]) == ("warn", True)
         async with http.get("/health") as answer:
             health = await answer.json()
-        assert health["capabilities"] == {
-            "text": True,
-            "pro": True,
-            "image": False,
-            "video": True,
-            "research": True,
-            "upload": True,
-        }
+        assert health["capabilities"] == dict.fromkeys(CAPABILITIES, True) | {"image": False}
         error = gate.service.pool.no_account_error("image")
         assert "default: cooling for image (limit" in error.en
         assert "default：cooling（image）" in error.zh
