@@ -202,7 +202,7 @@ class UsageLedger:
 def _kind_of(operation: str) -> tuple[str, bool]:
     """What an operation makes, by its name; and whether it only orders a batch, whose tasks are the calls."""
     first = operation.partition(".")[0]
-    kinds = {"images": "image", "generate-images": "image", "videos": "video", "audio": "audio"}
+    kinds = {"images": "image", "generate-images": "image", "videos": "video", "music": "music", "audio": "audio"}
     return kinds.get(first, "chat"), first in ("batch", "batches")
 
 
@@ -243,8 +243,8 @@ def _image(call: _Call, data: Data) -> None:
     call.sums.bytes += int(data["bytes"])
 
 
-def _video(call: _Call, data: Data) -> None:
-    call.sums.videos += 1
+def _media(call: _Call, data: Data) -> None:
+    call.sums.videos += data["media"] == "video"
     call.sums.bytes += int(data["bytes"])
 
 
@@ -265,7 +265,7 @@ _FOLDS: Mapping[str, Callable[[_Call, Data], None]] = {
     "attempt.signed": _signed,
     "attempt.ended": _ended,
     "image.delivered": _image,
-    "video.delivered": _video,
+    "media.delivered": _media,
     "request.failed": _failed,
     "request.task": _ordered,
 }
