@@ -29,7 +29,7 @@ def test_what_we_wrote_is_small_and_others_files_are_told_apart() -> None:
 
 def test_all_of_it_is_less_than_the_bar_as_it_travels() -> None:
     everything = [assets.index, *assets.files.values()]
-    assert sum(len(asset.packed or asset.data) for asset in everything) < MOST / 3
+    assert sum(len(asset.packed or asset.data) for asset in everything) < 0.4 * MOST
 
 
 @pytest.mark.system

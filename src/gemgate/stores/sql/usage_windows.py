@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 from sqlalchemy import Row, delete, select
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from gemgate.accounts import CAPABILITIES, Capability, UsageWindow
+from gemgate.lazy_import import later
 from gemgate.ports.usage_windows import UsageReading
 from gemgate.stores.sql.database import Database
 from gemgate.stores.sql.schema import usage_reading as table
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+else:
+    postgresql = later("sqlalchemy.dialects.postgresql")
 
 
 class SqlWindowStore:

@@ -52,8 +52,8 @@ export function History({ title, rest }) {
     <${Page} title=${title} lead=${t("lead")}>
       <${Trouble} problem=${problem} />
       ${!data && !problem && html`<${Loading} />`}
-      ${setting && setting.value !== "True" && html`<${Note}><p>${t("off")}</p><//>`}
-      ${setting?.value === "True" && html`<${Opened} rest=${rest} />`}
+      ${setting && setting.value !== "on" && html`<${Note}><p>${t("off")}</p><//>`}
+      ${setting?.value === "on" && html`<${Opened} rest=${rest} />`}
     <//>
   `;
 }
