@@ -322,7 +322,7 @@ async def hang_postgres(fleet: RunningFleet, postgres: Postgres, *, seconds: flo
         status, _node, _ = await chat(http, "before", text_of(first), "and after")
         assert status == 200
     assert record(fleet).generations == 2 * number + 2
-    assert all(serving(row) for row in fleet.rows().values())
+    await until(lambda: all(serving(row) for row in fleet.rows().values()), 20)  # each node's next heartbeat
 
 
 @pytest.mark.soak
