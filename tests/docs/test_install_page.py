@@ -12,7 +12,12 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("install.md", "install.zh.md")
-OF_TOOLS = ("uvx gemgate demo", "uv tool install gemgate", "uv tool upgrade gemgate", "gemgate service restart")
+OF_TOOLS = (
+    "uvx --from . gemgate demo",
+    "uv tool install .",
+    "uv tool install --reinstall .",
+    "gemgate service restart",
+)
 """Of uv and of systemd: tests/integration/test_release.py and test_first_steps.py run what they lead to."""
 ASKS = "gemgate init"
 

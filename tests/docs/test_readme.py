@@ -17,7 +17,7 @@ from gemgate.settings import Settings
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "README.zh.md", "docs/start.md", "docs/start.zh.md", "docs/images.md")
 FENCE = re.compile(r"(?ms)^```(\w+)\n(.*?)^```")
-NOT_HERE = ("uvx gemgate demo", "pipx install gemgate", "gemgate serve")
+NOT_HERE = ("make demo", "pipx install .", "gemgate serve")
 """Run by other tests (test_release.py): an empty environment, a server that does not end."""
 END = "<the end of one>"
 IN_TURN = f"for code in {{codes!r}}: exec(code, {{{{}}}}); print({END!r})"
@@ -89,6 +89,19 @@ async def test_everything_that_is_shown_works(demo: str, tmp_path: Path) -> None
                 continue
             said = await typed("bash", "-ec", code.replace(ADDRESS, demo), cwd=tmp_path)
             assert '"error"' not in said, (page, code, said)
+
+
+def test_no_line_takes_a_package_of_our_name_from_an_index() -> None:
+    """Nothing of ours stands there: who types such a line runs what a stranger has put under the name."""
+    takes = re.compile(r"\b(?:uvx|pipx (?:install|run|upgrade)|uv tool \w+|pip install) (?:'|\")?gemgate\b")
+    pages = [
+        ROOT / "README.md",
+        ROOT / "README.zh.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").rglob("*.md"),
+    ]
+    found = {str(page): takes.findall(page.read_text("utf-8")) for page in pages}
+    assert not {page: lines for page, lines in found.items() if lines}
 
 
 def test_both_languages_show_the_same_commands() -> None:

@@ -188,7 +188,7 @@ def test_a_service_that_could_not_run_is_not_installed(home: Home, monkeypatch: 
     assert not home.unit.exists()
     cached = (str(home.folder / "uv" / "archive-v0" / "x" / "bin" / "gemgate"),)
     monkeypatch.setattr(service, "program", lambda: cached)
-    assert "uv tool install gemgate" in home.types("service", "install", status=2).stderr
+    assert "uv tool install ." in home.types("service", "install", status=2).stderr
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "sudo" in home.types("service", "install", "--system", status=1).stderr
 

@@ -192,9 +192,9 @@ def _check(plan: Plan, config: Path) -> None:
     if passes_away(Path(plan.program[0])):
         fail(
             say(
-                "this gemgate was run from a cache, which may be emptied; install it first: uv tool install gemgate, "
-                "or pipx install gemgate",
-                "当前 gemgate 运行自缓存，随时可能被清理；请先安装：uv tool install gemgate 或 pipx install gemgate",
+                "this gemgate was run from a cache, which may be emptied; install it first, in its checkout: "
+                "uv tool install . or pipx install .",
+                "当前 gemgate 运行自缓存，随时可能被清理；请先在源码目录中安装：uv tool install . 或 pipx install .",
             ),
             2,
         )
@@ -202,9 +202,9 @@ def _check(plan: Plan, config: Path) -> None:
         fail(
             say(
                 f"a service of the system does not see {folder}; install gemgate where all may read it: "
-                "python3 -m venv /opt/gemgate && /opt/gemgate/bin/pip install gemgate",
+                "python3 -m venv /opt/gemgate && /opt/gemgate/bin/pip install .",
                 f"系统服务无法访问 {folder}；请安装到公共目录："
-                "python3 -m venv /opt/gemgate && /opt/gemgate/bin/pip install gemgate",
+                "python3 -m venv /opt/gemgate && /opt/gemgate/bin/pip install .",
             ),
             2,
         )
