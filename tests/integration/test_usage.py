@@ -6,6 +6,8 @@ import asyncio
 import csv
 import io
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,49 @@ async def test_a_table_for_spreadsheets_and_questions_that_are_none(http: aiohtt
             assert answer.status == 400
     async with http.get("/api/usage", headers=key("blog")) as answer:
         assert answer.status == 401
+
+
+async def test_the_commands_ask_the_gateway_that_is_named(
+    http: aiohttp.ClientSession, gate: Served, tmp_path: Path
+) -> None:
+    """GEMGATE_URL is the same gateway for every command, and not the database of the folder that is typed in."""
+    await post(http, "/v1/chat/completions", chat(), key("blog"))
+    await post(http, "/v1/chat/completions", chat(), key("shop"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    async def typed(*words: str, **more: str) -> tuple[int, str, str]:
+        names = {"GEMGATE_URL": gate.url, "ADMIN_KEY": "admin-key-of-sixteen", "DATA_DIR": str(elsewhere), **more}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gemgate", *words),
+            env={**os.environ, "LANG": "C.UTF-8", **names},
+            cwd=elsewhere,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, wrong = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), wrong.decode()
+
+    status, said, wrong = await typed("usage", "--by", "key", "--json")
+    assert status == 0, wrong
+    assert [row["key"] for row in json.loads(said)["rows"]] == ["blog", "shop"]
+    status, said, _ = await typed("usage", "--by", "key", "--of-key", "shop", "--csv")
+    assert (status, [row["key"] for row in csv.DictReader(io.StringIO(said))]) == (0, ["shop"])
+    status, said, wrong = await typed("accounts", "list", "--json")
+    assert status == 0, wrong
+    assert [one["name"] for one in json.loads(said)["accounts"]] == ["default"]
+    status, _, wrong = await typed("usage", ADMIN_KEY="another-key-of-sixteen")
+    assert status != 0
+    assert "admin key is wrong" in wrong
+    assert not list(elsewhere.glob("*.sqlite3"))
+    for own in (
+        {},
+        {"API_KEY": "blog:secret-blog"},
+        {"API_KEY": "blog:secret-blog", "ADMIN_KEY": "of-this-folder-alone"},
+    ):
+        status, said, wrong = await typed("usage", "--json", **{"GEMGATE_URL": "", "ADMIN_KEY": "", **own})
+        assert (status, json.loads(said)["rows"]) == (0, []), wrong
 
 
 async def test_a_key_reads_its_own_numbers_by_the_official_sdk(gate: Served, http: aiohttp.ClientSession) -> None:

@@ -16,7 +16,10 @@ from gemgate.cli.terminal import err, language, load_settings, run
 UrlOption = Annotated[
     str | None,
     typer.Option(
-        "--url", help="The gateway to ask. [default: the one on this DATA_DIR, if it runs]", show_default=False
+        "--url",
+        envvar="GEMGATE_URL",
+        help="The gateway to ask. [default: the one on this DATA_DIR, if it runs]",
+        show_default=False,
     ),
 ]
 KeyOption = Annotated[

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import aiohttp
 import orjson
 import typer
 import uvicorn
+from pydantic import SecretStr
 
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
@@ -106,8 +108,10 @@ async def connected(
         elif found := await running(settings):
             yield Connection(http, found, key or known)
         else:
+            if admin and settings.admin_key is None:  # who may read the database asks; nobody else knows this one
+                settings = settings.model_copy(update={"admin_key": SecretStr(secrets.token_urlsafe())})
             async with _own(settings, resident=resident) as own:
-                yield Connection(http, own, known, own=True)
+                yield Connection(http, own, _key_of(settings, admin=admin), own=True)
 
 
 def through(

@@ -1,18 +1,17 @@
-"""`gemgate usage`: what calls cost, read from the database itself, whether or not a gateway runs on it."""
+"""`gemgate usage`: what calls cost, asked of a gateway: the named one, that of this machine, or one of our own."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 from rich.table import Table
 
-from gemgate.assembly.storage import open_storage
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, load_settings, out, run, say
+from gemgate.cli.connection import Connection, KeyOption, UrlOption, through
+from gemgate.cli.terminal import ConfigOption, JsonOption, err, out, say
 from gemgate.ports.usage import AMOUNTS
-from gemgate.telemetry import SystemClock, usage_views
 
 
 def usage(
@@ -24,33 +23,39 @@ def usage(
         str, typer.Option("--from", help="First day, such as 2026-11-01. [default: 30 days]", show_default=False)
     ] = "",
     until: Annotated[str, typer.Option("--to", help="Last day. [default: today]", show_default=False)] = "",
-    key: Annotated[str, typer.Option(help="Only of the key with this name.", show_default=False)] = "",
+    of_key: Annotated[str, typer.Option(help="Only of the key with this name.", show_default=False)] = "",
     account: Annotated[str, typer.Option(help="Only of this account.", show_default=False)] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma separated values, for spreadsheets.")] = False,
     as_json: JsonOption = False,
+    url: UrlOption = "",
+    key: KeyOption = "",
     config: ConfigOption = None,
 ) -> None:
     """What calls cost: by day, key, model, account; as a table, CSV or JSON.
 
-    Days and hours are those of UTC.
+    Days and hours are those of UTC. Takes the admin key: of the settings, or as --key.
     """
-    wanted = {"by": by, "from": since, "to": until, "key": key, "account": account}
-    run(_told({name: value for name, value in wanted.items() if value}, config, as_csv=as_csv, as_json=as_json))
+    wanted = {"by": by, "from": since, "to": until, "key": of_key, "account": account}
+    query = urlencode({name: value for name, value in wanted.items() if value})
+
+    async def ask(gateway: Connection) -> Any:
+        if not as_csv:
+            return await gateway.ask("GET", f"/api/usage?{query}")
+        async with gateway.open("GET", f"/api/usage?{query}&format=csv") as answer:
+            return await answer.text()
+
+    _tell(through(ask, url, key, config, admin=True), as_json=as_json)
 
 
-async def _told(wanted: dict[str, str], config: Path | None, *, as_csv: bool, as_json: bool) -> None:
-    settings = load_settings({}, config).settings
-    asked = usage_views.question(wanted, SystemClock().now())
-    async with open_storage(settings, exclusive=False) as storage:
-        rows = usage_views.checked(await storage.usage.ask(asked))
-    if as_csv:
-        typer.echo(usage_views.to_csv(asked, rows), nl=False)
+def _tell(answer: Any, *, as_json: bool) -> None:
+    """answer: a table of comma separated values as text, or the gateway's JSON."""
+    if isinstance(answer, str):
+        typer.echo(answer, nl=False)
         return
-    answer = usage_views.to_json(asked, rows)
     if as_json:
         typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
         return
-    if not rows:
+    if not answer["rows"]:
         err.print(say("No calls in these days", "这些天没有调用"), highlight=False)
         return
     out.print(_table(answer))
