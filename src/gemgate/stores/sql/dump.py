@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Integer, MetaData, Table, func, select
 from sqlalchemy.dialects import sqlite
 
@@ -51,11 +50,7 @@ async def pages(database: Database) -> AsyncIterator[tuple[str, list[dict[str, A
 async def schema_revision(database: Database) -> str:
     """The schema's version, as migrations number it."""
     async with database.reading() as connection:
-        return await connection.run_sync(_revision) or ""
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE}).get_current_revision()
+        return await connection.run_sync(migrate.revision_of) or ""
 
 
 async def count(database: Database) -> int:
@@ -102,7 +97,7 @@ async def restore_rows(url: str | Path, revision: str, found: Iterable[tuple[str
                 f"数据库已有数据（{', '.join(used)}）；使用 --replace 将清除它们",
                 code="not_empty",
             )
-        if (_revision(connection) or "") > revision:
+        if (migrate.revision_of(connection) or "") > revision:
             # Rows have the columns that they had then: nothing is in the way any more, so the schema goes back to them.
             migrate.downgrade(connection, revision)
             there = MetaData()
