@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import http.server
 import os
 import shutil
@@ -155,40 +156,30 @@ def interpreters() -> list[str]:
 async def test_one_line_without_anything_installed(
     python: str, released: dict[str, Path], machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`uvx gemgate demo`, first with an empty cache and then again."""
-    line = (UV.with_name("uvx"), "--python", python, "--find-links", released["wheel"].parent, "gemgate")
+    """`uvx --from . gemgate demo`, first with an empty cache and then again."""
+    line = (UV.with_name("uvx"), "--python", python, "--from", released["wheel"], "gemgate")
     for cache in ("empty", "full"):
         before = os.times()
         seconds = await first_answer(machine, *line, "demo", "--port", "0")
         after = os.times()
         cost = after.children_user + after.children_system - before.children_user - before.children_system
         with capsys.disabled():
-            print(f"\nuvx gemgate demo, {Path(python).name}, cache {cache}: {seconds:.1f} s, {cost:.1f} s of processor")
+            print(f"\nuvx, {Path(python).name}, cache {cache}: {seconds:.1f} s, {cost:.1f} s of processor")
         assert cost < CPU_SECONDS
 
 
 @pytest.mark.soak
 async def test_one_line_by_pipx(released: dict[str, Path], machine: Machine) -> None:
-    """`pipx run gemgate demo`, from a wheel of this folder."""
-    offered = f"--pip-args=--find-links={released['wheel'].parent}"
-    await first_answer(
-        machine,
-        UV.with_name("uvx"),
-        "pipx",
-        "run",
-        "--python",
-        sys.executable,
-        offered,
-        "gemgate",
-        "demo",
-        "--port",
-        "0",
-    )
+    """`pipx run --spec . gemgate demo`."""
+    pipx = (UV.with_name("uvx"), "pipx", "run", "--python", sys.executable, "--spec", released["wheel"])
+    await first_answer(machine, *pipx, "gemgate", "demo", "--port", "0")
 
 
 @pytest.mark.soak
 async def test_one_line_from_an_index(released: dict[str, Path], machine: Machine, tmp_path: Path) -> None:
-    """`pip install gemgate && gemgate demo`, where an index on this machine has gemgate and the usual one the rest."""
+    """`pip install gemgate && gemgate demo`, where an index on this machine has gemgate and the usual one the rest: the
+    sum makes sure that the usual one's gemgate, if somebody has put one there, is not taken.
+    """
     folder = tmp_path / "index" / "simple" / "gemgate"
     folder.mkdir(parents=True)
     wheel = released["wheel"]
@@ -201,8 +192,12 @@ async def test_one_line_from_an_index(released: dict[str, Path], machine: Machin
         venv = machine.home / "venv"
         await asyncio.to_thread(machine.run, sys.executable, "-m", "venv", venv)
         index = f"http://127.0.0.1:{server.server_port}/simple"
-        pip = (venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--extra-index-url", index, "gemgate")
-        await asyncio.to_thread(machine.run, *pip)
+        locked = (ROOT / "requirements" / "run.txt").read_text()
+        total = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        wanted = machine.home / "wanted.txt"
+        wanted.write_text(f"{locked}\ngemgate=={__version__} --hash=sha256:{total}\n")
+        pip = (venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--extra-index-url", index)
+        await asyncio.to_thread(machine.run, *pip, "--require-hashes", "-r", wanted)
     finally:
         server.shutdown()
         server.server_close()
