@@ -7,7 +7,7 @@ import { Connect } from "./connect.js";
 import { Conversations } from "./conversations.js";
 import { Gallery } from "./gallery.js";
 import { History } from "./history.js";
-import { html, render, useCallback, useEffect, useState } from "./html.js";
+import { html, render, useCallback, useEffect, useLayoutEffect, useState } from "./html.js";
 import { Batches, Jobs } from "./jobs.js";
 import { Keys } from "./keys.js";
 import { Nodes } from "./nodes.js";
@@ -168,7 +168,7 @@ const Logo = () => html`<img src=${icon} alt="" width="24" height="24" />`;
 function Frame({ session, onSession, speak }) {
   const [place, setPlace] = useState(placeOf());
   const [open, setOpen] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => { // before anything can be clicked: an effect listens a frame later, and misses who is quick
     const moved = () => {
       const next = placeOf();
       setPlace((before) => {
