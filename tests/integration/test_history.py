@@ -274,7 +274,7 @@ async def test_exports(sim: Simulator, tmp_path: Path) -> None:
         assert not any(set('<>:"\\|?*') & set(name) for name in names)
         text = zipped.read(names[0]).decode()
         assert text.startswith("# a/long: chat?\n")
-        assert text.index("q0\n") < text.index("a0\n") < text.index("q119\n")
+        assert text.index("\nq0\n") < text.index("\na0\n") < text.index("\nq119\n")
         assert zipped.read(names[1]).decode().endswith("print(1)\n```\n")
         async with http.get(f"/api/history/default/{short}/export?format=markdown") as response:
             assert await response.text() == zipped.read(names[1]).decode()

@@ -180,7 +180,7 @@ async def test_what_came_too_late_for_the_headers_stands_in_the_explanation(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch, 0.1)
-    sim.google.reply("fox", "late words", delay=0.6)
+    sim.google.reply("fox", "late words", delay=1.5)
     body = {"model": "gemini-3-flash-preview", "stream": True, "messages": TURN, "temperature": 1}
     async with served(settings_for(sim, tmp_path, **FAST)) as gate, aiohttp.ClientSession(gate.url) as http:
         async with http.post("/v1/chat/completions", json=body) as answer:
@@ -204,7 +204,7 @@ async def test_the_anthropic_client_skips_a_ping_before_the_message(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch, 0.1)
-    sim.google.reply("fox", "late words", delay=0.6)
+    sim.google.reply("fox", "late words", delay=1.5)
     async with (
         served(settings_for(sim, tmp_path, **FAST)) as gate,
         anthropic.AsyncAnthropic(base_url=gate.url, api_key="x", max_retries=0) as client,
