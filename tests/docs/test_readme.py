@@ -99,6 +99,7 @@ def test_no_line_takes_a_package_of_our_name_from_an_index() -> None:
         ROOT / "README.zh.md",
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "deploy").rglob("*.md"),
+        *(ROOT / "src").rglob("*.py"),
     ]
     found = {str(page): takes.findall(page.read_text("utf-8")) for page in pages}
     assert not {page: lines for page, lines in found.items() if lines}
