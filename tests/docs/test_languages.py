@@ -97,3 +97,11 @@ def test_chinese_is_set_as_chinese(chinese: Path) -> None:
     assert not re.findall(
         r"[\u4e00-\u9fff](?:Google|Cookie|JSON|HTTP)|(?:Google|Cookie|JSON|HTTP)[\u4e00-\u9fff]", text
     )
+
+
+def test_chinese_messages_lead_to_chinese_pages() -> None:
+    for source in [*(ROOT / "src").rglob("*.py"), *(ROOT / "src").rglob("*.js")]:
+        for line in source.read_text("utf-8").splitlines():
+            if re.search(r"[\u4e00-\u9fff]", line):
+                for page in re.findall(r"\bdocs/([\w-]+)\.md", line):
+                    assert not (ROOT / "docs" / f"{page}.zh.md").exists(), f"{source.name}: {page}"

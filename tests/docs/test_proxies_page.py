@@ -1,4 +1,4 @@
-"""docs/proxies.md and its Chinese twin show the files that tests run behind the real programs, and nothing else under their names."""
+"""The pages on proxies show the files that tests run behind the real programs, and nothing else under their names."""
 
 from __future__ import annotations
 
