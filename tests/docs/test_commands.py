@@ -1,5 +1,6 @@
-"""Every command of ours that a page or a message tells people to type is there, with its options and what it takes;
-both languages show the same. Nothing is run here: what the commands do is tested where they are.
+"""Every command of ours that a page or a message tells people to type is there, with its options and what it takes.
+
+Nothing is run here: test_typed_commands.py does that. That both languages show the same: test_languages.py.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"
 )
-TWINS = [page for page in PAGES if page.name.endswith(".zh.md")]
 FENCE = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```")
 SPAN = re.compile(r"`((?:uvx --from \. |pipx run --spec \. )?gemgate(?:\s[^`]*)?)`")
 ONCE = (["uvx", "--from", "."], ["pipx", "run", "--spec", "."])
@@ -144,17 +144,3 @@ def test_what_is_not_there_is_told(line: str, wrong: str) -> None:
     except TyperException as error:
         told = str(error)
     assert wrong in told
-
-
-def essence(words: Words) -> str:
-    """A command without the values that its page made up: its name and its options."""
-    name = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
-    return " ".join([*name, *sorted({word for word in words if re.match(r"--?[a-z]", word)})])
-
-
-@pytest.mark.parametrize("chinese", TWINS, ids=lambda page: page.name)
-def test_both_languages_show_the_same(chinese: Path) -> None:
-    english = chinese.with_name(chinese.name.removesuffix(".zh.md") + ".md")
-    for of in (typed, named):
-        first, second = ({essence(words) for words in of(page.read_text("utf-8"))} for page in (english, chinese))
-        assert first - {""} == second - {""}
