@@ -29,7 +29,7 @@ def english(chinese: Path) -> Path:
 
 def blocks(page: Path) -> list[str]:
     """Code without its comments, which are of the page's language, and without what is drawn."""
-    found = re.findall(r"(?s)```\w*\n.*?```|(?-s:(?m:^    \S.*\n)+)", page.read_text("utf-8"))
+    found = re.findall(r"(?s)```\w*\n.*?```", page.read_text("utf-8"))
     return [loosely(re.sub(r"(?m)(?:^|[ \t]+)# .*$", "", block), page) for block in found if "──" not in block]
 
 

@@ -44,6 +44,8 @@ ELSEWHERE = {
     "restore": "tests/integration/test_backup.py",
 }
 """How commands begin that take a process, or a state, of their own, and the test that types them."""
+AT_A_GATEWAY = ("history", "usage", "doctor", "batch", "accounts")
+"""What is typed at a gateway here, in this order: an account is removed at the end."""
 OWN, OWNERS = "c_19f27c205b1e8d1e", "c_60bfcf0a7d31e2b4"
 """Chats as the page on them shows them: one that this gateway has made, and one of the owner's."""
 
@@ -62,7 +64,7 @@ def test_every_command_is_typed_somewhere() -> None:
     for start, test in ELSEWHERE.items():
         text = (ROOT / test).read_text("utf-8")
         assert f'"{start.split()[0]}"' in text or "```" in text, f"{test} types no {start}"
-    here = {words for first in ("accounts", "batch", "doctor", "history", "nodes") for words in left(first)}
+    here = {words for first in (*AT_A_GATEWAY, "nodes") for words in left(first)}
     for words, whole in shown():
         known = words in here or any(begins(words, start) for start in ELSEWHERE)
         assert not whole or known, f"gemgate {shlex.join(words)} is typed by no test"
@@ -111,7 +113,7 @@ async def test_at_a_gateway_that_runs(
     (ours,) = (chat.cid for chat in sim.google.world.chats.of("alice") if chat.cid != theirs)
     real = {OWN: ours, OWNERS: theirs, "alice": "default", "NAME": "default"}
     said = {}
-    for first in ("history", "doctor", "batch", "accounts"):
+    for first in AT_A_GATEWAY:
         for words in left(first):
             sure = ("--yes",) if words[1:2] in (("delete",), ("remove",)) else ()  # a terminal would be asked
             said[words] = await typed((*(real.get(word, word) for word in words), *sure), **env)
