@@ -1,4 +1,4 @@
-"""What the pages on installing tell a reader to type: the same in both languages, and typed here or by other tests."""
+"""What the page on installing tells a reader to type is typed here, or by other tests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("install.md", "install.zh.md")
+PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 OF_TOOLS = (
     "uvx --from . gemgate demo",
     "uv tool install .",
@@ -22,22 +21,12 @@ OF_TOOLS = (
 ASKS = "gemgate init"
 
 
-def typed(page: str) -> list[str]:
-    text = (DOCS / page).read_text("utf-8")
-    blocks = re.findall(r"(?ms)^```sh\n(.*?)^```", text)
+def typed() -> list[str]:
+    blocks = re.findall(r"(?ms)^```sh\n(.*?)^```", PAGE.read_text("utf-8"))
     return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def test_both_languages_say_the_same_commands() -> None:
-    first, second = (typed(page) for page in PAGES)
-    assert first == second
-    english, chinese = (set(re.findall(r"`([a-z][^`\n]*)`", (DOCS / page).read_text("utf-8"))) for page in PAGES)
-    assert english == chinese
-
-
-@pytest.mark.parametrize(
-    "line", [line for line in typed(PAGES[0]) if line not in OF_TOOLS and line != ASKS], ids=lambda line: line
-)
+@pytest.mark.parametrize("line", [line for line in typed() if line not in OF_TOOLS and line != ASKS], ids=str)
 def test_a_line_does_what_the_page_says(line: str, tmp_path: Path) -> None:
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

@@ -1,4 +1,4 @@
-"""What docs/operations.md tells people to watch exists, and its commands run."""
+"""What docs/operations.md tells people to watch exists, and its commands run; metrics of other pages exist, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import yaml
 
 from gemgate.telemetry.metric_specs import METERS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 
 def blocks(kind: str) -> list[str]:
@@ -37,3 +38,12 @@ def test_the_folder_that_is_measured_is_the_one_in_use(tmp_path: Path, monkeypat
     said = json.dumps({"DATA_DIR": {"value": str(tmp_path), "from": "default"}})
     done = subprocess.run([sys.executable, "-c", code], input=said, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(tmp_path)
+
+
+def test_every_metric_that_a_page_names_is_shown_under_that_name() -> None:
+    shown = {meter.shown for meter in METERS}
+    pages = [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for name, any_of in re.findall(r"`(gemgate_[a-z_]+)(\*?)", page.read_text("utf-8")):
+            found = any(one.startswith(name) for one in shown) if any_of else name in shown
+            assert found or name == "gemgate_simulator", f"{page.name}: {name}"

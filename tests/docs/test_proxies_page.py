@@ -1,4 +1,4 @@
-"""docs/proxies.md shows the files that tests run behind the real programs, and nothing else under their names."""
+"""The pages on proxies show the files that tests run behind the real programs, and nothing else under their names."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "proxies.md").read_text("utf-8")
+PAGES = {name: (ROOT / "docs" / name).read_text("utf-8") for name in ("proxies.md", "proxies.zh.md")}
 
 
+@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy" / "proxies").iterdir()), ids=lambda file: file.name)
-def test_the_page_shows_the_file_as_it_is(file: Path) -> None:
-    assert file.read_text("utf-8") in re.findall(r"```\w+\n(.*?)```", PAGE, re.DOTALL)
+def test_the_page_shows_the_file_as_it_is(file: Path, page: str) -> None:
+    assert file.read_text("utf-8") in re.findall(r"```\w+\n(.*?)```", PAGES[page], re.DOTALL)
 
 
 def read(name: str) -> Any:
@@ -38,4 +39,5 @@ def test_a_tunnel_ends_with_a_rule_for_everything_else() -> None:
     tunnel = read("cloudflared.yml")
     assert tunnel["credentials-file"].endswith(f"/{tunnel['tunnel']}.json")
     assert [set(rule) for rule in tunnel["ingress"]][-1] == {"service"}
-    assert "were not run" in PAGE
+    assert "were not run" in PAGES["proxies.md"]
+    assert "没有运行过" in PAGES["proxies.zh.md"]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from tools.docs import site
@@ -61,6 +62,8 @@ def test_every_place_of_the_index_is_a_heading_of_a_page(built: Path) -> None:
         ("CONCURRENCY", "en", "settings.html"),
         ("冷却", "zh-CN", "accounts.zh.html"),
         ("Cookie 失效", "zh-CN", "cookies.zh.html"),
+        ("反向代理 超时", "zh-CN", "proxies.zh.html"),
+        ("迁入", "zh-CN", "import.zh.html"),
     ],
 )
 def test_what_people_type_is_found(built: Path, typed: str, language: str, page: str) -> None:
@@ -75,9 +78,18 @@ def test_odd_words_find_nothing_or_something_and_are_no_error(built: Path, typed
 
 
 def test_a_page_of_both_languages_leads_to_the_other(built: Path) -> None:
-    for chinese in [ROOT / "README.zh.md", *(ROOT / "docs").glob("*.zh.md")]:
+    for chinese in [*ROOT.glob("*.zh.md"), *(ROOT / "docs").glob("*.zh.md")]:
         source = chinese.relative_to(ROOT)
         assert (ROOT / site.twin(source)).exists(), f"{source} has no English page"
         for one in (source, site.twin(source)):
             html = (built / site._place(one)).read_text("utf-8")
             assert re.search(rf'<a href="{re.escape(site._relative(site.twin(one), one))}" rel="alternate">', html), one
+
+
+def test_a_link_into_a_page_leads_to_a_heading(built: Path) -> None:
+    pages = {page: page.read_text("utf-8") for page in built.rglob("*.html")}
+    places = {page: set(re.findall(r'<h\d id="([^"]*)"', text)) for page, text in pages.items()}
+    for page, text in pages.items():
+        for target, anchor in re.findall(r'<a href="([^"#:]*)#([^"]+)"', text):
+            there = (page.parent / target).resolve() if target else page
+            assert unquote(anchor) in places[there], f"{page.name}: {target}#{unquote(anchor)}"

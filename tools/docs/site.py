@@ -44,11 +44,10 @@ h1, h2, h3 { line-height: 1.25; scroll-margin-top: 1rem } h2 { border-top: 1px s
 
 
 def pages_of(root: Path) -> list[Path]:
-    """All pages: the known ones in their order, then the rest by name."""
-    known = [Path(name) for name in ORDER if (root / name).exists()]
-    chinese = [name.relative_to(root) for name in [*root.glob("*.zh.md"), *sorted((root / "docs").glob("*.zh.md"))]]
+    """All pages: the known ones in their order, each with its Chinese twin, then the rest by name."""
+    known = [page for name in ORDER for page in (Path(name), twin(Path(name))) if (root / page).exists()]
     others = sorted(path.relative_to(root) for path in (root / "docs").rglob("*.md"))
-    return list(dict.fromkeys([*known, *chinese, *others]))
+    return list(dict.fromkeys([*known, *others]))
 
 
 def build(root: Path, into: Path) -> list[Path]:

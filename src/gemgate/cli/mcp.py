@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gemgate.cli.connection import Connection, KeyOption, UrlOption, through, written_whole
-from gemgate.cli.terminal import ConfigOption, fail
+from gemgate.cli.terminal import ConfigOption, fail, say
 from gemgate.errors import BadRequest
 
 LARGEST = 100 << 20
@@ -55,7 +55,8 @@ def mcp(url: UrlOption = "", key: KeyOption = "", config: ConfigOption = None) -
     An agent starts it by itself; its configuration names the command: {"command": "gemgate", "args": ["mcp"]}.
     """
     if find_spec("mcp") is None:
-        fail("this needs the library mcp: pip install 'gemgate[mcp]'")
+        how = "pip install '.[mcp]'"
+        fail(say(f"this needs the library mcp: {how} in the checkout", f"需要 mcp 库：请在源码目录中执行 {how}"))
     through(_serve, url, key, config, resident=True)
 
 

@@ -36,9 +36,9 @@ def keyring_passwords(application: str) -> list[bytes]:
         import secretstorage  # noqa: PLC0415 - the extra `keyring`
     except ImportError:
         raise Unreadable(
-            "its cookies are encrypted with a password from the desktop's keyring: install gemgate[keyring], "
+            "its cookies are encrypted with a password from the desktop's keyring: install gemgate's extra keyring, "
             "or start the browser with --password-store=basic and sign in again",
-            "其 Cookie 使用桌面密钥环中的密码加密：请安装 gemgate[keyring]，"
+            "其 Cookie 使用桌面密钥环中的密码加密：请安装 gemgate 的附加组件 keyring，"
             "或用 --password-store=basic 启动浏览器并重新登录",
         ) from None
     try:

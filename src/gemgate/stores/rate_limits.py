@@ -263,8 +263,8 @@ def _redis(url: str) -> tuple[limits.aio.storage.RedisStorage, Any]:
         pool: Any = ConnectionPool.from_url(url, **bounds)
     except ImportError:
         raise GatewayError(
-            "REDIS_URL is set, but the driver is not installed: pip install 'gemgate[redis]'",
-            "已设置 REDIS_URL，但未安装驱动：pip install 'gemgate[redis]'",
+            "REDIS_URL is set, but the driver is not installed: pip install '.[redis]' in the checkout",
+            "已设置 REDIS_URL，但未安装驱动：请在源码目录中执行 pip install '.[redis]'",
             code="redis_url",
         ) from None
     except ValueError:

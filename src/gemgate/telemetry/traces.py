@@ -46,7 +46,7 @@ async def exported(endpoint: str | None, *, version: str, node: str) -> AsyncIte
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError:
-        raise NoOtelError("OTEL_EXPORTER_OTLP_ENDPOINT is set: pip install 'gemgate[otel]'") from None
+        raise NoOtelError("OTEL_EXPORTER_OTLP_ENDPOINT is set: pip install '.[otel]' in the checkout") from None
     resource = Resource({"service.name": "gemgate", "service.version": version, "service.instance.id": node})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)

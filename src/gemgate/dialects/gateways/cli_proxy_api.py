@@ -14,7 +14,7 @@ _NAMES = {
     ),
     "tls": (
         "is done by a reverse proxy in front of gemgate (docs/proxies.md)",
-        "由 gemgate 前面的反向代理完成（docs/proxies.md）",
+        "由 gemgate 前面的反向代理完成（docs/proxies.zh.md）",
     ),
     "remote-management": ("the page of gemgate is opened by ADMIN_KEY", "gemgate 的页面由 ADMIN_KEY 打开"),
     **dict.fromkeys(

@@ -66,7 +66,7 @@ def _server(taking: Taking, server: Table) -> None:
         taking.leave(
             "server.https",
             "is done by a reverse proxy in front of gemgate (docs/proxies.md)",
-            "由 gemgate 前面的反向代理完成（docs/proxies.md）",
+            "由 gemgate 前面的反向代理完成（docs/proxies.zh.md）",
         )
     taking.leave_all("server.", server, {}, ("api_key", "host", "port", "https"))
 

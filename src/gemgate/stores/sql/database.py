@@ -257,8 +257,8 @@ def _engine(url: URL, *, foreign_keys: bool, **options: Any) -> AsyncEngine:
         return create_async_engine(url, connect_args=arguments, **options)
     except ModuleNotFoundError:
         raise GatewayError(
-            "DATABASE_URL names PostgreSQL, whose driver is not installed: pip install 'gemgate[postgres]'",
-            "DATABASE_URL 指向 PostgreSQL，但未安装驱动：pip install 'gemgate[postgres]'",
+            "DATABASE_URL names PostgreSQL, whose driver is not installed: pip install '.[postgres]' in the checkout",
+            "DATABASE_URL 指向 PostgreSQL，但未安装驱动：请在源码目录中执行 pip install '.[postgres]'",
             code="database_url",
         ) from None
 

@@ -45,8 +45,8 @@ class McpMessage(wire.Body):
 async def mcp(context: RequestContext) -> Response:
     if find_spec("mcp") is None:
         raise NotFound(
-            "Tools for agents need the library mcp: pip install 'gemgate[mcp]'",
-            "工具接口需要 mcp 库：pip install 'gemgate[mcp]'",
+            "Tools for agents need the library mcp: pip install '.[mcp]' in the checkout",
+            "工具接口需要 mcp 库：请在源码目录中执行 pip install '.[mcp]'",
             code="not_installed",
         )
     raw = await read_body(context.request, context.state.settings.max_body_bytes)

@@ -1,0 +1,145 @@
+"""Every command of ours that a page tells to type is typed: at a gateway that runs here, or by another test."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from typer.testing import CliRunner
+
+from gemgate.assembly.fleet import Registry
+from gemgate.cli import app
+from gemgate.nodes import NodeCard, NodeReport
+from gemgate_simulator import Simulator
+from tests.docs.test_commands import Words, shown
+from tests.support.kept_chats import kept
+from tests.support.servers import postgres_server, postgres_url  # noqa: F401 - fixtures
+from tests.support.serving import NO_LIMITS, Served, served, settings_for
+
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = {
+    "--help": "tests/docs/test_readme.py",
+    "settings": "tests/docs/test_readme.py",
+    "models": "tests/docs/test_readme.py",
+    "batch run prompts.txt --size": "tests/integration/test_batch_command.py",
+    "worker": "tests/support/fleets.py",
+    "gateway": "tests/support/fleets.py",
+    "migrate": "tests/integration/test_migrate.py",
+    "serve": "tests/integration/test_account_commands.py",
+    "logo calibrate": "tests/integration/test_clean_command.py",
+    "clean": "tests/integration/test_clean_command.py",
+    "import": "tests/integration/test_import_command.py",
+    "demo": "tests/docs/test_readme.py",
+    "init": "tests/integration/test_first_steps.py",
+    "service": "tests/docs/test_install_page.py",
+    "completion": "tests/docs/test_install_page.py",
+    "mcp": "tests/integration/sdk/test_mcp.py",
+    "music": "tests/integration/test_picture_commands.py",
+    "backup": "tests/integration/test_backup.py",
+    "restore": "tests/integration/test_backup.py",
+}
+"""How commands begin that take a process, or a state, of their own, and the test that types them."""
+AT_A_GATEWAY = ("history", "usage", "doctor", "batch", "accounts")
+"""What is typed at a gateway here, in this order: an account is removed at the end."""
+OWN, OWNERS = "c_19f27c205b1e8d1e", "c_60bfcf0a7d31e2b4"
+"""Chats as the page on them shows them: one that this gateway has made, and one of the owner's."""
+
+
+def begins(words: Words, start: str) -> bool:
+    return list(words[: len(start.split())]) == start.split()
+
+
+def left(first: str) -> list[Words]:
+    """The commands of that name that are typed here, in the order of the pages."""
+    typed = [words for words, whole in shown() if whole and words[:1] == (first,)]
+    return [words for words in typed if not any(begins(words, start) for start in ELSEWHERE)]
+
+
+def test_every_command_is_typed_somewhere() -> None:
+    for start, test in ELSEWHERE.items():
+        text = (ROOT / test).read_text("utf-8")
+        assert f'"{start.split()[0]}"' in text or "```" in text, f"{test} types no {start}"
+    here = {words for first in (*AT_A_GATEWAY, "nodes") for words in left(first)}
+    for words, whole in shown():
+        known = words in here or any(begins(words, start) for start in ELSEWHERE)
+        assert not whole or known, f"gemgate {shlex.join(words)} is typed by no test"
+
+
+async def typed(words: Words, **env: str) -> str:
+    """What a command prints that must succeed."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    try:
+        done = await asyncio.to_thread(CliRunner().invoke, app, [*words], env=env)
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+    assert done.exit_code == 0, (words, done.output, done.exception)
+    return done.output
+
+
+@pytest.fixture
+async def sim() -> AsyncIterator[Simulator]:
+    async with Simulator(accounts=("alice",)) as simulator:
+        yield simulator
+        assert not simulator.record.violations
+
+
+@pytest.fixture
+async def gate(sim: Simulator, tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(settings_for(sim, tmp_path / "data", account_history=True)) as running:
+        yield running
+
+
+async def test_at_a_gateway_that_runs(
+    sim: Simulator, gate: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.txt").write_text("a red boat\n")
+    env = {"GEMGATE_URL": gate.url, "DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path), "COLUMNS": "200"}
+    env |= {"PROXY_URL": sim.proxy_url, "PROXY_CA_FILE": str(sim.ca_file), "LC_ALL": "C.UTF-8"}
+    cookies = sim.google.cookies("alice")
+    env |= {"SECURE_1PSID": cookies["__Secure-1PSID"], "SECURE_1PSIDTS": cookies["__Secure-1PSIDTS"]}
+    env |= {"COOKIE_KEYS": str(NO_LIMITS["cookie_keys"])}
+    theirs = kept(sim, "Tides of the sea")
+    async with aiohttp.ClientSession(gate.url) as http:
+        body = {"model": "gemini-3-flash-preview", "messages": [{"role": "user", "content": "hello"}]}
+        async with http.post("/v1/chat/completions", json=body) as answer:
+            assert answer.status == 200
+    (ours,) = (chat.cid for chat in sim.google.world.chats.of("alice") if chat.cid != theirs)
+    real = {OWN: ours, OWNERS: theirs, "alice": "default", "NAME": "default"}
+    said = {}
+    for first in AT_A_GATEWAY:
+        for words in left(first):
+            sure = ("--yes",) if words[1:2] in (("delete",), ("remove",)) else ()  # a terminal would be asked
+            said[words] = await typed((*(real.get(word, word) for word in words), *sure), **env)
+    assert theirs in said["history", "search", "tides"]
+    assert [chat.cid for chat in sim.google.world.chats.of("alice")] == [theirs]
+    assert (tmp_path / "chats.jsonl").read_text().count("\n") == 2
+    assert len([*(tmp_path / "chats").rglob("*.md")]) == 2
+    assert sim.record.generations == 1, "a plan orders nothing"
+    assert not gate.service.pool.accounts, "the last one is removed"
+
+
+async def test_at_the_registry_of_a_fleet(postgres_url: str, tmp_path: Path) -> None:  # noqa: F811
+    """docs/fleet.md: worker9 is gone, and forgotten."""
+    registry = Registry(postgres_url)
+    try:
+        nodes = await registry.connect()
+        for number, status in ((2, "HEALTHY"), (9, "OFFLINE")):
+            card = NodeCard(f"http://127.0.0.1:{number}", f"worker{number}", proof="x")
+            await nodes.announce(card, NodeReport(status))  # type: ignore[arg-type]
+        seen = {}
+        for words in left("nodes"):
+            said = await typed(words, DATABASE_URL=postgres_url, DATA_DIR=str(tmp_path), HOME=str(tmp_path))
+            seen[words[1]] = [(one.card.worker_id, one.draining, one.weight) for one in await nodes.nodes()], said
+        assert "worker9" in seen["list"][1]
+        assert seen["drain"][0][0] == ("worker2", True, 1.0)
+        assert seen["resume"][0][0] == ("worker2", False, 1.0)
+        assert seen["remove"][0] == [("worker2", False, 0.5)]
+    finally:
+        await registry.close()
