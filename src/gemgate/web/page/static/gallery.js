@@ -175,7 +175,10 @@ export function Gallery({ title, rest }) {
   };
   const removeChosen = async () => {
     const ids = [...chosen];
-    for (let n = 0; n < ids.length; n += 4) await Promise.all(ids.slice(n, n + 4).map((id) => ask("DELETE", `/api/gallery/${id}`)));
+    const remove = (id) => ask("DELETE", `/api/gallery/${id}`).catch((problem) => {
+      if (problem.status !== 404) throw problem; // somebody else was quicker, or we were, before a failure
+    });
+    for (let n = 0; n < ids.length; n += 4) await Promise.all(ids.slice(n, n + 4).map(remove));
     setChosen(new Set());
     await list.again();
   };
