@@ -26,12 +26,19 @@ async def test_five_thousand_images_are_looked_through_found_chosen_and_deleted(
         await visitor.open("gallery")
         await expect(page.locator(".lead")).to_contain_text("5,000")
         assert await page.evaluate(TILES) < 90
+        await made(gate, "while somebody looks")
         await page.evaluate("() => scrollTo(0, document.documentElement.scrollHeight / 2)")
         await page.wait_for_function(
             "() => Number(document.querySelector('.wall li a')?.parentElement.ariaPosInSet"
             " ?? document.querySelector('.wall li:has(a)')?.getAttribute('aria-posinset')) > 2000"
         )
         assert await page.evaluate(TILES) < 90
+        place, prompt = await page.evaluate(
+            "() => { const one = document.querySelector('.wall li:has(a)');"
+            " return [Number(one.getAttribute('aria-posinset')), one.querySelector('a').title]; }"
+        )
+        newest = sorted(rows, key=lambda row: -row["created_at"])
+        assert prompt == newest[place - 1]["prompt"], "a new image does not push the others on"
 
         wanted = [row for row in rows if "fox" in row["prompt"] and "neon" in row["prompt"]]
         await page.fill("input[name=search]", "NEON fox")
@@ -55,18 +62,23 @@ async def test_five_thousand_images_are_looked_through_found_chosen_and_deleted(
         await page.locator("dialog .danger").click()
         await expect(page.locator(".lead")).to_contain_text(f"{len(large) - 3} pictures found")
         gone = {row["name"] for row in sorted(large, key=lambda row: -row["created_at"])[:3]}
-        assert await gate.service.gallery.count() == 4997
+        assert await gate.service.gallery.count() == 4998
         for name in gone:
             assert await gate.service.gallery.find(name) is None
         await closely(gate, visitor)
 
 
-async def closely(gate: Served, visitor: Visitor) -> None:
-    """A picture with zoom, the next one by a key, its prompt once more; and two as a ZIP."""
+async def made(gate: Served, *prompts: str) -> None:
     async with aiohttp.ClientSession(gate.url) as http:
-        for prompt in ("a fox", "an owl"):
+        for prompt in prompts:
             async with http.post("/v1/images/generations", json={"prompt": prompt}) as answer:
                 assert answer.status == 200
+
+
+async def closely(gate: Served, visitor: Visitor) -> None:
+    """A picture with zoom, the next one by a key, its prompt once more; and two as a ZIP."""
+    await made(gate, "a fox", "an owl")
+    async with aiohttp.ClientSession(gate.url) as http:
         async with http.get("/api/gallery?limit=2") as answer:
             ids = [one["id"] for one in (await answer.json())["pictures"]]
         async with http.get(f"/api/gallery/archive?ids={','.join(ids)}") as answer:

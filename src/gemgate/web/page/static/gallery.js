@@ -81,18 +81,26 @@ const MOST_IN_ZIP = 250;
 /** The pictures that a search finds, fetched in pages as they are looked at. `at(n)`: the nth, or undefined. */
 function usePictures(query) {
   const [state, setState] = useState({ total: null, problem: null, turn: 0 });
-  const held = useRef({ query: null, turn: 0, pages: new Map(), asked: new Set() });
-  const forget = () => (held.current = { query, turn: held.current.turn + 1, pages: new Map(), asked: new Set() });
+  const held = useRef({ turn: 0 });
+  const forget = () => (held.current = { query, turn: held.current.turn + 1, pages: new Map(), asked: new Set(), total: null, newer: 0 });
   if (held.current.query !== query) forget();
   const load = async (number) => {
     const now = held.current;
     if (now.asked.has(number)) return;
     now.asked.add(number);
     try {
-      const page = await get(`/api/gallery?limit=${PAGE}&offset=${number * PAGE}${query}`);
-      if (held.current !== now) return;
-      now.pages.set(number, page.pictures);
-      setState({ total: page.total, problem: null, turn: now.turn + number / 1e6 });
+      for (;;) {
+        const newer = now.newer; // pictures made since the first page came, which push all others on
+        const page = await get(`/api/gallery?limit=${PAGE}&offset=${number * PAGE + newer}${query}`);
+        if (held.current !== now) return;
+        now.total ??= page.total;
+        now.newer = Math.max(now.newer, page.total - now.total);
+        if (newer !== now.newer) continue;
+        now.total = page.total - newer; // some may have been deleted
+        now.pages.set(number, page.pictures);
+        setState({ total: now.total, problem: null, turn: now.turn + number / 1e6 });
+        return;
+      }
     } catch (problem) {
       now.asked.delete(number);
       if (held.current === now) setState((before) => ({ ...before, problem }));
