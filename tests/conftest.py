@@ -10,9 +10,13 @@ import re
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from gemgate.cli.serve import COLLECTED_EVERY
 from tests.support import leaks
+
+settings.register_profile("any machine", deadline=None)  # no test is gated by wall time
+settings.load_profile("any machine")
 
 _LACKS = re.compile(r"is not installed|is missing|could not import")
 
