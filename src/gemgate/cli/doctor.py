@@ -18,7 +18,7 @@ import typer
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import open_bucket, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run, say
+from gemgate.cli.terminal import ConfigOption, JsonOption, language, load_settings, marked, out, run, say
 from gemgate.errors import GatewayError, SignedOut, Unreachable
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
@@ -27,7 +27,7 @@ from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
 from gemgate.settings import Settings, outdated, shown
-from gemgate.settings.sections import ZH, in_sections
+from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
@@ -55,8 +55,12 @@ def show_settings(
     """Print every setting in force and where it came from; secrets are never shown."""
     loaded = load_settings(config=config)
     rows = {
-        name.upper(): {"value": shown(loaded.settings, name), "from": loaded.origins[name], "about": field.description}
-        for name, field in Settings.model_fields.items()
+        name.upper(): {
+            "value": shown(loaded.settings, name),
+            "from": loaded.origins[name],
+            "about": about(name, language()),
+        }
+        for name in Settings.model_fields
         if not changed or loaded.origins[name] != "default"
     }
     if as_json:
@@ -67,7 +71,7 @@ def show_settings(
     for title, names in in_sections():
         mine = [name.upper() for name in names if name.upper() in rows]
         if mine:
-            out.print(marked("\n[bold]{}[/bold]", say(title, ZH[title])))
+            out.print(marked("\n[bold]{}[/bold]", title.for_(language())))
         for name in mine:
             row = rows[name]
             style = "dim" if row["from"] == "default" else "bold"
