@@ -10,14 +10,23 @@ from gemgate.settings import Settings
 from gemgate.settings.sections import about
 
 OFFERED: tuple[tuple[LocalText, tuple[str, ...]], ...] = (
-    (LocalText("Who may call", "谁可以调用"), ("host", "port", "api_key", "admin_key", "trusted_proxies", "cors_origins")),
-    (LocalText("The account, and the way to Google", "账号以及访问 Google 的方式"), ("cookie_source", "proxy_url", "proxy_ca_file")),
+    (
+        LocalText("Who may call", "谁可以调用"),
+        ("host", "port", "api_key", "admin_key", "trusted_proxies", "cors_origins"),
+    ),
+    (
+        LocalText("The account, and the way to Google", "账号以及访问 Google 的方式"),
+        ("cookie_source", "proxy_url", "proxy_ca_file"),
+    ),
     (LocalText("Where state is kept", "状态存放在哪里"), ("data_dir", "retention_days")),
     (
         LocalText("Limits: of a client, of an account", "限额：每个客户端、每个账号"),
         ("rate_limit_per_hour", "model_interval_seconds", "rpm_limit", "concurrency"),
     ),
-    (LocalText("Models and chats", "模型与对话"), ("default_model", "default_image_model", "model_aliases", "model_policy", "history")),
+    (
+        LocalText("Models and chats", "模型与对话"),
+        ("default_model", "default_image_model", "model_aliases", "model_policy", "history"),
+    ),
     (LocalText("Pictures", "图片"), ("watermark_removal", "storage")),
     (LocalText("Being told", "通知与日志"), ("alert_webhook_url", "log_level")),
 )

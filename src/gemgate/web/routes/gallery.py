@@ -142,8 +142,8 @@ async def file(context: NodeContext) -> Response:
 async def logo(context: NodeContext) -> Response:
     """What stood in the logo's box before it was taken off, as a PNG, and where the box is.
 
-    `left`, `top`, `width`, `height` are shares of the picture, `png` is base64. 404 for pictures without a logo, and for
-    those made before it was kept.
+    `left`, `top`, `width`, `height` are shares of the picture, `png` is base64. 404 for pictures without a logo, and
+    for those made before it was kept.
     """
     image = await _image(context, context.request.path_params["id"])
     try:
