@@ -27,7 +27,7 @@ KeysOption = Annotated[
 
 
 def backup(
-    file: Annotated[Path | None, typer.Argument(help="The ZIP file to write. [default: gemgate-DATE.zip]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The ZIP file to write. (default: gemgate-DATE.zip)")] = None,
     images: Annotated[bool, typer.Option("--pictures", help="Pictures and uploads as well.")] = False,
     keys: KeysOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
