@@ -29,7 +29,7 @@ def paragraphs(text: str) -> list[str]:
 
 @contextmanager
 def in_chinese(command: Any, ctx: Any) -> Iterator[None]:
-    """Exchange the texts of a command, of what it takes, and of the list of its commands; and meanwhile the headings."""
+    """Exchange the texts of a command, of what it takes and of its commands; the headings, while it is printed."""
     command.format_usage = partial(_usage, command)
     for one in (command, *getattr(command, "commands", {}).values()):
         one.help, one.short_help = _told(one.help), _told(one.short_help)
