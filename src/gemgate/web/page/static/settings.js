@@ -15,15 +15,15 @@ const t = words({
   value: ["Value", "值"],
   origin: ["From", "来源"],
   about: ["What it does", "说明"],
-  set: ["set", "已设置"],
   unset: ["not set", "未设置"],
-  default: ["default", "默认"],
-  given: ["given", "已指定"],
+  set: ["set", "已设置"],
   environment: ["environment", "环境变量"],
   option: ["option", "命令行选项"],
+  default: ["default", "默认"],
+  given: ["given", "已指定"],
 });
 
-const shown = ({ value, secret }) => (value === "" ? t("unset") : secret ? t("set") : value);
+const textOf = (value) => (value === null || value === "" ? t("unset") : value === "set" ? t("set") : typeof value === "string" ? value : JSON.stringify(value));
 
 export function Settings({ title }) {
   const { data, problem } = usePoll("/api/settings", 0);
@@ -42,7 +42,7 @@ export function Settings({ title }) {
         </div>
         <${Table} caption=${title} head=${["name", "value", "origin", "about"].map((name) => t(name))}>
           ${rows.map((one) => html`
-            <tr key=${one.name}><th scope="row"><code>${one.name}</code></th><td class="wide"><code>${shown(one)}</code></td>
+            <tr key=${one.name}><th scope="row"><code>${one.name}</code></th><td class="wide"><code>${textOf(one.value)}</code></td>
               <td class="nowrap">${t(one.origin)}</td><td>${one.about}</td></tr>
           `)}
         <//>
