@@ -20,7 +20,8 @@ from gemgate.cli.chinese_help import HEADINGS, paragraphs
 from gemgate.settings import Settings
 from gemgate.settings.sections import about
 from gemgate.telemetry.metric_specs import METERS
-from gemgate.web.app import openapi_document, openapi_in_chinese
+from gemgate.web.app import openapi_document
+from gemgate.web.document_in_chinese import in_chinese
 
 PACKAGES = ("gemgate.settings", "gemgate.web", "gemgate.cli", "tools.docs")
 CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -66,7 +67,7 @@ def test_every_setting_is_told_in_chinese() -> None:
 
 def test_every_text_of_the_openapi_document_is_told_in_chinese() -> None:
     assert set(chinese("gemgate.web")) == set(told(openapi_document()))
-    assert set(told(openapi_in_chinese())) == set(chinese("gemgate.web").values())
+    assert set(told(in_chinese(openapi_document()))) == set(chinese("gemgate.web").values())
 
 
 def test_every_summary_is_a_whole_sentence() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from gemgate.chinese import chinese
@@ -12,7 +12,8 @@ from gemgate.errors import LocalText
 from gemgate.settings import Settings
 from gemgate.settings.sections import about, in_sections
 from gemgate.telemetry.metric_specs import METERS
-from gemgate.web.app import openapi_document, openapi_in_chinese
+from gemgate.web.app import openapi_document
+from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.operation import ERRORS
 from gemgate.web.routes import all_operations
 from tools.docs import examples
@@ -178,6 +179,11 @@ def api_page(language: str = "en") -> str:
     return "\n".join(lines)
 
 
+@cache
+def _document(language: str) -> dict[str, Any]:
+    return openapi_document() if language == "en" else in_chinese(openapi_document())
+
+
 def _names() -> list[str]:
     return list(dict.fromkeys(one.name for one in all_operations() if one.name not in OF_THE_PAGE))
 
@@ -193,7 +199,7 @@ def _group(name: str) -> LocalText:
 
 
 def _operation(name: str, language: str, told: list[examples.Example], values: dict[str, str]) -> list[str]:
-    document = openapi_document() if language == "en" else openapi_in_chinese()
+    document = _document(language)
     mine = [one for one in all_operations() if one.name == name]
     routes = list(dict.fromkeys(f"{one.method} {re.sub(r':path}', '}', one.path)}" for one in mine))
     entry = next((e for one in mine if (e := _entry(document, one.method, one.path))), {})

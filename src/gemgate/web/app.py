@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Lifespan
 
 from gemgate.assembly.node import open_service
 from gemgate.assembly.service import Service
-from gemgate.chinese import chinese
 from gemgate.settings import Settings
 from gemgate.version import __version__
 from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
 from gemgate.web.context import context_of, node_request
+from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.interim import PromptSentNotifier
 from gemgate.web.middleware import RequestMiddleware
 from gemgate.web.operation import Router
@@ -89,10 +89,14 @@ async def _openapi(request: Request) -> Response:
     """Open, but where only this machine may call not under a foreign Host."""
     context_of(request).access.check_browser(request.headers)
     below = request.scope.get("root_path", "").rstrip("/")
-    chinese_wanted = request.headers.get("accept-language", "").lower().startswith("zh")
-    document = await asyncio.to_thread(openapi_in_chinese if chinese_wanted else openapi_document)
+    document = await asyncio.to_thread(_document, request.headers.get("accept-language", ""))
     told = {**document, "servers": [{"url": below}]} if below else document
     return JSONResponse(told, headers={"vary": "accept-language"})
+
+
+def _document(language: str) -> dict[str, Any]:
+    document = openapi_document()
+    return in_chinese(document) if language.lower().startswith("zh") else document
 
 
 @cache
@@ -116,24 +120,3 @@ def openapi_document() -> dict[str, Any]:
     components = document.setdefault("components", {}).setdefault("schemas", {})
     components.update(schemas.get("$defs", {}))
     return document
-
-
-@cache
-def openapi_in_chinese() -> dict[str, Any]:
-    """The same document with its texts in Chinese."""
-    document: dict[str, Any] = _in_chinese(openapi_document(), chinese("gemgate.web"))
-    return document
-
-
-def _in_chinese(part: Any, texts: Mapping[str, str]) -> Any:
-    """A part of the document with the texts for people told anew; one that has no Chinese stays English."""
-    if isinstance(part, list):
-        return [_in_chinese(one, texts) for one in part]
-    if not isinstance(part, dict):
-        return part
-    return {
-        name: texts.get(" ".join(value.split()), value)
-        if name in ("summary", "description") and isinstance(value, str)
-        else _in_chinese(value, texts)
-        for name, value in part.items()
-    }
