@@ -98,7 +98,7 @@ def marked(markup: str, *texts: object) -> Text:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to stderr and leave."""
-    err.print(marked("[red]error:[/red] {}", message), highlight=False, soft_wrap=True)
+    err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
