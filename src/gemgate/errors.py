@@ -64,6 +64,11 @@ class LocalText:
         """The text in `language` ("zh…" or anything else for English)."""
         return self.zh if language.lower().startswith("zh") else self.en
 
+    @classmethod
+    def of(cls, text: str | LocalText) -> LocalText:
+        """The text itself; a str (a name, a number) is the same in both languages."""
+        return text if isinstance(text, LocalText) else cls(text, text)
+
 
 NO_TEXT = LocalText()
 
@@ -295,6 +300,10 @@ class NoResearch(Refused):
     """There will be no deep research; the text says why: nothing left of it, or words in its place."""
 
     kind = "no_research"
+
+
+STAGES = {"first byte": "首字节", "between chunks": "分块之间", "total": "总时长", "sign-in": "登录"}
+"""The deadlines of `Stalled`, in Chinese."""
 
 
 class Stalled(GoogleError):

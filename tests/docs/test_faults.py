@@ -1,7 +1,8 @@
-"""`docs/faults.md`: what a client sees of every fault that Google has in store for an account, found out by trying.
+"""`docs/faults.md` and its Chinese twin: what a client sees of every fault that Google has in store for an account,
+found out by trying.
 
 Each is met by a chat, a stream, an image and an edit on a single account, and by a chat where there is a second one.
-The page is written again with `WRITE_DOCS=1 pytest tests/docs/test_faults.py`.
+The pages are written again with `WRITE_DOCS=1 pytest tests/docs/test_faults.py`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any
 import aiohttp
 from PIL import Image
 
+from gemgate.errors import LocalText
 from gemgate.policy.pacer import Pacer
 from gemgate_simulator import Simulator
 from tests.support.serving import Served, served, settings_for
 
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"en": DOCS / "faults.md", "zh": DOCS / "faults.zh.md"}
 TEXT = "word " * 40
 
 
@@ -30,8 +33,8 @@ TEXT = "word " * 40
 class Case:
     """A fault, in words, and how it comes over the account alice."""
 
-    group: str
-    words: str
+    group: LocalText
+    words: LocalText
     strike: Callable[[Simulator], None]
 
 
@@ -52,39 +55,88 @@ def _guest(sim: Simulator) -> None:
     sim.google.fault("generate", "status", status=401, times=-1, account="alice")
 
 
-SESSION, LIMIT, SERVICE = "The session", "Limits and blocks", "The service"
+SESSION = LocalText("The session", "会话")
+LIMIT = LocalText("Limits and blocks", "限额与封锁")
+SERVICE = LocalText("The service", "服务")
 
 CASES = (
-    Case(SESSION, "HTTP 401 once, the cookies are still good", _generate(kind="status", status=401)),
-    Case(SESSION, "HTTP 403 once, the cookies are still good", _generate(kind="status", status=403)),
-    Case(SESSION, "HTTP 401 again and again", _generate(kind="status", status=401, times=-1)),
-    Case(SESSION, "the cookies have died", lambda sim: sim.google.expire("alice")),
-    Case(SESSION, "Google answers as to an anonymous guest", _guest),
-    Case(SESSION, "account status 1016: not authenticated", _status(1016)),
-    Case(SESSION, "account status 1014: not for now", _status(1014)),
-    Case(SESSION, "account status 1021: terms, age, a person must act", _status(1021)),
-    Case(SESSION, "account status 1060: not in this country", _status(1060)),
-    Case(LIMIT, "HTTP 429", _generate(kind="status", status=429, times=-1)),
-    Case(LIMIT, "code 1037: usage limit", _generate(kind="code", code=1037, times=-1)),
     Case(
-        LIMIT, "code 1050: the model is not what the chat was begun with", _generate(kind="code", code=1050, times=-1)
+        SESSION,
+        LocalText("HTTP 401 once, the cookies are still good", "HTTP 401 一次，Cookie 仍然有效"),
+        _generate(kind="status", status=401),
     ),
-    Case(LIMIT, "code 1052: the model is not taken", _generate(kind="code", code=1052, times=-1)),
-    Case(LIMIT, "code 1060: the address is blocked", _generate(kind="code", code=1060, times=-1)),
-    Case(LIMIT, "a captcha instead of an answer", _generate(kind="captcha", times=-1)),
-    Case(SERVICE, "HTTP 500", _generate(kind="status", status=500)),
-    Case(SERVICE, "HTTP 503", _generate(kind="status", status=503)),
-    Case(SERVICE, "code 1013: temporary trouble", _generate(kind="code", code=1013)),
-    Case(SERVICE, "the connection breaks before an answer", _generate(kind="reset")),
-    Case(SERVICE, "the connection breaks in the middle", _generate(kind="reset", after_frames=1)),
-    Case(SERVICE, "code 1013 in the middle", _generate(kind="code", code=1013, after_frames=1)),
-    Case(SERVICE, "silence before an answer", _generate(kind="stall")),
-    Case(SERVICE, "an empty answer", _generate(kind="empty")),
-    Case(SERVICE, "an answer of an unknown shape", _generate(kind="garbage")),
+    Case(
+        SESSION,
+        LocalText("HTTP 403 once, the cookies are still good", "HTTP 403 一次，Cookie 仍然有效"),
+        _generate(kind="status", status=403),
+    ),
+    Case(
+        SESSION,
+        LocalText("HTTP 401 again and again", "HTTP 401 反复出现"),
+        _generate(kind="status", status=401, times=-1),
+    ),
+    Case(SESSION, LocalText("the cookies have died", "Cookie 已失效"), lambda sim: sim.google.expire("alice")),
+    Case(SESSION, LocalText("Google answers as to an anonymous guest", "Google 把账号当作匿名访客"), _guest),
+    Case(SESSION, LocalText("account status 1016: not authenticated", "账号状态 1016：未通过身份验证"), _status(1016)),
+    Case(SESSION, LocalText("account status 1014: not for now", "账号状态 1014：暂时不可用"), _status(1014)),
+    Case(
+        SESSION,
+        LocalText("account status 1021: terms, age, a person must act", "账号状态 1021：条款、年龄，需要人工处理"),
+        _status(1021),
+    ),
+    Case(
+        SESSION, LocalText("account status 1060: not in this country", "账号状态 1060：所在国家不可用"), _status(1060)
+    ),
+    Case(LIMIT, LocalText("HTTP 429", "HTTP 429"), _generate(kind="status", status=429, times=-1)),
+    Case(
+        LIMIT,
+        LocalText("code 1037: usage limit", "代码 1037：达到用量限额"),
+        _generate(kind="code", code=1037, times=-1),
+    ),
+    Case(
+        LIMIT,
+        LocalText("code 1050: the model is not what the chat was begun with", "代码 1050：模型与对话开始时的不同"),
+        _generate(kind="code", code=1050, times=-1),
+    ),
+    Case(
+        LIMIT,
+        LocalText("code 1052: the model is not taken", "代码 1052：模型不被接受"),
+        _generate(kind="code", code=1052, times=-1),
+    ),
+    Case(
+        LIMIT,
+        LocalText("code 1060: the address is blocked", "代码 1060：地址被封锁"),
+        _generate(kind="code", code=1060, times=-1),
+    ),
+    Case(
+        LIMIT,
+        LocalText("a captcha instead of an answer", "返回的是验证码而不是回答"),
+        _generate(kind="captcha", times=-1),
+    ),
+    Case(SERVICE, LocalText("HTTP 500", "HTTP 500"), _generate(kind="status", status=500)),
+    Case(SERVICE, LocalText("HTTP 503", "HTTP 503"), _generate(kind="status", status=503)),
+    Case(
+        SERVICE, LocalText("code 1013: temporary trouble", "代码 1013：暂时性故障"), _generate(kind="code", code=1013)
+    ),
+    Case(SERVICE, LocalText("the connection breaks before an answer", "回答之前连接断开"), _generate(kind="reset")),
+    Case(
+        SERVICE,
+        LocalText("the connection breaks in the middle", "回答中途连接断开"),
+        _generate(kind="reset", after_frames=1),
+    ),
+    Case(
+        SERVICE,
+        LocalText("code 1013 in the middle", "回答中途出现代码 1013"),
+        _generate(kind="code", code=1013, after_frames=1),
+    ),
+    Case(SERVICE, LocalText("silence before an answer", "回答之前没有响应"), _generate(kind="stall")),
+    Case(SERVICE, LocalText("an empty answer", "空的回答"), _generate(kind="empty")),
+    Case(SERVICE, LocalText("an answer of an unknown shape", "格式未知的回答"), _generate(kind="garbage")),
 )
 
-HEAD = """\
-<!-- Written by tests/docs/test_faults.py, which tries all of this; changes here are lost. -->
+NOTICE = "<!-- Written by tests/docs/test_faults.py, which tries all of this; changes here are lost. -->\n"
+HEAD = LocalText(
+    """\
 # What a client sees when Google fails
 
 One account meets the fault while it answers a chat, a streamed chat, a picture and an edit in the OpenAI dialect; the
@@ -97,7 +149,23 @@ twice.
 - `429 … in 60 min` carries `Retry-After`; `x-should-retry: false` (marked †) tells an SDK not to send it again by
   itself.
 - *in band*: the stream had begun, so the error is its last event.
-"""
+""",
+    """\
+# Google 出错时客户端看到什么
+
+让一个账号在以 OpenAI 协议应答对话、流式对话、生成图片和编辑图片时遇到故障；
+其他协议的状态码和代码相同，采用各自的格式。
+*之后*是对话之后账号的状态词；第二个账号是同一地址上的另一个登录。任何情况下，提示词都没有被生成两次。
+
+- `200` 是正常的回答，必要时先刷新一次会话。中途断开而 Google 已经完成的，会被读回。
+- `429 … in 60 min`（60 分钟后）带有 `Retry-After`；`x-should-retry: false`（标为 †）告诉 SDK 不要自行再次发送。
+- *in band*：流已经开始，因此错误是它的最后一个事件。
+""",
+)
+COLUMNS = LocalText(
+    "| fault | chat | stream | picture | edit | afterwards | chat, with a second account |",
+    "| 故障 | 对话 | 流式 | 图片 | 编辑 | 之后 | 对话，有第二个账号 |",
+)
 
 
 async def _status_of(response: aiohttp.ClientResponse) -> str:
@@ -171,29 +239,35 @@ async def _tried(sim: Simulator, gate: Served, http: aiohttp.ClientSession, case
     before = sim.record.generations
     case.strike(sim)
     seen = await call(http)
-    assert sim.record.generations - before <= 1, f"{case.words} / {call.__name__}: generated twice"
+    assert sim.record.generations - before <= 1, f"{case.words.en} / {call.__name__}: generated twice"
     account = gate.service.pool.accounts[0]
     rests = ", ".join(c for c, circuit in account.cooldowns().items() if circuit.until)
     word = account.status("text").state
     return seen, f"{word} ({rests})" if word == "cooling" and rests else word
 
 
-async def _table(single: Served, double: Served, one: Simulator, two: Simulator) -> list[str]:
-    lines: list[str] = []
+async def _seen(single: Served, double: Served, one: Simulator, two: Simulator) -> list[tuple[Case, list[str]]]:
+    """What the cells of each case's row say."""
+    rows = []
     async with aiohttp.ClientSession(single.url) as http, aiohttp.ClientSession(double.url) as second:
-        for group in dict.fromkeys(case.group for case in CASES):
-            lines += ["", f"## {group}", ""]
-            lines += ["| fault | chat | stream | picture | edit | afterwards | chat, with a second account |"]
-            lines += ["|---|---|---|---|---|---|---|"]
-            for case in (case for case in CASES if case.group == group):
-                cells = [await _tried(one, single, http, case, call) for call in CALLS]
-                moved, _ = await _tried(two, double, second, case, chat)
-                seen = [cell for cell, _ in cells]
-                lines.append(f"| {case.words} | {' | '.join(seen)} | {cells[0][1]} | {moved} |")
-    return lines
+        for case in CASES:
+            cells = [await _tried(one, single, http, case, call) for call in CALLS]
+            moved, _ = await _tried(two, double, second, case, chat)
+            rows.append((case, [*(cell for cell, _ in cells), cells[0][1], moved]))
+    return rows
 
 
-async def test_the_page_of_faults_says_what_is_seen(tmp_path: Path) -> None:
+def _page(rows: list[tuple[Case, list[str]]], language: str) -> str:
+    lines: list[str] = []
+    for group in dict.fromkeys(case.group for case in CASES):
+        lines += ["", f"## {group.for_(language)}", "", COLUMNS.for_(language), "|---|---|---|---|---|---|---|"]
+        lines += [
+            f"| {' | '.join([case.words.for_(language), *cells])} |" for case, cells in rows if case.group == group
+        ]
+    return NOTICE + HEAD.for_(language) + "\n".join(lines) + "\n"
+
+
+async def test_the_pages_of_faults_say_what_is_seen(tmp_path: Path) -> None:
     quick = {"first_byte_timeout_seconds": 0.7, "idle_timeout_seconds": 0.7, "concurrency": 4}
     async with Simulator(("alice",)) as one, Simulator(("alice", "bob")) as two:
         first = settings_for(one, tmp_path / "one", **quick)
@@ -207,8 +281,10 @@ async def test_the_page_of_faults_says_what_is_seen(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 while sum(account.is_open for account in double.service.pool.accounts) < 2:
                     await asyncio.sleep(0.01)
-            lines = await _table(single, double, one, two)
-    written = HEAD + "\n".join(lines) + "\n"
-    if os.environ.get("WRITE_DOCS"):
-        PAGE.write_text(written, "utf-8")
-    assert PAGE.read_text("utf-8") == written, "docs/faults.md is stale: WRITE_DOCS=1 pytest tests/docs/test_faults.py"
+            rows = await _seen(single, double, one, two)
+    for language, page in PAGES.items():
+        written = _page(rows, language)
+        if os.environ.get("WRITE_DOCS"):
+            page.write_text(written, "utf-8")
+        stale = f"{page.name} is stale: WRITE_DOCS=1 pytest tests/docs/test_faults.py"
+        assert page.read_text("utf-8") == written, stale

@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 TWINS = [path for pattern in ("*.zh.md", "docs/*.zh.md", "deploy/**/*.zh.md") for path in sorted(ROOT.glob(pattern))]
 FOR_DEVELOPERS = {"architecture", "client-contracts", "decisions", "gemini-webapi", "google-wire", "threats"}
 """Pages of docs/ in English only; the Chinese contents say so."""
-WRITTEN_BY_CODE = {"api", "faults", "metrics", "settings"}
 LOOSE = {"README", "accounts", "cookies", "start"}
 """Pages with prompts and placeholders in the reader's own language."""
 LINK = re.compile(r"\]\(([\w/.-]+\.md)(?:#[^)\s]*)?\)")
@@ -68,7 +67,7 @@ def test_headings_and_tables_are_the_same(chinese: Path) -> None:
 def test_every_page_for_users_has_both_languages() -> None:
     contents = (ROOT / "docs" / "index.zh.md").read_text("utf-8")
     for page in (ROOT / "docs").glob("*.md"):
-        if not page.name.endswith(".zh.md") and page.stem not in WRITTEN_BY_CODE:
+        if not page.name.endswith(".zh.md"):
             assert page.with_name(f"{page.stem}.zh.md").exists() is (page.stem not in FOR_DEVELOPERS), page.name
     for stem in FOR_DEVELOPERS:
         assert f"({stem}.md)" in contents.partition("只有英文")[2]

@@ -137,10 +137,10 @@ ANSWERS = st.builds(
 )
 
 
-@given(answers=ANSWERS)
-def test_a_file_says_what_was_answered_and_no_more(answers: Answers) -> None:
+@given(answers=ANSWERS, language=st.sampled_from(["en", "zh"]))
+def test_a_file_says_what_was_answered_and_no_more(answers: Answers, language: str) -> None:
     values = settings_file.chosen(answers, api_key="k" * 48, admin_key="a" * 48)
-    text = settings_file.text(values)
+    text = settings_file.text(values, language)
     assert tomllib.loads(text) == values
     uncommented = re.sub(r"(?m)^#(?=[a-z_]+ = )", "", text)
     defaults = tomllib.loads(uncommented)

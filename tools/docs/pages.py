@@ -1,23 +1,27 @@
-"""Pages that are written from the code: every setting, every metric, every route with its example."""
+"""Pages that are written from the code, in English and Chinese: every setting, every metric, every route with its example."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
+from gemgate.chinese import chinese
+from gemgate.errors import LocalText
 from gemgate.settings import Settings
-from gemgate.settings.sections import in_sections
+from gemgate.settings.sections import about, in_sections
 from gemgate.telemetry.metric_specs import METERS
 from gemgate.web.app import openapi_document
+from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.operation import ERRORS
 from gemgate.web.routes import all_operations
 from tools.docs import examples
 
 NOTICE = "<!-- Written by `make docs-pages` from the code; changes here are lost. -->\n"
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "OpenAI": (
+GROUPS: dict[LocalText, tuple[str, ...]] = {
+    LocalText("OpenAI", "OpenAI"): (
         *(
             "chat.completions",
             "responses.",
@@ -30,16 +34,23 @@ GROUPS: dict[str, tuple[str, ...]] = {
         ),
         "models",
     ),
-    "Gemini": ("gemini.", "interactions."),
-    "Anthropic": ("messages",),
-    "Simple": ("context.plan", "generate", "generate-images", "upload", "conversations", "api.models"),
-    "Batches of pictures": ("batch.",),
-    "Jobs of every kind": ("jobs.",),
-    "Videos": ("videos",),
-    "Music": ("music",),
-    "Tools for agents": ("mcp",),
-    "Pictures that are stored": ("images.stored", "images.gallery"),
-    "How the service is": (
+    LocalText("Gemini", "Gemini"): ("gemini.", "interactions."),
+    LocalText("Anthropic", "Anthropic"): ("messages",),
+    LocalText("Simple", "简易接口"): (
+        "context.plan",
+        "generate",
+        "generate-images",
+        "upload",
+        "conversations",
+        "api.models",
+    ),
+    LocalText("Batches of pictures", "图片批量任务"): ("batch.",),
+    LocalText("Jobs of every kind", "各类任务"): ("jobs.",),
+    LocalText("Videos", "视频"): ("videos",),
+    LocalText("Music", "音乐"): ("music",),
+    LocalText("Tools for agents", "供智能体使用的工具"): ("mcp",),
+    LocalText("Pictures that are stored", "已存储的图片"): ("images.stored", "images.gallery"),
+    LocalText("How the service is", "服务状况"): (
         "health",
         "ready",
         "info",
@@ -51,8 +62,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "usage",
         "budgets",
     ),
-    "The accounts' own history": ("history.", "accounts.history."),
-    "Administration": ("accounts.", "lives.", "gems.", "cookies.", "pairings.", "keys.", "alerts", "nodes", "backup"),
+    LocalText("The accounts' own history", "账号自己的对话"): ("history.", "accounts.history."),
+    LocalText("Administration", "管理"): (
+        "accounts.",
+        "lives.",
+        "gems.",
+        "cookies.",
+        "pairings.",
+        "keys.",
+        "alerts",
+        "nodes",
+        "backup",
+    ),
 }
 OF_THE_PAGE = (
     "page",
@@ -66,91 +87,108 @@ OF_THE_PAGE = (
 )
 """Operations that only the page itself has a use for."""
 
-LEVELS = {"client": "a client key", "admin": "the admin key", "open": "nobody's key"}
+LEVELS = {
+    "client": LocalText("Needs a client key.", "需要客户端密钥。"),
+    "admin": LocalText("Needs the admin key.", "需要管理密钥。"),
+    "open": LocalText("Needs nobody's key.", "不需要密钥。"),
+}
+SETTINGS = LocalText(
+    "# Settings\n\n"
+    "Each is an environment variable; the same name in lower case works in `gemgate.toml` and, as an option, on the "
+    "command line where a command has it. Later wins: file, `.env`, environment, option. `gemgate settings` prints what "
+    "is in force and where it came from, secrets redacted.\n",
+    "# 设置\n\n"
+    "每一项都是环境变量；同名的小写形式可用于 `gemgate.toml`，命令提供同名选项时也可用于命令行。后者优先：文件、`.env`、环境变量、选项。"
+    "`gemgate settings` 打印当前生效的值及其来源，密钥已隐去。\n",
+)
+METRICS = LocalText(
+    "# Metrics\n\n"
+    "`GET /metrics` answers in Prometheus' text form, to the admin key. Names follow OpenTelemetry's GenAI conventions "
+    "where those exist. A Grafana dashboard lies in `deploy/grafana/gemgate.json`.\n",
+    "# 指标\n\n"
+    "`GET /metrics` 以 Prometheus 的文本格式返回，需要管理密钥。有 OpenTelemetry 生成式 AI 规范的名称时采用该名称。"
+    "Grafana 仪表盘位于 `deploy/grafana/gemgate.json`。\n",
+)
+API = LocalText(
+    "# API\n\n"
+    "All examples read keys from the environment (`GEMGATE_KEY`, `GEMGATE_ADMIN_KEY`); a gateway on this machine that has "
+    "no key set takes anything. The running gateway has this as OpenAPI at `/openapi.json`.\n",
+    "# API\n\n"
+    "所有示例都从环境变量读取密钥（`GEMGATE_KEY`、`GEMGATE_ADMIN_KEY`）；本机上没有设置密钥的网关接受任意值。"
+    "运行中的网关在 `/openapi.json` 以 OpenAPI 提供同样的内容。\n",
+)
+FAILURES = LocalText(
+    "Errors come in the form of the route's dialect and always carry a request id. {}.\n",
+    "错误采用所用协议的格式，并且总是带有请求编号。{}。\n",
+)
 
 
-def settings_page() -> str:
+def settings_page(language: str = "en") -> str:
     """Every setting by what it is about, with its default; nothing is left out."""
-    lines = [
-        NOTICE,
-        "# Settings\n",
-        (
-            "Each is an environment variable; the same name in lower case works in `gemgate.toml` and, as an option, on the "
-            "command line where a command has it. Later wins: file, `.env`, environment, option. `gemgate settings` prints what "
-            "is in force and where it came from, secrets redacted.\n"
-        ),
-    ]
+    head = LocalText("| variable | default | meaning |", "| 变量 | 默认值 | 含义 |").for_(language)
+    lines = [NOTICE, SETTINGS.for_(language)]
     for title, mine in in_sections():
-        lines += [f"## {title}\n", "| variable | default | meaning |", "|---|---|---|"]
+        lines += [f"## {title.for_(language)}\n", head, "|---|---|---|"]
         for name in mine:
-            field = Settings.model_fields[name]
-            lines.append(f"| `{name.upper()}` | {_default(name, field)} | {_cell(field.description or '')} |")
+            default = _default(name, Settings.model_fields[name]).for_(language)
+            lines.append(f"| `{name.upper()}` | {default} | {_cell(about(name, language))} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _default(name: str, field: Any) -> str:
+def _default(name: str, field: Any) -> LocalText:
     if name == "data_dir":
-        return "the platform's folder for user data"
+        return LocalText("the platform's folder for user data", "操作系统的用户数据文件夹")
     value = field.default
     if value is None or value in ("", ()):
-        return "none"
+        return LocalText("none", "无")
     if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+        return LocalText("on", "开") if value else LocalText("off", "关")
+    shown = f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return LocalText(shown, shown)
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def metrics_page() -> str:
+def metrics_page(language: str = "en") -> str:
     """Every metric with its labels."""
-    lines = [
-        NOTICE,
-        "# Metrics\n",
-        (
-            "`GET /metrics` answers in Prometheus' text form, to the admin key. Names follow OpenTelemetry's GenAI conventions "
-            "where those exist. A Grafana dashboard lies in `deploy/grafana/gemgate.json`.\n"
-        ),
-        "| metric | kind | labels | meaning |",
-        "|---|---|---|---|",
-    ]
+    head = LocalText("| metric | kind | labels | meaning |", "| 指标 | 类型 | 标签 | 含义 |").for_(language)
+    lines = [NOTICE, METRICS.for_(language), head, "|---|---|---|---|"]
     for meter in METERS:
         labels = ", ".join(f"`{label}`" for label in meter.labels) or "-"
-        lines.append(f"| `{meter.shown}` | {meter.kind} | {labels} | {_cell(meter.about)} |")
+        meaning = meter.about if language == "en" else chinese("tools.docs")[meter.name]
+        lines.append(f"| `{meter.shown}` | {meter.kind} | {labels} | {_cell(meaning)} |")
     return "\n".join(lines) + "\n"
 
 
-def api_page() -> str:
+def api_page(language: str = "en") -> str:
     """Every route: what it is for, who may call it, what it takes, and an example in three languages."""
-    document = openapi_document()
     told, values = examples.load()
-    lines = [
-        NOTICE,
-        "# API\n",
-        (
-            "All examples read keys from the environment (`GEMGATE_KEY`, `GEMGATE_ADMIN_KEY`); a gateway on this machine that has "
-            "no key set takes anything. The running gateway has this as OpenAPI at `/openapi.json`.\n"
-        ),
-        "Errors come in the form of the route's dialect and always carry a request id. "
-        + "; ".join(f"{status}: {text}" for status, text in ERRORS.items())
-        + ".\n",
-    ]
+    statuses = ERRORS if language == "en" else {one: chinese("gemgate.web")[text] for one, text in ERRORS.items()}
+    colon, semicolon = (": ", "; ") if language == "en" else ("：", "；")
+    failures = semicolon.join(f"{status}{colon}{text}" for status, text in statuses.items())
+    lines = [NOTICE, API.for_(language), FAILURES.for_(language).format(failures)]
     for title in GROUPS:
         names = [name for name in _names() if _group(name) == title]
         if names:
-            lines.append(f"## {title}\n")
+            lines.append(f"## {title.for_(language)}\n")
         for name in names:
-            lines += _operation(name, document, [one for one in told if one.operation == name], values)
+            lines += _operation(name, language, [one for one in told if one.operation == name], values)
     return "\n".join(lines)
+
+
+@cache
+def _document(language: str) -> dict[str, Any]:
+    return openapi_document() if language == "en" else in_chinese(openapi_document())
 
 
 def _names() -> list[str]:
     return list(dict.fromkeys(one.name for one in all_operations() if one.name not in OF_THE_PAGE))
 
 
-def _group(name: str) -> str:
+def _group(name: str) -> LocalText:
     def fits(start: str) -> bool:
         return name == start or name.startswith(start if start.endswith(".") else f"{start}.")
 
@@ -160,19 +198,20 @@ def _group(name: str) -> str:
     raise AssertionError(f"no group of the API page takes the operation {name}")
 
 
-def _operation(name: str, document: dict[str, Any], told: list[examples.Example], values: dict[str, str]) -> list[str]:
+def _operation(name: str, language: str, told: list[examples.Example], values: dict[str, str]) -> list[str]:
+    document = _document(language)
     mine = [one for one in all_operations() if one.name == name]
     routes = list(dict.fromkeys(f"{one.method} {re.sub(r':path}', '}', one.path)}" for one in mine))
     entry = next((e for one in mine if (e := _entry(document, one.method, one.path))), {})
     lines = [f"### {entry.get('summary', name)}\n", *(f"`{route}`  " for route in routes)]
-    lines += ["", f"Needs {LEVELS[mine[0].level]}.\n", *_fields(entry, document)]
+    lines += ["", f"{LEVELS[mine[0].level].for_(language)}\n", *_fields(entry, document, language)]
     assert told, f"the operation {name} has no example"
     for example in told:
         shown = examples.filled(example, values)
         if example.note:
-            lines.append(f"{example.note}\n")
-        for language, fence in (("curl", "sh"), ("python", "python"), ("javascript", "javascript")):
-            lines += [f"```{fence}", examples.write(shown, language), "```\n"]  # type: ignore[arg-type]
+            lines.append(f"{example.note if language == 'en' else chinese('tools.docs')[example.note]}\n")
+        for form, fence in (("curl", "sh"), ("python", "python"), ("javascript", "javascript")):
+            lines += [f"```{fence}", examples.write(shown, form), "```\n"]  # type: ignore[arg-type]
     return lines
 
 
@@ -181,7 +220,7 @@ def _entry(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
     return found
 
 
-def _fields(entry: dict[str, Any], document: dict[str, Any]) -> list[str]:
+def _fields(entry: dict[str, Any], document: dict[str, Any], language: str) -> list[str]:
     """The fields of the body, one line each."""
     content = entry.get("requestBody", {}).get("content", {}).get("application/json", {})
     name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
@@ -190,25 +229,31 @@ def _fields(entry: dict[str, Any], document: dict[str, Any]) -> list[str]:
         return []
     needed = set(schema.get("required", ()))
     fields = [
-        f"`{field}`{'*' if field in needed else ''} {_type(kind)}" for field, kind in schema["properties"].items()
+        f"`{field}`{'*' if field in needed else ''} {_type(kind, language)}"
+        for field, kind in schema["properties"].items()
     ]
-    return [f"Body (`*`: must be there): {'; '.join(fields)}.\n"]
+    if language == "en":
+        return [f"Body (`*`: must be there): {'; '.join(fields)}.\n"]
+    return [f"请求体（`*`：必填）：{'；'.join(fields)}。\n"]
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _type(schema: dict[str, Any], language: str) -> str:
+    either, many, bare = (" or ", "list of {}", "list") if language == "en" else (" 或 ", "{} 列表", "列表")
     if "$ref" in schema:
         return "object"
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(one) for one in schema["anyOf"] if one.get("type") != "null"))
+        kinds = (_type(one, language) for one in schema["anyOf"] if one.get("type") != "null")
+        return either.join(dict.fromkeys(kinds))
     if "enum" in schema:
         return " \\| ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}" if schema.get("items") else "list"
+        return many.format(_type(schema["items"], language)) if schema.get("items") else bare
     return str(schema.get("type", schema.get("const", "any")))
 
 
+WRITERS: dict[str, Callable[[str], str]] = {"settings": settings_page, "metrics": metrics_page, "api": api_page}
 PAGES: dict[str, Callable[[], str]] = {
-    "settings.md": settings_page,
-    "metrics.md": metrics_page,
-    "api.md": api_page,
+    f"{name}{ending}": partial(write, language)
+    for name, write in WRITERS.items()
+    for language, ending in (("en", ".md"), ("zh", ".zh.md"))
 }

@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperArgument, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from gemgate.cli.language import language
 from gemgate.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -122,6 +123,25 @@ def _value(option: TyperOption | TyperArgument, ctx: Any) -> str:
 
 
 TyperOption.display_type_rich = TyperArgument.display_type_rich = _value  # type: ignore[method-assign, assignment]
+
+
+def _told(format_help: Any) -> Any:
+    """The library's printing of a help, which is in Chinese where the terminal is."""
+
+    def told(self: Any, ctx: Any, formatter: Any) -> None:
+        if language() != "zh":
+            format_help(self, ctx, formatter)
+            return
+        from gemgate.cli.chinese_help import in_chinese
+
+        with in_chinese(self, ctx):
+            format_help(self, ctx, formatter)
+
+    return told
+
+
+TyperCommand.format_help = _told(TyperCommand.format_help)  # type: ignore[method-assign]
+TyperGroup.format_help = _told(TyperGroup.format_help)  # type: ignore[method-assign]
 
 
 class _Listed(TyperGroup):

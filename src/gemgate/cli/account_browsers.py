@@ -17,7 +17,7 @@ from gemgate.ports.accounts import AccountSetup
 
 def who(
     place: Annotated[
-        str | None, typer.Argument(help="firefox, chrome, firefox:PROFILE, file:PATH. [default: all browsers]")
+        str | None, typer.Argument(help="firefox, chrome, firefox:PROFILE, file:PATH. (default: all browsers)")
     ] = None,
     cookies: Annotated[
         Path | None, typer.Option("--cookies", help="File with cookies, in any form; - reads standard input.")

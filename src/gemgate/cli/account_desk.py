@@ -18,7 +18,7 @@ UrlOption = Annotated[
     typer.Option(
         "--url",
         envvar="GEMGATE_URL",
-        help="The gateway to ask. [default: the one on this DATA_DIR, if it runs]",
+        help="The gateway to ask. (default: the one on this DATA_DIR, if it runs)",
         show_default=False,
     ),
 ]

@@ -10,7 +10,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from gemgate.assembly.storage import database_url, held, key_file, open_blobs, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run, say
 from gemgate.ports.accounts import AccountStore
 from gemgate.settings import Settings
 from gemgate.stores import backup as archive
@@ -27,7 +27,7 @@ KeysOption = Annotated[
 
 
 def backup(
-    file: Annotated[Path | None, typer.Argument(help="The ZIP file to write. [default: gemgate-DATE.zip]")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The ZIP file to write. (default: gemgate-DATE.zip)")] = None,
     images: Annotated[bool, typer.Option("--pictures", help="Pictures and uploads as well.")] = False,
     keys: KeysOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
@@ -38,14 +38,16 @@ def backup(
     path = file or Path(time.strftime("gemgate-%Y%m%d-%H%M%S.zip"))
     for place in (path, keys):
         if place is not None and place.exists() and not force:
-            fail(f"{place} is there already; --force overwrites it", 2)
+            fail(say(f"{place} is there already; --force overwrites it", f"{place} 已存在；--force 覆盖它"), 2)
         if place is not None and not place.absolute().parent.is_dir():
-            fail(f"the folder {place.absolute().parent} does not exist", 2)
+            folder = place.absolute().parent
+            fail(say(f"the folder {folder} does not exist", f"文件夹 {folder} 不存在"), 2)
     run(_backup(settings, path, images=images))
     if keys is not None:
         _copy_keys(settings, keys)
     elif settings.cookie_keys is None:
-        err.print(f"The key is not in it. Keep a copy apart: {key_file(settings)}", style="dim", soft_wrap=True)
+        apart = f"The key is not in it. Keep a copy apart: {key_file(settings)}"
+        err.print(say(apart, f"其中不含密钥。请另存一份：{key_file(settings)}"), style="dim", soft_wrap=True)
 
 
 def restore(
@@ -63,20 +65,23 @@ def restore(
 
 def _copy_keys(settings: Settings, place: Path) -> None:
     if settings.cookie_keys is not None:
-        fail("the keys stand in COOKIE_KEYS; keep them as you keep your other settings", 2)
+        sentence = "the keys stand in COOKIE_KEYS; keep them as you keep your other settings"
+        fail(say(sentence, "密钥在 COOKIE_KEYS 中；请与其他设置一样妥善保存"), 2)
     source = key_file(settings)
     if not source.is_file():
-        fail(f"there is no key file {source} (yet)")
+        fail(say(f"there is no key file {source} (yet)", f"密钥文件 {source}（还）不存在"))
     with drafted(place, 0o600) as copy:
         copy.write(source.read_bytes())
-    out.print(f"{place}  the key: keep it apart from the backup", highlight=False, soft_wrap=True)
+    apart = say("the key: keep it apart from the backup", "密钥：请与备份分开存放")
+    out.print(f"{place}  {apart}", highlight=False, soft_wrap=True)
 
 
 def _put_keys(settings: Settings, source: Path) -> None:
     """The key of the backup comes first; the one that was here still opens what was sealed with it."""
     target = key_file(settings)
     if settings.cookie_keys is not None:
-        fail("COOKIE_KEYS is set and counts; add the backup's key to it instead", 2)
+        sentence = "COOKIE_KEYS is set and counts; add the backup's key to it instead"
+        fail(say(sentence, "已设置 COOKIE_KEYS，以它为准；请把备份的密钥加入其中"), 2)
     lines = source.read_text().splitlines()
     if target.is_file():
         lines += [line for line in target.read_text().splitlines() if line not in lines]
@@ -93,7 +98,12 @@ def _bar() -> Progress:
 async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
     place = sqlite_path(settings)
     if place is not None and not place.exists():
-        fail(f"there is nothing to back up: {place} does not exist; set DATA_DIR or DATABASE_URL")
+        fail(
+            say(
+                f"there is nothing to back up: {place} does not exist; set DATA_DIR or DATABASE_URL",
+                f"没有可备份的内容：{place} 不存在；请设置 DATA_DIR 或 DATABASE_URL",
+            )
+        )
     async with open_storage(settings, exclusive=False) as storage:
         with _bar() as progress:
             task = progress.add_task("rows and pictures" if images else "rows", total=None)
@@ -103,8 +113,10 @@ async def _backup(settings: Settings, path: Path, *, images: bool) -> None:
 
 
 def _told(manifest: archive.Manifest) -> str:
-    blobs = "" if manifest.blobs is None else f", {manifest.blobs} pictures and uploads"
-    return f"{sum(manifest.rows.values())} rows{blobs}"
+    rows = sum(manifest.rows.values())
+    if manifest.blobs is None:
+        return say(f"{rows} rows", f"{rows} 行")
+    return say(f"{rows} rows, {manifest.blobs} pictures and uploads", f"{rows} 行，{manifest.blobs} 个图片和上传文件")
 
 
 async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
@@ -116,14 +128,19 @@ async def _restore(settings: Settings, path: Path, *, replace: bool) -> None:
         task = progress.add_task("rows and pictures", total=None)
         blobs = open_blobs(settings)
         manifest = await archive.restore(path, url, blobs, replace=replace, done=lambda _: progress.advance(task))
-    out.print(f"{_told(manifest)} restored", highlight=False, soft_wrap=True)
+    restored = say(f"{_told(manifest)} restored", f"已恢复 {_told(manifest)}")
+    out.print(restored, highlight=False, soft_wrap=True)
     async with open_storage(settings, exclusive=False) as storage:
         locked = await locked_accounts(storage.accounts)
     if locked:
         err.print(
             marked(
-                "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Restore the key with "
-                "--keys (or set COOKIE_KEYS to the old one), or sign them in again.",
+                say(
+                    "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Restore the key with "
+                    "--keys (or set COOKIE_KEYS to the old one), or sign them in again.",
+                    "[yellow]以下账号无法用当前密钥打开：{}。[/yellow]请用 --keys 恢复密钥（或把 COOKIE_KEYS 设为"
+                    "原来的密钥），或重新登录这些账号。",
+                ),
                 ", ".join(locked),
             ),
             highlight=False,

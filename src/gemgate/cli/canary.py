@@ -16,7 +16,7 @@ from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import sqlite_path
 from gemgate.cli.doctor import stored_accounts
-from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run
+from gemgate.cli.terminal import ConfigOption, JsonOption, fail, load_settings, out, run, say
 from gemgate.errors import GatewayError
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
@@ -141,4 +141,6 @@ async def _session_of(settings: Settings, name: str | None) -> tuple[Cookies, st
         await account.upstream.close()
         if order:
             return order[0], setup.proxy or settings.proxy_url
-    return fail(f"there is no account {name} with cookies" if name else "no account with cookies is set up")
+    if name:
+        return fail(say(f"there is no account {name} with cookies", f"没有名为 {name} 且有 Cookie 的账号"))
+    return fail(say("no account with cookies is set up", "没有设置带 Cookie 的账号"))

@@ -19,7 +19,7 @@ import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gemgate.cli.terminal import JsonOption, err, fail, marked, out, say
+from gemgate.cli.terminal import JsonOption, err, fail, language, marked, out, say
 from gemgate.errors import ClientError
 from gemgate.imaging import (
     PROFILES,
@@ -162,7 +162,7 @@ def _is_own(path: Path) -> bool:
 
 
 def _nothing() -> NoReturn:
-    fail("there is no PNG, JPEG or WebP in what you named", 2)
+    fail(say("there is no PNG, JPEG or WebP in what you named", "所指定的内容中没有 PNG、JPEG 或 WebP"), 2)
 
 
 def _targets(files: Sequence[Path], output: Path | None) -> list[tuple[Path, Path]]:
@@ -175,9 +175,11 @@ def _targets(files: Sequence[Path], output: Path | None) -> list[tuple[Path, Pat
         pairs = [(files[0], output)]
     targets = [target.resolve() for _, target in pairs]
     if len(set(targets)) < len(targets):
-        fail("two of the files would be written to the same place; use folders with different names", 2)
+        clash = "two of the files would be written to the same place; use folders with different names"
+        fail(say(clash, "有两个文件会写入同一位置；请使用不同名称的文件夹"), 2)
     if set(targets) & {path.resolve() for path in files}:
-        fail("the output would replace an original; choose another folder or name with -o", 2)
+        replaces = "the output would replace an original; choose another folder or name with -o"
+        fail(say(replaces, "输出会覆盖原文件；请用 -o 另选文件夹或名称"), 2)
     return [(path, target) for (path, _), target in zip(pairs, targets, strict=True)]
 
 
@@ -202,7 +204,7 @@ class _Job:
         except OSError as error:
             return Row(str(path), "error", note=error.strerror or str(error))
         except ClientError as error:
-            return Row(str(path), "error", note=str(error))
+            return Row(str(path), "error", note=error.text(language()))
         row = _row(path, cleaned, stamped, str(target) if writes else "")
         return replace(row, logo=_seen(cleaned), note="" if row.profile else row.note) if self.check else row
 
@@ -288,12 +290,22 @@ def _tell_rows(rows: Sequence[Row], skipped: Sequence[Path]) -> None:
 def _tell(found: Calibration, output: Path | None) -> None:
     p = found.profile
     out.print(
-        f"{p.size} px logo, {p.right} px from the right and {p.bottom} px from the bottom edge, strength {p.peak}, "
-        f"read off {found.pictures} picture(s), fit {found.score:.2f}"
+        say(
+            f"{p.size} px logo, {p.right} px from the right and {p.bottom} px from the bottom edge, strength {p.peak}, "
+            f"read off {found.pictures} picture(s), fit {found.score:.2f}",
+            f"标志 {p.size} 像素，距右边 {p.right} 像素、距底边 {p.bottom} 像素，强度 {p.peak}，"
+            f"由 {found.pictures} 张图片得出，拟合度 {found.score:.2f}",
+        )
     )
     if found.confirms:
-        out.print(marked("exactly the known profile [bold]{}[/bold]: nothing to add", found.confirms))
+        known = (
+            "exactly the known profile [bold]{}[/bold]: nothing to add",
+            "与已知特征 [bold]{}[/bold] 完全一致，无需添加",
+        )
+        out.print(marked(say(*known), found.confirms))
     elif found.different >= 0:
-        out.print(f"{found.different} pixels differ from the known map of that size")
+        differ = f"{found.different} pixels differ from the known map of that size"
+        out.print(say(differ, f"与该尺寸的已知特征有 {found.different} 个像素不同"))
     if output is not None:
-        out.print(f"written to {output}; use it with: gemgate clean --profiles {output} FILES")
+        use = f"gemgate clean --profiles {output} FILES"
+        out.print(say(f"written to {output}; use it with: {use}", f"已写入 {output}；用法：{use}"))

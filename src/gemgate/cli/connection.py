@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from gemgate.assembly.node import open_service
 from gemgate.cli.account_backend import running
 from gemgate.cli.serve import listening
-from gemgate.cli.terminal import err, load_settings, run, say
+from gemgate.cli.terminal import err, language, load_settings, run, say
 from gemgate.errors import ClientError, GatewayError, NoAccount, NotFound, Unreachable
 from gemgate.settings import Settings
 from gemgate.stores.drafts import drafted
@@ -40,7 +40,7 @@ Body = bytes | aiohttp.FormData
 UrlOption = Annotated[
     str,
     typer.Option(
-        "--url", envvar="GEMGATE_URL", help="The gateway. [default: the one on this machine, else one of our own]",
+        "--url", envvar="GEMGATE_URL", help="The gateway. (default: the one on this machine, else one of our own)",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -101,8 +101,7 @@ async def connected(
     admin key, and so without `key` that of the settings goes along, to `url` too.
     """
     known = _key_of(settings, admin=admin)
-    language = "zh-CN" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("zh") else "en"
-    async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language}) as http:
+    async with aiohttp.ClientSession(timeout=SECONDS, headers={"accept-language": language()}) as http:
         if url:
             yield Connection(http, _address_of(url), key or (known if admin else ""))
         elif found := await running(settings):

@@ -18,8 +18,8 @@ import typer
 from gemgate.accounts import Cookies
 from gemgate.assembly.accounts import account_builder, seeds_of
 from gemgate.assembly.storage import open_bucket, open_storage, sqlite_path
-from gemgate.cli.terminal import ConfigOption, JsonOption, load_settings, marked, out, run, say
-from gemgate.errors import GatewayError, SignedOut, Unreachable
+from gemgate.cli.terminal import ConfigOption, JsonOption, language, load_settings, marked, out, run, say
+from gemgate.errors import GatewayError, LocalText, SignedOut, Unreachable
 from gemgate.policy.cookie_order import cookie_order
 from gemgate.pool.record import InMemoryRecord
 from gemgate.pool.status import Egress
@@ -27,7 +27,7 @@ from gemgate.ports.accounts import AccountSetup, StoredAccount
 from gemgate.ports.cookies import CookieSource
 from gemgate.ports.upstream import Upstream
 from gemgate.settings import Settings, outdated, shown
-from gemgate.settings.sections import ZH, in_sections
+from gemgate.settings.sections import about, in_sections
 from gemgate.stores.blobs import ObjectBlobStore
 from gemgate.telemetry import Observers, SystemClock, system_random
 from gemgate.version import __version__
@@ -55,8 +55,12 @@ def show_settings(
     """Print every setting in force and where it came from; secrets are never shown."""
     loaded = load_settings(config=config)
     rows = {
-        name.upper(): {"value": shown(loaded.settings, name), "from": loaded.origins[name], "about": field.description}
-        for name, field in Settings.model_fields.items()
+        name.upper(): {
+            "value": shown(loaded.settings, name),
+            "from": loaded.origins[name],
+            "about": about(name, language()),
+        }
+        for name in Settings.model_fields
         if not changed or loaded.origins[name] != "default"
     }
     if as_json:
@@ -67,7 +71,7 @@ def show_settings(
     for title, names in in_sections():
         mine = [name.upper() for name in names if name.upper() in rows]
         if mine:
-            out.print(marked("\n[bold]{}[/bold]", say(title, ZH[title])))
+            out.print(marked("\n[bold]{}[/bold]", title.for_(language())))
         for name in mine:
             row = rows[name]
             style = "dim" if row["from"] == "default" else "bold"
@@ -107,17 +111,21 @@ async def storage(settings: Settings) -> list[Finding]:
     try:
         store = open_bucket(settings)
     except GatewayError as error:
-        return [Finding("storage", "fail", error.en)]
+        return [Finding("storage", "fail", error.text(language()))]
     if store is None:
         return []
     trouble = await _tried(store)
     if not trouble:
-        return [Finding("storage", "ok", f"the bucket takes objects; once only by {store.creating!r}")]
+        once = store.creating
+        takes = say(f"the bucket takes objects; once only by {once!r}", f"存储桶可以写入对象；仅创建一次的方式：{once}")
+        return [Finding("storage", "ok", takes)]
     for addressing in ("virtual", "path"):
         other = open_bucket(settings.model_copy(update={"s3_addressing": addressing, "s3_creating": "auto"}))
         if other is not None and addressing != settings.s3_addressing and not await _tried(other):
-            return [Finding("storage", "fail", trouble, f"set S3_ADDRESSING={addressing} and S3_CREATING=auto: works")]
-    return [Finding("storage", "fail", trouble, "check endpoint, region, bucket and keys")]
+            works = f"S3_ADDRESSING={addressing} and S3_CREATING=auto", f"S3_ADDRESSING={addressing}、S3_CREATING=auto"
+            return [Finding("storage", "fail", trouble, say(f"set {works[0]}: works", f"设置 {works[1]} 即可"))]
+    advice = say("check endpoint, region, bucket and keys", "请检查端点、区域、存储桶和密钥")
+    return [Finding("storage", "fail", trouble, advice)]
 
 
 async def _tried(store: ObjectBlobStore) -> str:
@@ -125,13 +133,15 @@ async def _tried(store: ObjectBlobStore) -> str:
     key = f"doctor/{os.getpid()}-{time.time_ns()}"
     try:
         if not await store.put(key, b"first", "text/plain", replace=False):
-            return "the bucket says of a new name that it is there"
+            return say("the bucket says of a new name that it is there", "存储桶认为新名称已经存在")
         again = await store.put(key, b"second", "text/plain", replace=False)
         kept = (await store.get(key)).data
         await store.delete([key])
     except GatewayError as error:
-        return error.en
-    return "the bucket lets a second object take the name of the first" if again or kept != b"first" else ""
+        return error.text(language())
+    if not again and kept == b"first":
+        return ""
+    return say("the bucket lets a second object take the name of the first", "存储桶允许第二个对象覆盖同名的第一个")
 
 
 def _versions() -> Finding:
@@ -145,11 +155,18 @@ def _disk(folder: Path) -> Finding:
     while not there.exists():
         there = there.parent
     if not os.access(there, os.W_OK):
-        return Finding("disk", "fail", f"{folder} cannot be written", "set DATA_DIR to a folder of yours")
+        found = say(f"{folder} cannot be written", f"无法写入 {folder}")
+        return Finding(
+            "disk", "fail", found, say("set DATA_DIR to a folder of yours", "请把 DATA_DIR 设为可写的文件夹")
+        )
     free = shutil.disk_usage(there).free
-    text = f"{free / 1e9:.1f} GB free for {folder}"
+    text = say(f"{free / 1e9:.1f} GB free for {folder}", f"{folder} 可用空间 {free / 1e9:.1f} GB")
     if free < LOW_DISK:
-        return Finding("disk", "warn", text, "pictures and batches need room; free some or move DATA_DIR")
+        advice = say(
+            "pictures and batches need room; free some or move DATA_DIR",
+            "图片和批量任务需要空间；请清理磁盘或移动 DATA_DIR",
+        )
+        return Finding("disk", "warn", text, advice)
     return Finding("disk", "ok", text)
 
 
@@ -158,17 +175,20 @@ def _clock(folder: Path) -> Finding:
     now = time.time()
     newest = max((path.stat().st_mtime for path in folder.glob("*")), default=0.0) if folder.is_dir() else 0.0
     if now < newest - 3600 or time.gmtime(now).tm_year < 2025:
-        return Finding("clock", "fail", time.strftime("%c", time.localtime(now)), "set the clock, best by NTP")
+        advice = say("set the clock, best by NTP", "请校准时钟，最好使用 NTP")
+        return Finding("clock", "fail", time.strftime("%c", time.localtime(now)), advice)
     return Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(now)))
 
 
 def _listening(settings: Settings) -> Finding:
     where = f"{settings.host}:{settings.port}"
     if settings.api_keys:
-        return Finding("access", "ok", f"{where}, {len(settings.api_keys)} API key(s)")
+        keys = len(settings.api_keys)
+        return Finding("access", "ok", say(f"{where}, {keys} API key(s)", f"{where}，{keys} 个 API 密钥"))
     if settings.on_loopback:
-        return Finding("access", "ok", f"{where}, open to this machine only")
-    return Finding("access", "warn", f"{where}, open to everybody (AUTH=none)", "set API_KEY")
+        return Finding("access", "ok", say(f"{where}, open to this machine only", f"{where}，仅限本机访问"))
+    found = say(f"{where}, open to everybody (AUTH=none)", f"{where}，对所有人开放（AUTH=none）")
+    return Finding("access", "warn", found, say("set API_KEY", "请设置 API_KEY"))
 
 
 async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
@@ -179,18 +199,24 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
         try:
             stored = {kept.name: kept for kept in await stored_accounts(settings)}
         except GatewayError as error:
-            yield Finding("database", "fail", error.en, "what it holds of the accounts is not known here")
+            unknown = say("what it holds of the accounts is not known here", "其中保存的账号无法得知")
+            yield Finding("database", "fail", error.text(language()), unknown)
     named = {setup.name: setup for setup in seeds_of(settings)}
     setups = {name: kept.setup for name, kept in stored.items() if kept.setup.origin == "admin"} | named
     if not setups:
-        yield Finding("cookies", "fail", "no account is set up and no cookies are set", _HOW)
+        none = say("no account is set up and no cookies are set", "没有账号，也没有设置 Cookie")
+        yield Finding("cookies", "fail", none, _HOW.for_(language()))
         return
     build = account_builder(settings, clock=SystemClock(), random=system_random, observer=Observers([]))
     sessions: dict[tuple[str, int], str] = {}
     for name, setup in setups.items():
         kept = replace(stored.get(name) or StoredAccount(setup), setup=setup)
         if setup.kind == "official":
-            yield Finding(f"account {name}", "ok", f"official API, key from {setup.source}; no cookies")
+            official = (
+                f"official API, key from {setup.source}; no cookies",
+                f"官方 API，密钥来自 {setup.source}；没有 Cookie",
+            )
+            yield Finding(f"account {name}", "ok", say(*official))
             continue
         account = build(setup, Egress("doctor"), InMemoryRecord())
         try:
@@ -203,8 +229,14 @@ async def _accounts(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _seat(setup: AccountSetup) -> str:
-    speaks = f", asked to speak {setup.language}" if setup.language else ""
-    return f"number {setup.number} of its cookies (gemini.google.com/u/{setup.number}){speaks}"
+    place = f"gemini.google.com/u/{setup.number}"
+    speaks, speaks_zh = (
+        (f", asked to speak {setup.language}", f"，语言 {setup.language}") if setup.language else ("", "")
+    )
+    return say(
+        f"number {setup.number} of its cookies ({place}){speaks}",
+        f"Cookie 中的第 {setup.number} 号账号（{place}）{speaks_zh}",
+    )
 
 
 async def stored_accounts(settings: Settings) -> tuple[StoredAccount, ...]:
@@ -225,51 +257,71 @@ async def _account(
     if source is not None:
         try:
             fresh = await source.read()
-            trouble = "" if fresh else source.missing or "it holds no cookies (yet)"
+            trouble = "" if fresh else source.missing or say("it holds no cookies (yet)", "其中（还）没有 Cookie")
         except GatewayError as error:
-            trouble = error.en
+            trouble = error.text(language())
     live = source is not None and source.live
     order = cookie_order(kept, fresh, live=live)
-    where = source.name if source else "by hand"
+    where = source.name if source else say("by hand", "手动提供")
     if trouble:
-        yield Finding(f"source of {name}", "warn", f"{where}: {trouble}", "the stored ones count meanwhile")
+        meanwhile = say("the stored ones count meanwhile", "期间使用已存储的")
+        yield Finding(f"source of {name}", "warn", say(f"{where}: {trouble}", f"{where}：{trouble}"), meanwhile)
     if kept.trouble is not None:
-        yield Finding(f"stored cookies of {name}", "fail", kept.trouble.en, "put the old key back, or sign in again")
+        advice = say("put the old key back, or sign in again", "请恢复原来的密钥，或重新登录")
+        yield Finding(f"stored cookies of {name}", "fail", kept.trouble.text(language()), advice)
     yield Finding(f"cookies of {name}", "ok" if order else "fail", _why(order, fresh, kept, where, live=live))
     if not order:
-        yield Finding(f"sign-in of {name}", "fail", "there is nothing to sign in with", _HOW)
+        nothing = say("there is nothing to sign in with", "没有可用于登录的 Cookie")
+        yield Finding(f"sign-in of {name}", "fail", nothing, _HOW.for_(language()))
         return
     first = sessions.setdefault((order[0].identity, kept.setup.number), name)
     if first != name:
         yield Finding(
             f"session of {name}",
             "fail",
-            f"the account {first} has it too ({order[0].identity}): renewing one ends the other",
-            f"remove one of the two, or sign in to {name} in a private window of its own",
+            say(
+                f"the account {first} has it too ({order[0].identity}): renewing one ends the other",
+                f"账号 {first} 也使用该会话（{order[0].identity}）：其中一个续期会使另一个失效",
+            ),
+            say(
+                f"remove one of the two, or sign in to {name} in a private window of its own",
+                f"请删除其中一个，或在单独的无痕窗口中为 {name} 登录",
+            ),
         )
     if not order[0].psidts:
-        yield Finding(f"cookies of {name}", "warn", "__Secure-1PSIDTS is not set", "most accounts need it: copy it too")
+        missing = say("__Secure-1PSIDTS is not set", "未设置 __Secure-1PSIDTS")
+        yield Finding(
+            f"cookies of {name}",
+            "warn",
+            missing,
+            say("most accounts need it: copy it too", "多数账号需要它：请一并复制"),
+        )
     yield await _sign_in(name, upstream, order)
 
 
 def _why(order: Sequence[Cookies], fresh: Cookies | None, kept: StoredAccount, where: str, *, live: bool) -> str:
     """Which cookies come first, in words (the rule is `precedence`). Sessions are named by their digest."""
     if not order:
-        return f"none, neither from the source ({where}) nor stored"
-    first = order[0]
-    others = f"; {len(order) - 1} more to fall back on" if len(order) > 1 else ""
+        return say(f"none, neither from the source ({where}) nor stored", f"没有：来源（{where}）和存储中都没有")
+    first, more = order[0], len(order) - 1
+    others = say(f"; {more} more to fall back on", f"；另有 {more} 份备用") if more else ""
     if first != fresh:
-        renewed = "have been renewed since" if fresh is not None else "are all there is"
-        source = f": the text of {where} has not changed since it was taken" if fresh is not None else ""
-        return f"the stored ones count (session {first.identity}), they {renewed}{source}{others}"
+        stored = f"the stored ones count (session {first.identity}), they ", f"使用已存储的（会话 {first.identity}），"
+        if fresh is None:
+            return say(f"{stored[0]}are all there is", f"{stored[1]}只有这些") + others
+        unchanged = f"have been renewed since: the text of {where} has not changed since it was taken"
+        return say(f"{stored[0]}{unchanged}", f"{stored[1]}之后已续期：{where} 的内容自采用以来没有变化") + others
     if first == kept.cookies:
-        return f"{where} and the store hold the same ones (session {first.identity}){others}"
+        same = f"{where} and the store hold the same ones (session {first.identity})"
+        return say(same, f"{where} 与存储中的相同（会话 {first.identity}）") + others
     if live:
-        return (
-            f"{where} counts (session {first.identity}): a live browser rotates, and gemgate only reads along{others}"
-        )
-    changed = "its text has changed since it was taken" if kept.source_digest else "nothing is stored yet"
-    return f"{where} counts (session {first.identity}): {changed}{others}"
+        why = "a live browser rotates, and gemgate only reads along", "由运行中的浏览器续期，gemgate 只读取"
+    elif kept.source_digest:
+        why = "its text has changed since it was taken", "其内容自采用以来已变化"
+    else:
+        why = "nothing is stored yet", "尚未存储"
+    session = first.identity
+    return say(f"{where} counts (session {session}): {why[0]}", f"使用 {where}（会话 {session}）：{why[1]}") + others
 
 
 async def _sign_in(name: str, upstream: Upstream, order: Sequence[Cookies]) -> Finding:
@@ -283,20 +335,34 @@ async def _sign_in(name: str, upstream: Upstream, order: Sequence[Cookies]) -> F
             refused = error
             continue
         except Unreachable as error:
-            return Finding(check, "fail", error.en, "check the network, PROXY_URL and PROXY_CA_FILE")
+            advice = say("check the network, PROXY_URL and PROXY_CA_FILE", "请检查网络、PROXY_URL 和 PROXY_CA_FILE")
+            return Finding(check, "fail", error.text(language()), advice)
         except GatewayError as error:
-            return Finding(check, "fail", error.en, "try again later; if it stays, look for an update of gemgate")
-        models = ", ".join(offer.name for offer in opened.models)
-        text = f"signed in ({opened.status}) in {time.monotonic() - began:.1f} s; models: {models}"
+            advice = say(
+                "try again later; if it stays, look for an update of gemgate",
+                "请稍后再试；若持续出现，请检查 gemgate 是否有更新",
+            )
+            return Finding(check, "fail", error.text(language()), advice)
+        models, seconds = ", ".join(offer.name for offer in opened.models), time.monotonic() - began
+        text = say(
+            f"signed in ({opened.status}) in {seconds:.1f} s; models: {models}",
+            f"已登录（{opened.status}），用时 {seconds:.1f} 秒；模型：{models}",
+        )
         if number == 1:
             return Finding(check, "ok", text)
-        return Finding(check, "warn", f"only the older cookies are good: {text}", "hand over fresh cookies soon")
+        older = say(f"only the older cookies are good: {text}", f"只有较旧的 Cookie 有效：{text}")
+        return Finding(check, "warn", older, say("hand over fresh cookies soon", "请尽快提供新的 Cookie"))
     assert refused is not None
-    advice = "sign in again in a private window, copy fresh values, and do not use that session elsewhere"
-    return Finding(check, "fail", refused.en, advice)
+    advice = say(
+        "sign in again in a private window, copy fresh values, and do not use that session elsewhere",
+        "请在无痕窗口中重新登录并复制新的值，不要在其他地方使用该会话",
+    )
+    return Finding(check, "fail", refused.text(language()), advice)
 
 
-_HOW = (
+_HOW = LocalText(
     "sign in to gemini.google.com in a private window and copy __Secure-1PSID and __Secure-1PSIDTS: into SECURE_1PSID "
-    "and SECURE_1PSIDTS, onto the page, or into `gemgate accounts add`; then close that window without signing out"
+    "and SECURE_1PSIDTS, onto the page, or into `gemgate accounts add`; then close that window without signing out",
+    "请在无痕窗口中登录 gemini.google.com，复制 __Secure-1PSID 和 __Secure-1PSIDTS："
+    "写入 SECURE_1PSID 和 SECURE_1PSIDTS，粘贴到页面，或交给 `gemgate accounts add`；然后直接关闭该窗口，不要退出登录",
 )

@@ -30,7 +30,7 @@ history = typer.Typer(
 
 ChatArgument = Annotated[str, typer.Argument(metavar="CHAT", help="Such as c_60bfcf0a; see `gemgate history list`.")]
 AccountOption = Annotated[
-    str, typer.Option("--account", "-a", help="The account. [default: all, or the only one]", show_default=False)
+    str, typer.Option("--account", "-a", help="The account. (default: all, or the only one)", show_default=False)
 ]
 KeyOption = Annotated[
     str,

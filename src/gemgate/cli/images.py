@@ -134,9 +134,9 @@ def _request(
 ) -> ImageRequest:
     size = size.lower() if size else None
     if not prompt.strip():
-        fail("the prompt is empty", 2)
+        fail(say("the prompt is empty", "提示词为空"), 2)
     if size is not None and size not in SIZES:
-        fail(f"--size is one of {', '.join(SIZES)}", 2)
+        fail(say(f"--size is one of {', '.join(SIZES)}", f"--size 可选 {'、'.join(SIZES)}"), 2)
     options = ImageOptions(
         aspect=aspect,
         long_side=SIZES[size] if size else None,
@@ -154,7 +154,7 @@ def _read(path: Path) -> Inline:
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
     except ClientError as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {error.text(language())}")
 
 
 def _make(wanted: ImageRequest, folder: Path, config: Path | None, *, as_json: bool) -> None:

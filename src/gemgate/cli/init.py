@@ -100,7 +100,7 @@ def _write(config: Path, answers: Answers) -> None:
     values = settings_file.chosen(answers, api_key=secrets.token_hex(24), admin_key=secrets.token_hex(24))
     try:
         with drafted(config, 0o600) as file:
-            file.write(settings_file.text(values).encode())
+            file.write(settings_file.text(values, language()).encode())
     except OSError as error:
         fail(say(f"{config} cannot be written: {error.strerror}", f"无法写入 {config}：{error.strerror}"), 2)
     try:

@@ -35,7 +35,7 @@ class Length(StrEnum):
 def video(
     prompt: Annotated[str, typer.Argument(help="What the video shows; with --of, what shall change.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write to. [default: the video's id]", dir_okay=False)
+        Path | None, typer.Option("--output", "-o", help="File to write to. (default: the video's id)", dir_okay=False)
     ] = None,
     portrait: Annotated[bool, typer.Option("--portrait", help="9:16 instead of 16:9.")] = False,
     image: Annotated[
@@ -82,7 +82,7 @@ def music(
         typer.Option(
             "--output",
             "-o",
-            help="File to write to; with .mp4 the film of it. [default: the music's id]",
+            help="File to write to; with .mp4 the film of it. (default: the music's id)",
             dir_okay=False,
         ),
     ] = None,

@@ -14,7 +14,7 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from gemgate.assembly.fleet import registry_url
 from gemgate.assembly.storage import Storage, open_storage
 from gemgate.cli.backup import locked_accounts
-from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run
+from gemgate.cli.terminal import ConfigOption, err, fail, load_settings, marked, out, run, say
 from gemgate.errors import NotFound
 from gemgate.files import mime_of
 from gemgate.ports.accounts import AccountStore
@@ -41,7 +41,8 @@ def migrate(
     settings = load_settings(config=config).settings
     place = settings.data_dir / "gemgate.sqlite3" if source == "sqlite" else Path(source)
     if not place.is_file():
-        fail(f"there is no SQLite database at {place}; name it with --from PATH, or set DATA_DIR", 2)
+        missing = f"there is no SQLite database at {place}; name it with --from PATH, or set DATA_DIR"
+        fail(say(missing, f"{place} 处没有 SQLite 数据库；请用 --from PATH 指定，或设置 DATA_DIR"), 2)
     run(_migrate(settings, place, images=images))
 
 
@@ -65,19 +66,29 @@ async def _copy(place: Path, old: Storage, new: Storage, *, images: bool) -> Non
             source = blobs.folder(place.parent / "blobs")
             moved = await copy_blobs(source, new.blobs, lambda: progress.advance(bar))
     summary = f"{copied} new rows" + (f", {moved} new pictures and uploads" if images else "")
-    out.print(f"{summary} copied from {place}", highlight=False, soft_wrap=True)
+    summary_zh = f"{copied} 行" + (f"、{moved} 个图片和上传文件" if images else "")
+    told = say(f"{summary} copied from {place}", f"已从 {place} 复制新增的 {summary_zh}")
+    out.print(told, highlight=False, soft_wrap=True)
     if await adopt(new.accounts):
         err.print(
-            f"The account `{SINGLE}` is run by any worker from now on, with the cookies that are stored: take "
-            "SECURE_1PSID and COOKIE_SOURCE out of the workers' settings.",
+            say(
+                f"The account `{SINGLE}` is run by any worker from now on, with the cookies that are stored: take "
+                "SECURE_1PSID and COOKIE_SOURCE out of the workers' settings.",
+                f"账号 `{SINGLE}` 此后可由任意 worker 使用已存储的 Cookie 运行：请从各 worker 的设置中移除 "
+                "SECURE_1PSID 和 COOKIE_SOURCE。",
+            ),
             highlight=False,
             soft_wrap=True,
         )
     if locked := await locked_accounts(new.accounts):
         err.print(
             marked(
-                "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Set COOKIE_KEYS (or "
-                "COOKIE_KEY_FILE) to the single node's, the same on all nodes.",
+                say(
+                    "[yellow]These accounts cannot be opened with the key in force: {}.[/yellow] Set COOKIE_KEYS (or "
+                    "COOKIE_KEY_FILE) to the single node's, the same on all nodes.",
+                    "[yellow]以下账号无法用当前密钥打开：{}。[/yellow]请在所有节点上把 COOKIE_KEYS（或 "
+                    "COOKIE_KEY_FILE）设为原单节点的密钥。",
+                ),
                 ", ".join(locked),
             ),
             highlight=False,

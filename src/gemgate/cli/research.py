@@ -26,7 +26,7 @@ EVERY = 3.0
 def research(
     prompt: Annotated[str, typer.Argument(help="What is to be looked into.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File for the report. [default: the terminal]", dir_okay=False)
+        Path | None, typer.Option("--output", "-o", help="File for the report. (default: the terminal)", dir_okay=False)
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan first, and ask whether to start it.")] = False,
     url: UrlOption = "",

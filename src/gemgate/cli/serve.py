@@ -180,7 +180,14 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        fail(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another with --port", 2)
+        why = error.strerror or error
+        fail(
+            say(
+                f"cannot listen on {host}:{port}: {why}. Choose another with --port",
+                f"无法监听 {host}:{port}：{why}。请用 --port 另选端口",
+            ),
+            2,
+        )
     sock.listen(2048)
     sock.setblocking(False)
     return sock
@@ -190,12 +197,21 @@ def _in_force(settings: Settings) -> str:
     """The limits that a client will meet, in one line."""
     limits = []
     if settings.rate_limit_per_hour:
-        limits.append(f"{settings.rate_limit_per_hour} calls an hour for each client (RATE_LIMIT_PER_HOUR)")
+        calls = settings.rate_limit_per_hour
+        limits.append(
+            (f"{calls} calls an hour for each client", f"每个客户端每小时 {calls} 次调用", "RATE_LIMIT_PER_HOUR")
+        )
     if settings.model_interval_seconds:
-        limits.append(f"one call of a model every {settings.model_interval_seconds:g} s (MODEL_INTERVAL_SECONDS)")
+        seconds = f"{settings.model_interval_seconds:g}"
+        pace = f"one call of a model every {seconds} s", f"同一模型每 {seconds} 秒一次调用"
+        limits.append((*pace, "MODEL_INTERVAL_SECONDS"))
     if settings.rpm_limit:
-        limits.append(f"{settings.rpm_limit} prompts a minute for each account (RPM_LIMIT)")
-    return "; ".join(limits) or "none"
+        prompts = settings.rpm_limit
+        limits.append(
+            (f"{prompts} prompts a minute for each account", f"每个账号每分钟 {prompts} 个提示词", "RPM_LIMIT")
+        )
+    told = [say(f"{en} ({name})", f"{zh}（{name}）") for en, zh, name in limits]
+    return say("; ", "；").join(told) or say("none", "无")
 
 
 async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, empty: bool) -> None:
@@ -207,39 +223,61 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
         out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
     if not demo:
         out.print(
-            marked("gemgate listens on [bold]{}[/bold]  (OpenAI base URL: {}/v1)", base, base),
+            marked(
+                say(
+                    "gemgate listens on [bold]{}[/bold]  (OpenAI base URL: {}/v1)",
+                    "gemgate 正在监听 [bold]{}[/bold]  （OpenAI 接口地址：{}/v1）",
+                ),
+                base,
+                base,
+            ),
             highlight=False,
             soft_wrap=True,
         )
         if settings.api_keys and settings.admin_key is None:
             out.print(
                 marked(
-                    "[yellow]The page and `gemgate accounts` are closed: API_KEY is set, so this service is for others "
-                    "too, and ADMIN_KEY is not set.[/yellow] To open them: ADMIN_KEY=$(openssl rand -hex 16) gemgate "
-                    "serve, or the line ADMIN_KEY=… in .env; then sign in with it at {}/",
+                    say(
+                        "[yellow]The page and `gemgate accounts` are closed: API_KEY is set, so this service is for "
+                        "others too, and ADMIN_KEY is not set.[/yellow] To open them: ADMIN_KEY=$(openssl rand -hex "
+                        "16) gemgate serve, or the line ADMIN_KEY=… in .env; then sign in with it at {}/",
+                        "[yellow]页面和 `gemgate accounts` 已关闭：设置了 API_KEY，说明服务也供他人使用，而没有设置 "
+                        "ADMIN_KEY。[/yellow]要打开它们：ADMIN_KEY=$(openssl rand -hex 16) gemgate serve，"
+                        "或在 .env 中写入 ADMIN_KEY=…；然后在 {}/ 用它登录",
+                    ),
                     base,
                 ),
                 highlight=False,
                 soft_wrap=True,
             )
         else:
-            out.print(f"The page, where accounts are added: {base}/", highlight=False, soft_wrap=True)
+            page = say(f"The page, where accounts are added: {base}/", f"页面（在此添加账号）：{base}/")
+            out.print(page, highlight=False, soft_wrap=True)
         if empty:
             sentence = say(
                 "No account yet: paste cookies on the page, or `gemgate accounts add`.",
                 "还没有账号：请在页面上粘贴 Cookie，或运行 `gemgate accounts add`。",
             )
             out.print(marked("[yellow]{}[/yellow]", sentence), highlight=False, soft_wrap=True)
-        out.print(f"State: {settings.data_dir}", highlight=False, soft_wrap=True)
-        out.print(f"Limits: {_in_force(settings)}", highlight=False, soft_wrap=True)
+        state, limits = settings.data_dir, _in_force(settings)
+        out.print(say(f"State: {state}", f"数据目录：{state}"), highlight=False, soft_wrap=True)
+        out.print(say(f"Limits: {limits}", f"限额：{limits}"), highlight=False, soft_wrap=True)
         return
+    _tell_demo(base)
+
+
+def _tell_demo(base: str) -> None:
     # Plain lines, however long: a frame would cut commands off that are there to be copied.
     print(
-        f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
+        say(
+            f"gemgate demo on {base}: a simulated Google, no account needed. Ctrl-C ends it.",
+            f"gemgate demo 位于 {base}：模拟的 Google，不需要账号。按 Ctrl-C 结束。",
+        ),
         "",
-        f"The page:  {base}/",
-        f"For gemgate's own commands (batch, accounts):  export GEMGATE_URL={base}",
-        "Try in another terminal:",
+        say(f"The page:  {base}/", f"页面：  {base}/"),
+        say("For gemgate's own commands (batch, accounts):", "供 gemgate 自己的命令（batch、accounts）使用：")
+        + f"  export GEMGATE_URL={base}",
+        say("Try in another terminal:", "在另一个终端中试试："),
         "",
         f"  curl {base}/v1/chat/completions -H 'content-type: application/json' \\",
         """    -d '{"messages": [{"role": "user", "content": "Count to 12"}]}'""",
@@ -247,7 +285,7 @@ async def _announce(server: uvicorn.Server, settings: Settings, *, demo: bool, e
         f"  curl -N {base}/v1/chat/completions -H 'content-type: application/json' \\",
         """    -d '{"stream": true, "messages": [{"role": "user", "content": "写一首关于大海的诗"}]}'""",
         "",
-        "or in Python, with the openai package:",
+        say("or in Python, with the openai package:", "或在 Python 中使用 openai 包："),
         "",
         "  from openai import OpenAI",
         f'  client = OpenAI(base_url="{base}/v1", api_key="demo")',

@@ -239,7 +239,7 @@ def _run(step: Step, *, must: bool = True) -> None:
         wrong = (done.stderr or done.stdout).strip() if done.returncode else ""
         failed = done.returncode != 0
     except (OSError, subprocess.TimeoutExpired) as error:
-        failed, wrong = True, getattr(error, "strerror", None) or "no answer in time"
+        failed, wrong = True, getattr(error, "strerror", None) or say("no answer in time", "未及时响应")
     if failed and must:
         fail(f"`{shlex.join(step)}`: {wrong or 'failed'}")
     if failed:

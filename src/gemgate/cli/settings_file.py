@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from gemgate.errors import LocalText
 from gemgate.settings import Settings
+from gemgate.settings.sections import about
 
-OFFERED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Who may call", ("host", "port", "api_key", "admin_key", "trusted_proxies", "cors_origins")),
-    ("The account, and the way to Google", ("cookie_source", "proxy_url", "proxy_ca_file")),
-    ("Where state is kept", ("data_dir", "retention_days")),
+OFFERED: tuple[tuple[LocalText, tuple[str, ...]], ...] = (
     (
-        "Limits: of a client, of an account",
+        LocalText("Who may call", "谁可以调用"),
+        ("host", "port", "api_key", "admin_key", "trusted_proxies", "cors_origins"),
+    ),
+    (
+        LocalText("The account, and the way to Google", "账号以及访问 Google 的方式"),
+        ("cookie_source", "proxy_url", "proxy_ca_file"),
+    ),
+    (LocalText("Where state is kept", "状态存放在哪里"), ("data_dir", "retention_days")),
+    (
+        LocalText("Limits: of a client, of an account", "限额：每个客户端、每个账号"),
         ("rate_limit_per_hour", "model_interval_seconds", "rpm_limit", "concurrency"),
     ),
-    ("Models and chats", ("default_model", "default_image_model", "model_aliases", "model_policy", "history")),
-    ("Pictures", ("watermark_removal", "storage")),
-    ("Being told", ("alert_webhook_url", "log_level")),
+    (
+        LocalText("Models and chats", "模型与对话"),
+        ("default_model", "default_image_model", "model_aliases", "model_policy", "history"),
+    ),
+    (LocalText("Pictures", "图片"), ("watermark_removal", "storage")),
+    (LocalText("Being told", "通知与日志"), ("alert_webhook_url", "log_level")),
 )
 """Settings that a new file names, by what they are about; `gemgate settings` has them all."""
 
@@ -52,19 +63,25 @@ def chosen(answers: Answers, *, api_key: str, admin_key: str) -> dict[str, objec
     return made
 
 
-def text(values: dict[str, object]) -> str:
+HEAD = LocalText(
+    "# Settings of gemgate, written by `gemgate init`. A line without # counts; environment variables of the same\n"
+    "# name in capitals, and options of a command, count before it. All settings: gemgate settings\n"
+    "# There may be keys in this file: it is yours alone to read.",
+    "# gemgate 的设置，由 `gemgate init` 写入。不带 # 的行生效；同名的大写环境变量和命令的选项优先于它。\n"
+    "# 所有设置：gemgate settings\n"
+    "# 本文件可能含有密钥，只应由您本人读取。",
+)
+
+
+def text(values: dict[str, object], language: str) -> str:
     """The file: `values` in force, the rest of OFFERED as comments with their defaults."""
-    lines = [
-        "# Settings of gemgate, written by `gemgate init`. A line without # counts; environment variables of the same",
-        "# name in capitals, and options of a command, count before it. All settings: gemgate settings",
-        "# There may be keys in this file: it is yours alone to read.",
-    ]
+    lines = [HEAD.for_(language)]
     left = dict(values)
     for title, names in OFFERED:
-        lines += ["", f"## {title}"]
+        lines += ["", f"## {title.for_(language)}"]
         for name in names:
             field = Settings.model_fields[name]
-            lines.append(f"# {field.description}")
+            lines.append(f"# {about(name, language)}")
             if name in left:
                 lines.append(f"{name} = {_value(left.pop(name))}")
             else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import os
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gemgate import settings, telemetry
+from gemgate.cli.language import language as language  # noqa: PLC0414 - commands have it from here
 from gemgate.errors import GatewayError
 from gemgate.settings import Loaded
 from gemgate.upstreams.web.logs import bridge
@@ -98,14 +98,8 @@ def marked(markup: str, *texts: object) -> Text:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to stderr and leave."""
-    err.print(marked("[red]error:[/red] {}", message), highlight=False, soft_wrap=True)
+    err.print(marked(say("[red]error:[/red] {}", "[red]错误：[/red]{}"), message), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
-
-
-def language() -> str:
-    """The language of the terminal, "zh" or "en"."""
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "zh" if locale.lower().startswith("zh") else "en"
 
 
 def say(en: str, zh: str) -> str:

@@ -17,14 +17,14 @@ def transcribe(
     file: Annotated[Path, typer.Argument(help="The recording: MP3, WAV, M4A, OGG, FLAC, WebM, ...", dir_okay=False)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Text file to write. [default: the terminal]", dir_okay=False),
+        typer.Option("--output", "-o", help="Text file to write. (default: the terminal)", dir_okay=False),
     ] = None,
     spoken: Annotated[str, typer.Option("--language", help="What is spoken: de, zh, ...", show_default=False)] = "",
     prompt: Annotated[
         str, typer.Option("--prompt", help="How it shall be written; names that come up.", show_default=False)
     ] = "",
     model: Annotated[
-        str, typer.Option("--model", "-m", help="The model. [default: the gateway's]", show_default=False)
+        str, typer.Option("--model", "-m", help="The model. (default: the gateway's)", show_default=False)
     ] = "",
     to_english: Annotated[bool, typer.Option("--translate", help="Write it down in English.")] = False,
     url: UrlOption = "",

@@ -20,9 +20,9 @@ def usage(
         typer.Option(help="Comma separated: day, hour, key, account, model, served, dialect, kind, outcome."),
     ] = "day",
     since: Annotated[
-        str, typer.Option("--from", help="First day, such as 2026-11-01. [default: 30 days]", show_default=False)
+        str, typer.Option("--from", help="First day, such as 2026-11-01. (default: 30 days)", show_default=False)
     ] = "",
-    until: Annotated[str, typer.Option("--to", help="Last day. [default: today]", show_default=False)] = "",
+    until: Annotated[str, typer.Option("--to", help="Last day. (default: today)", show_default=False)] = "",
     of_key: Annotated[str, typer.Option(help="Only of the key with this name.", show_default=False)] = "",
     account: Annotated[str, typer.Option(help="Only of this account.", show_default=False)] = "",
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma separated values, for spreadsheets.")] = False,

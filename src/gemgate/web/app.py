@@ -22,6 +22,7 @@ from gemgate.version import __version__
 from gemgate.web.auth import key_cache
 from gemgate.web.auth.access import Access
 from gemgate.web.context import context_of, node_request
+from gemgate.web.document_in_chinese import in_chinese
 from gemgate.web.interim import PromptSentNotifier
 from gemgate.web.middleware import RequestMiddleware
 from gemgate.web.operation import Router
@@ -88,8 +89,14 @@ async def _openapi(request: Request) -> Response:
     """Open, but where only this machine may call not under a foreign Host."""
     context_of(request).access.check_browser(request.headers)
     below = request.scope.get("root_path", "").rstrip("/")
-    document = await asyncio.to_thread(openapi_document)
-    return JSONResponse({**document, "servers": [{"url": below}]} if below else document)
+    document = await asyncio.to_thread(_document, request.headers.get("accept-language", ""))
+    told = {**document, "servers": [{"url": below}]} if below else document
+    return JSONResponse(told, headers={"vary": "accept-language"})
+
+
+def _document(language: str) -> dict[str, Any]:
+    document = openapi_document()
+    return in_chinese(document) if language.lower().startswith("zh") else document
 
 
 @cache

@@ -14,7 +14,7 @@ from gemgate import cli
 from gemgate.cli import accounts
 from gemgate.cli.serve import callable_at
 from gemgate.cli.terminal import Terminal
-from gemgate.settings.sections import ZH, in_sections
+from gemgate.settings.sections import in_sections
 
 ID = "batch_" + "6" * 26
 
@@ -89,7 +89,7 @@ def test_settings_have_headings_the_words_of_the_documents_and_a_short_list(tmp_
     (tmp_path / "gemgate.toml").write_text("account_history = true\n")
     config = ["--config", str(tmp_path / "gemgate.toml")]
     told = CliRunner().invoke(cli.app, ["settings", *config], env={"LC_ALL": "C"}).stdout
-    assert [title for title, _ in in_sections() if title not in told] == []
+    assert [title.en for title, _ in in_sections() if title.en not in told] == []
     assert "600.0" not in told
     assert not {"True", "False"} & set(told.split())
     short = CliRunner().invoke(cli.app, ["settings", "--changed", "--json", *config]).stdout
@@ -97,7 +97,6 @@ def test_settings_have_headings_the_words_of_the_documents_and_a_short_list(tmp_
     assert list(changed) == ["ACCOUNT_HISTORY"]
     assert changed["ACCOUNT_HISTORY"]["value"] == "on"
     assert "default" not in {row["from"] for row in json.loads(short).values()}
-    assert set(ZH) == {title for title, _ in in_sections()}
 
 
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))

@@ -9,11 +9,13 @@ import re
 from typing import Any
 
 from gemgate.errors import (
+    STAGES,
     BadRequest,
     Broken,
     Drift,
     GatewayError,
     Generated,
+    LocalText,
     ModelGone,
     Refused,
     Rejected,
@@ -88,10 +90,11 @@ def refused(reason: str, answer: str = "") -> Refused:
     )
 
 
-def broken(why: str, generated: Generated = "maybe") -> Broken:
+def broken(why: str | LocalText, generated: Generated = "maybe") -> Broken:
+    why = LocalText.of(why)
     return Broken(
-        f"Google's answer broke off or failed ({why})",
-        f"Google 的回答中断或失败（{why}）",
+        f"Google's answer broke off or failed ({why.en})",
+        f"Google 的回答中断或失败（{why.zh}）",
         generated=generated,
         code="upstream_error",
     )
@@ -100,25 +103,27 @@ def broken(why: str, generated: Generated = "maybe") -> Broken:
 def stalled(stage: str, seconds: float, generated: Generated = "maybe") -> Stalled:
     return Stalled(
         f"Google was silent for too long ({stage}: {seconds:g} s)",
-        f"Google 响应超时（{stage}：{seconds:g} 秒）",
+        f"Google 响应超时（{STAGES.get(stage, stage)}：{seconds:g} 秒）",
         stage=stage,
         generated=generated,
         code="timeout",
     )
 
 
-def unreachable(why: str) -> Unreachable:
+def unreachable(why: str | LocalText) -> Unreachable:
+    why = LocalText.of(why)
     return Unreachable(
-        f"Google's API cannot be reached ({why}); check the network and the account's proxy",
-        f"无法连接 Google API（{why}），请检查网络和代理",
+        f"Google's API cannot be reached ({why.en}); check the network and the account's proxy",
+        f"无法连接 Google API（{why.zh}），请检查网络和代理",
         code="unreachable",
     )
 
 
-def drift(why: str) -> Drift:
+def drift(why: str | LocalText) -> Drift:
+    why = LocalText.of(why)
     return Drift(
-        f"The API's answer has a shape this version does not know ({why}); look for an update of gemgate",
-        f"API 的回答格式无法识别（{why}），请检查 gemgate 是否有更新",
+        f"The API's answer has a shape this version does not know ({why.en}); look for an update of gemgate",
+        f"API 的回答格式无法识别（{why.zh}），请检查 gemgate 是否有更新",
         generated="maybe",
         code="drift",
     )

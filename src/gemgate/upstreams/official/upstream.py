@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 import orjson
 
 from gemgate.accounts import Cookies, Kind, Rotated, SignInResult, UsageReport
-from gemgate.errors import BadRequest, GatewayError
+from gemgate.errors import BadRequest, GatewayError, LocalText
 from gemgate.lazy_import import later, load
 from gemgate.offload import offload
 from gemgate.ports.upstream import Accept, Deadlines, Fetched, ImageRef, Prompt, Upload, UpstreamEvent
@@ -87,7 +87,7 @@ class OfficialUpstream:
             raise errors.stalled("sign-in", _SIGN_IN_SECONDS, "no") from None
         self._models = read_models(rows)
         if not self._models.offers:
-            raise errors.drift("the key has no chat models")
+            raise errors.drift(LocalText("the key has no chat models", "该密钥没有对话模型"))
         return SignInResult(self._models.offers)
 
     async def ping(self) -> SignInResult:
@@ -145,7 +145,7 @@ class OfficialUpstream:
         try:
             chunk = await offload(len(payload), lambda: orjson.loads(payload), small=SMALL)
         except orjson.JSONDecodeError:
-            raise errors.drift("a chunk is not JSON") from None
+            raise errors.drift(LocalText("a chunk is not JSON", "数据块不是 JSON")) from None
         if isinstance(chunk, dict) and "error" in chunk:
             code = chunk["error"].get("code") if isinstance(chunk["error"], dict) else 500
             error = self._clean(errors.of_status(int(code or 500), chunk, now=time.time()))
@@ -160,9 +160,9 @@ class OfficialUpstream:
         try:
             found = orjson.loads(await response.read())
         except orjson.JSONDecodeError:
-            raise errors.drift("not JSON") from None
+            raise errors.drift(LocalText("not JSON", "不是 JSON")) from None
         if not isinstance(found, dict):
-            raise errors.drift("not an object")
+            raise errors.drift(LocalText("not an object", "不是对象"))
         return found
 
     @asynccontextmanager
@@ -184,7 +184,7 @@ class OfficialUpstream:
         except TimeoutError:
             if silence.expired():
                 raise errors.stalled("first byte", patience) from None
-            raise errors.unreachable("no connection in time") from None
+            raise errors.unreachable(LocalText("no connection in time", "未能及时建立连接")) from None
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ClientProxyConnectionError,
@@ -239,14 +239,17 @@ class OfficialUpstream:
         try:
             data = (Path(self._folder.name if self._folder else "") / digest).read_bytes()
         except OSError:
-            raise errors.broken("an uploaded file is not there any more; send it again", "no") from None
+            raise errors.broken(
+                LocalText("an uploaded file is not there any more; send it again", "上传的文件已不存在，请重新发送"),
+                "no",
+            ) from None
         return Upload(digest, mime, data, digest)
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         """The bytes that came in the answer; there is nothing larger to ask for."""
         del long_side
         if (found := self._images.get(ref.image_id)) is None:
-            raise errors.broken("the picture is not at hand any more", "no")
+            raise errors.broken(LocalText("the picture is not at hand any more", "图片已不在手边"), "no")
         return found
 
     # What there is not

@@ -10,6 +10,7 @@ from typing import Any
 
 from gemgate.accounts import AccountModel
 from gemgate.chat import TextDelta, ThoughtDelta
+from gemgate.errors import LocalText
 from gemgate.findings import NOTHING_FOUND, Citation, Findings, WebSource
 from gemgate.ports.upstream import (
     Completed,
@@ -98,7 +99,7 @@ class Answer:
     def feed(self, chunk: Any) -> list[UpstreamEvent]:
         """The pieces of one GenerateContentResponse; GatewayError for an error in its place."""
         if not isinstance(chunk, dict):
-            raise errors.drift("a chunk is no object")
+            raise errors.drift(LocalText("a chunk is no object", "数据块不是对象"))
         self.served = str(chunk.get("modelVersion") or self.served)
         blocked = (chunk.get("promptFeedback") or {}).get("blockReason")
         if blocked:
@@ -136,9 +137,9 @@ class Answer:
         if self.finish in _REFUSALS:
             raise errors.refused(self.finish, self.text)
         if not self.finish:
-            raise errors.broken("the stream ended before the answer did")
+            raise errors.broken(LocalText("the stream ended before the answer did", "流在回答结束之前中断"))
         if not self._began and self.finish not in ("STOP", "MAX_TOKENS", "NO_IMAGE"):
-            raise errors.broken(f"no answer ({self.finish})")
+            raise errors.broken(LocalText(f"no answer ({self.finish})", f"没有回答：{self.finish}"))
         began: list[UpstreamEvent] = [] if self._began else [Started("")]
         painter = self.served if self.images else ""
         found = NOTHING_FOUND
@@ -171,7 +172,7 @@ def _decoded(data: Any) -> bytes:
     try:
         return base64.b64decode(str(data), altchars=b"-_" if "-" in str(data) or "_" in str(data) else None)
     except (binascii.Error, ValueError):
-        raise errors.drift("a picture is not base64") from None
+        raise errors.drift(LocalText("a picture is not base64", "图片不是 base64")) from None
 
 
 class Events:

@@ -28,7 +28,7 @@ from gemini_webapi.types import RPCData
 from gemini_webapi.utils import extract_json_from_response, get_nested_value
 
 from gemgate.accounts import PSID, PSIDCC, PSIDTS, Cookies, Gem, GoogleAccount, Renewal, Rotated, UsageReport
-from gemgate.errors import GatewayError
+from gemgate.errors import GatewayError, LocalText
 from gemgate.ports.upstream import ImageRef
 from gemgate.upstreams.web import errors, quota
 from gemgate.upstreams.web.handles import Handles
@@ -117,12 +117,14 @@ class HardenedClient(GeminiClient):
             raise (await self._why_refused() if away else None) or errors.of_exception(error, sent=False) from None
         # Hazard: another account's cached cookies, or a browser's, are tried as well. Only the given ones count.
         if not self._cookie_source.startswith("Base Cookies"):
-            raise await self._why_refused() or errors.signed_out("only foreign cookies were accepted")
+            raise await self._why_refused() or errors.signed_out(
+                LocalText("only foreign cookies were accepted", "被接受的是其他账号的 Cookie")
+            )
         if problem := errors.of_account(self.account_status, named=self._page_named):
             completed = self._cookie_source != "Base Cookies"
             raise (completed and await self._why_refused()) or problem
         if not self.list_models():
-            raise errors.drift("no models in the account's status", "no")
+            raise errors.drift(LocalText("no models in the account's status", "账号状态中没有模型"), "no")
         await self._check_alive()
         with suppress(GatewayError, *errors.FAILURES):
             await self.own_gems()  # an account without them is one all the same
@@ -141,7 +143,7 @@ class HardenedClient(GeminiClient):
     @property
     def session(self) -> AsyncSession[Response]:
         if self.client is None:
-            raise errors.broken("session is closed", "no")
+            raise errors.broken(LocalText("session is closed", "会话已关闭"), "no")
         return cast("AsyncSession[Response]", self.client)
 
     @property
@@ -213,7 +215,9 @@ class HardenedClient(GeminiClient):
             if "FdrFJe" not in found and (problem := errors.of_start_page(200, str(page.url), page.text)):
                 raise problem
             if "FdrFJe" not in found:
-                raise errors.signed_out("Google gave no page for these cookies")
+                raise errors.signed_out(
+                    LocalText("Google gave no page for these cookies", "Google 未为这些 Cookie 返回页面")
+                )
             if not self._seat.arrived(str(page.url)):
                 raise errors.no_such_number(self._seat.number)
             self._google = GoogleAccount.of(found.get("S06Grb", ""), found.get("oPEP7c", ""))
@@ -288,16 +292,20 @@ class HardenedClient(GeminiClient):
                 continue
             status = get_nested_value(part, [5, 0]) or 0
             if status == _REJECTED:
-                raise errors.signed_out(f"{rpcid} rejected with code {_REJECTED}")
+                raise errors.signed_out(
+                    LocalText(f"{rpcid} rejected with code {_REJECTED}", f"{rpcid} 被拒绝，代码 {_REJECTED}")
+                )
             body = get_nested_value(part, [2])
             code = get_nested_value(part, [5, 2, 0, 1, 0]) or status
             code = code if isinstance(code, int) else 0
             if isinstance(body, str):
                 return orjson.loads(body), code
             if code and code not in _NO_RECORD:
-                raise errors.broken(f"{rpcid} was refused, code {code}", "no")
+                raise errors.broken(
+                    LocalText(f"{rpcid} was refused, code {code}", f"{rpcid} 被拒绝，代码 {code}"), "no"
+                )
             return None, code
-        raise errors.drift(f"an answer without a part for {rpcid}", "no")
+        raise errors.drift(LocalText(f"an answer without a part for {rpcid}", f"回答中没有 {rpcid} 的部分"), "no")
 
     async def rpc_parts(self, rpcid: GRPC, payload: object, source_path: str = "/app") -> list[Any]:
         """One RPC; every part of its answer as it came, refusals too."""
@@ -348,7 +356,7 @@ class HardenedClient(GeminiClient):
             raise errors.of_exception(error, sent=False) from None
         address = get_nested_value(body, [0])
         if not isinstance(address, str) or not address:
-            raise errors.broken("the full-size route gave no address", "no")
+            raise errors.broken(LocalText("the full-size route gave no address", "原图接口没有给出地址"), "no")
         return address
 
     async def usage_report(self) -> UsageReport:
@@ -375,7 +383,9 @@ class HardenedClient(GeminiClient):
             return gem.id
         made = get_nested_value(await self.rpc(GRPC.CREATE_BOT, [row]), [0])
         if not isinstance(made, str):
-            raise errors.broken("a gem was asked for and Google gave no id", "no")
+            raise errors.broken(
+                LocalText("a gem was asked for and Google gave no id", "请求了 Gem，但 Google 未给出编号"), "no"
+            )
         return made
 
     async def remove_gem(self, gem_id: str) -> None:

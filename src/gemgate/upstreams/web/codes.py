@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from gemgate.errors import GatewayError, ModelGone, PromptTooLong, Remedy
+from gemgate.errors import GatewayError, LocalText, ModelGone, PromptTooLong, Remedy
 from gemgate.upstreams.web import errors
 
 Kind = Literal["passing", "spent", "model", "tool", "address", "signed_out", "no_record", "refused", "file", "too_long"]
@@ -53,20 +53,20 @@ STATUSES: Final = {
 def failure(code: int, status: int, model: str) -> GatewayError:
     """What a code (0 for none) or a status means before anything was said. A code that is not known may be anything."""
     rule = CODES.get(code) if code else STATUSES.get(status)
-    what = f"code {code}" if code else f"status {status}"
+    what = LocalText(f"code {code}", f"代码 {code}") if code else LocalText(f"status {status}", f"状态 {status}")
     if rule is None:
         return errors.broken(what)
     return _meaning(rule, what, model).with_(generated="no" if rule.certain else "maybe", remedy=rule.remedy)
 
 
-def _meaning(rule: Rule, what: str, model: str) -> GatewayError:
+def _meaning(rule: Rule, what: LocalText, model: str) -> GatewayError:
     match rule.kind:
         case "spent":
-            return errors.spent(f"{what}, model {model}")
+            return errors.spent(LocalText(f"{what.en}, model {model}", f"{what.zh}，模型 {model}"))
         case "model":
             return ModelGone(
-                f"Google does not take the model {model} here ({what})",
-                f"Google 在此处不接受模型 {model}（{what}）",
+                f"Google does not take the model {model} here ({what.en})",
+                f"Google 在此处不接受模型 {model}（{what.zh}）",
                 code="model_not_available",
             )
         case "address":
@@ -75,18 +75,20 @@ def _meaning(rule: Rule, what: str, model: str) -> GatewayError:
             return errors.signed_out(what)
         case "too_long":
             return PromptTooLong(
-                f"The prompt or its conversation is longer than Google takes ({what})",
-                f"提示或会话超出 Google 可接受的长度（{what}）",
+                f"The prompt or its conversation is longer than Google takes ({what.en})",
+                f"提示或会话超出 Google 可接受的长度（{what.zh}）",
                 code="context_length_exceeded",
                 param="messages",
             )
         case _:
-            return errors.broken(f"{_WORDS.get(rule.kind, 'passing trouble')}, {what}")
+            words = _WORDS.get(rule.kind, _PASSING)
+            return errors.broken(LocalText(f"{words.en}, {what.en}", f"{words.zh}，{what.zh}"))
 
 
 _WORDS: Final = {
-    "no_record": "it knows no such conversation",
-    "refused": "it refused the request",
-    "file": "it did not accept an attached file",
-    "tool": "it refused the tool",
+    "no_record": LocalText("it knows no such conversation", "找不到该对话"),
+    "refused": LocalText("it refused the request", "拒绝了该请求"),
+    "file": LocalText("it did not accept an attached file", "不接受附带的文件"),
+    "tool": LocalText("it refused the tool", "拒绝了该工具"),
 }
+_PASSING: Final = LocalText("passing trouble", "暂时性故障")

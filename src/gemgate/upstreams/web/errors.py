@@ -14,11 +14,13 @@ from gemini_webapi import exceptions as library
 from gemini_webapi.constants import AccountStatus
 
 from gemgate.errors import (
+    STAGES,
     Blocked,
     Broken,
     Drift,
     GatewayError,
     Generated,
+    LocalText,
     PromptTooLong,
     Rejected,
     SignedOut,
@@ -59,16 +61,18 @@ _NOT_THERE = frozenset(
 )
 
 
-def signed_out(why: str, generated: Generated = "no") -> SignedOut:
+def signed_out(why: str | LocalText, generated: Generated = "no") -> SignedOut:
+    why = LocalText.of(why)
     return SignedOut(
-        f"The Google session is not signed in ({why}). Sign in to gemini.google.com again and hand over fresh cookies",
-        f"Google 会话未登录（{why}）。请重新登录 gemini.google.com 并提供新的 Cookie",
+        f"The Google session is not signed in ({why.en}). Sign in to gemini.google.com again and hand over fresh "
+        "cookies",
+        f"Google 会话未登录（{why.zh}）。请重新登录 gemini.google.com 并提供新的 Cookie",
         generated=generated,
         code="cookie_expired",
     )
 
 
-def ended(reason: Reason, why: str, generated: Generated = "no") -> GatewayError:
+def ended(reason: Reason, why: str | LocalText, generated: Generated = "no") -> GatewayError:
     """The error of an end of a session or an address that was seen."""
     if reason == "consent":
         return consent_wanted()
@@ -77,56 +81,59 @@ def ended(reason: Reason, why: str, generated: Generated = "no") -> GatewayError
         return blocked(why, generated).with_(reason=reason)
     if reason == "expired":
         return signed_out(why, generated)
-    kind = SignedOut if end.state == "needs_login" else Rejected
+    kind, why = SignedOut if end.state == "needs_login" else Rejected, LocalText.of(why)
     return kind(
-        f"{end.title.en[:1].upper()}{end.title.en[1:]} ({why}); {end.remedy.en}",
-        f"{end.title.zh}（{why}）。{end.remedy.zh}",
+        f"{end.title.en[:1].upper()}{end.title.en[1:]} ({why.en}); {end.remedy.en}",
+        f"{end.title.zh}（{why.zh}）。{end.remedy.zh}",
         generated=generated,
         code="cookie_expired" if end.state == "needs_login" else "account_rejected",
     ).with_(reason=reason)
 
 
-def spent(why: str) -> Spent:
+def spent(why: str | LocalText) -> Spent:
+    why = LocalText.of(why)
     return Spent(
-        f"Google's usage limit of this account is reached ({why})",
-        f"该账号已达到 Google 的使用上限（{why}）",
+        f"Google's usage limit of this account is reached ({why.en})",
+        f"该账号已达到 Google 的使用上限（{why.zh}）",
         code="usage_limit",
     )
 
 
-def blocked(why: str, generated: Generated = "no") -> Blocked:
+def blocked(why: str | LocalText, generated: Generated = "no") -> Blocked:
+    why = LocalText.of(why)
     return Blocked(
-        f"Google blocks this address for a while ({why}); wait, or use another network or proxy",
-        f"Google 暂时封锁了本机地址（{why}），请稍后再试或更换网络、代理",
+        f"Google blocks this address for a while ({why.en}); wait, or use another network or proxy",
+        f"Google 暂时封锁了本机地址（{why.zh}），请稍后再试或更换网络、代理",
         generated=generated,
         code="ip_blocked",
     )
 
 
-def broken(why: str, generated: Generated = "maybe") -> Broken:
+def broken(why: str | LocalText, generated: Generated = "maybe") -> Broken:
+    why = LocalText.of(why)
     return Broken(
-        f"Google's answer broke off or failed ({why})",
-        f"Google 的回答中断或失败（{why}）",
+        f"Google's answer broke off or failed ({why.en})",
+        f"Google 的回答中断或失败（{why.zh}）",
         generated=generated,
         code="upstream_error",
     )
 
 
 def stalled(stage: str, seconds: float, generated: Generated = "maybe") -> Stalled:
-    zh = {"first byte": "首字节", "between chunks": "分块之间", "total": "总时长", "sign-in": "登录"}.get(stage, stage)
     return Stalled(
         f"Google was silent for too long ({stage}: {seconds:g} s)",
-        f"Google 响应超时（{zh}：{seconds:g} 秒）",
+        f"Google 响应超时（{STAGES.get(stage, stage)}：{seconds:g} 秒）",
         stage=stage,
         generated=generated,
         code="timeout",
     )
 
 
-def drift(why: str, generated: Generated = "maybe") -> Drift:
+def drift(why: str | LocalText, generated: Generated = "maybe") -> Drift:
+    why = LocalText.of(why)
     return Drift(
-        f"Google's answer has a shape this version does not know ({why}); look for an update of gemgate",
-        f"Google 的回答格式无法识别（{why}），请检查 gemgate 是否有更新",
+        f"Google's answer has a shape this version does not know ({why.en}); look for an update of gemgate",
+        f"Google 的回答格式无法识别（{why.zh}），请检查 gemgate 是否有更新",
         generated=generated,
         code="protocol_drift",
     )
@@ -141,7 +148,7 @@ def of_status(status: int, *, generated_if_unsure: Generated = "maybe") -> Gatew
 
 def page_expired(why: str) -> Broken:
     """Google wants a fresh page: its token or its build is too old. Nothing was processed (docs/google-wire.md 4.2)."""
-    return broken(f"it wants a fresh page, {why}", "no").with_(remedy="reload")
+    return broken(LocalText(f"it wants a fresh page, {why}", f"需要重新载入页面，{why}"), "no").with_(remedy="reload")
 
 
 def wants_page(status: int, head: bytes) -> bool:
@@ -152,7 +159,7 @@ def wants_page(status: int, head: bytes) -> bool:
 def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
     """The meaning of the HTTP status that refused a prompt of so many characters; `head` is how its body begins."""
     if session_end.seen(Sign(page=head.decode("utf-8", "replace"))) == "captcha":
-        return ended("captcha", f"a captcha page, HTTP {status}")
+        return ended("captcha", LocalText(f"a captcha page, HTTP {status}", f"验证码页面，HTTP {status}"))
     if wants_page(status, head):
         return page_expired(f"HTTP {status}")
     if status == 413:
@@ -168,7 +175,8 @@ def of_generation(status: int, head: bytes, characters: int) -> GatewayError:
 
 def rotated_too_often() -> Broken:
     """New cookies were asked for twice in a minute: no word about the session (docs/google-wire.md 5.4)."""
-    return broken("asked for new cookies too often, HTTP 429", "no").with_(code="rotated_too_often")
+    why = LocalText("asked for new cookies too often, HTTP 429", "请求新 Cookie 过于频繁，HTTP 429")
+    return broken(why, "no").with_(code="rotated_too_often")
 
 
 def consent_wanted() -> SignedOut:
@@ -208,7 +216,10 @@ def phantom(seconds: float) -> Broken:
 
 def no_token() -> Broken:
     """The account may live, but its page has no token, and Google takes no older one (docs/google-wire.md 5.1)."""
-    why = "its page came without a token, and it takes nothing without one; the token comes and goes"
+    why = LocalText(
+        "its page came without a token, and it takes nothing without one; the token comes and goes",
+        "页面没有令牌，而没有令牌就无法发送；令牌时有时无",
+    )
     return broken(why, "no").with_(code="no_page_token")
 
 
@@ -217,9 +228,12 @@ def of_account(status: AccountStatus, *, named: bool = False) -> GatewayError | 
     if status == AccountStatus.AVAILABLE:
         return None
     if reason := session_end.seen(Sign(status=int(status), named=named)):
-        return ended(reason, f"account status {int(status)}")
+        return ended(reason, LocalText(f"account status {int(status)}", f"账号状态 {int(status)}"))
     if status == AccountStatus.ACCESS_TEMPORARILY_UNAVAILABLE:
-        return broken(f"account status {int(status)}: {status.description}", "no")
+        said = LocalText(
+            f"account status {int(status)}: {status.description}", f"账号状态 {int(status)}：{status.description}"
+        )
+        return broken(said, "no")
     return Rejected(
         f"Google wants a person to act on this account (status {int(status)}): {status.description}",
         f"该账号需要人工处理（状态 {int(status)}）：{status.description}",
@@ -227,17 +241,18 @@ def of_account(status: AccountStatus, *, named: bool = False) -> GatewayError | 
     )
 
 
-_SENT: dict[Reason, str] = {
-    "captcha": "sent to the captcha page",
-    "expired": "sent to the sign-in page",
-    "revoked": "sent to the page that asks for the password",
+_SENT: dict[Reason, LocalText] = {
+    "captcha": LocalText("sent to the captcha page", "被转到验证码页面"),
+    "expired": LocalText("sent to the sign-in page", "被转到登录页面"),
+    "revoked": LocalText("sent to the page that asks for the password", "被转到要求输入密码的页面"),
 }
+_SENT_ELSEWHERE = LocalText("sent to another page", "被转到其他页面")
 
 
 def of_redirect(location: str) -> GatewayError | None:
     """What it means that Google sends a prompt elsewhere, where that can be named; the prompt was not processed."""
     reason = session_end.seen(Sign(url=location))
-    return ended(reason, _SENT.get(reason, "sent to another page")) if reason else None
+    return ended(reason, _SENT.get(reason, _SENT_ELSEWHERE)) if reason else None
 
 
 def may_be_elsewhere(error: Exception) -> bool:
@@ -253,14 +268,17 @@ def may_be_elsewhere(error: Exception) -> bool:
 def of_start_page(status: int, url: str, page: str) -> GatewayError | None:
     """What stands in place of the app at sign-in, where it can be named (docs/google-wire.md 4.2, 5.6)."""
     reason = session_end.seen(Sign(status, url, page))
-    return ended(reason, "in place of the app at sign-in") if reason and reason != "expired" else None
+    why = LocalText("in place of the app at sign-in", "登录时代替应用出现")
+    return ended(reason, why) if reason and reason != "expired" else None
 
 
 def of_page(page: str) -> GatewayError:
     """An answer of status 200 that is not framed: a captcha, or something unknown."""
     if session_end.seen(Sign(page=page)) == "captcha":
-        return ended("captcha", "a captcha page instead of an answer", "maybe")
-    return drift("a page instead of frames")
+        return ended(
+            "captcha", LocalText("a captcha page instead of an answer", "返回的是验证码页面而不是回答"), "maybe"
+        )
+    return drift(LocalText("a page instead of frames", "返回的是网页而不是数据帧"))
 
 
 def of_exception(error: Exception, *, sent: bool) -> GatewayError:
@@ -274,11 +292,11 @@ def of_exception(error: Exception, *, sent: bool) -> GatewayError:
         case GatewayError():
             return error
         case library.TemporarilyBlockedError():
-            return ended("ip_block", "HTTP 429 at sign-in")
+            return ended("ip_block", LocalText("HTTP 429 at sign-in", "登录时 HTTP 429"))
         case library.AuthError():
-            return signed_out("cookies refused")
+            return signed_out(LocalText("cookies refused", "Cookie 被拒绝"))
         case library.UsageLimitExceededError():
-            return spent("code 1037")
+            return spent(LocalText("code 1037", "代码 1037"))
         case HTTPError() if error.response is not None:
             return of_status(error.response.status_code, generated_if_unsure=unsure)
         case RequestException() if error.code in _NOT_THERE and not sent:
@@ -296,7 +314,8 @@ def of_exception(error: Exception, *, sent: bool) -> GatewayError:
                 code="timeout",
             )
         case RequestException():
-            return broken(f"connection lost, curl {int(error.code)}", unsure)
+            lost = LocalText(f"connection lost, curl {int(error.code)}", f"连接断开，curl {int(error.code)}")
+            return broken(lost, unsure)
         case library.APIError() if status := _STATUS.search(str(error)):
             return of_status(int(status.group(1)), generated_if_unsure=unsure)
         case library.TimeoutError():

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from curl_cffi.requests import AsyncSession, Response
 from gemini_webapi.constants import Headers
 
-from gemgate.errors import Broken, GatewayError, SignedOut
+from gemgate.errors import Broken, GatewayError, LocalText, SignedOut
 from gemgate.imaging.truncation import is_whole, looks_like_image
 from gemgate.ports.upstream import Fetched, ImageRef
 from gemgate.upstreams.web import errors
@@ -69,16 +69,18 @@ async def _hops(session: AsyncSession[Response], url: str, most: int = MAX_BYTES
     """Follow addresses in text bodies until a whole image comes."""
     for _ in range(MAX_HOPS):
         if not is_private(url):
-            raise errors.drift("a picture's address leads away from Google", "no")
+            raise errors.drift(
+                LocalText("a picture's address leads away from Google", "图片地址指向 Google 之外"), "no"
+            )
         data, mime = await _get(session, url, most)
         if looks_like_image(data):
             if not is_whole(data):
-                raise errors.broken("a picture came only in part", "no")
+                raise errors.broken(LocalText("a picture came only in part", "图片只取得了一部分"), "no")
             return data, mime
         url = data[:4096].decode("utf-8", "replace").strip()
         if not url.startswith("https://"):
-            raise errors.broken("no picture at its address", "no")
-    raise errors.drift("a picture's addresses lead nowhere", "no")
+            raise errors.broken(LocalText("no picture at its address", "该地址没有图片"), "no")
+    raise errors.drift(LocalText("a picture's addresses lead nowhere", "图片的各个地址都无法取得"), "no")
 
 
 def is_private(url: str) -> bool:
@@ -113,5 +115,7 @@ def _of_status(status: int, url: str) -> GatewayError:
     """
     if status != 403 and (urlsplit(url).hostname or "").endswith(".google.com"):
         return errors.of_status(status, generated_if_unsure="no")
-    problem: Broken = errors.broken(f"a picture's address answers HTTP {status}", "no")
+    problem: Broken = errors.broken(
+        LocalText(f"a picture's address answers HTTP {status}", f"图片地址返回 HTTP {status}"), "no"
+    )
     return problem

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urljoin
 from curl_cffi.requests import AsyncSession, Response
 from gemini_webapi.constants import Headers
 
-from gemgate.errors import Blocked, GatewayError
+from gemgate.errors import Blocked, GatewayError, LocalText
 from gemgate.findings import Media
 from gemgate.imaging import media_files
 from gemgate.upstreams.web import errors
@@ -37,14 +37,19 @@ async def fetch(session: AsyncSession[Response], media: Media, path: Path, numbe
     url = media.url + ("&" if "?" in media.url else "?") + query
     for _ in range(MAX_HOPS):
         if not is_private(url):
-            raise errors.drift("the address of a video or music leads away from Google", "maybe")
+            raise errors.drift(
+                LocalText("the address of a video or music leads away from Google", "视频或音乐的地址指向 Google 之外"),
+                "maybe",
+            )
         status, location = await _get(session, url, path)
         if status == 200:
             return await asyncio.to_thread(_unwrapped, path, media.nbytes)
         if not (300 <= status < 400 and location):
             raise _of_status(status)
         url = urljoin(url, location)
-    raise errors.drift("the addresses of a video or music lead nowhere", "maybe")
+    raise errors.drift(
+        LocalText("the addresses of a video or music lead nowhere", "视频或音乐的各个地址都无法取得"), "maybe"
+    )
 
 
 async def _get(session: AsyncSession[Response], url: str, path: Path) -> tuple[int, str]:
@@ -76,10 +81,15 @@ def _unwrapped(path: Path, announced: int) -> int:
 
         found = media_files.find(read)
         if found is None:
-            raise errors.broken("no video or music at its address")
+            raise errors.broken(LocalText("no video or music at its address", "该地址没有视频或音乐"))
         container, begin = found
         if announced and size - begin < announced:
-            raise errors.broken(f"a file came only in part, {size - begin} of {announced} bytes")
+            raise errors.broken(
+                LocalText(
+                    f"a file came only in part, {size - begin} of {announced} bytes",
+                    f"文件只取得了一部分，{announced} 字节中的 {size - begin}",
+                )
+            )
         length = announced or (media_files.length(read, container, begin, size) if begin else size)
         if begin:
             for at in range(0, length, _COPIED):
@@ -97,4 +107,6 @@ def _of_status(status: int) -> GatewayError:
     if status == 429:
         blocked: Blocked = errors.blocked("HTTP 429", "maybe")
         return blocked
-    return errors.broken(f"the address of a video or music answers HTTP {status}")
+    return errors.broken(
+        LocalText(f"the address of a video or music answers HTTP {status}", f"视频或音乐的地址返回 HTTP {status}")
+    )

@@ -22,7 +22,7 @@ from gemini_webapi.utils import get_nested_value as at
 
 from gemgate.accounts import AccountModel, Cookies, Gem, Kind, Rotated, SignInResult, UsageReport
 from gemgate.catalog import gem_offers
-from gemgate.errors import GatewayError, Stalled
+from gemgate.errors import GatewayError, LocalText, Stalled
 from gemgate.findings import Media
 from gemgate.policy.model_rank import is_painter
 from gemgate.ports.upstream import (
@@ -109,7 +109,7 @@ class WebUpstream:
         self, cookies: Cookies | None, *, accept: Accept | None = None, had_chats: bool = False
     ) -> SignInResult:
         if cookies is None:
-            raise errors.signed_out("no cookies are set")
+            raise errors.signed_out(LocalText("no cookies are set", "未设置 Cookie"))
         token = self._session.client.access_token if self._session is not None else None
         client = HardenedClient(
             cookies,
@@ -253,7 +253,7 @@ class WebUpstream:
         if frames.garbage:
             raise errors.of_page(frames.garbage)
         if not answer.complete:
-            raise errors.broken("the stream ended before the answer did")
+            raise errors.broken(LocalText("the stream ended before the answer did", "流在回答结束之前中断"))
         client.sees_chats |= answer.stored and not prompt.temporary
         if answer.painted and not answer.painter and not prompt.temporary:
             await self._ask_painter(client, answer)
@@ -391,7 +391,7 @@ class WebUpstream:
             raise errors.of_status(answer.status_code, generated_if_unsure="no")
         parts = extract_json_from_response(answer.text)
         if any(at(part, [5, 0]) for part in parts if at(part, [0]) == "wrb.fr"):
-            raise errors.broken("a file was uploaded and not taken", "no")
+            raise errors.broken(LocalText("a file was uploaded and not taken", "文件已上传但未被接受"), "no")
 
     async def fetch_image(self, ref: ImageRef, long_side: int | None) -> Fetched:
         async with self._using(self._made_on.get(ref.image_id)) as client:
@@ -439,7 +439,7 @@ class WebUpstream:
         """A session that stays open meanwhile: the given one, or the current."""
         session = session or self._session
         if session is None:
-            raise errors.signed_out("the session is not open")
+            raise errors.signed_out(LocalText("the session is not open", "会话尚未打开"))
         session.users += 1
         try:
             yield session.client

@@ -140,8 +140,10 @@ async def file(context: NodeContext) -> Response:
 
 @operation(router, "GET", "/api/gallery/{id}/logo", "images.gallery.logo", group="images")
 async def logo(context: NodeContext) -> Response:
-    """What stood in the logo's box before it was taken off: `left`, `top`, `width`, `height` as shares of the picture,
-    and its pixels as a `png` in base64. 404 for pictures without one, and those made before it was kept.
+    """What stood in the logo's box before it was taken off, as a PNG, and where the box is.
+
+    `left`, `top`, `width`, `height` are shares of the picture, `png` is base64. 404 for pictures without a logo, and
+    for those made before it was kept.
     """
     image = await _image(context, context.request.path_params["id"])
     try:

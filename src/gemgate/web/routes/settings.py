@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from starlette.responses import Response
 
 from gemgate.settings import Settings, shown
+from gemgate.settings.sections import about
 from gemgate.web.context import RequestContext
 from gemgate.web.json_response import json_response
 from gemgate.web.operation import Router, operation
@@ -31,8 +32,8 @@ async def settings_in_force(context: RequestContext) -> Response:
             "value": shown(settings, name),
             "origin": origins.get(name, "given" if name in settings.model_fields_set else "default"),
             "secret": isinstance(getattr(settings, name), SecretStr),
-            "about": field.description,
+            "about": about(name, context.caller.language),
         }
-        for name, field in Settings.model_fields.items()
+        for name in Settings.model_fields
     ]
     return json_response({"settings": rows})

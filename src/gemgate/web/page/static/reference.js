@@ -16,6 +16,7 @@ const t = words({
   none: ["Nothing found.", "没有结果。"],
   in_path: ["in the path", "路径"],
   in_query: ["in the query", "查询"],
+  in_header: ["in the header", "请求头"],
 });
 
 export function Reference({ title }) {
@@ -57,7 +58,7 @@ function Inside({ one, document }) {
       ${one.parameters?.length > 0 && html`
         <section class="stack tight"><h3>${t("parameters")}</h3>
           <dl class="facts">${one.parameters.map((each) => html`
-            <dt><code>${each.name}</code></dt><dd>${typeOf(each.schema ?? {}, document)} <span class="muted">${t("in_" + each.in)}${each.required ? `, ${t("required")}` : ""}</span></dd>`)}
+            <dt><code>${each.name}</code></dt><dd>${typeOf(each.schema ?? {}, document)} <span class="muted">${t("in_" + each.in)}${each.required ? ` · ${t("required")}` : ""}</span></dd>`)}
           </dl></section>`}
       ${body && html`
         <section class="stack tight"><h3>${t("body")}</h3>

@@ -16,11 +16,14 @@ const t = words({
   origin: ["From", "来源"],
   about: ["What it does", "说明"],
   unset: ["not set", "未设置"],
+  set: ["set", "已设置"],
+  environment: ["environment", "环境变量"],
+  option: ["option", "命令行选项"],
   default: ["default", "默认"],
   given: ["given", "已指定"],
 });
 
-const textOf = (value) => (value === null || value === "" ? t("unset") : typeof value === "string" ? value : JSON.stringify(value));
+const textOf = (value) => (value === null || value === "" ? t("unset") : value === "set" ? t("set") : typeof value === "string" ? value : JSON.stringify(value));
 
 export function Settings({ title }) {
   const { data, problem } = usePoll("/api/settings", 0);

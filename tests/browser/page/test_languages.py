@@ -1,0 +1,34 @@
+"""The rooms that show texts of the code show them in Chinese to who reads the page in Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.async_api import Browser
+
+from gemgate.settings import Settings
+from tests.browser.page.conftest import visiting
+from tests.support.serving import served
+
+pytestmark = [pytest.mark.system]
+
+
+async def test_settings_and_reference_are_chinese_on_the_chinese_page(
+    settings: Callable[..., Settings], chrome: Browser
+) -> None:
+    secret = {"s3_secret_access_key": "words-of-a-test"}
+    async with served(settings("alice", **secret)) as gate, visiting(chrome, gate.url, language="zh") as visitor:
+        await visitor.open("settings")
+        await visitor.page.wait_for_selector("tbody tr")
+        about = await visitor.page.locator("tbody tr td:last-child").all_inner_texts()
+        assert [text for text in about if not re.search(r"[\u4e00-\u9fff]|`env`", text)] == []
+        assert "已设置" in await visitor.page.locator("tr", has_text="S3_SECRET_ACCESS_KEY").inner_text()
+        await visitor.open("reference")
+        one = visitor.page.locator("details", has_text="/v1/generate-images")
+        assert "根据提示词生成图片" in await one.inner_text()
+        await one.locator("summary").click()
+        text = await one.inner_text()
+        assert "请求头" in text
+        assert "缺少密钥或密钥不正确" in text

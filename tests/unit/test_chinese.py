@@ -1,0 +1,130 @@
+"""Every text that the code tells in English only has its Chinese in a `chinese.toml`, and nothing else stands there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rich.markup import render
+from tools.docs import examples
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from gemgate import cli
+from gemgate.chinese import chinese
+from gemgate.cli.chinese_help import HEADINGS, paragraphs
+from gemgate.settings import Settings
+from gemgate.settings.sections import about
+from gemgate.telemetry.metric_specs import METERS
+from gemgate.web.app import openapi_document
+from gemgate.web.document_in_chinese import in_chinese
+
+PACKAGES = ("gemgate.settings", "gemgate.web", "gemgate.cli", "tools.docs")
+CJK = re.compile(r"[\u4e00-\u9fff]")
+NAMES = {
+    *("Gemini generateContent", "Gemini countTokens", "Anthropic messages"),
+    *("OpenAI chat completions", "OpenAI responses"),
+}
+"""Texts that are names, and the same in both languages."""
+
+
+def told(part: Any) -> Iterator[str]:
+    """The texts for people in a part of the OpenAPI document."""
+    if isinstance(part, list):
+        for one in part:
+            yield from told(one)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if name in ("summary", "description") and isinstance(value, str):
+                yield " ".join(value.split())
+            else:
+                yield from told(value)
+
+
+def helps(command: Any) -> Iterator[str]:
+    """All help texts of a command and of those below it."""
+    context = command.context_class(command)
+    yield from (text for text in (command.help, command.short_help) if text)
+    yield from (parameter.help for parameter in command.get_params(context) if parameter.help)
+    if isinstance(command, TyperGroup):
+        for below in command.commands.values():
+            yield from helps(below)
+
+
+@pytest.fixture(scope="module")
+def help_texts() -> set[str]:
+    commands = [get_command(cli.app), *map(cli.command, cli.COMMANDS)]
+    return {text for command in commands for text in helps(command)}
+
+
+def test_every_setting_is_told_in_chinese() -> None:
+    assert set(chinese("gemgate.settings")) == set(Settings.model_fields)
+
+
+def test_every_text_of_the_openapi_document_is_told_in_chinese() -> None:
+    assert set(chinese("gemgate.web")) == set(told(openapi_document()))
+    assert set(told(in_chinese(openapi_document()))) == set(chinese("gemgate.web").values())
+
+
+def test_every_summary_is_a_whole_sentence() -> None:
+    summaries = [one["summary"] for path in openapi_document()["paths"].values() for one in path.values()]
+    assert [summary for summary in summaries if summary.endswith((",", ":", ";"))] == []
+
+
+def test_every_help_is_told_in_chinese(help_texts: set[str]) -> None:
+    assert set(chinese("gemgate.cli")) == {one for text in help_texts for one in paragraphs(text)}
+
+
+def test_no_help_loses_words_that_look_like_markup(help_texts: set[str]) -> None:
+    texts = help_texts | set(chinese("gemgate.cli").values())
+    assert [text for text in texts if render(text).plain != text] == []
+
+
+def test_every_metric_and_every_note_of_an_example_is_told_in_chinese() -> None:
+    notes = {example.note for example in examples.load()[0] if example.note}
+    assert set(chinese("tools.docs")) == {meter.name for meter in METERS} | notes
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_told_is_chinese_and_names_the_same_things(package: str) -> None:
+    english = {name: about(name, "en") for name in Settings.model_fields} | {one.name: one.about for one in METERS}
+    for name, text in chinese(package).items():
+        original = english.get(name, name)
+        assert CJK.search(text) or text in NAMES or not re.search("[a-z]{2} [a-z]", re.sub("`[^`]*`", "", original)), (
+            name
+        )
+        assert sorted(re.findall("`[^`]+`", text)) == sorted(re.findall("`[^`]+`", original)), name
+        assert not re.search(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]", text), text
+
+
+def test_nothing_chinese_is_read_before_somebody_asks_for_it() -> None:
+    chinese.cache_clear()
+    openapi_document()
+    about("port", "en")
+    CliRunner().invoke(cli.app, ["settings", "--help"], env={"LC_ALL": "C"})
+    assert chinese.cache_info().misses == 0
+
+
+def test_the_help_speaks_the_language_of_the_terminal_each_time_anew() -> None:
+    for _ in range(2):
+        for locale, usage, words in (
+            ("zh_CN.UTF-8", "用法：", "图片数量。 [默认：1]"),
+            ("C", "Usage: ", "How many pictures. [default: 1]"),
+        ):
+            shown = CliRunner().invoke(cli.app, ["image", "--help"], env={"LC_ALL": locale, "COLUMNS": "200"}).stdout
+            assert usage in shown
+            assert words in shown
+            assert ("选项" in shown) == (locale != "C")
+    shown = CliRunner().invoke(cli.app, ["--help"], env={"LC_ALL": "zh_CN.UTF-8", "COLUMNS": "200"}).stdout
+    assert all(chinese("gemgate.cli")[summary] in shown for _, summary in cli.COMMANDS.values())
+    assert HEADINGS["COMMANDS_PANEL_TITLE"] in shown
+
+
+def test_the_list_of_settings_speaks_the_language_of_the_terminal() -> None:
+    for locale, said in (("zh_CN.UTF-8", "监听地址"), ("C", "Address to listen on")):
+        rows = json.loads(CliRunner().invoke(cli.app, ["settings", "--json"], env={"LC_ALL": locale}).stdout)
+        assert rows["HOST"]["about"] == said
