@@ -112,7 +112,10 @@ async def test_a_removed_account_takes_its_circuits_along_and_leaves_its_history
     await store.audit(AuditLine(5.0, "admin", "removed", "alice"))
     await store.remove("alice")
     assert await store.all() == ()
-    assert len(await store.lives("alice")) == len(await store.audit_lines("alice")) == 1
+    (life,) = await store.lives("alice")
+    assert life.ended_at is not None, "it is not seen any more, and does not live for ever"
+    assert not life.died
+    assert len(await store.audit_lines("alice")) == 1
     await store.set_up(ALICE)
     assert await store.get("alice") == StoredAccount(ALICE)
 

@@ -57,6 +57,9 @@ class MemoryAccounts:
     async def remove(self, name: str) -> None:
         self._row(name)
         del self.rows[name]
+        for one in self._lives:
+            if one.life.account == name and one.life.ended_at is None:
+                one.life = replace(one.life, ended_at=self._now())
 
     async def pause(self, name: str, paused: bool) -> None:
         self._change(name, paused=paused)

@@ -68,8 +68,12 @@ class AccountBackend(Protocol):
         """A code that pairs a browser with the account, once, and until when."""
         ...
 
-    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
-        """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all."""
+    async def identities(
+        self, source: str, cookies: Cookies | None, google: str | None, proxy: str | None = None
+    ) -> Facts:
+        """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all. proxy: the
+        way out of the account that it is for.
+        """
         ...
 
     async def survival(self) -> Facts:
@@ -167,9 +171,11 @@ class _Online:
     async def pair(self, name: str) -> Facts:
         return await self._ask("POST", f"{_path(name)}/pairing")
 
-    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
+    async def identities(
+        self, source: str, cookies: Cookies | None, google: str | None, proxy: str | None = None
+    ) -> Facts:
         place = {"cookies": cookies.as_dict()} if cookies else {"source": source}
-        return await self._ask("POST", "api/identities", {**place, "google": google})
+        return await self._ask("POST", "api/identities", {**place, "google": google, "proxy": proxy})
 
     async def survival(self) -> Facts:
         return await self._ask("GET", "api/lives")
@@ -263,8 +269,10 @@ class _Offline:
         code, expires_at = await self._service.paired.offer(name, self._caller)
         return {"account": name, "code": code, "expires_at": expires_at, "gateway": local_url(self._service.settings)}
 
-    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
-        found = await identities(self._service, source, cookies)
+    async def identities(
+        self, source: str, cookies: Cookies | None, google: str | None, proxy: str | None = None
+    ) -> Facts:
+        found = await identities(self._service, source, cookies, proxy)
         answer: Facts = {"identities": [identity_facts(one, self._language) for one in found]}
         if google is not None:
             answer["chosen"] = identity_facts(chosen(found, google), self._language)

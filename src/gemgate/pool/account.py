@@ -44,6 +44,7 @@ from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
 from gemgate.pool.status import (
     AccountStatus,
     Egress,
+    PairedBrowser,
     blocked_way,
     in_reserve,
     no_cookies_error,
@@ -121,7 +122,7 @@ class Account:
         self.usage = AccountUsage(name)
         self.signed_in_at = 0.0
         self.renewed_at = 0.0
-        self.browser_seen_at = 0.0  # when a paired browser was last heard of
+        self.browser = PairedBrowser()
         self._verified_epoch = -1
         self.renewal: Renewal | None = None  # what came of the last rotation of this session
         self.last_error: GatewayError | None = None
@@ -144,7 +145,7 @@ class Account:
             capability: from_stored(circuit) for capability, circuit in stored.circuits.items()
         }
         if stored.trouble is not None:
-            self.signed_out(stored.trouble)
+            self.signed_out(stored.trouble, self.session_epoch)
 
     def learn_walls(self, walls: MeasuredWalls) -> None:
         """How much of a prompt it reads was measured."""
@@ -190,9 +191,7 @@ class Account:
     def _blocked(self) -> AccountStatus | None:
         """How an account stands whose way out rests; None while calls may go that way."""
         now, way = self._clock.now(), self.egress.circuit
-        if way.admits(now):
-            return None
-        return blocked_way(way, now)
+        return None if way.admits(now) else blocked_way(way, now)
 
     @property
     def circuits(self) -> dict[Capability, Circuit]:
@@ -252,8 +251,7 @@ class Account:
 
         seen:    the generation whose session failed; when another caller has replaced it since, nothing is done.
         cookies: new ones to try, and only them; the old session stays until they are proven.
-        from_source: whether those were read from the account's source. unseen: whether a program sent them, and nobody
-                 has looked whose they are.
+        from_source: whether those were read from the account's source. unseen: whether nobody looked whose they are.
         """
         async with self._signing_in:
             if seen is not None and seen != self.session_epoch:
@@ -286,8 +284,7 @@ class Account:
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
         before = self.egress.circuit
         self._breakers.way_started(self._clock.now())
-        outcome: Outcome = "cancelled"
-        reason = ""
+        outcome, reason = cast("Outcome", "cancelled"), ""
         try:
             yield
             outcome = "ok"
@@ -361,8 +358,7 @@ class Account:
 
     def _known_here(self) -> Known:
         """What is known of the account at its number; another number of the same cookies is another account."""
-        same = number_of(self.known.seat) == self.number
-        return self.known if same else Known()
+        return self.known if number_of(self.known.seat) == self.number else Known()
 
     @property
     def google(self) -> GoogleAccount:
@@ -387,8 +383,7 @@ class Account:
         """The share that is left of what binds such calls, None where nothing is known. Nothing is refused for it:
         others are asked first.
         """
-        standing = self.usage.binding(needs, self._clock.now())
-        return standing.left if standing else None
+        return standing.left if (standing := self.usage.binding(needs, self._clock.now())) else None
 
     def refused(self, error: SignedOut) -> None:
         """What the source holds is not taken; the account goes on with what it has, and says so."""
@@ -427,11 +422,19 @@ class Account:
         self.record.save_soon()
         self.changed()
 
-    async def take_rotated(self, cookies: Cookies) -> None:
-        """The session's cookies were renewed: keep them at once."""
-        self.cookies = cookies
-        self.renewed_at = self._clock.now()
+    async def take_rotated(self, cookies: Cookies, held: Cookies | None, epoch: int) -> None:
+        """The cookies `held` were renewed: keep the new ones at once. epoch: the generation that they were renewed in.
+
+        Who signed in meanwhile did so with those before, and does it again; if others were handed over, they count.
+        """
+        async with self._signing_in:
+            if self.cookies != held:
+                return
+            self.cookies, anew = cookies, epoch != self.session_epoch
+            self.renewed_at = self._clock.now()
         await self.record.cookies_accepted(cookies, None)
+        if anew:
+            await self.sign_in(cookies=cookies)
         await self.record.cookies_renewed(cookies)
 
     def pause(self, paused: bool) -> None:
@@ -445,15 +448,17 @@ class Account:
         self.record.save_soon()
         self.changed()
 
-    def signed_out(self, error: GatewayError) -> None:
-        """A check found the session dead."""
-        self.session_epoch += 1
-        self._fail("needs_login", self._explained(error))
+    def signed_out(self, error: GatewayError, epoch: int) -> None:
+        """A check found the session of this generation dead; nothing if another one has signed in since."""
+        if epoch == self.session_epoch:
+            self.session_epoch += 1
+            self._fail("needs_login", self._explained(error))
 
-    def unwell(self, error: GatewayError) -> None:
-        """A check found that the session, which is not dead, cannot be used for now."""
-        self.session_epoch += 1
-        self._fail("error", error)
+    def unwell(self, error: GatewayError, epoch: int) -> None:
+        """The same of a session that is not dead, and cannot be used for now."""
+        if epoch == self.session_epoch:
+            self.session_epoch += 1
+            self._fail("error", error)
 
     def _explained(self, error: GatewayError) -> GatewayError:
         """A session's death with its likely reason, once."""

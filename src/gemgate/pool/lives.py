@@ -12,7 +12,6 @@ from gemgate.policy.session_arm import ARMS, Arm, arm_of
 from gemgate.policy.session_forecast import Forecast, Score, forecast, score
 from gemgate.policy.survival import Curve
 from gemgate.pool.account import Account
-from gemgate.pool.status import browser_lives
 from gemgate.ports.accounts import AccountStore, SessionRecord
 from gemgate.ports.runtime import Clock
 
@@ -56,7 +55,7 @@ class SessionLives:
 
     def arm(self, account: Account) -> Arm:
         """What keeps the account's session alive at the moment."""
-        paired = browser_lives(account.browser_seen_at, self._clock.now())
+        paired = account.browser.rotates(account.cookies, self._clock.now())
         source = account.source.name if account.source is not None else ""
         return arm_of(source, paired=paired, rotates=bool(self._rotate_every))
 

@@ -145,7 +145,9 @@ class AccountStore(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Forget the account; the keys of browsers that were paired with it open nothing from then on."""
+        """Forget the account. Its sessions were seen until now, and did not die; the keys of browsers that were paired
+        with it open nothing from then on.
+        """
         ...
 
     async def pause(self, name: str, paused: bool) -> None: ...

@@ -144,6 +144,8 @@ class SqlAccountStore:
     async def remove(self, name: str) -> None:
         async with self._database.writing() as connection:
             gone = await connection.execute(delete(account).where(account.c.name == name))
+            living = and_(session_life.c.account == name, session_life.c.ended_at.is_(None))
+            await connection.execute(update(session_life).where(living).values(ended_at=epoch_now()))
             paired = and_(client_key.c.account == name, client_key.c.revoked_at == 0)
             await connection.execute(update(client_key).where(paired).values(revoked_at=epoch_now()))
         if not gone.rowcount:

@@ -14,7 +14,6 @@ from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.remedies import remedy_of
-from gemgate.pool.status import browser_lives
 from gemgate.pool.usage import Standing
 from gemgate.ports.accounts import AccountSetup
 from gemgate.web.context import NodeContext, RequestContext
@@ -44,6 +43,7 @@ class AccountRequest(wire.Body):
     )
     prompt_with_files_max_bytes: int | None = Field(default=None, ge=0, description="The same, files included")
     cookies: dict[str, Any] | list[Any] | str | None = None
+    only_new: bool = Field(default=False, description="409 `account_exists` rather than setting one up anew")
 
 
 class ResetRequest(wire.Body):
@@ -79,7 +79,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "number": account.number,
         "language": account.language,
         "source": account.source.name if account.source else "",
-        "live_browser": bool(account.source and account.source.live) or browser_lives(account.browser_seen_at, now),
+        "live_browser": bool(account.source and account.source.live) or account.browser.rotates(account.cookies, now),
         "address": account.egress.name,
         "address_rest": {
             "phase": account.egress.circuit.phase(now),
@@ -203,7 +203,7 @@ async def listing(context: NodeContext) -> Response:
     summary="Add an account",
 )
 async def add(context: NodeContext) -> Response:
-    body, _ = await read_with(context.request, BODY, model_reader(AccountRequest, lambda body: body))
+    _, (body, cookies) = await read_with(context.request, BODY, model_reader(AccountRequest, _with_cookies))
     setup = AccountSetup(
         body.name,
         "web",
@@ -217,13 +217,12 @@ async def add(context: NodeContext) -> Response:
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
         desktop=body.desktop,
     )
-    notice = ""
-    account = await context.service.account_registry.add(setup, context.caller)
-    if body.cookies is not None:
-        cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
-        await context.service.account_registry.replace_cookies(body.name, cookies, context.caller)
-        notice = _imported(context, cookies)
-    return _shown(context, account, notice)
+    registry = context.service.account_registry
+    account = await registry.add(setup, context.caller, only_new=body.only_new)
+    if cookies is None:
+        return _shown(context, account)
+    account = await registry.replace_cookies(body.name, cookies, context.caller)
+    return _shown(context, account, _imported(context, cookies))
 
 
 @operation(
@@ -244,6 +243,13 @@ async def one(context: NodeContext) -> Response:
         {"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines
     ]
     return json_response(shown)
+
+
+def _with_cookies(body: AccountRequest) -> tuple[AccountRequest, Cookies | None]:
+    """Nothing is set up for cookies that cannot be read."""
+    if body.cookies is None:
+        return body, None
+    return body, simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))[0]
 
 
 MOST_HOURS = 35 * 24

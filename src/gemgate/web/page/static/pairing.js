@@ -39,7 +39,7 @@ const where = (name, node) => `/api/accounts/${encodeURIComponent(name)}/pairing
 /** A code for the account; one that is not there yet is set up, and its first push signs it in. */
 async function codeFor(name, node, known) {
   if (!known) {
-    await post("/api/accounts", { name }).catch((failed) => {
+    await post("/api/accounts", { name, only_new: true }).catch((failed) => {
       if (!(failed instanceof Problem) || failed.code !== "account_exists") throw failed;
     });
   }
