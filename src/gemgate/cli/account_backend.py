@@ -102,6 +102,11 @@ async def opened(settings: Settings, url: str | None, node: str | None, language
         yield _Offline(service, language)
 
 
+def resident(service: Service, language: str) -> AccountBackend:
+    """On a service of this process, which runs its accounts itself."""
+    return _Offline(service, language, lives=True)
+
+
 async def running(settings: Settings) -> str | None:
     """Where a gateway on our database answers: the lock beside SQLite says it, on PostgreSQL we knock at our own port.
 
@@ -158,6 +163,7 @@ class _Online:
             "number": setup.number,
             "language": setup.language,
             "desktop": setup.desktop,
+            "rotate": setup.rotate,
         }
         return await self._ask("POST", "api/accounts", facts)
 
@@ -225,12 +231,11 @@ def _refusal(status: int, body: Facts, base: str) -> GatewayError:
 
 
 class _Offline:
-    """The database, while no gateway runs on it. States are the last known ones."""
+    """The database, while no gateway runs on it. States are the last known ones, unless accounts live in here."""
 
-    lives = False
-
-    def __init__(self, service: Service, language: str) -> None:
+    def __init__(self, service: Service, language: str, *, lives: bool = False) -> None:
         self.where = _where(service.settings)
+        self.lives = lives
         self._service = service
         self._account_registry = service.account_registry
         self._language = language
@@ -301,7 +306,7 @@ class _Offline:
 
     async def _check_free(self, name: str | None) -> None:
         """Conflict for an account that a node runs: what is changed beside it, it would not notice."""
-        running = await running_accounts(self._account_registry.store, time.time())
+        running = {} if self.lives else await running_accounts(self._account_registry.store, time.time())
         taken = {name: running[name]} if name in running else running if name is None else {}
         for account, owner in taken.items():
             raise Conflict(

@@ -20,7 +20,7 @@ from gemgate.cli.account_backend import AccountBackend, Facts, rekeyed
 from gemgate.cli.account_browsers import pair, who
 from gemgate.cli.account_choice import named_after, read_cookies, spelled, the_one
 from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
-from gemgate.cli.lives import lab
+from gemgate.cli.lives import app as lab
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
@@ -101,6 +101,9 @@ def add(
         int | None,
         typer.Option("--number", min=0, max=9, help="Which account of its cookies: N of gemini.google.com/u/N."),
     ] = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate/--no-rotate", help="Whether its cookies are renewed by the gateway.")
+    ] = True,
     desktop: Annotated[
         str | None, typer.Option("--desktop", help="Where a person reaches its browser, for links: https://…")
     ] = None,
@@ -119,7 +122,11 @@ def add(
     choose = browser is not None or whose is not None
     source = spelled(browser) if browser is not None else source
     wanted = read_cookies(cookies) if cookies is not None or source is None else None
-    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks, desktop))
+    is_new = (
+        choose
+        or not rotate
+        or any(value is not None for value in (source, proxy, lanes, weight, number, speaks, desktop))
+    )
     if source is not None and url is None:
         source = _from_here(source)
     setup = AccountSetup(
@@ -132,6 +139,7 @@ def add(
         number=number or 0,
         language=speaks or "",
         desktop=desktop or "",
+        rotate=rotate,
     )
 
     async def work(backend: AccountBackend) -> None:
@@ -301,7 +309,7 @@ def _acting(action: str, about: str) -> Callable[..., None]:
 
 app.command("who")(who)
 app.command("pair")(pair)
-app.command("lab")(lab)
+app.add_typer(lab)
 app.command("refresh")(_acting("refresh", "Read the cookies from their source once more and sign in anew."))
 app.command("pause")(_acting("pause", "Give an account no new calls; what runs ends. It stays so over a restart."))
 app.command("resume")(_acting("resume", "Take back `pause`."))

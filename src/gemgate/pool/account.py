@@ -72,7 +72,7 @@ class Account:
     fallback: takes a call only while no other account can.
     walls: how much of a prompt it is known, or assumed, to read. measured: what they come from, if they were measured;
     stated: what the operator says of this account, which counts before both.
-    number, language: which of the accounts of its cookies, and what it speaks (docs/google-wire.md 5.6).
+    number, language, rotate: as of its set-up (`ports.accounts.AccountSetup`).
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class Account:
         stated: tuple[int | None, int | None] = (None, None),
         number: int = 0,
         language: str = "",
+        rotate: bool = True,
         superseded_within: float = 0.0,
         keep: AccountRecord | None = None,
     ) -> None:
@@ -105,6 +106,7 @@ class Account:
         self.fallback = fallback
         self.number = number
         self.language = language
+        self.rotate = rotate
         self.pacer = pacer
         self.egress = address
         self.busy = 0
@@ -120,8 +122,7 @@ class Account:
         self.measured: MeasuredWalls | None = None
         self.known = Known()
         self.usage = AccountUsage(name)
-        self.signed_in_at = 0.0
-        self.renewed_at = 0.0
+        self.signed_in_at = self.renewed_at = 0.0
         self.browser = PairedBrowser()
         self._verified_epoch = -1
         self.renewal: Renewal | None = None  # what came of the last rotation of this session
@@ -168,15 +169,15 @@ class Account:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
             return AccountStatus("paused", False, LocalText("paused by hand", "已手动暂停"))
-        if not self.weight:
-            return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
         if self._state == "starting":
-            return self._blocked() or AccountStatus("starting", True, LocalText("signing in", "正在登录"))
+            return self._blocked() or AccountStatus("starting", bool(self.weight), LocalText("signing in", "正在登录"))
         if not self.is_open:
             error = self.last_error
             why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
             code, reason = (error.code or "") if error else "", session_end.of(error) or ""
             return AccountStatus(self._state, False, why, code=code, reason=reason)
+        if not self.weight:
+            return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
         now = self._clock.now()
         if (blocked := self._blocked()) is not None:
             return blocked

@@ -57,7 +57,7 @@ class SessionLives:
         """What keeps the account's session alive at the moment."""
         paired = account.browser.rotates(account.cookies, self._clock.now())
         source = account.source.name if account.source is not None else ""
-        return arm_of(source, paired=paired, rotates=bool(self._rotate_every))
+        return arm_of(source, paired=paired, rotates=account.rotate and bool(self._rotate_every))
 
     def forecast(self, account: Account) -> Forecast | None:
         """When the session likely dies: judged by the account's own sessions: those of others tell little of it."""

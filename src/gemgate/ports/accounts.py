@@ -34,6 +34,7 @@ class AccountSetup:
               asked to speak (`en`), "" = its own (docs/google-wire.md 5.6).
     prompt_max_bytes, prompt_with_files_max_bytes: how much of a prompt it reads, in UTF-8 bytes, 0 = any number;
               None = as measured, else the general setting.
+    rotate:   whether its cookies are renewed by us, where no browser does it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class AccountSetup:
     prompt_max_bytes: int | None = None
     prompt_with_files_max_bytes: int | None = None
     desktop: str = ""
+    rotate: bool = True
 
     @property
     def ways(self) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ class SqlAccountStore:
             row["prompt_max_bytes"],
             row["prompt_with_files_max_bytes"],
             row["desktop"],
+            row["rotate"],
         )
         return StoredAccount(
             setup,
@@ -133,6 +134,7 @@ class SqlAccountStore:
             "prompt_max_bytes": setup.prompt_max_bytes,
             "prompt_with_files_max_bytes": setup.prompt_with_files_max_bytes,
             "desktop": setup.desktop,
+            "rotate": setup.rotate,
         }
         async with self._database.writing() as connection:
             adding = self._insert(account).values(name=setup.name, **values).on_conflict_do_nothing()

@@ -33,6 +33,7 @@ class AccountRequest(wire.Body):
     name: str = Field(min_length=1, max_length=64)
     source: str = ""
     proxy: str | None = Field(default=None, description="Its way out, or several with blanks between")
+    rotate: bool = Field(default=True, description="Whether its cookies are renewed by us, where no browser does it")
     desktop: str = Field(default="", max_length=500, description="Where a person reaches its browser (http, https)")
     lanes: int | None = Field(default=None, ge=1, le=256)
     weight: float = Field(default=1.0, ge=0)
@@ -78,6 +79,7 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "fallback": account.fallback,
         "number": account.number,
         "language": account.language,
+        "rotate": account.rotate,
         "source": account.source.name if account.source else "",
         "live_browser": bool(account.source and account.source.live) or account.browser.rotates(account.cookies, now),
         "address": account.egress.name,
@@ -216,6 +218,7 @@ async def add(context: NodeContext) -> Response:
         prompt_max_bytes=body.prompt_max_bytes,
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
         desktop=body.desktop,
+        rotate=body.rotate,
     )
     registry = context.service.account_registry
     account = await registry.add(setup, context.caller, only_new=body.only_new)
