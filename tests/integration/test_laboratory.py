@@ -1,4 +1,4 @@
-"""`gemgate accounts lab run`: arms side by side against a simulated Google; what dies is told, what lives is censored."""
+"""`gemgate accounts lab run` against a simulated Google: what dies is told, what lives on is censored."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def run_arms(
             show_default=False,
         ),
     ] = None,
-    hours: Annotated[float | None, typer.Option(min=0.0001, help="When to stop. [default: 168, a week]")] = None,
+    hours: Annotated[float | None, typer.Option(min=0.0001, help="When to stop; 168 (a week) without it.")] = None,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at each session.")] = LOOK_SECONDS,
     weight: Annotated[float, typer.Option(min=0, help="Share of clients' calls that the arms take; 0 = none.")] = 0.0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the accounts where they are when it ends.")] = False,
@@ -84,9 +84,9 @@ def run_arms(
 ) -> None:
     """Keep sessions alive in several ways side by side, and watch each until it dies.
 
-    Each is an account `lab-ARM-N` of a gateway, and takes a Google account of its own. Browsers must stay open. It stops after --hours, on Ctrl-C, or
-    when all exported sessions are dead; then its accounts are forgotten, and what still lives counts as long as it was
-    seen.
+    Each is an account `lab-ARM-N` of a gateway, and takes a Google account of its own. Browsers must stay open. It
+    stops after --hours, on Ctrl-C, or when all are dead and none can sign in anew; then its accounts are forgotten, and
+    what still lives counts as long as it was seen.
     """
     if demo == bool(arms):
         fail(say("say which --arm, or --demo", "请指定 --arm 或 --demo"), 2)
