@@ -29,6 +29,8 @@ LOOK_SECONDS = 300.0
 """Between two cheap questions to Google whether a session lives: what nobody uses dies unseen."""
 SIGNING_IN = 60.0
 """How long a browser's session may take to sign in."""
+_OPEN = ("ready", "busy", "cooling", "paused")
+"""States of which Google can say better: "paused" is also what takes no calls."""
 _EXPORTED: tuple[Arm, ...] = ("rotated", "frozen")
 Outcome = Literal["died", "censored", "removed", "not_started"]
 
@@ -158,11 +160,13 @@ class LabRun:
                 facts = there.get(seen.entry.name)
                 if facts is None:
                     seen.outcome, seen.seconds = "removed", time.monotonic() - (seen.began or time.monotonic())
-                elif facts["signed_in_at"]:
+                    continue
+                if facts["signed_in_at"] and facts["state"] in _OPEN:
                     with suppress(GatewayError):
-                        if facts["state"] != "needs_login":
-                            await self._backend.run_action(seen.entry.name, "test")
-                    self._judge(seen, await self._backend.one(seen.entry.name))
+                        await self._backend.run_action(seen.entry.name, "test")
+                    facts = await self._backend.one(seen.entry.name)
+                if facts["signed_in_at"] or seen.began:
+                    self._judge(seen, facts)
         except GatewayError as error:
             _tell(error.text(language()))
 
@@ -178,7 +182,7 @@ class LabRun:
                     f"{name}: died after {span(seen.seconds)}: {title}", f"{name}：{span(seen.seconds)} 后失效：{title}"
                 )
             )
-        elif not dead and (seen.outcome == "died" or not seen.began):
+        elif facts["state"] in _OPEN and (seen.outcome == "died" or not seen.began):
             seen.outcome, seen.why, seen.began = "censored", "", now
             _tell(say(f"{name}: signed in", f"{name}：已登录"))
 
