@@ -319,6 +319,19 @@ async def test_a_life_has_what_kept_it_and_what_ended_it(store: SqlAccountStore)
     assert (life.ended_at, life.ended_by) == (None, "")
 
 
+async def test_what_a_dead_sessions_page_says_takes_the_place_of_what_was_inferred(store: SqlAccountStore) -> None:
+    one = await store.keep_cookies("alice", session("1"), generation=0, identity=session("1").identity, at=100.0)
+    assert one is not None
+
+    async def ends(word: str) -> str:
+        await store.keep_state("alice", "needs_login", DEAD, {}, owner="", at=300.0, ended_by=word)
+        return (await store.lives("alice"))[0].ended_by
+
+    words = ("superseded", "expired", "another_identity", "revoked", "guest", "expired")
+    assert [await ends(word) for word in words] == [*["superseded"] * 3, *["revoked"] * 3]
+    assert (await store.lives("alice"))[0].ended_at == 300.0
+
+
 async def test_a_way_out_is_kept_to_and_known_since_its_first_use(store: SqlAccountStore) -> None:
     assert (await store.get("alice")).way == ""
     await store.keep_way("alice", "http://proxy:1")

@@ -63,6 +63,8 @@ async def test_one_dies_one_is_stopped_and_both_are_recorded(sim: Simulator, tmp
         assert not gate.service.pool.answers("text"), "no call of a client goes to an arm"
         sim.google.revoke("alice")
         await until(lambda: lab.seen["lab-frozen-1"].outcome == "died")
+        await until(lambda: names["lab-frozen-1"].status().reason == "revoked")
+        await names["lab-frozen-1"].record.wait_saved()
         running.cancel()  # Ctrl-C
         await running
         facts = facts_of(lab, await backend.survival())
@@ -99,7 +101,7 @@ async def test_what_cannot_start_is_told_and_the_others_run(sim: Simulator, tmp_
             "lab-rotated-1": "censored", "lab-firefox-1": "not_started", "lab-frozen-2": "not_started",
         }  # fmt: skip
         assert "already the account lab-rotated-1" in lab.seen["lab-frozen-2"].why
-        assert [account.name for account in gate.service.pool.accounts] == ["lab-rotated-1"]
+        await until(lambda: [account.name for account in gate.service.pool.accounts] == ["lab-rotated-1"])
         await gate.service.account_registry.store.remove("lab-rotated-1")
         gate.service.pool.remove("lab-rotated-1")
         await asyncio.wait_for(running, 5)

@@ -187,6 +187,11 @@ class LabRun:
             _tell(say(f"{name}: signed in", f"{name}：已登录"))
 
     async def _end(self, *, keep: bool) -> None:
+        """Take away what was started. What was said of a death meanwhile is better than what was known at first."""
+        with suppress(GatewayError):
+            for facts in await self._backend.all():
+                if (told := self.seen.get(facts["name"])) and told.outcome == "died":
+                    told.why = facts["reason"] or told.why
         for seen in self.started:
             if seen.outcome == "censored":
                 seen.seconds = time.monotonic() - (seen.began or time.monotonic())

@@ -58,7 +58,7 @@ async def simulated_sessions(lifetimes: Sequence[float]) -> AsyncIterator[tuple[
         with tempfile.TemporaryDirectory(prefix="gemgate-lab-") as folder:
             facts = _quick_facts(Path(folder))
             settings = _settings(
-                simulator, Path(folder), wire_facts=facts, cookie_refresh_seconds=ROTATED_EVERY, canary=False
+                simulator, Path(folder), wire_facts=facts, cookie_refresh_seconds=ROTATED_EVERY, canary=""
             )
             yield settings, [google.cookies(name) for name in google.names]
 

@@ -217,6 +217,11 @@ def seen(sign: Sign) -> Reason | None:
     return _OF_STATUS.get(sign.status)
 
 
+INFERRED: tuple[str, ...] = ("", "expired", "superseded", "device_bound")
+SHOWN: tuple[str, ...] = ("revoked", "guest", "consent")
+"""Words for a death of which nothing better is known, and those that a later look at its page may put there."""
+
+
 def _host(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""

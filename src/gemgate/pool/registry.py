@@ -266,6 +266,7 @@ class AccountRegistry:
         async with self._changing:
             await self._release(self.account(name))
             await self.store.remove(name)
+        await self.lives.load()
         await self.note(caller, "removed", name)
 
     async def pause(self, name: str, paused: bool, caller: Caller) -> Account:
@@ -291,7 +292,9 @@ class AccountRegistry:
         )
 
     async def test(self, name: str) -> Account:
-        """Ask Google how the account stands, cheaply, and believe it."""
+        """Ask Google how the account stands, cheaply, and believe it. Of a session that is refused its page says more of
+        the end; and the source may have another by now.
+        """
         account = self.account(name)
         if not account.is_open:
             await account.sign_in()
@@ -302,7 +305,10 @@ class AccountRegistry:
         except GatewayError as error:
             if error.kind == "signed_out":
                 account.signed_out(error, epoch)
-            elif error.code == PHANTOM:
+                if not account.is_open:
+                    await account.sign_in()
+                return account
+            if error.code == PHANTOM:
                 account.unwell(error, epoch)
             raise
         return account

@@ -189,7 +189,8 @@ class AccountStore(Protocol):
     ) -> bool:
         """Store state word, last error and all circuits that are not closed; False when another node owns it now.
 
-        "needs_login" ends the life of the session, by `ended_by`. known: what Google told of the account, None leaves
+        "needs_login" ends the life of the session, by `ended_by`; what is shown of it later takes the place of what was
+        only inferred (`policy.session_end`). known: what Google told of the account, None leaves
         it.
         """
         ...
