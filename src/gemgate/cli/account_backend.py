@@ -234,7 +234,7 @@ class _Offline:
     """The database, while no gateway runs on it. States are the last known ones, unless accounts live in here."""
 
     def __init__(self, service: Service, language: str, *, lives: bool = False) -> None:
-        self.where = _where(service.settings)
+        self.where = "accounts of this process" if lives else _where(service.settings)
         self.lives = lives
         self._service = service
         self._account_registry = service.account_registry

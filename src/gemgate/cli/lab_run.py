@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from gemgate.accounts import Cookies
 from gemgate.cli.account_backend import AccountBackend, Facts
@@ -78,7 +78,7 @@ def entries_of(texts: Iterable[str], weight: float) -> list[Entry]:
             )
         counted[word] += 1
         cookies = read_cookies(Path(place).expanduser()) if word in _EXPORTED else None
-        found.append(entry(cast("Arm", word), counted[word], weight, cookies, place))
+        found.append(entry(word, counted[word], weight, cookies, place))
     return found
 
 

@@ -25,9 +25,9 @@ from gemgate.upstreams.web.logs import bridge
 PictureOption = Annotated[
     Path | None, typer.Option("--svg", help="Also draw the curves into this file.", show_default=False)
 ]
-DEMO_LIVES = (6.0, 9.0, 13.0, 20.0)
+DEMO_LIVES = (8.0, 11.0, 15.0, 20.0)
 """Seconds that the simulated sessions of each arm live when they are not rotated."""
-WEEK, DEMO_HOURS = 168.0, 0.006
+WEEK, DEMO_HOURS = 168.0, 0.0065
 
 app = typer.Typer(name="lab", invoke_without_command=True)
 
@@ -44,8 +44,8 @@ def lab(
 ) -> None:
     """How long sessions lived, by what kept them alive: survival curves, what ended them, how good forecasts were.
 
-    Every session that signs in is recorded by itself. One that was replaced, or that lives, counts as long as it was
-    seen. Medians and curves are Kaplan and Meier's, with 95 % intervals.
+    Every session that signs in is recorded by itself. One that was let go (replaced, or its account removed), or that
+    lives, counts as long as it was seen. Medians and curves are Kaplan and Meier's, with 95 % intervals.
     """
     if context.invoked_subcommand is not None:
         return
@@ -107,7 +107,8 @@ def run_arms(
     if demo:
         set_up_logging("error", "console")
         bridge()
-        run(_demonstrated(lambda *given: work(*given, (hours or DEMO_HOURS) * 3600, min(every, 0.5)), weight))
+        seconds = (hours or DEMO_HOURS) * 3600
+        run(_demonstrated(lambda backend, entries: work(backend, entries, seconds, min(every, 0.5)), weight))
         return
     try:
         entries = entries_of(arms or (), weight)
@@ -135,7 +136,7 @@ def _show(facts: Facts, picture: Path | None, *, as_json: bool) -> None:
     if not facts["arms"]:
         err.print("No session has been seen yet. `gemgate accounts add` takes cookies.", highlight=False)
         return
-    table = Table("kept alive by", "n", "died", "alive", "replaced", "median (95 %)", "ended by")
+    table = Table("kept alive by", "n", "died", "alive", "let go", "median (95 %)", "ended by")
     for arm in facts["arms"]:
         interval = f"{span(arm['median'])} ({span(arm['median_low'])} to {span(arm['median_high'])})"
         ends = ", ".join(f"{one['reason']} {one['deaths']}" for one in arm["ended_by"]) or "-"

@@ -279,7 +279,7 @@ class Dispatcher:
         if not isinstance(error, PromptTooLong):
             return False
         others = [one for one in self._pool.accounts if one is not lease.account and one.name not in tried]
-        return any(one.is_open and one.reads_more_than(lease.account) for one in others)
+        return any(one.is_open and one.walls.hold_more_than(lease.account.walls) for one in others)
 
     def _any_usable(self, prompt_request: PromptRequest) -> bool:
         return any(account.status(*prompt_request.needs).usable for account in self._pool.accounts)

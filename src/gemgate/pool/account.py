@@ -285,7 +285,8 @@ class Account:
             raise Blocked(blocked.why.en, blocked.why.zh, retry_after=left, code="ip_blocked")
         before = self.egress.circuit
         self._breakers.way_started(self._clock.now())
-        outcome, reason = cast("Outcome", "cancelled"), ""
+        outcome: Outcome = "cancelled"
+        reason = ""
         try:
             yield
             outcome = "ok"
@@ -410,13 +411,6 @@ class Account:
             return "set"
         return "measured" if self.measured else "assumed"
 
-    def reads_more_than(self, other: Account) -> bool:
-        """Whether a prompt that is too long for the other account may fit here."""
-        mine, theirs = self.walls, other.walls
-        return bool(theirs.plain and (not mine.plain or mine.plain > theirs.plain)) or bool(
-            theirs.with_files and (not mine.with_files or mine.with_files > theirs.with_files)
-        )
-
     def lower_prompt_limit(self, capability: Capability, why: str, resets_at: float | None) -> None:
         """Google serves less than this capability promises: it rests until the reset, nothing else does."""
         self._breakers.lower(capability, why, resets_at)
@@ -449,11 +443,12 @@ class Account:
         self.record.save_soon()
         self.changed()
 
-    def signed_out(self, error: GatewayError, epoch: int) -> None:
-        """A check found the session of this generation dead; nothing if another one has signed in since."""
-        if epoch == self.session_epoch:
+    def signed_out(self, error: GatewayError, epoch: int) -> bool:
+        """A check found the session of this generation dead; False if another one has signed in since."""
+        if counts := epoch == self.session_epoch:
             self.session_epoch += 1
             self._fail("needs_login", self._explained(error))
+        return counts
 
     def unwell(self, error: GatewayError, epoch: int) -> None:
         """The same of a session that is not dead, and cannot be used for now."""

@@ -25,7 +25,7 @@ USUAL_ROTATION = 600.0
 @dataclass(frozen=True, slots=True)
 class ArmLives:
     """One arm's curve. ended_by: how often each end was seen; alive: sessions that live; replaced: that were ended by
-    a new sign-in. Both are censored.
+    a new sign-in, or with their account. Both are censored.
     """
 
     arm: str

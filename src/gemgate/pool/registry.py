@@ -292,8 +292,8 @@ class AccountRegistry:
         )
 
     async def test(self, name: str) -> Account:
-        """Ask Google how the account stands, cheaply, and believe it. Of a session that is refused its page says more of
-        the end; and the source may have another by now.
+        """Ask Google how the account stands, cheaply, and believe it. Of a session that is refused its page says more
+        of the end; and the source may have another by now.
         """
         account = self.account(name)
         if not account.is_open:
@@ -304,8 +304,7 @@ class AccountRegistry:
             await account.upstream.ping()
         except GatewayError as error:
             if error.kind == "signed_out":
-                account.signed_out(error, epoch)
-                if not account.is_open:
+                if account.signed_out(error, epoch):
                     await account.sign_in()
                 return account
             if error.code == PHANTOM:
