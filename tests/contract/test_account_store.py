@@ -21,7 +21,7 @@ from tests.support.profiles import session
 
 KEY = Fernet.generate_key().decode()
 ALICE = AccountSetup(
-    "alice", source="browser:firefox", proxy="http://me:pw@proxy:1", lanes=3, weight=2.5, origin="file"
+    "alice", source="browser:firefox", proxy="http://me:pw@proxy:1", lanes=3, weight=2.5, origin="file", rotate=False
 )
 DEAD = SignedOut("The session is dead", "会话已失效")
 
