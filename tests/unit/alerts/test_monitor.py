@@ -33,6 +33,7 @@ class Posts:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.tries = 0
         self.failing = 0
+        self.down = ""
         self.status = 200
 
     def check(self, url: str) -> None:
@@ -41,6 +42,8 @@ class Posts:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         self.tries += 1
         assert headers["content-type"].startswith("application/json")
+        if url == self.down:
+            raise Unreachable(f"{url} cannot be reached")
         if self.failing:
             self.failing -= 1
             raise Unreachable(f"{url} cannot be reached")
@@ -114,6 +117,18 @@ async def scene() -> Any:
     scene = Scene(state)
     await settle()
     yield scene
+    scene.task.cancel()
+
+
+async def test_a_channel_that_is_down_holds_up_no_alert_of_the_other() -> None:
+    state = await ScriptedGateway(*(ScriptedUpstream() for _ in range(5))).signed_in()
+    scene = Scene(state, None, HOOK, BARK)
+    scene.posts.down = HOOK.url
+    await settle()
+    for account in state.accounts:
+        account.signed_out(DEAD, account.session_epoch)
+    await scene.passes(20)
+    assert len([url for url, _ in scene.posts.sent if url.startswith("https://push.example")]) == 5
     scene.task.cancel()
 
 
