@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +20,7 @@ from gemgate.cli.account_backend import AccountBackend, opened
 from gemgate.cli.lab_run import Entry, LabRun, entry, facts_of
 from gemgate.policy.session_arm import Arm
 from gemgate_simulator import Simulator
+from tests.support.profiles import write_firefox
 from tests.support.serving import Served, served, settings_for, until
 
 
@@ -106,6 +109,38 @@ async def test_what_cannot_start_is_told_and_the_others_run(sim: Simulator, tmp_
         gate.service.pool.remove("lab-rotated-1")
         await asyncio.wait_for(running, 5)
         assert lab.seen["lab-rotated-1"].outcome == "removed"
+
+
+async def test_a_browsers_profile_and_a_paired_browser_are_arms_of_their_own(
+    sim: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = tmp_path / "x.default"
+    with closing(write_firefox(profile, Cookies.of(sim.google.cookies("alice")))):
+        async with laboratory(sim, tmp_path) as (gate, backend), aiohttp.ClientSession(gate.url) as http:
+            lab = LabRun(backend)
+            arms = [entry("firefox", 1, 0.0, None, str(profile)), entry("paired", 1, 0.0, None)]
+            running = asyncio.create_task(lab.run(arms, 60.0, 0.05, keep=False))
+            codes: list[str] = []
+
+            def shown() -> list[str]:
+                codes.extend(re.findall(r"\b\w{5}-\w{5}\b", capsys.readouterr().err))
+                return codes
+
+            await until(shown)
+            async with http.post("/api/pairings", json={"code": codes[0]}) as answer:
+                key = (await answer.json())["key"]
+            push = {"version": 1, "cookies": sim.google.cookies("bob")}
+            headers = {"authorization": f"Bearer {key}"}
+            async with http.put("/api/accounts/lab-paired-1/cookies", json=push, headers=headers) as answer:
+                assert answer.status == 200
+            await until(lambda: lab.seen["lab-paired-1"].began)
+            running.cancel()
+            await running
+            assert {one.outcome for one in lab.seen.values()} == {"censored"}
+            lives = await gate.service.account_registry.store.lives()
+            assert {(life.account, life.arm, life.died, life.ended_at is None) for life in lives} == {
+                ("lab-firefox-1", "firefox", False, False), ("lab-paired-1", "paired", False, False),
+            }  # fmt: skip
 
 
 def test_the_demonstration_shows_curves_without_a_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
