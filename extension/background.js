@@ -19,7 +19,11 @@ const pusher = new Pusher({
   mayRead: () => may(GOOGLE),
   call: (gateway, method, path, more) => call(gateway, method, path, { ...more, language: language() }),
   now: () => Date.now(),
-  wake: (seconds) => api.alarms.create(RETRY, { when: Date.now() + seconds * 1000 }),
+  async wake(seconds) {
+    const when = Date.now() + seconds * 1000;
+    const set = await api.alarms.get(RETRY); // one for all stores: the earliest counts
+    if (!set || set.scheduledTime > when) await api.alarms.create(RETRY, { when });
+  },
   agent: navigator.userAgent,
   language: navigator.language,
 });

@@ -218,6 +218,11 @@ class Walls:
         share = self.temporary_share
         return Walls(int(self.plain * share), int(self.with_files * share)) if temporary and share < 1 else self
 
+    def hold_more_than(self, other: Walls) -> bool:
+        """Whether a prompt that is too long for the other ones may fit these."""
+        pairs = ((self.plain, other.plain), (self.with_files, other.with_files))
+        return any(theirs and (not mine or mine > theirs) for mine, theirs in pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredWalls:

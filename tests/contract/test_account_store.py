@@ -21,7 +21,7 @@ from tests.support.profiles import session
 
 KEY = Fernet.generate_key().decode()
 ALICE = AccountSetup(
-    "alice", source="browser:firefox", proxy="http://me:pw@proxy:1", lanes=3, weight=2.5, origin="file"
+    "alice", source="browser:firefox", proxy="http://me:pw@proxy:1", lanes=3, weight=2.5, origin="file", rotate=False
 )
 DEAD = SignedOut("The session is dead", "会话已失效")
 
@@ -112,7 +112,10 @@ async def test_a_removed_account_takes_its_circuits_along_and_leaves_its_history
     await store.audit(AuditLine(5.0, "admin", "removed", "alice"))
     await store.remove("alice")
     assert await store.all() == ()
-    assert len(await store.lives("alice")) == len(await store.audit_lines("alice")) == 1
+    (life,) = await store.lives("alice")
+    assert life.ended_at is not None, "it is not seen any more, and does not live for ever"
+    assert not life.died
+    assert len(await store.audit_lines("alice")) == 1
     await store.set_up(ALICE)
     assert await store.get("alice") == StoredAccount(ALICE)
 
@@ -314,6 +317,19 @@ async def test_a_life_has_what_kept_it_and_what_ended_it(store: SqlAccountStore)
     await store.keep_cookies("alice", session("1"), generation=one + 1, at=400.0, arm="paired")
     (life,) = await store.lives("alice")
     assert (life.ended_at, life.ended_by) == (None, "")
+
+
+async def test_what_a_dead_sessions_page_says_takes_the_place_of_what_was_inferred(store: SqlAccountStore) -> None:
+    one = await store.keep_cookies("alice", session("1"), generation=0, identity=session("1").identity, at=100.0)
+    assert one is not None
+
+    async def ends(word: str) -> str:
+        await store.keep_state("alice", "needs_login", DEAD, {}, owner="", at=300.0, ended_by=word)
+        return (await store.lives("alice"))[0].ended_by
+
+    words = ("superseded", "expired", "another_identity", "revoked", "guest", "expired")
+    assert [await ends(word) for word in words] == [*["superseded"] * 3, *["revoked"] * 3]
+    assert (await store.lives("alice"))[0].ended_at == 300.0
 
 
 async def test_a_way_out_is_kept_to_and_known_since_its_first_use(store: SqlAccountStore) -> None:

@@ -44,6 +44,19 @@ async def test_a_code_counts_once_however_many_bring_it(store: SqlPairingStore) 
     assert [one for one in brought if one is not None] == ["alice"]
 
 
+async def test_a_browser_that_is_paired_anew_begins_to_count_anew(store: SqlPairingStore) -> None:
+    largest = replace(PUSH, version=2**53 - 1)
+    assert await store.keep_push(largest)
+    assert await store.keep_push(replace(PUSH, account="bob"))
+    await store.offer(CODE, 100.0)
+    assert await store.redeem("digest-2", 200.0) is None
+    assert await store.pushed("alice") == largest
+    assert await store.redeem("digest-1", 200.0) == "alice"
+    assert await store.pushed("alice") is None
+    assert await store.pushed("bob") is not None
+    assert await store.keep_push(PUSH)
+
+
 async def test_a_code_ends_with_its_time_and_with_the_next_one(store: SqlPairingStore) -> None:
     await store.offer(CODE, 100.0)
     assert await store.redeem("digest-1", 700.0) is None

@@ -85,6 +85,18 @@ async def test_with_several_accounts_cookies_must_say_whose_they_are(sim: Simula
             assert (await answer.json())["account"] == "bob"
 
 
+async def test_nothing_is_set_up_for_cookies_that_cannot_be_read(sim: Simulator, tmp_path: Path) -> None:
+    async with served(two_accounts(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
+        await ready(gate)
+        async with http.post("/api/accounts", json={"name": "carol", "cookies": {"x": "y"}}) as answer:
+            assert answer.status == 400
+        async with http.post("/api/accounts", json={"name": "alice", "only_new": True}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (409, "account_exists")
+        accounts = {account.name: account for account in gate.service.pool.accounts}
+        assert set(accounts) == {"alice", "bob"}
+        assert accounts["alice"].source is not None
+
+
 async def test_a_changed_cookie_file_is_taken_within_seconds(sim: Simulator, tmp_path: Path) -> None:
     async with served(two_accounts(sim, tmp_path)) as gate:
         await ready(gate)
@@ -206,7 +218,8 @@ async def test_an_upload_that_fails_is_not_held_against_the_answers(sim: Simulat
 async def test_no_cookie_value_stands_in_the_data_folder(sim: Simulator, tmp_path: Path) -> None:
     async with served(settings_for(sim, tmp_path)) as gate, aiohttp.ClientSession(gate.url) as http:
         await ask(http)
-        await gate.service.pool.accounts[0].take_rotated(gate.service.pool.accounts[0].cookies)
+        account = gate.service.pool.accounts[0]
+        await account.take_rotated(account.cookies, account.cookies, account.session_epoch)
     secrets = [value.encode() for value in sim.google.cookies("alice").values()]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.name.startswith("gemgate.sqlite3") for path in files)

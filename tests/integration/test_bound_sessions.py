@@ -90,7 +90,7 @@ async def test_an_import_says_so_and_the_account_goes_on_saying_it(sim: Simulato
         assert "绑定到设备" in shown["notice"]
         assert 7000 < shown["forecast_seconds"] <= 7200
         member = gate.service.pool.accounts[0]
-        await member.take_rotated((await member.upstream.rotate()).cookies)
+        await member.take_rotated((await member.upstream.rotate()).cookies, member.cookies, member.session_epoch)
     async with served(settings) as gate, aiohttp.ClientSession(gate.url) as http:
         assert "Chrome 148 (Windows)" in (await account(http))["notice"]  # a renewal and a restart later
     async with served(settings_for(None, tmp_path / "b", proxy_url=sim.proxy_url, proxy_ca_file=sim.ca_file),

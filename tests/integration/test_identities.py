@@ -44,6 +44,18 @@ async def ask(http: aiohttp.ClientSession, **body: Any) -> tuple[int, dict[str, 
         return answer.status, await answer.json()
 
 
+async def test_an_account_with_a_proxy_of_its_own_is_looked_at_by_that_way_alone(
+    sim: Simulator, tmp_path: Path
+) -> None:
+    settings = settings_for(None, tmp_path, proxy_url="http://127.0.0.1:9", proxy_ca_file=sim.ca_file)
+    cookies = sim.google.cookies("carol")
+    async with served(settings, wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        assert (await ask(http, cookies=cookies))[0] >= 500
+        status, body = await ask(http, cookies=cookies, proxy=f"{sim.proxy_url} http://127.0.0.1:9", google="")
+        assert (status, body["chosen"]["number"]) == (200, 0)
+        assert (await ask(http, cookies=cookies, proxy="nonsense"))[0] == 400
+
+
 async def test_everybody_is_listed_and_one_is_chosen(sim: Simulator, tmp_path: Path) -> None:
     google = {name: sim.google.account(name).email for name in ("alice", "bob", "carol")}
     settings = settings_for(None, tmp_path, proxy_url=sim.proxy_url, proxy_ca_file=sim.ca_file)

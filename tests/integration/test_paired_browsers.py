@@ -12,10 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gemgate.accounts import Cookies
 from gemgate.caller import Caller
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.refresher import SessionRefresher
-from gemgate.pool.status import BROWSER_SILENT_SECONDS, browser_lives
+from gemgate.pool.status import BROWSER_SILENT_SECONDS, PairedBrowser
 from gemgate.settings import Settings
 from gemgate.testing import FakeClock
 from gemgate.web.auth import forwarded_caller
@@ -131,6 +132,43 @@ async def test_from_a_code_to_an_answer(sim: Simulator, tmp_path: Path) -> None:
         assert (await later.push(rows(rotated), 2))[0] == 200
         assert (await later.state())["rotates"] == "browser"
     assert sim.record.generations == 1
+
+
+async def test_a_session_is_the_browsers_as_long_as_it_is_the_one_that_it_pushed(
+    sim: Simulator, tmp_path: Path
+) -> None:
+    async with served(house(sim, tmp_path), wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        browser = Browser(http)
+        await browser.pair()
+        cookies = sim.google.cookies("alice")
+        assert (await browser.push(rows(cookies)))[0] == 200
+        registry = gate.service.account_registry
+        assert [life.arm for life in await registry.store.lives("mine")] == ["paired"]
+        by_hand = {"cookies": sim.google.sign_in("alice"), "account": "mine"}
+        async with http.post("/api/cookies", json=by_hand, headers={"authorization": f"Bearer {ADMIN}"}) as answer:
+            assert answer.status == 200
+        assert (await browser.push(rows(cookies), 1))[0] == 200  # a sign of life, of a session that is not used
+        assert (await browser.state())["rotates"] == "gemgate"
+        assert [life.arm for life in await registry.store.lives("mine")] == ["frozen", "paired"]
+
+
+async def test_a_code_of_an_account_that_is_removed_meanwhile_gives_no_key(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(house(sim, tmp_path), wait_ready=False) as gate, aiohttp.ClientSession(gate.url) as http:
+        browser = Browser(http)
+        code = await browser.code()
+        redeem, registry = gate.service.paired.redeem, gate.service.account_registry
+
+        async def late(code: str, caller: Caller) -> str:
+            account = await redeem(code, caller)
+            await registry.remove(account, caller)
+            return account
+
+        monkeypatch.setattr(gate.service.paired, "redeem", late)
+        assert (await browser.ask("POST", "/api/pairings", {"code": code}, ""))[0] == 404
+        keys = await gate.service.keys.keys()
+        assert not [key for key in keys if key.account and not key.revoked_at]
 
 
 async def test_another_google_account_is_refused(sim: Simulator, tmp_path: Path) -> None:
@@ -274,9 +312,13 @@ def test_a_fleets_gateway_states_whose_browser_it_is() -> None:
 
 
 def test_a_browser_lives_until_it_is_silent() -> None:
-    assert not browser_lives(0.0, 1e9)
-    assert browser_lives(1e9, 1e9 + BROWSER_SILENT_SECONDS - 1)
-    assert not browser_lives(1e9, 1e9 + BROWSER_SILENT_SECONDS)
+    held = Cookies("psid")
+    assert not PairedBrowser().rotates(held, 1e9)
+    browser = PairedBrowser(1e9, held.identity)
+    assert browser.rotates(held, 1e9 + BROWSER_SILENT_SECONDS - 1)
+    assert not browser.rotates(held, 1e9 + BROWSER_SILENT_SECONDS)
+    assert not browser.rotates(Cookies("another"), 1e9)
+    assert not browser.rotates(None, 1e9)
 
 
 async def test_while_it_lives_we_do_not_rotate(sim: Simulator, tmp_path: Path) -> None:
@@ -296,8 +338,7 @@ async def test_while_it_lives_we_do_not_rotate(sim: Simulator, tmp_path: Path) -
             raise AssertionError("it lives")
 
         account.upstream.rotate = rotate  # type: ignore[method-assign]
-        account.browser_seen_at = account.renewed_at = clock.now()
-        account.renewed_at = 0.0
+        account.browser.seen_at, account.renewed_at = clock.now(), 0.0
         await refresher._rotate(clock.monotonic())
         assert not asked
         await clock.advance(BROWSER_SILENT_SECONDS)

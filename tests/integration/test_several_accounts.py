@@ -214,7 +214,7 @@ async def test_two_accounts_of_one_set_of_cookies_share_its_renewal(sim: Simulat
         assert [sim.record.generations_of(name) for name in ("alice", "bob")] == [1, 1]
         first, second = (gate.service.account_registry.account(name) for name in ("first", "second"))
         assert first.identity != second.identity
-        await first.take_rotated((await first.upstream.rotate()).cookies)
+        await first.take_rotated((await first.upstream.rotate()).cookies, first.cookies, first.session_epoch)
         sim.google.account("alice").grace = 0.0
         assert second.cookies == first.cookies == Cookies.of(sim.google.cookies("alice"))
         assert (await second.upstream.ping()).status == "AVAILABLE"

@@ -157,7 +157,8 @@ async def test_what_is_known_of_chats_outlasts_the_process(sim: Simulator, tmp_p
         assert await ask(http) == 200
         (account,) = gate.service.pool.accounts
         assert account.known.chats_at > 0
-        await account.take_rotated((await account.upstream.rotate()).cookies)
+        rotated = await account.upstream.rotate()
+        await account.take_rotated(rotated.cookies, account.cookies, account.session_epoch)
     sim.google.account("alice").phantom = True
     async with served(settings, wait_ready=False) as gate:
         (account,) = gate.service.pool.accounts

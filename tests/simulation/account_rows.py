@@ -8,6 +8,7 @@ from typing import Any
 
 from gemgate.accounts import Capability, Cookies, Known, MeasuredWalls, State
 from gemgate.errors import GatewayError, NotFound
+from gemgate.policy.session_end import INFERRED, SHOWN
 from gemgate.ports.accounts import AccountSetup, AuditLine, SessionRecord, StoredAccount, StoredCircuit
 from gemgate.ports.conversations import Conversation
 from gemgate.testing import MemoryConversations
@@ -57,6 +58,9 @@ class MemoryAccounts:
     async def remove(self, name: str) -> None:
         self._row(name)
         del self.rows[name]
+        for one in self._lives:
+            if one.life.account == name and one.life.ended_at is None:
+                one.life = replace(one.life, ended_at=self._now())
 
     async def pause(self, name: str, paused: bool) -> None:
         self._change(name, paused=paused)
@@ -122,6 +126,9 @@ class MemoryAccounts:
             for one in self._lives:
                 if one.life.account == name and one.life.ended_at is None:
                     one.life = replace(one.life, ended_at=at, died=True, ended_by=ended_by)
+                shown = one.session == row.identity and one.life.account == name and ended_by in SHOWN
+                if shown and one.life.died and one.life.ended_by in INFERRED:
+                    one.life = replace(one.life, ended_by=ended_by)
         return True
 
     async def claim(self, name: str, owner: str, seconds: float) -> bool:

@@ -182,7 +182,7 @@ async def test_a_sign_in_that_ends_a_block_wakes_those_who_wait() -> None:
 async def test_a_session_that_is_open_takes_calls_before_our_database_has_answered() -> None:
     state = await ScriptedGateway(ScriptedUpstream(), lanes=1).signed_in()
     [account] = state.accounts
-    account.signed_out(SignedOut("over"))
+    account.signed_out(SignedOut("over"), account.session_epoch)
     account.pause(False)
 
     class Slow(type(account.record)):  # type: ignore[misc]

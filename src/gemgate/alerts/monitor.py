@@ -114,8 +114,7 @@ class AlertMonitor:
             self._forecast_at = now
             self._dying = dict(self._likely_to_die())
         self._follow(now)
-        for subject in list(self._episodes):
-            await self._send_if_due(subject, now)
+        await asyncio.gather(*(self._send_if_due(subject, now) for subject in list(self._episodes)))
 
     # How things stand
 

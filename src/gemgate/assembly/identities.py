@@ -15,6 +15,7 @@ from gemgate.assembly.service import Service
 from gemgate.cookies.accounts_file import MOST_NUMBER
 from gemgate.cookies.signed_in import sessions_in
 from gemgate.errors import AccountError, BadRequest, LocalText
+from gemgate.pool.registry import check_proxy
 from gemgate.ports.accounts import AccountSetup
 from gemgate.settings import Settings
 
@@ -39,9 +40,14 @@ class Identity:
     why: LocalText = field(default_factory=LocalText)
 
 
-async def identities(service: Service, source: str = "", cookies: Cookies | None = None) -> list[Identity]:
-    """Everybody signed in in a source, or with cookies that were handed over. BadRequest, AccountError."""
+async def identities(
+    service: Service, source: str = "", cookies: Cookies | None = None, proxy: str | None = None
+) -> list[Identity]:
+    """Everybody signed in in a source, or with cookies that were handed over. proxy: as of the account that it is for,
+    so that its session is seen on no other way out. BadRequest, AccountError.
+    """
     settings = service.settings
+    check_proxy(proxy)
     if cookies is not None:
         sessions: Sequence[tuple[str, Cookies]] = [("", cookies)]
     else:
@@ -50,16 +56,18 @@ async def identities(service: Service, source: str = "", cookies: Cookies | None
     names = {account.google.id: account.name for account in service.pool.accounts if account.google.id}
     found: list[Identity] = []
     for place, held in sessions[:MOST_SESSIONS]:
-        found += await _behind(settings, place, held, names)
+        found += await _behind(settings, place, held, names, AccountSetup("identity", proxy=proxy).ways[:1])
     return found
 
 
-async def _behind(settings: Settings, source: str, cookies: Cookies, names: dict[str, str]) -> list[Identity]:
+async def _behind(
+    settings: Settings, source: str, cookies: Cookies, names: dict[str, str], way: Sequence[str]
+) -> list[Identity]:
     """The accounts behind one set of cookies, in the order of their numbers."""
     found: list[Identity] = []
     for number in range(MOST_NUMBER + 1):
         try:
-            google = await _whose(settings, cookies, number)
+            google = await _whose(settings, cookies, number, way)
         except AccountError as error:
             if number == 0:
                 found.append(Identity(source, 0, GoogleAccount(), cookies, why=LocalText(error.en, error.zh)))
@@ -76,9 +84,9 @@ async def _behind(settings: Settings, source: str, cookies: Cookies, names: dict
     return found
 
 
-async def _whose(settings: Settings, cookies: Cookies, number: int) -> GoogleAccount:
+async def _whose(settings: Settings, cookies: Cookies, number: int, way: Sequence[str]) -> GoogleAccount:
     seen: list[GoogleAccount] = []
-    upstream = upstream_of(AccountSetup("identity", number=number), settings, 1)
+    upstream = upstream_of(AccountSetup("identity", number=number, proxy="".join(way)), settings, 1)
     try:
         await upstream.open(cookies, accept=seen.append)
     finally:

@@ -119,7 +119,12 @@ def command(name: str) -> Any:
 def _value(option: TyperOption | TyperArgument, ctx: Any) -> str:
     """What an option or argument takes, for its help: a flag takes nothing, and names of types are no words of ours."""
     told = "" if getattr(option, "is_flag", False) else option.display_type(ctx)
-    return told.replace(" range>", ">").replace("<list[Path]>", "<path>").replace("<str>", "<text>")
+    return (
+        told.replace(" range>", ">")
+        .replace("<list[Path]>", "<path>")
+        .replace("<list[str]>", "<text>")
+        .replace("<str>", "<text>")
+    )
 
 
 TyperOption.display_type_rich = TyperArgument.display_type_rich = _value  # type: ignore[method-assign, assignment]

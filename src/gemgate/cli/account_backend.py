@@ -68,8 +68,12 @@ class AccountBackend(Protocol):
         """A code that pairs a browser with the account, once, and until when."""
         ...
 
-    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
-        """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all."""
+    async def identities(
+        self, source: str, cookies: Cookies | None, google: str | None, proxy: str | None = None
+    ) -> Facts:
+        """Who is signed in there; google: which one is meant, by its address, "" = the only one, None = all. proxy: the
+        way out of the account that it is for.
+        """
         ...
 
     async def survival(self) -> Facts:
@@ -96,6 +100,11 @@ async def opened(settings: Settings, url: str | None, node: str | None, language
         return
     async with open_service(settings, resident=False, exclusive=True) as service:
         yield _Offline(service, language)
+
+
+def resident(service: Service, language: str) -> AccountBackend:
+    """On a service of this process, which runs its accounts itself."""
+    return _Offline(service, language, lives=True)
 
 
 async def running(settings: Settings) -> str | None:
@@ -154,6 +163,7 @@ class _Online:
             "number": setup.number,
             "language": setup.language,
             "desktop": setup.desktop,
+            "rotate": setup.rotate,
         }
         return await self._ask("POST", "api/accounts", facts)
 
@@ -167,9 +177,11 @@ class _Online:
     async def pair(self, name: str) -> Facts:
         return await self._ask("POST", f"{_path(name)}/pairing")
 
-    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
+    async def identities(
+        self, source: str, cookies: Cookies | None, google: str | None, proxy: str | None = None
+    ) -> Facts:
         place = {"cookies": cookies.as_dict()} if cookies else {"source": source}
-        return await self._ask("POST", "api/identities", {**place, "google": google})
+        return await self._ask("POST", "api/identities", {**place, "google": google, "proxy": proxy})
 
     async def survival(self) -> Facts:
         return await self._ask("GET", "api/lives")
@@ -219,12 +231,11 @@ def _refusal(status: int, body: Facts, base: str) -> GatewayError:
 
 
 class _Offline:
-    """The database, while no gateway runs on it. States are the last known ones."""
+    """The database, while no gateway runs on it. States are the last known ones, unless accounts live in here."""
 
-    lives = False
-
-    def __init__(self, service: Service, language: str) -> None:
-        self.where = _where(service.settings)
+    def __init__(self, service: Service, language: str, *, lives: bool = False) -> None:
+        self.where = "accounts of this process" if lives else _where(service.settings)
+        self.lives = lives
         self._service = service
         self._account_registry = service.account_registry
         self._language = language
@@ -263,8 +274,10 @@ class _Offline:
         code, expires_at = await self._service.paired.offer(name, self._caller)
         return {"account": name, "code": code, "expires_at": expires_at, "gateway": local_url(self._service.settings)}
 
-    async def identities(self, source: str, cookies: Cookies | None, google: str | None) -> Facts:
-        found = await identities(self._service, source, cookies)
+    async def identities(
+        self, source: str, cookies: Cookies | None, google: str | None, proxy: str | None = None
+    ) -> Facts:
+        found = await identities(self._service, source, cookies, proxy)
         answer: Facts = {"identities": [identity_facts(one, self._language) for one in found]}
         if google is not None:
             answer["chosen"] = identity_facts(chosen(found, google), self._language)
@@ -293,7 +306,7 @@ class _Offline:
 
     async def _check_free(self, name: str | None) -> None:
         """Conflict for an account that a node runs: what is changed beside it, it would not notice."""
-        running = await running_accounts(self._account_registry.store, time.time())
+        running = {} if self.lives else await running_accounts(self._account_registry.store, time.time())
         taken = {name: running[name]} if name in running else running if name is None else {}
         for account, owner in taken.items():
             raise Conflict(

@@ -10,12 +10,14 @@ import typer
 
 from gemgate.cli.account_backend import AccountBackend, Facts
 from gemgate.cli.account_choice import everybody, read_cookies, show_identities, spelled
-from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
-from gemgate.cli.terminal import ConfigOption, JsonOption, err, marked, out
+from gemgate.cli.account_desk import NameArgument, on_accounts, print_json, say_where
+from gemgate.cli.terminal import JsonOption, err, marked, out
 from gemgate.ports.accounts import AccountSetup
 
 
-def who(
+@on_accounts
+async def who(
+    backend: AccountBackend,
     place: Annotated[
         str | None, typer.Argument(help="firefox, chrome, firefox:PROFILE, file:PATH. (default: all browsers)")
     ] = None,
@@ -23,49 +25,35 @@ def who(
         Path | None, typer.Option("--cookies", help="File with cookies, in any form; - reads standard input.")
     ] = None,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """List who is signed in: every profile, container and account (/u/N) of a browser, or behind cookies."""
     held = read_cookies(cookies) if cookies is not None else None
     places = [""] if held else [spelled(place)] if place else [f"browser:{one}" for one in ("firefox", "chrome")]
-
-    async def work(backend: AccountBackend) -> None:
-        if not as_json:
-            say_where(backend)
-        with err.status("looking who is signed in …"):
-            found = await everybody(backend, places, held)
-        if as_json:
-            print_json({"identities": found})
-        else:
-            show_identities(found)
-
-    at_desk(work, url, admin_key, node, config)
+    if not as_json:
+        say_where(backend)
+    with err.status("looking who is signed in …"):
+        found = await everybody(backend, places, held)
+    if as_json:
+        print_json({"identities": found})
+    else:
+        show_identities(found)
 
 
-def pair(
+@on_accounts
+async def pair(
+    backend: AccountBackend,
     name: NameArgument,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """Show a code for the browser extension: it counts once, for ten minutes, and only lets it push cookies.
 
     An account that is not there yet is set up: the first push signs it in.
     """
-
-    async def work(backend: AccountBackend) -> None:
-        if not as_json:
-            say_where(backend)
-        if name not in {facts["name"] for facts in await backend.all()}:
-            await backend.set_up(AccountSetup(name))  # its first push signs it in
-        _show_code(await backend.pair(name), as_json=as_json)
-
-    at_desk(work, url, admin_key, node, config)
+    if not as_json:
+        say_where(backend)
+    if name not in {facts["name"] for facts in await backend.all()}:
+        await backend.set_up(AccountSetup(name))  # its first push signs it in
+    _show_code(await backend.pair(name), as_json=as_json)
 
 
 def _show_code(facts: Facts, *, as_json: bool) -> None:

@@ -33,7 +33,7 @@ def named_after(whose: str | None) -> str:
 
 async def the_one(backend: AccountBackend, setup: AccountSetup, cookies: Cookies | None, whose: str) -> AccountSetup:
     """The set-up with the source and number of the account that is meant. BadRequest names who is there."""
-    chosen = (await backend.identities("" if cookies else setup.source, cookies, whose))["chosen"]
+    chosen = (await backend.identities("" if cookies else setup.source, cookies, whose, setup.proxy))["chosen"]
     return replace(setup, source=chosen["source"] if not cookies else setup.source, number=chosen["number"])
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gemgate.cli.account_backend import AccountBackend, opened
-from gemgate.cli.terminal import err, language, load_settings, run
+from gemgate.cli.terminal import ConfigOption, err, language, load_settings, run
 
 UrlOption = Annotated[
     str | None,
@@ -52,6 +54,29 @@ def at_desk(
             await work(backend)
 
     run(there())
+
+
+def _where(
+    url: UrlOption = None, admin_key: KeyOption = None, node: NodeOption = None, config: ConfigOption = None
+) -> None:
+    """The options of where the accounts are."""
+
+
+def on_accounts(work: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """The command that does this where the accounts are. Its first argument is the backend; the options of where that
+    is are added to its own.
+    """
+    own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
+    where = list(inspect.signature(_where, eval_str=True).parameters.values())
+
+    @functools.wraps(work)
+    def command(**given: Any) -> None:
+        place = [given.pop(one.name) for one in where]
+        at_desk(lambda backend: work(backend, **given), *place)
+
+    command.__signature__ = inspect.Signature([*own, *where])  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in [*own, *where]}
+    return command
 
 
 def say_where(backend: AccountBackend) -> None:

@@ -19,8 +19,17 @@ from gemgate.accounts import Capability
 from gemgate.cli.account_backend import AccountBackend, Facts, rekeyed
 from gemgate.cli.account_browsers import pair, who
 from gemgate.cli.account_choice import named_after, read_cookies, spelled, the_one
-from gemgate.cli.account_desk import KeyOption, NameArgument, NodeOption, UrlOption, at_desk, print_json, say_where
-from gemgate.cli.lives import lab
+from gemgate.cli.account_desk import (
+    KeyOption,
+    NameArgument,
+    NodeOption,
+    UrlOption,
+    at_desk,
+    on_accounts,
+    print_json,
+    say_where,
+)
+from gemgate.cli.lives import app as lab
 from gemgate.cli.terminal import ConfigOption, JsonOption, err, fail, language, load_settings, marked, out, run
 from gemgate.errors import GatewayError, NotFound
 from gemgate.ports.accounts import AccountSetup
@@ -38,37 +47,31 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_accounts(
+@on_accounts
+async def list_accounts(
+    backend: AccountBackend,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """All accounts: state, lanes, what cools, how long the session will live."""
-
-    async def work(backend: AccountBackend) -> None:
-        found = await backend.all()
-        if as_json:
-            print_json({"where": backend.where, "accounts": found})
-            return
-        say_where(backend)
-        if not found:
-            err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
-            return
-        table = Table("account", "state", "rests", "whose", "lanes", "source", "reads", "session", box=None)
-        for facts in found:
-            lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
-            source = (facts["source"] or "by hand") + (f" /u/{facts['number']}" if facts["number"] else "")
-            whose, reads = facts["google"] or "", _size(facts["reads"])
-            state, session = facts["state"] + _left(facts["seconds_left"]), facts["forecast"] or "-"
-            table.add_row(facts["name"], state, _rests(facts), whose, lanes, source, reads, session)
-        out.print(table)
-        for facts in found:
-            for line in _sentences(facts):
-                out.print(f"{facts['name']}: {line}", style="dim", highlight=False, soft_wrap=True)
-
-    at_desk(work, url, admin_key, node, config)
+    found = await backend.all()
+    if as_json:
+        print_json({"where": backend.where, "accounts": found})
+        return
+    say_where(backend)
+    if not found:
+        err.print("No account yet. `gemgate accounts add` takes cookies.", highlight=False)
+        return
+    table = Table("account", "state", "rests", "whose", "lanes", "source", "reads", "session", box=None)
+    for facts in found:
+        lanes = f"{facts['lanes']['busy']}/{facts['lanes']['max']}"
+        source = (facts["source"] or "by hand") + (f" /u/{facts['number']}" if facts["number"] else "")
+        whose, reads = facts["google"] or "", _size(facts["reads"])
+        state, session = facts["state"] + _left(facts["seconds_left"]), facts["forecast"] or "-"
+        table.add_row(facts["name"], state, _rests(facts), whose, lanes, source, reads, session)
+    out.print(table)
+    for facts in found:
+        for line in _sentences(facts):
+            out.print(f"{facts['name']}: {line}", style="dim", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -101,6 +104,9 @@ def add(
         int | None,
         typer.Option("--number", min=0, max=9, help="Which account of its cookies: N of gemini.google.com/u/N."),
     ] = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate/--no-rotate", help="Whether its cookies are renewed by the gateway.")
+    ] = True,
     desktop: Annotated[
         str | None, typer.Option("--desktop", help="Where a person reaches its browser, for links: https://…")
     ] = None,
@@ -119,7 +125,11 @@ def add(
     choose = browser is not None or whose is not None
     source = spelled(browser) if browser is not None else source
     wanted = read_cookies(cookies) if cookies is not None or source is None else None
-    is_new = choose or any(value is not None for value in (source, proxy, lanes, weight, number, speaks, desktop))
+    is_new = (
+        choose
+        or not rotate
+        or any(value is not None for value in (source, proxy, lanes, weight, number, speaks, desktop))
+    )
     if source is not None and url is None:
         source = _from_here(source)
     setup = AccountSetup(
@@ -132,6 +142,7 @@ def add(
         number=number or 0,
         language=speaks or "",
         desktop=desktop or "",
+        rotate=rotate,
     )
 
     async def work(backend: AccountBackend) -> None:
@@ -153,67 +164,55 @@ def add(
 
 
 @app.command()
-def show(
+@on_accounts
+async def show(
+    backend: AccountBackend,
     name: NameArgument,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """One account, and who did what with it."""
-
-    async def work(backend: AccountBackend) -> None:
-        facts = await backend.one(name)
-        if as_json:
-            print_json(facts)
-            return
-        say_where(backend)
-        out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
-        models = f"models: {', '.join(facts['models']) or '-'}"
-        for line in [*_details(facts), _seat(facts), _reads(facts), f"address {facts['address']}", models]:
-            out.print(f"  {line}", highlight=False, soft_wrap=True)
-        for line in facts["audit"]:
-            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
-            out.print(f"  {at}  {line['actor']}  {line['action']}  {line['detail']}", style="dim", highlight=False)
-
-    at_desk(work, url, admin_key, node, config)
+    facts = await backend.one(name)
+    if as_json:
+        print_json(facts)
+        return
+    say_where(backend)
+    out.print(f"{facts['name']}: {_state(facts)}", highlight=False, soft_wrap=True)
+    models = f"models: {', '.join(facts['models']) or '-'}"
+    for line in [*_details(facts), _seat(facts), _reads(facts), f"address {facts['address']}", models]:
+        out.print(f"  {line}", highlight=False, soft_wrap=True)
+    for line in facts["audit"]:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line["at"]))
+        out.print(f"  {at}  {line['actor']}  {line['action']}  {line['detail']}", style="dim", highlight=False)
 
 
 @app.command("test")
-def ask_google(
+@on_accounts
+async def ask_google(
+    backend: AccountBackend,
     name: Annotated[str | None, typer.Argument(help="The account's name; without it all.")] = None,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """Ask Google whether the cookies are good. Leaves with 1 when an account does not answer."""
-
-    async def work(backend: AccountBackend) -> None:
-        names = [name] if name else [facts["name"] for facts in await backend.all()]
-        if not names:
-            fail("there is no account yet; `gemgate accounts add` takes cookies")
-        if not as_json:
-            say_where(backend)
-        bad = 0
-        for one in names:
-            with err.status(marked("asking Google about {} …", one)):
-                facts, why = await _tested(backend, one)
-            bad += bool(why)
-            if as_json:
-                print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
-            else:
-                out.print(
-                    marked("[red]{}: {}[/red]", one, why) if why else f"{one}: {_state(facts)}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-        if bad:
-            raise typer.Exit(1)
-
-    at_desk(work, url, admin_key, node, config)
+    names = [name] if name else [facts["name"] for facts in await backend.all()]
+    if not names:
+        fail("there is no account yet; `gemgate accounts add` takes cookies")
+    if not as_json:
+        say_where(backend)
+    bad = 0
+    for one in names:
+        with err.status(marked("asking Google about {} …", one)):
+            facts, why = await _tested(backend, one)
+        bad += bool(why)
+        if as_json:
+            print_json({"name": one, "ok": not why, "why": why, "state": facts.get("state")})
+        else:
+            out.print(
+                marked("[red]{}: {}[/red]", one, why) if why else f"{one}: {_state(facts)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    if bad:
+        raise typer.Exit(1)
 
 
 async def _tested(backend: AccountBackend, name: str) -> tuple[Facts, str]:
@@ -228,27 +227,21 @@ async def _tested(backend: AccountBackend, name: str) -> tuple[Facts, str]:
 
 
 @app.command("measure")
-def find_walls(
+@on_accounts
+async def find_walls(
+    backend: AccountBackend,
     name: NameArgument,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """Find out how much of a prompt the account reads, with at most six prompts, and remember it."""
-
-    async def work(backend: AccountBackend) -> None:
-        if not as_json:
-            say_where(backend)
-        with err.status(marked("asking {} what stands at the end of long prompts …", name)):
-            facts = await backend.measure(name)
-        if as_json:
-            print_json(facts)
-        else:
-            out.print(f"{name}: {_reads(facts)}", highlight=False, soft_wrap=True)
-
-    at_desk(work, url, admin_key, node, config)
+    if not as_json:
+        say_where(backend)
+    with err.status(marked("asking {} what stands at the end of long prompts …", name)):
+        facts = await backend.measure(name)
+    if as_json:
+        print_json(facts)
+    else:
+        out.print(f"{name}: {_reads(facts)}", highlight=False, soft_wrap=True)
 
 
 def _size(reads: Facts) -> str:
@@ -280,79 +273,57 @@ def _reads(facts: Facts) -> str:
 
 
 def _acting(action: str, about: str) -> Callable[..., None]:
-    def command(
-        name: NameArgument,
-        as_json: JsonOption = False,
-        url: UrlOption = None,
-        admin_key: KeyOption = None,
-        node: NodeOption = None,
-        config: ConfigOption = None,
-    ) -> None:
-        async def work(backend: AccountBackend) -> None:
-            if not as_json:
-                say_where(backend)
-            _report(await backend.run_action(name, action), as_json=as_json, must_be_ready=action == "refresh")
-
-        at_desk(work, url, admin_key, node, config)
+    async def command(backend: AccountBackend, name: NameArgument, as_json: JsonOption = False) -> None:
+        if not as_json:
+            say_where(backend)
+        _report(await backend.run_action(name, action), as_json=as_json, must_be_ready=action == "refresh")
 
     command.__doc__ = about
-    return command
+    return on_accounts(command)
 
 
 app.command("who")(who)
 app.command("pair")(pair)
-app.command("lab")(lab)
+app.add_typer(lab)
 app.command("refresh")(_acting("refresh", "Read the cookies from their source once more and sign in anew."))
 app.command("pause")(_acting("pause", "Give an account no new calls; what runs ends. It stays so over a restart."))
 app.command("resume")(_acting("resume", "Take back `pause`."))
 
 
 @app.command()
-def reset(
+@on_accounts
+async def reset(
+    backend: AccountBackend,
     name: NameArgument,
     capability: Annotated[
         str | None, typer.Option("--capability", help="text, pro, image or upload; without it all.", show_default=False)
     ] = None,
     as_json: JsonOption = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """End a cool-down by hand. Google's limit stays what it is; an audit line says who did it."""
     if capability is not None and capability not in get_args(Capability):
         fail(f"--capability is one of {', '.join(get_args(Capability))}", 2)
     chosen: Capability | None = capability  # type: ignore[assignment]
-
-    async def work(backend: AccountBackend) -> None:
-        if not as_json:
-            say_where(backend)
-        _report(await backend.run_action(name, "reset", chosen), as_json=as_json)
-
-    at_desk(work, url, admin_key, node, config)
+    if not as_json:
+        say_where(backend)
+    _report(await backend.run_action(name, "reset", chosen), as_json=as_json)
 
 
 @app.command()
-def remove(
+@on_accounts
+async def remove(
+    backend: AccountBackend,
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    url: UrlOption = None,
-    admin_key: KeyOption = None,
-    node: NodeOption = None,
-    config: ConfigOption = None,
 ) -> None:
     """Forget an account with its cookies. Calls under way end as they do."""
     if not yes:
         if not sys.stdin.isatty():
             fail("say --yes to remove an account without being asked", 2)
         typer.confirm(f"Forget the account {name} and its cookies?", abort=True)
-
-    async def work(backend: AccountBackend) -> None:
-        say_where(backend)
-        await backend.remove(name)
-        out.print(f"{name} is forgotten", highlight=False)
-
-    at_desk(work, url, admin_key, node, config)
+    say_where(backend)
+    await backend.remove(name)
+    out.print(f"{name} is forgotten", highlight=False)
 
 
 @app.command()

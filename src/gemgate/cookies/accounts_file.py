@@ -7,6 +7,7 @@ proxy = "http://127.0.0.1:3128"       # or several, ["http://…", "socks5://…
 lanes = 2
 weight = 1.0
 desktop = "https://desk.example:6901" # where its browser is reached, for the page's link
+rotate = false                        # its cookies are not renewed by us; true, its default: COOKIE_REFRESH_SECONDS
 number = 1                            # which account of its cookies, as in gemini.google.com/u/1; 0 = the first
 language = "en"                       # what Google is asked to speak; none = the account's own
 prompt_max_bytes = 120000             # how much of a prompt it reads; none = as measured, else PROMPT_MAX_BYTES
@@ -33,7 +34,8 @@ from gemgate.ports.accounts import AccountSetup
 _SIZES = ("prompt_max_bytes", "prompt_with_files_max_bytes")
 _SEAT = ("number", "language")
 _DESKTOP = re.compile(r"https?://[^\s/]\S{0,500}")
-_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "fallback", "desktop", *_SIZES, *_SEAT}
+_SWITCHES = ("fallback", "rotate")
+_KEYS = {"name", "kind", "source", "api_key", "proxy", "lanes", "weight", "desktop", *_SWITCHES, *_SIZES, *_SEAT}
 
 MOST_NUMBER = 9
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
@@ -73,8 +75,9 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
         raise _wrong(path, f"{where} ({entry['name']}): weight is a number from 0 on")
     if not isinstance(source, str) or not isinstance(proxy, str | None):
         raise _wrong(path, f"{where} ({entry['name']}): source and proxy are texts")
-    if not isinstance(fallback, bool):
-        raise _wrong(path, f"{where} ({entry['name']}): fallback is true or false")
+    for switch in _SWITCHES:
+        if not isinstance(entry.get(switch, False), bool):
+            raise _wrong(path, f"{where} ({entry['name']}): {switch} is true or false")
     for size in _SIZES:
         if (value := entry.get(size)) is not None and (type(value) is not int or value < 0):
             raise _wrong(path, f"{where} ({entry['name']}): {size} is a number of bytes, 0 = any number")
@@ -98,6 +101,7 @@ def _setup(path: Path, number: int, entry: Any) -> AccountSetup:
         prompt_max_bytes=entry.get(_SIZES[0]),
         prompt_with_files_max_bytes=entry.get(_SIZES[1]),
         desktop=desktop,
+        rotate=entry.get("rotate", True),
     )
 
 

@@ -9,12 +9,14 @@ import asyncio
 import os
 import stat
 import time
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from gemgate.accounts import Cookies
 from gemgate.dialects import cookie_text
 from gemgate.errors import AccountError, BadRequest
+from gemgate.offload import offload
 
 MOST_BYTES = 8 << 20
 _TRIES = 10
@@ -62,14 +64,15 @@ class FileSource:
                 return
             text, after = loaded
             if after == stamp:
-                self._take(text, stamp)
+                await self._take(text, stamp)
                 return
             stamp = after
 
-    def _take(self, text: str, stamp: _Stamp) -> None:
+    async def _take(self, text: str, stamp: _Stamp) -> None:
         self._trouble = None
         try:
-            self._cookies = cookie_text.read(text) if text.strip() else None
+            read = partial(cookie_text.read, text)
+            self._cookies = await offload(len(text), read) if text.strip() else None
             self.missing = "" if self._cookies else f"{self._path} is empty"
         except BadRequest as error:
             self._trouble = _unreadable(self._path, error.en, error.zh)

@@ -279,7 +279,7 @@ class Dispatcher:
         if not isinstance(error, PromptTooLong):
             return False
         others = [one for one in self._pool.accounts if one is not lease.account and one.name not in tried]
-        return any(one.is_open and one.reads_more_than(lease.account) for one in others)
+        return any(one.is_open and one.walls.hold_more_than(lease.account.walls) for one in others)
 
     def _any_usable(self, prompt_request: PromptRequest) -> bool:
         return any(account.status(*prompt_request.needs).usable for account in self._pool.accounts)
@@ -335,7 +335,7 @@ class Dispatcher:
         A session that is refused right after signing in anew is dead, whatever its start page says.
         """
         if second:
-            lease.account.signed_out(error)
+            lease.account.signed_out(error, lease.session_epoch)
             return False
         try:
             await lease.account.sign_in(seen=lease.session_epoch)
@@ -345,10 +345,11 @@ class Dispatcher:
 
     async def _verify_session(self, lease: Lease) -> None:
         """An answer sounded as if the session were a guest's: ask Google, and believe what it says."""
+        epoch = lease.account.session_epoch
         try:
             await lease.upstream.ping()
         except SignedOut as error:
-            lease.account.signed_out(error.with_(reason="guest"))
+            lease.account.signed_out(error.with_(reason="guest"), epoch)
         except GatewayError:
             return
 

@@ -57,10 +57,11 @@ def image_model(card: ModelCard, answered: Completed) -> Served:
 
 async def examine(account: Account, needs: Sequence[Capability], served: Served, now: float) -> Cause:
     """Ask Google why a lower model answered. A guest is signed out; else the Pro capability rests, and only that."""
+    epoch = account.session_epoch
     try:
         await account.upstream.ping()
     except SignedOut as error:
-        account.signed_out(error.with_(reason="guest"))
+        account.signed_out(error.with_(reason="guest"), epoch)
         return "guest"
     except GatewayError:
         return "unknown"

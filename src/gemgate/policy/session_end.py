@@ -175,6 +175,8 @@ _OF_CODE: dict[str, Reason] = {
 }
 """What an error's code says by itself, where nothing finer was seen."""
 _CAPTCHA = re.compile(r"captcha|unusual traffic|/sorry/", re.IGNORECASE)
+_APP = "WIZ_global_data"
+"""What the app's own page has, a guest's too: whatever scripts it loads, no captcha stands in its place."""
 _PASSWORD = re.compile(r"/(?:signin/)?(?:v\d/)?(?:signin/)?(?:challenge|rejected|confirm)", re.IGNORECASE)
 _AGE = re.compile(r"age-?verification|/signin/.{0,20}\bage\b", re.IGNORECASE)
 LOOKS_AT = 200_000
@@ -200,7 +202,7 @@ class Sign:
 def seen(sign: Sign) -> Reason | None:
     """The end that a look shows; None when it shows none. The address comes first: behind it nothing is told."""
     page, host = sign.page[:LOOKS_AT], _host(sign.url)
-    if "/sorry/" in sign.url or _CAPTCHA.search(page):
+    if "/sorry/" in sign.url or (_CAPTCHA.search(page) and _APP not in page):
         return "captcha"
     if sign.http == 429:
         return "ip_block"
@@ -215,6 +217,11 @@ def seen(sign: Sign) -> Reason | None:
     if sign.status == 1016 and not sign.named:
         return "expired"
     return _OF_STATUS.get(sign.status)
+
+
+INFERRED: tuple[str, ...] = ("", "expired", "superseded", "device_bound")
+SHOWN: tuple[str, ...] = ("revoked", "guest", "consent")
+"""Words for a death of which nothing better is known, and those that a later look at its page may put there."""
 
 
 def _host(url: str) -> str:

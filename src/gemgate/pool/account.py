@@ -44,6 +44,7 @@ from gemgate.pool.record import AccountRecord, InMemoryRecord, from_stored
 from gemgate.pool.status import (
     AccountStatus,
     Egress,
+    PairedBrowser,
     blocked_way,
     in_reserve,
     no_cookies_error,
@@ -71,7 +72,7 @@ class Account:
     fallback: takes a call only while no other account can.
     walls: how much of a prompt it is known, or assumed, to read. measured: what they come from, if they were measured;
     stated: what the operator says of this account, which counts before both.
-    number, language: which of the accounts of its cookies, and what it speaks (docs/google-wire.md 5.6).
+    number, language, rotate: as of its set-up (`ports.accounts.AccountSetup`).
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Account:
         stated: tuple[int | None, int | None] = (None, None),
         number: int = 0,
         language: str = "",
+        rotate: bool = True,
         superseded_within: float = 0.0,
         keep: AccountRecord | None = None,
     ) -> None:
@@ -104,6 +106,7 @@ class Account:
         self.fallback = fallback
         self.number = number
         self.language = language
+        self.rotate = rotate
         self.pacer = pacer
         self.egress = address
         self.busy = 0
@@ -119,9 +122,8 @@ class Account:
         self.measured: MeasuredWalls | None = None
         self.known = Known()
         self.usage = AccountUsage(name)
-        self.signed_in_at = 0.0
-        self.renewed_at = 0.0
-        self.browser_seen_at = 0.0  # when a paired browser was last heard of
+        self.signed_in_at = self.renewed_at = 0.0
+        self.browser = PairedBrowser()
         self._verified_epoch = -1
         self.renewal: Renewal | None = None  # what came of the last rotation of this session
         self.last_error: GatewayError | None = None
@@ -144,7 +146,7 @@ class Account:
             capability: from_stored(circuit) for capability, circuit in stored.circuits.items()
         }
         if stored.trouble is not None:
-            self.signed_out(stored.trouble)
+            self.signed_out(stored.trouble, self.session_epoch)
 
     def learn_walls(self, walls: MeasuredWalls) -> None:
         """How much of a prompt it reads was measured."""
@@ -167,15 +169,15 @@ class Account:
         """The account's state word and what follows from it: as a whole, or for a call that needs these."""
         if self.paused:
             return AccountStatus("paused", False, LocalText("paused by hand", "已手动暂停"))
-        if not self.weight:
-            return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
         if self._state == "starting":
-            return self._blocked() or AccountStatus("starting", True, LocalText("signing in", "正在登录"))
+            return self._blocked() or AccountStatus("starting", bool(self.weight), LocalText("signing in", "正在登录"))
         if not self.is_open:
             error = self.last_error
             why = LocalText(error.plain("en"), error.plain("zh")) if error else LocalText("not signed in", "未登录")
             code, reason = (error.code or "") if error else "", session_end.of(error) or ""
             return AccountStatus(self._state, False, why, code=code, reason=reason)
+        if not self.weight:
+            return AccountStatus("paused", False, LocalText("its weight is 0", "权重为 0"))
         now = self._clock.now()
         if (blocked := self._blocked()) is not None:
             return blocked
@@ -190,9 +192,7 @@ class Account:
     def _blocked(self) -> AccountStatus | None:
         """How an account stands whose way out rests; None while calls may go that way."""
         now, way = self._clock.now(), self.egress.circuit
-        if way.admits(now):
-            return None
-        return blocked_way(way, now)
+        return None if way.admits(now) else blocked_way(way, now)
 
     @property
     def circuits(self) -> dict[Capability, Circuit]:
@@ -252,8 +252,7 @@ class Account:
 
         seen:    the generation whose session failed; when another caller has replaced it since, nothing is done.
         cookies: new ones to try, and only them; the old session stays until they are proven.
-        from_source: whether those were read from the account's source. unseen: whether a program sent them, and nobody
-                 has looked whose they are.
+        from_source: whether those were read from the account's source. unseen: whether nobody looked whose they are.
         """
         async with self._signing_in:
             if seen is not None and seen != self.session_epoch:
@@ -361,8 +360,7 @@ class Account:
 
     def _known_here(self) -> Known:
         """What is known of the account at its number; another number of the same cookies is another account."""
-        same = number_of(self.known.seat) == self.number
-        return self.known if same else Known()
+        return self.known if number_of(self.known.seat) == self.number else Known()
 
     @property
     def google(self) -> GoogleAccount:
@@ -387,8 +385,7 @@ class Account:
         """The share that is left of what binds such calls, None where nothing is known. Nothing is refused for it:
         others are asked first.
         """
-        standing = self.usage.binding(needs, self._clock.now())
-        return standing.left if standing else None
+        return standing.left if (standing := self.usage.binding(needs, self._clock.now())) else None
 
     def refused(self, error: SignedOut) -> None:
         """What the source holds is not taken; the account goes on with what it has, and says so."""
@@ -414,24 +411,25 @@ class Account:
             return "set"
         return "measured" if self.measured else "assumed"
 
-    def reads_more_than(self, other: Account) -> bool:
-        """Whether a prompt that is too long for the other account may fit here."""
-        mine, theirs = self.walls, other.walls
-        return bool(theirs.plain and (not mine.plain or mine.plain > theirs.plain)) or bool(
-            theirs.with_files and (not mine.with_files or mine.with_files > theirs.with_files)
-        )
-
     def lower_prompt_limit(self, capability: Capability, why: str, resets_at: float | None) -> None:
         """Google serves less than this capability promises: it rests until the reset, nothing else does."""
         self._breakers.lower(capability, why, resets_at)
         self.record.save_soon()
         self.changed()
 
-    async def take_rotated(self, cookies: Cookies) -> None:
-        """The session's cookies were renewed: keep them at once."""
-        self.cookies = cookies
-        self.renewed_at = self._clock.now()
+    async def take_rotated(self, cookies: Cookies, held: Cookies | None, epoch: int) -> None:
+        """The cookies `held` were renewed: keep the new ones at once. epoch: the generation that they were renewed in.
+
+        Who signed in meanwhile did so with those before, and does it again; if others were handed over, they count.
+        """
+        async with self._signing_in:
+            if self.cookies != held:
+                return
+            self.cookies, anew = cookies, epoch != self.session_epoch
+            self.renewed_at = self._clock.now()
         await self.record.cookies_accepted(cookies, None)
+        if anew:
+            await self.sign_in(cookies=cookies)
         await self.record.cookies_renewed(cookies)
 
     def pause(self, paused: bool) -> None:
@@ -445,15 +443,18 @@ class Account:
         self.record.save_soon()
         self.changed()
 
-    def signed_out(self, error: GatewayError) -> None:
-        """A check found the session dead."""
-        self.session_epoch += 1
-        self._fail("needs_login", self._explained(error))
+    def signed_out(self, error: GatewayError, epoch: int) -> bool:
+        """A check found the session of this generation dead; False if another one has signed in since."""
+        if counts := epoch == self.session_epoch:
+            self.session_epoch += 1
+            self._fail("needs_login", self._explained(error))
+        return counts
 
-    def unwell(self, error: GatewayError) -> None:
-        """A check found that the session, which is not dead, cannot be used for now."""
-        self.session_epoch += 1
-        self._fail("error", error)
+    def unwell(self, error: GatewayError, epoch: int) -> None:
+        """The same of a session that is not dead, and cannot be used for now."""
+        if epoch == self.session_epoch:
+            self.session_epoch += 1
+            self._fail("error", error)
 
     def _explained(self, error: GatewayError) -> GatewayError:
         """A session's death with its likely reason, once."""

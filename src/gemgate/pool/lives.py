@@ -12,7 +12,6 @@ from gemgate.policy.session_arm import ARMS, Arm, arm_of
 from gemgate.policy.session_forecast import Forecast, Score, forecast, score
 from gemgate.policy.survival import Curve
 from gemgate.pool.account import Account
-from gemgate.pool.status import browser_lives
 from gemgate.ports.accounts import AccountStore, SessionRecord
 from gemgate.ports.runtime import Clock
 
@@ -26,7 +25,7 @@ USUAL_ROTATION = 600.0
 @dataclass(frozen=True, slots=True)
 class ArmLives:
     """One arm's curve. ended_by: how often each end was seen; alive: sessions that live; replaced: that were ended by
-    a new sign-in. Both are censored.
+    a new sign-in, or with their account. Both are censored.
     """
 
     arm: str
@@ -56,9 +55,9 @@ class SessionLives:
 
     def arm(self, account: Account) -> Arm:
         """What keeps the account's session alive at the moment."""
-        paired = browser_lives(account.browser_seen_at, self._clock.now())
+        paired = account.browser.rotates(account.cookies, self._clock.now())
         source = account.source.name if account.source is not None else ""
-        return arm_of(source, paired=paired, rotates=bool(self._rotate_every))
+        return arm_of(source, paired=paired, rotates=account.rotate and bool(self._rotate_every))
 
     def forecast(self, account: Account) -> Forecast | None:
         """When the session likely dies: judged by the account's own sessions: those of others tell little of it."""

@@ -19,6 +19,7 @@ from gemgate.errors import BadRequest, Conflict, NotFound, RateLimited
 from gemgate.policy.token_bucket import Bucket
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
+from gemgate.pool.status import PairedBrowser
 from gemgate.ports.pairings import CookiePush, PairingCode, PairingStore
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 
@@ -95,13 +96,13 @@ class PairedBrowsers:
             same = before is not None and (before.version, before.digest) == (version, digest)
             if before is not None and version <= before.version and not same:
                 raise _older(before)
+            self._heard(name, cookies, now)  # before it is recorded what keeps the session alive
             taken = not same and await self._take(account, cookies, caller)
             at = before.changed_at if before is not None and same else now
             push = CookiePush(name, version, digest, at, self._clock.now(), agent[:200], language[:40])
             if not await self._store.keep_push(push):
                 raise _older(await self._store.pushed(name) or push)
-            for one in self._registry.sharing(account):
-                one.browser_seen_at = push.seen_at
+            self._heard(name, cookies, push.seen_at)
         outcome = "alive" if same else "new" if taken else "known"
         self._observer.emit(TelemetryEvent("cookies.pushed", caller.request_id, {"account": name, "outcome": outcome}))
         return Pushed(not same, push)
@@ -109,6 +110,11 @@ class PairedBrowsers:
     async def last(self, name: str) -> CookiePush | None:
         """The last push; None when there was none. NotFound."""
         return await self._store.pushed(self._registry.account(name).name)
+
+    def _heard(self, name: str, cookies: Cookies, at: float) -> None:
+        """A browser that has this session lives, for all accounts that go by its cookies."""
+        for one in self._registry.sharing(self._registry.account(name)):
+            one.browser = PairedBrowser(at, cookies.identity)
 
     async def _take(self, account: Account, cookies: Cookies, caller: Caller) -> bool:
         """Sign in with what is new; whether that was needed."""
@@ -123,7 +129,7 @@ class PairedBrowsers:
                 code="too_many_pushes",
             )
         pace.reserve(self._clock.monotonic())
-        await self._registry.replace_cookies(account.name, cookies, caller, unseen=True)
+        account = await self._registry.replace_cookies(account.name, cookies, caller, unseen=True)
         await account.record.cookies_renewed(cookies)
         return True
 

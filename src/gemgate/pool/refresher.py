@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gemgate.accounts import Cookies
 from gemgate.errors import AccountError, Blocked, GatewayError, SignedOut
 from gemgate.pool.account import Account
-from gemgate.pool.status import PHANTOM, browser_lives
+from gemgate.pool.status import PHANTOM
 from gemgate.ports.runtime import Clock, Observer, Random, TelemetryEvent
 from gemgate.ports.usage_windows import UsageReading
 
@@ -146,27 +146,29 @@ class SessionRefresher:
     async def _rotate(self, now: float) -> None:
         self._plan.rotate_at = self._next_rotation(now)
         account = self._account
-        if browser_lives(account.browser_seen_at, self._clock.now()):
+        if account.browser.rotates(account.cookies, self._clock.now()):
             self._plan.rotate_at = now + self._rotate_gap  # it rotates, and two would end the session
             return
         young = self._clock.now() - account.renewed_at
         if 0 <= young < self._rotate_every / 2:  # another account of the same cookies has just renewed them
             self._plan.rotate_at = now + self._rotate_every - young
             return
+        held, epoch = account.cookies, account.session_epoch
         try:
             rotated = await account.upstream.rotate()
-            account.renewal = rotated.renewal
+            if account.cookies == held:
+                account.renewal = rotated.renewal
             if rotated.renewal == "renewed":
-                await account.take_rotated(rotated.cookies)
+                await account.take_rotated(rotated.cookies, held, epoch)
             else:
                 await account.upstream.ping()  # that none came is no sign of death; Google says who lives
         except SignedOut as error:
             self._observer.emit(TelemetryEvent("cookies.refused", data={"account": account.name, "why": error.en}))
-            account.signed_out(error)
+            account.signed_out(error, epoch)
             self._plan.retry_at = now
         except GatewayError as error:
             if error.code == PHANTOM:
-                account.unwell(error)
+                account.unwell(error, epoch)
                 self._plan.retry_at = now + (error.retry_after or FIRST_RETRY)
             self._observer.emit(TelemetryEvent("cookies.not_rotated", data={"account": account.name, "why": error.en}))
             self._plan.rotate_at = now + self._rotate_gap

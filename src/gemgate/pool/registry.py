@@ -64,7 +64,8 @@ class AccountRegistry:
         self._observer = observer
         self._ways = WaysOut(store, owner=owner, pace=pace, general=default_proxy, clock=clock)
         self._own = True
-        self._renewing = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        """Held by whoever changes which accounts run here: two of one name would rotate one session."""
         self._named: frozenset[str] = frozenset()
         self._records: dict[str, StoredRecord] = {}
         self._sessions = Sessions(pool)
@@ -138,7 +139,7 @@ class AccountRegistry:
 
         After a time without the store nothing is taken over at first: the others could not renew theirs either.
         """
-        async with self._renewing:
+        async with self._changing:
             held = await self.store.renew(self._owner, LEASE_SECONDS)
             now = self._clock.monotonic()
             was_away = now - self._renewed_at > LEASE_SECONDS * 2 / 3
@@ -171,17 +172,20 @@ class AccountRegistry:
 
     # What operators do
 
-    async def add(self, setup: AccountSetup, caller: Caller) -> Account:
-        """A new account, or an old one set up anew; it starts to run here."""
+    async def add(self, setup: AccountSetup, caller: Caller, *, only_new: bool = False) -> Account:
+        """A new account, or an old one set up anew; it starts to run here. only_new: Conflict for one that is there."""
         _check_name(setup.name)
-        _check_proxy(setup.proxy)
+        check_proxy(setup.proxy)
         _check_desktop(setup.desktop)
         self._build(*await self._ways.chosen(setup, ""), InMemoryRecord())  # a source that cannot be must not be stored
-        await self.store.set_up(setup)
+        async with self._changing:
+            if only_new and setup.name in {kept.name for kept in await self.store.all()}:
+                raise _there_already(setup.name)
+            await self.store.set_up(setup)
+            if (old := self._pool.account(setup.name)) is not None:
+                await self._release(old)
+            account = await self._adopt(await self.store.get(setup.name))
         await self.note(caller, "set up", setup.name, setup.source or "by hand")
-        if (old := self._pool.account(setup.name)) is not None:
-            await self._release(old)
-        account = await self._adopt(await self.store.get(setup.name))
         if account is None:
             raise BadRequest(
                 f"The account {setup.name} is run by another node", f"账号 {setup.name} 由其他节点运行", param="account"
@@ -211,7 +215,7 @@ class AccountRegistry:
         if account is None:
             account = await self.add(AccountSetup(name or "default"), caller)
         try:
-            await account.sign_in(cookies=cookies, unseen=unseen)
+            account = await self._signed_in(account, cookies, unseen=unseen)
         except GatewayError as error:
             if new:  # nothing is left of an account that never was one
                 await self.remove(account.name, caller)
@@ -221,6 +225,16 @@ class AccountRegistry:
         if not unseen or cookies.identity != session:
             await self.note(caller, "cookies", account.name, f"session {cookies.identity}")
         return account
+
+    async def _signed_in(self, account: Account, cookies: Cookies, *, unseen: bool) -> Account:
+        """The account, with these cookies, also where it was set up anew meanwhile or goes another way."""
+        while True:
+            await account.sign_in(cookies=cookies, unseen=unseen)
+            async with self._changing:
+                now = self._pool.account(account.name)
+            if now is None or now is account:
+                return account
+            account = now
 
     def _chosen(self, name: str | None) -> Account | None:
         if name is not None:
@@ -249,9 +263,10 @@ class AccountRegistry:
 
     async def remove(self, name: str, caller: Caller) -> None:
         """Forget an account with its cookies; calls under way end as they do."""
-        account = self.account(name)
-        await self._release(account)
-        await self.store.remove(name)
+        async with self._changing:
+            await self._release(self.account(name))
+            await self.store.remove(name)
+        await self.lives.load()
         await self.note(caller, "removed", name)
 
     async def pause(self, name: str, paused: bool, caller: Caller) -> Account:
@@ -277,18 +292,23 @@ class AccountRegistry:
         )
 
     async def test(self, name: str) -> Account:
-        """Ask Google how the account stands, cheaply, and believe it."""
+        """Ask Google how the account stands, cheaply, and believe it. Of a session that is refused its page says more
+        of the end; and the source may have another by now.
+        """
         account = self.account(name)
         if not account.is_open:
             await account.sign_in()
             return account
+        epoch = account.session_epoch
         try:
             await account.upstream.ping()
         except GatewayError as error:
             if error.kind == "signed_out":
-                account.signed_out(error)
-            elif error.code == PHANTOM:
-                account.unwell(error)
+                if account.signed_out(error, epoch):
+                    await account.sign_in()
+                return account
+            if error.code == PHANTOM:
+                account.unwell(error, epoch)
             raise
         return account
 
@@ -353,7 +373,17 @@ def actor_of(caller: Caller) -> str:
     return caller.tenant or ("admin" if caller.admin else caller.client)
 
 
-def _check_proxy(proxy: str | None) -> None:
+def _there_already(name: str) -> Conflict:
+    return Conflict(
+        f"There is an account {name} already: change that one, or choose another name",
+        f"账号 {name} 已存在：请修改该账号，或换一个名称",
+        param="name",
+        code="account_exists",
+    )
+
+
+def check_proxy(proxy: str | None) -> None:
+    """BadRequest for what is no way out."""
     known = ("http://", "https://", "socks5://", "socks5h://", "socks4://")
     if not all(way.startswith(known) for way in (proxy or "").split()):
         raise BadRequest(

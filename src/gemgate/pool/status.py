@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gemgate.accounts import (
     Capability,
+    Cookies,
     State,
 )
 from gemgate.errors import (
@@ -142,6 +143,16 @@ BROWSER_SILENT_SECONDS = 900.0
 """How long a paired browser counts as living after it was last heard of: three of its signs of life."""
 
 
-def browser_lives(seen_at: float, now: float) -> bool:
-    """Whether a browser that pushes cookies lives: then it rotates them, and we must not."""
-    return bool(seen_at) and now - seen_at < BROWSER_SILENT_SECONDS
+@dataclass(slots=True)
+class PairedBrowser:
+    """The browser that pushes an account's cookies. seen_at: when it was last heard of, in epoch seconds, 0 = never;
+    session: which one it told of (`Cookies.identity`).
+    """
+
+    seen_at: float = 0.0
+    session: str = ""
+
+    def rotates(self, cookies: Cookies | None, now: float) -> bool:
+        """Whether it lives and has the session of these cookies: then it renews them, and we must not."""
+        lives = bool(self.seen_at) and now - self.seen_at < BROWSER_SILENT_SECONDS
+        return lives and cookies is not None and cookies.identity == self.session

@@ -5,6 +5,7 @@ An account keeps to its way out until that one is blocked or cannot be reached; 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -87,9 +88,11 @@ class WaysOut:
         _allow(way, self._clock.now())
 
     def _name(self, setup: AccountSetup, proxy: str | None) -> str:
-        """Carries no password."""
+        """Carries no password. Of one proxy's users each is a way of its own: many lead each out by another address."""
         scheme, sep, rest = (proxy or self._general or DIRECT).partition("://")
-        return f"{scheme}{sep}{rest.rpartition('@')[2]}" + (API if setup.kind == "official" else "")
+        user, _, place = rest.rpartition("@")
+        mark = hashlib.sha256(user.partition(":")[0].encode()).hexdigest()[:4]
+        return f"{scheme}{sep}{place}" + (f"#{mark}" if user else "") + (API if setup.kind == "official" else "")
 
 
 def _allow(way: Egress, now: float) -> None:

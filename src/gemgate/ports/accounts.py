@@ -34,6 +34,7 @@ class AccountSetup:
               asked to speak (`en`), "" = its own (docs/google-wire.md 5.6).
     prompt_max_bytes, prompt_with_files_max_bytes: how much of a prompt it reads, in UTF-8 bytes, 0 = any number;
               None = as measured, else the general setting.
+    rotate:   whether its cookies are renewed by us, where no browser does it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class AccountSetup:
     prompt_max_bytes: int | None = None
     prompt_with_files_max_bytes: int | None = None
     desktop: str = ""
+    rotate: bool = True
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -145,7 +147,9 @@ class AccountStore(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Forget the account; the keys of browsers that were paired with it open nothing from then on."""
+        """Forget the account. Its sessions were seen until now, and did not die; the keys of browsers that were paired
+        with it open nothing from then on.
+        """
         ...
 
     async def pause(self, name: str, paused: bool) -> None: ...
@@ -185,7 +189,8 @@ class AccountStore(Protocol):
     ) -> bool:
         """Store state word, last error and all circuits that are not closed; False when another node owns it now.
 
-        "needs_login" ends the life of the session, by `ended_by`. known: what Google told of the account, None leaves
+        "needs_login" ends the life of the session, by `ended_by`; what is shown of it later takes the place of what was
+        only inferred (`policy.session_end`). known: what Google told of the account, None leaves
         it.
         """
         ...

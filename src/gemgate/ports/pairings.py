@@ -45,7 +45,7 @@ class PairingStore(Protocol):
 
     async def redeem(self, digest: str, now: float) -> str | None:
         """The account of a code, which is gone from then on: of all who bring it at once one gets it. None: unknown,
-        used or expired.
+        used or expired. Versions begin anew: whoever had a key before may have pushed the largest there is.
         """
         ...
 

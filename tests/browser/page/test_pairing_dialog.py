@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
@@ -30,6 +32,20 @@ async def test_a_browser_is_paired_with_an_account_that_is_there(gate: Served, c
                     assert answer.status == status
         await dialog.get_by_role("button", name="Another code").click()
         await expect(dialog.locator("#pairing-code")).not_to_have_text(code)
+
+
+async def test_a_name_that_is_there_keeps_its_set_up(gate: Served, chrome: Browser) -> None:
+    registry = gate.service.account_registry
+    await registry.store.set_up(replace((await registry.store.get("alice")).setup, lanes=7))
+    before = (await registry.store.get("alice")).setup
+    async with visiting(chrome, gate.url) as visitor:
+        await visitor.open("accounts")
+        await visitor.page.locator(".page-head").get_by_role("button", name="Pair a browser").click()
+        dialog = visitor.page.get_by_role("dialog", name="Pair a browser")
+        await dialog.locator("input[name=name]").fill("alice")
+        await dialog.get_by_role("button", name="Show a code").click()
+        await expect(dialog.locator("#pairing-code")).to_be_visible()
+    assert (await registry.store.get("alice")).setup == before
 
 
 async def test_a_new_account_is_signed_in_by_a_browser_alone(gate: Served, chrome: Browser) -> None:

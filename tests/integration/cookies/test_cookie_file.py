@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from gemgate.accounts import PSID, PSIDTS
+from gemgate.accounts import PSID, PSIDTS, Cookies
 from gemgate.cookies.file import MOST_BYTES, FileSource
+from gemgate.dialects import cookie_text
 from gemgate.errors import AccountError
 from tests.support.profiles import session
 
@@ -114,3 +116,18 @@ async def test_a_replaced_file_is_seen_although_size_and_time_are_the_same(tmp_p
     assert (await source.read()).psid == "aaa"  # type: ignore[union-attr]
     written(tmp_path / "new", f"{PSID}=bbb").replace(path)
     assert (await source.read()).psid == "bbb"  # type: ignore[union-attr]
+
+
+async def test_a_long_text_is_not_read_on_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An HTTP archive has megabytes, and takes seconds: calls of clients must not wait for it."""
+    read, threads = cookie_text.read, list[int]()
+
+    def noted(text: str) -> Cookies:
+        threads.append(threading.get_ident())
+        return read(text)
+
+    monkeypatch.setattr(cookie_text, "read", noted)
+    path = written(tmp_path / "c", "\n" * 100_000 + json.dumps(A.as_dict()))
+    assert await FileSource(path).read() == A
+    assert threads
+    assert threads[0] != threading.get_ident()

@@ -33,6 +33,7 @@ class Posts:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.tries = 0
         self.failing = 0
+        self.down = ""
         self.status = 200
 
     def check(self, url: str) -> None:
@@ -41,6 +42,8 @@ class Posts:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         self.tries += 1
         assert headers["content-type"].startswith("application/json")
+        if url == self.down:
+            raise Unreachable(f"{url} cannot be reached")
         if self.failing:
             self.failing -= 1
             raise Unreachable(f"{url} cannot be reached")
@@ -117,8 +120,20 @@ async def scene() -> Any:
     scene.task.cancel()
 
 
+async def test_a_channel_that_is_down_holds_up_no_alert_of_the_other() -> None:
+    state = await ScriptedGateway(*(ScriptedUpstream() for _ in range(5))).signed_in()
+    scene = Scene(state, None, HOOK, BARK)
+    scene.posts.down = HOOK.url
+    await settle()
+    for account in state.accounts:
+        account.signed_out(DEAD, account.session_epoch)
+    await scene.passes(20)
+    assert len([url for url, _ in scene.posts.sent if url.startswith("https://push.example")]) == 5
+    scene.task.cancel()
+
+
 async def test_a_dead_session_is_told_once_and_its_recovery_once(scene: Scene) -> None:
-    scene.alice.signed_out(DEAD)
+    scene.alice.signed_out(DEAD, scene.alice.session_epoch)
     assert await scene.passes(10) == []  # it may mend itself: the next look at the source comes within seconds
     assert await scene.passes(10) == ["account.needs_login"]
     _, body = scene.posts.sent[0]
@@ -136,7 +151,7 @@ async def test_a_dead_session_is_told_once_and_its_recovery_once(scene: Scene) -
 
 async def test_what_mends_itself_at_once_is_not_told(scene: Scene) -> None:
     for _ in range(20):
-        scene.alice.signed_out(DEAD)
+        scene.alice.signed_out(DEAD, scene.alice.session_epoch)
         assert await scene.passes(4) == []
         await scene.alice.sign_in()
         assert await scene.passes(30) == []
@@ -145,12 +160,12 @@ async def test_what_mends_itself_at_once_is_not_told(scene: Scene) -> None:
 async def test_flapping_is_told_once_an_hour_at_most_and_the_last_word_is_true(scene: Scene) -> None:
     told: list[str] = []
     for _ in range(12):  # two minutes dead, three alive, for an hour
-        scene.alice.signed_out(DEAD)
+        scene.alice.signed_out(DEAD, scene.alice.session_epoch)
         told += await scene.passes(120)
         await scene.alice.sign_in()
         told += await scene.passes(180)
     assert told == ["account.needs_login", "account.recovered"]
-    scene.alice.signed_out(DEAD)
+    scene.alice.signed_out(DEAD, scene.alice.session_epoch)
     told = await scene.passes(3600)
     assert told == ["account.needs_login"]  # it stayed dead: the operator must not believe it is well
 
@@ -223,7 +238,7 @@ async def test_a_session_that_will_likely_die_is_told_before_it_does(scene: Scen
 
 
 async def test_a_restart_does_not_repeat_what_was_told(scene: Scene) -> None:
-    scene.alice.signed_out(DEAD)
+    scene.alice.signed_out(DEAD, scene.alice.session_epoch)
     scene.cool("image")
     assert sorted(await scene.passes(30)) == ["account.cooling", "account.needs_login"]
     scene.task.cancel()
@@ -245,7 +260,7 @@ async def test_a_restart_does_not_repeat_what_was_told(scene: Scene) -> None:
 
 
 async def test_nobody_hears_of_an_account_that_was_paused_or_removed(scene: Scene) -> None:
-    scene.alice.signed_out(DEAD)
+    scene.alice.signed_out(DEAD, scene.alice.session_epoch)
     scene.alice.pause(True)
     assert await scene.passes(600) == []
     scene.alice.pause(False)
@@ -255,7 +270,7 @@ async def test_nobody_hears_of_an_account_that_was_paused_or_removed(scene: Scen
 
 
 async def test_one_trouble_that_turns_into_another_is_not_told_as_recovery(scene: Scene) -> None:
-    scene.alice.signed_out(DEAD)
+    scene.alice.signed_out(DEAD, scene.alice.session_epoch)
     assert await scene.passes(30) == ["account.needs_login"]
     scene.alice.upstream.opening = Unreachable("no way to Google")  # type: ignore[attr-defined]
     with pytest.raises(Unreachable):
@@ -302,7 +317,7 @@ async def test_bark_gets_both_languages_in_its_own_form() -> None:
 
 async def test_neither_cookies_nor_addresses_are_in_what_is_told_or_noted(scene: Scene) -> None:
     scene.alice.cookies = Cookies("g.a000secretpsid", "sidts-secret")
-    scene.alice.signed_out(DEAD)
+    scene.alice.signed_out(DEAD, scene.alice.session_epoch)
     scene.cool()
     scene.posts.failing = 1
     await scene.passes(60)

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gemgate.cli import app
+from gemgate.cli.lab_run import entries_of
 from gemgate.cli.survival_chart import alive_at, in_terminal, span, svg
 
 STEPS = [
@@ -50,3 +51,36 @@ def test_with_no_session_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.
     told = CliRunner().invoke(app, ["accounts", "lab", "--svg", "lives.svg"], env=env)
     assert "gemgate accounts add" in told.output
     assert ElementTree.parse(tmp_path / "lives.svg") is not None
+
+
+@pytest.mark.parametrize("arm", ["opera", "rotated", "frozen=", "paired=x", "firefox=a#nowhere", ""])
+def test_what_is_no_arm_is_told(arm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if arm.startswith("firefox"):
+        assert entries_of([arm], 0.0)[0].setup.source == "browser:firefox:a#nowhere"
+        return
+    told = CliRunner().invoke(app, ["accounts", "lab", "run", "--arm", arm], env={"LANG": "C.UTF-8"})
+    assert told.exit_code == 2
+    assert "is no arm" in told.output
+
+
+def test_arms_are_accounts_that_differ_in_what_renews_them(tmp_path: Path) -> None:
+    held = tmp_path / "held.txt"
+    held.write_text("__Secure-1PSID=g.a000x; __Secure-1PSIDTS=sidts-x")
+    texts = ["firefox", "chrome=Profile 1", "paired", f"rotated={held}", f"frozen={held}", f"frozen = {held}"]
+    entries = entries_of(texts, 0.5)
+    assert [one.name for one in entries] == [
+        "lab-firefox-1", "lab-chrome-1", "lab-paired-1", "lab-rotated-1", "lab-frozen-1", "lab-frozen-2",
+    ]  # fmt: skip
+    assert [one.setup.source for one in entries[:3]] == ["browser:firefox", "browser:chrome:Profile 1", ""]
+    assert [one.setup.rotate for one in entries] == [True, True, True, True, False, False]
+    assert {one.setup.weight for one in entries} == {0.5}
+    assert [bool(one.cookies) for one in entries] == [False, False, False, True, True, True]
+
+
+def test_a_run_needs_arms_and_a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    env = {"DATA_DIR": str(tmp_path / "data"), "COOKIE_KEY_FILE": str(tmp_path / "key"), "LANG": "C.UTF-8"}
+    for words, status, said in ((["run"], 2, "--arm"), (["run", "--arm", "firefox"], 1, "gemgate serve")):
+        told = CliRunner().invoke(app, ["accounts", "lab", *words], env=env)
+        assert (told.exit_code, said in told.output) == (status, True), told.output

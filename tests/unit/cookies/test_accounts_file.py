@@ -39,9 +39,9 @@ def test_accounts_are_read_with_their_sources_and_shares(tmp_path: Path) -> None
 
 
 def test_number_language_and_sizes_are_an_account_s_own(tmp_path: Path) -> None:
-    lines = '[[account]]\nname = "a"\nnumber = 1\nlanguage = "zh-CN"\nprompt_max_bytes = 0\n'
+    lines = '[[account]]\nname = "a"\nnumber = 1\nlanguage = "zh-CN"\nprompt_max_bytes = 0\nrotate = false\n'
     (setup,) = read(written(tmp_path, lines + "prompt_with_files_max_bytes = 9000\n"))
-    assert (setup.number, setup.language) == (1, "zh-CN")
+    assert (setup.number, setup.language, setup.rotate) == (1, "zh-CN", False)
     assert (setup.prompt_max_bytes, setup.prompt_with_files_max_bytes) == (0, 9000)
 
 
@@ -63,6 +63,7 @@ def test_an_official_account_names_the_place_of_its_key_and_waits_behind_the_oth
         ("", "never the key itself"),
         ('api_key = "env:X"\nsource = "env"', "no source"),
         ('api_key = "env:X"\nfallback = "yes"', "fallback is true or false"),
+        ('api_key = "env:X"\nrotate = 0', "rotate is true or false"),
     ],
 )
 def test_a_key_in_plain_text_is_refused_without_being_repeated(tmp_path: Path, entry: str, said: str) -> None:

@@ -19,6 +19,7 @@ DEAD = SignedOut("not signed in", "未登录", code="cookie_expired")
         (Sign(200, "https://www.google.com/sorry/index?continue=x"), "captcha"),
         (Sign(429, page="Our systems have detected unusual traffic"), "captcha"),
         (Sign(200, page='<form id="captcha-form">'), "captcha"),
+        (Sign(200, page="WIZ_global_data = {}; <script src=https://www.google.com/recaptcha/enterprise.js>"), None),
         (Sign(429), "ip_block"),
         (Sign(200, "https://consent.google.com/m?continue=x"), "consent"),
         (Sign(200, page='<form action="https://consent.google.com/save">'), "consent"),

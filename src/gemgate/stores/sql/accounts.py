@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gemgate.accounts import Capability, Cookies, GoogleAccount, Kind, Known, MeasuredWalls, State
 from gemgate.errors import AccountError, GatewayError, NotFound
 from gemgate.lazy_import import later
+from gemgate.policy.session_end import INFERRED, SHOWN
 from gemgate.ports.accounts import AccountSetup, AuditLine, Origin, SessionRecord, StoredAccount, StoredCircuit
 from gemgate.ports.vault import Sealed, Vault
 from gemgate.stores.sql.database import Database, epoch_now
@@ -95,6 +96,7 @@ class SqlAccountStore:
             row["prompt_max_bytes"],
             row["prompt_with_files_max_bytes"],
             row["desktop"],
+            row["rotate"],
         )
         return StoredAccount(
             setup,
@@ -133,6 +135,7 @@ class SqlAccountStore:
             "prompt_max_bytes": setup.prompt_max_bytes,
             "prompt_with_files_max_bytes": setup.prompt_with_files_max_bytes,
             "desktop": setup.desktop,
+            "rotate": setup.rotate,
         }
         async with self._database.writing() as connection:
             adding = self._insert(account).values(name=setup.name, **values).on_conflict_do_nothing()
@@ -144,6 +147,8 @@ class SqlAccountStore:
     async def remove(self, name: str) -> None:
         async with self._database.writing() as connection:
             gone = await connection.execute(delete(account).where(account.c.name == name))
+            living = and_(session_life.c.account == name, session_life.c.ended_at.is_(None))
+            await connection.execute(update(session_life).where(living).values(ended_at=epoch_now()))
             paired = and_(client_key.c.account == name, client_key.c.revoked_at == 0)
             await connection.execute(update(client_key).where(paired).values(revoked_at=epoch_now()))
         if not gone.rowcount:
@@ -246,6 +251,8 @@ class SqlAccountStore:
                     .where(session_life.c.account == name, session_life.c.ended_at.is_(None))
                     .values(ended_at=at, died=True, ended_by=ended_by)
                 )
+                if ended_by in SHOWN:
+                    await connection.execute(_shown(name, ended_by))
         return True
 
     async def keep_address(self, node: str, address: str, circuit: StoredCircuit) -> None:
@@ -385,6 +392,13 @@ async def _advance(connection: AsyncConnection, name: str, generation: int, valu
     if new is None:
         await _must_exist(connection, name)
     return new
+
+
+def _shown(name: str, ended_by: str) -> Update:
+    """A dead session's page says more of its end than was known when it was found dead."""
+    last = select(account.c.identity).where(account.c.name == name).scalar_subquery()
+    dead = and_(session_life.c.account == name, session_life.c.session == last, session_life.c.died)
+    return update(session_life).where(dead, session_life.c.ended_by.in_(INFERRED)).values(ended_by=ended_by)
 
 
 async def _must_exist(connection: AsyncConnection, name: str) -> None:

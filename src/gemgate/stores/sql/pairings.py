@@ -36,7 +36,10 @@ class SqlPairingStore:
         )  # fmt: skip
         async with self._database.writing() as connection:
             row = (await connection.execute(taken)).one_or_none()
-        return row.account if row is not None and row.expires_at > now else None
+            if row is None or row.expires_at <= now:
+                return None
+            await connection.execute(delete(account_push).where(account_push.c.account == row.account))
+            return str(row.account)
 
     async def pushed(self, account: str) -> CookiePush | None:
         query = select(account_push).where(account_push.c.account == account)

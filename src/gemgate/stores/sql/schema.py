@@ -21,6 +21,7 @@ from sqlalchemy import (
     false,
     func,
     text,
+    true,
 )
 
 metadata = MetaData(
@@ -75,6 +76,7 @@ account = Table(
     Column("chats_at", Double, nullable=False, server_default="0", comment="When chats of it were last seen"),
     Column("desktop", Text, nullable=False, server_default="", comment="Where its browser is reached"),
     Column("way", Text, nullable=False, server_default="", comment="The way out that it went last, no password in it"),
+    Column("rotate", Boolean, nullable=False, server_default=true(), comment="Whether we renew its cookies"),
 )
 
 account_circuit = Table(

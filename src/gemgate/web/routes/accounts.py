@@ -14,7 +14,6 @@ from gemgate.policy import binding
 from gemgate.pool.account import Account
 from gemgate.pool.registry import AccountRegistry
 from gemgate.pool.remedies import remedy_of
-from gemgate.pool.status import browser_lives
 from gemgate.pool.usage import Standing
 from gemgate.ports.accounts import AccountSetup
 from gemgate.web.context import NodeContext, RequestContext
@@ -34,6 +33,7 @@ class AccountRequest(wire.Body):
     name: str = Field(min_length=1, max_length=64)
     source: str = ""
     proxy: str | None = Field(default=None, description="Its way out, or several with blanks between")
+    rotate: bool = Field(default=True, description="Whether its cookies are renewed by us, where no browser does it")
     desktop: str = Field(default="", max_length=500, description="Where a person reaches its browser (http, https)")
     lanes: int | None = Field(default=None, ge=1, le=256)
     weight: float = Field(default=1.0, ge=0)
@@ -44,6 +44,7 @@ class AccountRequest(wire.Body):
     )
     prompt_with_files_max_bytes: int | None = Field(default=None, ge=0, description="The same, files included")
     cookies: dict[str, Any] | list[Any] | str | None = None
+    only_new: bool = Field(default=False, description="409 `account_exists` rather than setting one up anew")
 
 
 class ResetRequest(wire.Body):
@@ -78,8 +79,9 @@ def account_of(account: Account, account_registry: AccountRegistry, now: float, 
         "fallback": account.fallback,
         "number": account.number,
         "language": account.language,
+        "rotate": account.rotate,
         "source": account.source.name if account.source else "",
-        "live_browser": bool(account.source and account.source.live) or browser_lives(account.browser_seen_at, now),
+        "live_browser": bool(account.source and account.source.live) or account.browser.rotates(account.cookies, now),
         "address": account.egress.name,
         "address_rest": {
             "phase": account.egress.circuit.phase(now),
@@ -203,7 +205,7 @@ async def listing(context: NodeContext) -> Response:
     summary="Add an account",
 )
 async def add(context: NodeContext) -> Response:
-    body, _ = await read_with(context.request, BODY, model_reader(AccountRequest, lambda body: body))
+    _, (body, cookies) = await read_with(context.request, BODY, model_reader(AccountRequest, _with_cookies))
     setup = AccountSetup(
         body.name,
         "web",
@@ -216,14 +218,14 @@ async def add(context: NodeContext) -> Response:
         prompt_max_bytes=body.prompt_max_bytes,
         prompt_with_files_max_bytes=body.prompt_with_files_max_bytes,
         desktop=body.desktop,
+        rotate=body.rotate,
     )
-    notice = ""
-    account = await context.service.account_registry.add(setup, context.caller)
-    if body.cookies is not None:
-        cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
-        await context.service.account_registry.replace_cookies(body.name, cookies, context.caller)
-        notice = _imported(context, cookies)
-    return _shown(context, account, notice)
+    registry = context.service.account_registry
+    account = await registry.add(setup, context.caller, only_new=body.only_new)
+    if cookies is None:
+        return _shown(context, account)
+    account = await registry.replace_cookies(body.name, cookies, context.caller)
+    return _shown(context, account, _imported(context, cookies))
 
 
 @operation(
@@ -244,6 +246,13 @@ async def one(context: NodeContext) -> Response:
         {"at": line.at, "actor": line.actor, "action": line.action, "detail": line.detail} for line in lines
     ]
     return json_response(shown)
+
+
+def _with_cookies(body: AccountRequest) -> tuple[AccountRequest, Cookies | None]:
+    """Nothing is set up for cookies that cannot be read."""
+    if body.cookies is None:
+        return body, None
+    return body, simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))[0]
 
 
 MOST_HOURS = 35 * 24

@@ -26,6 +26,7 @@ class IdentitiesRequest(wire.Body):
     source: str = Field(default="", max_length=1000)
     cookies: dict[str, Any] | list[Any] | str | None = None
     google: str | None = Field(default=None, max_length=320, description='Which one: its address; "" = the only one')
+    proxy: str | None = Field(default=None, max_length=2000, description="The way out of the account that it is for")
 
 
 @operation(
@@ -50,7 +51,7 @@ async def look(context: NodeContext) -> Response:
     cookies = None
     if body.cookies is not None:
         cookies, _ = simple.read_cookies(simple.CookiesRequest(cookies=body.cookies))
-    found = await identities(context.service, body.source, cookies)
+    found = await identities(context.service, body.source, cookies, body.proxy)
     language = context.caller.language
     answer: dict[str, Any] = {"identities": [identity_facts(one, language) for one in found]}
     if body.google is not None:

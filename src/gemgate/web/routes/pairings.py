@@ -16,7 +16,7 @@ from gemgate.accounts import Cookies, binding_browser
 from gemgate.dialects import simple, wire
 from gemgate.errors import Forbidden, NotFound, Unauthorized
 from gemgate.pool.paired import CODE_SECONDS, MOST_VERSION, SIGN_OF_LIFE_SECONDS
-from gemgate.pool.status import BROWSER_SILENT_SECONDS, browser_lives
+from gemgate.pool.status import BROWSER_SILENT_SECONDS
 from gemgate.ports.pairings import CookiePush
 from gemgate.web.auth.access import network_of
 from gemgate.web.context import NodeContext
@@ -97,6 +97,11 @@ async def redeem(context: NodeContext) -> Response:
     key, secret = await context.access.keybook.make_key(
         f"browser-{secrets.token_hex(4)}", operations=["pairing"], account=account
     )
+    try:
+        await context.service.account_registry.store.get(account)
+    except NotFound:  # it was removed meanwhile: a later one of its name is nobody's to push to
+        await context.access.keybook.revoke_key(key.id)
+        raise
     await context.state.audit(context.caller, "key made", account, f"{key.name} {body.browser}".strip())
     shown = {"account": account, "key": secret, "key_id": key.id, **_rhythm()}
     return json_response(shown, 201, {"cache-control": "no-store"})
@@ -168,13 +173,12 @@ def _state(context: NodeContext, name: str, last: CookiePush | None) -> dict[str
     account = service.account_registry.account(name)
     facts = account_of(account, service.account_registry, now, context.caller.language)
     told = ("state", "why", "seconds_left", "google", "signed_in_at", "renewed_at", "forecast", "forecast_seconds")
-    lives = last is not None and browser_lives(last.seen_at, now)
     return {
         "account": name,
         **{key: facts[key] for key in told},
         "notice": facts["notice"],
         "last_error": facts["last_error"],
-        "rotates": "browser" if lives or facts["live_browser"] else "gemgate",
+        "rotates": "browser" if facts["live_browser"] else "gemgate",
         "version": last.version if last else 0,
         "pushed_at": last.changed_at if last else None,
         "seen_at": last.seen_at if last else None,

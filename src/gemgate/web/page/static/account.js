@@ -180,7 +180,7 @@ export function NewAccount({ onDone, first }) {
       let told;
       if (made === form.name) told = await handOver(form.cookies, form.name);
       else {
-        const body = { name: form.name, source: form.source, proxy: form.proxy || null };
+        const body = { name: form.name, only_new: true, source: form.source, proxy: form.proxy || null };
         if (form.lanes) body.lanes = Number(form.lanes);
         if (form.cookies) body.cookies = form.cookies;
         told = await post("/api/accounts", body);

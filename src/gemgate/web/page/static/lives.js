@@ -7,8 +7,8 @@ import { words } from "./words.js";
 const t = words({
   lives: ["How long sessions live", "会话存活时间"],
   lives_lead: [
-    "Every session is recorded. One that was replaced, or lives, counts as long as it was seen (Kaplan and Meier, 95 % intervals).",
-    "每个会话都会被记录；被替换或仍存活的会话按已观察时长计入（Kaplan-Meier，95 % 区间）。",
+    "Every session is recorded. One that was replaced or removed, or lives, counts as long as it was seen (Kaplan and Meier, 95 % intervals).",
+    "每个会话都会被记录；被替换、已删除或仍存活的会话按已观察时长计入（Kaplan-Meier，95 % 区间）。",
   ],
   arm: ["Kept alive by", "保活方式"],
   n: ["Sessions", "会话数"],

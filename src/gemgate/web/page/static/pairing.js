@@ -1,5 +1,5 @@
 // Pairing a browser: a code that counts once, and what to do with it. The code is the only secret here, for ten minutes.
-import { post, Problem } from "./api.js";
+import { get, post } from "./api.js";
 import { html, useState } from "./html.js";
 import { useClock } from "./live.js";
 import { Act, Copy, Countdown, Dialog, Field, Trouble } from "./parts.js";
@@ -38,11 +38,8 @@ const where = (name, node) => `/api/accounts/${encodeURIComponent(name)}/pairing
 
 /** A code for the account; one that is not there yet is set up, and its first push signs it in. */
 async function codeFor(name, node, known) {
-  if (!known) {
-    await post("/api/accounts", { name }).catch((failed) => {
-      if (!(failed instanceof Problem) || failed.code !== "account_exists") throw failed;
-    });
-  }
+  const there = known || (await get("/api/accounts")).accounts.some((one) => one.name === name);
+  if (!there) await post("/api/accounts", { name, only_new: true });
   return post(where(name, node));
 }
 
