@@ -79,7 +79,8 @@ def fault(words: Words, *, whole: bool) -> str:
         if not hasattr(command, "resolve_command"):
             break
         if not rest:
-            return "" if asks or cut or not whole else "names no command"
+            alone = asks or cut or getattr(command, "invoke_without_command", False)
+            return "" if alone or not whole else "names no command"
         name, command, rest = command.resolve_command(context, rest)
         context = command.context_class(command, info_name=name, parent=context)
     if rest:

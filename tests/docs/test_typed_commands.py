@@ -40,6 +40,7 @@ ELSEWHERE = {
     "completion": "tests/docs/test_install_page.py",
     "mcp": "tests/integration/sdk/test_mcp.py",
     "music": "tests/integration/test_picture_commands.py",
+    "accounts lab run": "tests/integration/test_laboratory.py",
     "backup": "tests/integration/test_backup.py",
     "restore": "tests/integration/test_backup.py",
 }
