@@ -138,7 +138,7 @@ async def test_a_shared_database_is_not_migrated_under_an_older_node_that_runs(
     tmp_path: Path,
 ) -> None:
     await bring_up(postgres_url, by=lambda connection: migrate.upgrade(connection, "0011"))
-    lease = "extract(epoch from clock_timestamp()) + 30"
+    lease = "extract(epoch from clock_timestamp()) + 600"
     columns = "name, kind, origin, source, weight, owner, lease_until"
     held = f"INSERT INTO account ({columns}) VALUES ('a', 'web', 'admin', '', 1, 'worker-1', {lease})"
     await bring_up(postgres_url, by=lambda connection: connection.execute(text(held)))  # type: ignore[arg-type]
