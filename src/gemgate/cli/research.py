@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -122,8 +123,8 @@ async def _ended(gateway: Connection, made: dict[str, Any], *, quiet: bool) -> d
 async def _followed(gateway: Connection, path: str, seen: str, progress: Progress) -> str:
     """Tell the steps behind the event `seen` as they come; the id of the last event."""
     after = f"&last_event_id={quote(seen, safe='')}" if seen else ""
-    async with gateway.open("GET", f"{path}?stream=true{after}") as answer:
-        async for line in answer.content:
+    async with aclosing(gateway.lines(f"{path}?stream=true{after}")) as lines:
+        async for line in lines:
             if not line.startswith(b"data: {"):
                 continue
             event = json.loads(line[6:])
