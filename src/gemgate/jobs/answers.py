@@ -170,7 +170,7 @@ class Answers:
         """
         about = loads(batch.metadata)
         left, row = about["answers"], -1
-        async for _ in self.jobs.watch(batch.id):
+        async for _ in self.jobs.watch(batch.id, awaited=about["awaited"]):
             try:
                 now = await self.jobs.store.get(None, batch.id)
                 if now is None:

@@ -83,6 +83,7 @@ class Jobs:
     planner: Planner = field(init=False)
     _ordering: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watchers: defaultdict[str, set[Wakeup]] = field(default_factory=lambda: defaultdict(set))
+    _leaving: bool = False
     _over: bool = False
 
     def __post_init__(self) -> None:
@@ -364,12 +365,15 @@ class Jobs:
         background = batch.need not in SINGLE
         return self.gateway.pool.no_account_error(NEEDS[batch.need], background=background).text(language)
 
-    async def watch(self, batch_id: str) -> AsyncGenerator[None, None]:
-        """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops."""
+    async def watch(self, batch_id: str, *, awaited: bool = False) -> AsyncGenerator[None, None]:
+        """Whenever the batch may have changed; at least as often as the worker polls. Ends when the process stops.
+
+        awaited: by who called for it, and cannot come back: then as late as can be.
+        """
         changed = Wakeup(self.clock)
         self._watchers[batch_id].add(changed)
         try:
-            while not self._over:
+            while not (self._over or (self._leaving and not awaited)):
                 yield
                 changed.clear()
                 await changed.wait(self.worker.rules.poll)
@@ -447,12 +451,16 @@ class Jobs:
         """Drop what was closed before `moment`, of these kinds or of all; how many."""
         return await self.store.forget_before(moment, kinds)
 
+    def let_go(self) -> None:
+        """The process will end: whoever watches and can come back is let go; who waits for a call has a while yet."""
+        self._leaving = True
+        for batch_id in tuple(self._watchers):
+            self.wake_watchers(batch_id)
+
     async def stop(self) -> None:
         """The process ends: whoever watches is let go, what runs is given back."""
         self._over = True
-        for watchers in tuple(self._watchers.values()):
-            for changed in watchers:
-                changed.wake()
+        self.let_go()
         await self.worker.stop()
 
 

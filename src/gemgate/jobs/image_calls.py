@@ -155,7 +155,7 @@ class ImageCalls:
         """
         found: dict[str, Outcome] = {}
         seen = 0
-        async for _ in self.jobs.watch(batch.id):
+        async for _ in self.jobs.watch(batch.id, awaited=True):
             now = await self.jobs.store.get(None, batch.id)
             if now is None:
                 raise NotFound("The image task was deleted", "图片任务已被删除", code="image_task_not_found")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from gemgate.batches import Batch, Task
 from gemgate.caller import Caller, Quota
 from gemgate.catalog import MEDIA_CARDS
-from gemgate.errors import Conflict, GatewayError, NotFound
+from gemgate.errors import Conflict, GatewayError, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.gateway.media_outcome import WORDS
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
@@ -22,7 +23,6 @@ from gemgate.ports.blobs import BlobStore
 
 PRIORITY: Final = 1000
 """Above that of any batch, as other single calls."""
-PAGE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +95,25 @@ class MediaJobs:
         batch = await self._batch(caller, media_id)
         return await self._shown(await self.jobs.wait(batch, seconds, lambda now: not now.tally.open))
 
+    async def ended(self, caller: Caller, media_id: str) -> MadeMedia:
+        """The same once it has ended, for who waits in the call itself. Busy when the process stops."""
+        async with aclosing(self.jobs.watch(media_id, awaited=True)) as changes:
+            async for _ in changes:
+                with suppress(StorageDown):  # it goes on all the same
+                    made = await self.get(caller, media_id)
+                    if made.status not in ("queued", "in_progress"):
+                        return made
+        raise self.jobs.stopping()
+
     async def page(
         self, caller: Caller, *, after: str | None, limit: int, oldest_first: bool = False
     ) -> tuple[Sequence[MadeMedia], bool]:
         """The caller's behind `after`, the newest first; and whether there are more. NotFound for `after`."""
         if after:
             await self._batch(caller, after)
-        if not oldest_first:
-            found, _ = await self.jobs.store.latest(scope(caller), (self.kind,), limit + 1, after)
-            return [await self._shown(batch) for batch in found[:limit]], len(found) > limit
-        everything: list[Batch] = []
-        while True:
-            last = everything[-1].id if everything else None
-            more, _ = await self.jobs.store.latest(scope(caller), (self.kind,), PAGE, last)
-            if not more:
-                break
-            everything += more
-        everything.reverse()
-        start = next((at + 1 for at, batch in enumerate(everything) if batch.id == after), 0) if after else 0
-        return [await self._shown(one) for one in everything[start : start + limit]], len(everything) > start + limit
+        kinds, first = (self.kind,), oldest_first
+        found, _ = await self.jobs.store.latest(scope(caller), kinds, limit + 1, after or None, oldest_first=first)
+        return [await self._shown(batch) for batch in found[:limit]], len(found) > limit
 
     async def delete(self, caller: Caller, media_id: str) -> None:
         """Forget it with its file; one that is being made is given up."""

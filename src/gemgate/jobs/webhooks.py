@@ -86,7 +86,7 @@ class WebhookSender:
             hook = replace(hook, at=self.clock.now() + self.rules.hooks[hook.tries], tries=hook.tries + 1)
         else:
             hook = replace(hook, at=0.0, tries=hook.tries + 1, outcome=f"given up: {why}"[:300])
-        await self.store.hook_told(batch.id, hook)
+        await self.store.hook_told(batch, hook)
         data: dict[str, str | int | float | bool | None] = {"batch": batch.id, "tries": hook.tries, "why": why}
         self.observer.emit(TelemetryEvent("webhook.failed" if why else "webhook.delivered", data=data))
 

@@ -48,8 +48,8 @@ NEEDS: Mapping[Need, Capability] = {
 }
 SINGLE: tuple[Need, ...] = ("image_call", "text_call", "video", "music", "research")
 """Of single calls, for which somebody waits or will soon ask."""
-MAX_RUNS = 100
-"""Runs of one task after which it is given up: something in it ends the process each time."""
+MAX_LAPSES = 100
+"""Runs in a row without an end after which a task is given up: something in it ends the process each time."""
 
 RELEASE_TIMEOUT = 5.0
 """Seconds in which what was stopped must have been written down as given back."""
@@ -211,8 +211,8 @@ class Worker:
     async def _outcome(self, run: _Run) -> TaskOutcome | None:
         """How the run ended; None when there is nothing to say because somebody else has the task."""
         claim = run.claim
-        if claim.task.attempt > MAX_RUNS:
-            return Failed("worker_lost", f"It ended its process {MAX_RUNS} times", f"任务已中断 {MAX_RUNS} 次", True)
+        if (lapses := claim.task.lapses) >= MAX_LAPSES:
+            return Failed("worker_lost", f"It ended its process {lapses} times", f"任务已中断 {lapses} 次", True)
         try:
             if claim.task.checkpoint.cid and self.pool.account(claim.task.checkpoint.account) is None:
                 await self.adopt()  # only with its account can be read what the task left behind
