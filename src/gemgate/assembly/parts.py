@@ -136,11 +136,14 @@ class Parts:
         return History(
             pool,
             registry,
-            SqlChatLedger(self.storage.database, self.storage.conversations),
+            self._ledger(),
             clock=self.clock,
             observer=self.observer,
             enabled=self.settings.account_history,
         )
+
+    def _ledger(self) -> SqlChatLedger:
+        return SqlChatLedger(self.storage.database, self.storage.conversations)
 
     def event_log(self) -> EventLog:
         return EventLog(self.storage.response_log)
@@ -177,7 +180,7 @@ class Parts:
                     storage.responses,
                     event_log,
                     self._media(gateway, attachments, rules),
-                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules),
+                    ResearchRunner(gateway, event_log, storage.files, clock, observer, rules, self._ledger()),
                 ),
                 gateway.pool,
                 owner,

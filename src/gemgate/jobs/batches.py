@@ -167,9 +167,9 @@ class Jobs:
         """A single call for images, entered; or the batch that came under its idempotency key meanwhile."""
         return await self._submitted(batch, tasks, hook, digits=32, prefix="imgtask_")
 
-    async def submit_media(self, batch: Batch, prompt: str) -> Batch:
+    async def submit_media(self, batch: Batch, prompt: str, hook: tuple[str, str]) -> Batch:
         """A video or music, entered; or the batch that came under its idempotency key meanwhile."""
-        return await self._submitted(batch, [TaskDraft(prompt)], ("", ""), digits=32, prefix=f"{batch.kind}_")
+        return await self._submitted(batch, [TaskDraft(prompt)], hook, digits=32, prefix=f"{batch.kind}_")
 
     async def find_by_idempotency_key(self, origin: Submitter, key: str, digest: str) -> Batch | None:
         """The batch that came under this idempotency key before; Conflict when it was another order."""

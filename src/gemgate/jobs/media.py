@@ -15,9 +15,9 @@ from gemgate.errors import Conflict, GatewayError, NotFound, StorageDown
 from gemgate.files import Inline
 from gemgate.gateway.media_outcome import WORDS
 from gemgate.jobs.batches import WINDOW, Jobs, Submitter, scope
-from gemgate.jobs.media_runner import Chat, MediaSpec, key_of, kind_of
+from gemgate.jobs.media_runner import Chat, MediaSpec, kind_of
 from gemgate.jobs.payloads import dumps, error_of, loads
-from gemgate.media import ENDINGS, MadeMedia, MediaCall, MediaFile, MediaKind, MediaState, VideoRequest
+from gemgate.media import MadeMedia, MediaCall, MediaFile, MediaKind, MediaState, VideoRequest
 from gemgate.offload import offload
 from gemgate.ports.blobs import BlobStore
 
@@ -27,11 +27,12 @@ PRIORITY: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class MediaJobs:
-    """What doors call, for one kind of media."""
+    """What doors call, for one kind of media. webhook: whom their ends are told, and its secret."""
 
     jobs: Jobs
     blobs: BlobStore
     kind: MediaKind
+    webhook: tuple[str, str] = ("", "")
 
     async def submit(
         self, call: MediaCall, key: str, submitter: Submitter, *, admitted: Callable[[Quota], None]
@@ -77,7 +78,7 @@ class MediaJobs:
             digest=digest,
             expires_at=now + WINDOW,
         )
-        return await self._shown(await jobs.submit_media(batch, request.prompt))
+        return await self._shown(await jobs.submit_media(batch, request.prompt, self.webhook))
 
     async def _source(self, caller: Caller, media_id: str) -> Chat:
         """The chat of a video that shall be changed."""
@@ -119,8 +120,7 @@ class MediaJobs:
         """Forget it with its file; one that is being made is given up."""
         batch = await self._batch(caller, media_id)
         await self.jobs.forget(batch)
-        keys = [key_of(batch.id, self.kind, mime) for mime in ENDINGS]
-        await self.blobs.delete(keys)
+        await self.jobs.worker.runner.forget(batch)
 
     async def stored(self, caller: Caller, media_id: str) -> MadeMedia:
         """One that is finished, with its files. NotFound, Conflict while there are none."""

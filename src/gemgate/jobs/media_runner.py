@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -40,6 +40,8 @@ FOLDERS: Final[dict[MediaKind, str]] = {"video": "videos/", "music": "music/"}
 """Where their files stand in the store."""
 _ANY_LENGTH: Final = 1 << 40
 _READ: Final = 1 << 20
+_LEFT: Final = 6 * 3600.0
+"""Seconds after which a file that came in part is nobody's any more: its process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,10 @@ class MediaRunner:
     rules: JobRules
     folder: Path
 
+    async def forget(self, batch: Batch) -> None:
+        """The files of one that is forgotten go with it."""
+        await self.blobs.delete([key_of(batch.id, kind_of(batch), mime) for mime in ENDINGS])
+
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """The facts of the stored files, or when to look again. GatewayError says why there are none."""
         kind = kind_of(claim.batch)
@@ -162,7 +168,7 @@ class MediaRunner:
             raise _interrupted(kind)
         await journal.note(left.checkpoint())
         if left.media:
-            return await self._kept(claim.batch, left, left.media)
+            return await self._kept(claim, left, left.media)
         waited = self.clock.now() - left.since
         if waited > self.rules.media_patience:
             if left.text:
@@ -257,20 +263,20 @@ class MediaRunner:
         offer = card_of(claim.batch).offer(account.models)
         turns = spec.source.turns + 1 if spec.source else 1
         chat = Chat(earlier.account, earlier.identity, offer.id if offer else "", (earlier.cid,), turns)
-        return _Left(chat, claim.batch.started_at or self.clock.now())
+        return _Left(chat, self.clock.now())  # when it left is not known: it may have waited long for an account
 
-    async def _kept(self, batch: Batch, left: _Left, media: tuple[Media, ...]) -> Done:
+    async def _kept(self, claim: Claim, left: _Left, media: tuple[Media, ...]) -> Done:
         """Fetch the files, measure them, store them."""
-        kind = kind_of(batch)
+        kind = kind_of(claim.batch)
         account = self._account(kind, left.checkpoint())
         if not isinstance(account.upstream, MediaSource):
             raise _without_its_account(kind, account.name)
         began = self.clock.monotonic()
-        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(_made_ready, self.folder, self.clock.now() - _LEFT)
         files: dict[str, MediaFile] = {}
         try:
             for one in media:
-                file = await self._stored(batch, account.upstream, one)
+                file = await self._stored(claim, account.upstream, one)
                 files.setdefault(file.mime, file)
         except GatewayError as error:
             raise error.with_(generated="maybe") from None
@@ -282,17 +288,34 @@ class MediaRunner:
         self.observer.emit(TelemetryEvent("media.delivered", data=told))
         return Done(dumps({"files": [asdict(file) for file in files.values()], "chat": asdict(left.chat)}))
 
-    async def _stored(self, batch: Batch, source: MediaSource, media: Media) -> MediaFile:
-        """One file: fetched to disk, measured, and stored as what it is."""
-        kind = kind_of(batch)
-        path = self.folder / f"{batch.id}.part"
+    async def _stored(self, claim: Claim, source: MediaSource, media: Media) -> MediaFile:
+        """One file: fetched to disk, measured, and stored as what it is. Its storing is over before this returns,
+        whatever happens: who then forgets the batch knows what there is.
+        """
+        kind = kind_of(claim.batch)
+        path = self.folder / f"{claim.task.id}.{claim.task.attempt}.part"
         try:
             size = await source.fetch_media(media, path)
             file = await asyncio.to_thread(_measured, kind, path, size)
-            await self.blobs.put_file(key_of(batch.id, kind, file.mime), path, file.mime)
+            storing = asyncio.ensure_future(
+                self.blobs.put_file(key_of(claim.batch.id, kind, file.mime), path, file.mime)
+            )
+            try:
+                await asyncio.shield(storing)
+            finally:
+                await asyncio.wait({storing})
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
         return file
+
+
+def _made_ready(folder: Path, before: float) -> None:
+    """The folder, without what killed processes left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.part"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _measured(kind: MediaKind, path: Path, size: int) -> MediaFile:

@@ -7,14 +7,15 @@ looked for, in its chat or in the list of chats, and never sent again.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gemgate.accounts import Walls
-from gemgate.batches import Claim, Deferred, Done
+from gemgate.batches import Batch, Claim, Deferred, Done
 from gemgate.caller import Caller
 from gemgate.catalog import RESEARCH
 from gemgate.dialects.wire import rfc3339
@@ -32,6 +33,7 @@ from gemgate.jobs.research_story import Story
 from gemgate.jobs.rules import JobRules
 from gemgate.pool.account import Account
 from gemgate.ports.files import FileStore
+from gemgate.ports.history import ChatLedger
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, Researcher
 from gemgate.research import ResearchPlan, ResearchReport, ResearchState, ResearchTurn
@@ -50,6 +52,13 @@ class ResearchRunner:
     clock: Clock
     observer: Observer
     rules: JobRules
+    ledger: ChatLedger
+    _finding: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def forget(self, batch: Batch) -> None:
+        """The document of one that is forgotten goes with it."""
+        if (file := await self.files.get(file_id(batch.id), batch.tenant)) is not None:
+            await self.files.delete(file)
 
     async def run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """Where the plan or the report is, or when to look again. GatewayError says why there is none."""
@@ -82,16 +91,16 @@ class ResearchRunner:
         """One step after the other, as far as they go now."""
         spec = ResearchSpec.of(claim.batch, claim.task.prompt)
         story = await Story.of(self.log, claim, self.clock)
-        place = ResearchPlace.of(journal.earlier, claim.batch.started_at or self.clock.now())
+        place = ResearchPlace.of(journal.earlier, self.clock.now())
         place = place or (replace(spec.source, phase="source") if spec.source else None)
         if place is None or (place.phase == "source" and spec.plans):
             place, plan = await self._plan(claim, journal, spec, place)
         elif place.phase == "planning":
-            place, plan = await self._find_plan(spec, place)
+            place, plan = await self._find_plan(claim, journal, spec, place)
         else:
             plan = None
         if place.phase == "planning":
-            return await self._later(journal, place)
+            return self._later(place)
         await story.began(RESEARCH.web, place.account)
         if plan is not None:
             await journal.note(place.checkpoint())
@@ -101,7 +110,7 @@ class ResearchRunner:
                 return Done(dumps({"plan": place.dump(), "reason": "stop"}))
             await story.planned(plan)
         elif spec.plans and place.phase == "planned":
-            _, plan = await self._find_plan(spec, replace(place, thread=(place.cid,)))
+            _, plan = await self._find_plan(claim, journal, spec, replace(place, thread=(place.cid,)))
             await story.ends_with_plan(plan or _gone())
             return Done(dumps({"plan": place.dump(), "reason": "stop"}))
         if place.phase in ("source", "planned"):
@@ -113,21 +122,19 @@ class ResearchRunner:
             if state.report is not None:
                 return await self._kept(claim, story, place, state.report)
         await story.appender.finish()
-        return await self._later(journal, place)
+        return self._later(place)
 
-    async def _later(self, journal: TaskJournal, place: ResearchPlace) -> Deferred:
+    def _later(self, place: ResearchPlace) -> Deferred:
         """Look again, soon at first and the less often the longer it takes. Says when it has taken too long."""
         waited = max(0.0, self.clock.now() - place.since)
         if place.phase in ("planning", "starting") and waited > self.rules.research_doubt:
             raise _interrupted(place.phase)
         if waited > self.rules.research_patience:
             raise _late(self.rules.research_patience)
-        if place.cid:
-            await journal.note(place.checkpoint())
         look = self.rules.research_look
         return Deferred(
             min(look, look / 5 + waited) + waited / 20, False, "research_in_progress",
-            "Google is doing the research", "Google 正在进行研究", journal.checkpoint,
+            "Google is doing the research", "Google 正在进行研究", place.checkpoint(),
         )  # fmt: skip
 
     # The two turns
@@ -184,12 +191,19 @@ class ResearchRunner:
 
     # Looking
 
-    async def _find_plan(self, spec: ResearchSpec, place: ResearchPlace) -> tuple[ResearchPlace, ResearchPlan | None]:
+    async def _find_plan(
+        self, claim: Claim, journal: TaskJournal, spec: ResearchSpec, place: ResearchPlace
+    ) -> tuple[ResearchPlace, ResearchPlan | None]:
         """The plan that a turn asked for which may have left; None while it is not there."""
         account, researcher = self._account(place)
-        cid = place.cid or await researcher.find_chat(spec.prompt, place.since)
-        state = await researcher.read_research(cid) if cid else None
-        place = replace(place, thread=place.thread if place.cid else (cid,))
+        if not place.cid:
+            async with self._finding:  # two of the same words each have a chat of their own
+                found = await researcher.find_chats(spec.prompt, claim.batch.started_at)
+                known = await self.ledger.made(found)
+                place = replace(place, thread=(next((cid for cid in found if cid not in known), ""),))
+                if place.cid:
+                    await journal.note(place.checkpoint())
+        state = await researcher.read_research(place.cid) if place.cid else None
         if state is None or not state.whole or state.thread[1] == place.rid:
             return place, None
         if state.plan is None:

@@ -148,10 +148,7 @@ async def cancel(context: NodeContext) -> Response:
 async def delete(context: NodeContext) -> Response:
     """Forget a stored response; one under way in the background ends"""
     response_id = context.request.path_params["response_id"]
-    batch = await context.service.answers.find(context.caller, response_id, KIND)
-    if batch is not None:
-        await context.service.researches.forgotten(batch)
-    if not await context.service.answers.forget(context.caller, response_id, KIND):
+    if not await context.service.researches.forget(context.caller, response_id, KIND):
         await _owned(context, response_id)
         await context.service.responses.delete(response_id, context.caller.tenant)
     return json_response(responses.write_deleted(response_id))
