@@ -326,6 +326,32 @@ async def test_a_prompt_that_may_have_arrived_is_not_sent_again(client: openai.A
     assert sum(call.generated for call in sim.record.calls if "broken" in call.prompt) == 1
 
 
+async def test_what_does_not_come_in_time_is_told_as_that(sim: Simulator, tmp_path: Path) -> None:
+    """Google has only said that it is making it."""
+    sim.google.videos(looks=1000)
+    rules = replace(RULES, media_patience=0.2, backoff=replace(QUICK.backoff, tries=0))
+    async with (
+        served(settings_for(sim, tmp_path), job_rules=rules) as gate,
+        openai.AsyncOpenAI(base_url=gate.url + "/v1", api_key="any", max_retries=0) as client,
+    ):
+        video = await ended(client, await client.videos.create(prompt="a fox"))
+    assert video.error.code == "video_timeout"
+    assert "within 0.2 seconds; its last words: I'm generating your video" in video.error.message
+
+
+async def test_a_video_that_is_deleted_while_somebody_waits_is_not_found(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    sim.google.videos(looks=1000)
+    video = await client.videos.create(prompt="a fox")
+    waiting = asyncio.create_task(client.videos.retrieve(video.id, extra_query={"wait": 30}))
+    await until(lambda: sim.record.requests_of("hNvQHb") > 1)
+    async with asyncio.timeout(10):
+        await client.videos.delete(video.id)
+        with pytest.raises(openai.NotFoundError):
+            await waiting
+
+
 async def test_a_look_is_no_death_of_its_process(sim: Simulator, tmp_path: Path) -> None:
     """However often it has to be looked for: by an account that is signed out for an hour, say."""
     sim.google.videos(looks=MAX_LAPSES + 5)

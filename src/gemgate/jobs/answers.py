@@ -134,6 +134,12 @@ class Answers:
         batch = await self.jobs.store.get(caller.tenant, answer_id)
         return batch if batch is not None and batch.told_as == kind else None
 
+    async def get(self, caller: Caller, answer_id: str, kind: BatchKind) -> Batch:
+        """The same; NotFound."""
+        if (batch := await self.find(caller, answer_id, kind)) is None:
+            raise answer_not_found(answer_id, kind)
+        return batch
+
     async def forget(self, caller: Caller, answer_id: str, kind: BatchKind) -> bool:
         """Drop one of the caller's in the background, or what a stored one left that came under an idempotency key;
         whether it was one in the background.

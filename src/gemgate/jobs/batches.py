@@ -382,15 +382,14 @@ class Jobs:
             if not self._watchers[batch_id]:
                 del self._watchers[batch_id]
 
-    async def wait(self, batch: Batch, seconds: float, until: Callable[[Batch], bool]) -> Batch:
-        """The batch as soon as `until` holds of it, or as it stands after so many seconds."""
+    async def wait(self, batch_id: str, seconds: float, until: Callable[[Batch], bool]) -> None:
+        """Until that holds of the batch, it is gone, or so many seconds are over: ask then how it stands."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), aclosing(self.watch(batch.id)) as changes:
+            async with asyncio.timeout(seconds), aclosing(self.watch(batch_id)) as changes:
                 async for _ in changes:
-                    batch = await self.store.get(None, batch.id) or batch
-                    if until(batch):
-                        break
-        return batch
+                    now = await self.store.get(None, batch_id)
+                    if now is None or until(now):
+                        return
 
     def wait_changed(self, batch_id: str) -> None:
         """The batch changed: tell those who watch; it may have ended."""

@@ -93,8 +93,9 @@ class MediaJobs:
 
     async def wait(self, caller: Caller, media_id: str, seconds: float) -> MadeMedia:
         """The same as soon as it has ended, or after so many seconds."""
-        batch = await self._batch(caller, media_id)
-        return await self._shown(await self.jobs.wait(batch, seconds, lambda now: not now.tally.open))
+        await self._batch(caller, media_id)
+        await self.jobs.wait(media_id, seconds, lambda now: not now.tally.open)
+        return await self.get(caller, media_id)
 
     async def ended(self, caller: Caller, media_id: str) -> MadeMedia:
         """The same once it has ended, for who waits in the call itself. Busy when the process stops."""

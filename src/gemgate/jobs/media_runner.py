@@ -171,9 +171,7 @@ class MediaRunner:
             return await self._kept(claim, left, left.media)
         waited = self.clock.now() - left.since
         if waited > self.rules.media_patience:
-            if left.text:
-                raise refused(kind, left.text)
-            raise _late(kind, self.rules.media_patience)
+            raise _late(kind, self.rules.media_patience, left.text)
         return Deferred(
             self.rules.media_look + waited / 20, False, f"{kind}_in_progress",
             f"Google is making the {WORDS[kind].one}", f"Google 正在生成{WORDS[kind].zh}", journal.checkpoint,
@@ -359,13 +357,15 @@ def _interrupted(kind: MediaKind) -> Interrupted:
     )
 
 
-def _late(kind: MediaKind, seconds: float) -> Stalled:
-    words = WORDS[kind]
+def _late(kind: MediaKind, seconds: float, said: str) -> Stalled:
+    """What Google said last need be no refusal: it says at once that it is making one."""
+    words, shown = WORDS[kind], said.strip()[:300]
     return Stalled(
-        f"Google made no {words.one} within {seconds:g} seconds",
-        f"Google 在 {seconds:g} 秒内没有完成{words.zh}",
+        f"Google made no {words.one} within {seconds:g} seconds" + (f"; its last words: {shown}" if shown else ""),
+        f"Google 在 {seconds:g} 秒内没有完成{words.zh}" + (f"；最后的回答：{shown}" if shown else ""),
         generated="maybe",
         code=f"{kind}_timeout",
+        quoted=shown,
     )
 
 

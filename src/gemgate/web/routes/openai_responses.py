@@ -135,8 +135,9 @@ async def get(context: NodeContext) -> Response:
         after = whole_number(context.request, "starting_after", -1, least=0, most=10**9)
         return await followed(context, batch, str(after))
     if seconds := whole_number(context.request, "wait", 0, least=0, most=LONGEST_WAIT):
-        ended = context.service.jobs.wait(batch, seconds, lambda now: not is_open(now))
-        batch = await cancel_on_disconnect(context.request.receive, ended)
+        ended = context.service.jobs.wait(response_id, seconds, lambda now: not is_open(now))
+        await cancel_on_disconnect(context.request.receive, ended)
+        batch = await context.service.answers.get(context.caller, response_id, KIND)
     return large_json_response(await context.service.background.shown(batch, context.caller.language))
 
 
