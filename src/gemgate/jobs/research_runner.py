@@ -198,9 +198,9 @@ class ResearchRunner:
         account, researcher = self._account(place)
         if not place.cid:
             async with self._finding:  # two of the same words each have a chat of their own
-                found = await researcher.find_chats(spec.prompt, claim.batch.started_at)
-                known = await self.ledger.made(found)
-                place = replace(place, thread=(next((cid for cid in found if cid not in known), ""),))
+                chats = await researcher.find_chats(spec.prompt, claim.batch.started_at)
+                known = await self.ledger.made(chats)
+                place = replace(place, thread=(next((cid for cid in chats if cid not in known), ""),))
                 if place.cid:
                     await journal.note(place.checkpoint())
         state = await researcher.read_research(place.cid) if place.cid else None
