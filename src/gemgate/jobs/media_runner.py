@@ -15,18 +15,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from gemgate.accounts import Walls
 from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done
 from gemgate.caller import Caller
 from gemgate.catalog import MEDIA_CARDS, ModelCard
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled
 from gemgate.findings import Media
-from gemgate.gateway.answer import within_walls
 from gemgate.gateway.attachments import Attachments
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.media_outcome import WORDS, media_in, media_refusal, no_access, refused
 from gemgate.gateway.prompt_request import Continuation, PromptContent, PromptRequest
 from gemgate.imaging import media_files
+from gemgate.jobs.held_chats import HeldChats
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import dump_sources, dumps, load_sources, loads
 from gemgate.jobs.rules import JobRules
@@ -144,17 +143,15 @@ class MediaRunner:
         except NoAccount:
             raise
         except GatewayError as error:
-            final = error.code == f"{kind}_no_access" and not self._others_may(kind)
+            final = error.code == f"{kind}_no_access" and not self._chats(kind).others_may
             told = no_access(kind, error) if final else error
             self.observer.emit(TelemetryEvent("media.failed", data={"media": kind, "kind": told.kind}))
             if final:
                 raise told from None
             raise
 
-    def _others_may(self, kind: MediaKind) -> bool:
-        """Whether another account could be asked, now or once it is signed in."""
-        states = [account.status(kind) for account in self.gateway.pool.accounts]
-        return any(status.usable or status.state == "starting" for status in states)
+    def _chats(self, kind: MediaKind) -> HeldChats:
+        return HeldChats(self.gateway.pool, kind, WORDS[kind].zh)
 
     async def _run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         kind = kind_of(claim.batch)
@@ -186,11 +183,7 @@ class MediaRunner:
         content = PromptContent(spec.request.prompt, tuple(uploads))
         source, card = spec.source, card_of(claim.batch)
 
-        async def everything(continued: bool, walls: Walls) -> PromptContent:
-            if source is not None and not continued:
-                raise _without_its_account(spec.request.kind, source.account)
-            return within_walls(content, walls)
-
+        everything = self._chats(spec.request.kind).turn(content, source.account if source else None)
         continues = None
         if source is not None:
             thread = Thread(source.thread, source.turns)
@@ -225,7 +218,7 @@ class MediaRunner:
 
     async def _looked(self, claim: Claim, spec: MediaSpec, earlier: Checkpoint) -> _Left:
         """What the chat holds by now; nothing is sent."""
-        account = self._account(spec.request.kind, earlier)
+        account = self._chats(spec.request.kind).account(earlier.account, earlier.identity)
         left = self._left(claim, spec, earlier, account)
         pieces = await account.upstream.read_chat(earlier.cid)
         said = next((piece for piece in pieces or () if isinstance(piece, Completed)), None)
@@ -239,21 +232,6 @@ class MediaRunner:
             raise refused(kind, said.text)
         return _Left(chat, left.since, media, said.text)
 
-    def _account(self, kind: MediaKind, earlier: Checkpoint) -> Account:
-        """The account that has the chat, signed in as it was. NoAccount until it is there."""
-        account = self.gateway.pool.account(earlier.account)
-        if account is None or not account.is_open:
-            raise _without_its_account(kind, earlier.account)
-        if account.identity != earlier.identity:
-            raise Broken(
-                f"The account {earlier.account} is another Google account now: the chat of the {WORDS[kind].one} "
-                "cannot be read",
-                f"账号 {earlier.account} 已换成其他 Google 账号，无法读取该{WORDS[kind].zh}的对话",
-                generated="maybe",
-                code=f"{kind}_lost",
-            )
-        return account
-
     def _left(self, claim: Claim, spec: MediaSpec, earlier: Checkpoint, account: Account) -> _Left:
         if earlier.image:
             kept = json.loads(earlier.image)
@@ -266,9 +244,9 @@ class MediaRunner:
     async def _kept(self, claim: Claim, left: _Left, media: tuple[Media, ...]) -> Done:
         """Fetch the files, measure them, store them."""
         kind = kind_of(claim.batch)
-        account = self._account(kind, left.checkpoint())
+        account = self._chats(kind).account(left.chat.account, left.chat.identity)
         if not isinstance(account.upstream, MediaSource):
-            raise _without_its_account(kind, account.name)
+            raise self._chats(kind).away(account.name)
         began = self.clock.monotonic()
         await asyncio.to_thread(_made_ready, self.folder, self.clock.now() - _LEFT)
         files: dict[str, MediaFile] = {}
@@ -366,13 +344,4 @@ def _late(kind: MediaKind, seconds: float, said: str) -> Stalled:
         generated="maybe",
         code=f"{kind}_timeout",
         quoted=shown,
-    )
-
-
-def _without_its_account(kind: MediaKind, name: str) -> NoAccount:
-    return NoAccount(
-        f"The account {name}, which has the chat of the {WORDS[kind].one}, is not signed in",
-        f"持有该{WORDS[kind].zh}对话的账号 {name} 尚未登录",
-        retry_after=5.0,
-        code="no_account",
     )

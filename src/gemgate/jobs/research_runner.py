@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gemgate.accounts import Walls
 from gemgate.batches import Batch, Claim, Deferred, Done
 from gemgate.caller import Caller
 from gemgate.catalog import RESEARCH
 from gemgate.dialects.wire import rfc3339
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Refused, Spent, Stalled, TooLarge
 from gemgate.files import StoredFile
-from gemgate.gateway.answer import within_walls
 from gemgate.gateway.gateway import Gateway
 from gemgate.gateway.prompt_request import PromptContent, PromptRequest
 from gemgate.gateway.research_outcome import none_left, refused, research_refusal
 from gemgate.jobs.event_log import EventLog
+from gemgate.jobs.held_chats import HeldChats
 from gemgate.jobs.journal import TaskJournal
 from gemgate.jobs.payloads import dumps, loads
 from gemgate.jobs.research_place import Phase, ResearchPlace, ResearchSpec, TurnJournal
@@ -67,7 +65,7 @@ class ResearchRunner:
         except GatewayError as error:
             begun = bool((journal.checkpoint or journal.earlier).image)  # then its account is the only one
             spent = isinstance(error, Spent) or (isinstance(error, NoAccount) and error.quota and not begun)
-            final = spent and (begun or not self._others_may())
+            final = spent and (begun or not self._chats.others_may)
             if isinstance(error, NoAccount) and not final:
                 raise
             told = none_left(error, self._reset_of(error)) if final else error
@@ -82,10 +80,9 @@ class ResearchRunner:
             return rfc3339(error.resets_at) if error.resets_at else ""
         return rfc3339(self.clock.now() + error.retry_after) if error.retry_after else ""
 
-    def _others_may(self) -> bool:
-        """Whether another account could be asked, now or once it is signed in."""
-        states = [account.status("research") for account in self.gateway.pool.accounts]
-        return any(status.usable or status.state == "starting" for status in states)
+    @property
+    def _chats(self) -> HeldChats:
+        return HeldChats(self.gateway.pool, "research", "研究")
 
     async def _run(self, claim: Claim, journal: TaskJournal) -> Done | Deferred:
         """One step after the other, as far as they go now."""
@@ -164,7 +161,7 @@ class ResearchRunner:
         request_id = loads(claim.batch.metadata)["request_id"]
         caller = Caller(tenant=claim.batch.tenant, client="research", request_id=request_id)
         request = PromptRequest(
-            RESEARCH, caller, ("research",), _only_in_its_chat(text, before),
+            RESEARCH, caller, ("research",), self._chats.turn(PromptContent(text), before.account if before else None),
             continues=before.continuation() if before else None, replay=_ANY_LENGTH if before else 0,
             exact=True, research=turn, journal=TurnJournal(journal, before, phase, self.clock.now()),
         )  # fmt: skip
@@ -228,17 +225,10 @@ class ResearchRunner:
         return place, state
 
     def _account(self, place: ResearchPlace) -> tuple[Account, Researcher]:
-        """The account that has the chat, signed in as it was. NoAccount until it is there."""
-        account = self.gateway.pool.account(place.account)
-        if account is None or not account.is_open or not isinstance(account.upstream, Researcher):
-            raise _without_its_account(place.account)
-        if account.identity != place.identity:
-            raise Broken(
-                f"The account {place.account} is another Google account now: the chat of the research cannot be read",
-                f"账号 {place.account} 已换成其他 Google 账号，无法读取该研究的对话",
-                generated="maybe",
-                code="research_lost",
-            )
+        """The account that has the chat. NoAccount, Broken."""
+        account = self._chats.account(place.account, place.identity)
+        if not isinstance(account.upstream, Researcher):
+            raise self._chats.away(place.account)
         return account, account.upstream
 
     async def _kept(self, claim: Claim, story: Story, place: ResearchPlace, report: ResearchReport) -> Done:
@@ -282,18 +272,6 @@ def _offer(account: Account) -> str:
     return offer.id if offer else ""
 
 
-def _only_in_its_chat(text: str, before: ResearchPlace | None) -> Callable[[bool, Walls], Awaitable[PromptContent]]:
-    """The turn's words; one behind another is nothing without its chat."""
-    content = PromptContent(text)
-
-    async def told(continued: bool, walls: Walls) -> PromptContent:
-        if before is not None and not continued:
-            raise _without_its_account(before.account)
-        return within_walls(content, walls)
-
-    return told
-
-
 def _interrupted(phase: Phase) -> Interrupted:
     what, zh = ("plan", "计划") if phase == "planning" else ("start", "启动")
     return Interrupted(
@@ -320,13 +298,4 @@ def _late(seconds: float) -> Stalled:
         f"Google 在 {seconds:g} 秒内没有完成报告",
         generated="maybe",
         code="research_timeout",
-    )
-
-
-def _without_its_account(name: str) -> NoAccount:
-    return NoAccount(
-        f"The account {name}, which has the chat of the research, is not signed in",
-        f"持有该研究对话的账号 {name} 尚未登录",
-        retry_after=5.0,
-        code="no_account",
     )
