@@ -22,6 +22,7 @@ from google.genai._gaos.lib import compat_errors
 from sqlalchemy import update
 
 from gemgate.stores.sql.schema import batch
+from gemgate.upstreams.web import WebUpstream
 from gemgate_simulator import RemoteSimulator, Simulator
 from gemgate_simulator.research import CONFIRM
 from tests.support.batch_calls import QUICK
@@ -229,12 +230,20 @@ async def test_the_same_words_twice_are_two_researches(
 
 
 async def test_the_wait_for_an_account_is_no_doubt_of_the_plan(
-    client: openai.AsyncOpenAI, gate: Served, sim: Simulator
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An order of an hour ago whose prompt left now, in a process that died before it heard of it: it is looked for
-    as long as any other.
+    as long as any other, and not only once.
     """
-    sim.google.fault("generate", "stall", match="foxes", seconds=1.0)
+    find, looks = WebUpstream.find_chats, 0
+
+    async def finds(self: WebUpstream, prompt: str, since: float) -> Any:
+        nonlocal looks
+        looks += 1
+        return await find(self, prompt, since) if looks > 2 else []
+
+    monkeypatch.setattr(WebUpstream, "find_chats", finds)
+    sim.google.fault("generate", "stall", match="foxes", seconds=10, finished=True)
     response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
     await until(lambda: sim.record.received == 1)
     async with gate.service.database.writing() as connection:
