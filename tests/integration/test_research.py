@@ -188,6 +188,28 @@ async def test_a_plan_is_changed_accepted_and_used_once(google: Any, sim: Simula
     assert not sim.record.violations
 
 
+async def test_nothing_is_kept_of_one_that_is_given_up_while_its_report_comes(
+    client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another process: this one hears of it at its next heartbeat."""
+    read = WebUpstream.read_research
+
+    async def reads(self: WebUpstream, cid: str) -> Any:
+        state = await read(self, cid)
+        if state is not None and state.report is not None:
+            await gate.service.jobs.store.change(response.id, "cancelled")
+        return state
+
+    response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
+    monkeypatch.setattr(WebUpstream, "read_research", reads)
+    async with asyncio.timeout(10):
+        while (now := await client.responses.retrieve(response.id)).status in ("queued", "in_progress"):
+            await asyncio.sleep(0.05)
+        await until(lambda: not gate.service.jobs.worker.running)
+    assert (now.status, now.output_text) == ("cancelled", "")
+    assert not (await client.files.list()).data
+
+
 @pytest.mark.parametrize("broken", ["plan", "start"])
 async def test_a_turn_that_breaks_off_is_looked_for_and_not_sent_again(
     client: openai.AsyncOpenAI, sim: Simulator, broken: str

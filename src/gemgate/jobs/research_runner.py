@@ -245,13 +245,13 @@ class ResearchRunner:
             purpose="assistants_output",
             created_at=self.clock.now(),
         )
+        await story.ends_with_report(report)  # first: of one that was given up meanwhile nothing is kept
         kept = True
         try:
             if await self.files.get(file.id, batch.tenant) is None:
                 await self.files.add(file, data)
         except TooLarge:
             kept = False  # the key has no room for it; the report is told all the same
-        await story.ends_with_report(report)
         self._delivered("report", place)
         facts = {"id": file.id, "name": file.name, "bytes": file.bytes, "sha256": digest} if kept else None
         return Done(dumps({"file": facts, "place": place.dump(), "reason": "stop"}))
