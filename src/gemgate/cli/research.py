@@ -52,7 +52,7 @@ def research(
             previous = planned["id"]
             change = await asyncio.to_thread(_wanted)
             if change is None:
-                return planned
+                return planned | {"left": True}
             if not change:
                 break
             asked = change
@@ -63,6 +63,10 @@ def research(
     if done["status"] != "completed":
         errors: list[dict[str, Any]] = done.get("errors") or [{}]
         fail(f"{done['id']}: {errors[0].get('message', done['status'])}")
+    if done.pop("left", False):  # the plan was shown, and is no report
+        output = None
+        if not as_json:
+            return
     if output is not None:
         written_whole(output, _with_sources(done).encode())
     if as_json:
