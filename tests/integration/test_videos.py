@@ -101,6 +101,19 @@ async def test_a_remix_is_the_next_turn_of_its_chat(client: openai.AsyncOpenAI, 
     assert not sim.record.violations
 
 
+async def test_two_changes_of_one_video_are_made_in_turn_and_not_mixed_up(
+    client: openai.AsyncOpenAI, sim: Simulator
+) -> None:
+    sim.google.videos(looks=2)
+    first = await ended(client, await client.videos.create(prompt="a fox runs"))
+    changes = [await client.videos.remix(first.id, prompt=f"now in {place}") for place in ("snow", "sand")]
+    done = [await ended(client, one) for one in changes]
+    assert [one.status for one in done] == ["completed"] * 2, [one.error for one in done]
+    assert [len(film.fetches) for film in sim.google.world.films.made.values()] == [2, 2, 2], "each its own, once"
+    assert sim.record.generations == 3
+    assert not sim.record.violations
+
+
 async def test_videos_are_listed_in_pages_and_deleted_with_their_files(
     client: openai.AsyncOpenAI, gate: Served, sim: Simulator
 ) -> None:

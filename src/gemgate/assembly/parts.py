@@ -205,7 +205,9 @@ class Parts:
 
     def _media(self, gateway: Gateway, attachments: Attachments, rules: JobRules) -> MediaRunner:
         folder = self.settings.data_dir / "downloads"
-        return MediaRunner(gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder)
+        return MediaRunner(
+            gateway, attachments, self.storage.blobs, self.clock, self.observer, rules, folder, self.storage.jobs
+        )
 
     def alerts(self, pool: AccountPool, account_registry: AccountRegistry, machine: Machine) -> AlertMonitor:
         return AlertMonitor(

@@ -49,7 +49,7 @@ class MediaJobs:
         if found is not None:
             return await self._shown(found)
         remixed = request.remixed if isinstance(request, VideoRequest) else ""
-        source = await self._source(caller, remixed) if remixed else None
+        source, root = await self._source(caller, remixed) if remixed else (None, "")
         references = await jobs.keep_references(request.references, submitter, "input_reference")
         elsewhere = await jobs.elsewhere(jobs.lanes)
         card = next(card for card in MEDIA_CARDS if card.id == call.model)
@@ -60,6 +60,7 @@ class MediaJobs:
             "request_id": caller.request_id,
             "wished": call.wished,
             "remixed": remixed,
+            "root": root,
             "awaited": False,
         }
         batch = Batch(
@@ -80,12 +81,13 @@ class MediaJobs:
         )
         return await self._shown(await jobs.submit_media(batch, request.prompt, self.webhook))
 
-    async def _source(self, caller: Caller, media_id: str) -> Chat:
-        """The chat of a video that shall be changed."""
-        task = await self._task(await self._batch(caller, media_id))
+    async def _source(self, caller: Caller, media_id: str) -> tuple[Chat, str]:
+        """The chat of a video that shall be changed, and the id of the first video in it."""
+        batch = await self._batch(caller, media_id)
+        task = await self._task(batch)
         if task.status != "done":
             raise _not_completed(self.kind, media_id)
-        return Chat.of(loads(task.result)["chat"])
+        return Chat.of(loads(task.result)["chat"]), loads(batch.metadata).get("root") or media_id
 
     async def get(self, caller: Caller, media_id: str) -> MadeMedia:
         """One of the caller's; NotFound."""

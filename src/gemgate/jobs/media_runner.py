@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done
+from gemgate.batches import Batch, Checkpoint, Claim, Deferred, Done, JobStatus
 from gemgate.caller import Caller
 from gemgate.catalog import MEDIA_CARDS, ModelCard
 from gemgate.errors import Broken, GatewayError, Interrupted, NoAccount, Stalled
@@ -32,6 +32,7 @@ from gemgate.jobs.rules import JobRules
 from gemgate.media import ENDINGS, MediaFile, MediaKind, MediaRequest, MusicRequest, VideoRequest
 from gemgate.pool.account import Account
 from gemgate.ports.blobs import BlobStore
+from gemgate.ports.jobs import JobStore
 from gemgate.ports.runtime import Clock, Observer, TelemetryEvent
 from gemgate.ports.upstream import Completed, MediaSource, Thread
 
@@ -39,6 +40,9 @@ FOLDERS: Final[dict[MediaKind, str]] = {"video": "videos/", "music": "music/"}
 """Where their files stand in the store."""
 _ANY_LENGTH: Final = 1 << 40
 _READ: Final = 1 << 20
+_LOOKED_AT: Final = 200
+"""Videos of one key under way among which one of the same chat is looked for."""
+OPEN: Final[tuple[JobStatus, ...]] = ("queued", "processing")
 _LEFT: Final = 6 * 3600.0
 """Seconds after which a file that came in part is nobody's any more: its process was killed."""
 
@@ -130,6 +134,7 @@ class MediaRunner:
     observer: Observer
     rules: JobRules
     folder: Path
+    store: JobStore
 
     async def forget(self, batch: Batch) -> None:
         """The files of one that is forgotten go with it."""
@@ -158,6 +163,8 @@ class MediaRunner:
         spec = MediaSpec.load(kind, claim.task.prompt, claim.batch.defaults)
         earlier = journal.earlier
         if not earlier.account:
+            if spec.source is not None and (other := await self._ahead(claim.batch)):
+                return _in_turn(self.rules.media_look, other)
             left = await self._asked(claim, journal, spec)
         elif earlier.cid:
             left = await self._looked(claim, spec, earlier)
@@ -173,6 +180,19 @@ class MediaRunner:
             self.rules.media_look + waited / 20, False, f"{kind}_in_progress",
             f"Google is making the {WORDS[kind].one}", f"Google 正在生成{WORDS[kind].zh}", journal.checkpoint,
         )  # fmt: skip
+
+    async def _ahead(self, batch: Batch) -> str:
+        """Id of an older video that is being made in the same chat, "" for none: of two at once neither could be told
+        from the other, and at Google the second takes the place of the first.
+        """
+        root = _about(batch).get("root")
+        for status in OPEN:
+            others, _ = await self.store.latest(batch.tenant, ("video",), _LOOKED_AT, status=status)
+            for one in others:
+                older = (one.created_at, one.id) < (batch.created_at, batch.id)
+                if older and root in (one.id, _about(one).get("root")):
+                    return one.id
+        return ""
 
     async def _asked(self, claim: Claim, journal: TaskJournal, spec: MediaSpec) -> _Left:
         """Send the prompt, once."""
@@ -222,8 +242,9 @@ class MediaRunner:
         left = self._left(claim, spec, earlier, account)
         pieces = await account.upstream.read_chat(earlier.cid)
         said = next((piece for piece in pieces or () if isinstance(piece, Completed)), None)
-        if said is None or (spec.source is not None and said.thread.metadata[1] == spec.source.rid):
-            return left  # the turn before: ours is not stored yet
+        turn = said.thread.metadata[1] if said is not None else None
+        if said is None or (left.chat.rid and turn != left.chat.rid) or (spec.source and turn == spec.source.rid):
+            return left  # another turn: ours is not stored yet
         thread = left.chat.thread if left.chat.rid else said.thread.metadata
         chat = Chat(left.chat.account, left.chat.identity, left.chat.offer, thread, left.chat.turns)
         kind = spec.request.kind
@@ -322,6 +343,14 @@ def _measured(kind: MediaKind, path: Path, size: int) -> MediaFile:
 def _about(batch: Batch) -> dict[str, Any]:
     about: dict[str, Any] = loads(batch.metadata)
     return about
+
+
+def _in_turn(after: float, other: str) -> Deferred:
+    return Deferred(
+        after, False, "video_in_turn",
+        f"The video {other}, which goes on in the same chat, is made first",
+        f"同一对话中的视频 {other} 会先完成",
+    )  # fmt: skip
 
 
 def _interrupted(kind: MediaKind) -> Interrupted:
