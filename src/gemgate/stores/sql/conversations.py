@@ -101,7 +101,10 @@ class SqlConversationStore:
             self._told.set()
             return
         await self.written()
-        await self._write([_row(conversation)])
+        async with self._database.writing() as connection:
+            saved = await connection.execute(_upsert(self._database.is_sqlite), _row(conversation))
+            if not saved.rowcount and conversation.thread.cid:  # the id is another tenant's, the chat is not
+                await connection.execute(made_chats.of(conversation.thread.cid, conversation.tenant))
 
     async def tend(self) -> None:
         """Write what waits, together, a moment after it came; runs for ever, and leaves nothing when it is ended."""
