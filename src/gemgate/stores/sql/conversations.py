@@ -193,7 +193,7 @@ class SqlConversationStore:
 
 @functools.cache
 def _upsert(sqlite: bool, *, told: bool = False) -> Executable:
-    """told: of rows that were written the id. Built once: SQLAlchemy takes longer to build it than SQLite to carry it out."""
+    """Built once: SQLAlchemy takes longer to build it than SQLite to carry it out. told: it tells ids that it wrote."""
     statement = (sqlite_insert if sqlite else postgresql.insert)(table)
     changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in ("id", "tenant", "created_at")}
     # An id belongs to the tenant who took it first; another one's row is left alone.
