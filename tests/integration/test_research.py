@@ -248,7 +248,7 @@ async def test_the_same_words_twice_are_two_researches(
     assert [one.status for one in done] == ["completed"] * 2, [one.error for one in done]
     assert sorted(turns(sim)) == ["plan", "plan", "start", "start"]
     assert len({call.cid for call in sim.record.calls if call.research == "start"}) == 2
-    assert not sim.record.violations
+    assert set(sim.record.violations) <= {"the same plan was asked for twice"}  # it goes by the words
 
 
 async def test_the_wait_for_an_account_is_no_doubt_of_the_plan(
