@@ -21,6 +21,8 @@ from google.genai import types
 from google.genai._gaos.lib import compat_errors
 from sqlalchemy import update
 
+from gemgate.jobs.research_story import Story
+from gemgate.research import ResearchState
 from gemgate.stores.sql.schema import batch
 from gemgate.upstreams.web import WebUpstream
 from gemgate_simulator import RemoteSimulator, Simulator
@@ -192,16 +194,15 @@ async def test_nothing_is_kept_of_one_that_is_given_up_while_its_report_comes(
     client: openai.AsyncOpenAI, gate: Served, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By another process: this one hears of it at its next heartbeat."""
-    read = WebUpstream.read_research
+    progress = Story.progress
 
-    async def reads(self: WebUpstream, cid: str) -> Any:
-        state = await read(self, cid)
-        if state is not None and state.report is not None:
+    async def progresses(self: Story, state: ResearchState) -> None:
+        await progress(self, state)
+        if state.report is not None:
             await gate.service.jobs.store.change(response.id, "cancelled")
-        return state
 
+    monkeypatch.setattr(Story, "progress", progresses)
     response = await client.responses.create(model="gemini-deep-research", input="foxes", background=True)
-    monkeypatch.setattr(WebUpstream, "read_research", reads)
     async with asyncio.timeout(10):
         while (now := await client.responses.retrieve(response.id)).status in ("queued", "in_progress"):
             await asyncio.sleep(0.05)
