@@ -73,6 +73,8 @@ async def test_a_chat_is_found_by_its_exact_prompt_alone(upstream: WebUpstream, 
     assert await upstream.find_chats("foxes", now + 3600) == []
     again = await turn(upstream, "foxes", "plan")
     assert sorted(await upstream.find_chats("foxes", now)) == sorted([planned.thread.cid, again.thread.cid])
+    assert list(sim.record.violations) == ["the same plan was asked for twice"]  # it goes by the words
+    sim.record.violations.clear()
 
 
 async def test_what_may_be_begun(upstream: WebUpstream, sim: Simulator) -> None:
