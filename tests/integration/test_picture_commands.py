@@ -148,7 +148,7 @@ def test_research_writes_the_report_with_its_sources(gemgate, sim: BlockingSimul
 def test_a_plan_that_is_left_is_no_report(gemgate, sim: BlockingSimulator, tmp_path: Path) -> None:
     before = sim.google.record().generations
     done = gemgate("research", "why are foxes white", "--plan", "-o", "report.md", typed="q\n")
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
     assert "Compare what they say" in done.stderr
     assert not (tmp_path / "report.md").exists()
     assert sim.google.record().generations == before + 1
