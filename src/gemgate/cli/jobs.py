@@ -48,7 +48,7 @@ def list_jobs(
     limit: LimitOption = 20,
     kind: Annotated[
         str,
-        typer.Option("--kind", help="Only images, image_call, response, video, music, research, ...", show_default=False),
+        typer.Option("--kind", help="Only images, response, video, music, research, ...", show_default=False),
     ] = "",
     status: StatusOption = "",
     url: UrlOption = "",

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,13 +19,13 @@ from gemgate.caller import Caller, Quota
 from gemgate.dialects.openai_batches import Endpoint
 from gemgate.dialects.simple_batches import BatchItem, BatchOrder
 from gemgate.errors import BadRequest, Busy, ClientError, Conflict, ModelNotFound, NotFound, RateLimited
-from gemgate.files import Link, Source, Stored, StoredFile
 from gemgate.gateway.admission import check_scope
 from gemgate.gateway.gateway import Gateway
 from gemgate.jobs.capacity import Planner
 from gemgate.jobs.finalizer import BatchFinalizer
 from gemgate.jobs.line_file import LineFile
 from gemgate.jobs.payloads import ImageSpec, dump_spec, dumps, loads
+from gemgate.jobs.references import References
 from gemgate.jobs.webhooks import WebhookSender
 from gemgate.jobs.worker import NEEDS, SINGLE, Worker
 from gemgate.ports.files import FileStore
@@ -46,8 +46,6 @@ TEXT: tuple[BatchKind, ...] = ("chat", "responses")
 """Kinds whose tasks an account answers in words."""
 WINDOW = 24 * 3600.0
 """OpenAI's completion window, in seconds."""
-REFERENCES_KEPT = 30 * 24 * 3600.0
-"""Seconds that reference images of a batch are kept for its tasks and their retries."""
 SINGLE_TASKS = 100
 """More tasks than a single call has."""
 
@@ -103,7 +101,18 @@ class Jobs:
         found = await self.find_by_idempotency_key(origin, order.idempotency_key, digest)
         if found is not None:
             return found
-        tasks = await self._tasks(order, origin)
+        async with self.references(origin.caller) as references:
+            return await self._images_entered(order, origin, digest, references, admitted)
+
+    async def _images_entered(
+        self,
+        order: BatchOrder,
+        origin: Submitter,
+        digest: str,
+        references: References,
+        admitted: Callable[[Quota], None],
+    ) -> Batch:
+        tasks = await self._tasks(order, origin, references)
         admitted((await self.gateway.admit_images(order.model, origin.caller, later=True)).quota)
         model = order.model or self.default_image_model
         lanes = await self._lanes()
@@ -176,15 +185,14 @@ class Jobs:
         found = await self.store.under_key(origin.caller.tenant, key) if key else None
         return _same_order(found, digest) if found is not None else None
 
-    async def _tasks(self, order: BatchOrder, origin: Submitter) -> list[TaskDraft]:
+    async def _tasks(self, order: BatchOrder, origin: Submitter, references: References) -> list[TaskDraft]:
         """The tasks of an order of images."""
         if order.webhook[0]:
             self.webhook_sender.check(order.webhook[0])
         self._check_models(order, origin.caller)
         common = ImageSpec(order.model or self.default_image_model, order.options)
-        kept: dict[str, Stored] = {}
         return [
-            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, origin, kept))
+            TaskDraft(item.prompt, await self._payload(item, f"items[{at}]", common, references))
             for at, item in enumerate(order.items)
         ]
 
@@ -290,54 +298,20 @@ class Jobs:
             except ModelNotFound as error:
                 raise ModelNotFound(error.en, error.zh, param=f"items[{at}].model", code=error.code) from None
 
-    async def _payload(
-        self, item: BatchItem, where: str, common: ImageSpec, origin: Submitter, kept: dict[str, Stored]
-    ) -> str:
+    async def _payload(self, item: BatchItem, where: str, common: ImageSpec, references: References) -> str:
         """What the item wants beyond the batch; bytes that came with it become a file, the same ones once."""
         if item.model is None and item.options is None and not item.references:
             return ""
         try:
-            references = tuple([await self.keep_reference(source, origin, kept) for source in item.references])
+            kept = tuple([await references.one(source) for source in item.references])
         except ClientError as error:
             param = f"{where}.references"
             raise BadRequest(f"{param}: {error.en}", f"{param}：{error.zh}", param=param, code=error.code) from None
-        return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, references))
+        return dump_spec(ImageSpec(item.model or common.model, item.options or common.options, kept))
 
-    async def keep_references(self, sources: Iterable[Source], origin: Submitter, param: str) -> tuple[Source, ...]:
-        """The same of a single call's, whose `param` they are. NotFound, BadRequest."""
-        kept: dict[str, Stored] = {}
-        try:
-            return tuple([await self.keep_reference(one, origin, kept) for one in sources])
-        except NotFound:
-            raise
-        except ClientError as error:
-            raise BadRequest(error.en, error.zh, param=error.param or param, code=error.code) from None
-
-    async def keep_reference(self, source: Source, origin: Submitter, kept: dict[str, Stored]) -> Stored | Link:
-        """Where the reference can be had when the task runs; the same bytes are stored once."""
-        tenant = origin.caller.tenant
-        attachments = self.worker.runner.attachments
-        if isinstance(source, Link) and not attachments.is_own(source, origin.caller):
-            return source
-        (upload,) = await attachments.load([source], origin.caller, images_only=True)
-        if isinstance(source, Stored):
-            return source
-        if upload.sha256 not in kept:
-            now = self.clock.now()
-            file = StoredFile(
-                id=f"file-{secrets.token_hex(16)}",
-                owner=tenant,
-                name=upload.name,
-                mime=upload.mime,
-                bytes=len(upload.data),
-                sha256=upload.sha256,
-                purpose="vision",
-                created_at=now,
-                expires_at=now + REFERENCES_KEPT,
-            )
-            await self.files.add(file, upload.data)
-            kept[upload.sha256] = Stored(file.id)
-        return kept[upload.sha256]
+    def references(self, caller: Caller) -> References:
+        """Where those of an order are kept."""
+        return References(self.files, self.worker.runner.attachments, self.clock, caller)
 
     async def _lanes(self) -> int:
         """Calls at once that all accounts together take, those of other nodes too."""

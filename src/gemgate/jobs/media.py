@@ -50,7 +50,23 @@ class MediaJobs:
             return await self._shown(found)
         remixed = request.remixed if isinstance(request, VideoRequest) else ""
         source, root = await self._source(caller, remixed) if remixed else (None, "")
-        references = await jobs.keep_references(request.references, submitter, "input_reference")
+        async with jobs.references(caller) as kept:
+            references = await kept.all(request.references, "input_reference")
+            spec = MediaSpec(replace(request, references=references), source)
+            batch = await self._entered(call, spec, root, submitter, (name, digest), admitted)
+        return await self._shown(batch)
+
+    async def _entered(
+        self,
+        call: MediaCall,
+        spec: MediaSpec,
+        root: str,
+        submitter: Submitter,
+        key: tuple[str, str],
+        admitted: Callable[[Quota], None],
+    ) -> Batch:
+        """root: id of the first video in its chat. key: of its idempotency, with the digest of the call."""
+        jobs, request, caller = self.jobs, spec.request, submitter.caller
         elsewhere = await jobs.elsewhere(jobs.lanes)
         card = next(card for card in MEDIA_CARDS if card.id == call.model)
         admitted((await jobs.gateway.admit_order(card, caller, later=elsewhere > 0)).quota)
@@ -59,7 +75,7 @@ class MediaJobs:
             "base_url": submitter.base_url,
             "request_id": caller.request_id,
             "wished": call.wished,
-            "remixed": remixed,
+            "remixed": request.remixed if isinstance(request, VideoRequest) else "",
             "root": root,
             "awaited": False,
         }
@@ -73,13 +89,13 @@ class MediaJobs:
             need=self.kind,
             priority=PRIORITY,
             model=card.id,
-            defaults=MediaSpec(replace(request, references=references), source).dump(),
+            defaults=spec.dump(),
             metadata=dumps(about),
-            idempotency_key=name,
-            digest=digest,
+            idempotency_key=key[0],
+            digest=key[1],
             expires_at=now + WINDOW,
         )
-        return await self._shown(await jobs.submit_media(batch, request.prompt, self.webhook))
+        return await jobs.submit_media(batch, request.prompt, self.webhook)
 
     async def _source(self, caller: Caller, media_id: str) -> tuple[Chat, str]:
         """The chat of a video that shall be changed, and the id of the first video in it."""
